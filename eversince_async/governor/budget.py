@@ -1,0 +1,232 @@
+"""The request budget: at most N departures in any window, decided without waiting for anything.
+
+An exact log of what has left. A request counts from its departure until `window` after its answer has
+arrived: somewhere in between the server counted it, so whichever side of the flight that was, the server
+never sees more than N in a window. The guard covers servers whose clocks are coarse or several.
+
+Less urgent lanes do not spend the whole window in one burst: after a burst of all thirty the next user's
+call would wait a minute. They leave places free in such a way that for the rest of the window a place comes
+free often enough for a share of the pace (`KEPT`). Nothing is wasted by it: as the next places come nearer
+the kept ones are spent too, and a budget in steady use is spent in full.
+
+All methods are synchronous and take the time; `Governor` does the awaiting.
+"""
+
+import math
+from bisect import bisect_right, insort
+from collections import deque
+from typing import Final
+
+from eversince_async.governor.foreign import ForeignUse
+from eversince_async.governor.lanes import Departure, Lane, Lanes, Ticket
+from eversince_async.models.receipt import RateLimit
+
+KEPT: Final = (0.0, 1 / 2, 2 / 3)
+"""For each lane the share of the pace it keeps open for more urgent ones while it bursts."""
+
+COARSE: Final = 0.05
+"""Seconds added to a window that is counted from an answer: clocks tick."""
+
+ABANDONED: Final = 600.0
+"""Seconds after which a request is counted as answered although nobody said so."""
+
+LONGEST_PAUSE: Final = 300.0
+"""Seconds. A server that asks for more does not mean this window but a day, which is the quotas' matter."""
+
+
+class Budget:
+    """Who may leave when.
+
+    Args:
+        limit: Requests in any window; None: no limit.
+        window: Seconds of the window.
+        guard: Seconds added to the window, against clocks and networks that jitter.
+        learns: Whether the limit the server announces replaces `limit`.
+
+    Attributes:
+        limit: The limit in force.
+    """
+
+    def __init__(self, limit: int | None, *, window: float, guard: float, learns: bool) -> None:
+        self.limit = limit
+        self._announced = limit
+        self._learns = learns and limit is not None
+        self._window = window
+        self._span = window + guard
+        self._lanes = Lanes()
+        self._foreign = ForeignUse(window)
+        self._ends: list[float] = []  # when each answered request stops counting, sorted
+        self._gone: deque[float] = deque(maxlen=limit)  # the latest of those that have stopped
+        self._flight: dict[Departure, float] = {}  # departed and not answered: when it left
+        self._departures = 0
+        self._opens_at = -math.inf  # nobody leaves before: a pause, or the next step after one
+        self._careful_until = -math.inf  # after a pause: one by one until an answer shows how things stand
+        self._free: float = 0
+        self._kept: tuple[float, ...] = (0, 0, 0)
+        self._recount(-math.inf)
+
+    # -- Leaving ----------------------------------------------------------------------------------------
+
+    def depart(self, lane: Lane, now: float) -> Departure | None:
+        """Leave at once if that is possible; None: take a ticket (`enqueue`)."""
+        if self._lanes or now < self._opens_at:
+            return None
+        if self._free <= self._kept[lane]:
+            self._expire(now)
+            if self._free < 1 or self._opens_for(lane) > now:
+                return None
+        return self._leave(now)
+
+    def enqueue(self, ticket: Ticket) -> None:
+        """Wait in line; `release` will name the ticket when it may leave."""
+        self._lanes.add(ticket)
+
+    def withdraw(self, ticket: Ticket, now: float) -> None:
+        """The caller gave up waiting: forget the ticket, or take its departure back if it has one."""
+        self._lanes.discard(ticket)
+        if ticket.departure is not None:
+            self.give_back(ticket.departure, now)
+
+    def release(self, now: float) -> list[Ticket]:
+        """Grant every waiting ticket that may leave now, in their order of leaving."""
+        self._expire(now)
+        granted: list[Ticket] = []
+        while now >= self._opens_at and self._free >= 1:
+            lane = self._lanes.starved()
+            if lane is None:
+                lane = self._lanes.first()
+                if lane is None or self._opens_for(lane) > now:
+                    break
+            ticket = self._lanes.pop(lane)
+            ticket.departure = self._leave(now)
+            granted.append(ticket)
+        return granted
+
+    def next_release(self, now: float) -> float | None:
+        """When to call `release` again; None if only an answer or a new ticket can change anything."""
+        lane = self._lanes.first()
+        if lane is None:
+            return None
+        if now < self._opens_at:
+            return self._opens_at
+        moments = [self._ends[0]] if self._ends else []
+        if self._free >= 1:
+            moments.append(self._opens_for(lane))
+        elif self._flight:
+            moments.append(next(iter(self._flight.values())) + ABANDONED)
+        forgotten = self._foreign.changes_at()
+        if forgotten is not None:
+            moments.append(forgotten)
+        return min(moments, default=None)
+
+    # -- After leaving ----------------------------------------------------------------------------------
+
+    def answered(self, departure: Departure, now: float, rate_limit: RateLimit | None = None) -> None:
+        """The answer is there, or will never be: from now on the departure counts for one window more."""
+        departed = self._flight.pop(departure, None)
+        if departed is None or self.limit is None:
+            return
+        insort(self._ends, max(departed + self._span, now + self._window + COARSE))
+        if rate_limit is not None:
+            self._heed(rate_limit, departed, now)
+
+    def give_back(self, departure: Departure, now: float) -> None:
+        """The request never left: its place is free again."""
+        if self._flight.pop(departure, None) is not None:
+            self._recount(now)
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Nobody leaves for so long. Pauses do not add up: the one that ends last counts."""
+        until = now + min(max(seconds, 0.0), LONGEST_PAUSE)
+        self._opens_at = max(self._opens_at, until)
+        self._careful_until = max(self._careful_until, until + self._window)
+
+    def restart(self, shift: float, now: float) -> None:
+        """Go on by another clock, which is `shift` ahead and shows `now`. Whoever waited is gone."""
+        self._lanes = Lanes()
+        for departure in list(self._flight):
+            self.answered(departure, now - shift)
+        self._ends = [end + shift for end in self._ends]
+        self._gone.clear()
+        self._opens_at += shift
+        self._careful_until += shift
+        self._foreign.shift(shift)
+
+    # -- What the headers say ---------------------------------------------------------------------------
+
+    def _heed(self, rate_limit: RateLimit, departed: float, now: float) -> None:
+        announced, remaining = rate_limit.limit, rate_limit.remaining
+        if announced is not None and announced >= 1 and announced != self._announced:
+            self._announced = announced
+            if self._learns:
+                self.limit = announced
+                self._gone = deque(self._gone, maxlen=announced)
+            self._recount(now)
+        if remaining is None or self._announced is None:
+            return
+        others = self._by_others(self._announced - remaining, departed, now)
+        before = self._foreign.requests(now)
+        self._foreign.note(others, now)
+        if remaining <= 0 < others and rate_limit.resets_in is not None:
+            # Our own log cannot tell when others make room; the server can.
+            self._opens_at = max(self._opens_at, now + min(max(rate_limit.resets_in, 0.0), self._window))
+        elif departed >= self._careful_until - self._window:
+            self._careful_until = -math.inf  # left after the pause, and we know where we stand again
+        if self._foreign.requests(now) != before:
+            self._recount(now)
+
+    def _by_others(self, used: int, departed: float, now: float) -> int:
+        """How many of the `used` requests of the account's window were surely not ours."""
+        ours = len(self._ends) + len(self._flight)
+        if used <= ours:
+            return 0
+        # The server counted while this answer was on its way; some of ours have stopped counting since.
+        self._expire(now)
+        ours = len(self._ends) + len(self._flight) + sum(end > departed for end in self._gone)
+        return max(0, used - ours)
+
+    # -- The log ----------------------------------------------------------------------------------------
+
+    def _leave(self, now: float) -> Departure:
+        self._departures = number = self._departures + 1
+        departure = Departure(number)
+        self._flight[departure] = now
+        self._free -= 1
+        if now < self._careful_until and self.limit is not None:
+            self._opens_at = now + self._window / self.limit
+        return departure
+
+    def _expire(self, now: float) -> None:
+        """Drop what has stopped counting."""
+        passed = bisect_right(self._ends, now)
+        if passed:
+            self._gone.extend(self._ends[:passed])
+            del self._ends[:passed]
+        while self._flight and next(iter(self._flight.values())) + ABANDONED <= now:
+            self.answered(next(iter(self._flight)), now)
+        self._recount(now)
+
+    def _recount(self, now: float) -> None:
+        if self.limit is None:
+            self._free = math.inf
+            return
+        limit = self.limit
+        others = self._foreign.requests(now)
+        if others and self._announced is not None:
+            # However greedy others are, a tenth is ours: else we would stand still and never learn more.
+            limit = min(limit, max(self._announced, limit) - others)
+            limit = max(limit, self.limit // 10, 1)
+        self._free = limit - len(self._ends) - len(self._flight)
+        self._kept = tuple(share * limit for share in KEPT)
+
+    def _opens_for(self, lane: Lane) -> float:
+        """When `lane` may take a free place, so that more urgent lanes still find theirs in time.
+
+        With a place taken now, the j-th next place comes free at `ends[j]`; until then `free + j` places
+        (counting the one that comes) must do for a demand of `pace`.
+        """
+        pace = self._kept[lane] / self._span
+        if not pace or self._free > self._kept[lane]:
+            return -math.inf
+        ends = sorted([*self._ends, *(left + self._span for left in self._flight.values())])
+        return max((end - (self._free + j) / pace for j, end in enumerate(ends)), default=-math.inf)

@@ -1,0 +1,103 @@
+"""Three lanes of waiting requests: who goes next when a place in the budget comes free."""
+
+from asyncio import Future
+from collections import OrderedDict
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Final, NewType
+
+Departure = NewType("Departure", int)
+"""The number of one request that may leave; hand it back with `answered` or `give_back`."""
+
+
+class Lane(IntEnum):
+    """How urgent a request is; the lower number goes first."""
+
+    INTERACTIVE = 0
+    """Somebody waits for the answer: a user's own call, a cancel."""
+    WORK = 1
+    """Moves a production on: create, message, render, share."""
+    POLL = 2
+    """Looks whether something has happened."""
+
+
+PATIENCE: Final = (0, 3, 9)
+"""For each lane how many grants to more urgent lanes it lets pass while it waits; the next is its own.
+So however urgent lanes flood, work keeps a quarter of the budget and looks keep a tenth."""
+
+
+class Ticket:
+    """One waiting request.
+
+    Attributes:
+        lane: Where it queues.
+        who: What it is, in words, for people who ask why it waits.
+        since: Clock seconds when it began to wait.
+        departure: Its departure, once granted.
+        future: What its caller awaits; None while only decisions are tested.
+    """
+
+    __slots__ = ("departure", "future", "lane", "since", "who")
+
+    def __init__(self, lane: Lane, since: float, who: str | None = None) -> None:
+        self.lane = lane
+        self.since = since
+        self.who = who
+        self.departure: Departure | None = None
+        self.future: Future[Departure] | None = None
+
+
+class Lanes:
+    """The queues, first come first served inside each lane."""
+
+    def __init__(self) -> None:
+        # Ordered dicts, because a cancelled ticket must leave the middle of a long queue cheaply.
+        self._queues: tuple[OrderedDict[Ticket, None], ...] = tuple(OrderedDict() for _ in Lane)
+        self._passed = [0] * len(Lane)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues))
+
+    def __iter__(self) -> Iterator[Ticket]:
+        """All tickets, the most urgent lane first."""
+        for queue in self._queues:
+            yield from queue
+
+    def waiting(self, lane: Lane) -> int:
+        """How many wait in one lane."""
+        return len(self._queues[lane])
+
+    def add(self, ticket: Ticket) -> None:
+        """Queue a ticket at the end of its lane."""
+        self._queues[ticket.lane][ticket] = None
+
+    def discard(self, ticket: Ticket) -> None:
+        """Forget a ticket whose caller gave up; nothing happens if it has left already."""
+        self._queues[ticket.lane].pop(ticket, None)
+
+    def starved(self) -> Lane | None:
+        """The lane that has let enough others pass and goes next whatever the rest wants."""
+        for lane in (Lane.POLL, Lane.WORK):
+            if self._passed[lane] >= PATIENCE[lane] and self._queues[lane]:
+                return lane
+        return None
+
+    def first(self) -> Lane | None:
+        """The most urgent lane in which anybody waits."""
+        for lane in Lane:
+            if self._queues[lane]:
+                return lane
+        return None
+
+    def pop(self, lane: Lane) -> Ticket:
+        """Take the head of a lane; every less urgent lane that waits has been passed once more."""
+        ticket, _ = self._queues[lane].popitem(last=False)
+        self.served(lane)
+        return ticket
+
+    def served(self, lane: Lane) -> None:
+        """Count a grant to `lane`, also one that never queued."""
+        self._passed[lane] = 0
+        for lower in range(lane + 1, len(self._queues)):
+            if self._queues[lower]:
+                self._passed[lower] += 1
