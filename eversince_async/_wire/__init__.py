@@ -1,0 +1,1 @@
+"""What requests look like and what answers mean, without any I/O."""

@@ -1,0 +1,195 @@
+"""From the raw answer to its meaning: headers to facts, errors to exceptions, bodies to models."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar, cast
+
+import attrs
+
+from eversince_async import clock
+from eversince_async._redaction import excerpt
+from eversince_async._wire.converter import structure
+from eversince_async._wire.endpoints import Endpoint
+from eversince_async._wire.jsons import loads
+from eversince_async.errors import ApiError, ServerError, UnreadableAnswer, ValidationFailed, WrongStatus
+from eversince_async.errors import error_class
+from eversince_async.models._base import Response
+from eversince_async.models.receipt import RateLimit, Receipt
+
+T = TypeVar("T")
+
+LONGEST_RESET: Final = 24 * 3600.0
+"""Seconds; an `X-RateLimit-Reset` further away than this is absurd and ignored."""
+
+
+@attrs.frozen
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The response headers; looked up without regard to case.
+        body: The raw body.
+        receipt: Request id and rate headers, read once.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    receipt: Receipt
+
+    @classmethod
+    def read(cls, status: int, headers: Mapping[str, str], body: bytes) -> "Answer":
+        """Take an answer apart; never fails, whatever the headers say."""
+        receipt = Receipt(
+            status=status, request_id=headers.get("X-Request-Id"), rate_limit=rate_limit(headers)
+        )
+        return cls(status, headers, body, receipt)
+
+
+# -- Headers ----------------------------------------------------------------------------------------------
+
+
+def rate_limit(headers: Mapping[str, str]) -> RateLimit:
+    """The rate headers; each is None where it is missing or makes no sense.
+
+    The reset is Unix seconds by the overview's example. Seconds *until* then are counted from the answer's
+    own `Date`, so that a wrong local clock does no harm.
+    """
+    reset = _number(headers.get("X-RateLimit-Reset"))
+    resets_in = None if reset is None else reset - served_at(headers)
+    if resets_in is None or reset is None or resets_in > LONGEST_RESET or resets_in < -LONGEST_RESET:
+        return RateLimit(limit=_count(headers, "Limit"), remaining=_count(headers, "Remaining"))
+    return RateLimit(
+        limit=_count(headers, "Limit"),
+        remaining=_count(headers, "Remaining"),
+        resets_at=datetime.fromtimestamp(reset, UTC),
+        resets_in=max(resets_in, 0.0),
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `Retry-After`: a number, or an HTTP date read against the answer's `Date`."""
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    seconds = _number(text)
+    if seconds is None:
+        date = _http_date(text)
+        seconds = None if date is None else date - served_at(headers)
+    return None if seconds is None else max(seconds, 0.0)
+
+
+def served_at(headers: Mapping[str, str]) -> float:
+    """When the server sent this, in Unix seconds by its own clock; by ours where it does not say."""
+    date = _http_date(headers.get("Date", ""))
+    return clock.wall_seconds() if date is None else date
+
+
+def _count(headers: Mapping[str, str], name: str) -> int | None:
+    number = _number(headers.get(f"X-RateLimit-{name}"))
+    return None if number is None or number < 0 else int(number)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return _as_utc(parsedate_to_datetime(text)).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def _as_utc(date: datetime) -> datetime:
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+
+
+# -- Errors -----------------------------------------------------------------------------------------------
+
+
+def error_in(answer: Answer, endpoint: Endpoint) -> ApiError | None:
+    """The error an answer means; None when it is a success of this endpoint."""
+    if answer.status in endpoint.success or (not endpoint.success and answer.status < 300):
+        return None
+    code, message = _envelope(answer)
+    cls = error_class(answer.status, code)
+    if cls is ValidationFailed and endpoint.by_status and not _names_a_field(message):
+        cls = WrongStatus
+    return cls(
+        message,
+        status=answer.status,
+        code=code,
+        endpoint=endpoint.name,
+        request_id=answer.receipt.request_id,
+        rate_limit=answer.receipt.rate_limit,
+        retry_after=retry_after(answer.headers),
+    )
+
+
+def refused_in_words(error: ServerError) -> bool:
+    """Whether a 5xx came from the API itself, in its envelope, and not from a gateway on the way."""
+    return error.code is not None
+
+
+def _envelope(answer: Answer) -> tuple[str | None, str]:
+    try:
+        error = loads(answer.body)["error"]
+        code, message = error["code"], error["message"]
+    except (ValueError, TypeError, KeyError, IndexError):
+        code = message = None
+    if isinstance(code, str) and isinstance(message, str):
+        return code, message
+    text = excerpt(answer.body[:2000].decode("utf-8", "replace"))
+    return None, f"not the documented error envelope: {text}" if text else "empty answer"
+
+
+def _names_a_field(message: str) -> bool:
+    return ": " in message
+
+
+# -- Results ----------------------------------------------------------------------------------------------
+
+
+def result_of(answer: Answer, endpoint: Endpoint, returns: type[T]) -> T:
+    """Read a successful answer as `returns`; `object` takes any JSON as it came, and no body as None.
+
+    Raises:
+        UnreadableAnswer: The body is no JSON, or a field that is needed is missing or of another type.
+    """
+    try:
+        payload, path = (loads(answer.body) if answer.body or returns is not object else None), "$"
+        if endpoint.unwrap is not None:
+            payload, path = _inside(payload, endpoint.unwrap), f"$.{endpoint.unwrap}"
+        result = cast(T, payload) if returns is object else structure(payload, returns, path)
+    except UnreadableAnswer as error:
+        raise UnreadableAnswer(
+            error.path, error.problem, endpoint=endpoint.name, request_id=answer.receipt.request_id
+        ) from None
+    except ValueError:
+        raise UnreadableAnswer(
+            "$",
+            f"expected JSON, got {excerpt(answer.body[:500].decode('utf-8', 'replace'), 80)!r}",
+            endpoint=endpoint.name,
+            request_id=answer.receipt.request_id,
+        ) from None
+    if isinstance(result, Response):
+        object.__setattr__(result, "receipt", answer.receipt)  # frozen for everybody but its maker
+        if endpoint.success[1:] == (200,):  # 201 or 202 is new, 200 was there already
+            object.__setattr__(result, "existed", answer.status == 200)
+    return result
+
+
+def _inside(payload: Any, key: str) -> Any:
+    if not isinstance(payload, dict):
+        raise UnreadableAnswer("$", f"expected an object, got {type(payload).__name__}")
+    if key not in payload:
+        raise UnreadableAnswer(f"$.{key}", "is missing")
+    return payload[key]

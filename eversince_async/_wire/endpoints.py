@@ -1,0 +1,188 @@
+"""Every operation of the API, once.
+
+Source: "Operations at a glance" in the contract (the endpoint catalogue of 16 April 2026) and the memories
+of May 2026. Which class an answer is read as stands with the resource that returns it, so that reading
+this table builds no class nobody asked for.
+"""
+
+from enum import Enum
+from typing import Final
+
+import attrs
+
+
+class Resend(Enum):
+    """May a request whose outcome is unknown be sent again?"""
+
+    SAFE = "safe"
+    """Yes: a second time changes nothing, or answers 200 ("already adopted", "already confirmed")."""
+    KEYED = "keyed"
+    """Yes, for its body carries the same idempotency key each time."""
+    GONE = "gone"
+    """Yes, and a 404 then says that the first one did it."""
+    OBSERVE = "observe"
+    """No: look first, as it could happen twice. Raises `OutcomeUnknown` with what to look at."""
+
+
+@attrs.frozen
+class Endpoint:
+    """One operation.
+
+    Attributes:
+        name: Resource and verb, as errors, logs and spans call it.
+        method: The HTTP method.
+        path: Below the base URL; `{name}` stands for a percent-encoded parameter.
+        success: Statuses that mean done; another one is an error.
+        resend: What to do when the outcome is unknown.
+        find_out: For `Resend.OBSERVE`, where to look.
+        gone: For `Resend.GONE`, the field of the answer that says it is done.
+        unwrap: The one key of the answer that holds what the caller wants; None for the whole answer.
+        by_status: Whether a 400 that names no field is about the project's status.
+    """
+
+    name: str
+    method: str
+    path: str
+    success: tuple[int, ...] = (200,)
+    resend: Resend = Resend.SAFE
+    find_out: str = ""
+    gone: str = ""
+    unwrap: str | None = None
+    by_status: bool = False
+
+
+# -- Projects ---------------------------------------------------------------------------------------------
+CREATE_PROJECT: Final = Endpoint("projects.create", "POST", "/projects", (202, 200), Resend.KEYED)
+LIST_PROJECTS: Final = Endpoint("projects.list", "GET", "/projects")
+GET_PROJECT: Final = Endpoint("projects.get", "GET", "/projects/{project_id}")
+CHANGE_SETTINGS: Final = Endpoint(
+    "projects.settings", "PATCH", "/projects/{project_id}/settings", by_status=True
+)
+CANCEL_PROJECT: Final = Endpoint(
+    "projects.cancel",
+    "POST",
+    "/projects/{project_id}/cancel",
+    resend=Resend.OBSERVE,
+    find_out="read the project: status `cancelled` says that it happened",
+    by_status=True,
+)
+DISCOVER_PROJECTS: Final = Endpoint("projects.discover", "GET", "/projects/discover")
+ADOPT_PROJECT: Final = Endpoint("projects.adopt", "POST", "/projects/adopt", (201, 200))
+
+# -- Messages ---------------------------------------------------------------------------------------------
+LIST_MESSAGES: Final = Endpoint("messages.list", "GET", "/projects/{project_id}/messages")
+SEND_MESSAGE: Final = Endpoint(
+    "messages.send",
+    "POST",
+    "/projects/{project_id}/messages",
+    (202,),
+    Resend.OBSERVE,
+    "list the project's messages after the last one you know: yours is there if it was taken",
+    by_status=True,
+)
+
+# -- Content ----------------------------------------------------------------------------------------------
+GET_TIMELINE: Final = Endpoint(
+    "content.timeline", "GET", "/projects/{project_id}/timeline", unwrap="timeline"
+)
+LIST_ASSETS: Final = Endpoint("content.assets", "GET", "/projects/{project_id}/assets")
+LIST_VARIATIONS: Final = Endpoint(
+    "content.variations", "GET", "/projects/{project_id}/variations", unwrap="variations"
+)
+GET_AGENT_MEMORY: Final = Endpoint("content.memory", "GET", "/projects/{project_id}/memory")
+
+# -- Output -----------------------------------------------------------------------------------------------
+RENDER: Final = Endpoint(
+    "output.render",
+    "POST",
+    "/projects/{project_id}/render",
+    (202,),
+    Resend.OBSERVE,
+    "read the project: status `rendering`, or an assembled_url other than before, says that it was taken",
+    by_status=True,
+)
+SHARE: Final = Endpoint(
+    "output.share",
+    "POST",
+    "/projects/{project_id}/share",
+    (201,),
+    Resend.OBSERVE,
+    "list the account's shares: a new one with your title says that it was made",
+    by_status=True,
+)
+
+# -- Uploads ----------------------------------------------------------------------------------------------
+REQUEST_UPLOAD: Final = Endpoint("uploads.request", "POST", "/uploads")  # an unused ticket is harmless
+CONFIRM_UPLOAD: Final = Endpoint("uploads.confirm", "POST", "/uploads/confirm", (201, 200))
+
+# -- Account ----------------------------------------------------------------------------------------------
+GET_CREDITS: Final = Endpoint("account.credits", "GET", "/account/credits")
+LIST_PACKAGES: Final = Endpoint("account.credit_packages", "GET", "/account/credit-packages")
+GET_PREFERENCES: Final = Endpoint("account.learned_preferences", "GET", "/account/learned-preferences")
+PUT_PREFERENCES: Final = Endpoint(
+    "account.update_learned_preferences", "PUT", "/account/learned-preferences"
+)
+LIST_SHARES: Final = Endpoint("account.shares", "GET", "/account/shares")
+
+# -- Skills -----------------------------------------------------------------------------------------------
+LIST_SKILLS: Final = Endpoint("skills.list", "GET", "/account/skills")
+CREATE_SKILL: Final = Endpoint(
+    "skills.create",
+    "POST",
+    "/account/skills",
+    (201,),
+    Resend.OBSERVE,
+    "list the skills: names are unique, so yours is there if it was made",
+)
+GET_SKILL: Final = Endpoint("skills.get", "GET", "/account/skills/{skill_id}", unwrap="skill")
+UPDATE_SKILL: Final = Endpoint("skills.update", "PATCH", "/account/skills/{skill_id}")
+DELETE_SKILL: Final = Endpoint(
+    "skills.delete", "DELETE", "/account/skills/{skill_id}", resend=Resend.GONE, gone="deleted"
+)
+
+# -- Memories (May 2026) ----------------------------------------------------------------------------------
+LIST_MEMORIES: Final = Endpoint("memories.list", "GET", "/account/memories")
+CREATE_MEMORY: Final = Endpoint(
+    "memories.create",
+    "POST",
+    "/account/memories",
+    (201,),
+    Resend.OBSERVE,
+    "list the memories: yours is there if it was made",
+)
+GET_MEMORY: Final = Endpoint("memories.get", "GET", "/account/memories/{memory_id}", unwrap="memory")
+UPDATE_MEMORY: Final = Endpoint("memories.update", "PATCH", "/account/memories/{memory_id}")
+DELETE_MEMORY: Final = Endpoint(
+    "memories.delete", "DELETE", "/account/memories/{memory_id}", resend=Resend.GONE, gone="deleted"
+)
+
+# -- Discovery --------------------------------------------------------------------------------------------
+LIST_MODELS: Final = Endpoint("discovery.models", "GET", "/models", unwrap="models")
+LIST_VOICES: Final = Endpoint("discovery.voices", "GET", "/voices", unwrap="voices")
+ESTIMATE_COST: Final = Endpoint("discovery.estimate_cost", "POST", "/estimate-cost")
+
+# -- Keys and feedback ------------------------------------------------------------------------------------
+CREATE_KEY: Final = Endpoint(
+    "keys.create",
+    "POST",
+    "/keys",
+    (201,),
+    Resend.OBSERVE,
+    "list the keys: one with your name says that it was made, but its secret is shown only once, so "
+    "revoke it and create another",
+)
+LIST_KEYS: Final = Endpoint("keys.list", "GET", "/keys", unwrap="keys")
+REVOKE_KEY: Final = Endpoint("keys.revoke", "DELETE", "/keys/{key_id}", resend=Resend.GONE, gone="revoked")
+SEND_FEEDBACK: Final = Endpoint(
+    "feedback.send",
+    "POST",
+    "/feedback",
+    (201,),
+    Resend.OBSERVE,
+    "feedback cannot be read back; a second copy does little harm",
+)
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
+    value for value in list(globals().values()) if isinstance(value, Endpoint)
+)
+"""All of them, in the order above."""

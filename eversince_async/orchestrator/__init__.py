@@ -1,0 +1,1 @@
+"""The life of a video: create, wait, render, wait, share, download, as things one can await."""

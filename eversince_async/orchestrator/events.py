@@ -1,0 +1,82 @@
+"""What a workflow tells while it runs."""
+
+from typing import Literal
+
+import attrs
+
+from eversince_async.lifecycle import ProjectStatus
+
+Stage = Literal["create", "settle", "render", "share", "download"]
+"""The stages of a production, in their order. `render` includes waiting for the video."""
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Something happened to a production.
+
+    Attributes:
+        at: When, in loop time (seconds).
+        project_id: The project; None before it has an id.
+    """
+
+    at: float
+    project_id: str | None
+
+
+@attrs.frozen(kw_only=True)
+class StageStarted(Event):
+    """A stage begins.
+
+    Attributes:
+        stage: Which.
+    """
+
+    stage: Stage
+
+
+@attrs.frozen(kw_only=True)
+class StageDone(Event):
+    """A stage is over.
+
+    Attributes:
+        stage: Which.
+        seconds: How long it took.
+    """
+
+    stage: Stage
+    seconds: float
+
+
+@attrs.frozen(kw_only=True)
+class StatusChanged(Event):
+    """A look found the project in another status than before.
+
+    Attributes:
+        status: The new one.
+        before: The one before; None at first.
+    """
+
+    status: ProjectStatus | str
+    before: ProjectStatus | str | None
+
+
+@attrs.frozen(kw_only=True)
+class Waiting(Event):
+    """The production has to wait for the account.
+
+    Attributes:
+        reason: For what.
+    """
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class CreditsLow(Event):
+    """The server warned that credits are running out.
+
+    Attributes:
+        warning: The server's words.
+    """
+
+    warning: str

@@ -1,0 +1,55 @@
+"""How often a project is looked at."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from eversince_async.errors import ConfigurationError
+from eversince_async.lifecycle import ProjectStatus
+
+POLL_EVERY: Final[Mapping[str, float]] = {
+    ProjectStatus.QUEUED: 5.0,
+    ProjectStatus.RUNNING: 30.0,
+    ProjectStatus.GENERATING: 30.0,  # documented as 30-60 s
+    ProjectStatus.RENDERING: 30.0,
+}
+"""Seconds between looks by status: "Project lifecycle" in the overview."""
+
+UNKNOWN_EVERY: Final = 30.0
+"""Seconds between looks at a status we do not know: as for a running one."""
+
+CLOSEST: Final = 5.0
+"""Seconds: no two looks are closer than the shortest documented interval."""
+
+
+def _positive(_: object, field: "attrs.Attribute[float]", value: float) -> None:
+    if not value > 0:
+        raise ConfigurationError(f"{field.name} is seconds and must be positive, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class PollSchedule:
+    """When a project is due for a look, and how much trouble a wait absorbs.
+
+    Attributes:
+        intervals: Seconds between looks by status; a status that is missing here waits like a running one.
+        patience: Seconds an unbroken streak of failed looks may last before the waits end with the failure.
+        grace: Seconds after a create in which a 404 is taken for a server that has not caught up, and after
+            a message or render in which `idle` is taken for an answer from before it.
+    """
+
+    intervals: Mapping[str, float] = attrs.field(factory=lambda: POLL_EVERY)
+    patience: float = attrs.field(default=300.0, validator=_positive)
+    grace: float = attrs.field(default=60.0, validator=_positive)
+
+    def __attrs_post_init__(self) -> None:
+        for status, seconds in self.intervals.items():
+            if not seconds > 0:
+                raise ConfigurationError(f"the interval of {status} must be positive, not {seconds!r}")
+
+    def interval(self, status: str | None) -> float:
+        """Seconds until the next look at a project last seen in `status`; None is a new project."""
+        if status is None:
+            return CLOSEST
+        return self.intervals.get(status, UNKNOWN_EVERY)

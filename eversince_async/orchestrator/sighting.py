@@ -1,0 +1,84 @@
+"""What one look told about one project, and what that proves."""
+
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import attrs
+
+from eversince_async.lifecycle import SETTLED, ProjectStatus
+from eversince_async.models.projects import Project, ProjectSummary
+
+
+@attrs.frozen(kw_only=True)
+class Sighting:
+    """A project as seen at one moment.
+
+    Attributes:
+        project_id: The project.
+        status: Its status.
+        asked_at: When the request for it left, in loop time: it cannot know what happened later.
+        assembled_url: The rendered video, if there is one.
+        updated_at: When the server last changed it.
+        project: The whole record, when it was asked for singly; None when it was seen in a list.
+    """
+
+    project_id: str
+    status: ProjectStatus | str
+    asked_at: float
+    assembled_url: str | None = attrs.field(default=None, repr=False)
+    updated_at: datetime | None = None
+    project: Project | None = attrs.field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, seen: Project | ProjectSummary, asked_at: float) -> "Sighting":
+        """From a project read singly or in a list."""
+        return cls(
+            project_id=seen.id,
+            status=seen.status,
+            asked_at=asked_at,
+            assembled_url=seen.assembled_url,
+            updated_at=seen.updated_at,
+            project=seen if isinstance(seen, Project) else None,
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.status in SETTLED
+
+
+@attrs.frozen(kw_only=True)
+class Baseline:
+    """Where a project stood before we asked for something, to tell afterwards whether that happened.
+
+    Attributes:
+        video: Where the video lay, without its signature; None when there was none.
+        updated_at: When the server had last changed the project.
+        asked_at: When our request was answered, in loop time.
+    """
+
+    video: str | None
+    updated_at: datetime | None
+    asked_at: float
+
+    @classmethod
+    def before(cls, project: Project, now: float) -> "Baseline":
+        """The baseline of something asked of `project` just now."""
+        return cls(video=place(project.assembled_url), updated_at=project.updated_at, asked_at=now)
+
+    def has_changed(self, seen: Sighting) -> bool:
+        """Whether a sighting shows anything that was not so before.
+
+        The URL is compared without its signature, which may be made afresh for each answer.
+        """
+        if place(seen.assembled_url) != self.video:
+            return True
+        return None not in (self.updated_at, seen.updated_at) and seen.updated_at != self.updated_at
+
+
+def place(url: str | None) -> str | None:
+    """A URL without query and fragment."""
+    return None if url is None else urlsplit(url)._replace(query="", fragment="").geturl()
+
+

@@ -1,0 +1,113 @@
+"""`Workflow`: something long that is awaited, or followed while it runs."""
+
+import asyncio
+import warnings
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from eversince_async.errors import ConfigurationError
+from eversince_async.orchestrator.events import Event
+
+T = TypeVar("T")
+
+Emit = Callable[[Event], None]
+"""Takes what there is to tell."""
+
+
+class Workflow(Generic[T]):
+    """Something long: await it for its result, or open it to follow its events.
+
+    `await workflow` runs it in the awaiting task, so that cancellation and timeouts are the caller's.
+    `async with workflow: async for event in workflow: …` runs it in a task of its own that ends with the
+    block, and `await workflow` inside the block gives the result. It runs once; awaiting again gives the
+    same result or error.
+    """
+
+    def __init__(self, name: str, steps: Callable[[Emit], Coroutine[Any, Any, T]]) -> None:
+        self._name = name
+        self._steps = steps
+        self._task: asyncio.Task[T] | None = None
+        self._started = False
+        self._outcome: asyncio.Future[T] | None = None
+        self._events: deque[Event] = deque()
+        self._listened = False
+        self._news = asyncio.Event()
+
+    def __repr__(self) -> str:
+        state = "not started" if not self._started else "done" if self._is_done() else "running"
+        return f"<Workflow {self._name}, {state}>"
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._result().__await__()
+
+    async def __aenter__(self) -> Self:
+        if self._started:
+            raise ConfigurationError(f"{self._name} has been started already")
+        self._started = self._listened = True
+        self._task = asyncio.create_task(self._steps(self._emit), name=f"eversince {self._name}")
+        self._task.add_done_callback(lambda _: self._news.set())
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        task = self._task
+        assert task is not None
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen; who wants it has awaited the workflow
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """The events, until the workflow ends; how it ended is what awaiting it says."""
+        if self._task is None:
+            raise ConfigurationError(f"open {self._name} with `async with` to follow its events")
+        while True:
+            while self._events:
+                yield self._events.popleft()
+            if self._task.done():
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    async def _result(self) -> T:
+        if self._task is not None:
+            return await asyncio.shield(self._task)  # the block cancels it, not whoever stops listening
+        if self._outcome is None:
+            if self._started:
+                raise ConfigurationError(f"{self._name} was started and interrupted; resume it instead")
+            return await self._run_here()
+        return await asyncio.shield(self._outcome)
+
+    async def _run_here(self) -> T:
+        self._started = True
+        self._outcome = asyncio.get_running_loop().create_future()
+        try:
+            result = await self._steps(self._emit)
+        except asyncio.CancelledError:
+            self._outcome.cancel()
+            raise
+        except BaseException as error:
+            self._outcome.set_exception(error)
+            self._outcome.exception()  # retrieved: it is raised right here
+            raise
+        self._outcome.set_result(result)
+        return result
+
+    def _emit(self, event: Event) -> None:
+        if self._listened:
+            self._events.append(event)
+            self._news.set()
+
+    def _is_done(self) -> bool:
+        running = self._task or self._outcome
+        return running is not None and running.done()
+
+    def __del__(self) -> None:
+        if not self._started:
+            warnings.warn(f"{self._name} was never awaited, so nothing was done", RuntimeWarning, stacklevel=2)

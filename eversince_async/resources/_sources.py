@@ -1,0 +1,161 @@
+"""What can be uploaded: a file, bytes, or a stream, each as a name, a type, a size and its bytes."""
+
+import asyncio
+import mimetypes
+import os
+import warnings
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+import attrs
+
+from eversince_async.errors import InvalidRequest, UploadRejected
+from eversince_async.limits import MIB, UPLOAD_BYTES, UPLOAD_TYPES
+
+CHUNK: Final = 256 * 1024
+"""Bytes read at once: few enough that the loop never stalls, enough that reading costs little."""
+
+Content = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncIterable[bytes]
+"""A path, the bytes themselves, or an async stream of bytes."""
+
+_REGISTERED: Final = {
+    "audio/x-wav": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/x-m4a": "audio/mp4",
+    "audio/mp4a-latm": "audio/mp4",
+    "video/vnd.avi": "video/x-msvideo",
+    "video/avi": "video/x-msvideo",
+}
+"""Names the standard library or a system gives to types the API knows under another name."""
+
+_BY_ENDING: Final = {".webp": "image/webp", ".m4a": "audio/mp4", ".webm": "video/webm", ".wav": "audio/wav"}
+"""Endings that some systems' type tables miss."""
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """Something to upload.
+
+    Attributes:
+        name: The file name to send.
+        content_type: Its MIME type.
+        size: Bytes.
+        open: Begins reading from the start; yields exactly `size` bytes.
+        replayable: Whether `open` may be called again, after a failed attempt.
+    """
+
+    name: str
+    content_type: str
+    size: int
+    open: Callable[[], AsyncGenerator[bytes, None]]
+    replayable: bool = True
+
+
+async def source_of(content: Content, *, name: str | None, content_type: str | None, size: int | None) -> Source:
+    """Find out name, type and size of what is to be uploaded, and refuse what every revision refuses.
+
+    Raises:
+        InvalidRequest: A name or a size is needed and was not given.
+        UploadRejected: The file is missing, or larger than any revision takes.
+    """
+    if isinstance(content, str | os.PathLike):
+        found = await _file(Path(content), name, content_type)
+    elif isinstance(content, bytes | bytearray | memoryview):
+        found = _bytes(memoryview(content).cast("B"), name, content_type)
+    else:
+        found = _stream(content, name, content_type, size)
+    _refuse_oversize(found)
+    return found
+
+
+async def _file(path: Path, name: str | None, content_type: str | None) -> Source:
+    name = name or path.name
+    try:
+        stat = await anyio.Path(path).stat()
+    except OSError as error:
+        raise UploadRejected(name, f"cannot be read: {error.strerror}") from None
+    if not await anyio.Path(path).is_file():
+        raise UploadRejected(name, "is not a file")
+    return Source(
+        name=name,
+        content_type=content_type or guess(name),
+        size=stat.st_size,
+        open=lambda: _exactly(stat.st_size, name, _read_file(path)),
+    )
+
+
+def _bytes(view: memoryview, name: str | None, content_type: str | None) -> Source:
+    if name is None:
+        raise InvalidRequest({"name": "is needed with bytes, e.g. name='mug.png'"})
+
+    async def slices() -> AsyncGenerator[bytes, None]:
+        for start in range(0, len(view), CHUNK):
+            yield bytes(view[start : start + CHUNK])
+            await asyncio.sleep(0)  # a peer that keeps up would otherwise hold the loop for the whole upload
+
+    return Source(name=name, content_type=content_type or guess(name), size=len(view), open=slices)
+
+
+def _stream(content: AsyncIterable[bytes], name: str | None, content_type: str | None, size: int | None) -> Source:
+    if name is None or size is None:
+        raise InvalidRequest({"name, size": "are both needed with a stream: the API wants them beforehand"})
+    return Source(
+        name=name,
+        content_type=content_type or guess(name),
+        size=size,
+        open=lambda: _exactly(size, name, aiter(content)),
+        replayable=False,
+    )
+
+
+async def _read_file(path: Path) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(path, "rb", buffering=0) as file:
+        while chunk := await file.read(CHUNK):
+            yield chunk
+
+
+async def _exactly(size: int, name: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Pass on what was announced: a file that grew is cut there, one that shrank is an error."""
+    left = size
+    try:
+        async for chunk in chunks:
+            part = chunk[:left]
+            left -= len(part)
+            if part:
+                yield part
+            if left == 0:
+                return
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+    if left:
+        raise UploadRejected(name, f"ended {left:,} bytes before the announced {size:,}; did it change?")
+
+
+def guess(name: str) -> str:
+    """The MIME type by the name's ending, under the name the API knows; `application/octet-stream` if none."""
+    ending = os.path.splitext(name)[1].lower()
+    found = _BY_ENDING.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return _REGISTERED.get(found, found)
+
+
+def _refuse_oversize(source: Source) -> None:
+    kind = source.content_type.partition("/")[0]
+    largest = UPLOAD_BYTES.get(kind, max(UPLOAD_BYTES.values()))
+    if source.size > largest:
+        raise UploadRejected(
+            source.name,
+            f"is {source.size / MIB:.1f} MB; the API takes at most {largest // MIB} MB of {kind}",
+        )
+    if source.content_type not in UPLOAD_TYPES:
+        warnings.warn(
+            f"{source.name}: {source.content_type} is not among the types the API's documents name; "
+            "give content_type= if the guess is wrong",
+            stacklevel=5,
+        )
+
+
+Progress = Callable[[int, int], Awaitable[None] | None]
+"""Told of bytes moved so far and bytes in all; may be a coroutine function."""

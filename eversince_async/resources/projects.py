@@ -1,0 +1,275 @@
+"""Projects: create, list, read, change, cancel, discover, adopt. Source: the projects page."""
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import attrs
+
+from eversince_async._wire.endpoints import (
+    ADOPT_PROJECT,
+    CANCEL_PROJECT,
+    CHANGE_SETTINGS,
+    CREATE_PROJECT,
+    DISCOVER_PROJECTS,
+    GET_PROJECT,
+    LIST_PROJECTS,
+)
+from eversince_async._wire.requests import page_query
+from eversince_async.limits import PAGE_PROJECTS
+from eversince_async.models._base import UNSET, Unset
+from eversince_async.models.projects import (
+    AdoptedProject,
+    Adoption,
+    Brief,
+    CancelledProject,
+    CreatedProject,
+    Project,
+    ProjectPage,
+    ProjectSettings,
+    ProjectSummary,
+    SettingsChange,
+    StudioProject,
+    StudioProjectPage,
+)
+from eversince_async.models.references import Reference
+from eversince_async.resources._base import Extra, Resource, Stretch, walk
+
+
+class Projects(Resource):
+    """`eversince.projects`."""
+
+    async def create(
+        self,
+        brief: str | Brief,
+        *,
+        title: str | Unset = UNSET,
+        mode: str | Unset = UNSET,
+        aspect_ratio: str | Unset = UNSET,
+        craft: str | Unset = UNSET,
+        craft_auto: bool | Unset = UNSET,
+        skills: Sequence[str] | Unset = UNSET,
+        reasoning_mode: str | Unset = UNSET,
+        video_model: str | Unset = UNSET,
+        image_model: str | Unset = UNSET,
+        agent_model: str | Unset = UNSET,
+        expected_output: str | Unset = UNSET,
+        webhook_url: str | Unset = UNSET,
+        idempotency_key: str | Unset = UNSET,
+        references: Sequence[Reference] | Unset = UNSET,
+        extract_content: bool | Unset = UNSET,
+        extra: Extra = None,
+    ) -> CreatedProject:
+        """Create a project; the agent begins at once and spends credits.
+
+        Only what is given is sent. The fields are those of `Brief`, which may be given instead of a text;
+        arguments beside it replace its fields. Whatever happens on the network, one call makes one project:
+        an idempotency key is minted once and sent with every attempt.
+
+        Args:
+            brief: All creative wishes: 1 to 8,000 characters (one page says 10,000).
+            title: At most 30 characters.
+            mode: `autonomous` (the server's default) or `collaborative`.
+            aspect_ratio: `16:9` (default), `9:16`, `1:1` or `21:9`.
+            craft: Craft slug (April 2026), e.g. `cinema`.
+            craft_auto: Whether the agent chooses the craft (April 2026).
+            skills: Skill slugs or ids (May 2026), in place of `craft`.
+            reasoning_mode: `thinking` or `fast` (May 2026).
+            video_model: Model id; the agent chooses when unset.
+            image_model: Model id; the agent chooses when unset.
+            agent_model: `opus-4.7`, `opus-4.6`, `sonnet-4.6`, or what the server takes by now.
+            expected_output: `assembled` or `assets` (April 2026); detected when unset.
+            webhook_url: HTTPS address for status changes.
+            idempotency_key: At most 256 characters. A project that exists for it and has not failed comes
+                back as it is, with `existed` true; after a failure the same key begins a new project.
+            references: At most 10, of which 3 of type `url`.
+            extract_content: False passes URLs through without fetching them.
+            extra: Fields this version does not know yet.
+
+        Returns:
+            The new project, or the one that exists for the key (`existed`); then most fields are None.
+
+        Raises:
+            InsufficientCredits: Fewer credits than a create needs.
+            ProjectLimitReached: Too many active projects, or too many today.
+        """
+        fields: dict[str, Any] = {
+            "title": title,
+            "mode": mode,
+            "aspect_ratio": aspect_ratio,
+            "craft": craft,
+            "craft_auto": craft_auto,
+            "skills": skills,
+            "reasoning_mode": reasoning_mode,
+            "video_model": video_model,
+            "image_model": image_model,
+            "agent_model": agent_model,
+            "expected_output": expected_output,
+            "webhook_url": webhook_url,
+            "idempotency_key": idempotency_key,
+            "references": references,
+            "extract_content": extract_content,
+        }
+        given = {name: value for name, value in fields.items() if value is not UNSET}
+        body = attrs.evolve(brief, **given) if isinstance(brief, Brief) else Brief(brief=brief, **given)
+        if body.idempotency_key is UNSET:
+            body = attrs.evolve(body, idempotency_key=uuid.uuid4().hex)
+        return await self._session.send(CREATE_PROJECT, CreatedProject, body=body, extra=extra)
+
+    async def list(
+        self,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        status: str | None = None,
+        title: str | None = None,
+        extra: Extra = None,
+    ) -> ProjectPage:
+        """One page of the account's projects.
+
+        Args:
+            limit: 1 to 100; the server's default is 20.
+            offset: How many to skip.
+            status: Only projects in this status.
+            title: Only projects whose title contains this, in any case.
+            extra: Query parameters this version does not know yet.
+        """
+        query = {**page_query(largest=PAGE_PROJECTS, limit=limit, offset=offset), "status": status, "title": title}
+        return await self._session.send(LIST_PROJECTS, ProjectPage, query=query, extra=extra)
+
+    def iter(
+        self, *, status: str | None = None, title: str | None = None, extra: Extra = None
+    ) -> AsyncIterator[ProjectSummary]:
+        """All projects, fetched in pages of 100 as the loop asks for them; each appears once."""
+
+        async def page_at(offset: int) -> Stretch[ProjectSummary]:
+            page = await self.list(limit=PAGE_PROJECTS, offset=offset, status=status, title=title, extra=extra)
+            return Stretch(page.projects, total=page.total)
+
+        return walk(page_at, lambda project: project.id, PAGE_PROJECTS)
+
+    async def get(self, project_id: str, *, extra: Extra = None) -> Project:
+        """A project's status and results, as of now.
+
+        Raises:
+            NotFound: There is no such project in this account.
+        """
+        return await self._session.send(GET_PROJECT, Project, ids={"project_id": project_id}, extra=extra)
+
+    async def settings(
+        self,
+        project_id: str,
+        *,
+        title: str | None | Unset = UNSET,
+        mode: str | Unset = UNSET,
+        craft: str | Unset = UNSET,
+        craft_auto: bool | Unset = UNSET,
+        skills: Sequence[str] | Unset = UNSET,
+        reasoning_mode: str | Unset = UNSET,
+        video_model: str | Unset = UNSET,
+        image_model: str | Unset = UNSET,
+        agent_model: str | Unset = UNSET,
+        webhook_url: str | None | Unset = UNSET,
+        expected_output: str | None | Unset = UNSET,
+        extra: Extra = None,
+    ) -> ProjectSettings:
+        """Change a project's settings; what is not given stays as it is.
+
+        Aspect ratio, language, captions and variations are no settings: ask the agent with a message.
+
+        Args:
+            project_id: The project.
+            title: At most 30 characters; None clears it.
+            mode: `autonomous`, `collaborative`, or `none`, which hands the project over to the studio.
+            craft: Craft slug (April 2026).
+            craft_auto: Whether the agent chooses the craft (April 2026).
+            skills: Replaces the whole active set (May 2026); empty clears it.
+            reasoning_mode: `thinking` or `fast` (May 2026).
+            video_model: Model id.
+            image_model: Model id.
+            agent_model: As in `create`.
+            webhook_url: HTTPS address; None stops notifying.
+            expected_output: `assembled` or `assets`; None goes back to detecting (April 2026).
+            extra: Fields this version does not know yet.
+
+        Raises:
+            InvalidRequest: Nothing was given; whether an empty change is an error is not documented.
+            StatusConflict: The agent is at work (running, generating or rendering).
+        """
+        change = SettingsChange(
+            title=title,
+            mode=mode,
+            craft=craft,
+            craft_auto=craft_auto,
+            skills=skills,
+            reasoning_mode=reasoning_mode,
+            video_model=video_model,
+            image_model=image_model,
+            agent_model=agent_model,
+            webhook_url=webhook_url,
+            expected_output=expected_output,
+            extra=dict(extra or {}),
+        )
+        return await self._session.send(
+            CHANGE_SETTINGS, ProjectSettings, ids={"project_id": project_id}, body=change
+        )
+
+    async def cancel(self, project_id: str, *, extra: Extra = None) -> CancelledProject:
+        """Stop the agent. Valid in queued, running, generating and idle.
+
+        Generations already with a provider still finish and are paid for.
+
+        Raises:
+            StatusConflict: The status does not allow it, or changed meanwhile: read the project again.
+            OutcomeUnknown: The project may or may not have been cancelled.
+        """
+        return await self._session.send(
+            CANCEL_PROJECT, CancelledProject, ids={"project_id": project_id}, extra=extra
+        )
+
+    async def discover(
+        self,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        title: str | None = None,
+        extra: Extra = None,
+    ) -> StudioProjectPage:
+        """One page of studio projects that can be adopted.
+
+        Args:
+            limit: 1 to 100; the server's default is 20.
+            offset: How many to skip.
+            title: Only projects whose title contains this.
+            extra: Query parameters this version does not know yet.
+        """
+        query = {**page_query(largest=PAGE_PROJECTS, limit=limit, offset=offset), "title": title}
+        return await self._session.send(DISCOVER_PROJECTS, StudioProjectPage, query=query, extra=extra)
+
+    def iter_discover(self, *, title: str | None = None, extra: Extra = None) -> AsyncIterator[StudioProject]:
+        """All studio projects that can be adopted; each appears once."""
+
+        async def page_at(offset: int) -> Stretch[StudioProject]:
+            page = await self.discover(limit=PAGE_PROJECTS, offset=offset, title=title, extra=extra)
+            return Stretch(page.projects, total=page.total)
+
+        return walk(page_at, lambda project: project.project_id, PAGE_PROJECTS)
+
+    async def adopt(
+        self, project_id: str, *, mode: str | Unset = UNSET, extra: Extra = None
+    ) -> AdoptedProject:
+        """Adopt a studio project; from then on every endpoint works on it.
+
+        Args:
+            project_id: The studio project's id, from `discover`.
+            mode: `autonomous` or `collaborative`; the server's default *here* is `collaborative`.
+            extra: Fields this version does not know yet.
+
+        Returns:
+            The adopted project; `existed` is true when it had been adopted before.
+
+        Raises:
+            NotFound: There is no such studio project.
+        """
+        body = Adoption(project_id=project_id, mode=mode)
+        return await self._session.send(ADOPT_PROJECT, AdoptedProject, body=body, extra=extra)

@@ -1,0 +1,143 @@
+"""When a failed attempt may be repeated, decided from what the server may have done.
+
+| what happened                          | the server        | then                                         |
+| -------------------------------------- | ----------------- | -------------------------------------------- |
+| no connection                          | saw nothing       | again                                        |
+| 429 `rate_limited`                     | refused           | the whole account waits, then again          |
+| 503 in the API's own envelope          | refused           | again, not before its `Retry-After`          |
+| other 5xx, broken or late answer, or   | may have done it  | again where that is harmless (`Resend`),     |
+| one that is no JSON                    |                   | else `OutcomeUnknown`                        |
+| any other answer                       | decided           | raise it                                     |
+
+`Retry-After` is a floor: jitter comes on top, and one that is longer than the policy or the caller's
+deadline allows is raised instead of slept.
+"""
+
+import random
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final
+
+import attrs
+import backoff
+
+from eversince_async._wire.answers import refused_in_words
+from eversince_async._wire.endpoints import Endpoint, Resend
+from eversince_async.errors import (
+    ApiError,
+    ConfigurationError,
+    EversinceError,
+    RateLimited,
+    ServerError,
+    ServiceUnavailable,
+    TransportError,
+    UnreadableAnswer,
+)
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """How patiently failed attempts are repeated.
+
+    Attributes:
+        attempts: Times one call is sent in all, not counting refusals with a pace; 1 is no retry.
+        refusals: How many 429 `rate_limited` answers one call puts up with.
+        base: Seconds the first delay is drawn from; each next one from twice as much (full jitter).
+        cap: Seconds no drawn delay exceeds.
+        longest_wait: Seconds; a longer `Retry-After` is raised rather than waited for.
+    """
+
+    attempts: int = 4
+    refusals: int = 8
+    base: float = 0.5
+    cap: float = 20.0
+    longest_wait: float = 120.0
+
+    def __attrs_post_init__(self) -> None:
+        if self.attempts < 1 or self.refusals < 0:
+            raise ConfigurationError("RetryPolicy: attempts must be at least 1, refusals at least 0")
+        if min(self.base, self.cap, self.longest_wait) < 0:
+            raise ConfigurationError("RetryPolicy: base, cap and longest_wait are seconds, not negative")
+
+    def delays(self) -> Iterator[float]:
+        """Fresh delays for one call, in seconds: exponential with full jitter, without end."""
+        spread = backoff.expo(base=2, factor=self.base, max_value=self.cap)
+        next(spread)  # backoff's generators begin with a priming yield
+        return (backoff.full_jitter(delay) for delay in spread)
+
+
+class Verdict(Enum):
+    """What a failure allows."""
+
+    RAISE = "raise"
+    PACED = "paced"
+    AGAIN = "again"
+    IN_DOUBT = "in doubt"
+
+
+def verdict(failure: EversinceError, endpoint: Endpoint) -> Verdict:
+    """Sort a failure by the table above."""
+    match failure:
+        case TransportError(outcome="never_sent"):
+            return Verdict.AGAIN
+        case RateLimited():
+            return Verdict.PACED
+        case ServiceUnavailable() if refused_in_words(failure):
+            return Verdict.AGAIN
+        case TransportError() | ServerError():
+            pass
+        case UnreadableAnswer(path="$"):
+            pass
+        case _:
+            return Verdict.RAISE
+    return Verdict.IN_DOUBT if endpoint.resend is Resend.OBSERVE else Verdict.AGAIN
+
+
+JITTER: Final = 0.25
+"""Seconds of jitter, at most, on top of a `Retry-After`."""
+
+
+@attrs.define
+class Tries:
+    """The attempts of one call so far.
+
+    Attributes:
+        policy: How many there may be.
+        sent: How often it was sent.
+        failed: How many of these failed otherwise than with a pace.
+        refused: How many were refused with a pace.
+        in_doubt: Whether the server may have acted on one of them.
+    """
+
+    policy: RetryPolicy
+    sent: int = 0
+    failed: int = 0
+    refused: int = 0
+    in_doubt: bool = False
+    _delays: Iterator[float] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._delays = self.policy.delays()
+
+    def wait_after(self, failure: EversinceError, sort: Verdict) -> float | None:
+        """Seconds to wait before the next attempt; None when there is to be none."""
+        asked = failure.retry_after if isinstance(failure, ApiError) else None
+        if sort is Verdict.PACED:
+            self.refused += 1
+            patient = self.refused <= self.policy.refusals
+        else:
+            self.failed += 1
+            patient = self.failed < self.policy.attempts
+        if not patient or (asked is not None and asked > self.policy.longest_wait):
+            return None
+        if asked is None and sort is Verdict.PACED:
+            asked = _until_reset(failure)
+        if asked is None:
+            return next(self._delays)
+        return asked + random.uniform(0.0, JITTER)  # noqa: S311 - spreads clients, guards nothing
+
+
+def _until_reset(failure: EversinceError) -> float | None:
+    """A 429 without `Retry-After`: the window's reset says the same (contradictions, 76)."""
+    rate_limit = failure.rate_limit if isinstance(failure, ApiError) else None
+    return None if rate_limit is None else rate_limit.resets_in

@@ -1,0 +1,231 @@
+"""`Session.send()`: admit, exchange, read, and repeat or raise."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from eversince_async._redaction import excerpt
+from eversince_async._wire.answers import Answer, error_in, refused_in_words, result_of
+from eversince_async._wire.endpoints import Endpoint, Resend
+from eversince_async._wire.jsons import dumps
+from eversince_async._wire.requests import WireRequest, build
+from eversince_async.errors import (
+    AnswerTimedOut,
+    EversinceError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    ServerError,
+    ServiceUnavailable,
+    TransportError,
+    UnreadableAnswer,
+)
+from eversince_async.governor import Governor, Lane
+from eversince_async.models._base import Request
+from eversince_async.session.observers import AnswerReceived, Observers, RequestSent, RetryScheduled
+from eversince_async.session.retry import RetryPolicy, Tries, Verdict, verdict
+from eversince_async.session.transport import Transport
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """One way of sending: a transport with a policy. `attrs.evolve` makes another over the same transport.
+
+    Attributes:
+        transport: What carries the bytes.
+        governor: The account's limits; every request passes it.
+        observers: Who is told of each step.
+        retry: How patiently attempts are repeated.
+        lane: Whose turn it is when the request budget is short.
+        deadline: Seconds one call may take in all, waiting and retries included; None for no bound beyond
+            the retry policy.
+    """
+
+    transport: Transport = attrs.field(repr=False)
+    governor: Governor = attrs.field(repr=False)
+    observers: Observers = attrs.field(factory=Observers, repr=False)
+    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    lane: Lane = Lane.INTERACTIVE
+    deadline: float | None = None
+
+    async def send(
+        self,
+        endpoint: Endpoint,
+        returns: type[T],
+        *,
+        ids: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Request | Mapping[str, Any] | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Send one logical call and read its answer as `returns`.
+
+        Cancelling this takes back a request that has not left; one that has left may still be carried out
+        by the server.
+
+        Raises:
+            InvalidRequest: An argument is outside what every revision of the API takes; nothing was sent.
+            ApiError: The server refused or failed, in the class for what to do next.
+            TransportError: No answer came, and repeating it did not help.
+            OutcomeUnknown: A write may or may not have happened; it says how to find out.
+            UnreadableAnswer: The answer cannot be read as `returns`.
+        """
+        request = build(endpoint, ids=ids, query=query, body=body, extra=extra)
+        call = _Call(self, request, next(iter((ids or {}).values()), None))
+        return await call.within_deadline(returns)
+
+
+class _Call:
+    """One logical call on its way through its attempts."""
+
+    def __init__(self, session: Session, request: WireRequest, only_id: str | None) -> None:
+        self.session = session
+        self.request = request
+        self.only_id = only_id
+        self.endpoint = request.endpoint
+        self.tries = Tries(session.retry)
+        self.gives_up_at: float | None = None
+
+    async def within_deadline(self, returns: type[T]) -> T:
+        deadline = self.session.deadline
+        if deadline is None:
+            return await self.repeated(returns)
+        self.gives_up_at = asyncio.get_running_loop().time() + deadline
+        scope = asyncio.timeout_at(self.gives_up_at)
+        try:
+            async with scope:
+                return await self.repeated(returns)
+        except TimeoutError:
+            if not scope.expired():  # an AnswerTimedOut of one attempt is a TimeoutError, too
+                raise
+        raise self._in_the_end(
+            AnswerTimedOut(
+                f"not done within the deadline of {deadline:g} s",
+                endpoint=self.endpoint.name,
+                outcome="unknown" if self.tries.in_doubt else "never_sent",
+            )
+        )
+
+    async def repeated(self, returns: type[T]) -> T:
+        while True:
+            failure = await self.attempt(returns)
+            if not isinstance(failure, EversinceError):
+                return failure
+            if self._gone_already(failure):
+                return result_of(self._gone(failure), self.endpoint, returns)
+            sort = verdict(failure, self.endpoint)
+            if sort is Verdict.IN_DOUBT or sort is Verdict.RAISE:
+                raise self._in_the_end(failure)
+            await self._pause_before_next(failure, sort)
+
+    async def attempt(self, returns: type[T]) -> T | EversinceError:
+        """Send once; return the result, or the failure to be judged."""
+        session, loop = self.session, asyncio.get_running_loop()
+        asked_at = loop.time()
+        departure = await session.governor.admit(session.lane)
+        self.tries.sent += 1
+        sent_at = loop.time()
+        session.observers.request(
+            RequestSent(
+                endpoint=self.endpoint.name,
+                method=self.endpoint.method,
+                path=self.request.target.partition("?")[0],
+                attempt=self.tries.sent,
+                waited=sent_at - asked_at,
+            )
+        )
+        rate_limit, in_doubt_before = None, self.tries.in_doubt
+        self.tries.in_doubt = True  # from here on, until an answer says otherwise
+        try:
+            answer = await session.transport.exchange(self.request)
+            rate_limit = answer.receipt.rate_limit
+        except TransportError as failure:
+            if failure.outcome == "never_sent":
+                self.tries.in_doubt = in_doubt_before
+                session.governor.give_back(departure)
+                departure = None
+            return failure
+        finally:
+            if departure is not None:
+                session.governor.answered(departure, rate_limit)
+        session.observers.response(
+            AnswerReceived(
+                endpoint=self.endpoint.name,
+                status=answer.status,
+                attempt=self.tries.sent,
+                elapsed=loop.time() - sent_at,
+                receipt=answer.receipt,
+            )
+        )
+        return self._read(answer, returns, in_doubt_before)
+
+    def _read(self, answer: Answer, returns: type[T], in_doubt_before: bool) -> T | EversinceError:
+        error = error_in(answer, self.endpoint)
+        if error is None:
+            try:
+                return result_of(answer, self.endpoint, returns)
+            except UnreadableAnswer as failure:
+                error = failure
+        if _is_definite(error):
+            self.tries.in_doubt = in_doubt_before
+        return error
+
+    async def _pause_before_next(self, failure: EversinceError, sort: Verdict) -> None:
+        wait = self.tries.wait_after(failure, sort)
+        if wait is None:
+            raise self._in_the_end(failure)
+        if isinstance(failure, RateLimited):
+            self.session.governor.pause(wait)
+        now = asyncio.get_running_loop().time()
+        if self.gives_up_at is not None and now + wait > self.gives_up_at:
+            failure.add_note(f"waiting {wait:.1f} s for another attempt would outlast the call's deadline")
+            raise self._in_the_end(failure)
+        self.session.observers.retry(
+            RetryScheduled(
+                endpoint=self.endpoint.name,
+                attempt=self.tries.sent,
+                wait=wait,
+                reason=excerpt(str(failure)),
+            )
+        )
+        if not isinstance(failure, RateLimited):  # a pause of the account is waited for at its door
+            await asyncio.sleep(wait)
+
+    def _gone_already(self, failure: EversinceError) -> bool:
+        """A delete that was in doubt and now answers 404 has done its work."""
+        return (
+            self.endpoint.resend is Resend.GONE and self.tries.in_doubt and isinstance(failure, NotFound)
+        )
+
+    def _gone(self, failure: EversinceError) -> Answer:
+        """The answer to the first delete, which got lost."""
+        done = {"id": self.only_id, self.endpoint.gone: True}
+        return Answer.read(200, {"X-Request-Id": getattr(failure, "request_id", "")}, dumps(done))
+
+    def _in_the_end(self, failure: EversinceError) -> EversinceError:
+        """What to raise: a write in doubt says so, whatever the last attempt ended with."""
+        if self.endpoint.resend is not Resend.OBSERVE or not self.tries.in_doubt:
+            return failure
+        unknown = OutcomeUnknown(
+            excerpt(str(failure)),
+            endpoint=self.endpoint.name,
+            find_out=self.endpoint.find_out,
+            request_id=getattr(failure, "request_id", None),
+        )
+        unknown.__cause__ = failure
+        return unknown
+
+
+def _is_definite(failure: EversinceError) -> bool:
+    """Whether an answer tells what the server did: a failing server and a garbled body do not."""
+    match failure:
+        case ServiceUnavailable():
+            return refused_in_words(failure)
+        case ServerError() | UnreadableAnswer(path="$"):
+            return False
+        case _:
+            return True

@@ -1,0 +1,195 @@
+"""The one place where API requests meet aiohttp: send bytes, get an `Answer` or a `TransportError`."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from eversince_async._redaction import excerpt
+from eversince_async._wire.answers import Answer
+from eversince_async._wire.requests import WireRequest
+from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
+from eversince_async.models.receipt import RateLimit
+
+BASE_URL: Final = "https://eversince.ai/api/v1"
+"""Where the API lives (overview, "Base URL")."""
+
+CONNECT_TIMEOUT: Final = 15.0
+"""Seconds to reach the server. Shorter than any attempt, so that running out of it proves that nothing
+was sent."""
+
+KEEP_ALIVE: Final = 30.0
+"""Seconds an idle connection is kept. Longer saves handshakes between looks, but a write that meets a
+connection the server has just closed is a write in doubt."""
+
+READ_BUFFER: Final = 256 * 1024
+"""Bytes aiohttp may buffer; timelines and pages of projects are some 60 KB."""
+
+
+class LoopBound:
+    """An aiohttp session opened on first use and bound to the event loop it was opened on."""
+
+    def __init__(self, open_session: Callable[[], aiohttp.ClientSession]) -> None:
+        self._open_session = open_session
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def get(self) -> aiohttp.ClientSession:
+        """The session for the running loop.
+
+        Raises:
+            ConfigurationError: It is open on another loop that still lives.
+        """
+        loop = asyncio.get_running_loop()
+        if self._session is not None and self._loop is not loop:
+            if self._loop is not None and not self._loop.is_closed():
+                raise ConfigurationError(
+                    "this client is open on another event loop; make one client for each loop, "
+                    "or aclose() it there first"
+                )
+            self._session = None  # its loop is gone, and its sockets with it
+        if self._session is None:
+            self._session, self._loop = self._open_session(), loop
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the session, if one is open; it would be opened again on the next use."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+def check_base_url(base_url: str) -> str:
+    """The base URL without a trailing slash.
+
+    Raises:
+        ConfigurationError: It is not an absolute http(s) URL, or carries credentials, query or fragment.
+    """
+    parts = urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(f"base_url must be an absolute https URL such as {BASE_URL}: {base_url!r}")
+    if parts.query or parts.fragment or parts.username:
+        raise ConfigurationError("base_url must not carry credentials, a query or a fragment")
+    return base_url.rstrip("/")
+
+
+def check_api_key(api_key: str | None) -> str:
+    """The key, if it can be sent at all.
+
+    Raises:
+        ConfigurationError: There is none, or it cannot stand in an HTTP header.
+    """
+    if not api_key:
+        raise ConfigurationError(
+            "no API key: set the environment variable EVERSINCE_API_KEY, or pass api_key=…; "
+            "keys are made in the account settings and begin with es_live_"
+        )
+    if not re.fullmatch(r"[\x21-\x7e]+", api_key):
+        raise ConfigurationError("the API key contains white space or other characters no key has")
+    return api_key
+
+
+class Transport:
+    """Sends requests with the API key to the one base URL, and nowhere else.
+
+    Redirects are not followed, so the key never goes to another origin; cookies are not kept.
+
+    Attributes:
+        rate_limit: The rate headers of the latest answer; None before the first.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        attempt_timeout: float,
+        source: str | None = None,
+        http: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self.base_url = check_base_url(base_url)
+        self.attempt_timeout = attempt_timeout
+        self._timeout = aiohttp.ClientTimeout(total=attempt_timeout, sock_connect=CONNECT_TIMEOUT)
+        self._headers = {
+            "Authorization": f"Bearer {check_api_key(api_key)}",
+            "Accept": "application/json",
+            "User-Agent": f"eversince-async/{version('eversince-async')}",
+        }
+        if source is not None:
+            self._headers["X-Eversince-Source"] = source
+        self._json_headers = {**self._headers, "Content-Type": "application/json"}
+        self.rate_limit: RateLimit | None = None
+        self._borrowed = http
+        self._owned = LoopBound(_open_api_session)
+
+    def __repr__(self) -> str:
+        return f"<Transport {self.base_url}>"
+
+    async def exchange(self, request: WireRequest) -> Answer:
+        """Send once and read the whole answer.
+
+        Raises:
+            TransportError: No whole answer came; its `outcome` says whether the request may have arrived.
+            ConfigurationError: The client is in use on another event loop.
+        """
+        http = self._owned.get() if self._borrowed is None else self._borrowed
+        endpoint = request.endpoint.name
+        try:
+            async with http.request(
+                request.endpoint.method,
+                URL(self.base_url + request.target, encoded=True),
+                data=request.body,
+                headers=self._headers if request.body is None else self._json_headers,
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=self._timeout,
+            ) as response:
+                body = await _read(response)
+                answer = Answer.read(response.status, response.headers, body)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            raise translated(error, endpoint, self.attempt_timeout) from None
+        self.rate_limit = answer.receipt.rate_limit
+        return answer
+
+    async def aclose(self) -> None:
+        """Close what this transport opened; a borrowed session stays open."""
+        await self._owned.aclose()
+
+
+def _open_api_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        # The governor queues before aiohttp does, so a request never spends its timeout on a full pool.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        read_bufsize=READ_BUFFER,
+    )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.read()
+    except aiohttp.ClientPayloadError:
+        if response.status < 400:
+            raise
+        return b""  # the status alone already says that it was refused
+
+
+def translated(error: aiohttp.ClientError | OSError, endpoint: str, timeout: float) -> TransportError:
+    """The one border where aiohttp's and the system's exceptions become ours.
+
+    The original is not chained: its text may hold a whole URL, signature included.
+    """
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return ConnectionFailed(f"cannot connect: {_words(error)}", endpoint=endpoint, outcome="never_sent")
+    if isinstance(error, TimeoutError):
+        return AnswerTimedOut(f"no answer within {timeout:g} s", endpoint=endpoint)
+    return ConnectionFailed(f"the connection broke: {_words(error)}", endpoint=endpoint)
+
+
+def _words(error: Exception) -> str:
+    return excerpt(str(error)) or type(error).__name__
