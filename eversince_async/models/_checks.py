@@ -1,0 +1,117 @@
+"""What of a request is refused before anything is sent.
+
+Only what *every* revision of the server refuses is refused here: wrong types, required texts that are
+empty, lengths and counts beyond the larger of the documented limits. All else is the server's to judge.
+The rules stand beside the fields they are about, as attrs metadata.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any, Final, Union, get_args, get_origin
+
+import attrs
+
+from eversince_async.models._shown import shown
+from eversince_async.models._unset import UNSET, Unset
+
+Rule = Callable[[Any], str | None]
+"""Says what is wrong with a value of the right type, and what to do; None when it is fine."""
+
+_TEXT_SHOWN: Final = 40
+
+
+def length(most: int, *, least: int = 0, advice: str = "") -> dict[str, Rule]:
+    """Metadata: how many characters a text, or items a list, may have.
+
+    Characters are code points. A server that counts UTF-16 units counts more of them, never fewer, so
+    this refuses nothing such a server takes.
+    """
+
+    def rule(value: str | Sequence[Any]) -> str | None:
+        unit = "characters" if isinstance(value, str) else "items"
+        if len(value) > most:
+            return f"has {len(value):,} {unit}; shorten it to {most:,}{advice}"
+        if len(value) < least:
+            return f"is empty; give at least {least} of its {unit}"
+        return None
+
+    return {"rule": rule}
+
+
+def between(least: int, most: int) -> dict[str, Rule]:
+    """Metadata: the range of a number, both ends included."""
+
+    def rule(value: float) -> str | None:
+        return None if least <= value <= most else f"is {shown(value)}; give {least:,} to {most:,}"
+
+    return {"rule": rule}
+
+
+def field_problem(field: "attrs.Attribute[Any]", value: Any) -> str | None:
+    """What every server would refuse about one field's value, and what to do; None if nothing."""
+    problem = type_problem(field.type, value)
+    if problem is not None or value is UNSET or value is None or "rule" not in field.metadata:
+        return problem
+    rule: Rule = field.metadata["rule"]
+    return rule(value)
+
+
+def type_problem(annotation: Any, value: Any) -> str | None:
+    """What is wrong with the Python type of a value, by the annotation of its field."""
+    choices = _choices(annotation)
+    if any(_fits(choice, value) for choice in choices):
+        return _unsendable(value)
+    names = [name for choice in choices if (name := _name(choice))]
+    given = "None" if value is None else f"{type(value).__name__} {shown(value, 1, _TEXT_SHOWN)}"
+    advice = "; leave it out to send nothing" if value is None and Unset in choices else ""
+    return f"must be {' or '.join(dict.fromkeys(names))}, not {given}{advice}"
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in {UnionType, Union} else (annotation,)
+
+
+def _fits(choice: Any, value: Any) -> bool:
+    origin = get_origin(choice)
+    if origin is Sequence:
+        return isinstance(value, (list, tuple)) and all(
+            any(_fits(inner, item) for inner in _choices(get_args(choice)[0])) for item in value
+        )
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    if choice in {int, float} and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if choice is float else choice)
+
+
+def _name(choice: Any) -> str:
+    """What an annotation is called in a sentence; nothing for what need not be mentioned."""
+    match get_origin(choice):
+        case origin if origin is Sequence:
+            return f"a list of {' or '.join(_name(inner) for inner in _choices(get_args(choice)[0]))}"
+        case origin if origin is Mapping:
+            return "a mapping of names to values"
+    names = {
+        str: "text",
+        bool: "True or False",
+        int: "an integer",
+        float: "a number",
+        NoneType: "None",
+        Unset: "",
+    }
+    # A documented value is a text, too: one word for both.
+    return names.get(choice, "text" if issubclass(choice, str) else choice.__name__)
+
+
+def _unsendable(value: Any) -> str | None:
+    """Values of the right type that JSON has no way to write."""
+    match value:
+        case float() if not math.isfinite(value):
+            return f"is {value}; give a finite number"
+        case str() if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return "holds half of a surrogate pair, which is no text; decode it properly first"
+    return None
