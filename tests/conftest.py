@@ -1,0 +1,59 @@
+"""Every test runs in virtual time, against an emulator of its own, and must leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from eversince_async.testing import VirtualTimeLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from eversince_async import Eversince
+    from eversince_async.emulator import Emulator
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: Any, name: str, obj: object) -> None:
+    """Let anyio's plugin run every `async def test_…`; its own auto mode is newer than our oldest anyio."""
+    if collector.istestfunction(obj, name):
+        function = obj.hypothesis.inner_test if hasattr(obj, "hypothesis") else obj
+        if inspect.iscoroutinefunction(function):
+            pytest.mark.usefixtures("anyio_backend", "no_task_left_behind")(obj)
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """An event loop for each test, whose time jumps."""
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
+
+
+@pytest.fixture
+async def no_task_left_behind() -> AsyncIterator[None]:
+    """A test fails whose tasks outlive it and its fixtures."""
+    yield
+    await asyncio.sleep(0)  # a task that was just cancelled ends in the next round
+    left = [task for task in asyncio.all_tasks() if "TestRunner." not in repr(task.get_coro())]
+    assert [] == left
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """A local Eversince of its own for each test."""
+    from eversince_async.emulator import Emulator
+
+    async with Emulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def eversince(emulator: Emulator) -> AsyncIterator[Eversince]:
+    """A client of that emulator."""
+    from eversince_async import Eversince
+
+    async with Eversince(**emulator.connection) as eversince:
+        yield eversince
