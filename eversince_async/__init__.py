@@ -1,1 +1,296 @@
-"""Asyncio client for the Eversince creative agent."""
+"""Asyncio client for the Eversince creative agent.
+
+```python
+async with Eversince() as eversince:  # key from EVERSINCE_API_KEY
+    film = await eversince.produce("15-second launch film for a ceramic mug", aspect_ratio="9:16")
+    await film.download("mug.mp4")
+    print(film.share_url)
+```
+
+Importing this package is cheap: a name is imported from its module when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from eversince_async.client import (
+        Eversince,
+    )
+    from eversince_async.errors import (
+        AnswerTimedOut,
+        ApiError,
+        ConfigurationError,
+        ConnectionFailed,
+        DownloadFailed,
+        EversinceError,
+        Forbidden,
+        GovernorError,
+        InDoubt,
+        InsufficientCredits,
+        InternalError,
+        InvalidRequest,
+        JournalError,
+        JournalLocked,
+        LifecycleError,
+        MalformedEvent,
+        NotAllowedNow,
+        NotFound,
+        OutcomeUnknown,
+        PayloadTooLarge,
+        ProjectCancelled,
+        ProjectFailed,
+        ProjectLimitReached,
+        QuotaSpent,
+        RateLimited,
+        RenderProducedNothing,
+        ServerError,
+        ServiceUnavailable,
+        SignatureMismatch,
+        SpecChanged,
+        StatusConflict,
+        TimestampOutsideTolerance,
+        TooManyRequests,
+        TransportError,
+        Unauthorized,
+        UnreadableAnswer,
+        UploadRejected,
+        ValidationFailed,
+        WaitTimedOut,
+        WebhookError,
+        WouldWait,
+        WrongStatus,
+    )
+    from eversince_async.governor import (
+        Governor,
+        Lane,
+        Limits,
+    )
+    from eversince_async.lifecycle import (
+        ProjectStatus,
+    )
+    from eversince_async.models._unset import (
+        UNSET,
+    )
+    from eversince_async.models.discovery import (
+        Operation,
+    )
+    from eversince_async.models.projects import (
+        Brief,
+        Project,
+    )
+    from eversince_async.models.receipt import (
+        RateLimit,
+        Receipt,
+    )
+    from eversince_async.models.references import (
+        UploadReference,
+        UrlReference,
+    )
+    from eversince_async.orchestrator.events import (
+        CreditsLow,
+        Event,
+        StageDone,
+        StageStarted,
+        StatusChanged,
+        Waiting,
+    )
+    from eversince_async.orchestrator.order import (
+        ShareOptions,
+        Timeouts,
+    )
+    from eversince_async.orchestrator.production import (
+        Production,
+    )
+    from eversince_async.orchestrator.schedule import (
+        PollSchedule,
+    )
+    from eversince_async.orchestrator.workflow import (
+        Workflow,
+    )
+    from eversince_async.session.observers import (
+        AnswerReceived,
+        RequestSent,
+        RetryScheduled,
+    )
+    from eversince_async.session.retry import (
+        RetryPolicy,
+    )
+
+_HOMES: Final = {
+    "client": ("Eversince",),
+    "errors": (
+        "AnswerTimedOut",
+        "ApiError",
+        "ConfigurationError",
+        "ConnectionFailed",
+        "DownloadFailed",
+        "EversinceError",
+        "Forbidden",
+        "GovernorError",
+        "InDoubt",
+        "InsufficientCredits",
+        "InternalError",
+        "InvalidRequest",
+        "JournalError",
+        "JournalLocked",
+        "LifecycleError",
+        "MalformedEvent",
+        "NotAllowedNow",
+        "NotFound",
+        "OutcomeUnknown",
+        "PayloadTooLarge",
+        "ProjectCancelled",
+        "ProjectFailed",
+        "ProjectLimitReached",
+        "QuotaSpent",
+        "RateLimited",
+        "RenderProducedNothing",
+        "ServerError",
+        "ServiceUnavailable",
+        "SignatureMismatch",
+        "SpecChanged",
+        "StatusConflict",
+        "TimestampOutsideTolerance",
+        "TooManyRequests",
+        "TransportError",
+        "Unauthorized",
+        "UnreadableAnswer",
+        "UploadRejected",
+        "ValidationFailed",
+        "WaitTimedOut",
+        "WebhookError",
+        "WouldWait",
+        "WrongStatus",
+    ),
+    "governor": (
+        "Governor",
+        "Lane",
+        "Limits",
+    ),
+    "lifecycle": ("ProjectStatus",),
+    "models._unset": ("UNSET",),
+    "models.discovery": ("Operation",),
+    "models.projects": (
+        "Brief",
+        "Project",
+    ),
+    "models.receipt": (
+        "RateLimit",
+        "Receipt",
+    ),
+    "models.references": (
+        "UploadReference",
+        "UrlReference",
+    ),
+    "orchestrator.events": (
+        "CreditsLow",
+        "Event",
+        "StageDone",
+        "StageStarted",
+        "StatusChanged",
+        "Waiting",
+    ),
+    "orchestrator.order": (
+        "ShareOptions",
+        "Timeouts",
+    ),
+    "orchestrator.production": ("Production",),
+    "orchestrator.schedule": ("PollSchedule",),
+    "orchestrator.workflow": ("Workflow",),
+    "session.observers": (
+        "AnswerReceived",
+        "RequestSent",
+        "RetryScheduled",
+    ),
+    "session.retry": ("RetryPolicy",),
+}
+"""Where each public name lives."""
+
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "UNSET",
+    "AnswerReceived",
+    "AnswerTimedOut",
+    "ApiError",
+    "Brief",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "CreditsLow",
+    "DownloadFailed",
+    "Event",
+    "Eversince",
+    "EversinceError",
+    "Forbidden",
+    "Governor",
+    "GovernorError",
+    "InDoubt",
+    "InsufficientCredits",
+    "InternalError",
+    "InvalidRequest",
+    "JournalError",
+    "JournalLocked",
+    "Lane",
+    "LifecycleError",
+    "Limits",
+    "MalformedEvent",
+    "NotAllowedNow",
+    "NotFound",
+    "Operation",
+    "OutcomeUnknown",
+    "PayloadTooLarge",
+    "PollSchedule",
+    "Production",
+    "Project",
+    "ProjectCancelled",
+    "ProjectFailed",
+    "ProjectLimitReached",
+    "ProjectStatus",
+    "QuotaSpent",
+    "RateLimit",
+    "RateLimited",
+    "Receipt",
+    "RenderProducedNothing",
+    "RequestSent",
+    "RetryPolicy",
+    "RetryScheduled",
+    "ServerError",
+    "ServiceUnavailable",
+    "ShareOptions",
+    "SignatureMismatch",
+    "SpecChanged",
+    "StageDone",
+    "StageStarted",
+    "StatusChanged",
+    "StatusConflict",
+    "Timeouts",
+    "TimestampOutsideTolerance",
+    "TooManyRequests",
+    "TransportError",
+    "Unauthorized",
+    "UnreadableAnswer",
+    "UploadReference",
+    "UploadRejected",
+    "UrlReference",
+    "ValidationFailed",
+    "WaitTimedOut",
+    "Waiting",
+    "WebhookError",
+    "Workflow",
+    "WouldWait",
+    "WrongStatus",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME_OF[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

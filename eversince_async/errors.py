@@ -25,6 +25,7 @@ EversinceError
 │  ├─ ProjectFailed (.error_message)      ├─ ProjectCancelled
 │  ├─ NotAllowedNow                       ├─ RenderProducedNothing
 │  └─ WaitTimedOut (.handle; is a TimeoutError)
+├─ JournalError ── JournalLocked | SpecChanged | InDoubt
 ├─ UploadRejected
 ├─ DownloadFailed
 └─ WebhookError ── SignatureMismatch | TimestampOutsideTolerance | MalformedEvent
@@ -108,7 +109,9 @@ class TransportError(EversinceError):
         self.outcome: Outcome = outcome
 
     def __str__(self) -> str:
-        doubt = "the request never left" if self.outcome == "never_sent" else "the server may have acted on it"
+        doubt = (
+            "the request never left" if self.outcome == "never_sent" else "the server may have acted on it"
+        )
         return f"{self.endpoint}: {self.reason} ({doubt})"
 
 
@@ -463,6 +466,35 @@ class WaitTimedOut(LifecycleError, TimeoutError):
     ) -> None:
         super().__init__(reason, project_id=project_id, status=status, request_id=request_id)
         self.handle = handle
+
+
+# -- The journal ------------------------------------------------------------------------------------------
+
+
+class JournalError(EversinceError):
+    """The journal cannot be used as asked; its file is left as it was.
+
+    Attributes:
+        problem: What is wrong and what to do about it.
+    """
+
+    def __init__(self, problem: str) -> None:
+        self.problem = redact(problem)
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+class JournalLocked(JournalError):
+    """Another process holds the journal, or the lease of this piece of work."""
+
+
+class SpecChanged(JournalError):
+    """The same key was used before with another brief, other options, or other code."""
+
+
+class InDoubt(JournalError):
+    """Whether a paid effect happened cannot be decided by looking; a person has to."""
 
 
 # -- Files ------------------------------------------------------------------------------------------------

@@ -13,8 +13,14 @@ from eversince_async._redaction import excerpt
 from eversince_async._wire.converter import structure
 from eversince_async._wire.endpoints import Endpoint
 from eversince_async._wire.jsons import loads
-from eversince_async.errors import ApiError, ServerError, UnreadableAnswer, ValidationFailed, WrongStatus
-from eversince_async.errors import error_class
+from eversince_async.errors import (
+    ApiError,
+    ServerError,
+    UnreadableAnswer,
+    ValidationFailed,
+    WrongStatus,
+    error_class,
+)
 from eversince_async.models._base import Response
 from eversince_async.models.receipt import RateLimit, Receipt
 
@@ -168,7 +174,7 @@ def result_of(answer: Answer, endpoint: Endpoint, returns: type[T]) -> T:
         payload, path = (loads(answer.body) if answer.body or returns is not object else None), "$"
         if endpoint.unwrap is not None:
             payload, path = _inside(payload, endpoint.unwrap), f"$.{endpoint.unwrap}"
-        result = cast(T, payload) if returns is object else structure(payload, returns, path)
+        result = cast("T", payload) if returns is object else structure(payload, returns, path)
     except UnreadableAnswer as error:
         raise UnreadableAnswer(
             error.path, error.problem, endpoint=endpoint.name, request_id=answer.receipt.request_id

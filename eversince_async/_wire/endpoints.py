@@ -119,9 +119,7 @@ CONFIRM_UPLOAD: Final = Endpoint("uploads.confirm", "POST", "/uploads/confirm", 
 GET_CREDITS: Final = Endpoint("account.credits", "GET", "/account/credits")
 LIST_PACKAGES: Final = Endpoint("account.credit_packages", "GET", "/account/credit-packages")
 GET_PREFERENCES: Final = Endpoint("account.learned_preferences", "GET", "/account/learned-preferences")
-PUT_PREFERENCES: Final = Endpoint(
-    "account.update_learned_preferences", "PUT", "/account/learned-preferences"
-)
+PUT_PREFERENCES: Final = Endpoint("account.update_learned_preferences", "PUT", "/account/learned-preferences")
 LIST_SHARES: Final = Endpoint("account.shares", "GET", "/account/shares")
 
 # -- Skills -----------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def _path(template: str, ids: Mapping[str, str]) -> str:
     encoded = {}
     for name, value in ids.items():
         # "." and ".." would change the path on the way; no id is empty (contract, "How to read it").
-        if not isinstance(value, str) or value in {"", ".", ".."}:
+        if not isinstance(value, str) or value in {"", ".", ".."}:  # type: ignore[redundant-expr]  # untyped callers
             raise InvalidRequest({name: f"must be a non-empty id, not {value!r}"})
         try:
             encoded[name] = quote(value, safe="")

@@ -61,7 +61,9 @@ async def download(
             break
         except _Refused as refusal:
             if refreshed or refusal.status not in EXPIRED:
-                raise DownloadFailed(str(path), f"the store answered {refusal.status}", status=refusal.status) from None
+                raise DownloadFailed(
+                    str(path), f"the store answered {refusal.status}", status=refusal.status
+                ) from None
             refreshed = True  # the next url() is a fresh one
         except TransportError as failure:
             failures += 1

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import anyio
 import attrs
 
 from eversince_async import clock
@@ -67,9 +68,7 @@ class Production:
         """The video behind the public page, which does not expire; else the `assembled_url`."""
         return self.project.assembled_url if self.share is None else self.share.video_url
 
-    async def download(
-        self, path: str | os.PathLike[str], *, on_progress: Progress | None = None
-    ) -> Path:
+    async def download(self, path: str | os.PathLike[str], *, on_progress: Progress | None = None) -> Path:
         """Download the video.
 
         It is written to `<path>.part`, resumed where it breaks, and renamed when it is whole. A URL that
@@ -89,7 +88,7 @@ class Production:
             DownloadFailed: The disk is full, or the transfer kept breaking; what arrived is kept.
         """
         target = Path(path)
-        if target.is_dir():
+        if await anyio.Path(target).is_dir():
             target /= f"{self.project.id}.mp4"
         urls = _VideoUrls(self)
         return await download(
@@ -107,7 +106,7 @@ class _VideoUrls:
     async def next(self) -> str:
         self._given += 1
         production = self._production
-        if production.share is not None:
+        if production.share is not None and production.share.video_url is not None:
             return production.share.video_url
         known = production.project.assembled_url
         if self._given == 1 and known is not None and not _about_to_expire(production.project):

@@ -1,6 +1,5 @@
 """What one look told about one project, and what that proves."""
 
-
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -80,5 +79,3 @@ class Baseline:
 def place(url: str | None) -> str | None:
     """A URL without query and fragment."""
     return None if url is None else urlsplit(url)._replace(query="", fragment="").geturl()
-
-

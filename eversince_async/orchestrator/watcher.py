@@ -20,6 +20,7 @@ from eversince_async.errors import (
     UnreadableAnswer,
 )
 from eversince_async.governor import Lane
+from eversince_async.lifecycle import ACTIVE
 from eversince_async.limits import PAGE_PROJECTS
 from eversince_async.models.projects import Project, ProjectSummary
 from eversince_async.orchestrator.schedule import PollSchedule
@@ -46,6 +47,7 @@ class Watcher:
 
     def __init__(self, session: Session, schedule: PollSchedule) -> None:
         self.schedule = schedule
+        self._governor = session.governor
         self._projects = Projects(_noting_departures(session, self._departed))
         self._waits: dict[str, set[_Wait]] = {}
         self._changed = asyncio.Event()
@@ -157,10 +159,16 @@ class Watcher:
         page = await self._projects.list(limit=PAGE_PROJECTS)
         for project in page.projects:
             self._tell(project)
+        self._governor.slots.saw_page(
+            [project.id for project in page.projects if project.status in ACTIVE],
+            complete=page.total is not None and page.total <= len(page.projects),
+            asked_at=self._asked_at,
+        )
         return {project.id for project in page.projects}
 
     def _tell(self, project: Project | ProjectSummary) -> None:
         sighting = Sighting.of(project, self._asked_at)
+        self._governor.slots.observed(project.id, project.status, asked_at=self._asked_at)
         for wait in self._take(project.id):
             wait.news.set_result(sighting)
 

@@ -33,6 +33,7 @@ class Workflow(Generic[T]):
         self._outcome: asyncio.Future[T] | None = None
         self._events: deque[Event] = deque()
         self._listened = False
+        self._awaited = False
         self._news = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -60,8 +61,9 @@ class Workflow(Generic[T]):
         assert task is not None
         task.cancel()
         await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # seen; who wants it has awaited the workflow
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None and exc is None and not self._awaited:
+            raise failure  # nobody asked how it ended, and it ended badly
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """The events, until the workflow ends; how it ended is what awaiting it says."""
@@ -76,6 +78,7 @@ class Workflow(Generic[T]):
             await self._news.wait()
 
     async def _result(self) -> T:
+        self._awaited = True
         if self._task is not None:
             return await asyncio.shield(self._task)  # the block cancels it, not whoever stops listening
         if self._outcome is None:
@@ -110,4 +113,6 @@ class Workflow(Generic[T]):
 
     def __del__(self) -> None:
         if not self._started:
-            warnings.warn(f"{self._name} was never awaited, so nothing was done", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"{self._name} was never awaited, so nothing was done", RuntimeWarning, stacklevel=2
+            )

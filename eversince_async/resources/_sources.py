@@ -53,7 +53,9 @@ class Source:
     replayable: bool = True
 
 
-async def source_of(content: Content, *, name: str | None, content_type: str | None, size: int | None) -> Source:
+async def source_of(
+    content: Content, *, name: str | None, content_type: str | None, size: int | None
+) -> Source:
     """Find out name, type and size of what is to be uploaded, and refuse what every revision refuses.
 
     Raises:
@@ -98,7 +100,9 @@ def _bytes(view: memoryview, name: str | None, content_type: str | None) -> Sour
     return Source(name=name, content_type=content_type or guess(name), size=len(view), open=slices)
 
 
-def _stream(content: AsyncIterable[bytes], name: str | None, content_type: str | None, size: int | None) -> Source:
+def _stream(
+    content: AsyncIterable[bytes], name: str | None, content_type: str | None, size: int | None
+) -> Source:
     if name is None or size is None:
         raise InvalidRequest({"name, size": "are both needed with a stream: the API wants them beforehand"})
     return Source(
@@ -135,7 +139,7 @@ async def _exactly(size: int, name: str, chunks: AsyncIterator[bytes]) -> AsyncG
 
 
 def guess(name: str) -> str:
-    """The MIME type by the name's ending, under the name the API knows; `application/octet-stream` if none."""
+    """The MIME type by the name's ending, by the API's names; `application/octet-stream` if none."""
     ending = os.path.splitext(name)[1].lower()
     found = _BY_ENDING.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return _REGISTERED.get(found, found)

@@ -17,9 +17,7 @@ class Discovery(Resource):
             type: `video` or `image`; None for both.
             extra: Query parameters this version does not know yet.
         """
-        return await self._session.send(
-            LIST_MODELS, list[GenerationModel], query={"type": type}, extra=extra
-        )
+        return await self._session.send(LIST_MODELS, list[GenerationModel], query={"type": type}, extra=extra)
 
     async def voices(self, *, gender: str | None = None, extra: Extra = None) -> list[Voice]:
         """The voiceover voices; ask for one by its name in the brief or a message.

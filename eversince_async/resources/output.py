@@ -9,9 +9,7 @@ from eversince_async.resources._base import Extra, Resource
 class Output(Resource):
     """`eversince.output`."""
 
-    async def render(
-        self, project_id: str, *, quality: str = "1080p", extra: Extra = None
-    ) -> RenderStarted:
+    async def render(self, project_id: str, *, quality: str = "1080p", extra: Extra = None) -> RenderStarted:
         """Start rendering an idle project; at most 50 a day.
 
         Cancelling this after the request has left does not stop the render; read the project before

@@ -1,10 +1,7 @@
 """Projects: create, list, read, change, cancel, discover, adopt. Source: the projects page."""
 
-import uuid
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
-
-import attrs
+from typing import Unpack
 
 from eversince_async._wire.endpoints import (
     ADOPT_PROJECT,
@@ -32,89 +29,35 @@ from eversince_async.models.projects import (
     StudioProject,
     StudioProjectPage,
 )
-from eversince_async.models.references import Reference
 from eversince_async.resources._base import Extra, Resource, Stretch, walk
+from eversince_async.resources._brief import BriefOptions, brief_of
 
 
 class Projects(Resource):
     """`eversince.projects`."""
 
-    async def create(
-        self,
-        brief: str | Brief,
-        *,
-        title: str | Unset = UNSET,
-        mode: str | Unset = UNSET,
-        aspect_ratio: str | Unset = UNSET,
-        craft: str | Unset = UNSET,
-        craft_auto: bool | Unset = UNSET,
-        skills: Sequence[str] | Unset = UNSET,
-        reasoning_mode: str | Unset = UNSET,
-        video_model: str | Unset = UNSET,
-        image_model: str | Unset = UNSET,
-        agent_model: str | Unset = UNSET,
-        expected_output: str | Unset = UNSET,
-        webhook_url: str | Unset = UNSET,
-        idempotency_key: str | Unset = UNSET,
-        references: Sequence[Reference] | Unset = UNSET,
-        extract_content: bool | Unset = UNSET,
-        extra: Extra = None,
-    ) -> CreatedProject:
+    async def create(self, brief: str | Brief, **options: Unpack[BriefOptions]) -> CreatedProject:
         """Create a project; the agent begins at once and spends credits.
 
-        Only what is given is sent. The fields are those of `Brief`, which may be given instead of a text;
-        arguments beside it replace its fields. Whatever happens on the network, one call makes one project:
-        an idempotency key is minted once and sent with every attempt.
+        Only what is given is sent. Whatever happens on the network, one call makes one project: an
+        idempotency key is minted once and sent with every attempt.
 
         Args:
-            brief: All creative wishes: 1 to 8,000 characters (one page says 10,000).
-            title: At most 30 characters.
-            mode: `autonomous` (the server's default) or `collaborative`.
-            aspect_ratio: `16:9` (default), `9:16`, `1:1` or `21:9`.
-            craft: Craft slug (April 2026), e.g. `cinema`.
-            craft_auto: Whether the agent chooses the craft (April 2026).
-            skills: Skill slugs or ids (May 2026), in place of `craft`.
-            reasoning_mode: `thinking` or `fast` (May 2026).
-            video_model: Model id; the agent chooses when unset.
-            image_model: Model id; the agent chooses when unset.
-            agent_model: `opus-4.7`, `opus-4.6`, `sonnet-4.6`, or what the server takes by now.
-            expected_output: `assembled` or `assets` (April 2026); detected when unset.
-            webhook_url: HTTPS address for status changes.
-            idempotency_key: At most 256 characters. A project that exists for it and has not failed comes
-                back as it is, with `existed` true; after a failure the same key begins a new project.
-            references: At most 10, of which 3 of type `url`.
-            extract_content: False passes URLs through without fetching them.
-            extra: Fields this version does not know yet.
+            brief: All creative wishes: 1 to 8,000 characters (one page says 10,000); or a whole `Brief`,
+                whose fields the options then replace.
+            **options: Any field of `Brief`: title, mode, aspect_ratio, craft, skills, reasoning_mode,
+                models, expected_output, webhook_url, idempotency_key, references, extract_content, extra.
 
         Returns:
-            The new project, or the one that exists for the key (`existed`); then most fields are None.
+            The new project, or the one that stood for the idempotency key already: then `existed` is true
+            and most fields are None. After a failure the same key begins a new project.
 
         Raises:
+            InvalidRequest: A field is outside what every revision takes; nothing was sent.
             InsufficientCredits: Fewer credits than a create needs.
             ProjectLimitReached: Too many active projects, or too many today.
         """
-        fields: dict[str, Any] = {
-            "title": title,
-            "mode": mode,
-            "aspect_ratio": aspect_ratio,
-            "craft": craft,
-            "craft_auto": craft_auto,
-            "skills": skills,
-            "reasoning_mode": reasoning_mode,
-            "video_model": video_model,
-            "image_model": image_model,
-            "agent_model": agent_model,
-            "expected_output": expected_output,
-            "webhook_url": webhook_url,
-            "idempotency_key": idempotency_key,
-            "references": references,
-            "extract_content": extract_content,
-        }
-        given = {name: value for name, value in fields.items() if value is not UNSET}
-        body = attrs.evolve(brief, **given) if isinstance(brief, Brief) else Brief(brief=brief, **given)
-        if body.idempotency_key is UNSET:
-            body = attrs.evolve(body, idempotency_key=uuid.uuid4().hex)
-        return await self._session.send(CREATE_PROJECT, CreatedProject, body=body, extra=extra)
+        return await self._session.send(CREATE_PROJECT, CreatedProject, body=brief_of(brief, options))
 
     async def list(
         self,
@@ -134,7 +77,11 @@ class Projects(Resource):
             title: Only projects whose title contains this, in any case.
             extra: Query parameters this version does not know yet.
         """
-        query = {**page_query(largest=PAGE_PROJECTS, limit=limit, offset=offset), "status": status, "title": title}
+        query = {
+            **page_query(largest=PAGE_PROJECTS, limit=limit, offset=offset),
+            "status": status,
+            "title": title,
+        }
         return await self._session.send(LIST_PROJECTS, ProjectPage, query=query, extra=extra)
 
     def iter(
@@ -143,7 +90,9 @@ class Projects(Resource):
         """All projects, fetched in pages of 100 as the loop asks for them; each appears once."""
 
         async def page_at(offset: int) -> Stretch[ProjectSummary]:
-            page = await self.list(limit=PAGE_PROJECTS, offset=offset, status=status, title=title, extra=extra)
+            page = await self.list(
+                limit=PAGE_PROJECTS, offset=offset, status=status, title=title, extra=extra
+            )
             return Stretch(page.projects, total=page.total)
 
         return walk(page_at, lambda project: project.id, PAGE_PROJECTS)
@@ -160,7 +109,7 @@ class Projects(Resource):
         self,
         project_id: str,
         *,
-        title: str | None | Unset = UNSET,
+        title: str | Unset | None = UNSET,
         mode: str | Unset = UNSET,
         craft: str | Unset = UNSET,
         craft_auto: bool | Unset = UNSET,
@@ -169,8 +118,8 @@ class Projects(Resource):
         video_model: str | Unset = UNSET,
         image_model: str | Unset = UNSET,
         agent_model: str | Unset = UNSET,
-        webhook_url: str | None | Unset = UNSET,
-        expected_output: str | None | Unset = UNSET,
+        webhook_url: str | Unset | None = UNSET,
+        expected_output: str | Unset | None = UNSET,
         extra: Extra = None,
     ) -> ProjectSettings:
         """Change a project's settings; what is not given stays as it is.

@@ -85,7 +85,9 @@ class Uploads(Resource):
         body = UploadRequest(file_name=file_name, content_type=content_type, file_size=file_size)
         return await self._session.send(REQUEST_UPLOAD, UploadTicket, body=body, extra=extra)
 
-    async def put(self, ticket: UploadTicket, content: Content, *, name: str, content_type: str, size: int) -> None:
+    async def put(
+        self, ticket: UploadTicket, content: Content, *, name: str, content_type: str, size: int
+    ) -> None:
         """Step 2: send the bytes to the presigned URL, without the API key.
 
         Args:

@@ -134,7 +134,7 @@ class Tries:
             asked = _until_reset(failure)
         if asked is None:
             return next(self._delays)
-        return asked + random.uniform(0.0, JITTER)  # noqa: S311 - spreads clients, guards nothing
+        return asked + random.uniform(0.0, JITTER)
 
 
 def _until_reset(failure: EversinceError) -> float | None:

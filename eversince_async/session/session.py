@@ -138,19 +138,19 @@ class _Call:
                 waited=sent_at - asked_at,
             )
         )
-        rate_limit, in_doubt_before = None, self.tries.in_doubt
+        rate_limit, never_sent, in_doubt_before = None, False, self.tries.in_doubt
         self.tries.in_doubt = True  # from here on, until an answer says otherwise
         try:
             answer = await session.transport.exchange(self.request)
             rate_limit = answer.receipt.rate_limit
         except TransportError as failure:
             if failure.outcome == "never_sent":
-                self.tries.in_doubt = in_doubt_before
-                session.governor.give_back(departure)
-                departure = None
+                self.tries.in_doubt, never_sent = in_doubt_before, True
             return failure
         finally:
-            if departure is not None:
+            if never_sent:
+                session.governor.give_back(departure)
+            else:
                 session.governor.answered(departure, rate_limit)
         session.observers.response(
             AnswerReceived(
@@ -161,18 +161,16 @@ class _Call:
                 receipt=answer.receipt,
             )
         )
-        return self._read(answer, returns, in_doubt_before)
-
-    def _read(self, answer: Answer, returns: type[T], in_doubt_before: bool) -> T | EversinceError:
-        error = error_in(answer, self.endpoint)
-        if error is None:
-            try:
-                return result_of(answer, self.endpoint, returns)
-            except UnreadableAnswer as failure:
-                error = failure
-        if _is_definite(error):
+        outcome = self._read(answer, returns)
+        if isinstance(outcome, EversinceError) and _is_definite(outcome):
             self.tries.in_doubt = in_doubt_before
-        return error
+        return outcome
+
+    def _read(self, answer: Answer, returns: type[T]) -> T | EversinceError:
+        try:
+            return error_in(answer, self.endpoint) or result_of(answer, self.endpoint, returns)
+        except UnreadableAnswer as failure:
+            return failure
 
     async def _pause_before_next(self, failure: EversinceError, sort: Verdict) -> None:
         wait = self.tries.wait_after(failure, sort)
@@ -197,9 +195,7 @@ class _Call:
 
     def _gone_already(self, failure: EversinceError) -> bool:
         """A delete that was in doubt and now answers 404 has done its work."""
-        return (
-            self.endpoint.resend is Resend.GONE and self.tries.in_doubt and isinstance(failure, NotFound)
-        )
+        return self.endpoint.resend is Resend.GONE and self.tries.in_doubt and isinstance(failure, NotFound)
 
     def _gone(self, failure: EversinceError) -> Answer:
         """The answer to the first delete, which got lost."""

@@ -105,9 +105,7 @@ class Store:
         except StoreRefused:
             raise
         except TimeoutError:
-            raise ConnectionFailed(
-                f"nothing moved for {self.stall_timeout:g} s", endpoint=endpoint
-            ) from None
+            raise ConnectionFailed(f"nothing moved for {self.stall_timeout:g} s", endpoint=endpoint) from None
         except (aiohttp.ClientError, OSError) as error:
             raise translated(error, endpoint, self.stall_timeout) from None
 

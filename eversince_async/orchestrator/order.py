@@ -1,0 +1,83 @@
+"""What a caller asked for when they asked for a production."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+import attrs
+
+from eversince_async.errors import ConfigurationError
+from eversince_async.models._base import UNSET, Unset
+from eversince_async.models.projects import Brief
+
+OnCancel = Literal["leave", "cancel"]
+"""What becomes of the project when the wait for it is cancelled: it goes on, or is cancelled, too."""
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """How long a workflow waits, in seconds; None waits as long as it takes.
+
+    Waiting for the account (a slot, the request budget, another day's renders) does not count.
+
+    Attributes:
+        settle: For the agent to finish its run. Videos take 3 to 15 minutes by the vendor's words, and
+            there are several to a project.
+        render: For a render, which takes 1 to 5 minutes by the vendor's words.
+    """
+
+    settle: float | None = 2 * 3600.0
+    render: float | None = 3600.0
+
+    def __attrs_post_init__(self) -> None:
+        for seconds in (self.settle, self.render):
+            if seconds is not None and not seconds > 0:
+                raise ConfigurationError(f"a timeout is seconds and must be positive, not {seconds!r}")
+
+
+@attrs.frozen(kw_only=True)
+class ShareOptions:
+    """What to show on the public page.
+
+    Attributes:
+        title: Title of the shared page.
+        description: Its description.
+    """
+
+    title: str | Unset = UNSET
+    description: str | Unset = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """A production as it was ordered.
+
+    Attributes:
+        brief: What to create.
+        render: Quality of the video; None to stop when the agent is done.
+        share: What to show on the public page; None for no page.
+        download: A file, or an existing folder; None for no download.
+        timeouts: How long to wait for each stage.
+        on_cancel: What becomes of the project when the workflow is cancelled.
+    """
+
+    brief: Brief
+    render: str | None = "1080p"
+    share: ShareOptions | None = None
+    download: Path | None = None
+    timeouts: Timeouts = attrs.field(factory=Timeouts)
+    on_cancel: OnCancel = "leave"
+
+    def __attrs_post_init__(self) -> None:
+        if self.on_cancel not in {"leave", "cancel"}:
+            raise ConfigurationError(f'on_cancel must be "leave" or "cancel", not {self.on_cancel!r}')
+
+
+def share_options(share: ShareOptions | bool) -> ShareOptions | None:
+    """`True` is a page without title and description of its own, `False` none."""
+    if isinstance(share, ShareOptions):
+        return share
+    return ShareOptions() if share else None
+
+
+CANCEL_PATIENCE: Final = 10.0
+"""Seconds a remote cancel may take while the caller is being cancelled."""
