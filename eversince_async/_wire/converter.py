@@ -47,11 +47,13 @@ def structure(data: Any, cls: type[T], path: str = "$") -> T:
     Raises:
         UnreadableAnswer: It cannot be read as that; says where, what was expected and what came.
     """
+    read = _readers.get(cls) or reader_of(cls)
     try:
-        return converter.structure(data, cls)
+        model: T = read(data, cls)
     except Exception as error:
         rule_for(cls, reader_of).find(data, path)
         raise UnreadableAnswer(path, f"cannot be read: {error}") from error
+    return model
 
 
 def unstructure(model: Model) -> dict[str, Any]:
@@ -74,9 +76,13 @@ def check(request: Request) -> None:
 # -- Reading --------------------------------------------------------------------------------------------
 
 
-def reader_of(model: type[Model]) -> Read:
-    """The generated function that reads a class; made when first asked for."""
-    reader: Read = converter.get_structure_hook(model)
+_readers: dict[Any, Read] = {}
+"""What `reader_of` has found: asking the converter each time would cost a tenth of a small answer."""
+
+
+def reader_of(cls: Any) -> Read:
+    """The function that reads a class, or a list of them; generated when first asked for."""
+    reader = _readers[cls] = converter.get_structure_hook(cls)
     return reader
 
 
@@ -109,12 +115,12 @@ def _source(model: type[Model], bind: Callable[[Any], str]) -> list[str]:
     return [
         "def read(o, _=None):",
         f"if type(o) is not dict: {bind(refuse)}(o)",
-        f"s = {bind(object.__new__)}({bind(_twin(model))})",
+        f"s = {bind(_twin(model))}()",
         "get = o.get",
         *(line for field in fields for line in _field_source(field, bind)),
         *(f"s.{field.name} = {bind(field.default)}" for field in local),
-        f"if {bind(known.issuperset)}(o): s.extra = {bind(NO_EXTRA)}",
-        f"else: s.extra = {{k: o[k] for k in o if k not in {bind(known)}}}",
+        # A comprehension right here would make `o` a cell, and every use of it slower.
+        f"s.extra = {bind(NO_EXTRA)} if {bind(known.issuperset)}(o) else {bind(_unknown)}(o, {bind(known)})",
         f"s.__class__ = {bind(model)}",
         "return s",
     ]
@@ -135,10 +141,14 @@ def _field_source(field: Member, bind: Callable[[Any], str]) -> list[str]:
     return [*read, f"s.{field.name} = v"]
 
 
+def _unknown(siblings: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in siblings.items() if name not in known}
+
+
 def _twin(model: type[Model]) -> type[Model]:
-    # Both methods must be object's own: with only one of them replaced, CPython stores the slow way.
-    own = {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
-    return type(f"{model.__name__}Twin", (model,), own)
+    # Both of `setattr` and `delattr` must be object's own, or CPython stores the slow way.
+    own = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(f"{model.__name__}Twin", (model,), {"__slots__": (), **own})
 
 
 def _refuse_what_would_be_skipped(model: type[Model]) -> None:
