@@ -1,5 +1,6 @@
 """From the raw answer to its meaning: headers to facts, errors to exceptions, bodies to models."""
 
+import functools
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -107,6 +108,7 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
+@functools.lru_cache(maxsize=16)  # all answers of one second carry the same Date, and parsing it is slow
 def _http_date(text: str) -> float | None:
     try:
         return _as_utc(parsedate_to_datetime(text)).timestamp()
