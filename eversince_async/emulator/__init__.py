@@ -1,0 +1,49 @@
+"""A local Eversince: every documented operation over real HTTP, with lifecycle, limits, credits and faults.
+
+Written from the documents alone. It imports nothing of the client it serves but the clock, or the client's
+mistakes would agree with themselves.
+"""
+
+from eversince_async.emulator.emulator import API_KEY, Emulator
+from eversince_async.emulator.faults import (
+    ErrorAnswer,
+    Fault,
+    Faults,
+    Latency,
+    NotJson,
+    RateLimit,
+    Reset,
+    StaleRead,
+    Stall,
+    Truncated,
+    Unavailable,
+)
+from eversince_async.emulator.limits import DOCUMENTED, Limits
+from eversince_async.emulator.project import Project
+from eversince_async.emulator.revision import Revision
+from eversince_async.emulator.scenario import Scenario, Span, Walk
+from eversince_async.emulator.world import World
+
+__all__ = [
+    "API_KEY",
+    "DOCUMENTED",
+    "Emulator",
+    "ErrorAnswer",
+    "Fault",
+    "Faults",
+    "Latency",
+    "Limits",
+    "NotJson",
+    "Project",
+    "RateLimit",
+    "Reset",
+    "Revision",
+    "Scenario",
+    "Span",
+    "StaleRead",
+    "Stall",
+    "Truncated",
+    "Unavailable",
+    "Walk",
+    "World",
+]

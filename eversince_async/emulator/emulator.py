@@ -1,0 +1,276 @@
+"""The emulator: a local Eversince to talk to over real HTTP."""
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal
+
+from aiohttp import web
+
+from eversince_async import clock
+from eversince_async.emulator import refusals
+from eversince_async.emulator.account import Account
+from eversince_async.emulator.connection import Server
+from eversince_async.emulator.door import Door
+from eversince_async.emulator.faults import Faults
+from eversince_async.emulator.limits import Limits
+from eversince_async.emulator.project import Project
+from eversince_async.emulator.revision import RULES, Revision
+from eversince_async.emulator.scenario import Scenario, Walk
+from eversince_async.emulator.storage import Storage
+from eversince_async.emulator.store import Store
+from eversince_async.emulator.studio import Studio
+from eversince_async.emulator.target import BASE, Target
+from eversince_async.emulator.views import Places, Views
+from eversince_async.emulator.webhooks import Courier, Delivery
+from eversince_async.emulator.world import World
+
+API_KEY: Final = "es_live_emulator"
+"""The key every emulator accepts."""
+
+
+class Emulator:
+    """A faithful local Eversince, on two free ports of this machine: the API's and the storage's.
+
+    ```python
+    async with Emulator(scenario=Scenario(failure=0.1)) as emulator:
+        async with Eversince(**emulator.connection) as eversince:
+            ...
+    ```
+
+    It can be looked into and meddled with at any time: `world`, `studio`, `add_project()`, `looks()`.
+
+    Args:
+        revision: Public revision of the API, "2026-04" or "2026-05".
+        scenario: What happens to projects.
+        limits: Which limits are kept; as documented by default.
+        faults: What goes wrong; nothing by default.
+        credits: Balance of the account.
+        plan: Its plan: "pro", "creator", or None for no subscription.
+        keys: Further API keys it accepts.
+        state: File the state is kept in and taken up from; None keeps it in memory only.
+        host: Address to listen on.
+        port: Port of the API; 0 for a free one.
+        storage_port: Port of the storage; None for the next one after the API's if that is free, else any.
+        webhook_secret: Webhooks are signed with it; None leaves them unsigned.
+        allow_loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        video_bytes: Size rendered films are padded to, for downloads that take a while.
+        studio_projects: Whether there are two studio projects to discover and adopt.
+    """
+
+    def __init__(
+        self,
+        *,
+        revision: Revision = "2026-04",
+        scenario: Scenario | None = None,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
+        credits: float = 1450,  # noqa: A002 - the server's word
+        plan: Literal["creator", "pro"] | None = "creator",
+        keys: Iterable[str] = (),
+        state: str | Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        storage_port: int | None = None,
+        webhook_secret: str | None = None,
+        allow_loopback_webhooks: bool = False,
+        video_bytes: int | None = None,
+        studio_projects: bool = True,
+    ) -> None:
+        self.faults = faults or Faults()
+        self._store = None if state is None else Store(Path(state))
+        secret = secrets.token_hex(16)
+        self._world = World(
+            RULES[revision],
+            limits or Limits(),
+            scenario or Scenario(),
+            secret=secret if self._store is None else self._store.secret(secret),
+        )
+        self._world.keep_past = True
+        self._host, self._port, self._storage_port = host, port, storage_port
+        self._account = Account(id="acc_emulator", credits=credits, plan=plan)
+        self._accepted = (API_KEY, *keys)
+        self._studio_projects = studio_projects
+        self._webhook_secret = webhook_secret
+        self._allow_loopback_webhooks = allow_loopback_webhooks
+        self._video_bytes = video_bytes
+        self._runner: web.ServerRunner | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self.places = Places("", "")
+
+    def __repr__(self) -> str:
+        return f"<Emulator {self.places.api or 'not started'} {self._world!r}>"
+
+    # -- Running ------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "Emulator":
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, with the state taken up or a fresh one."""
+        assert self._runner is None, "the emulator is running already"
+        self._runner = web.ServerRunner(Server(self._handle, self._rubbish), shutdown_timeout=0.1)
+        await self._runner.setup()
+        api = await self._listen(self._port)
+        storage = await self._listen_for_storage(api)
+        self.places = Places(f"http://{self._host}:{api}", f"http://{self._host}:{storage}")
+        self._furnish()
+        self._arm()
+
+    async def stop(self) -> None:
+        """Stop listening; what a state file holds stays."""
+        if self._runner is None:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self.courier.aclose()
+        await self._runner.cleanup()
+        self._runner = None
+        if self._store is not None:
+            self._store.save(self._world)
+            self._store.close()
+
+    async def _listen(self, port: int) -> int:
+        assert self._runner is not None
+        site = web.TCPSite(self._runner, self._host, port)
+        await site.start()
+        return int(self._runner.addresses[-1][1])
+
+    async def _listen_for_storage(self, api: int) -> int:
+        if self._storage_port is not None or not self._port:
+            return await self._listen(self._storage_port or 0)
+        try:
+            return await self._listen(api + 1)
+        except OSError:
+            return await self._listen(0)
+
+    def _furnish(self) -> None:
+        """Put the doors in, and people behind them."""
+        world = self._world
+        views = Views(world.rules, self.places)
+        self.courier = Courier(world=world, views=views, faults=self.faults, secret=self._webhook_secret)
+        world.on_transition = self.courier.on_transition
+        self.door = Door(
+            world=world,
+            views=views,
+            faults=self.faults,
+            store=self._store,
+            loopback_webhooks=self._allow_loopback_webhooks,
+        )
+        self.storage = Storage(world=world, door=self.door, video_bytes=self._video_bytes)
+        self.studio = Studio(world)
+        now = clock.wall_seconds()
+        fresh = self._store is None or not self._store.load(world)
+        if fresh:
+            world.open_account(self._account)
+            if self._studio_projects:
+                self.studio.furnish(now)
+        for text in self._accepted:
+            if world.authenticate(text) is None:
+                world.add_key(world.account, "Emulator", text, now)
+        world.advance(now)
+
+    # -- Looking in ---------------------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """What to give a client as its base URL."""
+        return self.places.api + BASE
+
+    @property
+    def connection(self) -> dict[str, str]:
+        """What to give our own client: `Eversince(**emulator.connection)`."""
+        return {"api_key": API_KEY, "base_url": self.base_url}
+
+    @property
+    def world(self) -> World:
+        """All state, as it is at this moment."""
+        self._world.advance(clock.wall_seconds())
+        return self._world
+
+    @property
+    def account(self) -> Account:
+        """The account, whose credits and plan may be changed."""
+        return self.world.account
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The webhooks so far."""
+        return self.courier.deliveries
+
+    def looks(self, project_id: str) -> list[float]:
+        """Seconds after a project's creation at which its status was read, alone or in a list."""
+        created_at = self._world.projects[project_id].created_at
+        return [round(at - created_at, 3) for at in self._world.log.looks(project_id)]
+
+    def add_project(
+        self,
+        brief: str = "A film",
+        *,
+        status: str = "idle",
+        walks: Walk | None = None,
+        rendered: bool = False,
+        **fields: Any,
+    ) -> Project:
+        """Put a project in, past every limit and for no credits.
+
+        Args:
+            brief: Its brief.
+            status: Where it stands. An active one stays there until it is cancelled or sent on.
+            walks: Statuses and seconds it goes through from now on, in place of `status`.
+            rendered: Whether there is a render already.
+            fields: Further attributes of the project, e.g. `title`, `mode`, `output`.
+        """
+        project = self.studio.add(
+            brief, status=status, walks=walks, rendered=rendered, now=clock.wall_seconds(), fields=fields
+        )
+        self._arm()
+        return project
+
+    # -- Serving ------------------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        target = Target.of(request.raw_path)
+        path = target.api_path
+        if path is None:
+            answer = await self.storage.handle(request, target)
+        else:
+            answer = await self.door.handle(request, target, path)
+        self._arm()
+        return answer
+
+    def _rubbish(self, status: int, problem: str) -> web.StreamResponse:
+        """Answer what is no HTTP request."""
+        del problem  # it quotes what was sent
+        known = 400 <= status < 500
+        refusal = refusals.validation("Malformed HTTP request") if known else refusals.internal_error()
+        return self.door.refuse(refusal)
+
+    def _arm(self) -> None:
+        """Wake up for the next thing to happen, if somebody is to be told of it.
+
+        Everything else happens when it is looked at, at the time it was to happen: a loop in virtual time
+        then has nothing to stop for.
+        """
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        due = self._world.next_due() if self._world.watched else None
+        if due is not None:
+            wait = max(0.0, due - clock.wall_seconds())
+            self._alarm = asyncio.get_running_loop().call_later(wait, self._wake)
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self._world.advance(clock.wall_seconds())
+        if self._store is not None:
+            self._store.save(self._world)
+        self._arm()

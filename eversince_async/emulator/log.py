@@ -1,0 +1,95 @@
+"""The emulator's own record of what was asked, for tests to look at."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import attrs
+
+
+@attrs.define
+class Entry:
+    """One request.
+
+    Attributes:
+        at: Unix seconds when it arrived.
+        method: HTTP method.
+        path: Path below the base URL, or the whole path elsewhere.
+        route: The documented operation, e.g. "GET /projects/:id"; None for unknown paths.
+        api: Whether it is a call of the API, not of the storage or a page.
+        status: Status of the answer; None if there was none (yet).
+        code: Error code of the answer.
+        project_id: The project it was about, also the one a create made.
+        shown: Projects a list showed.
+        replayed: Whether a create found its project already there.
+        fault: Name of the fault that was put in its way.
+        request_id: The answer's `X-Request-Id`.
+    """
+
+    at: float
+    method: str
+    path: str
+    route: str | None = None
+    api: bool = True
+    status: int | None = None
+    code: str | None = None
+    project_id: str | None = None
+    shown: tuple[str, ...] = ()
+    replayed: bool = False
+    fault: str | None = None
+    request_id: str = ""
+
+
+@attrs.define
+class RequestLog:
+    """All requests in the order of arrival.
+
+    Attributes:
+        entries: They.
+    """
+
+    entries: list[Entry] = attrs.field(factory=list)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
+
+    def clear(self) -> None:
+        """Forget what was so far."""
+        self.entries.clear()
+
+    def of(self, route: str) -> list[Entry]:
+        """The requests of one operation, e.g. "POST /projects"."""
+        return [entry for entry in self.entries if entry.route == route]
+
+    def routes(self) -> Counter[str]:
+        """How often each operation was asked for."""
+        return Counter(entry.route for entry in self.entries if entry.route is not None)
+
+    def statuses(self) -> Counter[int | None]:
+        """How often each status was answered, by the API alone."""
+        return Counter(entry.status for entry in self.entries if entry.api)
+
+    def refusals(self, code: str) -> list[Entry]:
+        """The requests answered with one error code."""
+        return [entry for entry in self.entries if entry.code == code]
+
+    def most_requests_in_window(self, seconds: float = 60.0) -> int:
+        """Most API requests that arrived in any stretch of so many seconds, its end excluded."""
+        times = [entry.at for entry in self.entries if entry.api]
+        most = first = 0
+        for last, at in enumerate(times):
+            while times[first] <= at - seconds:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
+    def looks(self, project_id: str) -> list[float]:
+        """Unix seconds at which a project's status was read, alone or in a list."""
+        return [
+            entry.at
+            for entry in self.entries
+            if (entry.route == "GET /projects/:id" and entry.project_id == project_id)
+            or project_id in entry.shown
+        ]

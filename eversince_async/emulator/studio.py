@@ -1,0 +1,108 @@
+"""What people in the studio do, and tests: things that happen to projects without the API."""
+
+from typing import Any, Final
+
+import attrs
+
+from eversince_async import clock
+from eversince_async.emulator.agent import say
+from eversince_async.emulator.project import Project
+from eversince_async.emulator.scenario import Scenario, Step, Walk
+from eversince_async.emulator.world import World
+
+_FURNITURE: Final = (
+    ("Harvest teaser", "A teaser for a vineyard's harvest festival", "16:9"),
+    ("Sneaker drop", "A vertical drop film for a pair of running shoes", "9:16"),
+)
+
+
+@attrs.frozen
+class Studio:
+    """The hands in the studio.
+
+    Attributes:
+        world: What they work on.
+    """
+
+    world: World
+
+    def furnish(self, now: float) -> None:
+        """Put in the two studio projects of a new account."""
+        for at, (title, brief, ratio) in enumerate(_FURNITURE):
+            fields = {"title": title, "aspect_ratio": ratio, "mode": "collaborative", "studio": True}
+            made_at = now - 86_400.0 * (len(_FURNITURE) - at)
+            self.add(brief, status="idle", walks=None, rendered=False, now=made_at, fields=fields)
+
+    def add(
+        self,
+        brief: str,
+        *,
+        status: str,
+        walks: Walk | None,
+        rendered: bool,
+        now: float,
+        fields: dict[str, Any],
+    ) -> Project:
+        """Put a project in as it is: see `Emulator.add_project`."""
+        world = self.world
+        output = fields.pop("output", "assembled")
+        scenario = attrs.evolve(world.scenario, walk=None)
+        values: dict[str, Any] = {"title": None, "mode": "autonomous", "aspect_ratio": "16:9", **fields}
+        project = Project(
+            id=world.new_project_id(),
+            number=world.next_number(),
+            account_id=world.account.id,
+            asked={"brief": brief},
+            status="queued",
+            created_at=now,
+            updated_at=now,
+            output=output,
+            works=scenario.works(output),
+            **values,
+        )
+        say(project, "user", brief, now)
+        if walks is not None:
+            world.add(project)
+            self._walk(project, scenario, walks, now)
+            return project
+        world.fill(project, status, rendered=rendered, at=now)
+        project.status = status
+        if status == "failed":
+            project.error_message = scenario.error_message
+        return world.add(project)
+
+    def _walk(self, project: Project, scenario: Scenario, walks: Walk, now: float) -> None:
+        steps: list[Step] = attrs.evolve(scenario, walk=walks).walked(project.works)
+        project.runs += 1
+        self.world.schedule(project, steps, now)
+
+    def occupy(self, count: int = 1, *, visible: bool = True) -> list[Project]:
+        """Hold slots, as another client or somebody in the studio does, until they are released.
+
+        Args:
+            count: How many.
+            visible: Whether the API lists these projects, or only counts them.
+        """
+        return [
+            self.add(
+                "Somebody else's film",
+                status="running",
+                walks=None,
+                rendered=False,
+                now=clock.wall_seconds(),
+                fields={"studio": not visible},
+            )
+            for _ in range(count)
+        ]
+
+    def release(self, project: Project) -> None:
+        """Let a project's run end, well."""
+        self.world.finish(project, clock.wall_seconds())
+
+    def fail(self, project_id: str, message: str = "Something went wrong.") -> None:
+        """Let a project fail."""
+        self.world.fail(self.world.projects[project_id], message, clock.wall_seconds())
+
+    def cancel(self, project_id: str) -> None:
+        """Cancel a project, whatever it does."""
+        self.world.stop(self.world.projects[project_id], clock.wall_seconds())

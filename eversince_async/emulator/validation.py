@@ -1,0 +1,237 @@
+"""Reading a request's fields, collecting *every* problem before refusing, as the documents show.
+
+`"brief: brief is required; mode: mode must be one of: autonomous, collaborative"`.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from eversince_async.emulator.refusals import Json, Refusal, validation
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
+
+
+def parse_object(body: bytes) -> Json:
+    """Read a JSON object; an empty body is an empty object.
+
+    Stricter than `json.loads`, as JSON is: no NaN or Infinity, no lone surrogates, UTF-8 only. Of duplicate
+    keys the last one counts.
+
+    Raises:
+        Refusal: 400, for anything else.
+    """
+    if not body.strip():
+        return {}
+    try:
+        parsed = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        if b"\\ud" in body or b"\\uD" in body:
+            json.dumps(parsed, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):  # UnicodeError is a ValueError
+        raise validation("Request body must be valid JSON") from None
+    if not isinstance(parsed, dict):
+        raise validation("Request body must be a JSON object")
+    return parsed
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+class Fields:
+    """The fields of one body, read one by one; `check()` refuses with all problems at once.
+
+    A reader gives None for a field that is absent or wrong; whether it was there at all is `in`.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any], prefix: str = "", problems: list[str] | None = None
+    ) -> None:
+        self.values = values
+        self._prefix = prefix
+        self._problems: list[str] = [] if problems is None else problems
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def within(self, values: Mapping[str, Any], prefix: str) -> "Fields":
+        """The fields of an object inside this one; its problems are collected here."""
+        return Fields(values, f"{self._prefix}{prefix}.", self._problems)
+
+    def problem(self, name: str, text: str) -> None:
+        """Note that a field is wrong."""
+        # A field is named in its text by its own name and before it by its path.
+        self._problems.append(f"{self._prefix}{name}: {text}")
+
+    def without(self, names: Iterable[str]) -> "Fields":
+        """The same fields without some; their problems are collected here."""
+        left = {name: value for name, value in self.values.items() if name not in names}
+        return Fields(left, self._prefix, self._problems)
+
+    def check(self) -> None:
+        """Refuse if anything was wrong.
+
+        Raises:
+            Refusal: 400, joining all problems with "; ".
+        """
+        if self._problems:
+            raise self.refusal()
+
+    def refusal(self) -> Refusal:
+        """The refusal for all problems so far."""
+        return validation("; ".join(self._problems))
+
+    def _present(self, name: str, *, required: bool) -> bool:
+        if name in self.values:
+            return True
+        if required:
+            self.problem(name, f"{name} is required")
+        return False
+
+    def text(
+        self, name: str, *, required: bool = False, longest: int | None = None, blank: bool = True
+    ) -> str | None:
+        """A string of at most `longest` characters; `blank=False` refuses one of nothing but spaces."""
+        if not self._present(name, required=required):
+            return None
+        value = self.values[name]
+        if required and value is None:
+            self.problem(name, f"{name} is required")
+        elif not isinstance(value, str):
+            self.problem(name, f"{name} must be a string")
+        elif not blank and not value.strip():
+            self.problem(name, f"{name} is required" if required else f"{name} must not be empty")
+        elif longest is not None and len(value) > longest:
+            self.problem(name, f"{name} must be at most {longest} characters")
+        else:
+            return value
+        return None
+
+    def choice(self, name: str, allowed: Iterable[str], *, required: bool = False) -> str | None:
+        """One of the listed strings."""
+        if not self._present(name, required=required):
+            return None
+        value = self.values[name]
+        options = tuple(allowed)
+        if isinstance(value, str) and value in options:
+            return value
+        if required and value is None:
+            self.problem(name, f"{name} is required")
+        else:
+            self.problem(name, f"{name} must be one of: {', '.join(options)}")
+        return None
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean."""
+        if not self._present(name, required=False):
+            return None
+        value = self.values[name]
+        if isinstance(value, bool):
+            return value
+        self.problem(name, f"{name} must be a boolean")
+        return None
+
+    def integer(
+        self, name: str, *, required: bool = False, least: int | None = None, most: int | None = None
+    ) -> int | None:
+        """A whole number in a range."""
+        if not self._present(name, required=required):
+            return None
+        value = self.values[name]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.problem(name, f"{name} must be an integer")
+        elif (least is not None and value < least) or (most is not None and value > most):
+            self.problem(name, f"{name} must be {_between(least, most)}")
+        else:
+            return value
+        return None
+
+    def number(self, name: str) -> float | None:
+        """A finite number, not negative."""
+        if not self._present(name, required=False):
+            return None
+        value = self.values[name]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.problem(name, f"{name} must be a number")
+        elif not 0 <= value <= 1e9 or not math.isfinite(value):
+            self.problem(name, f"{name} must be between 0 and 1000000000")
+        else:
+            return float(value)
+        return None
+
+    def array(self, name: str, *, required: bool = False, most: int | None = None) -> list[Any] | None:
+        """An array of at most `most` items."""
+        if not self._present(name, required=required):
+            return None
+        value = self.values[name]
+        if not isinstance(value, list):
+            self.problem(
+                name, f"{name} is required" if required and value is None else f"{name} must be an array"
+            )
+        elif most is not None and len(value) > most:
+            self.problem(name, f"{name} must have at most {most} items")
+        else:
+            return value
+        return None
+
+    def webhook_url(self, name: str, *, loopback: bool) -> str | None:
+        """An HTTPS address; with `loopback` also plain HTTP to this machine."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if not _is_webhook_url(value, loopback=loopback):
+            self.problem(name, f"{name} must be a valid HTTPS URL")
+            return None
+        return value
+
+
+class Query(Fields):
+    """The query string's fields: strings that may have to be read as numbers."""
+
+    def whole(self, name: str, default: int, least: int, most: int | None = None) -> int:
+        """A whole number in a range, or the default."""
+        value = self.values.get(name)
+        if value is None:
+            return default
+        if not _INTEGER.fullmatch(value):
+            self.problem(name, f"{name} must be an integer")
+            return default
+        number = int(value)
+        if number < least or (most is not None and number > most):
+            self.problem(name, f"{name} must be {_between(least, most)}")
+            return default
+        return number
+
+    def page(self, most: int, default: int = 20) -> tuple[int, int]:
+        """The `limit` and `offset` of an offset list."""
+        return self.whole("limit", default, 1, most), self.whole("offset", 0, 0)
+
+
+def _between(least: int | None, most: int | None) -> str:
+    if most is None:
+        return f"at least {least}"
+    return f"at most {most}" if least is None else f"between {least} and {most}"
+
+
+def is_http_url(value: str) -> bool:
+    """Whether this is an absolute http or https URL with a host."""
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_webhook_url(value: str, *, loopback: bool) -> bool:
+    if not is_http_url(value) or any(character.isspace() for character in value):
+        return False
+    parts = urlsplit(value)
+    if parts.scheme == "https":
+        return True
+    host = parts.hostname or ""
+    return loopback and (host in {"localhost", "::1"} or host.startswith("127."))
