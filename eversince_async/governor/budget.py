@@ -59,7 +59,8 @@ class Budget:
         self._gone: deque[float] = deque(maxlen=limit)  # the latest of those that have stopped
         self._flight: dict[Departure, float] = {}  # departed and not answered: when it left
         self._departures = 0
-        self._opens_at = -math.inf  # nobody leaves before: a pause, or the next step after one
+        # Nobody leaves before: a pause, or the next step after one. Clocks show 0 or more once they run.
+        self._opens_at = 0.0
         self._careful_until = -math.inf  # after a pause: one by one until an answer shows how things stand
         self._free: float = 0
         self._kept: tuple[float, ...] = (0, 0, 0)
@@ -118,6 +119,46 @@ class Budget:
         if forgotten is not None:
             moments.append(forgotten)
         return min(moments, default=None)
+
+    # -- Who waits ------------------------------------------------------------------------------------
+
+    def waiting(self) -> Lanes:
+        """All who wait, those who go next first."""
+        return self._lanes
+
+    def paused_until(self, now: float) -> float | None:
+        """The end of the pause; None when there is none."""
+        return self._opens_at if self._opens_at > now else None
+
+    def expected(self, lane: Lane, ahead: int, now: float) -> float:
+        """About when a request leaves that has `ahead` others before it."""
+        self._expire(now)
+        opens_at = max(now, self._opens_at)
+        ends = sorted(self.ends())
+        if not ends or self._free == math.inf:
+            return opens_at
+        place = ahead - int(self._free)
+        if place < 0:
+            return max(opens_at, self._opens_for(lane))
+        rounds, place = divmod(place, len(ends))
+        return max(opens_at, ends[place] + rounds * self._span)
+
+    def ends(self) -> list[float]:
+        """When each of our requests stops counting; for those in flight the earliest moment."""
+        return [*self._ends, *(left + self._span for left in self._flight.values())]
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that have left and are not answered."""
+        return len(self._flight)
+
+    def used(self, now: float) -> int:
+        """Places our own requests take, those in flight included."""
+        return len(self._ends) - bisect_right(self._ends, now) + len(self._flight)
+
+    def others(self, now: float) -> int:
+        """Places left to others on the account."""
+        return self._foreign.requests(now)
 
     # -- After leaving ----------------------------------------------------------------------------------
 
@@ -228,5 +269,5 @@ class Budget:
         pace = self._kept[lane] / self._span
         if not pace or self._free > self._kept[lane]:
             return -math.inf
-        ends = sorted([*self._ends, *(left + self._span for left in self._flight.values())])
+        ends = sorted(self.ends())
         return max((end - (self._free + j) / pace for j, end in enumerate(ends)), default=-math.inf)

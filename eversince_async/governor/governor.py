@@ -1,39 +1,57 @@
-"""The governor: decisions come from the budget, waiting for them happens here."""
+"""The governor: decisions come from budget, slots and quotas; this is the door they share."""
 
-import asyncio
-import math
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import cast
 
-from eversince_async.errors import ConfigurationError
+from eversince_async.clock import now as wall_now
 from eversince_async.governor.budget import Budget
+from eversince_async.governor.explain import explain, snapshot
 from eversince_async.governor.lanes import Departure, Lane, Ticket
 from eversince_async.governor.limits import Limits
+from eversince_async.governor.quotas import Quotas
+from eversince_async.governor.slots import Slots
+from eversince_async.governor.snapshot import CreditsSnapshot, GovernorSnapshot
+from eversince_async.governor.timekeeping import Alarm, LoopClock
+from eversince_async.governor.waits import Announcer, Waiter, WaitReason
 from eversince_async.models.receipt import RateLimit
 
 
-def _no_clock_yet() -> float:
-    return -math.inf
-
-
 class Governor:
-    """One door for the limits of one account.
+    """One door for the limits of one account; share it between all clients of that account.
 
-    Belongs to one event loop at a time; when nothing waits it moves to another by itself.
+    It belongs to one event loop at a time, and moves by itself to another when the first has stopped.
+    `repr()` tells in a sentence how things stand.
 
     Args:
         limits: What the account allows; the documented limits by default.
+
+    Attributes:
+        limits: What it was given.
+        slots: The account's active projects.
+        quota: The day's projects and renders.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self._budget = Budget(
+        self.clock = LoopClock()
+        self.clock.on_move(self._moved)
+        self.budget = Budget(
             self.limits.requests,
             window=self.limits.window,
             guard=self.limits.guard,
             learns=not self.limits.pinned,
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._time = _no_clock_yet
-        self._timer: asyncio.TimerHandle | None = None
+        self._time = self.clock.time
+        self._alarm = Alarm(self.clock, self._release)
+        self._announcer = Announcer(self.clock, lambda waiter: explain(self, waiter))
+        self.slots = Slots(self.limits.active_projects, self.clock, self._announcer.expect)
+        self.quota = Quotas(
+            {"projects": self.limits.projects_per_day, "renders": self.limits.renders_per_day},
+            self.clock,
+            self._announcer.expect,
+        )
+        self._balance: tuple[float, datetime] | None = None
 
     # -- Requests ---------------------------------------------------------------------------------------
 
@@ -50,10 +68,9 @@ class Governor:
         Raises:
             ConfigurationError: The governor is in use by another running event loop.
         """
-        if self._loop is not None:
-            departure = self._budget.depart(lane, self._time())
-            if departure is not None:
-                return departure
+        departure = self.budget.depart(lane, self._time())
+        if departure is not None:
+            return departure
         return await self._queue(lane, who)
 
     def answered(self, departure: Departure, rate_limit: RateLimit | None = None) -> None:
@@ -63,71 +80,108 @@ class Governor:
             departure: What `admit` gave.
             rate_limit: What the headers said; None if there were none.
         """
-        self._budget.answered(departure, self._bind().time(), rate_limit)
+        self.budget.answered(departure, self.clock.loop().time(), rate_limit)
         self._release()
 
     def give_back(self, departure: Departure) -> None:
         """The request was surely never sent: its place is free again."""
-        self._budget.give_back(departure, self._bind().time())
+        self.budget.give_back(departure, self.clock.loop().time())
         self._release()
 
     def pause(self, seconds: float) -> None:
-        """Let nobody leave for `seconds`, because the server said so. The pause that ends last counts."""
-        self._budget.pause(seconds, self._bind().time())
+        """Let nobody leave for `seconds`, because the server said so.
+
+        Of several pauses the one that ends last counts, and nothing ends it earlier. After it requests
+        leave one by one until an answer shows how things stand.
+        """
+        self.budget.pause(seconds, self.clock.loop().time())
         self._release()
 
     async def _queue(self, lane: Lane, who: str | None) -> Departure:
-        loop = self._bind()
+        loop = self.clock.loop()
         ticket = Ticket(lane, loop.time(), who)
         ticket.future = loop.create_future()
-        self._budget.enqueue(ticket)
+        self.budget.enqueue(ticket)
         self._release()
+        self._announcer.expect(ticket)
         try:
-            return await ticket.future
+            return cast("Departure", await ticket.future)
         except BaseException:
-            self._budget.withdraw(ticket, self._bind().time())
+            self.budget.withdraw(ticket, self._time())
             self._release()
             raise
 
     def _release(self) -> None:
         """Let out whoever may leave, and come back when the next may."""
         now = self._time()
-        for ticket in self._budget.release(now):
-            if ticket.future is not None and ticket.departure is not None and not ticket.future.done():
+        for ticket in self.budget.release(now):
+            if ticket.future is not None and not ticket.future.done():
                 ticket.future.set_result(ticket.departure)
-        self._set_timer(self._budget.next_release(now))
+        self._alarm.set(self.budget.next_release(now))
 
-    def _set_timer(self, when: float | None) -> None:
-        timer = self._timer
-        if timer is not None:
-            if when is not None and timer.when() == when:
-                return
-            timer.cancel()
-            self._timer = None
-        if when is not None and self._loop is not None:
-            self._timer = self._loop.call_at(when, self._on_timer)
+    def _moved(self, shift: float) -> None:
+        self._time = self.clock.time
+        self.budget.restart(shift, self._time())
 
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._release()
+    # -- What answers tell of projects and credits ------------------------------------------------------
 
-    # -- The clock --------------------------------------------------------------------------------------
+    def observed(self, project_id: str, status: str, *, asked_at: float | None = None) -> None:
+        """Tell what status an answer showed, of any project, ours or not.
 
-    def _bind(self) -> asyncio.AbstractEventLoop:
-        """The running loop, which is made ours if it is not."""
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._move_to(loop)
-        return loop
+        A settled one frees its slot unless its production still holds it; an active one that is not
+        ours counts; an unknown status changes nothing.
 
-    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
-        before = self._loop
-        if before is not None:
-            if before.is_running():
-                raise ConfigurationError(
-                    "this governor is in use by another running event loop; use one governor for each loop"
-                )
-            self._budget.restart(loop.time() - before.time(), loop.time())
-        self._timer = None
-        self._loop = loop
-        self._time = loop.time
+        Args:
+            project_id: The project.
+            status: What the server called its status.
+            asked_at: Clock seconds (`loop.time()`) when the request left; now by default. An answer that
+                was asked for before the last write to the project does not free its slot.
+        """
+        self.slots.observed(project_id, status, asked_at)
+
+    def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
+        """Tell which active projects a list showed.
+
+        Args:
+            active_ids: The projects it showed as active, ours and others.
+            complete: Whether these are all that the account has: what is missing has settled.
+            asked_at: Clock seconds (`loop.time()`) when the request left; now by default.
+        """
+        self.slots.saw_page(active_ids, complete=complete, asked_at=asked_at)
+
+    def noted_credits(self, balance: float) -> None:
+        """Tell the balance that an answer showed."""
+        self._balance = (balance, wall_now())
+
+    @property
+    def credits(self) -> CreditsSnapshot | None:
+        """The credits as last told; None before any answer told."""
+        if self._balance is None:
+            return None
+        balance, noted_at = self._balance
+        return CreditsSnapshot(balance=balance, reserve=self.limits.credits_reserve, noted_at=noted_at)
+
+    # -- Explaining itself ------------------------------------------------------------------------------
+
+    def on_wait(self, callback: Callable[[WaitReason], object]) -> Callable[[], None]:
+        """Call `callback` for every wait that lasts longer than a second, once for each.
+
+        A callback that fails is logged and breaks nothing.
+
+        Returns:
+            What ends the subscription when called.
+        """
+        return self._announcer.subscribe(callback, self.waiting())
+
+    def waiting(self) -> Iterator[Waiter]:
+        """Everybody who waits: requests, productions, and those who wait for another day."""
+        yield from self.budget.waiting()
+        yield from self.slots.table.waiting()
+        yield from self.quota.waiting()
+
+    def snapshot(self) -> GovernorSnapshot:
+        """Everything it knows, at this moment."""
+        return snapshot(self)
+
+    def __repr__(self) -> str:
+        return f"<Governor {self.snapshot()}>"

@@ -1,10 +1,11 @@
 """Three lanes of waiting requests: who goes next when a place in the budget comes free."""
 
-from asyncio import Future
 from collections import OrderedDict
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NewType
+
+from eversince_async.governor.waits import Waiter
 
 Departure = NewType("Departure", int)
 """The number of one request that may leave; hand it back with `answered` or `give_back`."""
@@ -26,25 +27,20 @@ PATIENCE: Final = (0, 3, 9)
 So however urgent lanes flood, work keeps a quarter of the budget and looks keep a tenth."""
 
 
-class Ticket:
+class Ticket(Waiter):
     """One waiting request.
 
     Attributes:
         lane: Where it queues.
-        who: What it is, in words, for people who ask why it waits.
-        since: Clock seconds when it began to wait.
         departure: Its departure, once granted.
-        future: What its caller awaits; None while only decisions are tested.
     """
 
-    __slots__ = ("departure", "future", "lane", "since", "who")
+    __slots__ = ("departure", "lane")
 
     def __init__(self, lane: Lane, since: float, who: str | None = None) -> None:
+        super().__init__(since, who)
         self.lane = lane
-        self.since = since
-        self.who = who
         self.departure: Departure | None = None
-        self.future: Future[Departure] | None = None
 
 
 class Lanes:
@@ -66,6 +62,11 @@ class Lanes:
     def waiting(self, lane: Lane) -> int:
         """How many wait in one lane."""
         return len(self._queues[lane])
+
+    def ahead_of(self, ticket: Ticket) -> int:
+        """How many go before a waiting ticket, as things stand."""
+        urgent = sum(len(queue) for queue in self._queues[: ticket.lane])
+        return urgent + next((n for n, other in enumerate(self._queues[ticket.lane]) if other is ticket), 0)
 
     def add(self, ticket: Ticket) -> None:
         """Queue a ticket at the end of its lane."""

@@ -1,0 +1,136 @@
+"""What session and orchestrator need of a governor, wherever it keeps its counts.
+
+`Governor` keeps them in this process. One that shares them between processes offers the same; what
+each member means, and what cancelling leaves behind, is written at `Governor`, `Slots`, `Lease`,
+`Quotas` and `Taken`.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol
+
+from eversince_async.governor.lanes import Departure, Lane
+from eversince_async.governor.quota import QuotaName
+from eversince_async.governor.snapshot import CreditsSnapshot, GovernorSnapshot
+from eversince_async.governor.waits import WaitReason
+from eversince_async.models.receipt import RateLimit
+
+
+class HeldSlot(Protocol):
+    """A slot held for one production."""
+
+    @property
+    def project_id(self) -> str | None:
+        """The project it is for, once known."""
+
+    def sent(self) -> None:
+        """A write that may start the project is about to leave."""
+
+    def bind(self, project_id: str) -> None:
+        """The project is known."""
+
+    def refused(self) -> None:
+        """The server definitely did not do it."""
+
+    def turned_away(self) -> bool:
+        """The server says that all slots are taken; whether slots can be the reason."""
+
+    def release(self) -> None:
+        """The production needs the slot no more."""
+
+    def __enter__(self) -> "HeldSlot": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class ProjectSlots(Protocol):
+    """The account's active projects."""
+
+    async def acquire(
+        self,
+        key: str,
+        *,
+        project_id: str | None = None,
+        in_flight: bool = False,
+        wait: bool = True,
+        who: str | None = None,
+    ) -> HeldSlot:
+        """Wait for a slot; a key that holds one gets the same again."""
+
+    def needs_look(self) -> bool:
+        """Whether somebody waits and a list of projects would help."""
+
+    def on_wait(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Be called whenever somebody begins to wait for a slot."""
+
+
+class TakenOfDay(Protocol):
+    """One project or render of the day."""
+
+    def confirmed(self) -> None:
+        """The server has done it."""
+
+    def give_back(self) -> None:
+        """The server definitely did not, for another reason than the day's limit."""
+
+    def refused(self, retry_after: float | None = None) -> None:
+        """The server says that the day's are spent."""
+
+
+class DayQuotas(Protocol):
+    """The day's projects and renders."""
+
+    async def take(self, name: QuotaName, *, wait: bool = True, who: str | None = None) -> TakenOfDay:
+        """Take one, or wait for another day."""
+
+    def resets_at(self, name: QuotaName) -> datetime | None:
+        """When the next is expected to be free; None: now."""
+
+    def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
+        """Count what was done before this process began."""
+
+
+class AccountGovernor(Protocol):
+    """One door for the limits of one account."""
+
+    @property
+    def slots(self) -> ProjectSlots:
+        """The account's active projects."""
+
+    @property
+    def quota(self) -> DayQuotas:
+        """The day's projects and renders."""
+
+    @property
+    def credits(self) -> CreditsSnapshot | None:
+        """The credits as last told."""
+
+    async def admit(self, lane: Lane = Lane.INTERACTIVE, *, who: str | None = None) -> Departure:
+        """Wait until a request may leave."""
+
+    def answered(self, departure: Departure, rate_limit: RateLimit | None = None) -> None:
+        """An answer's headers have arrived, or the request may have been sent."""
+
+    def give_back(self, departure: Departure) -> None:
+        """The request was surely never sent."""
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody leave for so long."""
+
+    def observed(self, project_id: str, status: str, *, asked_at: float | None = None) -> None:
+        """An answer showed a project's status."""
+
+    def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
+        """A list showed active projects."""
+
+    def noted_credits(self, balance: float) -> None:
+        """An answer showed the balance."""
+
+    def on_wait(self, callback: Callable[[WaitReason], object]) -> Callable[[], None]:
+        """Be called for every wait longer than a second."""
+
+    def snapshot(self) -> GovernorSnapshot:
+        """Everything it knows."""

@@ -1,0 +1,147 @@
+"""The day's projects and renders: taking one, and waiting for another day."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+
+from eversince_async.clock import wall_seconds
+from eversince_async.errors import QuotaSpent
+from eversince_async.governor.quota import DailyQuota, QuotaName, QuotaTicket, Use
+from eversince_async.governor.timekeeping import Alarm, LoopClock
+from eversince_async.governor.waits import Waiter
+
+
+class Taken:
+    """One project or render of the day, taken before the request is sent.
+
+    Nothing need be said about it when the server did it; `confirmed` makes the count more exact.
+
+    Attributes:
+        quota: `projects` or `renders`.
+    """
+
+    __slots__ = ("_quota", "_quotas", "_use", "quota")
+
+    def __init__(self, quotas: "Quotas", quota: DailyQuota, use: Use) -> None:
+        self._quotas = quotas
+        self._quota = quota
+        self._use = use
+        self.quota = quota.name
+
+    @property
+    def at(self) -> datetime:
+        """When it counts from; seed another process's governor with it."""
+        return datetime.fromtimestamp(self._use.at, UTC)
+
+    def confirmed(self) -> None:
+        """The server has done it."""
+        self._quota.confirmed(self._use, wall_seconds())
+        self._quotas.release()
+
+    def give_back(self) -> None:
+        """The server definitely did not do it, for another reason than the day's limit."""
+        self._quota.give_back(self._use)
+        self._quotas.release()
+
+    def refused(self, retry_after: float | None = None) -> None:
+        """The server answered that the day's are spent, although we counted some left.
+
+        Args:
+            retry_after: Seconds the server asked to wait, if it did.
+        """
+        self._quota.refused(self._use, wall_seconds(), retry_after)
+        self._quotas.release()
+
+    def __repr__(self) -> str:
+        return f"<Taken {self.quota} at {self.at:%Y-%m-%d %H:%M:%S} UTC>"
+
+
+class Quotas:
+    """The day's limits of the account. `Governor.quota` is one.
+
+    Args:
+        limits: How many of each in 24 hours; None: no limit.
+        clock: The governor's clock.
+        expect: Told of everybody who begins to wait.
+    """
+
+    def __init__(
+        self, limits: dict[QuotaName, int | None], clock: LoopClock, expect: Callable[[Waiter], None]
+    ) -> None:
+        self.daily = {name: DailyQuota(name, limit) for name, limit in limits.items()}
+        self._clock = clock
+        self._expect = expect
+        self._alarm = Alarm(clock, self.release)
+        clock.on_move(self._forget)
+
+    async def take(self, name: QuotaName, *, wait: bool = True, who: str | None = None) -> Taken:
+        """Take one of the day's; wait for another day if there is none. Hold no slot meanwhile.
+
+        Cancelling takes nothing.
+
+        Args:
+            name: `projects` or `renders`.
+            wait: False: raise rather than wait.
+            who: What to call the caller to people.
+
+        Raises:
+            QuotaSpent: There is none and the caller would not wait; nothing was sent.
+        """
+        quota = self.daily[name]
+        use = quota.take(wall_seconds())
+        if use is None:
+            if not wait:
+                raise QuotaSpent(name, resets_at=self.resets_at(name))
+            use = await self._queue(quota, who)
+        return Taken(self, quota, use)
+
+    def left(self, name: QuotaName) -> float:
+        """How many are left for now, as far as we know; infinite without a limit."""
+        return self.daily[name].left(wall_seconds())
+
+    def resets_at(self, name: QuotaName) -> datetime | None:
+        """When the next one is expected to be free; None: now."""
+        now = wall_seconds()
+        moment = self.daily[name].available_at(now)
+        return None if moment <= now else datetime.fromtimestamp(moment, UTC)
+
+    def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
+        """Count what was done before this process began, as a journal remembers it."""
+        self.daily[name].seed(moment.timestamp() for moment in times)
+
+    def waiting(self) -> Iterator[QuotaTicket]:
+        """All who wait for another day."""
+        for quota in self.daily.values():
+            yield from quota.waiting()
+
+    def release(self) -> None:
+        """Let go on everybody for whom there is something, and come back when there is more."""
+        now = wall_seconds()
+        next_at = math.inf
+        for quota in self.daily.values():
+            for ticket in quota.release(now):
+                if ticket.future is not None and not ticket.future.done():
+                    ticket.future.set_result(ticket.use)
+            if any(True for _ in quota.waiting()):
+                next_at = min(next_at, quota.available_at(now))
+        self._alarm.set(None if next_at == math.inf else self._clock.time() + max(next_at - now, 0.001))
+
+    async def _queue(self, quota: DailyQuota, who: str | None) -> Use:
+        loop = self._clock.loop()
+        ticket = QuotaTicket(quota.name, loop.time(), who)
+        ticket.future = loop.create_future()
+        quota.enqueue(ticket)
+        self.release()
+        self._expect(ticket)
+        try:
+            use: Use = await ticket.future
+        except BaseException:
+            quota.withdraw(ticket)
+            self.release()
+            raise
+        return use
+
+    def _forget(self, _shift: float) -> None:
+        for quota in self.daily.values():
+            for ticket in list(quota.waiting()):
+                quota.withdraw(ticket)

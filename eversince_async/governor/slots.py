@@ -1,0 +1,203 @@
+"""Slots for the account's active projects: waiting for them, and holding them."""
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+
+from eversince_async.errors import WouldWait
+from eversince_async.governor.slot_table import Claim, SlotTable, SlotTicket
+from eversince_async.governor.timekeeping import Alarm, LoopClock
+from eversince_async.governor.waits import Subscribers, Waiter
+
+
+class Lease:
+    """A slot held for one production, from its create to its last automated stage.
+
+    Tell it what happens: `sent` before each write that may start the project, `bind` when the project is
+    known, `refused` or `turned_away` when the server did not do it. `release`, or leaving a `with`
+    block, says that the production needs the slot no more; while the project may be active the slot
+    stays occupied all the same, until a look has seen the project settled.
+
+    Attributes:
+        key: The production's key.
+    """
+
+    __slots__ = ("_claim", "_slots", "key")
+
+    def __init__(self, slots: "Slots", claim: Claim) -> None:
+        self._slots = slots
+        self._claim = claim
+        self.key = claim.key
+
+    @property
+    def project_id(self) -> str | None:
+        """The project it is for, once known."""
+        return self._claim.project_id
+
+    @property
+    def held(self) -> bool:
+        """Whether the production still holds it."""
+        return self._claim.held
+
+    @property
+    def active(self) -> bool:
+        """Whether the project may be active on the server, as far as we have seen."""
+        return self._claim.active
+
+    def sent(self) -> None:
+        """A create, message or render is about to leave: from now on the server may count the project."""
+        self._slots.table.sent(self._claim, self._slots.now())
+
+    def bind(self, project_id: str) -> None:
+        """The project is known: looks at it tell when the slot is free."""
+        self._slots.table.bind(self._claim, project_id)
+        self._slots.release()
+
+    def refused(self) -> None:
+        """The server definitely did not do what was sent; the production goes on holding the slot."""
+        self._slots.table.refused(self._claim)
+        self._slots.release()
+
+    def turned_away(self) -> bool:
+        """The server answered that all slots are taken (429 `project_limit`).
+
+        The lease is over: acquire it again, which waits until a look has shown room.
+
+        Returns:
+            Whether slots can be the reason. False when a complete list has just shown that nothing is
+            active: then it is the day's limit that is meant.
+        """
+        slots_can_be = self._slots.table.turned_away(self._claim, self._slots.now())
+        self._slots.release()
+        return slots_can_be
+
+    def release(self) -> None:
+        """The production needs no slot now: it has ended, or a person reviews it."""
+        self._slots.table.let_go(self._claim)
+        self._slots.release()
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def __repr__(self) -> str:
+        state = "held" if self.held else "given up"
+        return f"<Lease {self.key!r} project={self.project_id} {state}{', active' if self.active else ''}>"
+
+
+class Slots:
+    """Who may have an active project. `Governor.slots` is one.
+
+    Args:
+        limit: Projects active at once; None: no limit.
+        clock: The governor's clock.
+        expect: Told of everybody who begins to wait.
+    """
+
+    def __init__(self, limit: int | None, clock: LoopClock, expect: Callable[[Waiter], None]) -> None:
+        self.table = SlotTable(limit)
+        self._clock = clock
+        self._expect = expect
+        self._alarm = Alarm(clock, self.release)
+        self._waits: Subscribers[[]] = Subscribers()
+        clock.on_move(self.table.move)
+
+    async def acquire(
+        self,
+        key: str,
+        *,
+        project_id: str | None = None,
+        in_flight: bool = False,
+        wait: bool = True,
+        who: str | None = None,
+    ) -> Lease:
+        """Wait for a slot; a key that holds one gets the same again at once.
+
+        Cancelling loses no slot, also in the instant after it was granted.
+
+        Args:
+            key: The production it is for.
+            project_id: Its project, if it has one already.
+            in_flight: Go before new productions, because this one has begun; true with a `project_id`.
+            wait: False: raise rather than wait.
+            who: What to call it to people; its key by default.
+
+        Raises:
+            WouldWait: There is no slot and the caller would not wait.
+        """
+        now = self._clock.loop().time()
+        claim = self.table.claim(key, now)
+        if claim is None:
+            if not wait:
+                raise WouldWait(self.describe(), seconds=None)
+            ticket = SlotTicket(key, now, in_flight=in_flight or project_id is not None, who=who)
+            claim = await self._queue(ticket)
+        if project_id is not None:
+            self.table.bind(claim, project_id)
+        return Lease(self, claim)
+
+    def observed(self, project_id: str, status: str, asked_at: float | None = None) -> None:
+        """A look saw a project in a status; see `Governor.observed`."""
+        now = self.now()
+        self.table.observed(project_id, status, now, now if asked_at is None else asked_at)
+        self.release()
+
+    def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
+        """A list showed active projects; see `Governor.saw_page`."""
+        now = self.now()
+        asked_at = now if asked_at is None else asked_at
+        self.table.saw_page(active_ids, complete=complete, now=now, asked_at=asked_at)
+        self.release()
+
+    def needs_look(self) -> bool:
+        """Whether somebody waits for a slot and a list of projects would help.
+
+        True while others hold slots, while projects are active that no production of ours follows any
+        more, or when the server is full and we do not know with what.
+        """
+        return self.table.needs_look()
+
+    def on_wait(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call `callback` whenever somebody begins to wait for a slot; returns what ends that."""
+        return self._waits.add(callback)
+
+    def describe(self) -> str:
+        """What a production that waits is waiting for, in a sentence."""
+        table, now = self.table, self._clock.time()
+        limit = table.limit(now)
+        if limit is None:
+            return "the server says that all active projects are taken"
+        ours, foreign = len(table.claims), len(table.foreign)
+        others = f", {foreign} of them not ours" if foreign else ""
+        if ours + foreign < limit:
+            return f"the server has all slots taken, of which we know {ours + foreign}{others}"
+        return f"all {limit} active projects are taken{others}"
+
+    def now(self) -> float:
+        """Clock seconds."""
+        return self._clock.time()
+
+    def release(self) -> None:
+        """Let go on whoever's turn has come, and come back if time alone may change something."""
+        now = self.now()
+        for ticket in self.table.release(now):
+            if ticket.future is not None and not ticket.future.done():
+                ticket.future.set_result(ticket.claim)
+        self._alarm.set(self.table.next_release(now))
+
+    async def _queue(self, ticket: SlotTicket) -> Claim:
+        ticket.future = self._clock.loop().create_future()
+        self.table.enqueue(ticket)
+        self.release()
+        self._expect(ticket)
+        self._waits.tell()
+        try:
+            claim: Claim = await ticket.future
+        except BaseException:
+            self.table.withdraw(ticket)
+            self.release()
+            raise
+        return claim

@@ -1,0 +1,89 @@
+"""The event loop a governor lives in, and one timer for each thing that is waited for."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from eversince_async.clock import wall_seconds
+from eversince_async.errors import ConfigurationError
+
+
+def _no_clock_yet() -> float:
+    return -math.inf
+
+
+class LoopClock:
+    """The clock of the loop that is ours; it moves to another loop once the first has stopped.
+
+    Attributes:
+        time: Tells clock seconds; before the first use there is no clock, and it is always long ago.
+    """
+
+    def __init__(self) -> None:
+        self.time: Callable[[], float] = _no_clock_yet
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._movers: list[Callable[[float], None]] = []
+
+    def on_move(self, mover: Callable[[float], None]) -> None:
+        """Have `mover(seconds)` called when another loop's clock takes over that is so far ahead."""
+        self._movers.append(mover)
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop, which is made ours if it is not.
+
+        Raises:
+            ConfigurationError: Our loop is another one and still running.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
+        return loop
+
+    def wall(self, when: float) -> datetime:
+        """An instant of this clock as people tell it."""
+        ahead = 0.0 if self._loop is None else when - self.time()
+        return datetime.fromtimestamp(wall_seconds() + ahead, UTC)
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        before = self._loop
+        if before is not None and before.is_running():
+            raise ConfigurationError(
+                "this governor is in use by another running event loop; make one for each loop"
+            )
+        self._loop, self.time = loop, loop.time
+        shift = 0.0 if before is None else loop.time() - before.time()
+        for mover in self._movers:
+            mover(shift)
+
+
+class Alarm:
+    """One timer: the last time that was set counts.
+
+    Args:
+        clock: Whose loop rings.
+        ring: Called once when the time has come.
+    """
+
+    def __init__(self, clock: LoopClock, ring: Callable[[], None]) -> None:
+        self._clock = clock
+        self._ring = ring
+        self._timer: asyncio.TimerHandle | None = None
+        clock.on_move(self._forget)
+
+    def set(self, when: float | None) -> None:
+        """Ring at `when`, in clock seconds; None: not at all."""
+        if self._timer is not None:
+            if self._timer.when() == when:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if when is not None:
+            self._timer = self._clock.loop().call_at(when, self._rings)
+
+    def _rings(self) -> None:
+        self._timer = None
+        self._ring()
+
+    def _forget(self, _shift: float) -> None:
+        self._timer = None  # it hangs in a loop that has stopped

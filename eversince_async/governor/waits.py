@@ -1,0 +1,154 @@
+"""Who waits, why, and telling whoever wants to know."""
+
+import logging
+from asyncio import Future
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Generic, ParamSpec
+
+import attrs
+
+from eversince_async.governor.timekeeping import Alarm, LoopClock
+
+log = logging.getLogger("eversince_async.governor")
+
+WORTH_TELLING: Final = 1.0
+"""Seconds after which a wait is explained to subscribers; shorter ones nobody notices."""
+
+
+class WaitKind(StrEnum):
+    """What is waited for."""
+
+    REQUESTS = "requests"
+    """A place in the request budget."""
+    PAUSE = "pause"
+    """The end of a pause that the server asked for."""
+    SLOT = "slot"
+    """One of the account's active projects to settle."""
+    PROJECTS = "projects"
+    """Another day's projects."""
+    RENDERS = "renders"
+    """Another day's renders."""
+
+
+@attrs.frozen(kw_only=True)
+class WaitReason:
+    """Why something waits.
+
+    Attributes:
+        kind: What is waited for.
+        detail: The same in a sentence for people.
+        who: What waits: a request, the key of a production; None if it gave no name.
+        since: When it began to wait.
+        until: When it is expected to go on; None when that cannot be foreseen.
+    """
+
+    kind: WaitKind
+    detail: str
+    who: str | None
+    since: datetime
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        who = "" if self.who is None else f"{self.who}: "
+        until = "" if self.until is None else f", until about {self.until:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{who}{self.detail}{until}"
+
+
+class Waiter:
+    """One who waits.
+
+    Attributes:
+        since: Clock seconds when it began to wait.
+        who: Its name, for people.
+        future: What its caller awaits; None while only decisions are tested.
+    """
+
+    __slots__ = ("future", "since", "who")
+
+    def __init__(self, since: float, who: str | None = None) -> None:
+        self.since = since
+        self.who = who
+        self.future: Future[Any] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its caller still awaits it."""
+        return self.future is not None and not self.future.done()
+
+
+P = ParamSpec("P")
+
+
+class Subscribers(Generic[P]):
+    """Callbacks of others, whose mistakes are logged and break nothing."""
+
+    def __init__(self) -> None:
+        self._callbacks: list[Callable[P, object]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._callbacks)
+
+    def add(self, callback: Callable[P, object]) -> Callable[[], None]:
+        """Subscribe; returns what ends the subscription."""
+        self._callbacks.append(callback)
+
+        def unsubscribe() -> None:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
+        return unsubscribe
+
+    def tell(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call everybody."""
+        for callback in list(self._callbacks):
+            try:
+                callback(*args, **kwargs)
+            except Exception:
+                log.exception("a callback of the governor failed: %r", callback)
+
+
+class Announcer:
+    """Tells subscribers about every wait that lasts.
+
+    Args:
+        clock: Whose time counts.
+        explain: Makes the reason of a waiter that is still waiting.
+    """
+
+    def __init__(self, clock: LoopClock, explain: Callable[[Waiter], WaitReason]) -> None:
+        self._explain = explain
+        self._clock = clock
+        self._subscribers: Subscribers[[WaitReason]] = Subscribers()
+        self._pending: deque[Waiter] = deque()
+        self._alarm = Alarm(clock, self._announce)
+        clock.on_move(lambda _shift: self._pending.clear())
+
+    def subscribe(
+        self, callback: Callable[[WaitReason], object], waiting: Iterable[Waiter]
+    ) -> Callable[[], None]:
+        """Call `callback` for every wait that lasts, also those begun; returns what ends it."""
+        first = not self._subscribers
+        unsubscribe = self._subscribers.add(callback)
+        if first:
+            for waiter in sorted(waiting, key=lambda waiter: waiter.since):
+                self.expect(waiter)
+        return unsubscribe
+
+    def expect(self, waiter: Waiter) -> None:
+        """Somebody begins to wait; costs nothing while nobody subscribes."""
+        if not self._subscribers:
+            return
+        self._pending.append(waiter)
+        if len(self._pending) == 1:
+            self._alarm.set(waiter.since + WORTH_TELLING)
+
+    def _announce(self) -> None:
+        now = self._clock.time()
+        while self._pending and self._pending[0].since + WORTH_TELLING <= now:
+            waiter = self._pending.popleft()
+            if waiter.waits:
+                self._subscribers.tell(self._explain(waiter))
+        self._alarm.set(self._pending[0].since + WORTH_TELLING if self._pending else None)
