@@ -63,7 +63,7 @@ def type_problem(annotation: Any, value: Any) -> str | None:
     if any(_fits(choice, value) for choice in choices):
         return _unsendable(value)
     names = [name for choice in choices if (name := _name(choice))]
-    given = "None" if value is None else f"{type(value).__name__} {shown(value, 1, _TEXT_SHOWN)}"
+    given = "None" if value is None else f"{type(value).__name__} {shown(value, 2, _TEXT_SHOWN)}"
     advice = "; leave it out to send nothing" if value is None and Unset in choices else ""
     return f"must be {' or '.join(dict.fromkeys(names))}, not {given}{advice}"
 

@@ -1,10 +1,10 @@
 """Content: what a project is made of. Timeline, assets, variations and the agent's memory."""
 
 import mimetypes
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -308,7 +308,8 @@ class Asset(Model):
     @property
     def kind(self) -> AssetType | None:
         """What it is in the end: by the last word of its type, else by the URL's ending; None if unclear."""
-        by_url, _ = mimetypes.guess_type(urlsplit(self.url).path)
+        file_name = re.split(r"[?#]", self.url)[0].rpartition("/")[2]
+        by_url, _ = mimetypes.guess_type(file_name)
         words = ((self.type or "").rpartition("-")[2], (by_url or "").partition("/")[0])
         return next((kind for word in words for kind in AssetType if kind == word), None)
 

@@ -1,0 +1,68 @@
+"""Every JSON example of the documentation is read, and says what it says."""
+
+from typing import Any
+
+import pytest
+from documented import Example, examples, filled
+
+from eversince_async import models
+from eversince_async._wire.converter import check, structure, unstructure
+from eversince_async.models import Request
+
+EXAMPLES = examples()
+
+
+def read(example: Example, body: Any) -> Any:
+    path = "$" if example.envelope is None else f"$.{example.envelope}"
+    inner = body if example.envelope is None else body[example.envelope]
+    name = example.model.removeprefix("list[").removesuffix("]")
+    cls: Any = getattr(models, name)
+    return structure(inner, list[cls] if example.model.startswith("list[") else cls, path)
+
+
+def everything_in(model: Any) -> Any:
+    return [each.extra for each in model] if isinstance(model, list) else model.extra
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize("null", [False, True], ids=["values", "nulls"])
+def test_is_read_with_no_field_unknown(example: Example, *, null: bool) -> None:
+    """Everything the documents show has a field; nothing ends up in `extra`."""
+    result = read(example, filled(example.body, null=null))
+
+    for each in result if isinstance(result, list) else [result]:
+        assert {} == each.extra
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if "reference" not in e.model.lower()], ids=str)
+def test_says_what_it_says(example: Example) -> None:
+    """Writing what was read gives the example back, but for nulls and the spelling of times."""
+    body = filled(example.body, null=False)
+    inner = body if example.envelope is None else body[example.envelope]
+    result = read(example, body)
+
+    written = [unstructure(each) for each in result] if isinstance(result, list) else unstructure(result)
+    assert comparable(inner) == comparable(written)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_requests_pass_the_local_checks(example: Example) -> None:
+    """What the documents send, we would send."""
+    result = read(example, filled(example.body, null=True))
+
+    for each in result if isinstance(result, list) else [result]:
+        if isinstance(each, Request):
+            check(each)
+
+
+def comparable(value: Any) -> Any:
+    match value:
+        case dict():
+            pairs = {name: comparable(item) for name, item in value.items() if item is not None}
+            return {name: item for name, item in pairs.items() if item != []}
+        case list():
+            return [comparable(item) for item in value]
+        case str():
+            return value.replace("Z", "+00:00") if value[:2] == "20" else value
+        case _:
+            return value

@@ -1,0 +1,101 @@
+"""What holds for every model, whatever the server sends."""
+
+import copy
+import pickle
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from payloads import ALL, WRONG, fields, is_required, payload, places, value
+
+from eversince_async._wire.converter import structure, unstructure
+from eversince_async._wire.jsons import dumps, loads
+from eversince_async.errors import UnreadableAnswer
+from eversince_async.models import Request
+
+every_model = pytest.mark.parametrize("model", ALL, ids=lambda model: model.__name__)
+
+some = settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@every_model
+@some
+@given(data=st.data())
+def test_reads_whatever_is_well_formed(model: Any, data: st.DataObject) -> None:
+    """Invented fields, invented enum values, nulls and missing optionals: nothing fails or gets lost."""
+    body = data.draw(payload(model))
+
+    read = structure(body, model)
+
+    known = {field.name for field in fields(model)}
+    assert {name: value for name, value in body.items() if name not in known} == read.extra
+    assert type(read) is model
+    assert read == structure(unstructure(read), model)
+    assert read == structure(loads(dumps(unstructure(read))), model)
+
+
+@every_model
+@some
+@given(data=st.data())
+def test_is_a_value(model: Any, data: st.DataObject) -> None:
+    """Copies, pickles and evolved twins are equal and hash alike; a repr never fails."""
+    read = structure(data.draw(payload(model)), model)
+
+    same = [copy.copy(read), copy.deepcopy(read), pickle.loads(pickle.dumps(read)), attrs.evolve(read)]
+    assert [read] * 4 == same
+    assert {hash(read)} == {hash(each) for each in same}
+    assert {repr(read)} == {repr(each) for each in same}
+
+
+@every_model
+@some
+@given(data=st.data())
+def test_a_wrong_type_names_its_path(model: Any, data: st.DataObject) -> None:
+    """Any value of a wrong JSON type, anywhere, is refused with exactly its path."""
+    body = data.draw(payload(model))
+    spots = list(places(body, model))
+    if not spots:
+        return
+    place = data.draw(st.sampled_from(spots))
+    kind = data.draw(st.sampled_from(sorted(WRONG.keys() - place.wanted)))
+    place.holder[place.key] = WRONG[kind]
+
+    with pytest.raises(UnreadableAnswer) as caught:
+        structure(body, model)
+    assert place.path == caught.value.path
+    assert "expected" in caught.value.problem
+
+
+@pytest.mark.parametrize("model", [model for model in ALL if any(map(is_required, fields(model)))])
+@some
+@given(data=st.data())
+def test_a_missing_field_names_its_path(model: Any, data: st.DataObject) -> None:
+    """A required field that is not there is refused with its path."""
+    body = data.draw(payload(model))
+    name = data.draw(st.sampled_from([field.name for field in fields(model) if is_required(field)]))
+    del body[name]
+
+    with pytest.raises(UnreadableAnswer) as caught:
+        structure(body, model)
+    assert f"$.{name}" == caught.value.path
+    assert "is missing" == caught.value.problem
+
+
+@every_model
+@some
+@given(data=st.data())
+def test_optional_means_optional(model: Any, data: st.DataObject) -> None:
+    """With nothing but its required fields, everything else has its default; null counts as missing."""
+    needed = {f.name: data.draw(value(f.type)) for f in fields(model) if is_required(f)}
+    nulls = {f.name: None for f in fields(model) if not is_required(f) and not issubclass(model, Request)}
+
+    read = structure(needed, model)
+
+    assert read == structure({**needed, **nulls}, model)
+    assert all(getattr(read, f.name) == f.default for f in fields(model) if not is_required(f))

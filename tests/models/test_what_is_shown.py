@@ -1,0 +1,143 @@
+"""Reprs are short and complete enough to be useful, and no secret is ever in them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from payloads import ALL, choices, fields
+
+from eversince_async._wire.converter import structure
+from eversince_async.errors import UnreadableAnswer
+from eversince_async.models import (
+    Brief,
+    CreditPackage,
+    Key,
+    NewKey,
+    Project,
+    ProjectPage,
+    ProjectSummary,
+    Receipt,
+    Timeline,
+    UploadTicket,
+    UrlReference,
+)
+from eversince_async.models._shown import shown
+
+SIGNED = "https://user:hunter2@store.example/a.mp4?X-Signature=5ecret and 'more' 5ecret#5ecret"
+KEY = "es_live_5ecret5ecret"
+TEXTS = [
+    SIGNED,
+    f"see {SIGNED.partition(' ')[0]} now",
+    KEY,
+    f"Bearer {KEY}",
+    f"//{KEY}?",
+    "HTTPS://x.example?5ecret",
+]
+
+
+def assert_silent(text: str) -> None:
+    assert "5ecret" not in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("model", ALL, ids=lambda model: model.__name__)
+def test_no_text_field_shows_a_secret(model: Any) -> None:
+    """Query strings, user names in URLs and keys are hidden in every field of every model, and in `extra`."""
+    for text in TEXTS:
+        texts = {field.name: text for field in fields(model) if str in choices(field.type)}
+        others = {field.name: None for field in fields(model) if field.name not in texts}
+
+        built = model(**{**others, **texts}, extra={"new": {"deep": [text, {text: 1}]}})
+
+        assert_silent(repr(built))
+        assert_silent(str(built))
+        assert_silent(f"{list(built.__rich_repr__())}")
+
+
+def test_a_nested_model_shows_no_secret() -> None:
+    """Models inside models keep quiet as well."""
+    page = ProjectPage(projects=(ProjectSummary(id="p", status="idle", assembled_url=SIGNED),))
+
+    assert (
+        "ProjectPage(projects=[ProjectSummary(id='p', status='idle', "
+        "assembled_url='https://…@store.example/a.mp4?…')])" == repr(page)
+    )
+
+
+def test_a_request_shows_no_secret() -> None:
+    """A presigned URL handed in as a reference stays private."""
+    assert_silent(repr(Brief(brief=KEY, references=[UrlReference(url=SIGNED, type="image")])))
+
+
+def test_a_new_key_is_never_shown() -> None:
+    """Not even when it does not look like a key."""
+    assert "NewKey(id='key_1', key=…, name='CI')" == repr(NewKey(id="key_1", key="other form", name="CI"))
+
+
+@pytest.mark.parametrize(
+    ("data", "cls"),
+    [
+        ({"id": SIGNED, "status": "idle", "created_at": SIGNED}, Project),
+        ({"id": "k", "created_at": KEY}, Key),
+        ({"id": "k", "key": {"5ecret": 1}}, NewKey),
+        ({"id": "k", "key": 53_713}, NewKey),
+        ({"upload_url": "u", "r2_key": "r", "expires_in": SIGNED}, UploadTicket),
+    ],
+)
+def test_a_reading_error_shows_no_secret(data: Any, cls: type) -> None:
+    """What came instead is shown without what must not be."""
+    with pytest.raises(UnreadableAnswer) as caught:
+        structure(data, cls)
+    assert_silent(f"{caught.value} {caught.value!r} {caught.value.problem}")
+    assert "53713" not in str(caught.value)
+
+
+def test_says_only_what_there_is() -> None:
+    """Fields that are None, UNSET or empty are left out; False and 0 are not."""
+    package = CreditPackage(id="1k", credits=0.0, purchase_url="https://eversince.ai/buy?buy=1k")
+
+    assert "CreditPackage(id='1k', credits=0.0, purchase_url='https://eversince.ai/buy?…')" == repr(package)
+    assert "Brief(brief='x', craft_auto=False)" == repr(Brief(brief="x", craft_auto=False))
+
+
+def test_times_and_unknown_fields_read_well() -> None:
+    """A time is ISO 8601, an enum its word, unknown fields come last."""
+    project = structure(
+        {"new": 1, "id": "p", "status": "idle", "created_at": "2025-03-15T10:30:00Z"}, Project
+    )
+
+    assert "Project(id='p', status='idle', created_at=2025-03-15T10:30:00+00:00, extra={'new': 1})" == repr(
+        project
+    )
+
+
+def test_long_things_are_cut() -> None:
+    """Two hundred characters, ten items and six levels are enough to know what it is."""
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+
+    assert 202 == len(shown("x" * 1_000))
+    assert "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … 90 more]" == shown(list(range(100)))
+    assert "[[[[[[…]]]]]]" == shown(deep)
+    assert "<an integer of 33220 bits>" == shown(10**10_000)
+
+
+def test_the_receipt_is_not_part_of_the_value() -> None:
+    """Two answers that say the same are equal, whatever they came with."""
+    one = Timeline(scenes=(), receipt=Receipt(status=200, request_id="req_1"))
+    other = Timeline(scenes=())
+
+    assert one == other
+    assert hash(one) == hash(other)
+    assert "req_1" not in repr(one)
+
+
+def test_equality_is_by_class_and_value() -> None:
+    """Unknown fields count; another class is never equal."""
+    at = datetime(2025, 3, 15, tzinfo=UTC)
+
+    assert Project(id="p", status="idle", created_at=at) == Project(id="p", status="idle", created_at=at)
+    assert Project(id="p", status="idle") != Project(id="p", status="idle", extra={"new": 1})
+    assert Project(id="p", status="idle") != ProjectSummary(id="p", status="idle")
+    assert {Brief(brief="x", skills=["a"])} == {Brief(brief="x", skills=["a"])}

@@ -1,0 +1,277 @@
+"""The one converter: each of its rules, and what cannot break it."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import pytest
+
+from eversince_async._wire.converter import make_reader, structure, unstructure
+from eversince_async.errors import UnreadableAnswer
+from eversince_async.lifecycle import ProjectStatus
+from eversince_async.models import (
+    AgentMemory,
+    Brief,
+    CreatedProject,
+    Credits,
+    Model,
+    Project,
+    Scene,
+    SettingsChange,
+    SkillBudget,
+    Timeline,
+    Track,
+    UploadReference,
+    UrlReference,
+    Variation,
+)
+from eversince_async.models._base import NO_EXTRA
+
+PROJECT: dict[str, Any] = {"id": "proj_1", "status": "idle"}
+
+
+def problem(data: Any, cls: Any, path: str = "$") -> tuple[str, str]:
+    with pytest.raises(UnreadableAnswer) as caught:
+        structure(data, cls, path)
+    return caught.value.path, caught.value.problem
+
+
+# -- Reading --------------------------------------------------------------------------------------------
+
+
+def test_a_known_word_is_its_enum_member() -> None:
+    """Documented values can be compared by identity."""
+    assert structure(PROJECT, Project).status is ProjectStatus.IDLE
+
+
+def test_an_unknown_word_stays_a_text() -> None:
+    """A status added later does not break reading."""
+    status = structure({**PROJECT, "status": "dreaming"}, Project).status
+
+    assert "dreaming" == status
+    assert type(status) is str
+
+
+def test_unknown_fields_are_kept() -> None:
+    """They are in `extra`, also when they are named like our own fields."""
+    read = structure({**PROJECT, "mood": "calm", "extra": 1, "receipt": 2, "existed": 3}, CreatedProject)
+
+    assert {"mood": "calm", "extra": 1, "receipt": 2, "existed": 3} == read.extra
+    assert (None, False) == (read.receipt, read.existed)
+
+
+def test_no_unknown_fields_cost_nothing() -> None:
+    """Models without them share one empty mapping, which nobody can change."""
+    read = structure(PROJECT, Project)
+
+    assert read.extra is NO_EXTRA
+    assert {} == read.extra
+    with pytest.raises(TypeError):
+        read.extra["mood"] = "calm"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2025-03-15T10:30:00Z", datetime(2025, 3, 15, 10, 30, tzinfo=UTC)),
+        ("2025-03-15T10:30:00", datetime(2025, 3, 15, 10, 30, tzinfo=UTC)),
+        ("2025-03-15T10:30:00.25+00:00", datetime(2025, 3, 15, 10, 30, 0, 250_000, tzinfo=UTC)),
+        ("2025-03-15T10:30:00-05:00", datetime(2025, 3, 15, 10, 30, tzinfo=timezone(timedelta(hours=-5)))),
+    ],
+)
+def test_times_are_aware(text: str, time: datetime) -> None:
+    """With or without an offset or a fraction, a time is an instant."""
+    read = structure({**PROJECT, "created_at": text}, Project).created_at
+
+    assert read is not None
+    assert (time, time.utcoffset()) == (read, read.utcoffset())
+
+
+def test_forms_of_numbers_are_not_told_apart() -> None:
+    """An integer is a number, and 4.0 is an integer."""
+    balance = structure({"credits_balance": 1450}, Credits).credits_balance
+    used = structure({"used": 4.0}, SkillBudget).used
+
+    assert (1450.0, float) == (balance, type(balance))
+    assert (4, int) == (used, type(used))
+
+
+def test_lists_are_tuples() -> None:
+    """A model is frozen all the way down."""
+    assert (Scene(id="a"),) == structure({"scenes": [{"id": "a"}]}, Timeline).scenes
+
+
+def test_a_list_of_models_can_be_read() -> None:
+    """For answers whose envelope the caller took off."""
+    assert [Variation(id="v")] == structure([{"id": "v"}], list[Variation])
+
+
+def test_null_in_an_answer_is_the_default() -> None:
+    """An empty tuple where there is one, None elsewhere."""
+    timeline = structure({"scenes": [], "overlays": None, "audio": None}, Timeline)
+
+    assert ((), None) == (timeline.overlays, timeline.audio)
+
+
+def test_null_in_a_request_stays_null() -> None:
+    """A change that clears the title, written and read again, still clears it."""
+    change = structure({"title": None}, SettingsChange)
+
+    assert SettingsChange(title=None) == change
+    assert {"title": None} == unstructure(change)
+
+
+def test_a_union_of_models_is_told_apart_by_its_fields() -> None:
+    """An upload has an `upload_id`; anything else is a URL."""
+    upload, page = {"upload_id": "u"}, {"url": "https://example.com", "type": "url"}
+    brief = structure({"brief": "x", "references": [upload, page]}, Brief)
+
+    assert (
+        UploadReference(upload_id="u"),
+        UrlReference(url="https://example.com", type="url"),
+    ) == brief.references
+    assert ("$.references[0].url", "is missing") == problem({"brief": "x", "references": [{}]}, Brief)
+
+
+# -- What cannot be read --------------------------------------------------------------------------------
+
+TRACK = {"id": "t", "type": "music", "url": "u", "duration": 1, "volume": 1, "start_time": 0}
+
+
+@pytest.mark.parametrize(
+    ("data", "cls", "path", "text"),
+    [
+        (None, Project, "$", "expected an object, got null"),
+        ([], Project, "$", "expected an object, got a list of 0"),
+        ("x", Project, "$", "expected an object, got the text 'x'"),
+        ({}, list[Variation], "$", "expected a list, got an object"),
+        ([{"id": "v"}, 7], list[Variation], "$[1]", "expected an object, got the number 7"),
+        ({"status": "idle"}, Project, "$.id", "is missing"),
+        ({"id": None, "status": "idle"}, Project, "$.id", "expected a text, got null"),
+        ({"id": 7, "status": "idle"}, Project, "$.id", "expected a text, got the number 7"),
+        ({"id": "a", "status": ["idle"]}, Project, "$.status", "expected a text, got a list of 1"),
+        (
+            {**PROJECT, "created_at": "yesterday"},
+            Project,
+            "$.created_at",
+            "expected a time in ISO 8601, got the text 'yesterday'",
+        ),
+        (
+            {**PROJECT, "created_at": 0},
+            Project,
+            "$.created_at",
+            "expected a time in ISO 8601, got the number 0",
+        ),
+        ({"credits_balance": "7"}, Credits, "$.credits_balance", "expected a number, got the text '7'"),
+        ({"credits_balance": True}, Credits, "$.credits_balance", "expected a number, got true"),
+        ({"used": 4.5}, SkillBudget, "$.used", "expected an integer, got the number 4.5"),
+        ({"used": True}, SkillBudget, "$.used", "expected an integer, got true"),
+        (
+            {"scenes": [{"id": "a"}, {"id": "b"}, {"id": "c", "duration": "4"}]},
+            Timeline,
+            "$.scenes[2].duration",
+            "expected a number, got the text '4'",
+        ),
+        (
+            {"scenes": [], "audio": {"tracks": [TRACK, {**TRACK, "volume": None}]}},
+            Timeline,
+            "$.audio.tracks[1].volume",
+            "expected a number, got null",
+        ),
+        (
+            {"sections": {"creative": {"content": "x"}, "to do": {}}},
+            AgentMemory,
+            "$.sections['to do'].content",
+            "is missing",
+        ),
+        ({"sections": []}, AgentMemory, "$.sections", "expected an object, got a list of 0"),
+    ],
+)
+def test_says_where_and_what(data: Any, cls: Any, path: str, text: str) -> None:
+    """The path leads to the value; the problem names what was expected and what came."""
+    assert (path, text) == problem(data, cls)
+
+
+def test_the_path_starts_where_the_data_stood() -> None:
+    """Inside an envelope, the envelope is part of the path."""
+    assert ("$.timeline.scenes", "is missing") == problem({}, Timeline, "$.timeline")
+
+
+def test_a_long_value_is_cut() -> None:
+    """Nobody wants 10,000 characters in an error."""
+    _, text = problem({"credits_balance": "x" * 10_000}, Credits)
+
+    assert len(text) < 100
+
+
+@pytest.mark.parametrize("huge", [10**400, -(10**400), 10**10_000], ids=["400", "-400", "10,000"])
+def test_a_huge_number_is_refused(huge: int) -> None:
+    """What no float can hold is no number of credits; even saying so must not fail."""
+    path, text = problem({"credits_balance": huge}, Credits)
+
+    assert "$.credits_balance" == path
+    assert "expected a number, got the number <an integer of" in text
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_an_infinite_count_is_refused(number: float) -> None:
+    """Should a parser ever let one through."""
+    assert "$.used" == problem({"used": number}, SkillBudget)[0]
+
+
+def test_depth_does_no_harm() -> None:
+    """Unknown fields may nest as deep as the parser lets them."""
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+
+    read = structure({**PROJECT, "deep": deep}, Project)
+
+    assert read.extra["deep"] is deep
+    assert "[[[[[…]]]]]" in repr(read)
+
+
+# -- How it is made -------------------------------------------------------------------------------------
+
+
+def test_what_was_read_is_frozen() -> None:
+    """The twin it was made as is gone: it is of its class, and cannot be changed."""
+    read = structure(PROJECT, Project)
+
+    assert type(read) is Project
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        read.id = "other"  # type: ignore[misc]
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del read.id
+
+
+def test_a_class_with_code_on_creation_is_refused() -> None:
+    """Reading would skip validators, converters and factories, so it will not."""
+
+    @attrs.frozen(kw_only=True)
+    class Validated(Model):
+        name: str = attrs.field(validator=attrs.validators.min_len(1))
+
+    @attrs.frozen(kw_only=True)
+    class Made(Model):
+        names: tuple[str, ...] = attrs.field(factory=tuple)
+
+    for cls, text in ((Validated, "runs on creation"), (Made, "made anew")):
+        with pytest.raises(TypeError, match=text):
+            make_reader(cls)
+
+
+def test_an_annotation_without_a_rule_is_refused() -> None:
+    """A new kind of field fails when it is written, not when an answer comes."""
+
+    @attrs.frozen(kw_only=True)
+    class Strange(Model):
+        thing: complex
+
+    with pytest.raises(TypeError, match="no rule for <class 'complex'>"):
+        make_reader(Strange)
+
+
+def test_track_volume_is_not_rescaled() -> None:
+    """Both documented scales come as they are."""
+    assert [100.0, 0.5] == [structure({**TRACK, "volume": v}, Track).volume for v in (100, 0.5)]

@@ -1,0 +1,39 @@
+"""JSON is read alike with and without orjson, and written strictly."""
+
+from typing import Any
+
+import pytest
+
+from eversince_async._wire.jsons import dumps, loads, read_with_json
+
+readers = pytest.mark.parametrize("read", [loads, read_with_json], ids=["loads", "without orjson"])
+
+
+@readers
+def test_reads_json(read: Any) -> None:
+    """Texts, numbers, lists and objects, in UTF-8."""
+    assert {"a": [1, 2.5, None, True, "é🎬"]} == read('{"a": [1, 2.5, null, true, "é🎬"]}'.encode())
+
+
+@readers
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"<html>", b"NaN", b"[Infinity]", b"1e999", b"\xff", b"\xef\xbb\xbf{}", b"[" * 100_000],
+    ids=["empty", "cut", "html", "nan", "infinity", "1e999", "no UTF-8", "BOM", "deep"],
+)
+def test_refuses_what_is_none(read: Any, body: bytes) -> None:
+    """Always with a ValueError."""
+    with pytest.raises(ValueError):
+        read(body)
+
+
+def test_writes_utf_8_without_blanks() -> None:
+    """As small as it gets, and readable."""
+    assert '{"a":[1,"é🎬"]}'.encode() == dumps({"a": [1, "é🎬"]})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1, 2}, b"x", object()], ids=repr)
+def test_writes_nothing_that_is_no_json(value: Any) -> None:
+    """NaN does not silently become null."""
+    with pytest.raises((TypeError, ValueError)):
+        dumps([value])
