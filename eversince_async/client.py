@@ -1,33 +1,22 @@
 """`Eversince`: the client that users make."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
 from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async.errors import ConfigurationError, InvalidRequest
 from eversince_async.governor import Governor, Lane, Limits
-from eversince_async.models.projects import Brief
 from eversince_async.models.receipt import RateLimit
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.order import (
-    OnCancel,
-    Order,
-    ShareOptions,
-    Timeouts,
-    share_options,
-)
-from eversince_async.orchestrator.producing import produce
-from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.schedule import PollSchedule
+from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
-from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.resources import Resources
-from eversince_async.resources._brief import BriefOptions, brief_of
 from eversince_async.session.observers import AnswerReceived, Observers, RequestSent, RetryScheduled
 from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.session import Session
@@ -44,7 +33,7 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """Methods that HTTP itself calls idempotent (RFC 9110, 9.2.2)."""
 
 
-class Eversince(Resources):
+class Eversince(Resources, Verbs):
     """A client of the Eversince API.
 
     Use it as `async with Eversince() as eversince:`, or call `aclose()`. It opens its connections on first
@@ -113,13 +102,8 @@ class Eversince(Resources):
         )
         super().__init__(session, Store(stall_timeout=stall_timeout))
         self._watcher = Watcher(session, schedule or PollSchedule())
-        self._desk = Desk(
-            api=Resources(attrs.evolve(session, lane=Lane.WORK), self._store),
-            watcher=self._watcher,
-            governor=self.governor,
-            store=self._store,
-            retry=session.retry,
-        )
+        self._desk = Desk(session, self._store, self._watcher)
+        self._started: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
         return f"<Eversince {self._transport.base_url}>"
@@ -141,6 +125,10 @@ class Eversince(Resources):
         Productions that still run are cancelled here but go on at the server. The client can be used again,
         on another loop if need be.
         """
+        for task in list(self._started):
+            task.cancel()
+        if self._started:
+            await asyncio.wait(self._started)
         await self._watcher.aclose()
         await self._transport.aclose()
         await self._store.aclose()
@@ -163,51 +151,6 @@ class Eversince(Resources):
         changed: dict[str, Any] = {"deadline": deadline, "retry": retry, "lane": lane}
         given = {name: value for name, value in changed.items() if value is not None}
         return Resources(attrs.evolve(self._session, **given), self._store)
-
-    def produce(
-        self,
-        brief: str | Brief,
-        *,
-        render: str | None = "1080p",
-        share: bool | ShareOptions = True,
-        download: str | os.PathLike[str] | None = None,
-        timeouts: Timeouts | None = None,
-        on_cancel: OnCancel = "leave",
-        **options: Unpack[BriefOptions],
-    ) -> Workflow[Production]:
-        """Produce a video: create a project, wait for the agent, render, share, download.
-
-        Await it for the finished `Production`, or open it with `async with` to follow its events. Any number
-        may run at once: they wait for each other's slots, and share the looks at the server.
-
-        Cancelling stops waiting. The project goes on and costs what it costs, unless `on_cancel="cancel"`.
-
-        Args:
-            brief: All creative wishes, as for `projects.create`.
-            render: Quality of the video, `1080p` or `4k`; None to stop when the agent is done. A project of
-                single assets, and one that an autonomous run has rendered by itself, is not rendered.
-            share: Whether to make a public link, which does not expire; or its title and description.
-            download: A file, or an existing folder, to download the video to.
-            timeouts: How long to wait for each stage; hours by default, and never for ever.
-            on_cancel: `leave` the project alone, or `cancel` it, too, when the workflow is cancelled.
-            **options: Everything else that `projects.create` takes.
-
-        Raises:
-            ProjectFailed: The project or its render failed.
-            ProjectCancelled: It was cancelled, in the studio or by another client.
-            RenderProducedNothing: The render ended without a video.
-            WaitTimedOut: A stage takes longer than allowed; the project goes on.
-            EversinceError: Whatever a single call may raise.
-        """
-        order = Order(
-            brief=brief_of(brief, options),
-            render=render,
-            share=share_options(share),
-            download=None if download is None else Path(download),
-            timeouts=timeouts or Timeouts(),
-            on_cancel=on_cancel,
-        )
-        return Workflow("production", lambda emit: produce(self._desk, order, emit))
 
     async def request(
         self,

@@ -40,6 +40,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from eversince_async._redaction import redact
+from eversince_async.limits import REQUEST_WINDOW
 
 if TYPE_CHECKING:
     from eversince_async.models.account import CreditPackage
@@ -270,7 +271,21 @@ class TooManyRequests(ApiError):
 
 
 class RateLimited(TooManyRequests):
-    """Too many requests this minute (429 `rate_limited`); every key of the account must wait."""
+    """Too many requests this minute (429 `rate_limited`); every key of the account must wait.
+
+    The day's renders may answer with the same code (which one is not documented); see
+    `is_not_of_the_minute`.
+    """
+
+    @property
+    def is_not_of_the_minute(self) -> bool:
+        """Whether the answer itself shows that another limit than the minute's was reached.
+
+        It does when its headers say that requests are left, or when the wait it asks for is longer than
+        two windows of a minute.
+        """
+        remaining = None if self.rate_limit is None else self.rate_limit.remaining
+        return (remaining or 0) > 0 or (self.retry_after or 0.0) > 2 * REQUEST_WINDOW
 
     def __str__(self) -> str:
         wait = "" if self.retry_after is None else f"; the server asks to wait {self.retry_after:g} s"

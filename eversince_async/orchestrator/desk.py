@@ -1,28 +1,100 @@
 """What workflows work with: the client's parts they need, and nothing else of it."""
 
+import asyncio
+import contextlib
+from collections.abc import Callable
+from functools import cached_property
+from typing import Final
+
 import attrs
 
-from eversince_async.governor import Governor
+from eversince_async.errors import EversinceError, InsufficientCredits
+from eversince_async.governor import Governor, Lane, WaitReason
+from eversince_async.models.account import CreditPackages
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.resources import Resources
+from eversince_async.session.observers import RequestSent
 from eversince_async.session.retry import RetryPolicy
+from eversince_async.session.session import Session
 from eversince_async.session.transfer import Store
 
+PACKAGES_HOLD: Final = 60.0
+"""Seconds for which what can be bought is not asked for again: a batch fails for want of credits at once."""
 
-@attrs.frozen(kw_only=True)
+
 class Desk:
-    """The tools of a workflow.
+    """The tools of workflows.
 
     Attributes:
-        api: Resources whose calls go in the `work` lane.
-        watcher: Who looks at projects.
-        governor: The account's limits.
+        session: The client's session.
         store: For downloads.
-        retry: How patiently downloads are repeated.
+        watcher: Who looks at projects.
     """
 
-    api: Resources
-    watcher: Watcher
-    governor: Governor
-    store: Store
-    retry: RetryPolicy
+    def __init__(self, session: Session, store: Store, watcher: Watcher) -> None:
+        self.session = session
+        self.store = store
+        self.watcher = watcher
+        self._listeners: dict[str, Callable[[WaitReason], None]] = {}
+        self._stop_listening: Callable[[], None] | None = None
+        self._packages: tuple[float, asyncio.Future[CreditPackages]] | None = None
+
+    @property
+    def governor(self) -> Governor:
+        """The account's limits."""
+        return self.session.governor
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """How patiently downloads are repeated."""
+        return self.session.retry
+
+    @cached_property
+    def api(self) -> Resources:
+        """Resources whose calls go in the `work` lane."""
+        return Resources(attrs.evolve(self.session, lane=Lane.WORK), self.store)
+
+    @cached_property
+    def interactive(self) -> Resources:
+        """Resources whose calls go before everything else."""
+        return Resources(attrs.evolve(self.session, lane=Lane.INTERACTIVE), self.store)
+
+    def told_of_departures(self, on_request: Callable[[RequestSent], object]) -> Resources:
+        """As `api`, with somebody told of each request that leaves."""
+        observers = self.session.observers
+        listening = attrs.evolve(observers, on_request=(*observers.on_request, on_request))
+        return Resources(attrs.evolve(self.session, lane=Lane.WORK, observers=listening), self.store)
+
+    async def tell_what_can_be_bought(self, refusal: InsufficientCredits) -> None:
+        """Give an error for too few credits the balance and the packages, asked for once by all."""
+        if self._packages is None or self._packages[0] + PACKAGES_HOLD < now():
+            asking = asyncio.ensure_future(self.interactive.account.credit_packages())
+            self._packages = (now(), asking)
+        with contextlib.suppress(EversinceError):  # the refusal itself matters more than these
+            packages = await asyncio.shield(self._packages[1])
+            refusal.balance, refusal.packages = packages.credits_balance, packages.packages
+
+    # -- Waits ------------------------------------------------------------------------------------------
+
+    def listen(self, key: str, listener: Callable[[WaitReason], None]) -> None:
+        """Have a production told of what it waits for; one subscription serves all."""
+        self._listeners[key] = listener
+        if self._stop_listening is None:
+            self._stop_listening = self.governor.on_wait(self._told)
+
+    def unlisten(self, key: str) -> None:
+        """End what `listen` began."""
+        self._listeners.pop(key, None)
+        if not self._listeners and self._stop_listening is not None:
+            self._stop_listening()
+            self._stop_listening = None
+
+    def _told(self, reason: WaitReason) -> None:
+        listener = self._listeners.get(reason.who or "")
+        if listener is not None:
+            listener(reason)
+
+
+def now() -> float:
+    """Loop time, in seconds."""
+    return asyncio.get_running_loop().time()

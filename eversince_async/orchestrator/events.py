@@ -4,10 +4,11 @@ from typing import Literal
 
 import attrs
 
+from eversince_async.governor import WaitReason
 from eversince_async.lifecycle import ProjectStatus
 
-Stage = Literal["create", "settle", "render", "share", "download"]
-"""The stages of a production, in their order. `render` includes waiting for the video."""
+Stage = Literal["create", "settle", "message", "render", "share", "download"]
+"""The stages of a production. `message` and `render` include waiting until the project has settled."""
 
 
 @attrs.frozen(kw_only=True)
@@ -65,10 +66,10 @@ class Waiting(Event):
     """The production has to wait for the account.
 
     Attributes:
-        reason: For what.
+        reason: For what, since when and, where that can be foreseen, until when.
     """
 
-    reason: str
+    reason: WaitReason
 
 
 @attrs.frozen(kw_only=True)

@@ -7,7 +7,6 @@ import attrs
 
 from eversince_async.errors import ConfigurationError
 from eversince_async.models._base import UNSET, Unset
-from eversince_async.models.projects import Brief
 
 OnCancel = Literal["leave", "cancel"]
 """What becomes of the project when the wait for it is cancelled: it goes on, or is cancelled, too."""
@@ -35,6 +34,26 @@ class Timeouts:
 
 
 @attrs.frozen(kw_only=True)
+class Terms:
+    """On which terms a workflow waits.
+
+    Attributes:
+        timeouts: How long for each stage.
+        wait_for_quota: Whether to wait for another day when today's projects or renders are used up, or to
+            raise `QuotaSpent`.
+        on_cancel: What becomes of the project when the workflow is cancelled.
+    """
+
+    timeouts: Timeouts = attrs.field(factory=Timeouts)
+    wait_for_quota: bool = True
+    on_cancel: OnCancel = "leave"
+
+    def __attrs_post_init__(self) -> None:
+        if self.on_cancel not in {"leave", "cancel"}:
+            raise ConfigurationError(f'on_cancel must be "leave" or "cancel", not {self.on_cancel!r}')
+
+
+@attrs.frozen(kw_only=True)
 class ShareOptions:
     """What to show on the public page.
 
@@ -46,33 +65,27 @@ class ShareOptions:
     title: str | Unset = UNSET
     description: str | Unset = UNSET
 
+    def to_json(self) -> dict[str, str]:
+        """What is set, as plain values."""
+        return {name: value for name, value in attrs.asdict(self).items() if value is not UNSET}
+
 
 @attrs.frozen(kw_only=True)
-class Order:
-    """A production as it was ordered.
+class Wishes:
+    """What is to be done with a project once the agent is done.
 
     Attributes:
-        brief: What to create.
-        render: Quality of the video; None to stop when the agent is done.
+        render: Quality of the video; None for no render.
         share: What to show on the public page; None for no page.
         download: A file, or an existing folder; None for no download.
-        timeouts: How long to wait for each stage.
-        on_cancel: What becomes of the project when the workflow is cancelled.
     """
 
-    brief: Brief
     render: str | None = "1080p"
     share: ShareOptions | None = None
     download: Path | None = None
-    timeouts: Timeouts = attrs.field(factory=Timeouts)
-    on_cancel: OnCancel = "leave"
-
-    def __attrs_post_init__(self) -> None:
-        if self.on_cancel not in {"leave", "cancel"}:
-            raise ConfigurationError(f'on_cancel must be "leave" or "cancel", not {self.on_cancel!r}')
 
 
-def share_options(share: ShareOptions | bool) -> ShareOptions | None:
+def share_options(*, share: ShareOptions | bool) -> ShareOptions | None:
     """`True` is a page without title and description of its own, `False` none."""
     if isinstance(share, ShareOptions):
         return share

@@ -1,82 +1,100 @@
-"""The preset pipeline: create, settle, render, share, download."""
+"""The preset pipeline: create, settle, render, share, download; begun anew or taken up where it stands."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 
 import attrs
 
 from eversince_async.errors import EversinceError
 from eversince_async.lifecycle import FINAL
-from eversince_async.models.projects import OutputType, Project
+from eversince_async.models.projects import Brief, OutputType, Project
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.order import CANCEL_PATIENCE, Order
+from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
-from eversince_async.orchestrator.workflow import Emit
 
 
-async def produce(desk: Desk, order: Order, emit: Emit) -> Production:
-    """Go through all stages of an order.
+async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms: Terms) -> Production:
+    """Create a project and see it through.
 
     The slot is held from the create to the last stage that needs one, so that a production that has begun
     ends before another begins.
     """
-    steps = Steps(desk, order.timeouts, emit)
-    try:
-        async with steps.slot(_key(order)):
-            await steps.create(order.brief)
-            project = await steps.settle()
-            if order.render is not None and needs_render(project):
-                project = await steps.render(project, order.render)
-        return await _delivered(desk, order, steps, project)
-    except asyncio.CancelledError:
-        if order.on_cancel == "cancel":
-            await _cancel_remotely(desk, steps)
-        raise
+    async with _to_be_cancelled(desk, steps, terms):
+        async with steps.slot():
+            await steps.create(brief)
+            project = await _rendered(steps, await steps.settle(), wishes)
+        return await _delivered(desk, steps, project, wishes)
 
 
-def needs_render(project: Project) -> bool:
+async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Production:
+    """See a project through from where the server says it stands."""
+    async with _to_be_cancelled(desk, steps, terms):
+        project = await steps.look()
+        if not project.is_settled or _needs_render(project, wishes):
+            async with steps.slot():
+                if not project.is_settled:
+                    project = await steps.settle()
+                project = await _rendered(steps, project, wishes)
+        return await _delivered(desk, steps, project, wishes)
+
+
+async def _rendered(steps: Steps, project: Project, wishes: Wishes) -> Project:
+    if wishes.render is None or not _needs_render(project, wishes):
+        return project
+    return await steps.render(project, wishes.render)
+
+
+def _needs_render(project: Project, wishes: Wishes) -> bool:
     """Whether a settled project has a video still to be rendered.
 
     An autonomous run may have rendered by itself, and a project of single assets has nothing to render.
     """
-    return project.assembled_url is None and project.output_type != OutputType.ASSETS
+    return (
+        wishes.render is not None
+        and project.assembled_url is None
+        and project.output_type != OutputType.ASSETS
+    )
 
 
-async def _delivered(desk: Desk, order: Order, steps: Steps, project: Project) -> Production:
+async def _delivered(desk: Desk, steps: Steps, project: Project, wishes: Wishes) -> Production:
     has_video = project.assembled_url is not None
-    share = await steps.share(project, order.share) if order.share is not None and has_video else None
+    share = await steps.share(project.id, wishes.share) if wishes.share is not None and has_video else None
     only_assets = project.output_type == OutputType.ASSETS
     production = Production(
         project=project,
         share=share,
-        assets=await steps.assets(project) if only_assets else (),
+        assets=await steps.assets(project.id) if only_assets else (),
         timings=steps.timings,
         request_ids=tuple(steps.request_ids),
         desk=desk,
     )
-    if order.download is None or not has_video:
+    if wishes.download is None or not has_video:
         return production
     async with steps.stage("download"):
-        path = await production.download(order.download)
+        path = await production.download(wishes.download)
     return attrs.evolve(production, files=(path,))
 
 
-async def _cancel_remotely(desk: Desk, steps: Steps) -> None:
-    """Cancel the project while we are being cancelled ourselves: shielded, and not for long."""
-    if steps.project_id is None or steps.status in FINAL:
-        return
-    cancelling = asyncio.create_task(_cancelled(desk, steps.project_id))
+@asynccontextmanager
+async def _to_be_cancelled(desk: Desk, steps: Steps, terms: Terms) -> AsyncGenerator[None, None]:
+    """Cancel the project, too, when the workflow is cancelled, if these are the terms."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        if terms.on_cancel == "cancel" and steps.project_id is not None and steps.status not in FINAL:
+            await cancel_remotely(desk, steps.project_id)
+        raise
+
+
+async def cancel_remotely(desk: Desk, project_id: str) -> None:
+    """Cancel a project while we are being cancelled ourselves: shielded, and not for long."""
+    cancelling = asyncio.create_task(_cancelled(desk, project_id))
     await asyncio.wait([cancelling], timeout=CANCEL_PATIENCE)
     cancelling.cancel()
 
 
 async def _cancelled(desk: Desk, project_id: str) -> None:
     with suppress(EversinceError):  # it settled by itself, or cannot be reached; the caller leaves either way
-        await desk.api.projects.cancel(project_id)
-
-
-def _key(order: Order) -> str:
-    key = order.brief.idempotency_key
-    assert isinstance(key, str)
-    return key
+        await desk.interactive.projects.cancel(project_id)

@@ -1,13 +1,12 @@
-"""The steps a project's life is made of, each awaitable to its end: create, settle, render, share.
+"""The steps a project's life is made of, each awaitable to its end: create, settle, message, render, share.
 
-`idle` comes twice, so no step infers anything from a status alone. The agent's run is over when a look
-that left after the create shows the project settled. A render is over when it is settled *and* a
-`rendering` was seen since we asked for it, or something about the project has changed: `idle` right after
-the render's 202 may be an answer from before it.
+`idle` comes twice, so no step infers anything from a status alone. A run or a render is over when the
+project is settled *and* something other than settled was seen since we asked for it, or something about
+the project has changed: `idle` right after the 202 may be an answer from before it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -17,23 +16,29 @@ from eversince_async.errors import (
     ProjectCancelled,
     ProjectFailed,
     ProjectLimitReached,
+    QuotaSpent,
+    RateLimited,
     RenderProducedNothing,
     ServerError,
     TransportError,
     UnreadableAnswer,
     WaitTimedOut,
 )
-from eversince_async.governor import Lease
+from eversince_async.governor import Lease, QuotaName, Taken
 from eversince_async.lifecycle import ProjectStatus
-from eversince_async.models._base import Response
+from eversince_async.models._base import UNSET, Response, Unset
 from eversince_async.models.content import Asset
+from eversince_async.models.messages import SentMessage
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Brief, CreatedProject, Project
+from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, StageStarted, StatusChanged
-from eversince_async.orchestrator.order import ShareOptions, Timeouts
+from eversince_async.orchestrator.handle import Handle
+from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions, Terms
 from eversince_async.orchestrator.sighting import Baseline, Sighting
 from eversince_async.orchestrator.workflow import Emit
+from eversince_async.session.observers import RequestSent
 
 R = TypeVar("R", bound=Response)
 
@@ -42,23 +47,29 @@ class Steps:
     """The steps of one project, what they told, and how long they took.
 
     Attributes:
+        key: What the governor knows this production by.
         project_id: The project; None before it is created.
         status: Its status as last seen.
         timings: Seconds each stage took.
         request_ids: The request id of each write, in order.
+        handle: What takes the production up again; None for a step on its own.
     """
 
-    def __init__(self, desk: Desk, timeouts: Timeouts, emit: Emit, project_id: str | None = None) -> None:
+    def __init__(
+        self, desk: Desk, terms: Terms, emit: Emit, *, key: str, project_id: str | None = None
+    ) -> None:
+        self.key = key
         self.project_id = project_id
         self.status: ProjectStatus | str | None = None
         self.timings: dict[Stage, float] = {}
         self.request_ids: list[str] = []
         self._desk = desk
-        self._timeouts = timeouts
+        self._terms = terms
         self._emit = emit
         self._warning: str | None = None
         self._began = self._now()
-        self._lease: Lease
+        self._lease: Lease | None = None
+        self.handle: Callable[[], Handle] | None = None
 
     # -- Steps ------------------------------------------------------------------------------------------
 
@@ -68,12 +79,17 @@ class Steps:
         Raises:
             ApiError: The server refused.
             TransportError: Whether it was created is unknown; the same idempotency key finds out.
+            QuotaSpent: Today's projects are used up, and the terms say not to wait.
         """
         async with self.stage("create"):
-            created = await self._written(lambda: self._desk.api.projects.create(brief))
+            create = self._brought_to_an_end if self._terms.on_cancel == "cancel" else self._created
+            created = await self._counted("projects", lambda: create(brief))
             self.project_id = created.id
-            self._lease.bind(created.id)
             self._saw(created.status)
+            if created.credits_balance is not None:
+                self._desk.governor.noted_credits(created.credits_balance)
+            if self._lease is not None:
+                self._lease.bind(created.id)
         return created
 
     async def settle(self) -> Project:
@@ -84,10 +100,31 @@ class Steps:
             ProjectCancelled: It was cancelled.
             WaitTimedOut: It takes longer than allowed; the project goes on.
         """
-        async with self.stage("settle"), self._within(self._timeouts.settle, "the agent's run"):
+        async with self.stage("settle"), self._within(self._terms.timeouts.settle, "the agent's run"):
             while not (seen := await self._sight()).is_settled:
                 pass
-            return await self._in_full(seen)
+            return await self.in_full(seen)
+
+    async def message(
+        self, project: Project, text: str, references: Sequence[Reference] | Unset = UNSET
+    ) -> Project:
+        """Send a message and wait until the agent has dealt with it.
+
+        Raises:
+            StatusConflict: The project takes no messages now.
+            ProjectFailed: The agent failed over it.
+            WaitTimedOut: It takes longer than allowed; the agent goes on.
+        """
+        async with self.stage("message"):
+
+            async def send() -> SentMessage:
+                return await self._desk.api.messages.send(project.id, text, references=references)
+
+            await self._written(send)
+            baseline = Baseline.before(project, self._now())
+            self._saw(ProjectStatus.RUNNING)
+            async with self._within(self._terms.timeouts.settle, "the agent's run"):
+                return await self.in_full(await self._over(baseline))
 
     async def render(self, project: Project, quality: str) -> Project:
         """Render the project and wait for the video.
@@ -97,14 +134,14 @@ class Steps:
             ProjectFailed: The render failed.
             RenderProducedNothing: The render ended without a video.
             WaitTimedOut: It takes longer than allowed; the render goes on.
+            QuotaSpent: Today's renders are used up, and the terms say not to wait.
         """
         async with self.stage("render"):
-            await self._written(lambda: self._desk.api.output.render(project.id, quality=quality))
+            await self._counted("renders", lambda: self._desk.api.output.render(project.id, quality=quality))
             baseline = Baseline.before(project, self._now())
             self._saw(ProjectStatus.RENDERING)
-            async with self._within(self._timeouts.render, "the render"):
-                seen = await self._over(baseline)
-            finished = await self._in_full(seen)
+            async with self._within(self._terms.timeouts.render, "the render"):
+                finished = await self.in_full(await self._over(baseline))
             if finished.assembled_url is None or not baseline.has_changed(Sighting.of(finished, self._now())):
                 raise RenderProducedNothing(
                     "the render ended without a video",
@@ -114,18 +151,49 @@ class Steps:
                 )
         return finished
 
-    async def share(self, project: Project, options: ShareOptions) -> Share:
+    async def share(self, project_id: str, options: ShareOptions) -> Share:
         """Make the public link."""
         async with self.stage("share"):
             share = await self._desk.api.output.share(
-                project.id, title=options.title, description=options.description
+                project_id, title=options.title, description=options.description
             )
             self._note(share)
         return share
 
-    async def assets(self, project: Project) -> tuple[Asset, ...]:
+    async def look(self) -> Project:
+        """The project as it stands now.
+
+        Raises:
+            ProjectFailed: It has failed.
+            ProjectCancelled: It was cancelled.
+        """
+        assert self.project_id is not None
+        asked_at = self._now()
+        project = await self._desk.api.projects.get(self.project_id)
+        self._desk.governor.observed(project.id, project.status, asked_at=asked_at)
+        return await self.in_full(Sighting.of(project, asked_at))
+
+    async def assets(self, project_id: str) -> tuple[Asset, ...]:
         """All assets of the project."""
-        return tuple([asset async for asset in self._desk.api.content.iter_assets(project.id)])
+        return tuple([asset async for asset in self._desk.api.content.iter_assets(project_id)])
+
+    async def in_full(self, seen: Sighting) -> Project:
+        """The whole record of a project, or the error its status means."""
+        project = seen.project or await self._desk.api.projects.get(seen.project_id)
+        self._saw(project.status)
+        if project.credits_warning is not None and project.credits_warning != self._warning:
+            self._warning = project.credits_warning
+            self._emit(CreditsLow(at=self._now(), project_id=project.id, warning=project.credits_warning))
+        if project.status == ProjectStatus.FAILED:
+            raise ProjectFailed(project.error_message, project_id=project.id, request_id=_request_id(project))
+        if project.status == ProjectStatus.CANCELLED:
+            raise ProjectCancelled(
+                "it was cancelled",
+                project_id=project.id,
+                status=project.status,
+                request_id=_request_id(project),
+            )
+        return project
 
     # -- Stages -----------------------------------------------------------------------------------------
 
@@ -152,39 +220,84 @@ class Steps:
                 f"{what} took longer than {seconds:g} s; it goes on, and can be resumed by this id",
                 project_id=self.project_id,
                 status=self.status,
-                handle={"project_id": self.project_id},
+                handle=None if self.handle is None else self.handle().to_json(),
             ) from None
 
     # -- The slot ---------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def slot(self, key: str) -> AsyncGenerator[None, None]:
+    async def slot(self) -> AsyncGenerator[None, None]:
         """Hold one of the account's active-project slots, waiting for it first."""
-        self._lease = await self._acquire(key)
+        await self._take_slot()
         try:
             yield
         finally:
-            self._lease.release()
+            self._leave_slot()
 
-    async def _acquire(self, key: str) -> Lease:
-        return await self._desk.governor.slots.acquire(key, project_id=self.project_id)
+    async def _take_slot(self) -> Lease:
+        if self._lease is None:
+            self._lease = await self._desk.governor.slots.acquire(
+                self.key, project_id=self.project_id, in_flight=self.project_id is not None
+            )
+        return self._lease
+
+    def _leave_slot(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.release()
 
     # -- Writing ----------------------------------------------------------------------------------------
+
+    async def _counted(self, quota: QuotaName, write: Callable[[], Awaitable[R]]) -> R:
+        """Do what the day has only so many of."""
+        while True:
+            taken = await self._of_today(quota)
+            try:
+                answer = await self._written(write)
+            except EversinceError as failure:
+                if is_of_the_day(failure):
+                    taken.refused(getattr(failure, "retry_after", None))
+                    continue
+                if not _is_in_doubt(failure):
+                    taken.give_back()
+                raise
+            taken.confirmed()
+            return answer
+
+    async def _of_today(self, quota: QuotaName) -> Taken:
+        """Take one of today's; while there is none, wait for tomorrow without holding a slot."""
+        quotas = self._desk.governor.quota
+        try:
+            return await quotas.take(quota, wait=False, who=self.key)
+        except QuotaSpent:
+            if not self._terms.wait_for_quota:
+                raise
+        held = self._lease is not None
+        self._leave_slot()
+        taken = await quotas.take(quota, who=self.key)
+        if held:
+            try:
+                await self._take_slot()
+            except BaseException:
+                taken.give_back()
+                raise
+        return taken
 
     async def _written(self, write: Callable[[], Awaitable[R]]) -> R:
         """Do what makes the project active, telling its slot what became of it."""
         while True:
-            self._lease.sent()
+            lease = await self._take_slot()
+            lease.sent()
             try:
                 answer = await write()
             except ProjectLimitReached as refusal:
-                refusal.daily = not self._lease.turned_away()
+                refusal.daily = not lease.turned_away()
+                self._lease = None
                 if refusal.daily:
                     raise
-                self._lease = await self._acquire(self._lease.key)
             except EversinceError as failure:
                 if not _is_in_doubt(failure):
-                    self._lease.refused()
+                    lease.refused()
                 raise
             else:
                 self._note(answer)
@@ -195,16 +308,37 @@ class Steps:
         if request_id is not None:
             self.request_ids.append(request_id)
 
+    async def _created(self, brief: Brief) -> CreatedProject:
+        return await self._desk.api.projects.create(brief)
+
+    async def _brought_to_an_end(self, brief: Brief) -> CreatedProject:
+        """Create; when cancelled while the request is under way, learn the project's id before leaving.
+
+        Without it the project could not be cancelled, too.
+        """
+        departures: list[RequestSent] = []
+        api = self._desk.told_of_departures(departures.append)
+        creating = asyncio.create_task(api.projects.create(brief))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            if departures and not creating.done():
+                await asyncio.wait([creating], timeout=CANCEL_PATIENCE)
+            creating.cancel()
+            await asyncio.wait([creating])
+            if not creating.cancelled() and creating.exception() is None:
+                self.project_id = creating.result().id
+            raise
+
     # -- Looking ----------------------------------------------------------------------------------------
 
     async def _sight(self) -> Sighting:
         """The next look at the project, at its pace."""
         assert self.project_id is not None
         watcher = self._desk.watcher
-        now = self._now()
         seen = await watcher.sight(
             self.project_id,
-            due_at=now + watcher.schedule.interval(self.status),
+            due_at=self._now() + watcher.schedule.interval(self.status),
             missing_until=self._began + watcher.schedule.grace,
         )
         self._saw(seen.status)
@@ -221,24 +355,6 @@ class Steps:
             elif began or baseline.has_changed(seen) or seen.asked_at > too_late:
                 return seen
 
-    async def _in_full(self, seen: Sighting) -> Project:
-        """The whole record of a settled project, or the error its status means."""
-        project = seen.project or await self._desk.api.projects.get(seen.project_id)
-        self._saw(project.status)
-        if project.credits_warning is not None and project.credits_warning != self._warning:
-            self._warning = project.credits_warning
-            self._emit(CreditsLow(at=self._now(), project_id=project.id, warning=project.credits_warning))
-        if project.status == ProjectStatus.FAILED:
-            raise ProjectFailed(project.error_message, project_id=project.id, request_id=_request_id(project))
-        if project.status == ProjectStatus.CANCELLED:
-            raise ProjectCancelled(
-                "it was cancelled",
-                project_id=project.id,
-                status=project.status,
-                request_id=_request_id(project),
-            )
-        return project
-
     def _saw(self, status: ProjectStatus | str) -> None:
         before, self.status = self.status, status
         if status != before:
@@ -249,6 +365,21 @@ class Steps:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def is_of_the_day(failure: EversinceError) -> bool:
+    """Whether a refusal means the day's limit, and not the minute's or the slots'.
+
+    The code of the render limit is not documented. `rate_limited` while the answer's own headers show
+    requests left, or with a wait that is longer than any minute, is not about the minute.
+    """
+    match failure:
+        case ProjectLimitReached():
+            return failure.daily is True
+        case RateLimited():
+            return failure.is_not_of_the_minute
+        case _:
+            return False
 
 
 def _request_id(answer: Response) -> str | None:

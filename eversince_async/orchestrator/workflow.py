@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from eversince_async.errors import ConfigurationError
+from eversince_async.errors import ConfigurationError, NotAllowedNow
 from eversince_async.orchestrator.events import Event
+from eversince_async.orchestrator.handle import Handle
 
 T = TypeVar("T")
 
@@ -25,9 +26,10 @@ class Workflow(Generic[T]):
     same result or error.
     """
 
-    def __init__(self, name: str, steps: Callable[[Emit], Coroutine[Any, Any, T]]) -> None:
+    def __init__(self, name: str, run: "Callable[[Workflow[T]], Coroutine[Any, Any, T]]") -> None:
         self._name = name
-        self._steps = steps
+        self._run = run
+        self._handle: Callable[[], Handle] | None = None
         self._task: asyncio.Task[T] | None = None
         self._started = False
         self._outcome: asyncio.Future[T] | None = None
@@ -46,10 +48,16 @@ class Workflow(Generic[T]):
     async def __aenter__(self) -> Self:
         if self._started:
             raise ConfigurationError(f"{self._name} has been started already")
-        self._started = self._listened = True
-        self._task = asyncio.create_task(self._steps(self._emit), name=f"eversince {self._name}")
-        self._task.add_done_callback(lambda _: self._news.set())
+        self._listened = True
+        self.start()
         return self
+
+    def start(self) -> asyncio.Task[T]:
+        """Run it in a task of its own; whoever calls this owns the task."""
+        self._started = True
+        self._task = asyncio.create_task(self._run(self), name=f"eversince {self._name}")
+        self._task.add_done_callback(lambda _: self._news.set())
+        return self._task
 
     async def __aexit__(
         self,
@@ -91,7 +99,7 @@ class Workflow(Generic[T]):
         self._started = True
         self._outcome = asyncio.get_running_loop().create_future()
         try:
-            result = await self._steps(self._emit)
+            result = await self._run(self)
         except asyncio.CancelledError:
             self._outcome.cancel()
             raise
@@ -102,7 +110,28 @@ class Workflow(Generic[T]):
         self._outcome.set_result(result)
         return result
 
-    def _emit(self, event: Event) -> None:
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody follows the events."""
+        return self._listened
+
+    @property
+    def handle(self) -> Handle:
+        """What takes this up again, in this process or another: `eversince.resume(handle)`.
+
+        Raises:
+            NotAllowedNow: It has not begun, or is nothing that can be resumed.
+        """
+        if self._handle is None:
+            raise NotAllowedNow(f"{self._name} has nothing to resume (yet)", project_id=None)
+        return self._handle()
+
+    def resumes_by(self, handle: Callable[[], Handle]) -> None:
+        """Say where the handle comes from; called by what runs in here."""
+        self._handle = handle
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever follows; called by what runs in here."""
         if self._listened:
             self._events.append(event)
             self._news.set()

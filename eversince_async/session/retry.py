@@ -3,7 +3,7 @@
 | what happened                          | the server        | then                                         |
 | -------------------------------------- | ----------------- | -------------------------------------------- |
 | no connection                          | saw nothing       | again                                        |
-| 429 `rate_limited`                     | refused           | the whole account waits, then again          |
+| 429 `rate_limited` of the minute       | refused           | the whole account waits, then again          |
 | 503 in the API's own envelope          | refused           | again, not before its `Retry-After`          |
 | other 5xx, broken or late answer, or   | may have done it  | again where that is harmless (`Resend`),     |
 | one that is no JSON                    |                   | else `OutcomeUnknown`                        |
@@ -81,7 +81,7 @@ def verdict(failure: EversinceError, endpoint: Endpoint) -> Verdict:
         case TransportError(outcome="never_sent"):
             return Verdict.AGAIN
         case RateLimited():
-            return Verdict.PACED
+            return Verdict.RAISE if failure.is_not_of_the_minute else Verdict.PACED
         case ServiceUnavailable() if refused_in_words(failure):
             return Verdict.AGAIN
         case TransportError() | ServerError():
