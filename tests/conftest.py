@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from eversince_async.testing import VirtualTimeLoop
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
 
     from eversince_async import Eversince
     from eversince_async.emulator import Emulator
+
+
+# A slow machine is no failure. At a developer's desk every run tries something new; a run that decides
+# whether a change lands tries the same everywhere.
+hypothesis.settings.register_profile(
+    "eversince", deadline=None, derandomize="NOX_CURRENT_SESSION" in os.environ
+)
+hypothesis.settings.load_profile("eversince")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import pytest
+from anyio.streams.buffered import BufferedByteReceiveStream
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -400,10 +402,11 @@ async def test_ctrl_c_cancels_and_cleans_up(body, speed):
     async with child:
         assert child.stdout is not None
         assert child.stdin is not None
-        assert b"running" == (await child.stdout.receive()).strip()
+        said = BufferedByteReceiveStream(child.stdout)
+        assert b"running" == await said.receive_until(b"\n", 100)
         child.send_signal(signal.SIGINT)
         await child.stdin.aclose()
-        assert b"cleaned up" == (await child.stdout.receive()).strip()
+        assert b"cleaned up" == await said.receive_until(b"\n", 100)
         await child.wait()
 
 

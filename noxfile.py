@@ -1,0 +1,199 @@
+"""Everything that must hold before a change lands: `nox` runs it all, `nox -l` lists it.
+
+Every session works on the built wheel, never on the checkout: what is missing from the wheel must fail here
+and not at our users'. Versions of Python and of libraries are written in pyproject.toml and only there.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_external_run = True
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+LIBRARIES = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+
+
+# Pythons
+
+
+def pythons() -> Iterator[str]:
+    """Every version of Python on this machine that we claim to support, oldest first."""
+    supported = SpecifierSet(PROJECT["project"]["requires-python"])
+    for minor in range(30):
+        version = f"3.{minor}"
+        if version in supported and (found := interpreter(version)):
+            # Whoever looks for pythonX.Y must find this one, not a stub that leads nowhere.
+            os.environ["PATH"] = os.pathsep.join([str(found.parent), os.environ["PATH"]])
+            yield version
+
+
+def interpreter(version: str) -> Path | None:
+    """A released Python of this version that really runs; a stub of a version manager may not."""
+    name = f"python{version}"
+    on_path = (Path(folder, name) for folder in os.get_exec_path())
+    managed = Path.home().glob(f".pyenv/versions/{version}.*/bin/{name}")
+    candidates = [path for path in itertools.chain(on_path, managed) if path.is_file()]
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        candidates.append(Path(sys.executable))
+    return next(filter(runs, candidates), None)
+
+
+def runs(python: Path) -> bool:
+    code = "import sys, ssl, sqlite3; sys.exit(sys.version_info.releaselevel != 'final')"
+    return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+PYTHONS = list(pythons())
+OLDEST = PYTHONS[0]
+
+
+# Installing
+
+
+@functools.cache
+def built_wheel() -> Path:
+    """The wheel, built by way of the source distribution, once in a run of nox."""
+    folder = ROOT / "dist"
+    shutil.rmtree(folder, ignore_errors=True)
+    tools = ROOT / ".nox" / "build"
+    subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", tools], check=True)
+    python = tools / ("Scripts" if os.name == "nt" else "bin") / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "build"], check=True)
+    subprocess.run([python, "-m", "build", "--outdir", folder, ROOT], check=True, stdout=subprocess.DEVNULL)
+    return next(folder.glob("*.whl"))
+
+
+def install(
+    session: nox.Session, *groups: str, extras: list[str] | None = None, pins: list[str] | None = None
+) -> None:
+    """Install the wheel with extras (all of them by default) and dependency groups."""
+    extras = list(EXTRAS) if extras is None else extras
+    wanted = nox.project.dependency_groups(PROJECT, *groups)
+    session.install(f"{built_wheel()}[{','.join(extras)}]", *wanted, *(pins or []))
+    # A reused environment may hold an older build of the same version.
+    session.install("--force-reinstall", "--no-deps", str(built_wheel()))
+
+
+def elsewhere(session: nox.Session) -> None:
+    """Leave the checkout, so that its package cannot be imported by accident."""
+    session.chdir(session.create_tmp())
+
+
+# Sessions
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests, on every Python there is."""
+    install(session, "test")
+    run_tests(session)
+
+
+@nox.session(python=OLDEST)
+def minimums(session: nox.Session) -> None:
+    """Run the tests with the oldest libraries that we say we work with."""
+    install(session, "test", pins=[oldest(each) for each in [*LIBRARIES, *itertools.chain(*EXTRAS.values())]])
+    run_tests(session)
+
+
+def run_tests(session: nox.Session) -> None:
+    elsewhere(session)
+    session.run(
+        "pytest", f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}", *chosen_tests(session)
+    )
+
+
+def chosen_tests(session: nox.Session) -> list[str]:
+    """What was asked for behind `--`, seen from the checkout; else everything."""
+    asked = [str(ROOT / each) if (ROOT / each.split("::")[0]).exists() else each for each in session.posargs]
+    return asked or [str(ROOT / "tests")]
+
+
+@nox.session(python=OLDEST, default=False)
+def coverage(session: nox.Session) -> None:
+    """Report which lines the tests reach; a figure to look at, not to aim for."""
+    install(session, "test")
+    session.install("coverage")
+    elsewhere(session)
+    pytest = ["-m", "pytest", f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
+    session.run("coverage", "run", "--branch", "--source=eversince_async", *pytest, *chosen_tests(session))
+    session.run("coverage", "report", "--skip-covered", "--show-missing")
+
+
+def oldest(requirement: str) -> str:
+    """The pin of a requirement's lowest version: "aiohttp>=3.10" becomes "aiohttp==3.10"."""
+    parsed = Requirement(requirement)
+    floor = next(each.version for each in parsed.specifier if each.operator in {">=", "=="})
+    parsed.specifier = SpecifierSet(f"=={floor}")
+    return str(parsed)
+
+
+@nox.session(python=OLDEST)
+def lint(session: nox.Session) -> None:
+    """Check style and layout."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", str(ROOT))
+    session.run("ruff", "format", "--check", str(ROOT))
+
+
+@nox.session(python=OLDEST)
+def types(session: nox.Session) -> None:
+    """Check the types: ours strictly, and those that users see with two type checkers."""
+    install(session, "lint", "test")
+    session.run("mypy", str(ROOT / "eversince_async"))
+    elsewhere(session)
+    shutil.copy(ROOT / "pyproject.toml", ".")
+    shutil.copytree(ROOT / "tests" / "typing", "tests/typing", dirs_exist_ok=True)
+    session.run("mypy", "tests/typing")
+    session.run("pyright")
+
+
+@nox.session(python=OLDEST)
+def examples(session: nox.Session) -> None:
+    """Run every example against an emulator, as its reader would."""
+    install(session)
+    elsewhere(session)
+    for script in sorted((ROOT / "examples").glob("*.py")):
+        session.run("python", str(ROOT / "tests" / "run_example.py"), str(script), silent=True)
+
+
+@nox.session(python=OLDEST)
+def wheel(session: nox.Session) -> None:
+    """Check what is in the wheel, and that it works in an empty folder."""
+    check_contents(session, built_wheel())
+    install(session, extras=["cli"])
+    elsewhere(session)
+    session.run("python", "-c", "import eversince_async; print(eversince_async.__file__)")
+    session.run("eversince", "--help", silent=True)
+
+
+def check_contents(session: nox.Session, wheel: Path) -> None:
+    """Only the package, all of the package."""
+    there = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    package = ROOT / "eversince_async"
+    files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    wanted = {path.relative_to(ROOT).as_posix() for path in files}
+    if there != wanted:
+        session.error(
+            f"missing from the wheel: {wanted - there or 'nothing'}; too much: {there - wanted or 'nothing'}"
+        )
+    assert "eversince_async/py.typed" in there
+    assert any(re.fullmatch(r"eversince_async/emulator/media/.*\.mp4", name) for name in there)
