@@ -129,6 +129,7 @@ class Account:
         credits: The balance.
         plan: None without a subscription; 4K needs "pro".
         confirmed: Place in the storage by upload ID.
+        active_platform: Platform skills a saved account had active, until it is let in.
         created_today: Creates that count towards the day's 500.
         rendered_today: Renders that count towards the day's 50.
         feedback: What was reported, newest last.
@@ -139,6 +140,7 @@ class Account:
     plan: Literal["creator", "pro"] | None = "creator"
     keys: dict[str, Key] = attrs.field(factory=dict)
     skills: dict[str, Skill] = attrs.field(factory=dict)
+    active_platform: list[str] = attrs.field(factory=list)
     memories: dict[str, Memory] = attrs.field(factory=dict)
     uploads: dict[str, Upload] = attrs.field(factory=dict)
     confirmed: dict[str, str] = attrs.field(factory=dict)
@@ -164,8 +166,11 @@ class Account:
         return None if r2_key is None else self.uploads[r2_key]
 
     def to_json(self) -> Json:
-        """Everything about it as JSON values."""
-        values = attrs.asdict(self)
+        """Everything about it as JSON values; of the platform's skills only which are active."""
+        values = attrs.asdict(self, filter=lambda attribute, _: attribute.name != "skills")
+        skills = self.skills.values()
+        values["skills"] = {skill.id: attrs.asdict(skill) for skill in skills if not skill.platform}
+        values["active_platform"] = [skill.id for skill in skills if skill.platform and skill.is_active]
         for name in ("created_today", "rendered_today"):
             values[name] = list(getattr(self, name).stamps)
         return values

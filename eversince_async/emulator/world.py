@@ -144,9 +144,11 @@ class World:
         )
 
     def open_account(self, account: Account) -> Account:
-        """Let an account in; a new one finds the platform's skills there."""
-        if not account.skills:
-            account.skills = {skill.id: skill for skill in platform_skills(self.rules)}
+        """Let an account in; it finds the platform's skills there."""
+        platform = {skill.id: skill for skill in platform_skills(self.rules)}
+        for skill in platform.values():
+            skill.is_active = skill.id in account.active_platform
+        account.skills = {**platform, **account.skills}
         window = RequestWindow(
             self.limits.requests(self.rules), self.limits.window_seconds, self.limits.window == "sliding"
         )

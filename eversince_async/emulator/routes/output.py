@@ -36,7 +36,8 @@ def render(call: Call) -> Answer:
 def _need_render_of_the_day(call: Call) -> None:
     limits, rendered = call.world.limits, call.account.rendered_today
     most = limits.renders(call.rules, subscribed=call.account.plan is not None)
-    if most is not None and rendered.today(call.now, limits.day) >= most:
+    today = rendered.today(call.now, limits.day)
+    if most is not None and today >= most:
         wait = rendered.frees_in(call.now, limits.day) if rendered.stamps else 86_400.0
         raise rate_limited(f"Daily render limit reached: {most} renders a day", wait)
 

@@ -97,8 +97,8 @@ def _need_credits_and_room(call: Call) -> None:
     if call.account.credits < call.rules.credits_to_create:
         raise insufficient_credits(call.rules.credits_to_create, call.account.credits)
     limits = call.world.limits
-    created = call.account.created_today
-    if limits.projects_per_day is not None and created.today(call.now, limits.day) >= limits.projects_per_day:
+    created = call.account.created_today.today(call.now, limits.day)
+    if limits.projects_per_day is not None and created >= limits.projects_per_day:
         raise project_limit(f"Daily project limit reached: {limits.projects_per_day} projects a day")
     call.world.need_slot(call.account)
 
@@ -170,7 +170,7 @@ def settings(call: Call) -> Answer:
     fields = call.fields()
     for name in _BY_MESSAGE:
         if name in fields:
-            fields.problem(name, f"{name} cannot be changed here; ask the agent by message")
+            fields.problem(name, f"{name} cannot be changed here, only by a message to the agent")
     changes = _read_settings(call, fields)
     fields.check()
     if project.status in WORKING:

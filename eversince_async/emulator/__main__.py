@@ -1,0 +1,60 @@
+"""`python -m eversince_async.emulator`: the emulator with the core dependencies alone."""
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from typing import get_args
+
+from eversince_async.emulator.command import serve
+from eversince_async.emulator.revision import Revision
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m eversince_async.emulator", description="Run a local Eversince."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port of the API; 0 for a free one")
+    parser.add_argument("--revision", choices=get_args(Revision), default="2026-04")
+    parser.add_argument("--speed", type=float, default=1.0, help="seconds of its time in a second")
+    parser.add_argument("--no-limits", dest="limits", action="store_false", help="keep no limits")
+    parser.add_argument("--requests-per-minute", type=int, help="in place of the documented limit")
+    parser.add_argument("--active-projects", type=int, help="in place of the documented five")
+    parser.add_argument("--state", metavar="FILE", help="file to keep the state in")
+    parser.add_argument("--key", dest="keys", action="append", default=[], help="a further key; repeatable")
+    parser.add_argument("--pro", action="store_true", help="give the account the Pro plan")
+    parser.add_argument("--credits", type=float, default=1450, help="balance to start with (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random")
+    parser.add_argument("--failures", type=float, default=0.0, help="share of runs that fail")
+    parser.add_argument("--webhook-secret", help="sign webhooks with it")
+    parser.add_argument("--allow-loopback-webhooks", action="store_true", help="http://127.0.0.1 will do")
+    return parser
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run it until interrupted."""
+    options = vars(_arguments().parse_args(argv))
+    speed = options.pop("speed")
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop(speed)) as runner:
+        runner.run(serve(announce=_say, **options))
+
+
+def _loop(speed: float) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop: the usual one, or one whose time passes at another speed."""
+    if speed == 1.0:
+        return None
+    from eversince_async.testing import VirtualTimeLoop
+
+    return functools.partial(VirtualTimeLoop, speed=speed)
+
+
+if __name__ == "__main__":
+    main()

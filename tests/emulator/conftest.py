@@ -1,0 +1,24 @@
+"""What the emulator's own tests have in common."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from emulator_calls import Calls, calling
+
+from eversince_async.emulator import Emulator, Limits
+
+
+@pytest.fixture
+async def call() -> AsyncIterator[Calls]:
+    """Calls of an April emulator whose request window is not in the way."""
+    async with calling(Emulator(limits=Limits(requests_per_minute=None))) as calls:
+        yield calls
+
+
+@pytest.fixture
+async def may() -> AsyncIterator[Calls]:
+    """Calls of a May emulator whose request window is not in the way."""
+    async with calling(Emulator(revision="2026-05", limits=Limits(requests_per_minute=None))) as calls:
+        yield calls
