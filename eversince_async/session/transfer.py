@@ -97,17 +97,46 @@ class Store:
     @asynccontextmanager
     async def _moving(self, endpoint: str) -> AsyncGenerator[Callable[[], None], None]:
         """Give up when nothing moves; the function it yields says that something did."""
-        loop = asyncio.get_running_loop()
-        stalled = asyncio.timeout(self.stall_timeout)
+        stall = _Stall(self.stall_timeout)
         try:
-            async with stalled:
-                yield lambda: stalled.reschedule(loop.time() + self.stall_timeout)
+            async with stall.scope:
+                with stall:
+                    yield stall.moved
         except StoreRefused:
             raise
         except TimeoutError:
             raise ConnectionFailed(f"nothing moved for {self.stall_timeout:g} s", endpoint=endpoint) from None
         except (aiohttp.ClientError, OSError) as error:
             raise translated(error, endpoint, self.stall_timeout) from None
+
+
+class _Stall:
+    """Ends a scope when nothing has moved for a while; telling that something has is cheap."""
+
+    def __init__(self, seconds: float) -> None:
+        self.scope = asyncio.timeout(None)
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._moved_at = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def moved(self) -> None:
+        """A byte has moved."""
+        self._moved_at = self._loop.time()
+
+    def __enter__(self) -> None:
+        self._check()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _check(self) -> None:
+        gives_up_at = self._moved_at + self._seconds
+        if self._loop.time() >= gives_up_at:
+            self.scope.reschedule(self._loop.time())
+        else:
+            self._timer = self._loop.call_at(gives_up_at, self._check)
 
 
 class Download:
