@@ -43,8 +43,10 @@ class Account(Resource):
     ) -> LearnedPreferences:
         """Change the learned preferences, or switch them on or off; what is not given stays.
 
-        Raises:
-            InvalidRequest: Neither was given.
+        Args:
+            content: The new text; how long it may be is not documented since May 2026, 4,000 before.
+            enabled: Whether the agent goes on learning.
+            extra: Fields this version does not know yet.
         """
         body = PreferencesChange(content=content, enabled=enabled, extra=dict(extra or {}))
         return await self._session.send(PUT_PREFERENCES, LearnedPreferences, body=body)

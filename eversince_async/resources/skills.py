@@ -52,7 +52,6 @@ class Skills(Resource):
             The skill; `budget` is None for a platform skill.
 
         Raises:
-            InvalidRequest: Nothing was given.
             Forbidden: A platform skill cannot be renamed.
         """
         body = SkillChange(name=name, instructions=instructions, is_active=is_active, extra=dict(extra or {}))
