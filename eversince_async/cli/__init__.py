@@ -1,0 +1,51 @@
+"""The `eversince` command.
+
+`eversince --help` is what people ask first and most often, so it costs next to nothing: only when a
+command is known are cyclopts, rich, aiohttp and that one command's module imported.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._overview import overview
+from eversince_async.cli._say import say, warn
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; `eversince --help` lists both.
+
+    Args:
+        arguments: What was typed behind `eversince`; by default what really was.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(given)
+    except KeyboardInterrupt:  # whoever had something to say about it has said it
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # e.g. `eversince list | head`: nobody reads on, and nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush fails, too
+        return Exit.DONE
+
+
+def _main(given: list[str]) -> int:
+    if any(find_spec(needed) is None for needed in ("cyclopts", "rich")):
+        warn("eversince: the command line needs its extra: pip install 'eversince-async[cli]'")
+        return Exit.FAILED
+    if not given or given[0] in {"--help", "-h", "help"}:
+        say(overview())
+        return Exit.DONE
+    if given[0] in {"--version", "-V"}:
+        from importlib.metadata import version
+
+        say(f"eversince-async {version('eversince-async')}")
+        return Exit.DONE
+
+    from eversince_async.cli._dispatch import dispatch
+
+    return dispatch(given[0], given[1:])
+
+
+__all__ = ["main"]

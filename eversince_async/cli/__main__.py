@@ -1,0 +1,7 @@
+"""`python -m eversince_async.cli`, where the `eversince` script is not on the path."""
+
+import sys
+
+from eversince_async.cli import main
+
+sys.exit(main())

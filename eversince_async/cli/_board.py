@@ -1,0 +1,258 @@
+"""Progress of productions: who is where, live on a terminal, line by line in a pipe."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+import attrs
+
+from eversince_async.cli._say import is_terminal, warn
+from eversince_async.orchestrator.events import (
+    CreditsLow,
+    Event,
+    StageDone,
+    StageStarted,
+    StatusChanged,
+    Waiting,
+)
+from eversince_async.orchestrator.production import Production
+from eversince_async.orchestrator.workflow import Workflow
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+_REACHED: Final = {
+    "create": 0.02,
+    "queued": 0.05,
+    "running": 0.15,
+    "generating": 0.40,
+    "render": 0.70,
+    "rendering": 0.75,
+    "share": 0.95,
+    "download": 0.97,
+}
+"""How far a production is along when it enters a stage or a status. A guess, for a bar; it never goes back,
+though the agent goes round in circles."""
+
+
+@attrs.define(eq=False)
+class Row:
+    """One production as the board shows it.
+
+    Attributes:
+        name: What to call it.
+        words: Where it stands.
+        project_id: Its project, once it has one.
+        reached: How far it is along, from 0 to 1.
+        began_at: When it got its slot, in loop time.
+        ended_at: When it was over.
+        went_wrong: Whether it ended badly.
+    """
+
+    name: str
+    words: str = "waiting for a slot"
+    project_id: str | None = None
+    reached: float = 0.0
+    began_at: float | None = None
+    ended_at: float | None = None
+    went_wrong: bool = False
+
+    def tell(self, event: Event) -> bool:
+        """Take in an event; False when it changes nothing that is shown."""
+        self.project_id = event.project_id or self.project_id
+        match event:
+            case StageStarted(stage="settle") | StageDone():
+                return False  # the status says more
+            case StageStarted(stage=stage):
+                if self.began_at is None:
+                    self.began_at = event.at
+                return self._enter(stage)
+            case StatusChanged(status=status):
+                return self._enter(str(status))
+            case Waiting(reason=reason):
+                self.words = f"waits: {reason.detail}"
+            case CreditsLow(warning=warning):
+                self.words = warning
+        return True
+
+    def end(self, words: str, now: float, *, went_wrong: bool = False) -> None:
+        """It is over."""
+        self.words, self.ended_at, self.went_wrong = words, now, went_wrong
+        self.reached = self.reached if went_wrong else 1.0
+
+    def seconds(self, now: float) -> float | None:
+        """How long it has been at work; None when it waits for its turn."""
+        if self.began_at is None:
+            return None
+        return (now if self.ended_at is None else self.ended_at) - self.began_at
+
+    def _enter(self, step: str) -> bool:
+        self.reached = max(self.reached, _REACHED.get(step, 0.0))
+        before, self.words = self.words, _WORDS.get(step, step)
+        return before != self.words
+
+
+_WORDS: Final = {
+    "create": "creating",
+    "render": "asking for the render",
+    "share": "sharing",
+    "download": "downloading",
+}
+"""Stages as a person would say it; statuses are the server's words already."""
+
+
+class Board(Protocol):
+    """Shows rows until its block ends."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def row(self, name: str) -> Row:
+        """Add a row."""
+
+    def changed(self, row: Row) -> None:
+        """A row has something new to say."""
+
+    def refresh(self) -> None:
+        """Show how things stand now."""
+
+
+async def followed(workflow: Workflow[Production], row: Row, board: Board) -> Production:
+    """Run a production to its end, and show on its row what it tells.
+
+    Raises:
+        EversinceError: As the production does.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with workflow:
+            async for event in workflow:
+                if row.tell(event):
+                    board.changed(row)
+            production = await workflow
+    except BaseException as error:
+        name = "interrupted" if isinstance(error, asyncio.CancelledError) else type(error).__name__
+        row.end(name, loop.time(), went_wrong=True)
+        board.changed(row)
+        raise
+    row.end("done", loop.time())
+    board.changed(row)
+    return production
+
+
+def board(footer: Callable[[], str]) -> Board:
+    """A board for where this runs.
+
+    Args:
+        footer: Gives the line below the rows, such as how the account's limits stand.
+    """
+    return LiveBoard(footer) if is_terminal() else PlainBoard()
+
+
+@asynccontextmanager
+async def redrawn(frame: Callable[[], Awaitable[object]], board: Board) -> AsyncGenerator[None, None]:
+    """Redraw a board while the block runs, with `frame` between two pictures."""
+
+    async def redraw() -> None:
+        while True:
+            board.refresh()
+            await frame()
+
+    redrawing = asyncio.create_task(redraw(), name="eversince board")
+    try:
+        yield
+    finally:
+        redrawing.cancel()
+        with suppress(asyncio.CancelledError):
+            await redrawing  # a board that cannot be drawn is a mistake to hear of
+
+
+class PlainBoard:
+    """A line for each change, on stderr."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def row(self, name: str) -> Row:
+        """Add a row; it says something when it has something to say."""
+        return Row(name)
+
+    def changed(self, row: Row) -> None:
+        """Print the change."""
+        clock = spell(asyncio.get_running_loop().time())
+        which = f" ({row.project_id})" if row.project_id else ""
+        warn(f"[{clock:>8}] {row.name}: {row.words}{which}")
+
+    def refresh(self) -> None:
+        """Nothing: what was printed stands."""
+
+
+class LiveBoard:
+    """Bars that move, on stderr."""
+
+    def __init__(self, footer: Callable[[], str]) -> None:
+        self._footer = footer
+        self._rows: list[Row] = []
+        self._live: Live
+
+    def __enter__(self) -> Self:
+        from rich.console import Console
+        from rich.live import Live
+
+        # Not refreshed by rich's own thread: what it would show changes under its hands.
+        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+        self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.refresh()
+        self._live.stop()
+
+    def row(self, name: str) -> Row:
+        """Add a row with a bar."""
+        row = Row(name)
+        self._rows.append(row)
+        return row
+
+    def changed(self, row: Row) -> None:
+        """Wait for the next refresh, which is soon."""
+
+    def refresh(self) -> None:
+        """Draw it all."""
+        self._live.update(self._drawn(), refresh=True)
+
+    def _drawn(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        now = asyncio.get_running_loop().time()
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(width=24)
+        grid.add_column(no_wrap=True, min_width=18, overflow="ellipsis")
+        grid.add_column(justify="right", no_wrap=True, min_width=8)
+        for row in self._rows:
+            seconds = row.seconds(now)
+            style = "red" if row.went_wrong else "green" if row.ended_at is not None else ""
+            grid.add_row(
+                Text(row.name),
+                ProgressBar(total=1.0, completed=row.reached),
+                Text(row.words, style=style or ("dim" if seconds is None else "cyan")),
+                Text("" if seconds is None else spell(seconds), style="dim"),
+            )
+        return Group(grid, Text(self._footer(), style="dim"))
+
+
+def spell(seconds: float) -> str:
+    """Seconds as h:mm:ss, without leading zero hours."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,66 @@
+"""What a person is told when something goes wrong, and the exit code it ends with."""
+
+from typing import Final
+
+from eversince_async._redaction import redact
+from eversince_async.cli._exits import Exit
+from eversince_async.errors import (
+    ConfigurationError,
+    DownloadFailed,
+    EversinceError,
+    InsufficientCredits,
+    InvalidRequest,
+    ProjectLimitReached,
+    TransportError,
+    Unauthorized,
+    WaitTimedOut,
+)
+
+_EXITS: Final[tuple[tuple[type[BaseException], Exit], ...]] = (
+    (InvalidRequest, Exit.USAGE),
+    (ConfigurationError, Exit.CONFIGURATION),
+    (Unauthorized, Exit.CONFIGURATION),
+    (WaitTimedOut, Exit.PARTLY),
+    (DownloadFailed, Exit.PARTLY),
+)
+"""Everything that is not merely a failure; the first that fits counts."""
+
+
+def exit_of(error: BaseException) -> Exit:
+    """The exit code of an error."""
+    return next((code for kind, code in _EXITS if isinstance(error, kind)), Exit.FAILED)
+
+
+def sentence(error: BaseException) -> str:
+    """One line: what happened, and what to do about it where that is known."""
+    if isinstance(error, EversinceError):
+        text = f"{error}{_advice(error)}"
+    elif isinstance(error, OSError):
+        named = f"{error.filename}: " if error.filename else ""
+        text = f"{named}{error.strerror or error}"
+    else:
+        text = f"{type(error).__name__}: {redact(str(error))} (a mistake of ours; --debug shows where)"
+    return " ".join(text.split())
+
+
+def _advice(error: EversinceError) -> str:
+    match error:
+        case TransportError(outcome="never_sent"):
+            return "; check the network and EVERSINCE_BASE_URL, or ask `eversince doctor`"
+        case InsufficientCredits():
+            return _where_to_buy(error)
+        case ProjectLimitReached(daily=True):
+            return "; the day's projects are used up, try again tomorrow"
+        case _:
+            return ""
+
+
+def _where_to_buy(error: InsufficientCredits) -> str:
+    left = "" if error.balance is None else f"; {error.balance:g} credits are left"
+    offers = [package for package in error.packages if package.purchase_url]
+    if not offers:
+        return f"{left}; `eversince credits` shows where to buy more"
+    offer = offers[0]
+    label = "" if offer.credits is None else f"{offer.credits:g} credits"
+    label += "" if offer.price is None else f" for {offer.price}"
+    return f"{left}; buy more: {offer.purchase_url}" + (f" ({label.strip()})" if label else "")

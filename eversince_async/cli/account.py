@@ -1,0 +1,30 @@
+"""`eversince credits`: what is left."""
+
+from eversince_async.cli._client import connected
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._printing import print_json, print_rows
+from eversince_async.cli._say import say
+
+
+async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
+    """Show the credits left, and where to buy more.
+
+    Args:
+        as_json: Print the result as JSON.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    async with connected() as eversince:
+        left = await eversince.account.credits()
+        offer = await eversince.account.credit_packages()
+    if as_json:
+        print_json({"credits_balance": left.credits_balance, "packages": offer.packages})
+        return Exit.DONE
+    say(f"{left.credits_balance:g} credits")
+    if offer.packages:
+        print_rows(
+            ("credits", "price", "buy"),
+            [(package.credits, package.price, package.purchase_url) for package in offer.packages],
+        )
+    return Exit.DONE

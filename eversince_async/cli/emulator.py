@@ -1,0 +1,84 @@
+"""`eversince emulator`: a local Eversince to try things on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._loop import checked_speed, run_at
+from eversince_async.cli._options import Debug
+from eversince_async.cli._say import say
+from eversince_async.emulator.command import serve
+
+
+def emulator_(
+    *,
+    port: int = 8021,
+    host: str = "127.0.0.1",
+    speed: float | None = None,
+    revision: Literal["2026-04", "2026-05"] = "2026-04",
+    limits: bool = True,
+    requests_per_minute: int | None = None,
+    active_projects: int | None = None,
+    state: Path | None = None,
+    key: Sequence[str] = (),
+    pro: bool = False,
+    credits: float = 1450,  # noqa: A002 - the server's word
+    seed: int = 0,
+    failures: float = 0.0,
+    webhook_secret: str | None = None,
+    allow_loopback_webhooks: Annotated[bool, Parameter(negative=())] = False,
+    debug: Debug = False,
+) -> Exit:
+    """Run a local Eversince until Ctrl-C.
+
+    It prints the line that points other commands and programs at it. With --speed, set EVERSINCE_SPEED
+    to the same number for the commands that talk to it.
+
+    Args:
+        port: Port of the API, 0 for a free one; media are on the next one if that is free.
+        host: Address to listen on.
+        speed: Seconds of its time that pass in one of ours; 60 is a minute a second.
+        revision: Public revision of the API.
+        limits: Keep the account's limits.
+        requests_per_minute: Another limit than the documented one.
+        active_projects: Another limit than the documented five.
+        state: File to keep the state in; without it all is forgotten in the end.
+        key: A further key to accept; may be given several times.
+        pro: Give the account the Pro plan.
+        credits: Balance to start with.
+        seed: Seed of everything random.
+        failures: Share of projects that fail, from 0 to 1.
+        webhook_secret: Sign webhooks with it.
+        allow_loopback_webhooks: Take plain HTTP to this machine as a webhook address.
+        debug: Show tracebacks and what is asked.
+    """
+    del debug  # heeded where errors are shown
+    factor = None if speed is None else checked_speed(speed, "--speed")
+
+    def announce(line: str) -> None:
+        say(f"{line} EVERSINCE_SPEED={factor:g}" if factor and line.startswith("export ") else line)
+
+    run_at(
+        factor,
+        serve(
+            port=port,
+            host=host,
+            revision=revision,
+            limits=limits,
+            requests_per_minute=requests_per_minute,
+            active_projects=active_projects,
+            state=state,
+            keys=key,
+            pro=pro,
+            credits=credits,
+            seed=seed,
+            failures=failures,
+            webhook_secret=webhook_secret,
+            allow_loopback_webhooks=allow_loopback_webhooks,
+            announce=announce,
+        ),
+    )
+    return Exit.DONE

@@ -1,0 +1,274 @@
+"""`eversince produce`: one video, from a brief to a file."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import attrs
+from cyclopts import Parameter
+
+from eversince_async._redaction import excerpt
+from eversince_async.cli._board import Row, board, followed, redrawn
+from eversince_async.cli._client import connected
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._loop import speed
+from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._printing import print_facts, print_json
+from eversince_async.cli._say import warn
+from eversince_async.client import Eversince
+from eversince_async.errors import EversinceError, InvalidRequest, ProjectCancelled, ProjectFailed
+from eversince_async.models._base import UNSET
+from eversince_async.models.projects import Brief
+from eversince_async.models.references import Reference, ReferenceType, UrlReference
+from eversince_async.orchestrator.production import Production
+from eversince_async.orchestrator.workflow import Workflow
+
+REFRESH = 0.2
+"""Real seconds between two pictures of the board."""
+
+
+async def produce_(
+    brief: str,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    render: bool = True,
+    quality: Literal["1080p", "4k"] = "1080p",
+    share: bool = True,
+    on_cancel: Literal["leave", "cancel"] = "leave",
+    aspect_ratio: str | None = None,
+    title: str | None = None,
+    mode: str | None = None,
+    reference: Sequence[str] = (),
+    extract_content: bool | None = None,
+    craft: str | None = None,
+    craft_auto: bool | None = None,
+    skill: Sequence[str] = (),
+    reasoning_mode: str | None = None,
+    video_model: str | None = None,
+    image_model: str | None = None,
+    agent_model: str | None = None,
+    expected_output: str | None = None,
+    webhook_url: str | None = None,
+    idempotency_key: str | None = None,
+    extra: Sequence[str] = (),
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> Exit:
+    """Produce a video from a brief, and download it.
+
+    Length, voiceover, music, captions and language belong into the brief. Ctrl-C stops waiting, not the
+    project: what is printed then says how to go on.
+
+    Args:
+        brief: What to make: all creative wishes.
+        output: File, or an existing folder, to download the video to.
+        render: Render the video; without it, stop when the agent is done.
+        quality: How to render; 4k needs a Pro subscription.
+        share: Make a public link, which does not expire.
+        on_cancel: What becomes of the project after Ctrl-C.
+        aspect_ratio: 16:9, 9:16, 1:1 or 21:9.
+        title: The project's title, at most 30 characters.
+        mode: autonomous or collaborative.
+        reference: A file, which is uploaded, or a URL; may be given ten times.
+        extract_content: Whether the agent reads the pages that are referenced.
+        craft: Creative direction (servers of April 2026).
+        craft_auto: Let the agent choose the craft (servers of April 2026).
+        skill: A skill's slug or id (servers of May 2026); may be given several times.
+        reasoning_mode: thinking or fast (servers of May 2026).
+        video_model: Id of a video model.
+        image_model: Id of an image model.
+        agent_model: What the agent runs on.
+        expected_output: assembled or assets (servers of April 2026).
+        webhook_url: HTTPS address that status changes are posted to.
+        idempotency_key: The same key never makes a second project; use it to go on after an interruption.
+        extra: NAME=VALUE of a field this version does not know; VALUE may be JSON.
+        as_json: Print the result as JSON.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    options: dict[str, Any] = {
+        "aspect_ratio": aspect_ratio,
+        "title": title,
+        "mode": mode,
+        "extract_content": extract_content,
+        "craft": craft,
+        "craft_auto": craft_auto,
+        "skills": list(skill) or None,
+        "reasoning_mode": reasoning_mode,
+        "video_model": video_model,
+        "image_model": image_model,
+        "agent_model": agent_model,
+        "expected_output": expected_output,
+        "webhook_url": webhook_url,
+        "extra": _extra(extra) or None,
+    }
+    wanted = Brief(
+        brief=brief,
+        # Ours, so that a person can be told which one to use again.
+        idempotency_key=idempotency_key or uuid.uuid4().hex,
+        **{name: value for name, value in options.items() if value is not None},
+    )
+    async with connected() as eversince:
+        references = [await _reference(eversince, each) for each in reference]
+        workflow = eversince.produce(
+            attrs.evolve(wanted, references=references or UNSET),
+            render=quality if render else None,
+            share=share,
+            download=output,
+            on_cancel=on_cancel,
+        )
+        key = str(wanted.idempotency_key)
+        production = await _watched(eversince, workflow, excerpt(title or brief, 40), output, on_cancel, key)
+        _print(production, as_json=as_json)
+    return Exit.DONE
+
+
+async def resume_(
+    project_id: str,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    render: bool = True,
+    quality: Literal["1080p", "4k"] = "1080p",
+    share: bool = True,
+    on_cancel: Literal["leave", "cancel"] = "leave",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> Exit:
+    """See a project through from where it stands, and download its video.
+
+    Args:
+        project_id: The project.
+        output: File, or an existing folder, to download the video to.
+        render: Render the video if there is none yet.
+        quality: How to render; 4k needs a Pro subscription.
+        share: Make a public link, which does not expire.
+        on_cancel: What becomes of the project after Ctrl-C.
+        as_json: Print the result as JSON.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    async with connected() as eversince:
+        workflow = eversince.resume(
+            project_id,
+            render=quality if render else None,
+            share=share,
+            download=output,
+            on_cancel=on_cancel,
+        )
+        production = await _watched(eversince, workflow, project_id, output, on_cancel)
+        _print(production, as_json=as_json)
+    return Exit.DONE
+
+
+async def _watched(
+    eversince: Eversince,
+    workflow: Workflow[Production],
+    name: str,
+    output: Path | None,
+    on_cancel: str,
+    key: str | None = None,
+) -> Production:
+    """Run one production under the eyes of a person."""
+
+    async def frame() -> None:
+        await asyncio.sleep(REFRESH * (speed() or 1.0))
+
+    with board(lambda: str(eversince.governor.snapshot())) as shown:
+        row = shown.row(name)
+        async with _told_how_to_go_on(row, key, output, on_cancel), redrawn(frame, shown):
+            return await followed(workflow, row, shown)
+
+
+@asynccontextmanager
+async def _told_how_to_go_on(
+    row: Row, key: str | None, output: Path | None, on_cancel: str
+) -> AsyncGenerator[None, None]:
+    """Never lose a project: whoever stops waiting is told its id, and how to go on."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        if on_cancel == "cancel" and row.project_id is not None:
+            warn(f"Interrupted, and project {row.project_id} was asked to stop, too.")
+            warn(f"  how it stands:  eversince status {row.project_id}")
+        else:
+            warn(f"Interrupted. {_how_to_go_on(row, key, output)}")
+        raise
+    except (ProjectFailed, ProjectCancelled):
+        raise  # it is over
+    except EversinceError:
+        if row.project_id is not None:
+            warn(_how_to_go_on(row, key, output))
+        raise
+
+
+def _how_to_go_on(row: Row, key: str | None, output: Path | None) -> str:
+    if row.project_id is None:
+        if row.began_at is None or key is None:
+            return "Nothing was sent yet."
+        return (
+            "Whether the project was made is not known: the same command with "
+            f"--idempotency-key {key} finds out, and makes no second one."
+        )
+    return "\n".join(
+        (
+            f"Project {row.project_id} goes on without us.",
+            f"  how it stands:  eversince status {row.project_id}",
+            f"  see it through: eversince resume {row.project_id} -o {output or 'film.mp4'}",
+            f"  its video:      eversince download {row.project_id} -o {output or 'film.mp4'}",
+            f"  stop it:        eversince cancel {row.project_id}",
+        )
+    )
+
+
+async def _reference(eversince: Eversince, given: str) -> Reference:
+    if "://" not in given:
+        return (await eversince.uploads.upload(Path(given))).reference
+    kind = (guess_type(given.partition("?")[0])[0] or "").partition("/")[0]
+    return UrlReference(url=given, type=kind if kind in {"image", "video", "audio"} else ReferenceType.URL)
+
+
+def _extra(given: Sequence[str]) -> dict[str, Any]:
+    fields = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if not equals:
+            raise InvalidRequest({"--extra": f"give NAME=VALUE, not {each!r}"})
+        try:
+            fields[name] = json.loads(text)
+        except ValueError:
+            fields[name] = text
+    return fields
+
+
+def _print(production: Production, *, as_json: bool) -> None:
+    project = production.project
+    if as_json:
+        print_json(
+            {
+                "project": project,
+                "share_url": production.share_url,
+                "video_url": production.video_url,
+                "files": production.files,
+                "assets": production.assets,
+                "timings": production.timings,
+                "request_ids": production.request_ids,
+            }
+        )
+        return
+    print_facts(
+        {
+            "project": project.id,
+            "studio": project.project_url,
+            "share": production.share_url,
+            "video": production.video_url,
+            "expires": project.assembled_url_expires_at if production.share is None else None,
+            "file": ", ".join(str(path) for path in production.files) or None,
+        }
+    )
+    for asset in production.assets:
+        print_facts({"asset": asset.url})

@@ -1,0 +1,153 @@
+"""`eversince status`, `list`, `download`, `cancel`: looking after projects."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eversince_async.cli._client import connected
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._printing import print_facts, print_json, print_rows
+from eversince_async.cli._say import is_terminal, say
+from eversince_async.errors import InvalidRequest, NotAllowedNow
+from eversince_async.models.projects import ProjectSummary
+
+
+async def status_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> Exit:
+    """Show how a project stands.
+
+    Args:
+        project_id: The project.
+        as_json: Print the result as JSON.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    async with connected() as eversince:
+        project = await eversince.projects.get(project_id)
+    if as_json:
+        print_json(project)
+        return Exit.DONE
+    print_facts(
+        {
+            "project": project.id,
+            "status": project.status,
+            "mode": project.mode,
+            "output": project.output_type,
+            "video": project.assembled_url,
+            "expires": project.assembled_url_expires_at,
+            "studio": project.project_url,
+            "agent says": project.agent_message,
+            "error": project.error_message,
+            "warning": project.credits_warning,
+            "updated": project.updated_at,
+        }
+    )
+    return Exit.DONE
+
+
+async def list_(
+    *,
+    status: str | None = None,
+    title: str | None = None,
+    limit: Annotated[int, Parameter(name=["--limit", "-n"])] = 20,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> Exit:
+    """List projects.
+
+    Args:
+        status: Only those in this status.
+        title: Only those whose title contains this.
+        limit: How many at most; 0 for all.
+        as_json: Print the result as JSON.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    if limit < 0:
+        raise InvalidRequest({"--limit": f"must not be negative: {limit}"})
+    async with connected() as eversince:
+        found = []
+        async for project in eversince.projects.iter(status=status, title=title):
+            found.append(project)
+            if len(found) == limit:
+                break
+    if as_json:
+        print_json(found)
+    else:
+        print_rows(("project", "status", "created", "what"), map(_cells, found))
+    return Exit.DONE
+
+
+def _cells(project: ProjectSummary) -> tuple[object, ...]:
+    created = None if project.created_at is None else f"{project.created_at:%Y-%m-%d %H:%M}"
+    return project.id, project.status, created, project.title or project.brief
+
+
+async def cancel_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> Exit:
+    """Stop a project's agent. What providers generate already still finishes, and is paid for.
+
+    Args:
+        project_id: The project.
+        as_json: Print the result as JSON.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    async with connected() as eversince:
+        cancelled = await eversince.projects.cancel(project_id)
+    if as_json:
+        print_json(cancelled)
+    else:
+        print_facts({"project": cancelled.id, "status": cancelled.status})
+    return Exit.DONE
+
+
+async def download_(
+    project_id: str,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> Exit:
+    """Download a project's video. One that broke off goes on where it was.
+
+    Args:
+        project_id: The project.
+        output: File, or an existing folder; by default <project id>.mp4 right here.
+        as_json: Print the result as JSON.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    async with connected() as eversince:
+        project = await eversince.projects.get(project_id)
+        if project.assembled_url is None:
+            raise NotAllowedNow(
+                f"there is no video yet; `eversince resume {project.id}` sees it through",
+                project_id=project.id,
+                status=project.status,
+            )
+        video = await eversince.resume(project.id, render=None, share=False)
+        async with _bar(f"{project.id}.mp4" if output is None else output.name) as tell:
+            path = await video.download(output or Path(), on_progress=tell)
+    if as_json:
+        print_json({"project": project.id, "file": path})
+    else:
+        say(str(path))
+    return Exit.DONE
+
+
+@asynccontextmanager
+async def _bar(name: str) -> AsyncGenerator[Callable[[int, int | None], None], None]:
+    """A bar of bytes, for a person."""
+    if not is_terminal():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
