@@ -159,7 +159,8 @@ class SlotTable:
     def release(self, now: float) -> list[SlotTicket]:
         """Grant every ticket whose turn has come, in order."""
         granted: list[SlotTicket] = []
-        self._forget_unseen(now)
+        if any(self._queues):
+            self._forget_unseen(now)
         while (ticket := next(self.waiting(), None)) and (ticket.key in self.claims or self._room(now)):
             self._grant(ticket, now)
             granted.append(ticket)

@@ -1,0 +1,368 @@
+import pytest
+
+from eversince_async.governor.slot_table import RETRY_FULL, UNSEEN, Claim, SlotTable, SlotTicket
+
+
+def claimed(table: SlotTable, key: str, project_id: str | None = None, now: float = 0) -> Claim:
+    """A claim of a production that has created its project."""
+    claim = table.claim(key, now)
+    assert claim is not None
+    table.sent(claim, now)
+    table.bind(claim, project_id or f"project of {key}")
+    return claim
+
+
+def full_table(limit: int = 2) -> tuple[SlotTable, list[Claim]]:
+    table = SlotTable(limit)
+    return table, [claimed(table, f"film {n}") for n in range(limit)]
+
+
+def waiting(table: SlotTable, key: str, now: float = 0, *, in_flight: bool = False) -> SlotTicket:
+    ticket = SlotTicket(key, now, in_flight=in_flight)
+    table.enqueue(ticket)
+    return ticket
+
+
+def seen(
+    table: SlotTable, project_id: str, status: str, now: float = 1, asked_at: float | None = None
+) -> None:
+    table.observed(project_id, status, now, now if asked_at is None else asked_at)
+
+
+def page(table: SlotTable, *active: str, now: float = 10, complete: bool = True) -> None:
+    table.saw_page(active, complete=complete, now=now, asked_at=now)
+
+
+def test_no_more_than_the_limit_are_granted() -> None:
+    table, _ = full_table(2)
+
+    assert table.claim("film 3", 0) is None
+
+
+def test_without_a_limit_everybody_is_granted() -> None:
+    table = SlotTable(None)
+
+    assert all(table.claim(f"film {n}", 0) is not None for n in range(100))
+
+
+def test_a_key_that_holds_a_slot_gets_the_same_again() -> None:
+    table, (first, _) = full_table(2)
+
+    assert first is table.claim("film 0", 5)
+    assert 2 == table.occupied()
+
+
+# -- When a slot is free ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["idle", "completed", "failed", "cancelled"])
+def test_a_slot_is_free_when_the_production_let_it_go_and_the_project_was_seen_settled(status: str) -> None:
+    table, (first, _) = full_table(2)
+    table.let_go(first)
+    assert 2 == table.occupied()
+
+    seen(table, "project of film 0", status)
+
+    assert 1 == table.occupied()
+
+
+def test_a_slot_stays_with_a_production_that_goes_on() -> None:
+    """Idle between create and render frees nothing."""
+    table, _ = full_table(2)
+    seen(table, "project of film 0", "idle")
+
+    assert table.claim("film 3", 2) is None
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "generating", "rendering", "dreaming"])
+def test_an_active_or_unknown_status_frees_nothing(status: str) -> None:
+    table, (first, _) = full_table(2)
+    table.let_go(first)
+    seen(table, "project of film 0", status)
+
+    assert 2 == table.occupied()
+
+
+def test_a_look_that_left_before_the_last_write_frees_nothing() -> None:
+    table, (first, _) = full_table(2)
+    table.sent(first, 20)  # a render
+    table.let_go(first)
+    seen(table, "project of film 0", "idle", now=21, asked_at=19)
+
+    assert 2 == table.occupied()
+
+
+def test_a_refused_write_leaves_the_slot_with_its_production_only() -> None:
+    table, (first, _) = full_table(2)
+    table.refused(first)
+    assert 2 == table.occupied()
+
+    table.let_go(first)
+
+    assert 1 == table.occupied()
+
+
+def test_a_write_of_unknown_outcome_keeps_the_slot_even_without_its_production() -> None:
+    table = SlotTable(1)
+    claim = table.claim("film 0", 0)
+    assert claim is not None
+    table.sent(claim, 0)
+    table.let_go(claim)
+
+    assert table.claim("film 1", 100) is None
+
+
+def test_a_complete_list_settles_a_write_of_unknown_outcome() -> None:
+    """If it made a project, the list shows it; if not, there is none."""
+    table = SlotTable(1)
+    claim = table.claim("film 0", 0)
+    assert claim is not None
+    table.sent(claim, 0)
+    table.let_go(claim)
+
+    page(table, now=30)
+    assert 1 == table.occupied()
+    page(table, now=60)
+    assert 0 == table.occupied()
+
+
+def test_a_project_missing_from_a_complete_list_has_settled() -> None:
+    table, (first, second) = full_table(2)
+    table.let_go(first)
+    page(table, "project of film 1")
+
+    assert ["film 1"] == list(table.claims)
+    assert second.active
+
+
+def test_a_project_missing_from_a_list_right_after_its_write_may_yet_appear() -> None:
+    table, (first, _) = full_table(2)
+    table.let_go(first)
+    page(table, now=2)
+
+    assert 2 == table.occupied()
+
+
+def test_a_page_that_is_not_all_says_nothing_about_what_it_lacks() -> None:
+    table, (first, _) = full_table(2)
+    table.let_go(first)
+    page(table, complete=False)
+
+    assert 2 == table.occupied()
+
+
+def test_a_settled_project_that_works_again_counts_again() -> None:
+    table, (first, _) = full_table(2)
+    table.let_go(first)
+    seen(table, "project of film 0", "idle")
+    seen(table, "project of film 0", "rendering", now=2)
+
+    assert 2 == table.occupied()
+
+
+# -- Others -----------------------------------------------------------------------------------------------
+
+
+def test_active_projects_of_others_count() -> None:
+    table = SlotTable(2)
+    page(table, "of the studio", complete=False)
+    claimed(table, "film 0")
+
+    assert table.claim("film 1", 11) is None
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_project_of_others_counts_until_it_is_seen_settled_or_gone(settled: bool) -> None:
+    table = SlotTable(1)
+    page(table, "of the studio")
+    if settled:
+        seen(table, "of the studio", "idle", now=20)
+    else:
+        page(table, now=20)
+
+    assert table.claim("film 0", 20) is not None
+
+
+def test_our_own_project_is_not_counted_twice_when_a_list_shows_it_before_its_create_is_answered() -> None:
+    table = SlotTable(2)
+    claim = table.claim("film 0", 0)
+    assert claim is not None
+    table.sent(claim, 0)
+    page(table, "project 0", now=0.1)
+    table.bind(claim, "project 0")
+
+    assert 1 == table.occupied()
+
+
+def test_projects_nobody_has_looked_at_for_long_count_no_more() -> None:
+    table = SlotTable(1)
+    page(table, "of the studio", now=0)
+    ticket = waiting(table, "film 0")
+
+    assert UNSEEN == table.next_release(1)
+    assert [ticket] == table.release(UNSEEN)
+
+
+# -- Who goes next ----------------------------------------------------------------------------------------
+
+
+def test_first_come_first_served() -> None:
+    table, claims = full_table(2)
+    tickets = [waiting(table, f"new {n}") for n in range(3)]
+    for claim in claims:
+        table.refused(claim)
+        table.let_go(claim)
+
+    assert tickets[:2] == table.release(1)
+
+
+def test_a_production_that_has_a_project_goes_before_new_ones() -> None:
+    table, (first, _) = full_table(2)
+    waiting(table, "new")
+    resumed = waiting(table, "reviewed", in_flight=True)
+    table.refused(first)
+    table.let_go(first)
+
+    assert [resumed] == table.release(1)
+
+
+def test_nobody_overtakes_those_who_wait() -> None:
+    table, (first, _) = full_table(2)
+    waiting(table, "new")
+    table.refused(first)
+    table.let_go(first)
+
+    assert table.claim("late", 1) is None
+
+
+def test_several_who_wait_for_one_production_share_its_slot() -> None:
+    table, (first, _) = full_table(2)
+    tickets = [waiting(table, key) for key in ("new", "other", "new")]
+    table.refused(first)
+    table.let_go(first)
+
+    assert [tickets[0], tickets[2]] == table.release(1)
+    assert tickets[0].claim is tickets[2].claim
+
+
+def test_who_gives_up_in_the_instant_of_the_grant_gives_the_slot_back() -> None:
+    table, (first, _) = full_table(2)
+    ticket, other = waiting(table, "new"), waiting(table, "other")
+    table.refused(first)
+    table.let_go(first)
+    assert [ticket] == table.release(1)
+
+    table.withdraw(ticket)
+
+    assert [other] == table.release(1)
+
+
+def test_one_of_several_who_gives_up_takes_nothing_from_the_others() -> None:
+    table, (first, _) = full_table(2)
+    ticket, twin = waiting(table, "new"), waiting(table, "new")
+    table.refused(first)
+    table.let_go(first)
+    table.release(1)
+
+    table.withdraw(ticket)
+
+    assert twin.claim is not None
+    assert twin.claim.held
+
+
+# -- When the server is full against our count ------------------------------------------------------------
+
+
+def turned_away(table: SlotTable, key: str, now: float) -> bool:
+    claim = table.claim(key, now)
+    assert claim is not None
+    table.sent(claim, now)
+    return table.turned_away(claim, now)
+
+
+def test_after_a_refusal_nobody_tries_until_a_list_shows_room() -> None:
+    table = SlotTable(5)
+    assert turned_away(table, "film 0", 0)
+    ticket = waiting(table, "film 1")
+    assert [] == table.release(1)
+
+    page(table, "a", "b", "c", "d", now=5)
+
+    assert [ticket] == table.release(5)
+
+
+def test_a_list_that_shows_no_room_keeps_everybody_waiting() -> None:
+    table = SlotTable(5)
+    turned_away(table, "film 0", 0)
+    waiting(table, "film 1")
+    page(table, "a", "b", "c", "d", "e", now=5)
+
+    assert [] == table.release(5)
+
+
+def test_who_was_turned_away_goes_first_again() -> None:
+    table = SlotTable(5)
+    waiting(table, "late")
+    turned_away_claim = Claim("early", 0)
+    table.turned_away(turned_away_claim, 0)
+    again = waiting(table, "early")
+    page(table, "a", "b", "c", "d", now=5)
+
+    assert [again] == table.release(5)
+
+
+def test_without_any_look_one_tries_again_after_a_while() -> None:
+    table = SlotTable(5)
+    turned_away(table, "film 0", 0)
+    first, second = waiting(table, "film 1"), waiting(table, "film 2")
+    assert RETRY_FULL == table.next_release(1)
+
+    assert [first] == table.release(RETRY_FULL)
+    assert [] == table.release(RETRY_FULL + 1)
+    assert [second] == table.release(2 * RETRY_FULL)
+
+
+def test_when_one_of_ours_settles_there_is_room_for_one() -> None:
+    table = SlotTable(5)
+    ours = claimed(table, "ours")
+    turned_away(table, "film 0", 0)
+    first, _ = waiting(table, "film 1"), waiting(table, "film 2")
+    table.let_go(ours)
+    seen(table, "project of ours", "idle", now=20)
+
+    assert [first] == table.release(20)
+
+
+def test_a_lower_limit_of_the_server_is_learned() -> None:
+    """The second time that a list shows room and the server has none, the list shows what it has."""
+    table = SlotTable(5)
+    for key in ("film 0", "film 1"):
+        claimed(table, key)
+    for now in (10, 20, 30):
+        turned_away(table, "film 2", now)
+        page(table, "project of film 0", "project of film 1", now=now + 5)
+
+    assert 2 == table.limit(40)
+    assert 5 == table.limit(40 + 3600)
+
+
+def test_a_refusal_while_nothing_is_active_is_not_about_slots() -> None:
+    table = SlotTable(5)
+    assert turned_away(table, "film 0", 0)
+    page(table, now=5)
+
+    assert not turned_away(table, "film 0", 6)
+
+
+# -- Looks ------------------------------------------------------------------------------------------------
+
+
+def test_a_list_helps_when_somebody_waits_for_what_nobody_follows() -> None:
+    table, (first, _) = full_table(2)
+    assert not table.needs_look()
+    waiting(table, "new")
+    assert not table.needs_look()  # both slots are held by productions that are looked at
+
+    table.let_go(first)
+
+    assert table.needs_look()
