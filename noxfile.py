@@ -62,7 +62,7 @@ def runs(python: Path) -> bool:
 
 
 PYTHONS = list(pythons())
-OLDEST = PYTHONS[0]
+OLDEST = PYTHONS[0] if PYTHONS else sys.exit(f"found no Python {PROJECT['project']['requires-python']}")
 
 
 # Installing

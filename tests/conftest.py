@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from eversince_async.emulator import Emulator
 
 
+pytest_plugins = ["pytester"]  # tests of tests
+
 # A slow machine is no failure. At a developer's desk every run tries something new; a run that decides
 # whether a change lands tries the same everywhere.
 hypothesis.settings.register_profile(

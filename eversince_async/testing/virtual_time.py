@@ -116,7 +116,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         # selector is asked: the loop drops those before.
         return self._scheduled[0].when()  # type: ignore[attr-defined, no-any-return]
 
-    # What follows are doors of asyncio's loop through which work leaves it.
+    # What follows are doors of asyncio's loop through which work leaves it. typeshed does not
+    # declare them as generally as asyncio accepts them; hence what is ignored.
 
     def set_default_executor(self, executor: ThreadPoolExecutor) -> None:  # type: ignore[override]
         """Use these threads wherever none are named."""

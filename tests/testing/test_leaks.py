@@ -1,0 +1,53 @@
+"""What our own tests must not leave behind, checked on tests that do."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+CONFTEST = Path(__file__).parent.parent / "conftest.py"
+
+
+def outcomes_of(pytester: pytest.Pytester, source: str) -> dict[str, int]:
+    """Run test source in a process of its own, under our conftest, with warnings as errors."""
+    pytester.makeconftest(CONFTEST.read_text("utf-8"))
+    pytester.makepyfile(textwrap.dedent(source))
+    return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider").parseoutcomes()
+
+
+def test_a_task_that_outlives_its_test_is_an_error(pytester):
+    outcomes = outcomes_of(
+        pytester,
+        """
+        import asyncio
+
+        kept = []
+
+        async def test_leaves_a_task():
+            kept.append(asyncio.create_task(asyncio.sleep(3600)))
+            await asyncio.sleep(1)
+
+        async def test_cancels_its_task():
+            task = asyncio.create_task(asyncio.sleep(3600))
+            await asyncio.sleep(1)
+            task.cancel()
+        """,
+    )
+
+    assert {"passed": 2, "errors": 1} == outcomes
+
+
+def test_a_socket_that_is_never_closed_is_a_failure(pytester):
+    outcomes = outcomes_of(
+        pytester,
+        """
+        import gc
+        import socket
+
+        async def test_leaves_a_socket():
+            socket.socket()
+            gc.collect()
+        """,
+    )
+
+    assert {"failed": 1} == outcomes
