@@ -83,8 +83,14 @@ def _path(template: str, ids: Mapping[str, str]) -> str:
 
 
 def _query(parameters: Mapping[str, Any]) -> str:
-    pairs = [(name, _query_text(value)) for name, value in parameters.items() if value is not None]
-    return "?" + urlencode(pairs) if pairs else ""
+    pairs = []
+    for name, value in parameters.items():
+        if value is not None:
+            try:
+                pairs.append(urlencode({name: _query_text(value)}))
+            except UnicodeEncodeError:
+                raise InvalidRequest({name: "is not valid Unicode text"}) from None
+    return "?" + "&".join(pairs) if pairs else ""
 
 
 def _query_text(value: object) -> str:
@@ -96,7 +102,7 @@ def _query_text(value: object) -> str:
 def _encode(payload: Mapping[str, Any]) -> bytes:
     try:
         body = dumps(payload)
-    except (TypeError, ValueError) as error:  # orjson raises a TypeError that is a ValueError, too
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest({"body": f"cannot be written as JSON: {error}"}) from None
     if len(body) > REQUEST_BODY_BYTES:
         raise InvalidRequest(

@@ -1,0 +1,361 @@
+"""What comes back: headers to facts, refusals to errors, bodies to results."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from eversince_async import (
+    ApiError,
+    Forbidden,
+    InsufficientCredits,
+    InternalError,
+    NotFound,
+    PayloadTooLarge,
+    Project,
+    ProjectLimitReached,
+    RateLimit,
+    RateLimited,
+    ServerError,
+    ServiceUnavailable,
+    StatusConflict,
+    TooManyRequests,
+    Unauthorized,
+    UnreadableAnswer,
+    ValidationFailed,
+    WrongStatus,
+)
+from eversince_async._wire.answers import Answer, error_in, rate_limit, result_of, retry_after
+from eversince_async._wire.endpoints import (
+    ADOPT_PROJECT,
+    CANCEL_PROJECT,
+    CREATE_PROJECT,
+    GET_CREDITS,
+    GET_PROJECT,
+    GET_TIMELINE,
+    LIST_VARIATIONS,
+    Endpoint,
+)
+from eversince_async.models.content import Timeline, Variation
+from eversince_async.models.projects import AdoptedProject, CreatedProject
+
+NOON = 1_773_576_000  # 15 March 2026, 12:00:00 UTC
+DATE = "Sun, 15 Mar 2026 12:00:00 GMT"
+
+
+def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer.read(status, CIMultiDict(headers or {}), raw)
+
+
+def envelope(status: int, code: str, message: str = "no") -> Answer:
+    return answer(status, {"error": {"code": code, "message": message, "status": status}})
+
+
+# -- Rate headers -----------------------------------------------------------------------------------------
+
+
+def test_rate_headers_are_read_against_the_answers_date() -> None:
+    headers = {
+        "X-RateLimit-Limit": "30",
+        "X-RateLimit-Remaining": "29",
+        "X-RateLimit-Reset": str(NOON + 42),
+        "Date": DATE,
+    }
+
+    assert (
+        RateLimit(
+            limit=30,
+            remaining=29,
+            resets_at=datetime(2026, 3, 15, 12, 0, 42, tzinfo=UTC),
+            resets_in=42.0,
+        )
+        == answer(headers=headers).receipt.rate_limit
+    )
+
+
+def test_rate_headers_may_be_missing() -> None:
+    assert RateLimit() == rate_limit({})
+
+
+def test_header_names_have_no_case() -> None:
+    assert 30 == answer(headers={"x-ratelimit-limit": "30"}).receipt.rate_limit.limit
+
+
+@pytest.mark.parametrize(
+    "reset", ["0", "-5", "60", "1e300", "nan", "inf", "soon", "", str((NOON + 42) * 1000), "9" * 400]
+)
+def test_absurd_resets_are_ignored(reset: str) -> None:
+    """Seconds until then, milliseconds, and what is no number at all: better nothing than nonsense."""
+    read = rate_limit({"X-RateLimit-Reset": reset, "X-RateLimit-Limit": "30", "Date": DATE})
+
+    assert RateLimit(limit=30) == read
+
+
+def test_reset_in_the_past_is_now() -> None:
+    assert 0.0 == rate_limit({"X-RateLimit-Reset": str(NOON - 3), "Date": DATE}).resets_in
+
+
+def test_reset_without_a_date_is_read_against_our_clock() -> None:
+    resets_in = rate_limit({"X-RateLimit-Reset": str(datetime.now(UTC).timestamp() + 42)}).resets_in
+
+    assert resets_in is not None
+    assert 40 < resets_in <= 42
+
+
+@pytest.mark.parametrize("count", ["-1", "many", "nan", "", "∞"])
+def test_absurd_counts_are_ignored(count: str) -> None:
+    assert RateLimit() == rate_limit({"X-RateLimit-Limit": count, "X-RateLimit-Remaining": count})
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["X-RateLimit-Limit", "X-RateLimit-Reset", "Date", "Retry-After"]), st.text()
+    )
+)
+def test_no_header_breaks_reading(headers: dict[str, str]) -> None:
+    answer(headers=headers)
+    wait = retry_after(headers)
+
+    assert wait is None or wait >= 0
+
+
+# -- Retry-After ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("-3", 0.0),
+        ("Sun, 15 Mar 2026 12:00:09 GMT", 9.0),
+        ("Sunday, 15-Mar-26 12:00:09 GMT", 9.0),
+        ("Sun Mar 15 12:00:09 2026", 9.0),
+        ("Sun, 15 Mar 2026 11:59:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
+    assert seconds == retry_after({"Retry-After": text, "Date": DATE})
+
+
+def test_retry_after_may_be_missing() -> None:
+    assert retry_after({}) is None
+
+
+def test_retry_after_as_a_date_without_a_date_is_read_against_our_clock() -> None:
+    assert 0.0 == retry_after({"Retry-After": "Thu, 01 Jan 1970 00:00:09 GMT"})
+
+
+# -- Errors -----------------------------------------------------------------------------------------------
+
+DOCUMENTED: list[tuple[int, str, type[ApiError]]] = [
+    (400, "validation_error", ValidationFailed),
+    (401, "unauthorized", Unauthorized),
+    (402, "insufficient_credits", InsufficientCredits),
+    (403, "forbidden", Forbidden),
+    (404, "not_found", NotFound),
+    (409, "conflict", StatusConflict),
+    (413, "payload_too_large", PayloadTooLarge),
+    (429, "rate_limited", RateLimited),
+    (429, "project_limit", ProjectLimitReached),
+    (500, "internal_error", InternalError),
+    (503, "service_unavailable", ServiceUnavailable),
+    (503, "rate_limited", ServiceUnavailable),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "error"), DOCUMENTED)
+def test_documented_errors(status: int, code: str, error: type[ApiError]) -> None:
+    found = error_in(envelope(status, code), GET_CREDITS)
+
+    assert error is type(found)
+    assert found is not None
+    assert (status, code, "no") == (found.status, found.code, found.message)
+
+
+@pytest.mark.parametrize(("status", "_", "error"), {row[0]: row for row in DOCUMENTED[::-1]}.values())
+def test_unknown_code_falls_to_its_status(status: int, _: str, error: type[ApiError]) -> None:
+    expected = RateLimited if status == 429 else error
+
+    assert expected is type(error_in(envelope(status, "brand_new"), GET_CREDITS))
+
+
+@pytest.mark.parametrize(("status", "_", "error"), {row[0]: row for row in DOCUMENTED[::-1]}.values())
+def test_without_an_envelope_the_status_decides(status: int, _: str, error: type[ApiError]) -> None:
+    found = error_in(answer(status, b"<html>\n  <h1>Gateway</h1></html>"), GET_CREDITS)
+
+    assert found is not None
+    assert (RateLimited if status == 429 else error) is type(found)
+    assert found.code is None
+    assert "not the documented error envelope: <html> <h1>Gateway</h1></html>" == found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(405, ApiError), (415, ApiError), (418, ApiError), (302, ApiError), (502, ServerError)],
+)
+def test_other_statuses_are_the_general_error(status: int, error: type[ApiError]) -> None:
+    assert error is type(error_in(envelope(status, "whatever"), GET_CREDITS))
+
+
+def test_code_of_another_family_does_not_change_the_class() -> None:
+    assert NotFound is type(error_in(envelope(404, "rate_limited"), GET_CREDITS))
+    assert RateLimited is type(error_in(envelope(429, "not_found"), GET_CREDITS))
+
+
+def test_429_of_either_code_is_too_many_requests() -> None:
+    assert isinstance(error_in(envelope(429, "project_limit"), GET_CREDITS), TooManyRequests)
+    assert isinstance(error_in(envelope(429, "rate_limited"), GET_CREDITS), TooManyRequests)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'"error"',
+        b"{}",
+        b'{"error": null}',
+        b'{"error": "no"}',
+        b'{"error": {}}',
+        b'{"error": {"code": 7, "message": "no"}}',
+        b'{"error": {"code": "not_found"}}',
+        b'{"error": ["code", "message"]}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+    ids=lambda body: repr(body[:30]),
+)
+def test_odd_bodies_are_no_envelope(body: bytes) -> None:
+    found = error_in(answer(404, body), GET_CREDITS)
+
+    assert NotFound is type(found)
+    assert found is not None
+    assert found.code is None
+    assert len(found.message) < 300
+
+
+def test_other_success_than_documented_is_an_error() -> None:
+    """A 204 where a project was expected is no project."""
+    assert ApiError is type(error_in(answer(204, b""), GET_PROJECT))
+
+
+def test_fields_of_a_validation_error() -> None:
+    message = "brief: brief is required; mode: mode must be one of: autonomous, collaborative; also odd"
+    found = error_in(envelope(400, "validation_error", message), CREATE_PROJECT)
+
+    assert isinstance(found, ValidationFailed)
+    assert {
+        "brief": "brief is required",
+        "mode": "mode must be one of: autonomous, collaborative",
+    } == found.fields
+
+
+def test_400_about_a_field_is_no_wrong_status() -> None:
+    found = error_in(envelope(400, "validation_error", "message: message is required"), CANCEL_PROJECT)
+
+    assert ValidationFailed is type(found)
+
+
+def test_400_about_no_field_is_a_wrong_status_where_the_status_counts() -> None:
+    found = error_in(envelope(400, "validation_error", "Project cannot be cancelled now"), CANCEL_PROJECT)
+
+    assert WrongStatus is type(found)
+
+
+def test_400_about_no_field_is_no_wrong_status_elsewhere() -> None:
+    found = error_in(envelope(400, "validation_error", "Request body must be valid JSON"), CREATE_PROJECT)
+
+    assert ValidationFailed is type(found)
+
+
+# -- Results ----------------------------------------------------------------------------------------------
+
+PROJECT = {"id": "proj_1", "status": "idle", "brand_new": [1]}
+
+
+def test_result_carries_its_receipt() -> None:
+    project = result_of(answer(200, PROJECT, {"X-Request-Id": "req_1"}), GET_PROJECT, Project)
+
+    assert project.receipt is not None
+    assert ("req_1", 200) == (project.receipt.request_id, project.receipt.status)
+
+
+def test_unknown_fields_are_kept() -> None:
+    assert {"brand_new": [1]} == result_of(answer(200, PROJECT), GET_PROJECT, Project).extra
+
+
+@pytest.mark.parametrize(("status", "existed"), [(202, False), (200, True)])
+def test_create_says_whether_the_project_existed(status: int, existed: bool) -> None:  # noqa: FBT001 - a parameter
+    created = result_of(answer(status, {"id": "p", "status": "queued"}), CREATE_PROJECT, CreatedProject)
+
+    assert existed is created.existed
+
+
+@pytest.mark.parametrize(("status", "existed"), [(201, False), (200, True)])
+def test_adopt_says_whether_it_was_adopted(status: int, existed: bool) -> None:  # noqa: FBT001 - a parameter
+    adopted = result_of(answer(status, {"id": "p", "status": "idle"}), ADOPT_PROJECT, AdoptedProject)
+
+    assert existed is adopted.existed
+
+
+def test_existed_never_comes_from_the_body() -> None:
+    body = {"id": "p", "status": "queued", "existed": True, "receipt": "mine"}
+
+    assert result_of(answer(202, body), CREATE_PROJECT, CreatedProject).existed is False
+
+
+def test_unwrapped_list() -> None:
+    body = {"variations": [{"id": "var_1", "title": "Main", "aspect_ratio": "16:9", "is_active": True}]}
+
+    assert ["var_1"] == [each.id for each in result_of(answer(200, body), LIST_VARIATIONS, list[Variation])]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "returns", "body", "path"),
+    [
+        (GET_PROJECT, Project, b"<html>", "$"),
+        (GET_PROJECT, Project, b"", "$"),
+        (GET_PROJECT, Project, b"[]", "$"),
+        (GET_PROJECT, Project, b"null", "$"),
+        (GET_PROJECT, Project, b'{"id": "p"}', "$.status"),
+        (GET_PROJECT, Project, b'{"id": 7, "status": "idle"}', "$.id"),
+        (GET_TIMELINE, Timeline, b"{}", "$.timeline"),
+        (GET_TIMELINE, Timeline, b"[]", "$"),
+        (GET_TIMELINE, Timeline, b'{"timeline": []}', "$.timeline"),
+        (LIST_VARIATIONS, list[Variation], b'{"variations": {}}', "$.variations"),
+        (LIST_VARIATIONS, list[Variation], b'{"variations": [{}]}', "$.variations[0].id"),
+        (GET_PROJECT, Project, b'{"id": "p", "status": NaN}', "$"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_unreadable_answers_say_where(endpoint: Endpoint, returns: Any, body: bytes, path: str) -> None:
+    with pytest.raises(UnreadableAnswer) as raised:
+        result_of(answer(200, body, {"X-Request-Id": "req_1"}), endpoint, returns)
+
+    assert (path, endpoint.name, "req_1") == (
+        raised.value.path,
+        raised.value.endpoint,
+        raised.value.request_id,
+    )
+
+
+def test_object_takes_any_json() -> None:
+    assert PROJECT == result_of(answer(200, PROJECT), GET_PROJECT, object)
+
+
+def test_object_takes_an_empty_body_as_none() -> None:
+    assert result_of(answer(204, b""), GET_PROJECT, object) is None
