@@ -51,7 +51,8 @@ class Eversince(Resources, Verbs):
         stall_timeout: Seconds without progress after which an upload or download is given up.
         source: Sent as `X-Eversince-Source`; a name for your application.
         http: An aiohttp session to use for API calls; it stays yours to close. Uploads and downloads use a
-            session of their own, which carries no credentials.
+            session of their own, which carries no credentials. By itself aiohttp sends reads and deletes
+            once more when a connection breaks, past all limits; only our own sessions are kept from that.
         on_request: Called before each attempt.
         on_response: Called after each answer.
         on_retry: Called when an attempt is going to be repeated.

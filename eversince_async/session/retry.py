@@ -125,13 +125,12 @@ class Tries:
         if sort is Verdict.PACED:
             self.refused += 1
             patient = self.refused <= self.policy.refusals
+            asked = _until_reset(failure) if asked is None else asked
         else:
             self.failed += 1
             patient = self.failed < self.policy.attempts
         if not patient or (asked is not None and asked > self.policy.longest_wait):
             return None
-        if asked is None and sort is Verdict.PACED:
-            asked = _until_reset(failure)
         if asked is None:
             return next(self._delays)
         return asked + random.uniform(0.0, JITTER)

@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from eversince_async.errors import ConnectionFailed, TransportError
-from eversince_async.session.transport import CONNECT_TIMEOUT, LoopBound, translated
+from eversince_async.session.transport import CONNECT_TIMEOUT, LoopBound, sent_once, translated
 
 STALL_TIMEOUT: Final = 60.0
 """Seconds without progress after which a transfer is given up."""
@@ -186,6 +186,7 @@ def _exact(url: str, endpoint: str) -> URL:
 
 def _open_store_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
+        trace_configs=[sent_once()],
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         read_bufsize=TRANSFER_BUFFER,

@@ -161,8 +161,40 @@ class Transport:
         await self._owned.aclose()
 
 
+def sent_once() -> aiohttp.TraceConfig:
+    """Keep aiohttp from sending a request a second time by itself.
+
+    When a connection breaks it repeats idempotent requests once, unseen by the governor, the observers and
+    the retry rules: a delete would come back as "no such thing", a half-read stream would be sent as whole.
+    There is no option against that, but a request may be kept from asking for a second connection.
+    """
+    trace = aiohttp.TraceConfig(trace_config_ctx_factory=_Connections)  # type: ignore[arg-type]  # any object will do
+    trace.on_connection_create_start.append(_only_one)  # type: ignore[arg-type]  # likewise
+    trace.on_connection_reuseconn.append(_only_one)  # type: ignore[arg-type]  # likewise
+    trace.on_request_redirect.append(_another)  # type: ignore[arg-type]  # likewise
+    return trace
+
+
+class _Connections:
+    """The connections of one request."""
+
+    def __init__(self, trace_request_ctx: object = None) -> None:
+        self.asked_for = 0
+
+
+async def _only_one(_: aiohttp.ClientSession, connections: _Connections, __: object) -> None:
+    connections.asked_for += 1
+    if connections.asked_for > 1:
+        raise aiohttp.ServerDisconnectedError("no whole answer came before it ended")
+
+
+async def _another(_: aiohttp.ClientSession, connections: _Connections, __: object) -> None:
+    connections.asked_for = 0  # following a redirect is a request of its own
+
+
 def _open_api_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
+        trace_configs=[sent_once()],
         # The governor queues before aiohttp does, so a request never spends its timeout on a full pool.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
