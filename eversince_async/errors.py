@@ -281,11 +281,12 @@ class RateLimited(TooManyRequests):
     def is_not_of_the_minute(self) -> bool:
         """Whether the answer itself shows that another limit than the minute's was reached.
 
-        It does when its headers say that requests are left, or when the wait it asks for is longer than
-        two windows of a minute.
+        It does when the wait it asks for is longer than two windows of a minute or, where it asks for none,
+        when its headers say that requests are left.
         """
-        remaining = None if self.rate_limit is None else self.rate_limit.remaining
-        return (remaining or 0) > 0 or (self.retry_after or 0.0) > 2 * REQUEST_WINDOW
+        if self.retry_after is not None:
+            return self.retry_after > 2 * REQUEST_WINDOW
+        return self.rate_limit is not None and (self.rate_limit.remaining or 0) > 0
 
     def __str__(self) -> str:
         wait = "" if self.retry_after is None else f"; the server asks to wait {self.retry_after:g} s"

@@ -122,3 +122,25 @@ def test_every_write_that_could_happen_twice_says_how_to_find_out() -> None:
     silent = [each.name for each in ENDPOINTS if each.resend is Resend.OBSERVE and not each.find_out]
 
     assert [] == silent
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "remaining", "expected"),
+    [
+        (None, None, Verdict.PACED),
+        (None, 0, Verdict.PACED),
+        (3.0, 0, Verdict.PACED),
+        (3.0, 29, Verdict.PACED),
+        (None, 29, Verdict.RAISE),
+        (3600.0, 0, Verdict.RAISE),
+    ],
+)
+def test_refusal_that_names_a_pace_is_waited_for(
+    retry_after: float | None, remaining: int | None, expected: Verdict
+) -> None:
+    """Whatever the other headers say; without one, requests that are left mean another limit."""
+    refusal = RateLimited(
+        "slow down", status=429, retry_after=retry_after, rate_limit=RateLimit(remaining=remaining)
+    )
+
+    assert expected is verdict(refusal, GET_PROJECT)
