@@ -40,10 +40,10 @@ FLOORS = {
     "client": 7,
     "testing": 8,
     "distributed": 8,
-    "cli": 8,
+    "cli": 9,  # the demo runs an emulator at a speed of its own, on testing's loop
 }
 # The emulator stands beside the house. Were it to share our wire or models, our mistakes would agree
-# with themselves. Whoever starts one stands on the roof.
+# with themselves. Only who stands on the roof may start one.
 EMULATOR_KNOWS = {"clock"}
 EMULATOR_COMMAND_KNOWS = {"clock", "testing"}
 ROOF = 8
@@ -97,7 +97,7 @@ def test_every_module_imports_only_from_lower_floors(path):
     else:
         floor = FLOORS[room]
         allowed = {name for name, other in FLOORS.items() if other < floor}
-        allowed |= {"emulator", ""} if floor == ROOF else set()
+        allowed |= {"emulator", ""} if floor >= ROOF else set()
 
     assert set() == known_rooms(path) - allowed
 
