@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import attrs
 
-from eversince_async.emulator.account import Account, Key
+from eversince_async.emulator.account import Account
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.refusals import Json, not_found
 from eversince_async.emulator.revision import Rules
@@ -22,7 +22,6 @@ class Call:
         world: All state.
         views: Shapes of answers.
         account: Who calls.
-        key: With which key.
         now: Unix seconds.
         id: The `:id` of the path, or "".
         query: Query parameters.
@@ -34,7 +33,6 @@ class Call:
     world: World
     views: Views
     account: Account
-    key: Key
     now: float
     id: str = ""
     query: Mapping[str, str]

@@ -92,6 +92,17 @@ class Exchange:
     faults: list[Fault]
 
 
+@attrs.frozen
+class Arrival:
+    """A call that came in whole: whose it is, which operation, and what with."""
+
+    known: tuple[Account, Key]
+    route: Route
+    id: str
+    query: dict[str, str]
+    body: Json
+
+
 @attrs.define(kw_only=True)
 class Door:
     """Answers the calls of the API.
@@ -143,9 +154,10 @@ class Door:
         if faults:
             entry.fault = type(faults[-1]).__name__
         exchange = Exchange(request, target, path, known, self._admit(known, now), entry, faults)
+        arrived = await self._arrive(exchange)
         result = await self._struck(exchange, committed=False)
         if result is None:
-            result = await self._result(exchange)
+            result = self._result(exchange, arrived)
             result = await self._struck(exchange, committed=True) or result
         return await self._send(exchange, result)
 
@@ -169,14 +181,39 @@ class Door:
         limit = self.world.holdings.window.limit or UNLIMITED
         return Admission(True, limit, limit, now + self.world.limits.window_seconds)
 
-    async def _result(self, exchange: Exchange) -> Result:
-        """What the operation says; a mistake of the emulator's own is seen, in the log and as 500."""
+    async def _arrive(self, exchange: Exchange) -> Arrival | Refusal:
+        """Take in the whole request, or know why it is refused as it stands.
+
+        This comes before any fault: a server that is slow or about to break has the request all the same,
+        whatever the client does meanwhile.
+        """
         try:
-            answer = await self._answer(exchange)
+            if exchange.known is None:
+                raise refusals.unauthorized()
+            admission, entry = exchange.admission, exchange.entry
+            if not admission.allowed:
+                wait = admission.resets_at - entry.at
+                raise refusals.rate_limited(f"Too many requests: {admission.limit} a minute", wait)
+            route, id_ = self._route(exchange)
+            entry.route = route.name
+            if route.name.startswith(_OF_A_PROJECT):
+                entry.project_id = id_
+            body = await self._body(exchange.request)
+            query = exchange.target.parameters()
+            if query is None:
+                raise refusals.validation("Query string cannot be read")
+            return Arrival(exchange.known, route, id_, query, body)
+        except Refusal as refusal:
+            return refusal
+
+    def _result(self, exchange: Exchange, arrived: Arrival | Refusal) -> Result:
+        """What the operation says; a mistake of the emulator's own is seen, in the log and as 500."""
+        if isinstance(arrived, Refusal):
+            return Result.of(arrived)
+        try:
+            answer = self._operate(exchange, arrived)
         except Refusal as refusal:
             return Result.of(refusal)
-        except ConnectionError:  # the client went away while it was still sending
-            raise
         except Exception:
             logger.exception("the emulator failed on %s %s", exchange.request.method, exchange.path)
             return Result.of(refusals.internal_error())
@@ -185,50 +222,24 @@ class Door:
         entry.shown, entry.replayed = answer.shown, answer.replayed
         return Result(answer.status, answer.body)
 
-    async def _answer(self, exchange: Exchange) -> Answer:
-        if exchange.known is None:
-            raise refusals.unauthorized()
-        admission, entry = exchange.admission, exchange.entry
-        if not admission.allowed:
-            wait = admission.resets_at - entry.at
-            raise refusals.rate_limited(f"Too many requests: {admission.limit} a minute", wait)
-        route, id_ = self._route(exchange)
-        entry.route = route.name
-        if route.name.startswith(_OF_A_PROJECT):
-            entry.project_id = id_
-        body = await self._body(exchange.request)
-        query = exchange.target.parameters()
-        if query is None:
-            raise refusals.validation("Query string cannot be read")
-        return self._operate(exchange, exchange.known, route, id_, query, body)
-
-    def _operate(
-        self,
-        exchange: Exchange,
-        known: tuple[Account, Key],
-        route: Route,
-        id_: str,
-        query: dict[str, str],
-        body: Json,
-    ) -> Answer:
+    def _operate(self, exchange: Exchange, arrived: Arrival) -> Answer:
         now = clock.wall_seconds()
-        account, key = known
+        account, key = arrived.known
         key.last_used_at = now
         call = Call(
             world=self.world,
             views=self.views,
             account=account,
-            key=key,
             now=now,
-            id=id_,
-            query=query,
-            body=body,
+            id=arrived.id,
+            query=arrived.query,
+            body=arrived.body,
             loopback_webhooks=self.loopback_webhooks,
             stale=self._stale(exchange.faults),
         )
         self.world.advance(now)
         try:
-            return route.operation(call)
+            return arrived.route.operation(call)
         finally:
             if self.store is not None:
                 self.store.save(self.world)
