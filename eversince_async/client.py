@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -31,6 +32,12 @@ ATTEMPT_TIMEOUT: Final = 60.0
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """Methods that HTTP itself calls idempotent (RFC 9110, 9.2.2)."""
+
+_METHOD: Final = re.compile(r"[A-Z]+")
+"""HTTP methods, as far as anybody uses them."""
+
+_PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
+"""A path without a query that cannot end the request line: visible ASCII, no blanks."""
 
 
 class Eversince(Resources, Verbs):
@@ -177,9 +184,13 @@ class Eversince(Resources, Verbs):
         Raises:
             OutcomeUnknown: It is not repeatable, and may or may not have happened.
         """
-        if not path.startswith("/") or "?" in path or "#" in path:
-            raise InvalidRequest({"path": f"must begin with a slash and have no query: {path!r}"})
+        if not _PATH.fullmatch(path):
+            raise InvalidRequest(
+                {"path": f"must begin with a slash, have no query, and be percent-encoded: {path!r}"}
+            )
         method = method.upper()
+        if not _METHOD.fullmatch(method):
+            raise InvalidRequest({"method": f"must be an HTTP method such as GET: {method!r}"})
         safe = method in _REPEATABLE if repeatable is None else repeatable
         endpoint = Endpoint(
             f"{method} {path}",

@@ -31,6 +31,10 @@ READ_BUFFER: Final = 256 * 1024
 """Bytes aiohttp may buffer; timelines and pages of projects are some 60 KB."""
 
 
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+"""What may stand in a request line or a header and cannot end it: visible ASCII, no blanks."""
+
+
 class LoopBound:
     """An aiohttp session opened on first use and bound to the event loop it was opened on."""
 
@@ -70,8 +74,12 @@ def check_base_url(base_url: str) -> str:
     Raises:
         ConfigurationError: It is not an absolute http(s) URL, or carries credentials, query or fragment.
     """
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(base_url)
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        is_one = False
+    if not is_one or not _VISIBLE.fullmatch(base_url):
         raise ConfigurationError(f"base_url must be an absolute https URL such as {BASE_URL}: {base_url!r}")
     if parts.query or parts.fragment or parts.username:
         raise ConfigurationError("base_url must not carry credentials, a query or a fragment")
@@ -89,9 +97,20 @@ def check_api_key(api_key: str | None) -> str:
             "no API key: set the environment variable EVERSINCE_API_KEY, or pass api_key=…; "
             "keys are made in the account settings and begin with es_live_"
         )
-    if not re.fullmatch(r"[\x21-\x7e]+", api_key):
+    if not _VISIBLE.fullmatch(api_key):
         raise ConfigurationError("the API key contains white space or other characters no key has")
     return api_key
+
+
+def check_source(source: str) -> str:
+    """The source, if it can stand in an HTTP header.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    if not _VISIBLE.fullmatch(source.replace(" ", "")) or source != source.strip():
+        raise ConfigurationError(f"source must be a plain name, such as my-app: {source!r}")
+    return source
 
 
 class Transport:
@@ -121,7 +140,7 @@ class Transport:
             "User-Agent": f"eversince-async/{version('eversince-async')}",
         }
         if source is not None:
-            self._headers["X-Eversince-Source"] = source
+            self._headers["X-Eversince-Source"] = check_source(source)
         self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self.rate_limit: RateLimit | None = None
         self._borrowed = http
