@@ -27,6 +27,9 @@ KEPT: Final = (0.0, 1 / 2, 2 / 3)
 COARSE: Final = 0.05
 """Seconds added to a window that is counted from an answer: clocks tick."""
 
+ROUNDED: Final = 2.5
+"""Seconds by which the reset may be told too late: its header and the answer's date are whole seconds."""
+
 ABANDONED: Final = 600.0
 """Seconds after which a request is counted as answered although nobody said so."""
 
@@ -62,6 +65,7 @@ class Budget:
         # Nobody leaves before: a pause, or the next step after one. Clocks show 0 or more once they run.
         self._opens_at = 0.0
         self._careful_until = -math.inf  # after a pause: one by one until an answer shows how things stand
+        self._told = (0, -math.inf)  # beside others: the last departure the server has room for, until when
         self._free: float = 0
         self._kept: tuple[float, ...] = (0, 0, 0)
         self._recount(-math.inf)
@@ -115,6 +119,8 @@ class Budget:
             moments.append(self._opens_for(lane))
         elif self._flight:
             moments.append(next(iter(self._flight.values())) + ABANDONED)
+        if self._told[1] > now:
+            moments.append(self._told[1])
         forgotten = self._foreign.changes_at()
         if forgotten is not None:
             moments.append(forgotten)
@@ -128,7 +134,7 @@ class Budget:
 
     def paused_until(self, now: float) -> float | None:
         """The end of the pause; None when there is none."""
-        return self._opens_at if self._opens_at > now else None
+        return self._opens_at if self._opens_at > max(now, 0.0) else None
 
     def expected(self, lane: Lane, ahead: int, now: float) -> float:
         """About when a request leaves that has `ahead` others before it."""
@@ -191,6 +197,7 @@ class Budget:
         self._gone.clear()
         self._opens_at += shift
         self._careful_until += shift
+        self._told = (self._told[0], self._told[1] + shift)
         self._foreign.shift(shift)
 
     # -- What the headers say ---------------------------------------------------------------------------
@@ -205,25 +212,30 @@ class Budget:
             self._recount(now)
         if remaining is None or self._announced is None:
             return
-        others = self._by_others(self._announced - remaining, departed, now)
-        before = self._foreign.requests(now)
+        resets_in = rate_limit.resets_in
+        if resets_in is not None and resets_in > self._window - 2 * ROUNDED:
+            resets_in = None  # a whole window away: either it has just begun, or the server always says so
+        others = self._by_others(self._announced - remaining, resets_in, departed, now)
         self._foreign.note(others, now)
-        if remaining <= 0 < others and rate_limit.resets_in is not None:
-            # Our own log cannot tell when others make room; the server can.
-            self._opens_at = max(self._opens_at, now + min(max(rate_limit.resets_in, 0.0), self._window))
-        elif departed >= self._careful_until - self._window:
+        if resets_in is not None:
+            # Our own log cannot tell when others make room. The server can: not before the reset.
+            until = now + resets_in if self._foreign.requests(now) else departed + resets_in - ROUNDED
+            self._told = (self._departures + remaining - len(self._flight), until)
+        if departed >= self._careful_until - self._window:
             self._careful_until = -math.inf  # left after the pause, and we know where we stand again
-        if self._foreign.requests(now) != before:
-            self._recount(now)
+        self._recount(now)
 
-    def _by_others(self, used: int, departed: float, now: float) -> int:
+    def _by_others(self, used: int, resets_in: float | None, departed: float, now: float) -> int:
         """How many of the `used` requests of the account's window were surely not ours."""
-        ours = len(self._ends) + len(self._flight)
-        if used <= ours:
+        oldest = self._ends[0] if self._ends else math.inf
+        # Whatever kind of window the server has, what it counts now counts until the reset at least.
+        counted_until = -math.inf if resets_in is None else departed + resets_in - ROUNDED
+        if used <= len(self._ends) + len(self._flight) and counted_until <= oldest:
             return 0
         # The server counted while this answer was on its way; some of ours have stopped counting since.
         self._expire(now)
-        ours = len(self._ends) + len(self._flight) + sum(end > departed for end in self._gone)
+        since = max(departed, counted_until)
+        ours = sum(end > since for end in (*self._gone, *self._ends)) + len(self._flight)
         return max(0, used - ours)
 
     # -- The log ----------------------------------------------------------------------------------------
@@ -258,6 +270,9 @@ class Budget:
             limit = min(limit, max(self._announced, limit) - others)
             limit = max(limit, self.limit // 10, 1)
         self._free = limit - len(self._ends) - len(self._flight)
+        last, until = self._told
+        if now < until:
+            self._free = min(self._free, last - self._departures)
         self._kept = tuple(share * limit for share in KEPT)
 
     def _opens_for(self, lane: Lane) -> float:

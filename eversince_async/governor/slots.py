@@ -174,6 +174,8 @@ class Slots:
         others = f", {foreign} of them not ours" if foreign else ""
         if ours + foreign < limit:
             return f"the server has all slots taken, of which we know {ours + foreign}{others}"
+        if limit == 1:
+            return "the one active project is taken"
         return f"all {limit} active projects are taken{others}"
 
     def now(self) -> float:

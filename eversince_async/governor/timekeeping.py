@@ -9,19 +9,15 @@ from eversince_async.clock import wall_seconds
 from eversince_async.errors import ConfigurationError
 
 
-def _no_clock_yet() -> float:
-    return -math.inf
-
-
 class LoopClock:
     """The clock of the loop that is ours; it moves to another loop once the first has stopped.
 
     Attributes:
-        time: Tells clock seconds; before the first use there is no clock, and it is always long ago.
+        time: Tells clock seconds; while there has been no loop yet, it is always long ago.
     """
 
     def __init__(self) -> None:
-        self.time: Callable[[], float] = _no_clock_yet
+        self.time: Callable[[], float] = self._first_time
         self._loop: asyncio.AbstractEventLoop | None = None
         self._movers: list[Callable[[float], None]] = []
 
@@ -44,6 +40,12 @@ class LoopClock:
         """An instant of this clock as people tell it."""
         ahead = 0.0 if self._loop is None else when - self.time()
         return datetime.fromtimestamp(wall_seconds() + ahead, UTC)
+
+    def _first_time(self) -> float:
+        try:
+            return self.loop().time()
+        except RuntimeError:
+            return -math.inf
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         before = self._loop

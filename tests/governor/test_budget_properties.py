@@ -5,11 +5,11 @@ import math
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from server_account import most_in_any_window
 
 from eversince_async.governor.budget import Budget
 from eversince_async.governor.lanes import Departure, Lane, Ticket
 from eversince_async.models.receipt import RateLimit
-from server_account import most_in_any_window
 
 WINDOW = 60.0
 
@@ -83,7 +83,11 @@ class Traffic(RuleBasedStateMachine):
         self.counted.append(left + counted_at * (self.now - left))
         used = sum(self.now - WINDOW < moment <= self.now for moment in self.counted)
         limit = data.draw(st.sampled_from([None, self.limit]))
-        headers = limit and RateLimit(limit=limit, remaining=max(0, limit - used), resets_in=WINDOW)
+        oldest = min(moment for moment in self.counted if moment > self.now - WINDOW) if used else self.now
+        resets_in = data.draw(
+            st.sampled_from([None, WINDOW, math.ceil(oldest + WINDOW) - math.floor(self.now)])
+        )
+        headers = limit and RateLimit(limit=limit, remaining=max(0, limit - used), resets_in=resets_in)
         self.budget.answered(departure, self.now, headers or None)
         self.release()
 

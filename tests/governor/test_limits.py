@@ -27,7 +27,9 @@ def test_the_request_limit_is_learned_unless_a_number_is_given() -> None:
     "name", ["active_projects", "requests_per_minute", "projects_per_day", "renders_per_day"]
 )
 def test_none_lifts_a_limit(name: str) -> None:
-    assert getattr(Limits(**{name: None}), name) is None
+    lifted: dict[str, Any] = {name: None}
+
+    assert getattr(Limits(**lifted), name) is None
 
 
 @pytest.mark.parametrize(

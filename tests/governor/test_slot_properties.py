@@ -25,7 +25,7 @@ class Studio(RuleBasedStateMachine):
         self.table = SlotTable(limit)
 
     @rule(in_flight=st.booleans())
-    def acquire(self, in_flight: bool) -> None:
+    def acquire(self, *, in_flight: bool) -> None:
         self.number += 1
         key = f"film {self.number}"
         claim = self.table.claim(key, self.now)
@@ -93,7 +93,7 @@ class Studio(RuleBasedStateMachine):
         self.release()
 
     @rule(complete=st.booleans())
-    def look_at_a_page(self, complete: bool) -> None:
+    def look_at_a_page(self, *, complete: bool) -> None:
         shown = self.active if complete else set(sorted(self.active)[:2])
         self.table.saw_page(shown, complete=complete, now=self.now, asked_at=self.now)
         self.release()

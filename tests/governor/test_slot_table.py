@@ -172,7 +172,7 @@ def test_active_projects_of_others_count() -> None:
 
 
 @pytest.mark.parametrize("settled", [True, False])
-def test_a_project_of_others_counts_until_it_is_seen_settled_or_gone(settled: bool) -> None:
+def test_a_project_of_others_counts_until_it_is_seen_settled_or_gone(*, settled: bool) -> None:
     table = SlotTable(1)
     page(table, "of the studio")
     if settled:
