@@ -1,5 +1,6 @@
 """The governor: decisions come from budget, slots and quotas; this is the door they share."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import cast
@@ -96,6 +97,15 @@ class Governor:
         """
         self.budget.pause(seconds, self.clock.loop().time())
         self._release()
+
+    def expected_at(self, lane: Lane) -> float:
+        """About when a request would leave that asked now, in clock seconds; no later than now: at once."""
+        return self.budget.expected(lane, len(self.budget.waiting()), self._time())
+
+    def allowance(self) -> float:
+        """Requests in a window that are not left to others on the account; infinite without a limit."""
+        limit = self.budget.limit
+        return math.inf if limit is None else max(0, limit - self.budget.others(self._time()))
 
     async def _queue(self, lane: Lane, who: str | None) -> Departure:
         loop = self.clock.loop()
