@@ -160,6 +160,16 @@ class Eversince(Resources, Verbs):
         given = {name: value for name, value in changed.items() if value is not None}
         return Resources(attrs.evolve(self._session, **given), self._store)
 
+    def nudge(self, project_id: str) -> None:
+        """Look at a project now rather than when it is due: there seems to be news of it.
+
+        This is what a webhook does. It sends nothing if nobody here waits for that project.
+
+        Args:
+            project_id: The project.
+        """
+        self._watcher.nudge(project_id)
+
     async def request(
         self,
         method: str,
