@@ -12,29 +12,26 @@ from typing import TypeVar
 
 from eversince_async.errors import (
     EversinceError,
-    OutcomeUnknown,
     ProjectCancelled,
     ProjectFailed,
     ProjectLimitReached,
     QuotaSpent,
     RateLimited,
     RenderProducedNothing,
-    ServerError,
-    TransportError,
-    UnreadableAnswer,
     WaitTimedOut,
 )
 from eversince_async.governor import Lease, QuotaName, Taken
 from eversince_async.lifecycle import ProjectStatus
 from eversince_async.models._base import UNSET, Response, Unset
 from eversince_async.models.content import Asset
-from eversince_async.models.messages import SentMessage
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Brief, CreatedProject, Project
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.doubt import is_in_doubt
 from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, StageStarted, StatusChanged
 from eversince_async.orchestrator.handle import Handle
+from eversince_async.orchestrator.messaging import Outgoing, deliver, newest_message
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions, Terms
 from eversince_async.orchestrator.sighting import Baseline, Sighting
 from eversince_async.orchestrator.workflow import Emit
@@ -66,7 +63,7 @@ class Steps:
         self._desk = desk
         self._terms = terms
         self._emit = emit
-        self._warning: str | None = None
+        self._warnings = set[str]()
         self._began = self._now()
         self._lease: Lease | None = None
         self.handle: Callable[[], Handle] | None = None
@@ -115,16 +112,31 @@ class Steps:
             ProjectFailed: The agent failed over it.
             WaitTimedOut: It takes longer than allowed; the agent goes on.
         """
+        cursor = await newest_message(self._desk, project.id)
+        outgoing = Outgoing(project_id=project.id, text=text, references=references, cursor=cursor)
         async with self.stage("message"):
+            return await self.answered(await self.say(project, outgoing))
 
-            async def send() -> SentMessage:
-                return await self._desk.api.messages.send(project.id, text, references=references)
+    async def say(self, project: Project, outgoing: Outgoing) -> Baseline:
+        """Send a message, once; return what `answered` waits by.
 
-            await self._written(send)
-            baseline = Baseline.before(project, self._now())
-            self._saw(ProjectStatus.RUNNING)
-            async with self._within(self._terms.timeouts.settle, "the agent's run"):
-                return await self.in_full(await self._over(baseline))
+        Raises:
+            StatusConflict: The project takes no messages now.
+        """
+        async with self.slot():  # what the agent then does holds it, not we
+            await deliver(self._desk, outgoing, write=self._written, until_settled=self._until_settled)
+        self._saw(ProjectStatus.RUNNING)
+        return Baseline.before(project, self._now())
+
+    async def answered(self, baseline: Baseline) -> Project:
+        """Wait until the agent has dealt with a message.
+
+        Raises:
+            ProjectFailed: The agent failed over it.
+            WaitTimedOut: It takes longer than allowed; the agent goes on.
+        """
+        async with self._within(self._terms.timeouts.settle, "the agent's run"):
+            return await self.in_full(await self._over(baseline))
 
     async def render(self, project: Project, quality: str) -> Project:
         """Render the project and wait for the video.
@@ -167,11 +179,17 @@ class Steps:
             ProjectFailed: It has failed.
             ProjectCancelled: It was cancelled.
         """
+        asked_at = self._now()
+        return await self.in_full(Sighting.of(await self.peek(), asked_at))
+
+    async def peek(self) -> Project:
+        """The project as it stands now, whatever that is."""
         assert self.project_id is not None
         asked_at = self._now()
         project = await self._desk.api.projects.get(self.project_id)
         self._desk.governor.observed(project.id, project.status, asked_at=asked_at)
-        return await self.in_full(Sighting.of(project, asked_at))
+        self._saw(project.status)
+        return project
 
     async def assets(self, project_id: str) -> tuple[Asset, ...]:
         """All assets of the project."""
@@ -181,9 +199,7 @@ class Steps:
         """The whole record of a project, or the error its status means."""
         project = seen.project or await self._desk.api.projects.get(seen.project_id)
         self._saw(project.status)
-        if project.credits_warning is not None and project.credits_warning != self._warning:
-            self._warning = project.credits_warning
-            self._emit(CreditsLow(at=self._now(), project_id=project.id, warning=project.credits_warning))
+        self._heed_warning(project)
         if project.status == ProjectStatus.FAILED:
             raise ProjectFailed(project.error_message, project_id=project.id, request_id=_request_id(project))
         if project.status == ProjectStatus.CANCELLED:
@@ -227,12 +243,14 @@ class Steps:
 
     @asynccontextmanager
     async def slot(self) -> AsyncGenerator[None, None]:
-        """Hold one of the account's active-project slots, waiting for it first."""
+        """Hold one of the account's active-project slots, waiting for it first; may be nested."""
+        outermost = self._lease is None
         await self._take_slot()
         try:
             yield
         finally:
-            self._leave_slot()
+            if outermost:
+                self._leave_slot()
 
     async def _take_slot(self) -> Lease:
         if self._lease is None:
@@ -258,7 +276,7 @@ class Steps:
                 if is_of_the_day(failure):
                     taken.refused(getattr(failure, "retry_after", None))
                     continue
-                if not _is_in_doubt(failure):
+                if not is_in_doubt(failure):
                     taken.give_back()
                 raise
             taken.confirmed()
@@ -296,7 +314,7 @@ class Steps:
                 if refusal.daily:
                     raise
             except EversinceError as failure:
-                if not _is_in_doubt(failure):
+                if not is_in_doubt(failure):
                     lease.refused()
                 raise
             else:
@@ -342,7 +360,14 @@ class Steps:
             missing_until=self._began + watcher.schedule.grace,
         )
         self._saw(seen.status)
+        if seen.project is not None:
+            self._heed_warning(seen.project)
         return seen
+
+    async def _until_settled(self) -> None:
+        if not (await self.peek()).is_settled:
+            while not (await self._sight()).is_settled:
+                pass
 
     async def _over(self, baseline: Baseline) -> Sighting:
         """Wait until what was asked for at the baseline is over, by evidence."""
@@ -361,6 +386,13 @@ class Steps:
             self._emit(
                 StatusChanged(at=self._now(), project_id=self.project_id, status=status, before=before)
             )
+
+    def _heed_warning(self, project: Project) -> None:
+        """Tell that credits run out, once for each text: it stands in every answer."""
+        warning = project.credits_warning
+        if warning is not None and warning not in self._warnings:
+            self._warnings.add(warning)
+            self._emit(CreditsLow(at=self._now(), project_id=project.id, warning=warning))
 
     @staticmethod
     def _now() -> float:
@@ -384,14 +416,3 @@ def is_of_the_day(failure: EversinceError) -> bool:
 
 def _request_id(answer: Response) -> str | None:
     return None if answer.receipt is None else answer.receipt.request_id
-
-
-def _is_in_doubt(failure: EversinceError) -> bool:
-    """Whether the server may have done what it was asked for."""
-    match failure:
-        case TransportError():
-            return failure.outcome == "unknown"
-        case OutcomeUnknown() | ServerError() | UnreadableAnswer():
-            return True
-        case _:
-            return False

@@ -1,0 +1,136 @@
+"""A message that is sent once: never twice, and never lost.
+
+`POST /messages` has no idempotency key. So when no definite answer came, we look before we repeat: is
+there a message of ours, with this text, after the newest one that was there before? A request may still
+be on its way for a while, so only when it must have arrived or died, and the agent is not at work, is the
+message taken for lost and sent again.
+"""
+
+import asyncio
+import unicodedata
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import attrs
+
+from eversince_async.errors import EversinceError
+from eversince_async.models._base import UNSET, Unset
+from eversince_async.models.messages import Message, Role, SentMessage
+from eversince_async.models.references import Reference
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.resources.messages import newest
+
+LOOKS_AFTER: Final = (0.0, 10.0)
+"""Seconds after a failure at which the message is looked for before it may be called lost."""
+
+SETTLES: Final = 60.0
+"""Seconds after a failure by which its request has arrived or never will."""
+
+
+@attrs.define(kw_only=True)
+class Outgoing:
+    """A message on its way to the agent.
+
+    Attributes:
+        project_id: The project.
+        text: What to say.
+        references: Uploads and URLs that go with it.
+        extract_content: False passes URLs on without reading them.
+        cursor: The newest message that was there before; None when there was none.
+        in_doubt_since: Since when it may have arrived, in loop time; None when it surely has not.
+    """
+
+    project_id: str
+    text: str
+    references: Sequence[Reference] | Unset = UNSET
+    extract_content: bool | Unset = UNSET
+    cursor: str | None
+    in_doubt_since: float | None = None
+
+
+Write = Callable[[Callable[[], Awaitable[SentMessage]]], Awaitable[SentMessage]]
+"""Does what makes the project active, with a slot."""
+
+
+async def deliver(
+    desk: Desk, outgoing: Outgoing, *, write: Write, until_settled: Callable[[], Awaitable[object]]
+) -> None:
+    """Send a message; return when it has surely arrived.
+
+    Cancelling leaves in `outgoing` whether it may have arrived: calling this again with the same one finds
+    out before it sends.
+
+    Raises:
+        StatusConflict: The project takes no messages now; it was not sent.
+        OutcomeUnknown: No definite answer came, again and again; it is still in doubt.
+        EversinceError: Another refusal; it was not sent.
+    """
+    failures = 0
+    while outgoing.in_doubt_since is None or not await _arrived(desk, outgoing, until_settled):
+        outgoing.in_doubt_since = None
+        try:
+            await write(lambda: _sent(desk, outgoing))
+        except EversinceError as failure:
+            if not is_in_doubt(failure):
+                outgoing.in_doubt_since = None
+                raise
+            failures += 1
+            if failures >= desk.retry.attempts:
+                raise
+            outgoing.in_doubt_since = now()
+        else:
+            break
+    outgoing.in_doubt_since = None
+
+
+async def newest_message(desk: Desk, project_id: str) -> str | None:
+    """The id of a project's newest message: the cursor for what comes after. None: there is no message."""
+    page = await desk.api.messages.list(project_id)
+    if not page.messages:
+        return None
+    latest = newest(page.messages)
+    if page.has_more:  # which end of a long conversation the first page shows is not documented
+        async for message in desk.api.messages.iter(project_id, after=latest.id, markers=True):
+            latest = newest([latest, message])
+    return latest.id
+
+
+async def _sent(desk: Desk, outgoing: Outgoing) -> SentMessage:
+    def left(_: object) -> None:
+        outgoing.in_doubt_since = now()
+
+    return await desk.told_of_departures(left).messages.send(
+        outgoing.project_id,
+        outgoing.text,
+        references=outgoing.references,
+        extract_content=outgoing.extract_content,
+    )
+
+
+async def _arrived(desk: Desk, outgoing: Outgoing, until_settled: Callable[[], Awaitable[object]]) -> bool:
+    """Whether a message in doubt is there; False only when it never will be."""
+    assert outgoing.in_doubt_since is not None
+    for after in LOOKS_AFTER:
+        await asyncio.sleep(outgoing.in_doubt_since + after - now())
+        if await _is_there(desk, outgoing):
+            return True
+    await asyncio.sleep(outgoing.in_doubt_since + SETTLES - now())
+    await until_settled()
+    return await _is_there(desk, outgoing)
+
+
+async def _is_there(desk: Desk, outgoing: Outgoing) -> bool:
+    messages = desk.api.messages.iter(outgoing.project_id, after=outgoing.cursor)
+    said = _plain(outgoing.text)
+    found = [message async for message in messages if _is_ours(message, said)]
+    return bool(found)
+
+
+def _is_ours(message: Message, said: str) -> bool:
+    return message.role == Role.USER and _plain(message.content) == said
+
+
+def _plain(text: str) -> str:
+    """A text as it is compared: servers may normalise what they store."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
