@@ -138,6 +138,7 @@ class Eversince(Resources, Verbs):
         if self._started:
             await asyncio.wait(self._started)
         await self._watcher.aclose()
+        await self._desk.aclose()
         await self._transport.aclose()
         await self._store.aclose()
 

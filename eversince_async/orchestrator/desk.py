@@ -1,14 +1,14 @@
 """What workflows work with: the client's parts they need, and nothing else of it."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Final
 
 import attrs
 
-from eversince_async.errors import EversinceError, InsufficientCredits
+from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import Governor, Lane, WaitReason
 from eversince_async.models.account import CreditPackages
 from eversince_async.orchestrator.watcher import Watcher
@@ -37,7 +37,7 @@ class Desk:
         self.watcher = watcher
         self._listeners: dict[str, Callable[[WaitReason], None]] = {}
         self._stop_listening: Callable[[], None] | None = None
-        self._packages: tuple[float, asyncio.Future[CreditPackages]] | None = None
+        self._packages: tuple[float, asyncio.Task[CreditPackages]] | None = None
 
     @property
     def governor(self) -> Governor:
@@ -65,14 +65,30 @@ class Desk:
         listening = attrs.evolve(observers, on_request=(*observers.on_request, on_request))
         return Resources(attrs.evolve(self.session, lane=Lane.WORK, observers=listening), self.store)
 
-    async def tell_what_can_be_bought(self, refusal: InsufficientCredits) -> None:
-        """Give an error for too few credits the balance and the packages, asked for once by all."""
+    @asynccontextmanager
+    async def helping_to_buy(self) -> AsyncGenerator[None, None]:
+        """Give an error for too few credits the balance and what can be bought, asked for once by all."""
+        try:
+            yield
+        except InsufficientCredits as refusal:
+            asking = self._asking_for_packages()
+            await asyncio.wait([asking])
+            if not asking.cancelled() and asking.exception() is None:  # the refusal itself matters more
+                refusal.balance, refusal.packages = asking.result().credits_balance, asking.result().packages
+            raise
+
+    def _asking_for_packages(self) -> asyncio.Task[CreditPackages]:
         if self._packages is None or self._packages[0] + PACKAGES_HOLD < now():
-            asking = asyncio.ensure_future(self.interactive.account.credit_packages())
+            asking = asyncio.create_task(self.interactive.account.credit_packages())
             self._packages = (now(), asking)
-        with contextlib.suppress(EversinceError):  # the refusal itself matters more than these
-            packages = await asyncio.shield(self._packages[1])
-            refusal.balance, refusal.packages = packages.credits_balance, packages.packages
+        return self._packages[1]
+
+    async def aclose(self) -> None:
+        """Ask for nothing any more."""
+        packages, self._packages = self._packages, None
+        if packages is not None:
+            packages[1].cancel()
+            await asyncio.wait([packages[1]])
 
     # -- Waits ------------------------------------------------------------------------------------------
 

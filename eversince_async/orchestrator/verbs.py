@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-from eversince_async.errors import InsufficientCredits, InvalidRequest
+from eversince_async.errors import InvalidRequest
 from eversince_async.governor import WaitReason
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.discovery import Estimate, Operation
@@ -170,7 +170,7 @@ class Verbs:
         return self._stepping("wait", project_id, Terms(timeouts=Timeouts(settle=timeout)), run)
 
     def watch(self, project_id: str, *, timeout: float | None = None) -> Workflow[Project]:
-        """As `wait`, for following: `async with eversince.watch(id) as watching: async for event in watching`.
+        """As `wait`, to be followed: `async with eversince.watch(id) as watch: async for event in watch`.
 
         Args:
             project_id: The project.
@@ -304,10 +304,8 @@ class Verbs:
 
             self._desk.listen(steps.key, tell)
         try:
-            return await running
-        except InsufficientCredits as refusal:
-            await self._desk.tell_what_can_be_bought(refusal)
-            raise
+            async with self._desk.helping_to_buy():
+                return await running
         finally:
             self._desk.unlisten(steps.key)
 
