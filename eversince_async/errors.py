@@ -37,7 +37,7 @@ A different next move is a different class. Errors keep facts as attributes, com
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from eversince_async._redaction import redact
 from eversince_async.limits import REQUEST_WINDOW
@@ -55,6 +55,13 @@ def _rebuild(cls: type["EversinceError"], facts: dict[str, Any]) -> "EversinceEr
 
 class EversinceError(Exception):
     """Base of everything this library raises on purpose."""
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Keep nothing in `args`: what a constructor is given may hold secrets, the facts do not."""
+        return super().__new__(cls)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by facts: constructors take keywords, which Exception's own way cannot replay."""
@@ -393,7 +400,7 @@ class WouldWait(GovernorError):
     """
 
     def __init__(self, reason: str, *, seconds: float | None = None) -> None:
-        self.reason = reason
+        self.reason = redact(reason)
         self.seconds = seconds
 
     def __str__(self) -> str:

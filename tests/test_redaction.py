@@ -1,0 +1,229 @@
+"""Secrets come out nowhere: the rules, and a whole production searched for them."""
+
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eversince_async import Eversince, EversinceError, RetryPolicy
+from eversince_async._redaction import HIDDEN, excerpt, redact
+from eversince_async.emulator import Emulator, ErrorAnswer, Fault, Faults, NotJson, Reset, Truncated
+
+# -- The rules --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("nothing secret here", "nothing secret here"),
+        ("key es_live_abc-DEF_123.", "key es_live_…."),
+        ("es_live_a and es_live_b", "es_live_… and es_live_…"),
+        ("Authorization: Bearer sk-123", "Authorization: Bearer …"),
+        ("{'Authorization': 'bearer sk-123'}", "{'Authorization': 'bearer …'}"),
+        ("Basic dXNlcjpwYXNz", "Basic …"),
+        ("https://r2.example/a.mp4?X-Amz-Signature=1&b=2 failed", "https://r2.example/a.mp4?… failed"),
+        ("https://r2.example/a.mp4#token=1", "https://r2.example/a.mp4?…"),
+        ("<https://r2.example/a?s=1>", "<https://r2.example/a?…>"),
+        ("'https://r2.example/a?s=1', 'b'", "'https://r2.example/a?…', 'b'"),
+        ("https://r2.example?s=1", "https://r2.example?…"),
+        ("https://me:secret@r2.example/a", "https://…@r2.example/a"),
+        ("redis://:secret@host/0?x=1", "redis://…@host/0?…"),
+        ("https://eversince.ai/api/v1", "https://eversince.ai/api/v1"),
+        ("is that so? yes", "is that so? yes"),
+    ],
+)
+def test_shown(text: str, shown: str) -> None:
+    assert shown == redact(text)
+
+
+def test_further_secrets_are_hidden() -> None:
+    assert "… and … again" == redact("odd-key and odd-key again", "odd-key", "")
+
+
+@given(st.text())
+def test_redacting_again_changes_nothing(text: str) -> None:
+    assert redact(text) == redact(redact(text))
+
+
+@given(
+    before=st.text(st.characters(categories=["L", "Zs"])),
+    key=st.text(st.sampled_from("abcXYZ019_-"), min_size=4),
+    after=st.text(st.characters(categories=["Zs"])),
+)
+def test_no_key_survives_any_surroundings(before: str, key: str, after: str) -> None:
+    assert f"es_live_{key}" not in redact(f"{before}es_live_{key}{after}")
+
+
+@given(
+    query=st.text(st.sampled_from("abcXYZ019%&=+-._~/:@"), min_size=4),
+    around=st.sampled_from(["", '"', "'", " "]),
+)
+def test_no_query_survives(query: str, around: str) -> None:
+    assert f"{around}https://r2.example/f?{HIDDEN}{around}" == redact(
+        f"{around}https://r2.example/f?{query}{around}"
+    )
+
+
+def test_excerpt_is_short_and_on_one_line() -> None:
+    assert "a b" == excerpt("a\n\n  b")
+    assert "x" * 199 + HIDDEN == excerpt("x" * 500)
+    assert "key es_live_…" == excerpt("key es_live_secret")
+
+
+# -- A whole production -----------------------------------------------------------------------------------
+
+KEY = "es_live_only-for-this-test"
+
+
+def everything_of_ours(*roots: object) -> Iterator[object]:
+    """Whatever can be reached from some objects, as far as it is of our making."""
+    seen: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, dict):
+            waiting += thing.values()
+        elif isinstance(thing, list | tuple | set | frozenset):
+            waiting += thing
+        elif type(thing).__module__.startswith("eversince_async") and not isinstance(thing, type):
+            yield thing
+            waiting += getattr(thing, "__dict__", {}).values()
+            if attrs.has(type(thing)):
+                waiting += [getattr(thing, field.name, None) for field in attrs.fields(type(thing))]
+
+
+def forms(error: BaseException) -> list[str]:
+    """All forms in which an error gets out."""
+    return [
+        str(error),
+        repr(error),
+        repr(vars(error)),
+        "".join(traceback.format_exception(error)),
+        pickle.dumps(error).decode("latin-1"),
+    ]
+
+
+class Search:
+    """Collects what gets out, and what must not be in it."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.secrets: set[str] = {KEY.removeprefix("es_live_")}
+
+    def signed(self, url: str | None) -> None:
+        assert url is not None
+        query = urlsplit(url).query
+        assert query, "it is not signed, so there is nothing to find"
+        self.secrets |= {query, *(part.partition("=")[2] for part in query.split("&") if len(part) > 20)}
+
+    async def failure(self, call: Any) -> None:
+        with pytest.raises(EversinceError) as raised:
+            await call
+        self.texts += forms(raised.value)
+
+    def found(self) -> list[tuple[str, str]]:
+        return [(secret, text[:300]) for secret in self.secrets for text in self.texts if secret in text]
+
+
+async def test_nothing_secret_gets_out(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """Everything logged at DEBUG by anybody, every repr of ours, and every error in all its forms."""
+    caplog.set_level(logging.DEBUG)
+    for name in (
+        "eversince_async",
+        "asyncio",
+        "aiohttp",
+        "aiohttp.client",
+        "aiohttp.access",
+        "aiohttp.server",
+    ):
+        caplog.set_level(logging.DEBUG, name)
+    search, faults = Search(), Faults()
+    async with Emulator(faults=faults, keys=[KEY], video_bytes=3_000_000) as emulator:
+        told: list[object] = []
+        eversince = Eversince(
+            KEY,
+            base_url=emulator.base_url,
+            retry=RetryPolicy(attempts=2),
+            on_request=told.append,
+            on_response=told.append,
+            on_retry=told.append,
+        )
+        async with eversince:
+            made: list[object] = [told]
+            made += await uploading(eversince, faults, search)
+            made += await producing(eversince, faults, search, tmp_path)
+            await failing(eversince, faults, search)
+            made.append(await eversince.keys.create("CI"))
+            search.secrets.add(made[-1].key.removeprefix("es_live_"))  # type: ignore[attr-defined]  # a NewKey
+            search.texts += [repr(thing) for thing in everything_of_ours(eversince, made)]
+    search.texts += [record.getMessage() for record in caplog.records]
+    search.texts += [str(record.exc_text) for record in caplog.records]
+
+    assert any("projects.create" in text for text in search.texts)
+    assert len(search.secrets) > 6
+    assert [] == search.found()
+
+
+async def uploading(eversince: Eversince, faults: Faults, search: Search) -> list[object]:
+    ticket = await eversince.uploads.request("mug.png", "image/png", 5)
+    search.signed(ticket.upload_url)
+    for fault in (Reset(), ErrorAnswer(status=403), ErrorAnswer(status=500)):
+        with always(faults, "PUT", "/storage/**", fault):
+            put = eversince.uploads.put
+            await search.failure(put(ticket, b"12345", name="mug.png", content_type="image/png", size=5))
+            await search.failure(eversince.uploads.upload(b"12345", name="mug.png"))
+    return [ticket, await eversince.uploads.upload(b"12345", name="mug.png")]
+
+
+async def producing(eversince: Eversince, faults: Faults, search: Search, folder: Path) -> list[object]:
+    events: list[object] = []
+    workflow = eversince.produce("A film", share=False)
+    async with workflow:
+        events += [event async for event in workflow]
+        production = await workflow
+    search.signed(production.assembled_url)
+    for fault in (Truncated(), ErrorAnswer(status=403), Reset()):
+        with always(faults, "GET", "/media/**", fault):
+            await search.failure(production.download(folder / f"{type(fault).__name__}.mp4"))
+    await production.download(folder / "film.mp4")
+    project = await eversince.projects.get(production.project_id)
+    assets = [asset async for asset in eversince.content.iter_assets(project.id)]
+    timeline = await eversince.content.timeline(project.id)
+    search.texts += [path.read_text("latin-1") for path in folder.glob("*.json")]
+    return [production, workflow, events, project, assets, timeline]
+
+
+async def failing(eversince: Eversince, faults: Faults, search: Search) -> None:
+    leaking = f"Bearer {KEY} at https://r2.example/x?{next(iter(search.secrets))}"
+    for fault in (
+        Reset(),
+        Truncated(),
+        NotJson(body=leaking),
+        NotJson(status=200, body=leaking),
+        ErrorAnswer(status=500, message=leaking),
+        ErrorAnswer(status=404, code="not_found", message=leaking),
+    ):
+        with always(faults, "*", "/projects/**", fault):
+            await search.failure(eversince.projects.get("proj_1"))
+            await search.failure(eversince.output.render("proj_1"))
+    async with Eversince(KEY + "-wrong", base_url=eversince._transport.base_url) as stranger:
+        await search.failure(stranger.account.credits())
+
+
+@contextmanager
+def always(faults: Faults, method: str, path: str, fault: Fault) -> Iterator[None]:
+    faults.once(method, path, fault, times=1000)
+    yield
+    faults._script.clear()
