@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from mimetypes import guess_type
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Literal
 
 import attrs
@@ -214,12 +215,13 @@ def _how_to_go_on(row: Row, key: str | None, output: Path | None) -> str:
             "Whether the project was made is not known: the same command with "
             f"--idempotency-key {key} finds out, and makes no second one."
         )
+    file = quote(str(output or "film.mp4"))
     return "\n".join(
         (
             f"Project {row.project_id} goes on without us.",
             f"  how it stands:  eversince status {row.project_id}",
-            f"  see it through: eversince resume {row.project_id} -o {output or 'film.mp4'}",
-            f"  its video:      eversince download {row.project_id} -o {output or 'film.mp4'}",
+            f"  see it through: eversince resume {row.project_id} -o {file}",
+            f"  its video:      eversince download {row.project_id} -o {file}",
             f"  stop it:        eversince cancel {row.project_id}",
         )
     )
