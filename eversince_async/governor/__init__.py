@@ -19,6 +19,8 @@ else:
 governor.pause(retry_after)                  # the server asked for a pause
 ```
 
+`governor.expected_at(lane)` and `governor.allowance()` are for those who plan requests ahead.
+
 **Slots.** A production holds one from its create to its last automated stage, for as long as no person
 reviews it. Its key is known before its project is:
 

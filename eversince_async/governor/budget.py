@@ -15,7 +15,9 @@ All methods are synchronous and take the time; `Governor` does the awaiting.
 import math
 from bisect import bisect_right, insort
 from collections import deque
-from typing import Final
+from collections.abc import Iterator
+from itertools import count
+from typing import Final, cast
 
 from eversince_async.governor.foreign import ForeignUse
 from eversince_async.governor.lanes import Departure, Lane, Lanes, Ticket
@@ -61,12 +63,14 @@ class Budget:
         self._ends: list[float] = []  # when each answered request stops counting, sorted
         self._gone: deque[float] = deque(maxlen=limit)  # the latest of those that have stopped
         self._flight: dict[Departure, float] = {}  # departed and not answered: when it left
-        self._departures = 0
+        self._numbers = cast("Iterator[Departure]", count(1))
+        self._last = Departure(0)
         # Nobody leaves before: a pause, or the next step after one. Clocks show 0 or more once they run.
         self._opens_at = 0.0
         self._careful_until = -math.inf  # after a pause: one by one until an answer shows how things stand
         self._told = (0, -math.inf)  # beside others: the last departure the server has room for, until when
         self._free: float = 0
+        self._in_force = 0  # what the limit and others leave to us
         self._kept: tuple[float, ...] = (0, 0, 0)
         self._recount(-math.inf)
 
@@ -74,7 +78,7 @@ class Budget:
 
     def depart(self, lane: Lane, now: float) -> Departure | None:
         """Leave at once if that is possible; None: take a ticket (`enqueue`)."""
-        if self._lanes or now < self._opens_at:
+        if self._lanes.count or now < self._opens_at:
             return None
         if self._free <= self._kept[lane]:
             self._expire(now)
@@ -82,9 +86,10 @@ class Budget:
                 return None
         return self._leave(now)
 
-    def enqueue(self, ticket: Ticket) -> None:
-        """Wait in line; `release` will name the ticket when it may leave."""
+    def enqueue(self, ticket: Ticket) -> bool:
+        """Wait in line; `release` will name the ticket when it may leave. Returns whether it is first."""
         self._lanes.add(ticket)
+        return self._lanes.first() == ticket.lane and self._lanes.waiting(ticket.lane) == 1
 
     def withdraw(self, ticket: Ticket, now: float) -> None:
         """The caller gave up waiting: forget the ticket, or take its departure back if it has one."""
@@ -168,14 +173,19 @@ class Budget:
 
     # -- After leaving ----------------------------------------------------------------------------------
 
-    def answered(self, departure: Departure, now: float, rate_limit: RateLimit | None = None) -> None:
-        """The answer is there, or will never be: from now on the departure counts for one window more."""
+    def answered(self, departure: Departure, now: float, rate_limit: RateLimit | None = None) -> bool:
+        """The answer is there, or will never be: from now on the departure counts for one window more.
+
+        Returns:
+            Whether this may change when the next may leave.
+        """
         departed = self._flight.pop(departure, None)
         if departed is None or self.limit is None:
-            return
+            return False
         insort(self._ends, max(departed + self._span, now + self._window + COARSE))
         if rate_limit is not None:
             self._heed(rate_limit, departed, now)
+        return self._lanes.count > 0 and (len(self._ends) == 1 or rate_limit is not None)
 
     def give_back(self, departure: Departure, now: float) -> None:
         """The request never left: its place is free again."""
@@ -220,7 +230,7 @@ class Budget:
         if resets_in is not None:
             # Our own log cannot tell when others make room. The server can: not before the reset.
             until = now + resets_in if self._foreign.requests(now) else departed + resets_in - ROUNDED
-            self._told = (self._departures + remaining - len(self._flight), until)
+            self._told = (self._last + remaining - len(self._flight), until)
         if departed >= self._careful_until - self._window:
             self._careful_until = -math.inf  # left after the pause, and we know where we stand again
         self._recount(now)
@@ -241,8 +251,7 @@ class Budget:
     # -- The log ----------------------------------------------------------------------------------------
 
     def _leave(self, now: float) -> Departure:
-        self._departures = number = self._departures + 1
-        departure = Departure(number)
+        departure = self._last = next(self._numbers)
         self._flight[departure] = now
         self._free -= 1
         if now < self._careful_until and self.limit is not None:
@@ -272,8 +281,10 @@ class Budget:
         self._free = limit - len(self._ends) - len(self._flight)
         last, until = self._told
         if now < until:
-            self._free = min(self._free, last - self._departures)
-        self._kept = tuple(share * limit for share in KEPT)
+            self._free = min(self._free, last - self._last)
+        if limit != self._in_force:
+            self._in_force = limit
+            self._kept = tuple(share * limit for share in KEPT)
 
     def _opens_for(self, lane: Lane) -> float:
         """When `lane` may take a free place, so that more urgent lanes still find theirs in time.
@@ -281,8 +292,14 @@ class Budget:
         With a place taken now, the j-th next place comes free at `ends[j]`; until then `free + j` places
         (counting the one that comes) must do for a demand of `pace`.
         """
-        pace = self._kept[lane] / self._span
-        if not pace or self._free > self._kept[lane]:
+        kept = self._kept[lane]
+        if self._free > kept:
             return -math.inf
-        ends = sorted(self.ends())
-        return max((end - (self._free + j) / pace for j, end in enumerate(ends)), default=-math.inf)
+        opens_at = -math.inf
+        pause = self._span / kept
+        enough_for = self._free * pause
+        for end in sorted(self.ends()):
+            if end - enough_for > opens_at:  # max() would double the cost of this loop
+                opens_at = end - enough_for
+            enough_for += pause
+        return opens_at

@@ -81,8 +81,8 @@ class Governor:
             departure: What `admit` gave.
             rate_limit: What the headers said; None if there were none.
         """
-        self.budget.answered(departure, self.clock.loop().time(), rate_limit)
-        self._release()
+        if self.budget.answered(departure, self.clock.loop().time(), rate_limit):
+            self._release()
 
     def give_back(self, departure: Departure) -> None:
         """The request was surely never sent: its place is free again."""
@@ -100,7 +100,7 @@ class Governor:
 
     def expected_at(self, lane: Lane) -> float:
         """About when a request would leave that asked now, in clock seconds; no later than now: at once."""
-        return self.budget.expected(lane, len(self.budget.waiting()), self._time())
+        return self.budget.expected(lane, self.budget.waiting().count, self._time())
 
     def allowance(self) -> float:
         """Requests in a window that are not left to others on the account; infinite without a limit."""
@@ -111,8 +111,8 @@ class Governor:
         loop = self.clock.loop()
         ticket = Ticket(lane, loop.time(), who)
         ticket.future = loop.create_future()
-        self.budget.enqueue(ticket)
-        self._release()
+        if self.budget.enqueue(ticket):
+            self._release()
         self._announcer.expect(ticket)
         try:
             return cast("Departure", await ticket.future)
