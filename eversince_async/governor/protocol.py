@@ -126,12 +126,6 @@ class AccountGovernor(Protocol):
     def allowance(self) -> float:
         """Requests in a window that are not left to others."""
 
-    def expected_at(self, lane: Lane) -> float:
-        """About when a request would leave that asked now."""
-
-    def allowance(self) -> float:
-        """Requests in a window that are not left to others."""
-
     def observed(self, project_id: str, status: str, *, asked_at: float | None = None) -> None:
         """An answer showed a project's status."""
 
