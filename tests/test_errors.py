@@ -331,7 +331,7 @@ def test_fields_of_a_validation_error(message: str, fields: dict[str, str]) -> N
 
 # -- They keep secrets ------------------------------------------------------------------------------------
 
-SECRET = "es_live_very-secret"  # noqa: S105 - the point of the test
+SECRET = "es_live_very-secret"
 SIGNED = "https://r2.example/film.mp4?X-Amz-Signature=very-secret"
 
 

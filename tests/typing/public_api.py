@@ -1,10 +1,271 @@
 """What users write, for type checkers alone: nothing in here runs."""
 
-from typing import assert_type
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, assert_type
 
-from eversince_async import Eversince
+from eversince_async import (
+    UNSET,
+    AnswerReceived,
+    AnswerTimedOut,
+    ApiError,
+    Brief,
+    CreditsLow,
+    Event,
+    Eversince,
+    EversinceError,
+    Governor,
+    InsufficientCredits,
+    Lane,
+    LifecycleError,
+    Limits,
+    Operation,
+    OutcomeUnknown,
+    PollSchedule,
+    Production,
+    Project,
+    ProjectFailed,
+    ProjectLimitReached,
+    ProjectStatus,
+    RateLimit,
+    RateLimited,
+    Receipt,
+    RequestSent,
+    RetryPolicy,
+    ShareOptions,
+    StageDone,
+    StatusChanged,
+    StatusConflict,
+    Timeouts,
+    UnreadableAnswer,
+    UploadReference,
+    UrlReference,
+    ValidationFailed,
+    WaitTimedOut,
+    Workflow,
+    WrongStatus,
+)
+from eversince_async.models.account import CreditPackage, Credits, LearnedPreferences, SharedVideo
+from eversince_async.models.content import AgentMemory, Asset, Timeline, Variation
+from eversince_async.models.discovery import Estimate, GenerationModel, Voice
+from eversince_async.models.keys import Key, NewKey
+from eversince_async.models.memories import Memory, MemoryAnswer
+from eversince_async.models.messages import Message
+from eversince_async.models.output import RenderStarted, Share
+from eversince_async.models.projects import (
+    AdoptedProject,
+    CreatedProject,
+    ProjectPage,
+    ProjectSettings,
+    ProjectSummary,
+    StudioProject,
+)
+from eversince_async.models.skills import Skill, SkillAnswer
+from eversince_async.models.uploads import Upload, UploadTicket
 
 
 async def a_client_is_itself_inside_its_with() -> None:
     async with Eversince() as eversince:
         assert_type(eversince, Eversince)
+
+
+def a_client_takes_options() -> Eversince:
+    seen: list[AnswerReceived] = []
+
+    def on_request(sent: RequestSent) -> None:
+        assert_type(sent.waited, float)
+
+    return Eversince(
+        "es_live_…",
+        base_url="http://127.0.0.1:8321/api/v1",
+        limits=Limits(active_projects=3, requests_per_minute=20),
+        schedule=PollSchedule(intervals={"queued": 5.0, ProjectStatus.RUNNING: 20.0}),
+        retry=RetryPolicy(attempts=2, longest_wait=30),
+        timeout=30,
+        source="my-app",
+        on_request=on_request,
+        on_response=[seen.append],
+    )
+
+
+def a_governor_is_shared() -> tuple[Eversince, Eversince]:
+    governor = Governor(Limits())
+    return Eversince(governor=governor), Eversince(governor=governor)
+
+
+# -- Productions ------------------------------------------------------------------------------------------
+
+
+async def a_production_is_awaited(eversince: Eversince) -> None:
+    film = await eversince.produce("15-second launch film for a ceramic mug", aspect_ratio="9:16")
+
+    assert_type(film, Production)
+    assert_type(film.project, Project)
+    assert_type(film.share_url, str | None)
+    assert_type(film.assembled_url_expires_at, datetime | None)
+    assert_type(film.files, tuple[Path, ...])
+    assert_type(await film.download("mug.mp4", on_progress=lambda done, total: None), Path)
+
+
+async def a_production_takes_options(eversince: Eversince) -> None:
+    workflow = eversince.produce(
+        Brief(brief="A film", title="Mug", references=[UploadReference(upload_id="upl_1")]),
+        render=None,
+        share=ShareOptions(title="Mug"),
+        download=Path("mug.mp4"),
+        timeouts=Timeouts(settle=None, render=600),
+        on_cancel="cancel",
+        mode="collaborative",
+        idempotency_key="mug-1",
+        extra={"brand_new": True},
+    )
+
+    assert_type(workflow, Workflow[Production])
+
+
+async def a_production_is_followed(eversince: Eversince) -> None:
+    async with eversince.produce("A film") as workflow:
+        async for event in workflow:
+            assert_type(event, Event)
+            match event:
+                case StatusChanged():
+                    assert_type(event.status, ProjectStatus | str)
+                case StageDone():
+                    assert_type(
+                        event.stage, Literal["create", "settle", "message", "render", "share", "download"]
+                    )
+                case CreditsLow():
+                    assert_type(event.warning, str)
+                case _:
+                    assert_type(event.project_id, str | None)
+        assert_type(await workflow, Production)
+
+
+async def steps_stand_alone(eversince: Eversince) -> None:
+    assert_type(await eversince.wait("proj_1", timeout=60), Project)
+    assert_type(await eversince.render("proj_1", quality="4k"), Production)
+    assert_type(await eversince.share("proj_1", title="Mug"), Share)
+    assert_type(await eversince.resume("proj_1", share=False), Production)
+
+
+# -- Resources --------------------------------------------------------------------------------------------
+
+
+async def projects(eversince: Eversince) -> None:
+    created = await eversince.projects.create("A film", craft="cinema", references=[_url()])
+    assert_type(created, CreatedProject)
+    assert_type(created.existed, bool)
+    assert_type(created.receipt, Receipt | None)
+
+    page = await eversince.projects.list(limit=100, status=ProjectStatus.IDLE)
+    assert_type(page, ProjectPage)
+    assert_type(page.projects, tuple[ProjectSummary, ...])
+    assert_type(eversince.projects.iter(), AsyncIterator[ProjectSummary])
+    async for summary in eversince.projects.iter(title="mug"):
+        assert_type(summary.is_active, bool)
+
+    project = await eversince.projects.get("proj_1")
+    assert_type(project, Project)
+    assert_type(project.extra, Mapping[str, Any])
+    assert_type(await eversince.projects.settings("proj_1", title=None, skills=["cinema"]), ProjectSettings)
+    assert_type((await eversince.projects.cancel("proj_1")).status, ProjectStatus | str)
+    assert_type(eversince.projects.iter_discover(), AsyncIterator[StudioProject])
+    assert_type(await eversince.projects.adopt("studio_1", mode=UNSET), AdoptedProject)
+
+
+def _url() -> UrlReference:
+    return UrlReference(url="https://example.com/mug.png", type="image")
+
+
+async def messages_and_content(eversince: Eversince) -> None:
+    await eversince.messages.send("proj_1", "Create a 9:16 version", references=(_url(),))
+    assert_type([each async for each in eversince.messages.iter("proj_1", after="msg_1")], list[Message])
+    assert_type((await eversince.messages.list("proj_1", limit=50)).messages, tuple[Message, ...])
+    assert_type(await eversince.content.timeline("proj_1", variation_id="var_1"), Timeline)
+    assert_type([asset async for asset in eversince.content.iter_assets("proj_1")], list[Asset])
+    assert_type(await eversince.content.variations("proj_1"), list[Variation])
+    assert_type(await eversince.content.memory("proj_1"), AgentMemory)
+    assert_type(await eversince.output.render("proj_1"), RenderStarted)
+    assert_type(await eversince.output.share("proj_1", description="A mug"), Share)
+
+
+async def uploads(eversince: Eversince, stream: AsyncIterator[bytes]) -> None:
+    async def told(sent: int, total: int) -> None: ...
+
+    upload = await eversince.uploads.upload("mug.png")
+    assert_type(upload, Upload)
+    assert_type(upload.reference, UploadReference)
+    await eversince.uploads.upload(Path("mug.png"), on_progress=told)
+    await eversince.uploads.upload(b"...", name="mug.png", content_type="image/png")
+    await eversince.uploads.upload(stream, name="mug.mp4", size=5)
+    assert_type(await eversince.uploads.request("mug.png", "image/png", 5), UploadTicket)
+
+
+async def account(eversince: Eversince) -> None:
+    assert_type(await eversince.account.credits(), Credits)
+    assert_type((await eversince.account.credit_packages()).packages, tuple[CreditPackage, ...])
+    assert_type(await eversince.account.update_learned_preferences(enabled=False), LearnedPreferences)
+    assert_type(eversince.account.iter_shares(), AsyncIterator[SharedVideo])
+    assert_type((await eversince.skills.list()).skills, tuple[Skill, ...])
+    assert_type(await eversince.skills.create("Brand", "Navy and gold", is_active=False), SkillAnswer)
+    assert_type(await eversince.skills.get("skill_1"), Skill)
+    assert_type(await eversince.memories.get("mem_1"), Memory)
+    assert_type(await eversince.memories.update("mem_1", is_active=True), MemoryAnswer)
+    assert_type(await eversince.keys.create("CI"), NewKey)
+    assert_type(await eversince.keys.list(), list[Key])
+    await eversince.feedback.send("bug", "It is blue", project_id="proj_1")
+
+
+async def discovery(eversince: Eversince) -> None:
+    assert_type(await eversince.discovery.models(type="video"), list[GenerationModel])
+    assert_type(await eversince.discovery.voices(gender="female"), list[Voice])
+    operations: Sequence[Operation] = [Operation(tool="generate_image", count=2)]
+    assert_type(await eversince.discovery.estimate_cost(operations), Estimate)
+
+
+async def options_and_unknown_calls(eversince: Eversince) -> None:
+    patient = eversince.with_options(deadline=5.0, lane=Lane.WORK, retry=RetryPolicy(attempts=1))
+    assert_type(await patient.projects.get("proj_1"), Project)
+    assert_type(await eversince.request("POST", "/brand/new", json={"a": 1}, repeatable=True), Any)
+    assert_type(eversince.rate_limit, RateLimit | None)
+
+
+# -- Errors -----------------------------------------------------------------------------------------------
+
+
+async def errors_tell_their_facts(eversince: Eversince) -> None:
+    try:
+        await eversince.produce("A film")
+    except InsufficientCredits as error:
+        assert_type(error.balance, float | None)
+        assert_type(error.packages, Sequence[CreditPackage])
+    except RateLimited as error:
+        assert_type(error.retry_after, float | None)
+    except ProjectLimitReached as error:
+        assert_type(error.daily, bool | None)
+    except ValidationFailed as error:
+        assert_type(error.fields, dict[str, str])
+    except ApiError as error:
+        assert_type(error.rate_limit, RateLimit | None)
+        assert_type(error.code, str | None)
+    except OutcomeUnknown as error:
+        assert_type(error.find_out, str)
+    except UnreadableAnswer as error:
+        assert_type(error.path, str)
+    except ProjectFailed as error:
+        assert_type(error.error_message, str | None)
+    except WaitTimedOut as error:
+        assert_type(error.handle, Mapping[str, Any] | None)
+        timeout: TimeoutError = error
+        raise timeout from None
+    except LifecycleError as error:
+        assert_type(error.project_id, str | None)
+    except EversinceError:
+        raise
+
+
+def errors_are_what_else_they_are(
+    wrong: WrongStatus, late: AnswerTimedOut
+) -> tuple[StatusConflict, ValidationFailed, TimeoutError]:
+    return wrong, wrong, late
