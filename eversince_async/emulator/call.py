@@ -6,12 +6,13 @@ from typing import TypeAlias
 import attrs
 
 from eversince_async.emulator.account import Account
+from eversince_async.emulator.holdings import Holdings
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.refusals import Json, not_found
 from eversince_async.emulator.revision import Rules
 from eversince_async.emulator.validation import Fields, Query
 from eversince_async.emulator.views import Views
-from eversince_async.emulator.world import Holdings, World
+from eversince_async.emulator.world import World
 
 
 @attrs.frozen(kw_only=True)

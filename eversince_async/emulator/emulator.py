@@ -88,7 +88,7 @@ class Emulator:
             scenario or Scenario(),
             secret=secret if self._store is None else self._store.secret(secret),
         )
-        self._world.keep_past = True
+        self._world.life.keep_past = True
         self._host, self._port, self._storage_port = host, port, storage_port
         self._account = Account(id="acc_emulator", credits=credits, plan=plan)
         self._accepted = (API_KEY, *keys)
@@ -157,7 +157,7 @@ class Emulator:
         world = self._world
         views = Views(world.rules, self.places)
         self.courier = Courier(world=world, views=views, faults=self.faults, secret=self._webhook_secret)
-        world.on_transition = self.courier.on_transition
+        world.life.on_transition = self.courier.on_transition
         self.door = Door(
             world=world,
             views=views,
@@ -263,7 +263,7 @@ class Emulator:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        due = self._world.next_due() if self._world.watched else None
+        due = self._world.life.next_due() if self._world.life.watched else None
         if due is not None:
             wait = max(0.0, due - clock.wall_seconds())
             self._alarm = asyncio.get_running_loop().call_later(wait, self._wake)

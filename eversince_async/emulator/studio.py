@@ -46,7 +46,7 @@ class Studio:
         """Put a project in as it is: see `Emulator.add_project`."""
         world = self.world
         output = fields.pop("output", "assembled")
-        scenario = attrs.evolve(world.scenario, walk=None)
+        scenario = attrs.evolve(world.life.scenario, walk=None)
         values: dict[str, Any] = {"title": None, "mode": "autonomous", "aspect_ratio": "16:9", **fields}
         project = Project(
             id=world.new_project_id(),
@@ -65,7 +65,7 @@ class Studio:
             world.add(project)
             self._walk(project, scenario, walks, now)
             return project
-        world.fill(project, status, rendered=rendered, at=now)
+        world.life.fill(project, status, rendered=rendered, at=now)
         project.status = status
         if status == "failed":
             project.error_message = scenario.error_message
@@ -74,7 +74,7 @@ class Studio:
     def _walk(self, project: Project, scenario: Scenario, walks: Walk, now: float) -> None:
         steps: list[Step] = attrs.evolve(scenario, walk=walks).walked(project.works)
         project.runs += 1
-        self.world.schedule(project, steps, now)
+        self.world.life.schedule(project, steps, now)
 
     def occupy(self, count: int = 1, *, visible: bool = True) -> list[Project]:
         """Hold slots, as another client or somebody in the studio does, until they are released.
@@ -97,12 +97,12 @@ class Studio:
 
     def release(self, project: Project) -> None:
         """Let a project's run end, well."""
-        self.world.finish(project, clock.wall_seconds())
+        self.world.life.finish(project, clock.wall_seconds())
 
     def fail(self, project_id: str, message: str = "Something went wrong.") -> None:
         """Let a project fail."""
-        self.world.fail(self.world.projects[project_id], message, clock.wall_seconds())
+        self.world.life.fail(self.world.projects[project_id], message, clock.wall_seconds())
 
     def cancel(self, project_id: str) -> None:
         """Cancel a project, whatever it does."""
-        self.world.stop(self.world.projects[project_id], clock.wall_seconds())
+        self.world.life.stop(self.world.projects[project_id], clock.wall_seconds())

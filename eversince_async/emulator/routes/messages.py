@@ -46,5 +46,5 @@ def send(call: Call) -> Answer:
     call.world.need_slot(call.account)
     say(project, "user", text or "", call.now)
     project.pending = None if project.works else text
-    call.world.start(project, queued=False, at=call.now)
+    call.world.life.start(project, queued=False, at=call.now)
     return Answer(body={"id": project.id, "status": project.status}, status=202)

@@ -29,7 +29,7 @@ def render(call: Call) -> Answer:
     call.world.need_slot(call.account)
     call.account.rendered_today.add(call.now)
     call.world.touch(call.account)
-    call.world.render(project, quality, call.now)
+    call.world.life.render(project, quality, call.now)
     return Answer(body={"id": project.id, "status": project.status, "quality": quality}, status=202)
 
 

@@ -105,7 +105,7 @@ def _need_credits_and_room(call: Call) -> None:
 
 def _new_project(call: Call, values: Json) -> Project:
     world, now = call.world, call.now
-    scenario = world.scenario.of(call.body)
+    scenario = world.life.scenario.of(call.body)
     output = scenario.makes(values["brief"], values.get("expected_output"))
     craft = values.get("craft", "auto")
     project = Project(
@@ -135,7 +135,7 @@ def _new_project(call: Call, values: Json) -> Project:
     call.account.created_today.add(now)
     world.add(project)
     world.touch(call.account)
-    world.start(project, queued=True, at=now)
+    world.life.start(project, queued=True, at=now)
     return project
 
 
@@ -179,7 +179,8 @@ def settings(call: Call) -> Answer:
         setattr(project, name, value)
     if changes:
         project.updated_at = call.now
-        call.world.watched = call.world.watched or project.webhook_url is not None
+        life = call.world.life
+        life.watched = life.watched or project.webhook_url is not None
         call.world.touch(project)
     return Answer(body=call.views.settings(project))
 
@@ -208,7 +209,7 @@ def cancel(call: Call) -> Answer:
     project = call.project()
     if project.status not in call.rules.cancel_in:
         raise validation(f"Project cannot be cancelled while it is {project.status}")
-    call.world.stop(project, call.now)
+    call.world.life.stop(project, call.now)
     return Answer(body={"id": project.id, "status": project.status})
 
 
