@@ -1,0 +1,102 @@
+"""The real command as a child process, and what it talks to.
+
+Children live in real time, so these are the tests that cost the most; whatever does not need a process of its
+own is tested in `test_commands.py`, in virtual time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import attrs
+import pytest
+
+SPEED = "300"
+"""Compressed time for commands that wait."""
+
+
+@attrs.frozen
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@attrs.define
+class Shell:
+    """Runs `eversince …` in an environment of its own."""
+
+    env: dict[str, str]
+    cwd: str
+    children: list[subprocess.Popen[str]] = attrs.field(factory=list)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "eversince_async.cli", *arguments],
+            env={**self.env, **environment},
+            cwd=self.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        self.children.append(child)
+        return child
+
+    def run(self, *arguments: str, **environment: str) -> Ended:
+        child = self.start(*arguments, **environment)
+        out, err = child.communicate(timeout=60)
+        return Ended(child.returncode, out, err)
+
+
+def read_until(stream: IO[str] | None, text: str) -> str:
+    """The line that has the text; fails when the stream ends before it comes."""
+    assert stream is not None
+    for line in stream:
+        if text in line:
+            return line
+    raise AssertionError(f"{text!r} never came")
+
+
+def _clean_environment() -> dict[str, str]:
+    ours = ("EVERSINCE_", "FORCE_COLOR")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A shell without key and address in an empty folder."""
+    shell = Shell(_clean_environment(), str(tmp_path))
+    yield shell
+    for child in shell.children:
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+
+@pytest.fixture(scope="module")
+def emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What the line that an emulator prints puts into the environment; one serves a whole file."""
+    shell = Shell(_clean_environment(), str(tmp_path_factory.mktemp("emulator")))
+    emulator = shell.start("emulator", "--port", "0", "--speed", SPEED)
+    line = read_until(emulator.stdout, "export ")
+    yield dict(each.split("=", 1) for each in line.split()[1:])
+    emulator.send_signal(signal.SIGINT)
+    _, err = emulator.communicate(timeout=10)
+    assert (130, "") == (emulator.returncode, err)
+
+
+@pytest.fixture
+def beside(shell: Shell, emulator_settings: dict[str, str]) -> Shell:
+    """A shell that an emulator is running beside, both in compressed time."""
+    shell.env |= emulator_settings
+    return shell

@@ -1,0 +1,83 @@
+"""What a board shows of a production."""
+
+from __future__ import annotations
+
+import pytest
+
+from eversince_async import CreditsLow, StageDone, StageStarted, StatusChanged
+from eversince_async.cli._board import PlainBoard, Row, spell
+
+
+def test_a_row_waits_for_its_slot_before_it_begins():
+    row = Row("mug")
+    assert "waiting for a slot" == row.words
+    assert row.seconds(now=100.0) is None
+
+
+def test_a_row_shows_the_status_and_keeps_the_project():
+    row = Row("mug")
+    row.tell(StageStarted(at=5.0, project_id=None, stage="create"))
+    row.tell(StatusChanged(at=6.0, project_id="proj_1", status="generating", before=None))
+
+    assert ("generating", "proj_1", 10.0) == (row.words, row.project_id, row.seconds(now=15.0))
+
+
+def test_a_bar_never_goes_back():
+    """The agent goes from generating to running again; that is no step back."""
+    row = Row("mug")
+    row.tell(StatusChanged(at=0.0, project_id="proj_1", status="generating", before=None))
+    reached = row.reached
+    row.tell(StatusChanged(at=1.0, project_id="proj_1", status="running", before="generating"))
+
+    assert reached == row.reached
+    assert "running" == row.words
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        StageStarted(at=0.0, project_id="proj_1", stage="settle"),
+        StageDone(at=0.0, project_id="proj_1", stage="settle", seconds=1.0),
+    ],
+)
+def test_what_says_nothing_new_is_not_shown(event):
+    assert not Row("mug").tell(event)
+
+
+def test_a_status_of_tomorrow_is_shown_as_it_is():
+    row = Row("mug")
+    row.tell(StatusChanged(at=0.0, project_id="proj_1", status="pondering", before=None))
+    assert "pondering" == row.words
+
+
+def test_a_warning_is_shown():
+    row = Row("mug")
+    assert row.tell(CreditsLow(at=0.0, project_id="proj_1", warning="Only 42 credits left"))
+    assert "Only 42 credits left" == row.words
+
+
+def test_what_is_done_is_full_and_stands_still():
+    row = Row("mug", began_at=0.0)
+    row.end("done", now=60.0)
+    assert (1.0, 60.0) == (row.reached, row.seconds(now=99.0))
+
+
+def test_what_failed_keeps_its_place():
+    row = Row("mug", reached=0.4, began_at=0.0)
+    row.end("ProjectFailed", now=60.0, went_wrong=True)
+    assert 0.4 == row.reached
+
+
+async def test_in_a_pipe_each_change_is_a_line(capsys):
+    with PlainBoard() as board:
+        row = board.row("mug")
+        row.tell(StatusChanged(at=0.0, project_id="proj_1", status="running", before=None))
+        board.changed(row)
+        board.refresh()
+
+    assert "[    0:00] mug: running (proj_1)\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (61, "1:01"), (3661, "1:01:01")])
+def test_durations_are_spelled_like_clocks(seconds, text):
+    assert text == spell(seconds)
