@@ -87,6 +87,13 @@ if TYPE_CHECKING:
         UploadReference,
         UrlReference,
     )
+    from eversince_async.models.webhooks import (
+        WebhookEvent,
+    )
+    from eversince_async.orchestrator.conversation import (
+        Conversation,
+        Turn,
+    )
     from eversince_async.orchestrator.events import (
         CreditsLow,
         Event,
@@ -115,6 +122,10 @@ if TYPE_CHECKING:
     )
     from eversince_async.session.retry import (
         RetryPolicy,
+    )
+    from eversince_async.webhooks import (
+        WebhookReceiver,
+        verify_signature,
     )
 
 _HOMES: Final = {
@@ -183,6 +194,11 @@ _HOMES: Final = {
         "UploadReference",
         "UrlReference",
     ),
+    "models.webhooks": ("WebhookEvent",),
+    "orchestrator.conversation": (
+        "Conversation",
+        "Turn",
+    ),
     "orchestrator.events": (
         "CreditsLow",
         "Event",
@@ -204,6 +220,10 @@ _HOMES: Final = {
         "RetryScheduled",
     ),
     "session.retry": ("RetryPolicy",),
+    "webhooks": (
+        "WebhookReceiver",
+        "verify_signature",
+    ),
 }
 """Where each public name lives."""
 
@@ -217,6 +237,7 @@ __all__ = [
     "Brief",
     "ConfigurationError",
     "ConnectionFailed",
+    "Conversation",
     "CreditsLow",
     "DownloadFailed",
     "Event",
@@ -268,6 +289,7 @@ __all__ = [
     "TimestampOutsideTolerance",
     "TooManyRequests",
     "TransportError",
+    "Turn",
     "Unauthorized",
     "UnreadableAnswer",
     "UploadReference",
@@ -277,9 +299,12 @@ __all__ = [
     "WaitTimedOut",
     "Waiting",
     "WebhookError",
+    "WebhookEvent",
+    "WebhookReceiver",
     "Workflow",
     "WouldWait",
     "WrongStatus",
+    "verify_signature",
 ]
 
 

@@ -19,6 +19,7 @@ from eversince_async.models.messages import Message, Role, SentMessage
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.sighting import Baseline
 from eversince_async.resources.messages import newest
 
 LOOKS_AFTER: Final = (0.0, 10.0)
@@ -38,6 +39,7 @@ class Outgoing:
         references: Uploads and URLs that go with it.
         extract_content: False passes URLs on without reading them.
         cursor: The newest message that was there before; None when there was none.
+        before: How the project stood when it was to be sent first.
         in_doubt_since: Since when it may have arrived, in loop time; None when it surely has not.
     """
 
@@ -46,6 +48,7 @@ class Outgoing:
     references: Sequence[Reference] | Unset = UNSET
     extract_content: bool | Unset = UNSET
     cursor: str | None
+    before: Baseline
     in_doubt_since: float | None = None
 
 

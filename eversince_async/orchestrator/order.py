@@ -1,5 +1,7 @@
 """What a caller asked for when they asked for a production."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -42,11 +44,13 @@ class Terms:
         wait_for_quota: Whether to wait for another day when today's projects or renders are used up, or to
             raise `QuotaSpent`.
         on_cancel: What becomes of the project when the workflow is cancelled.
+        on_credits_warning: Called with the server's words when credits run low, once for each text.
     """
 
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     wait_for_quota: bool = True
     on_cancel: OnCancel = "leave"
+    on_credits_warning: Callable[[str], object] | None = None
 
     def __attrs_post_init__(self) -> None:
         if self.on_cancel not in {"leave", "cancel"}:
@@ -85,11 +89,17 @@ class Wishes:
     download: Path | None = None
 
 
-def share_options(*, share: ShareOptions | bool) -> ShareOptions | None:
-    """`True` is a page without title and description of its own, `False` none."""
-    if isinstance(share, ShareOptions):
-        return share
-    return ShareOptions() if share else None
+def wishes_of(
+    render: str | None,
+    share: bool | ShareOptions,  # noqa: FBT001 - as the users' argument it stands for
+    download: str | os.PathLike[str] | None,
+) -> Wishes:
+    """From what users pass. For `share`, True is a page without title and description of its own."""
+    return Wishes(
+        render=render,
+        share=share if isinstance(share, ShareOptions) else ShareOptions() if share else None,
+        download=None if download is None else Path(download),
+    )
 
 
 CANCEL_PATIENCE: Final = 10.0

@@ -8,6 +8,7 @@ import attrs
 
 from eversince_async.errors import EversinceError
 from eversince_async.lifecycle import FINAL
+from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, OutputType, Project
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
@@ -21,32 +22,32 @@ async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms:
     The slot is held from the create to the last stage that needs one, so that a production that has begun
     ends before another begins.
     """
-    async with _to_be_cancelled(desk, steps, terms):
+    async with cancelled_too(desk, steps, terms):
         async with steps.slot():
             await steps.create(brief)
-            project = await _rendered(steps, await steps.settle(), wishes)
-        return await _delivered(desk, steps, project, wishes)
+            project = await _rendered(steps, await steps.settle(whole=False), wishes)
+        return await delivered(desk, steps, project, wishes)
 
 
 async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Production:
     """See a project through from where the server says it stands."""
-    async with _to_be_cancelled(desk, steps, terms):
+    async with cancelled_too(desk, steps, terms):
         project = await steps.look()
-        if not project.is_settled or _needs_render(project, wishes):
+        if not project.is_settled or needs_render(project, wishes):
             async with steps.slot():
                 if not project.is_settled:
-                    project = await steps.settle()
+                    project = await steps.settle(whole=False)
                 project = await _rendered(steps, project, wishes)
-        return await _delivered(desk, steps, project, wishes)
+        return await delivered(desk, steps, project, wishes)
 
 
 async def _rendered(steps: Steps, project: Project, wishes: Wishes) -> Project:
-    if wishes.render is None or not _needs_render(project, wishes):
+    if wishes.render is None or not needs_render(project, wishes):
         return project
-    return await steps.render(project, wishes.render)
+    return await steps.render(project, wishes.render, whole=False)
 
 
-def _needs_render(project: Project, wishes: Wishes) -> bool:
+def needs_render(project: Project, wishes: Wishes) -> bool:
     """Whether a settled project has a video still to be rendered.
 
     An autonomous run may have rendered by itself, and a project of single assets has nothing to render.
@@ -58,13 +59,19 @@ def _needs_render(project: Project, wishes: Wishes) -> bool:
     )
 
 
-async def _delivered(desk: Desk, steps: Steps, project: Project, wishes: Wishes) -> Production:
+async def delivered(
+    desk: Desk, steps: Steps, project: Project, wishes: Wishes, *, variation: Variation | None = None
+) -> Production:
+    """Share and download what there is, and gather it all."""
+    if project.receipt is None:  # an outline from a list, which was enough to go on; this holds no slot
+        project = await steps.look()
     has_video = project.assembled_url is not None
     share = await steps.share(project.id, wishes.share) if wishes.share is not None and has_video else None
     only_assets = project.output_type == OutputType.ASSETS
     production = Production(
         project=project,
         share=share,
+        variation=variation,
         assets=await steps.assets(project.id) if only_assets else (),
         timings=steps.timings,
         request_ids=tuple(steps.request_ids),
@@ -78,14 +85,19 @@ async def _delivered(desk: Desk, steps: Steps, project: Project, wishes: Wishes)
 
 
 @asynccontextmanager
-async def _to_be_cancelled(desk: Desk, steps: Steps, terms: Terms) -> AsyncGenerator[None, None]:
+async def cancelled_too(desk: Desk, steps: Steps, terms: Terms) -> AsyncGenerator[None, None]:
     """Cancel the project, too, when the workflow is cancelled, if these are the terms."""
     try:
         yield
     except asyncio.CancelledError:
-        if terms.on_cancel == "cancel" and steps.project_id is not None and steps.status not in FINAL:
-            await cancel_remotely(desk, steps.project_id)
+        await cancel_as_agreed(desk, steps, terms)
         raise
+
+
+async def cancel_as_agreed(desk: Desk, steps: Steps, terms: Terms) -> None:
+    """Cancel the project if it exists, may still do something, and these are the terms."""
+    if terms.on_cancel == "cancel" and steps.project_id is not None and steps.status not in FINAL:
+        await cancel_remotely(desk, steps.project_id)
 
 
 async def cancel_remotely(desk: Desk, project_id: str) -> None:

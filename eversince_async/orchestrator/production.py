@@ -11,7 +11,7 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.errors import NotAllowedNow
-from eversince_async.models.content import Asset
+from eversince_async.models.content import Asset, Variation
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk
@@ -29,6 +29,7 @@ class Production:
     Attributes:
         project: The project as it stood at the end.
         share: The public link; None when none was asked for.
+        variation: The variation it is, for one that `eversince.variation` made.
         assets: The single assets, for a project that makes nothing else (`output_type` is `assets`).
         files: What has been downloaded.
         timings: Seconds each stage took.
@@ -37,6 +38,7 @@ class Production:
 
     project: Project
     share: Share | None = None
+    variation: Variation | None = None
     assets: tuple[Asset, ...] = attrs.field(default=(), repr=False)
     files: tuple[Path, ...] = ()
     timings: Mapping[Stage, float] = attrs.field(factory=dict)
@@ -67,6 +69,10 @@ class Production:
     def video_url(self) -> str | None:
         """The video behind the public page, which does not expire; else the `assembled_url`."""
         return self.project.assembled_url if self.share is None else self.share.video_url
+
+    async def variations(self) -> list[Variation]:
+        """All variations of the project as they are now; `eversince.variation` makes another."""
+        return await self._desk.interactive.content.variations(self.project.id)
 
     async def download(self, path: str | os.PathLike[str], *, on_progress: Progress | None = None) -> Path:
         """Download the video.

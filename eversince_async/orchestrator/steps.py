@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import attrs
+
 from eversince_async.errors import (
     EversinceError,
     ProjectCancelled,
@@ -19,23 +21,25 @@ from eversince_async.errors import (
     RateLimited,
     RenderProducedNothing,
     WaitTimedOut,
+    WouldWait,
 )
 from eversince_async.governor import Lease, QuotaName, Taken
-from eversince_async.lifecycle import ProjectStatus
+from eversince_async.lifecycle import FINAL, ProjectStatus
 from eversince_async.models._base import UNSET, Response, Unset
 from eversince_async.models.content import Asset
 from eversince_async.models.output import Share
-from eversince_async.models.projects import Brief, CreatedProject, Project
+from eversince_async.models.projects import Brief, CreatedProject, ExpectedOutput, Project
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.doubt import is_in_doubt
 from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, StageStarted, StatusChanged
+from eversince_async.orchestrator.foresight import UnderWay
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.messaging import Outgoing, deliver, newest_message
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions, Terms
 from eversince_async.orchestrator.sighting import Baseline, Sighting
 from eversince_async.orchestrator.workflow import Emit
-from eversince_async.session.observers import RequestSent
+from eversince_async.session.observers import RequestSent, tell
 
 R = TypeVar("R", bound=Response)
 
@@ -65,6 +69,8 @@ class Steps:
         self._emit = emit
         self._warnings = set[str]()
         self._began = self._now()
+        self._run: UnderWay | None = None
+        self._makes_video = False
         self._lease: Lease | None = None
         self.handle: Callable[[], Handle] | None = None
 
@@ -87,10 +93,17 @@ class Steps:
                 self._desk.governor.noted_credits(created.credits_balance)
             if self._lease is not None:
                 self._lease.bind(created.id)
+            if not created.existed:
+                self._run = UnderWay("settle", self._now())
+            self._makes_video = brief.expected_output == ExpectedOutput.ASSEMBLED
         return created
 
-    async def settle(self) -> Project:
+    async def settle(self, *, whole: bool = True) -> Project:
         """Wait until the agent's run is over.
+
+        Args:
+            whole: False for a record that need hold no more than what tells how to go on. It is whole, and
+                has a receipt, where a look at the project alone has brought it.
 
         Raises:
             ProjectFailed: It failed.
@@ -98,9 +111,11 @@ class Steps:
             WaitTimedOut: It takes longer than allowed; the project goes on.
         """
         async with self.stage("settle"), self._within(self._terms.timeouts.settle, "the agent's run"):
-            while not (seen := await self._sight()).is_settled:
-                pass
-            return await self.in_full(seen)
+            before = self._now()
+            while not (seen := await self._sight(self._run)).is_settled:
+                before = seen.asked_at
+            self._learn(self._run, before, seen)
+            return await self._in_full_or_enough(seen, whole=whole)
 
     async def message(
         self, project: Project, text: str, references: Sequence[Reference] | Unset = UNSET
@@ -112,21 +127,26 @@ class Steps:
             ProjectFailed: The agent failed over it.
             WaitTimedOut: It takes longer than allowed; the agent goes on.
         """
-        cursor = await newest_message(self._desk, project.id)
-        outgoing = Outgoing(project_id=project.id, text=text, references=references, cursor=cursor)
+        outgoing = Outgoing(
+            project_id=project.id,
+            text=text,
+            references=references,
+            cursor=await newest_message(self._desk, project.id),
+            before=Baseline.before(project, self._now()),
+        )
         async with self.stage("message"):
-            return await self.answered(await self.say(project, outgoing))
+            return await self.answered(await self.say(outgoing))
 
-    async def say(self, project: Project, outgoing: Outgoing) -> Baseline:
+    async def say(self, outgoing: Outgoing) -> Baseline:
         """Send a message, once; return what `answered` waits by.
 
         Raises:
             StatusConflict: The project takes no messages now.
         """
-        async with self.slot():  # what the agent then does holds it, not we
+        async with self.slot():  # what the agent then does keeps it, not we
             await deliver(self._desk, outgoing, write=self._written, until_settled=self._until_settled)
         self._saw(ProjectStatus.RUNNING)
-        return Baseline.before(project, self._now())
+        return attrs.evolve(outgoing.before, asked_at=self._now())
 
     async def answered(self, baseline: Baseline) -> Project:
         """Wait until the agent has dealt with a message.
@@ -138,8 +158,13 @@ class Steps:
         async with self._within(self._terms.timeouts.settle, "the agent's run"):
             return await self.in_full(await self._over(baseline))
 
-    async def render(self, project: Project, quality: str) -> Project:
+    async def render(self, project: Project, quality: str, *, whole: bool = True) -> Project:
         """Render the project and wait for the video.
+
+        Args:
+            project: The project as it stands.
+            quality: `1080p` or `4k`.
+            whole: As for `settle`.
 
         Raises:
             StatusConflict: It is not idle.
@@ -153,7 +178,8 @@ class Steps:
             baseline = Baseline.before(project, self._now())
             self._saw(ProjectStatus.RENDERING)
             async with self._within(self._terms.timeouts.render, "the render"):
-                finished = await self.in_full(await self._over(baseline))
+                seen = await self._over(baseline, UnderWay("render", baseline.asked_at))
+                finished = await self._in_full_or_enough(seen, whole=whole)
             if finished.assembled_url is None or not baseline.has_changed(Sighting.of(finished, self._now())):
                 raise RenderProducedNothing(
                     "the render ended without a video",
@@ -211,6 +237,12 @@ class Steps:
             )
         return project
 
+    async def _in_full_or_enough(self, seen: Sighting, *, whole: bool) -> Project:
+        """As `in_full`, but without asking for what a list has told already."""
+        if seen.project is None and not whole and seen.tells_enough(makes_video=self._makes_video):
+            return seen.outline()
+        return await self.in_full(seen)
+
     # -- Stages -----------------------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -254,9 +286,16 @@ class Steps:
 
     async def _take_slot(self) -> Lease:
         if self._lease is None:
-            self._lease = await self._desk.governor.slots.acquire(
-                self.key, project_id=self.project_id, in_flight=self.project_id is not None
-            )
+            slots, in_flight = self._desk.governor.slots, self.project_id is not None
+            try:
+                self._lease = await slots.acquire(
+                    self.key, project_id=self.project_id, in_flight=in_flight, wait=False
+                )
+            except WouldWait:
+                with self._desk.watcher.seeking_slot:
+                    self._lease = await slots.acquire(
+                        self.key, project_id=self.project_id, in_flight=in_flight
+                    )
         return self._lease
 
     def _leave_slot(self) -> None:
@@ -350,13 +389,14 @@ class Steps:
 
     # -- Looking ----------------------------------------------------------------------------------------
 
-    async def _sight(self) -> Sighting:
+    async def _sight(self, stage: UnderWay | None = None) -> Sighting:
         """The next look at the project, at its pace."""
         assert self.project_id is not None
         watcher = self._desk.watcher
         seen = await watcher.sight(
             self.project_id,
-            due_at=self._now() + watcher.schedule.interval(self.status),
+            status=self.status,
+            stage=stage,
             missing_until=self._began + watcher.schedule.grace,
         )
         self._saw(seen.status)
@@ -369,16 +409,23 @@ class Steps:
             while not (await self._sight()).is_settled:
                 pass
 
-    async def _over(self, baseline: Baseline) -> Sighting:
+    async def _over(self, baseline: Baseline, stage: UnderWay | None = None) -> Sighting:
         """Wait until what was asked for at the baseline is over, by evidence."""
-        began = False
+        began, before = False, self._now()
         too_late = baseline.asked_at + self._desk.watcher.schedule.grace
         while True:
-            seen = await self._sight()
+            seen = await self._sight(stage)
             if not seen.is_settled:
                 began = True
             elif began or baseline.has_changed(seen) or seen.asked_at > too_late:
+                self._learn(stage, before, seen)
                 return seen
+            before = seen.asked_at
+
+    def _learn(self, stage: UnderWay | None, before: float, seen: Sighting) -> None:
+        """Remember how long a stage took that ended well, between two looks."""
+        if stage is not None and seen.status not in FINAL:
+            self._desk.watcher.foresight.learn(stage.kind, (before + seen.asked_at) / 2 - stage.began_at)
 
     def _saw(self, status: ProjectStatus | str) -> None:
         before, self.status = self.status, status
@@ -393,6 +440,8 @@ class Steps:
         if warning is not None and warning not in self._warnings:
             self._warnings.add(warning)
             self._emit(CreditsLow(at=self._now(), project_id=project.id, warning=warning))
+            if self._terms.on_credits_warning is not None:
+                tell(self._terms.on_credits_warning, warning)
 
     @staticmethod
     def _now() -> float:

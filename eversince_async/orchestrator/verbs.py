@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 from eversince_async.errors import InvalidRequest
@@ -12,10 +11,11 @@ from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.discovery import Estimate, Operation
 from eversince_async.models.output import Share
 from eversince_async.models.projects import AdoptedProject, Brief, Project
+from eversince_async.orchestrator.conversing import Conversing
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.handle import Handle
-from eversince_async.orchestrator.order import OnCancel, ShareOptions, Terms, Timeouts, Wishes, share_options
+from eversince_async.orchestrator.order import OnCancel, ShareOptions, Terms, Timeouts, Wishes, wishes_of
 from eversince_async.orchestrator.producing import produce, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
@@ -25,7 +25,7 @@ from eversince_async.resources._brief import BriefOptions, brief_of
 T = TypeVar("T")
 
 
-class Verbs:
+class Verbs(Conversing):
     """Workflows over a desk."""
 
     _desk: Desk
@@ -74,7 +74,7 @@ class Verbs:
             EversinceError: Whatever a single call may raise.
         """
         whole = brief_of(brief, options)
-        wishes = _wishes(render, share, download)
+        wishes = wishes_of(render, share, download)
         terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota, on_cancel=on_cancel)
         return self._producing(whole, wishes, terms)
 
@@ -139,7 +139,7 @@ class Verbs:
         """
         terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota, on_cancel=on_cancel)
         if isinstance(project, str):
-            handle = Handle(key=project, project_id=project, wishes=_wishes(render, share, download))
+            handle = Handle(key=project, project_id=project, wishes=wishes_of(render, share, download))
         else:
             handle = project if isinstance(project, Handle) else Handle.from_json(project)
         if handle.project_id is not None:
@@ -308,15 +308,3 @@ class Verbs:
                 return await running
         finally:
             self._desk.unlisten(steps.key)
-
-
-def _wishes(
-    render: str | None,
-    share: bool | ShareOptions,  # noqa: FBT001 - as the users' argument it stands for
-    download: str | os.PathLike[str] | None,
-) -> Wishes:
-    return Wishes(
-        render=render,
-        share=share_options(share=share),
-        download=None if download is None else Path(download),
-    )

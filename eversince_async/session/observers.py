@@ -89,7 +89,8 @@ class Observers:
     def request(self, record: RequestSent) -> None:
         """Tell that a request leaves."""
         logger.debug("%s: %s %s (attempt %d)", record.endpoint, record.method, record.path, record.attempt)
-        _tell(self.on_request, record)
+        for listener in self.on_request:
+            tell(listener, record)
 
     def response(self, record: AnswerReceived) -> None:
         """Tell that an answer came."""
@@ -100,7 +101,8 @@ class Observers:
             record.elapsed,
             record.receipt.request_id,
         )
-        _tell(self.on_response, record)
+        for listener in self.on_response:
+            tell(listener, record)
 
     def retry(self, record: RetryScheduled) -> None:
         """Tell that a call is going to be repeated."""
@@ -111,12 +113,13 @@ class Observers:
             record.wait,
             record.reason,
         )
-        _tell(self.on_retry, record)
+        for listener in self.on_retry:
+            tell(listener, record)
 
 
-def _tell(listeners: tuple[Callable[[E], object], ...], record: E) -> None:
-    for listener in listeners:
-        try:
-            listener(record)
-        except Exception:
-            logger.exception("an observer failed on %s", type(record).__name__)
+def tell(listener: Callable[[E], object], news: E) -> None:
+    """Call a listener; its mistakes are logged and break nothing."""
+    try:
+        listener(news)
+    except Exception:
+        logger.exception("an observer failed on %s", type(news).__name__)

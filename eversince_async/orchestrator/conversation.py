@@ -1,0 +1,372 @@
+"""Making a video in conversation with the agent: it works, asks, and goes on when it is answered."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import attrs
+
+from eversince_async.errors import ConfigurationError, NotAllowedNow, StatusConflict
+from eversince_async.models._base import UNSET, Unset
+from eversince_async.models.content import Asset, Variation
+from eversince_async.models.messages import Message, Role
+from eversince_async.models.projects import Brief, Mode, OutputType, Project, ProjectSettings
+from eversince_async.models.references import Reference
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.messaging import Outgoing, newest_message
+from eversince_async.orchestrator.order import ShareOptions, Terms, wishes_of
+from eversince_async.orchestrator.producing import cancel_as_agreed, cancelled_too, delivered
+from eversince_async.orchestrator.production import Production
+from eversince_async.orchestrator.sighting import Baseline, place
+from eversince_async.orchestrator.steps import Steps
+from eversince_async.orchestrator.varying import activated, new_variation
+from eversince_async.orchestrator.workflow import Emit
+from eversince_async.resources.messages import newest
+
+APPROVAL: Final = "Approved. Please go on."
+"""What `Turn.approve` says: the API knows no approval but a message."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Turn:
+    """The agent has stopped, and it is a person's turn. However long that takes, no slot is held.
+
+    Attributes:
+        number: 1 for the first turn of this conversation.
+        message: What the agent says, mostly a question; empty if it said nothing.
+        project: The project as it stands.
+        messages: What was said since the last turn, by anybody, internal markers left out.
+        assets: What was made since the last turn.
+    """
+
+    number: int
+    message: str
+    project: Project = attrs.field(repr=False)
+    messages: tuple[Message, ...] = attrs.field(repr=False)
+    assets: tuple[Asset, ...] = attrs.field(repr=False)
+    _conversation: "Conversation" = attrs.field(repr=False)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether something was said to the agent since."""
+        return self._conversation.current is not self
+
+    async def reply(
+        self,
+        text: str,
+        *,
+        references: Sequence[Reference] | Unset = UNSET,
+        extract_content: bool | Unset = UNSET,
+    ) -> None:
+        """Answer, and let the agent work on; the conversation's next turn comes when it has.
+
+        Raises:
+            NotAllowedNow: This turn has been answered.
+            EversinceError: As for `Conversation.say`.
+        """
+        if self.is_answered:
+            raise NotAllowedNow(
+                "this turn has been answered; take the conversation's next one",
+                project_id=self.project.id,
+                status=self.project.status,
+            )
+        await self._conversation.say(text, references=references, extract_content=extract_content)
+
+    async def approve(self) -> None:
+        """Agree to what the agent proposes: says "Approved. Please go on.".
+
+        It sets the agent to work, which costs credits. When there is nothing left to make, finish the
+        conversation instead.
+        """
+        await self.reply(APPROVAL)
+
+
+class Conversation:
+    """A project made together with its agent, turn by turn.
+
+    ```python
+    async with eversince.converse("A film about our bakery") as conversation:
+        async for turn in conversation:
+            answer = input(f"{turn.message} ")
+            if not answer:
+                break
+            await turn.reply(answer)
+        film = await conversation.finish(download="bakery.mp4")
+    ```
+
+    The loop ends by itself when a turn is left unanswered. The project outlives the conversation:
+    `eversince.converse_with(project_id)` takes it up again, in another process or next week.
+
+    Use it in one task at a time. Cancelling leaves it as it is: what was being waited for can be waited for
+    again, and a message that may have been sent is looked for before it is sent again.
+    """
+
+    def __init__(
+        self, desk: Desk, project: Brief | str, terms: Terms, emit: Emit, *, after: str | None = None
+    ) -> None:
+        self._desk = desk
+        self._begins_with = project
+        self._terms = terms
+        self._emit = emit
+        self._cursor = after
+        self._steps: Steps | None = None
+        self._turns = 0
+        self._turn: Turn | None = None
+        self._outgoing: Outgoing | None = None  # in doubt
+        self._baseline: Baseline | None = None  # of what the agent is at work on
+        self._outdated: str | None = None  # the video that was there when we last asked for something else
+        self._known_assets = set[tuple[str, str]]()
+
+    def __repr__(self) -> str:
+        steps = self._steps
+        which = "not begun" if steps is None else f"with {steps.project_id}, {steps.status}"
+        return f"<Conversation {which}>"
+
+    @property
+    def project_id(self) -> str:
+        """The project; keep it to take the conversation up again."""
+        project_id = self._going.project_id
+        assert project_id is not None
+        return project_id
+
+    @property
+    def cursor(self) -> str | None:
+        """The newest message the turns have shown; give it to `converse_with` to see only newer ones."""
+        return self._cursor
+
+    @property
+    def current(self) -> Turn | None:
+        """The turn that waits for an answer; None while the agent has the word."""
+        return self._turn
+
+    # -- Beginning and ending ---------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._steps is not None:
+            raise ConfigurationError("this conversation has begun already")
+        begins_with = self._begins_with
+        if isinstance(begins_with, str):
+            self._steps = Steps(self._desk, self._terms, self._emit, key=begins_with, project_id=begins_with)
+            await self._steps.peek()
+            return self
+        key = str(begins_with.idempotency_key)
+        self._steps = steps = Steps(self._desk, self._terms, self._emit, key=key)
+        agreed = cancelled_too(self._desk, steps, self._terms)
+        async with agreed, self._desk.helping_to_buy(), steps.slot():  # an active project keeps it by itself
+            await steps.create(begins_with)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(exc, asyncio.CancelledError):
+            await cancel_as_agreed(self._desk, self._going, self._terms)
+
+    async def finish(
+        self,
+        *,
+        render: str | None = "1080p",
+        share: bool | ShareOptions = True,
+        download: str | os.PathLike[str] | None = None,
+    ) -> Production:
+        """Render, share and download what the conversation has come to, like any production.
+
+        Waits for the agent first, if it is at work. A video that was there before the last message is
+        rendered anew.
+
+        Args:
+            render: Quality of the video, `1080p` or `4k`; None for no render.
+            share: Whether to make a public link; or its title and description.
+            download: A file, or an existing folder.
+
+        Raises:
+            EversinceError: As for `eversince.produce`.
+        """
+        wishes = wishes_of(render, share, download)
+        async with self._desk.helping_to_buy():
+            steps, project = self._going, await self._at_rest()
+            is_old = place(project.assembled_url) in {None, self._outdated}
+            if wishes.render is not None and is_old and project.output_type != OutputType.ASSETS:
+                async with steps.slot():
+                    project = await steps.render(project, wishes.render)
+            return await delivered(self._desk, steps, project, wishes)
+
+    async def hand_over(self) -> str | None:
+        """Hand the project over to the studio: the agent waits for nobody here any more.
+
+        Returns:
+            Where a person goes on, in the studio.
+
+        Raises:
+            StatusConflict: The agent is at work.
+        """
+        await self.settings(mode=Mode.NONE)
+        return (await self._going.peek()).project_url
+
+    # -- Turns ------------------------------------------------------------------------------------------
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Turn:
+        if self._turn is not None:  # it was left unanswered
+            raise StopAsyncIteration
+        return await self.turn()
+
+    async def turn(self) -> Turn:
+        """The turn that waits for an answer; else wait until the agent has stopped for the next one.
+
+        Raises:
+            ProjectFailed: The agent failed. Some servers take a message all the same: `say` it.
+            ProjectCancelled: The project was cancelled.
+            WaitTimedOut: The agent takes longer than allowed; ask again to wait on.
+        """
+        if self._turn is None:
+            async with self._desk.helping_to_buy():
+                project = await self._at_rest()
+                messages, assets = await self._new_messages(), await self._new_assets()
+            if messages:
+                self._cursor = newest(messages).id
+            self._known_assets.update((asset.ref, asset.url) for asset in assets)
+            self._turns += 1
+            self._turn = Turn(
+                number=self._turns,
+                message=project.agent_message or _last_words(messages),
+                project=project,
+                messages=tuple(message for message in messages if not message.is_marker),
+                assets=assets,
+                conversation=self,
+            )
+        return self._turn
+
+    async def say(
+        self,
+        text: str,
+        *,
+        references: Sequence[Reference] | Unset = UNSET,
+        extract_content: bool | Unset = UNSET,
+    ) -> None:
+        """Say something to the agent, whether or not it has asked; it goes to work on it.
+
+        A slot is waited for, before new productions. When it is not known whether the message has
+        arrived, that is found out first, so that it is neither lost nor sent twice.
+
+        Args:
+            text: 1 to 8,000 characters.
+            references: Uploads and URLs, as for `messages.send`.
+            extract_content: False passes URLs on without reading them.
+
+        Raises:
+            NotAllowedNow: The agent is at work, perhaps because somebody has answered it in the studio (the
+                next turn comes when it has stopped), or takes no messages in this status.
+            InsufficientCredits: With the balance and what can be bought.
+        """
+        steps, project = self._going, await self._going.peek()
+        outgoing = await self._addressed(project, text, references, extract_content=extract_content)
+        if project.is_active and outgoing.in_doubt_since is None:
+            self._turn = None
+            raise _not_now(project, "the agent is at work; the next turn comes when it has stopped")
+        self._outgoing = outgoing
+        try:
+            async with self._desk.helping_to_buy():
+                self._baseline = await steps.say(outgoing)
+        except StatusConflict as refusal:
+            raise _not_now(project, f"it takes no message: {refusal.message}") from refusal
+        self._outdated = outgoing.before.video
+        self._outgoing = self._turn = None
+
+    async def settings(self, **changes: Any) -> ProjectSettings:
+        """Change the project's settings between turns: everything that `projects.settings` takes.
+
+        Raises:
+            StatusConflict: The agent is at work.
+        """
+        return await self._desk.interactive.projects.settings(self.project_id, **changes)
+
+    async def variation(self, text: str) -> Variation:
+        """Ask for a variation, wait until it is made, and make it the active one: `finish` renders that.
+
+        Args:
+            text: E.g. "Create a 9:16 version for TikTok".
+
+        Raises:
+            NotAllowedNow: The agent made none; its answer is in the error and in the next turn.
+        """
+        async with self._desk.helping_to_buy():
+            steps, project = self._going, await self._at_rest()
+            self._outdated, self._turn = place(project.assembled_url), None
+            async with steps.slot():
+                project, made = await new_variation(self._desk, steps, project, text)
+                _, made = await activated(self._desk, steps, project, made)
+        return made
+
+    # -- Inside -----------------------------------------------------------------------------------------
+
+    @property
+    def _going(self) -> Steps:
+        if self._steps is None:
+            raise ConfigurationError("open the conversation with `async with` first")
+        return self._steps
+
+    async def _at_rest(self) -> Project:
+        """The project once the agent has stopped."""
+        steps = self._going
+        if self._baseline is not None:
+            async with steps.stage("message"):
+                project = await steps.answered(self._baseline)
+            self._baseline = None
+            return project
+        project = await steps.look()
+        return project if project.is_settled else await steps.settle()
+
+    async def _addressed(
+        self,
+        project: Project,
+        text: str,
+        references: Sequence[Reference] | Unset,
+        *,
+        extract_content: bool | Unset,
+    ) -> Outgoing:
+        """A message to send: the one in doubt, if this is it again."""
+        in_doubt = self._outgoing
+        if in_doubt is not None and in_doubt.in_doubt_since is not None and in_doubt.text == text:
+            return in_doubt
+        if self._turn is None:  # something may have been said since the cursor was read
+            cursor = await newest_message(self._desk, project.id)
+        else:
+            cursor = self._cursor
+        return Outgoing(
+            project_id=project.id,
+            text=text,
+            references=references,
+            extract_content=extract_content,
+            cursor=cursor,
+            before=Baseline.before(project, now()),
+        )
+
+    async def _new_messages(self) -> tuple[Message, ...]:
+        """What was said after the cursor; without one, the latest page of the conversation."""
+        messages = self._desk.api.messages
+        if self._cursor is None:
+            return (await messages.list(self.project_id)).messages
+        return tuple(
+            [message async for message in messages.iter(self.project_id, after=self._cursor, markers=True)]
+        )
+
+    async def _new_assets(self) -> tuple[Asset, ...]:
+        assets = await self._going.assets(self.project_id)
+        return tuple(asset for asset in assets if (asset.ref, asset.url) not in self._known_assets)
+
+
+def _not_now(project: Project, reason: str) -> NotAllowedNow:
+    return NotAllowedNow(reason, project_id=project.id, status=project.status)
+
+
+def _last_words(messages: Sequence[Message]) -> str:
+    said = [message for message in messages if message.role == Role.ASSISTANT and not message.is_marker]
+    return newest(said).content if said else ""

@@ -1,0 +1,147 @@
+"""What the client can do in conversation with the agent, as users call it."""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, Unpack
+
+import attrs
+
+from eversince_async.models._base import UNSET
+from eversince_async.models.projects import AdoptedProject, Brief, Mode, Project
+from eversince_async.orchestrator.conversation import Conversation
+from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.events import Event
+from eversince_async.orchestrator.order import OnCancel, ShareOptions, Terms, Timeouts, wishes_of
+from eversince_async.orchestrator.production import Production
+from eversince_async.orchestrator.steps import Steps
+from eversince_async.orchestrator.varying import vary
+from eversince_async.orchestrator.workflow import Workflow
+from eversince_async.resources._brief import BriefOptions, brief_of
+from eversince_async.session.observers import tell
+
+T = TypeVar("T")
+
+
+class Conversing:
+    """Conversations and variations over a desk."""
+
+    _desk: Desk
+    _stepping: Callable[..., Workflow[Production]]
+
+    def converse(
+        self,
+        brief: str | Brief,
+        *,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        on_cancel: OnCancel = "leave",
+        on_event: Callable[[Event], object] | None = None,
+        **options: Unpack[BriefOptions],
+    ) -> Conversation:
+        """Make a video in conversation with the agent, which stops at decision points and asks.
+
+        `async with eversince.converse(brief) as conversation: async for turn in conversation: …`; entering
+        creates the project in collaborative mode. No slot is held while a person thinks.
+
+        Args:
+            brief: All creative wishes, as for `projects.create`.
+            timeouts: How long to wait for the agent and for a render; thinking does not count.
+            wait_for_quota: As for `produce`.
+            on_cancel: `leave` the project alone, or `cancel` it, too, when the block is cancelled.
+            on_event: Told of what happens meanwhile.
+            **options: Everything else that `projects.create` takes; another `mode`, too.
+
+        Raises:
+            EversinceError: On entering, whatever `projects.create` raises.
+        """
+        whole = brief_of(brief, options)
+        if whole.mode is UNSET:
+            whole = attrs.evolve(whole, mode=Mode.COLLABORATIVE)
+        terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota, on_cancel=on_cancel)
+        return Conversation(self._desk, whole, terms, _telling(on_event))
+
+    def converse_with(
+        self,
+        project: str | Project | AdoptedProject | Production,
+        *,
+        after: str | None = None,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        on_cancel: OnCancel = "leave",
+        on_event: Callable[[Event], object] | None = None,
+    ) -> Conversation:
+        """Take up a conversation, or begin one about a project that is there already.
+
+        Works on every project: one whose conversation another process began, a finished production that is
+        to be changed, one adopted from the studio
+        (`eversince.converse_with(await eversince.adopt(studio_id))`). Where it stands is read from the
+        server; the first turn comes at once if the agent is not at work.
+
+        Args:
+            project: The project or its id.
+            after: The `cursor` of an earlier conversation: the first turn shows only newer messages. Else
+                it shows the latest ones.
+            timeouts: As for `converse`.
+            wait_for_quota: As for `converse`.
+            on_cancel: As for `converse`.
+            on_event: As for `converse`.
+
+        Raises:
+            NotFound: On entering: there is no such project.
+        """
+        terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota, on_cancel=on_cancel)
+        return Conversation(self._desk, _id_of(project), terms, _telling(on_event), after=after)
+
+    def variation(
+        self,
+        project: str | Project | AdoptedProject | Production,
+        text: str,
+        *,
+        render: str | None = "1080p",
+        share: bool | ShareOptions = True,
+        download: str | os.PathLike[str] | None = None,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+    ) -> Workflow[Production]:
+        """Have a variation of a project made, rendered, shared and downloaded: a production of its own.
+
+        The variation is the project's active one afterwards, and the project's `assembled_url` is its
+        video; a share of an earlier video stays what it is.
+
+        Cancelling stops waiting. What the agent is at work on goes on.
+
+        Args:
+            project: A finished production, or a project or its id.
+            text: What to ask the agent for, e.g. "Create a 9:16 version for TikTok".
+            render: As for `produce`; None to stop when the variation is made.
+            share: As for `produce`.
+            download: As for `produce`.
+            timeouts: How long to wait for the agent and for the render.
+            wait_for_quota: As for `produce`.
+
+        Raises:
+            NotAllowedNow: The agent made no variation; its answer is in the error.
+            EversinceError: As for `produce`.
+        """
+        wishes = wishes_of(render, share, download)
+        terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota)
+
+        def run(steps: Steps) -> Awaitable[Production]:
+            return vary(self._desk, steps, text, wishes)
+
+        return self._stepping("variation", _id_of(project), terms, run)
+
+
+def _id_of(project: str | Project | AdoptedProject | Production) -> str:
+    match project:
+        case str():
+            return project
+        case Production():
+            return project.project_id
+        case _:
+            return project.id
+
+
+def _telling(listener: Callable[[Event], object] | None) -> Callable[[Event], None]:
+    """What takes events for a listener, if there is one."""
+    return (lambda event: None) if listener is None else (lambda event: tell(listener, event))
