@@ -1,0 +1,187 @@
+"""`WebhookReceiver`: what an application mounts where the server posts its webhooks."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from eversince_async.errors import ConfigurationError
+from eversince_async.webhooks._asgi import AsgiDoor
+from eversince_async.webhooks.inbox import Subscription
+from eversince_async.webhooks.reception import Keys, Nudged, Reception
+from eversince_async.webhooks.signature import TOLERANCE, Body, Secret, check_tolerance, signing_keys
+from eversince_async.webhooks.verdict import Verdict
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+BODY_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes. A timeline is some 60 KB and an asset 1 KB, but the number of assets has no documented limit."""
+
+ROOM: Final = 256
+"""Events: with all slots in use, some hours of them."""
+
+
+@attrs.frozen(kw_only=True)
+class ReceiverStatistics:
+    """What a receiver has seen so far.
+
+    Attributes:
+        received: Deliveries that were genuine and new.
+        duplicates: Deliveries that had come before.
+        refused: Deliveries refused, by code: `unauthorized`, `validation_error`, `payload_too_large`,
+            `method_not_allowed`, `request_timeout`.
+        dropped: Events that some subscription threw away because the application did not take them in time.
+        subscriptions: Iterations over events under way.
+    """
+
+    received: int
+    duplicates: int
+    refused: Mapping[str, int]
+    dropped: int
+    subscriptions: int
+
+
+class WebhookReceiver:
+    """Receives webhooks: verifies them, wakes whoever waits for the project, hands events to the application.
+
+    ```python
+    receiver = WebhookReceiver(eversince, secret=os.environ["EVERSINCE_WEBHOOK_SECRET"])
+    app.add_route("/webhooks/eversince", receiver.asgi, methods=["POST"])  # FastAPI and Starlette
+    ```
+
+    A webhook is delivered once, within ten seconds or never, so a delivery is answered at once, whatever the
+    application does. It is a hint, too: it may get lost, and come late or out of order. So for the client a
+    genuine one only means to look at the project now, and a production goes by what that look finds.
+
+    What is forged, too old, too big or no event is refused with a 4xx, counted, and has no effect. What has
+    come before within the tolerance is answered 200 and has no effect either. Warnings of one kind are
+    logged (`eversince_async.webhooks`) once a minute at most.
+
+    One receiver belongs to one event loop, that of its client, from its first use on.
+
+    Args:
+        eversince: The client to wake up; None if only `events()` are wanted.
+        secret: The account's signing secret; several while one replaces another.
+        tolerance: Seconds a delivery's timestamp may be off, into the past and into the future. None takes
+            any age.
+        allow_unsigned: Whether to take deliveries without a signature. Whoever knows the address can make
+            these up. If there is a secret, a signature that is there must be right all the same.
+        body_limit: Bytes a body may have; more is not read.
+        room: Events that each iteration over `events()` holds for an application that is slower than they
+            come. When one more comes, the oldest goes: the newest says where a project stands.
+
+    Raises:
+        ConfigurationError: There is no secret and unsigned deliveries are not allowed, or a number makes no
+            sense.
+    """
+
+    def __init__(
+        self,
+        eversince: Nudged | None = None,
+        *,
+        secret: Secret | Iterable[Secret] | None = None,
+        tolerance: float | None = TOLERANCE,
+        allow_unsigned: bool = False,
+        body_limit: int = BODY_LIMIT,
+        room: int = ROOM,
+    ) -> None:
+        if secret is None and not allow_unsigned:
+            raise ConfigurationError(
+                "give the webhook signing secret (support@eversince.ai sets one up for an account), "
+                "or allow_unsigned=True to take what anybody may have made up"
+            )
+        check_tolerance(tolerance)
+        if not body_limit > 0 or not room > 0:
+            raise ConfigurationError("body_limit is bytes, room is events, and both must be positive")
+        self._reception = Reception(
+            eversince,
+            Keys(() if secret is None else signing_keys(secret)),
+            tolerance=tolerance,
+            allow_unsigned=allow_unsigned,
+            body_limit=body_limit,
+            room=room,
+        )
+        self._asgi = AsgiDoor(self._reception)
+
+    def __repr__(self) -> str:
+        seen = self.statistics()
+        refused = sum(seen.refused.values())
+        return f"<WebhookReceiver {seen.received} received, {seen.duplicates} again, {refused} refused>"
+
+    # -- For the application ----------------------------------------------------------------------------
+
+    def events(self, *project_ids: str) -> Subscription:
+        """Hear of the events that arrive from now on: `async for event in receiver.events():`.
+
+        Each call gives an iterator of its own, and each of them gets every event; tasks that share one
+        iterator share its events. They come in order of arrival, which need not be the order in which
+        things happened; read the project before you act on one. The iteration ends with `close()`.
+
+        Args:
+            project_ids: The projects to hear of; all if none is named.
+
+        Raises:
+            ConfigurationError: It is called outside the event loop the receiver belongs to.
+        """
+        self._reception.bind()
+        return self._reception.inbox.subscribe(project_ids)
+
+    def close(self) -> None:
+        """End every iteration over `events()`, after what has arrived.
+
+        The doors below do it when their server shuts down. Deliveries are answered all the same, and the
+        receiver can be used again.
+        """
+        self._reception.inbox.end()
+
+    def statistics(self) -> ReceiverStatistics:
+        """What there was so far."""
+        counts = dict(self._reception.verdicts)
+        return ReceiverStatistics(
+            received=counts.pop("received", 0),
+            duplicates=counts.pop("duplicate", 0),
+            refused={str(code): count for code, count in counts.items()},
+            dropped=self._reception.inbox.dropped,
+            subscriptions=len(self._reception.inbox),
+        )
+
+    # -- Doors ------------------------------------------------------------------------------------------
+
+    @property
+    def asgi(self) -> AsgiDoor:
+        """The receiver as an ASGI application, whatever path it is mounted at."""
+        return self._asgi
+
+    async def aiohttp_handler(self, request: "web.Request") -> "web.StreamResponse":
+        """The receiver as a handler of aiohttp: `app.router.add_post(path, receiver.aiohttp_handler)`."""
+        from eversince_async.webhooks import _aiohttp
+
+        return await _aiohttp.handle(self._reception, request)
+
+    def aiohttp_app(self) -> "web.Application":
+        """The receiver as an application of aiohttp, to run alone or to add as a sub-application.
+
+        It answers at every path, and closes the receiver when it shuts down.
+        """
+        from eversince_async.webhooks import _aiohttp
+
+        return _aiohttp.application(self._reception)
+
+    def receive(self, headers: Mapping[str, str], body: Body) -> Verdict:
+        """Receive a delivery that came through a door of your own; returns what to answer.
+
+        ```python
+        async def eversince_webhook(request):  # a view of Django
+            verdict = receiver.receive(request.headers, request.body)
+            return HttpResponse(verdict.body, status=verdict.status, headers=verdict.headers)
+        ```
+
+        Args:
+            headers: The request's headers.
+            body: Its raw body, before anything parsed it.
+
+        Raises:
+            ConfigurationError: It is called outside the event loop the receiver belongs to.
+        """
+        return self._reception.judge(headers, body)

@@ -1,0 +1,204 @@
+"""What happens to a delivery, whichever door it came through: all of it at once, nothing is awaited."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from eversince_async import clock
+from eversince_async.errors import (
+    ConfigurationError,
+    MalformedEvent,
+    SignatureMismatch,
+    TimestampOutsideTolerance,
+)
+from eversince_async.webhooks.inbox import Inbox
+from eversince_async.webhooks.reading import project_of, read_event
+from eversince_async.webhooks.replays import Replays
+from eversince_async.webhooks.signature import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    Body,
+    verify_signature,
+)
+from eversince_async.webhooks.verdict import Code, Verdict
+
+logger: Final = logging.getLogger("eversince_async.webhooks")
+
+PATIENCE: Final = 10.0
+"""Seconds a body may take to arrive: as long as the server waits for an answer ("Reliability")."""
+
+_REPEAT_WARNING: Final = 60.0
+"""Seconds between two warnings of one kind. The address is public: the log must not be anybody's to fill."""
+
+
+class Nudged(Protocol):
+    """Somebody who looks at a project when told that there is news of it, such as `Eversince`."""
+
+    def nudge(self, project_id: str, /) -> object:
+        """Look at the project now, if anybody waits for it."""
+
+
+class Keys:
+    """Signing keys that no repr shows."""
+
+    __slots__ = ("each",)
+
+    def __init__(self, each: tuple[bytes, ...]) -> None:
+        self.each = each
+
+    def __repr__(self) -> str:
+        return f"<{len(self.each)} signing keys>"
+
+
+class Reception:
+    """Judges deliveries, and passes on what the genuine ones say.
+
+    Attributes:
+        inbox: Where events wait for the application.
+        body_limit: Bytes a body may have.
+        verdicts: How many deliveries there were by what became of them.
+    """
+
+    def __init__(
+        self,
+        eversince: Nudged | None,
+        keys: Keys,
+        *,
+        tolerance: float | None,
+        allow_unsigned: bool,
+        body_limit: int,
+        room: int,
+    ) -> None:
+        self.inbox = Inbox(room)
+        self.body_limit = body_limit
+        self.verdicts: Counter[Code] = Counter()
+        self._eversince = eversince
+        self._keys = keys
+        self._tolerance = tolerance
+        self._allow_unsigned = allow_unsigned
+        # From the first second to the last in which its timestamp is within the tolerance.
+        self._replays = Replays(None if tolerance is None else 2 * tolerance)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._warned_at: dict[str, float] = {}
+        self._told_of_unsigned = False
+
+    def bind(self) -> None:
+        """Belong to the running event loop from now on.
+
+        Raises:
+            ConfigurationError: There is none, or it is not the one this belongs to.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigurationError(
+                "a webhook receiver works inside a running asyncio event loop; "
+                "from another thread, use loop.call_soon_threadsafe"
+            ) from None
+        if self._loop is loop:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            raise ConfigurationError(
+                "this webhook receiver belongs to another event loop; make one for each loop"
+            )
+        self.inbox.abandon()
+        self._loop = loop
+
+    def judge(self, headers: Mapping[str, str], body: Body) -> Verdict:
+        """Verify a delivery and, if it is genuine and new, tell everybody.
+
+        Raises:
+            ConfigurationError: It is called outside the event loop this belongs to.
+        """
+        self.bind()
+        if len(body) > self.body_limit:
+            return self.too_large()
+        timestamp = _header(headers, TIMESTAMP_HEADER)
+        try:
+            self._verify(timestamp, body, _header(headers, SIGNATURE_HEADER))
+        except (SignatureMismatch, TimestampOutsideTolerance) as forged:
+            return self.refuse("unauthorized", str(forged))
+        if self._came_before(timestamp, body):
+            return self._judged(Verdict(code="duplicate"))
+        try:
+            return self._received(body)
+        except MalformedEvent as malformed:
+            # It is genuine all the same, of a revision we do not know. A look finds out what it means.
+            self._nudge(project_of(body))
+            return self.refuse("validation_error", str(malformed))
+
+    def refuse(self, code: Code, message: str) -> Verdict:
+        """Refuse a delivery, and say so in the log now and then."""
+        verdict = self._judged(Verdict(code=code, message=message))
+        self._warn(code, "refused a webhook (%d %s): %s", verdict.status, code, message)
+        return verdict
+
+    def too_large(self) -> Verdict:
+        """Refuse a delivery whose body is over the limit."""
+        return self.refuse("payload_too_large", f"the body is over {self.body_limit:,} bytes")
+
+    def too_slow(self) -> Verdict:
+        """Refuse a delivery whose body does not come."""
+        return self.refuse("request_timeout", f"the body did not arrive within {PATIENCE:g} s")
+
+    def not_a_post(self) -> Verdict:
+        """Refuse what is no delivery at all."""
+        return self.refuse("method_not_allowed", "webhooks are POSTed here")
+
+    # -- Steps ------------------------------------------------------------------------------------------
+
+    def _verify(self, timestamp: str | None, body: Body, signature: str | None) -> None:
+        may_be_unsigned = signature is None or not self._keys.each
+        if not (self._allow_unsigned and may_be_unsigned):
+            verify_signature(self._keys.each, timestamp, body, signature, self._tolerance)
+        elif not self._told_of_unsigned:
+            self._told_of_unsigned = True
+            logger.warning(
+                "taking webhooks that nobody signed, as allow_unsigned says: whoever knows the address can "
+                "make them up; confirm what they say by reading the project"
+            )
+
+    def _came_before(self, timestamp: str | None, body: Body) -> bool:
+        # Only an unsigned one has no timestamp, and then nothing tells a second event from a repetition.
+        return timestamp is not None and self._replays.is_replay(timestamp, body, clock.wall_seconds())
+
+    def _received(self, body: Body) -> Verdict:
+        event = read_event(body)
+        dropped = self.inbox.put(event)
+        if dropped:
+            self._warn(
+                "dropped",
+                "the application does not take webhook events as fast as they come: dropped the oldest of "
+                "%d (%d so far)",
+                self.inbox.room,
+                self.inbox.dropped,
+            )
+        self._nudge(event.id)
+        return self._judged(Verdict(code="received", event=event))
+
+    def _nudge(self, project_id: str | None) -> None:
+        if self._eversince is not None and project_id is not None:
+            self._eversince.nudge(project_id)
+
+    def _judged(self, verdict: Verdict) -> Verdict:
+        self.verdicts[verdict.code] += 1
+        return verdict
+
+    def _warn(self, kind: str, text: str, *facts: object) -> None:
+        now = clock.wall_seconds()
+        if now - self._warned_at.get(kind, -_REPEAT_WARNING) >= _REPEAT_WARNING:
+            self._warned_at[kind] = now
+            logger.warning(text, *facts)
+        else:
+            logger.debug(text, *facts)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    """A header by its name in any case; frameworks differ in what their mappings do about that."""
+    value = headers.get(name)
+    if value is not None:
+        return value
+    wanted = name.lower()
+    return next((value for known, value in headers.items() if known.lower() == wanted), None)
