@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from eversince_async.lifecycle import SETTLED, ProjectStatus
-from eversince_async.models.projects import Project, ProjectSummary
+from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
+from eversince_async.models.projects import ExpectedOutput, Project, ProjectSummary
 
 
 @attrs.frozen(kw_only=True)
@@ -19,6 +19,7 @@ class Sighting:
         asked_at: When the request for it left, in loop time: it cannot know what happened later.
         assembled_url: The rendered video, if there is one.
         updated_at: When the server last changed it.
+        expected_output: What the project is to make, where the list says so.
         project: The whole record, when it was asked for singly; None when it was seen in a list.
     """
 
@@ -27,6 +28,7 @@ class Sighting:
     asked_at: float
     assembled_url: str | None = attrs.field(default=None, repr=False)
     updated_at: datetime | None = None
+    expected_output: str | None = None
     project: Project | None = attrs.field(default=None, repr=False)
 
     @classmethod
@@ -38,6 +40,7 @@ class Sighting:
             asked_at=asked_at,
             assembled_url=seen.assembled_url,
             updated_at=seen.updated_at,
+            expected_output=seen.expected_output if isinstance(seen, ProjectSummary) else None,
             project=seen if isinstance(seen, Project) else None,
         )
 
@@ -45,6 +48,26 @@ class Sighting:
     def is_settled(self) -> bool:
         """Whether nothing more will happen by itself."""
         return self.status in SETTLED
+
+    def tells_enough(self, *, makes_video: bool) -> bool:
+        """Whether a list has told how to go on: the run went well, and there is or will be a video.
+
+        Args:
+            makes_video: Whether the caller asked for one.
+        """
+        if self.status not in SETTLED or self.status in FINAL:
+            return False
+        expected = makes_video or self.expected_output == ExpectedOutput.ASSEMBLED
+        return expected or self.assembled_url is not None
+
+    def outline(self) -> Project:
+        """What a list has told, as a record that has no receipt."""
+        return Project(
+            id=self.project_id,
+            status=self.status,
+            assembled_url=self.assembled_url,
+            updated_at=self.updated_at,
+        )
 
 
 @attrs.frozen(kw_only=True)

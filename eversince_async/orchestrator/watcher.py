@@ -1,12 +1,18 @@
 """The one who looks: all waits of a client share their looks at the server.
 
 Five queued projects polled every 5 s would be 60 requests a minute against 30. So nobody polls alone:
-waiters say which project they wait for and when it is due, and whenever any is due, one look serves all:
+waiters say which project they wait for and how it was seen last, and one look serves all:
 `GET /projects/{id}` when one project is awaited, a list page of up to 100 when several are.
+
+A look is due at the documented interval of whoever is due first. Before that it is taken where it is
+likely to find something, out of requests that nobody else wants (`timing`).
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+import math
+from collections.abc import Callable, Iterable
+from typing import Final
 
 import attrs
 
@@ -19,15 +25,19 @@ from eversince_async.errors import (
     TransportError,
     UnreadableAnswer,
 )
-from eversince_async.governor import Lane
-from eversince_async.lifecycle import ACTIVE
-from eversince_async.limits import PAGE_PROJECTS
+from eversince_async.lifecycle import ACTIVE, SETTLED
 from eversince_async.models.projects import Project, ProjectSummary
-from eversince_async.orchestrator.schedule import PollSchedule
+from eversince_async.orchestrator.foresight import Foresight, UnderWay
+from eversince_async.orchestrator.looks import Looks
+from eversince_async.orchestrator.schedule import CLOSEST, UNKNOWN_EVERY, PollSchedule
 from eversince_async.orchestrator.sighting import Sighting
-from eversince_async.resources.projects import Projects
-from eversince_async.session.observers import RequestSent
+from eversince_async.orchestrator.timing import Timing, Unseen
 from eversince_async.session.session import Session
+
+logger: Final = logging.getLogger("eversince_async")
+
+NUDGE_HOLDS: Final = 60.0
+"""Seconds for which a nudge is remembered that came while nobody waited."""
 
 
 @attrs.define(eq=False)
@@ -35,61 +45,88 @@ class _Wait:
     """Somebody waits for a look at one project."""
 
     due_at: float
+    unseen: Unseen
     missing_until: float
     news: "asyncio.Future[Sighting]"
 
 
 class Watcher:
-    """Looks at projects on behalf of everybody who waits for one.
+    """Looks at projects on behalf of everybody who waits for one, or for a slot that others hold.
 
     At most one look is under way at a time, and none while nobody waits.
+
+    Attributes:
+        schedule: How often it looks.
+        foresight: What it knows of how long stages take; whoever sees one end tells.
+        seeking_slot: `with watcher.seeking_slot:` around a wait for a slot, so that it is seen when a
+            project of others, or one that nobody waits for any more, has settled.
     """
 
     def __init__(self, session: Session, schedule: PollSchedule) -> None:
         self.schedule = schedule
+        self.foresight = Foresight()
+        self.seeking_slot = _Seekers(self._wake, lambda: self._changed.set())
         self._governor = session.governor
-        self._projects = Projects(_noting_departures(session, self._departed))
+        self._looks = Looks(session, self._tell)
+        self._timing = Timing(schedule, session.governor, self.foresight)
         self._waits: dict[str, set[_Wait]] = {}
+        self._nudged: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
-        self._asked_at = 0.0
         self._failing_since: float | None = None
+        self._unknown: set[str] = set()
+        self._sought_since = math.inf  # when looks began to be needed for a slot
+        self._paged_at = -math.inf
+        self._surveyed_at = -math.inf
 
     def __repr__(self) -> str:
         return f"<Watcher of {len(self._waits)} projects>"
 
-    async def sight(self, project_id: str, *, due_at: float, missing_until: float = 0.0) -> Sighting:
+    async def sight(
+        self,
+        project_id: str,
+        *,
+        status: str | None,
+        stage: UnderWay | None = None,
+        missing_until: float = 0.0,
+    ) -> Sighting:
         """Wait for the next look at a project. Cancelling forgets the wait at once.
 
         Args:
             project_id: The project.
-            due_at: When it is due, in loop time; a look for somebody else may come earlier and serves, too.
+            status: Its status as it was seen just now, which says when it is due; None for a new one. A look
+                for somebody else may come earlier and serves, too.
+            stage: The stage whose end is awaited; None when it is not known when it began.
             missing_until: Until when, in loop time, a 404 means that the server has not caught up yet.
 
         Raises:
             ApiError: The server refused for good: the key is not valid, there is no such project.
             TransportError: Looks have failed without a break for longer than the schedule's patience.
         """
-        wait = _Wait(due_at, missing_until, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        due_at = now if project_id in self._nudged else now + self.schedule.interval(status)
+        wait = _Wait(due_at, Unseen(stage, now), missing_until, loop.create_future())
         self._waits.setdefault(project_id, set()).add(wait)
-        self._changed.set()
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_while_awaited(), name="eversince watcher")
+        self._wake()
         try:
             return await wait.news
         finally:
             self._forget(project_id, wait)
 
     def nudge(self, project_id: str) -> None:
-        """Look at a project now, if anybody waits for it: there seems to be news."""
+        """Look at a project now, if anybody waits for it or soon will: there seems to be news."""
+        now = asyncio.get_running_loop().time()
+        self._nudged = {known: at for known, at in self._nudged.items() if at + NUDGE_HOLDS > now}
+        self._nudged[project_id] = now
         for wait in self._waits.get(project_id, ()):
-            wait.due_at = 0.0
+            wait.due_at = now
         self._changed.set()
 
     async def aclose(self) -> None:
         """Stop looking. Waits that are still there are cancelled."""
         for project_id in list(self._waits):
-            for wait in self._take(project_id):
+            for wait in self._waits.pop(project_id):
                 wait.news.cancel()
         if self._looking is not None:
             self._looking.cancel()
@@ -98,79 +135,133 @@ class Watcher:
 
     # -- Deciding when ----------------------------------------------------------------------------------
 
+    def _wake(self) -> None:
+        """Somebody waits: decide anew."""
+        if self._looking is None or self._looking.done():
+            self._changed = asyncio.Event()
+            self._failing_since = None
+            self._looking = asyncio.create_task(self._look_while_awaited(), name="eversince watcher")
+        self._changed.set()
+
     async def _look_while_awaited(self) -> None:
         try:
-            while self._waits:
-                due_at = min(wait.due_at for waits in self._waits.values() for wait in waits)
-                if await self._comes_due(due_at):
-                    await self._look()
-        except EversinceError as failure:  # not one that passes: nobody is served by looking on
+            while self._waits or self.seeking_slot:
+                await self._wait_and_look()
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is those who wait that must learn of it
             self._fail(list(self._waits), failure)
 
-    async def _comes_due(self, due_at: float) -> bool:
-        """Wait until then; False when the waits have changed meanwhile."""
+    async def _wait_and_look(self) -> None:
+        """Look if it is time; else wait until it is, or until something changes that."""
+        now = asyncio.get_running_loop().time()
+        due_at = min(self._due_at(), self._due_for_slot(now))
+        early_at = math.inf
+        if now < due_at and self._failing_since is None:
+            early_at = self._timing.early_at(list(self._unseen()), now, due_at)
+        if now < min(due_at, early_at):
+            await self._sleep_until(min(due_at, early_at, now + UNKNOWN_EVERY))
+            return
+        before, self._timing.looked_at = self._looks.requests, now
+        await self._look(set(self._waits) if now < due_at else self._due_by(now))
+        if now < due_at:
+            self._timing.bought(self._looks.requests - before, now)
+
+    async def _sleep_until(self, when: float) -> None:
         self._changed.clear()
-        if asyncio.get_running_loop().time() >= due_at:
-            return True
         try:
-            async with asyncio.timeout_at(due_at):
+            async with asyncio.timeout_at(when):
                 await self._changed.wait()
         except TimeoutError:
-            return True
-        return False
+            pass
 
-    def _forget(self, project_id: str, wait: _Wait) -> None:
-        waits = self._waits.get(project_id, set())
-        waits.discard(wait)
-        if not waits:
-            self._waits.pop(project_id, None)
-            self._changed.set()
+    def _due_at(self) -> float:
+        return min((wait.due_at for waits in self._waits.values() for wait in waits), default=math.inf)
 
-    def _take(self, project_id: str) -> list[_Wait]:
-        """The waits for a project, which are over now; those cancelled meanwhile left out."""
-        return [wait for wait in self._waits.pop(project_id, ()) if not wait.news.done()]
+    def _due_by(self, now: float) -> set[str]:
+        return {
+            project_id
+            for project_id, waits in self._waits.items()
+            if any(wait.due_at <= now for wait in waits)
+        }
+
+    def _due_for_slot(self, now: float) -> float:
+        """When to look at the list because somebody waits for a slot that is not ours to free."""
+        if not self.seeking_slot or not self._governor.slots.needs_look():
+            self._sought_since = math.inf
+            return math.inf
+        if self._sought_since == math.inf:
+            self._sought_since = now
+        if self._paged_at < self._sought_since:
+            return max(self._sought_since, self._paged_at + CLOSEST)
+        return self._paged_at + UNKNOWN_EVERY
+
+    def _unseen(self) -> Iterable[Unseen]:
+        for waits in self._waits.values():
+            yield from (wait.unseen for wait in waits)
+        if self._sought_since < math.inf:
+            yield Unseen(None, max(self._sought_since, self._paged_at))
 
     # -- Looking ----------------------------------------------------------------------------------------
 
-    async def _look(self) -> None:
-        awaited = set(self._waits)
+    async def _look(self, wanted: set[str]) -> None:
         try:
-            if len(awaited) == 1:
-                await self._look_at(awaited.pop())
+            if len(self._waits) == 1 and self._sought_since == math.inf:
+                await self._look_at(next(iter(self._waits)))
             else:
-                for project_id in awaited - await self._look_at_page():
-                    await self._look_at(project_id)
+                await self._look_at_list(wanted)
         except (TransportError, ServerError, TooManyRequests, UnreadableAnswer) as failure:
             self._absorb(failure)
         else:
             self._failing_since = None
 
+    async def _look_at_list(self, wanted: set[str]) -> None:
+        now = asyncio.get_running_loop().time()
+        missing, complete = await self._looks.through(wanted)
+        self._paged_at = now
+        for project_id in missing & self._waits.keys():
+            await self._look_at(project_id)
+        if self._sought_since < math.inf and not complete and self._surveyed_at + UNKNOWN_EVERY <= now:
+            self._surveyed_at = now
+            await self._looks.survey()
+
     async def _look_at(self, project_id: str) -> None:
         try:
-            self._tell(await self._projects.get(project_id))
+            await self._looks.at(project_id)
         except NotFound as missing:
             self._missing(project_id, missing)
         except ApiError as failure:
-            if isinstance(failure, ServerError | TooManyRequests):
+            if isinstance(failure, ServerError | TooManyRequests) or failure.status == 401:
                 raise
             self._fail([project_id], failure)
 
-    async def _look_at_page(self) -> set[str]:
-        page = await self._projects.list(limit=PAGE_PROJECTS)
-        for project in page.projects:
-            self._tell(project)
-        self._governor.slots.saw_page(
-            [project.id for project in page.projects if project.status in ACTIVE],
-            complete=page.total is not None and page.total <= len(page.projects),
-            asked_at=self._asked_at,
-        )
-        return {project.id for project in page.projects}
+    # -- Telling ----------------------------------------------------------------------------------------
 
-    def _tell(self, project: Project | ProjectSummary) -> None:
-        sighting = Sighting.of(project, self._asked_at)
-        self._governor.slots.observed(project.id, project.status, asked_at=self._asked_at)
-        for wait in self._take(project.id):
-            wait.news.set_result(sighting)
+    def _tell(self, project: Project | ProjectSummary, asked_at: float) -> None:
+        """A look showed a project: tell those who wait, unless they know something newer."""
+        self._governor.observed(project.id, project.status, asked_at=asked_at)
+        if self._nudged.get(project.id, math.inf) <= asked_at:
+            del self._nudged[project.id]
+        waits = self._waits.get(project.id)
+        if waits is None:
+            return
+        self._warn_of(project)
+        sighting = Sighting.of(project, asked_at)
+        for wait in [wait for wait in waits if wait.unseen.seen_at <= asked_at]:
+            waits.discard(wait)
+            if not wait.news.done():
+                wait.news.set_result(sighting)
+        if not waits:
+            del self._waits[project.id]
+
+    def _warn_of(self, project: Project | ProjectSummary) -> None:
+        status = project.status
+        if status in ACTIVE or status in SETTLED or status in self._unknown:
+            return
+        self._unknown.add(status)
+        logger.warning(
+            "project %s has a status this version does not know, %r: it is watched like a running one",
+            project.id,
+            str(status),
+        )
 
     def _missing(self, project_id: str, missing: NotFound) -> None:
         """A project that was only just created may not be visible yet; any other does not exist."""
@@ -178,7 +269,7 @@ class Watcher:
         waits = self._waits.get(project_id, set())
         if any(now < wait.missing_until for wait in waits):
             for wait in waits:
-                wait.due_at = now + self.schedule.interval(None)
+                wait.due_at = now + CLOSEST
         else:
             self._fail([project_id], missing)
 
@@ -192,18 +283,41 @@ class Watcher:
             self._fail(list(self._waits), failure)
         for waits in self._waits.values():
             for wait in waits:
-                wait.due_at = max(wait.due_at, now + self.schedule.interval(None))
+                wait.due_at = max(wait.due_at, now + CLOSEST)
 
-    def _fail(self, project_ids: list[str], failure: EversinceError) -> None:
+    def _fail(self, project_ids: list[str], failure: Exception) -> None:
         for project_id in project_ids:
-            for wait in self._take(project_id):
-                wait.news.set_exception(failure)
+            for wait in self._waits.pop(project_id, ()):
+                if not wait.news.done():
+                    wait.news.set_exception(failure)
 
-    def _departed(self, _: RequestSent) -> None:
-        self._asked_at = asyncio.get_running_loop().time()
+    def _forget(self, project_id: str, wait: _Wait) -> None:
+        waits = self._waits.get(project_id)
+        if waits is None or wait not in waits:
+            return
+        waits.discard(wait)
+        if not waits:
+            del self._waits[project_id]
+        self._changed.set()
 
 
-def _noting_departures(session: Session, note: Callable[[RequestSent], None]) -> Session:
-    observers = session.observers
-    listening = attrs.evolve(observers, on_request=(*observers.on_request, note))
-    return attrs.evolve(session, lane=Lane.POLL, observers=listening)
+class _Seekers:
+    """Counts those who wait for a slot."""
+
+    def __init__(self, first_came: Callable[[], None], last_left: Callable[[], None]) -> None:
+        self._first_came = first_came
+        self._last_left = last_left
+        self._count = 0
+
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def __enter__(self) -> None:
+        self._count += 1
+        if self._count == 1:
+            self._first_came()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._last_left()

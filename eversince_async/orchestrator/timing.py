@@ -1,0 +1,93 @@
+"""When the next look is: at the latest when one is due, earlier where that pays and nobody minds."""
+
+import math
+from collections import deque
+from collections.abc import Collection
+from typing import Final
+
+import attrs
+
+from eversince_async.governor import AccountGovernor, Lane
+from eversince_async.limits import REQUEST_WINDOW
+from eversince_async.orchestrator.foresight import Foresight, UnderWay
+from eversince_async.orchestrator.schedule import CLOSEST, PollSchedule
+
+PRICE: Final = 0.2
+"""Seconds of waiting that an early look must be expected to save. With it one video is looked at every 10
+to 20 s, and five busy slots every 5; a look that most likely finds nothing new is left out."""
+
+STEP: Final = 1.0
+"""Seconds between the moments that are considered for an early look."""
+
+
+@attrs.frozen
+class Unseen:
+    """Something that may have ended since it was seen last.
+
+    Attributes:
+        stage: The stage whose end is awaited; None when nothing is known of it.
+        seen_at: When it was seen last, in loop time: then it was not over.
+    """
+
+    stage: UnderWay | None
+    seen_at: float
+
+
+class Timing:
+    """Decides about looks before they are due.
+
+    Attributes:
+        looked_at: When the last look began, in loop time.
+    """
+
+    def __init__(self, schedule: PollSchedule, governor: AccountGovernor, foresight: Foresight) -> None:
+        self.looked_at = -math.inf
+        self._schedule = schedule
+        self._governor = governor
+        self._foresight = foresight
+        self._bought: deque[float] = deque()
+
+    def early_at(self, unseen: Collection[Unseen], now: float, due_at: float) -> float:
+        """When a look before `due_at` pays and can be afforded, as things stand; infinite: not at all."""
+        if not self._schedule.spare:
+            return math.inf
+        earliest = max(self.looked_at + CLOSEST, self._affordable_at(now))
+        if earliest >= due_at:
+            return math.inf
+        pays_at = self._pays_at(unseen, earliest, due_at)
+        return pays_at if pays_at == math.inf else max(pays_at, self._governor.expected_at(Lane.POLL))
+
+    def bought(self, requests: int, now: float) -> None:
+        """An early look has taken so many requests."""
+        self._bought.extend([now] * requests)
+
+    def _affordable_at(self, now: float) -> float:
+        """When early looks have used less than their share of the budget."""
+        while self._bought and self._bought[0] + REQUEST_WINDOW <= now:
+            self._bought.popleft()
+        share = self._schedule.spare * self._governor.allowance()
+        if len(self._bought) < share:
+            return -math.inf
+        return math.inf if share < 1 else self._bought[len(self._bought) - math.floor(share)] + REQUEST_WINDOW
+
+    def _pays_at(self, unseen: Collection[Unseen], earliest: float, due_at: float) -> float:
+        if not unseen:
+            return math.inf
+        moment = max(earliest, min(each.seen_at for each in unseen))
+        while moment < due_at:
+            if self._saves(unseen, moment):
+                return moment
+            moment += STEP
+        return math.inf
+
+    def _saves(self, unseen: Collection[Unseen], moment: float) -> bool:
+        """Whether a look at that moment is expected to save enough waiting.
+
+        What has ended since it was seen has waited for half of that time, on average.
+        """
+        waited = 0.0
+        for each in unseen:
+            waited += self._foresight.ending(each.stage, each.seen_at, moment) * (moment - each.seen_at) / 2
+            if waited >= PRICE:
+                return True
+        return False
