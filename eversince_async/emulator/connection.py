@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -14,6 +14,8 @@ Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 BadRequest: TypeAlias = Callable[[int, str], web.StreamResponse]
 """Answers what was no request, given the status and what was wrong with it."""
+
+_PATIENCE: Final = 16 * 2**20  # bytes
 
 
 class Connection(RequestHandler):
@@ -83,18 +85,24 @@ async def until_gone(request: web.BaseRequest) -> None:
 
 
 async def read_body(request: web.BaseRequest, most: int | None) -> bytes | None:
-    """The whole body; None if it is larger than allowed, however it comes."""
-    length = request.content_length
-    if most is not None and length is not None and length > most:
-        return None
+    """The whole body; None if it is larger than allowed, however it comes.
+
+    A body that is somewhat too large is still taken in: a client that is refused while it is sending may
+    see a reset instead of the refusal.
+    """
+    length = request.content_length or 0
     if request.headers.get("Expect", "").lower() == "100-continue":
+        if most is not None and length > most:
+            return None
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     if not request.can_read_body:
         return b""
-    body = bytearray()
+    body, size = bytearray(), 0
     async for chunk in request.content.iter_any():
-        body += chunk
-        if most is not None and len(body) > most:
+        size += len(chunk)
+        if most is None or size <= most:
+            body += chunk
+        elif max(size, length) > most + _PATIENCE:
             return None
-    return bytes(body)
+    return None if most is not None and size > most else bytes(body)

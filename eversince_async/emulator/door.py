@@ -157,8 +157,10 @@ class Door:
         arrived = await self._arrive(exchange)
         result = await self._struck(exchange, committed=False)
         if result is None:
-            result = self._result(exchange, arrived)
-            result = await self._struck(exchange, committed=True) or result
+            answer = self._result(exchange, arrived)
+            result = await self._struck(exchange, committed=True)
+            if result is None:
+                result = answer
         return await self._send(exchange, result)
 
     def refuse(self, refusal: Refusal) -> web.Response:
@@ -304,10 +306,11 @@ class Door:
         if result.status >= 400:
             entry.code = result.body["error"]["code"]
         headers = self.headers(exchange.admission, entry.request_id, clock.wall_seconds())
+        response = _response(result, headers)
+        if not exchange.request.content.is_eof():
+            response.force_close()  # whatever is still to come of the request is no next request
         cut = next((fault for fault in exchange.faults if isinstance(fault, Truncated)), None)
-        if cut is None:
-            return _response(result, headers)
-        return await _cut(exchange.request, _response(result, headers), cut.keep)
+        return response if cut is None else await _cut(exchange.request, response, cut.keep)
 
 
 def _response(result: Result, headers: dict[str, str]) -> web.Response:

@@ -218,7 +218,7 @@ async def test_odd_targets_are_answered(call: Calls, target: str, answer: int) -
     [
         b"GARBAGE\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
@@ -252,6 +252,12 @@ async def test_a_client_may_wait_for_100_continue(call: Calls) -> None:
 
     assert b"HTTP/1.1 100 Continue" == first
     assert 202 == split(rest)["status"]
+
+
+async def test_a_client_that_asks_first_is_refused_before_it_sends_too_much(call: Calls) -> None:
+    waiting = f"Expect: 100-continue\r\nContent-Length: {2**21}\r\n\r\n".encode()
+
+    assert 413 == split(await call.raw(HEAD + waiting))["status"]
 
 
 async def test_another_method_is_405_with_the_allowed_ones(call: Calls) -> None:

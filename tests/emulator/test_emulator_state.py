@@ -95,7 +95,8 @@ async def test_every_answered_request_is_on_disk(tmp_path: Path) -> None:
 
 
 def test_a_killed_emulator_comes_back_as_it_was(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "eversince_async.emulator", "--state", str(tmp_path / "state.db")]
+    command = [sys.executable, "-m", "eversince_async.emulator", "--speed", "60"]
+    command += ["--state", str(tmp_path / "state.db")]
 
     def start() -> tuple[subprocess.Popen[str], str]:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
