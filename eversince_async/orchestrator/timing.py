@@ -13,8 +13,11 @@ from eversince_async.orchestrator.foresight import Foresight, UnderWay
 from eversince_async.orchestrator.schedule import CLOSEST, PollSchedule
 
 PRICE: Final = 0.2
-"""Seconds of waiting that an early look must be expected to save. With it one video is looked at every 10
-to 20 s, and five busy slots every 5; a look that most likely finds nothing new is left out."""
+"""Seconds of waiting that an early look must be expected to save: one video that takes minutes is looked
+at about every 10 s, and a look that most likely finds nothing new is left out."""
+
+PRICE_IN_DEMAND: Final = 0.05
+"""The same while productions wait for a slot, because then a second lost is lost to all of them."""
 
 STEP: Final = 1.0
 """Seconds between the moments that are considered for an early look."""
@@ -47,14 +50,24 @@ class Timing:
         self._foresight = foresight
         self._bought: deque[float] = deque()
 
-    def early_at(self, unseen: Collection[Unseen], now: float, due_at: float) -> float:
-        """When a look before `due_at` pays and can be afforded, as things stand; infinite: not at all."""
+    def early_at(
+        self, unseen: Collection[Unseen], now: float, due_at: float, *, in_demand: bool = False
+    ) -> float:
+        """When a look before `due_at` pays and can be afforded, as things stand; infinite: not at all.
+
+        Args:
+            unseen: All that is awaited.
+            now: Loop time.
+            due_at: When a look is due anyway.
+            in_demand: Whether productions wait for a slot.
+        """
         if not self._schedule.spare:
             return math.inf
         earliest = max(self.looked_at + CLOSEST, self._affordable_at(now))
         if earliest >= due_at:
             return math.inf
-        pays_at = self._pays_at(unseen, earliest, due_at)
+        price = PRICE_IN_DEMAND if in_demand else PRICE
+        pays_at = self._pays_at(unseen, earliest, due_at, price)
         return pays_at if pays_at == math.inf else max(pays_at, self._governor.expected_at(Lane.POLL))
 
     def bought(self, requests: int, now: float) -> None:
@@ -70,17 +83,17 @@ class Timing:
             return -math.inf
         return math.inf if share < 1 else self._bought[len(self._bought) - math.floor(share)] + REQUEST_WINDOW
 
-    def _pays_at(self, unseen: Collection[Unseen], earliest: float, due_at: float) -> float:
+    def _pays_at(self, unseen: Collection[Unseen], earliest: float, due_at: float, price: float) -> float:
         if not unseen:
             return math.inf
         moment = max(earliest, min(each.seen_at for each in unseen))
         while moment < due_at:
-            if self._saves(unseen, moment):
+            if self._saves(unseen, moment, price):
                 return moment
             moment += STEP
         return math.inf
 
-    def _saves(self, unseen: Collection[Unseen], moment: float) -> bool:
+    def _saves(self, unseen: Collection[Unseen], moment: float, price: float) -> bool:
         """Whether a look at that moment is expected to save enough waiting.
 
         What has ended since it was seen has waited for half of that time, on average.
@@ -88,6 +101,6 @@ class Timing:
         waited = 0.0
         for each in unseen:
             waited += self._foresight.ending(each.stage, each.seen_at, moment) * (moment - each.seen_at) / 2
-            if waited >= PRICE:
+            if waited >= price:
                 return True
         return False

@@ -156,7 +156,9 @@ class Watcher:
         due_at = min(self._due_at(), self._due_for_slot(now))
         early_at = math.inf
         if now < due_at and self._failing_since is None:
-            early_at = self._timing.early_at(list(self._unseen()), now, due_at)
+            early_at = self._timing.early_at(
+                list(self._unseen()), now, due_at, in_demand=bool(self.seeking_slot)
+            )
         if now < min(due_at, early_at):
             await self._sleep_until(min(due_at, early_at, now + UNKNOWN_EVERY))
             return
