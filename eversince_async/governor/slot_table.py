@@ -227,16 +227,22 @@ class SlotTable:
 
     # -- Observing --------------------------------------------------------------------------------------
 
-    def observed(self, project_id: str, status: str, now: float, asked_at: float) -> None:
-        """A look that left at `asked_at` saw a project in a status; an unknown status changes nothing."""
+    def observed(self, project_id: str, status: str, now: float, asked_at: float) -> bool:
+        """A look that left at `asked_at` saw a project in a status; an unknown status changes nothing.
+
+        Returns:
+            Whether anybody who waits may go on now. Most of what a list shows is settled and nobody's.
+        """
         claim = self._projects.get(project_id)
         if status in ACTIVE:
             self._seen_active(project_id, claim, asked_at)
         elif status in SETTLED:
             if claim is None:
-                self.foreign.pop(project_id, None)
-            elif claim.changed_at <= asked_at:
+                return self.foreign.pop(project_id, None) is not None
+            if claim.changed_at <= asked_at:
                 self._seen_settled(claim, now)
+                return True
+        return False
 
     def saw_page(self, active_ids: Iterable[str], *, complete: bool, now: float, asked_at: float) -> None:
         """A list that left at `asked_at` shows active projects; `complete`: all the account has."""

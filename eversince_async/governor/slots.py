@@ -142,8 +142,8 @@ class Slots:
     def observed(self, project_id: str, status: str, asked_at: float | None = None) -> None:
         """A look saw a project in a status; see `Governor.observed`."""
         now = self.now()
-        self.table.observed(project_id, status, now, now if asked_at is None else asked_at)
-        self.release()
+        if self.table.observed(project_id, status, now, now if asked_at is None else asked_at):
+            self.release()
 
     def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
         """A list showed active projects; see `Governor.saw_page`."""
