@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -109,6 +109,15 @@ class Desk:
         listener = self._listeners.get(reason.who or "")
         if listener is not None:
             listener(reason)
+
+
+async def last_words(task: asyncio.Task[Any], *, seconds: float) -> None:
+    """Let a task end while we are being cancelled: not for long, and not when cancelled once more."""
+    try:
+        await asyncio.wait([task], timeout=seconds)
+    finally:
+        task.cancel()
+    await asyncio.wait([task])
 
 
 def now() -> float:

@@ -10,7 +10,7 @@ from eversince_async.errors import EversinceError
 from eversince_async.lifecycle import FINAL
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, OutputType, Project
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
@@ -38,7 +38,7 @@ async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Prod
                 if not project.is_settled:
                     project = await steps.settle(whole=False)
                 project = await _rendered(steps, project, wishes)
-        return await delivered(desk, steps, project, wishes)
+    return await delivered(desk, steps, project, wishes)
 
 
 async def _rendered(steps: Steps, project: Project, wishes: Wishes) -> Project:
@@ -86,7 +86,10 @@ async def delivered(
 
 @asynccontextmanager
 async def cancelled_too(desk: Desk, steps: Steps, terms: Terms) -> AsyncGenerator[None, None]:
-    """Cancel the project, too, when the workflow is cancelled, if these are the terms."""
+    """Cancel the project, too, when the workflow is cancelled, if these are the terms.
+
+    What comes after this block (sharing, downloading) leaves a finished project alone.
+    """
     try:
         yield
     except asyncio.CancelledError:
@@ -102,9 +105,7 @@ async def cancel_as_agreed(desk: Desk, steps: Steps, terms: Terms) -> None:
 
 async def cancel_remotely(desk: Desk, project_id: str) -> None:
     """Cancel a project while we are being cancelled ourselves: shielded, and not for long."""
-    cancelling = asyncio.create_task(_cancelled(desk, project_id))
-    await asyncio.wait([cancelling], timeout=CANCEL_PATIENCE)
-    cancelling.cancel()
+    await last_words(asyncio.create_task(_cancelled(desk, project_id)), seconds=CANCEL_PATIENCE)
 
 
 async def _cancelled(desk: Desk, project_id: str) -> None:

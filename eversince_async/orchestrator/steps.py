@@ -30,7 +30,7 @@ from eversince_async.models.content import Asset
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Brief, CreatedProject, ExpectedOutput, Project
 from eversince_async.models.references import Reference
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.doubt import is_in_doubt
 from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, StageStarted, StatusChanged
 from eversince_async.orchestrator.foresight import UnderWay
@@ -379,10 +379,7 @@ class Steps:
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
-            if departures and not creating.done():
-                await asyncio.wait([creating], timeout=CANCEL_PATIENCE)
-            creating.cancel()
-            await asyncio.wait([creating])
+            await last_words(creating, seconds=CANCEL_PATIENCE if departures else 0.0)
             if not creating.cancelled() and creating.exception() is None:
                 self.project_id = creating.result().id
             raise

@@ -1,0 +1,193 @@
+"""Cancelling at every place where a coroutine waits, one run for each, and what must be so afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from eversince_async import Eversince, Limits
+from eversince_async.emulator import Emulator, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+
+CHEAP = Scenario(queued=2, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(2, 2))
+
+
+class When(Enum):
+    """At which moment of a wait the cancellation comes."""
+
+    WAITING = "while it waits"
+    GRANTED = "in the instant in which what it waits for has come"
+    ANYWHERE = "in the nth round of the event loop, whatever it and its helpers do then"
+    TWICE = "likewise, and once more three rounds later, while it cleans up"
+
+
+@attrs.define
+class Interrupted:
+    """A coroutine that is cancelled at the nth place where it waits; counted over all it calls."""
+
+    coroutine: Coroutine[Any, Any, Any]
+    nth: int
+    when: When
+    waits: int = 0
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        resume, value = self.coroutine.send, None
+        while True:
+            try:
+                awaited = resume(value)
+            except StopIteration as end:
+                return end.value
+            self.waits += 1
+            if self.waits == self.nth:
+                self._cancel(awaited)
+            try:
+                value = yield awaited
+                resume = self.coroutine.send
+            except BaseException as error:  # noqa: BLE001 - handed on to where it belongs
+                value, resume = error, self.coroutine.throw
+
+    def _cancel(self, awaited: asyncio.Future[Any] | None) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if awaited is None or self.when is When.WAITING:
+            asyncio.get_running_loop().call_soon(task.cancel)
+        else:  # called before the task's own wake-up, which is added when it gets the future
+            awaited.add_done_callback(lambda _: task.cancel())
+
+
+@attrs.define
+class Scene:
+    """One run: an emulator, a client, and what happened."""
+
+    emulator: Emulator
+    eversince: Eversince
+    nth: int
+    cancelled: bool = False
+    project_id: str = ""
+    notes: list[Any] = attrs.field(factory=list)
+
+    @property
+    def projects(self) -> list[Any]:
+        return [project for project in self.emulator.world.projects.values() if not project.studio]
+
+
+async def at_every_wait(
+    act: Callable[[Scene], Coroutine[Any, Any, Any]],
+    when: When,
+    *,
+    prepare: Callable[[Scene], Awaitable[None]] | None = None,
+    limits: Limits | None = None,
+    **emulated: Any,
+) -> AsyncIterator[Scene]:
+    """Run `act` again and again, cancelled one wait later each time, until it completes.
+
+    Yields each run with its client still open, then closes it and checks that nothing is left.
+    """
+    nth = 0
+    while True:
+        nth += 1
+        async with Emulator(**{"scenario": CHEAP, **emulated}) as emulator:
+            async with Eversince(**emulator.connection, limits=limits) as eversince:
+                scene = Scene(emulator, eversince, nth)
+                if prepare is not None:
+                    await prepare(scene)
+                scene.cancelled = await _is_cancelled(act(scene), nth, when)
+                yield scene
+                _nothing_is_held(scene)
+                if when is not When.TWICE:  # whose client is closed at once
+                    await asyncio.sleep(100)
+                    assert [] == _our_tasks(), f"tasks left while open, cancelled at {nth}"
+                    _only_active_projects_have_slots(scene)
+            assert [] == _our_tasks(), f"tasks left, cancelled at {nth}"
+            assert eversince._transport._owned._session is None
+            assert eversince._store._owned._session is None
+        if not scene.cancelled:
+            return
+
+
+async def _is_cancelled(coroutine: Coroutine[Any, Any, Any], nth: int, when: When) -> bool:
+    by_rounds = {When.ANYWHERE: (nth,), When.TWICE: (nth, nth + 3)}.get(when, ())
+
+    async def run() -> None:
+        await (coroutine if by_rounds else Interrupted(coroutine, nth, when))
+
+    task = asyncio.create_task(run(), name="the interrupted")
+    with _cancelled_in_rounds(task, by_rounds):
+        await asyncio.wait([task])
+    coroutine.close()  # cancelled before it could begin
+    if task.cancelled():
+        return True
+    task.result()
+    return False
+
+
+@contextmanager
+def _cancelled_in_rounds(task: asyncio.Task[None], nths: tuple[int, ...]) -> Iterator[None]:
+    loop: Any = task.get_loop()
+    turn, rounds = loop._run_once, itertools.count(1)
+
+    def counted() -> None:
+        if next(rounds) in nths:
+            task.cancel()
+        turn()
+
+    loop._run_once = counted
+    try:
+        yield
+    finally:
+        del loop._run_once
+
+
+def _nothing_is_held(scene: Scene) -> None:
+    """No permit, no place in line, no lease that somebody still holds."""
+    governor, where = scene.eversince.governor, f"cancelled at {scene.nth}"
+    seen = governor.snapshot()
+    assert () == seen.waits, where
+    assert not [lease for lease in seen.slots.leases if lease.held], where
+
+
+def _only_active_projects_have_slots(scene: Scene) -> None:
+    """Once a list has shown what is active, nothing else has a slot; and no request is under way."""
+    governor, where = scene.eversince.governor, f"cancelled at {scene.nth}"
+    assert 0 == governor.snapshot().requests.in_flight, where
+    active = {project.id for project in scene.projects if project.active}
+    governor.saw_page(active, complete=True)
+    leases = governor.snapshot().slots.leases
+    assert {lease.project_id for lease in leases} <= active, where
+
+
+def _our_tasks() -> list[str]:
+    here = os.fspath(Path(__import__("eversince_async").__file__).parent)
+    tasks = []
+    for task in asyncio.all_tasks():
+        code = getattr(task.get_coro(), "cr_code", None)
+        file = "" if code is None else code.co_filename
+        if file.startswith(here) and "emulator" not in file and not task.done():
+            tasks.append(repr(task))
+    return tasks
+
+
+def open_files(folder: Path) -> list[str]:
+    """Files below a folder that this process has open; none where that cannot be seen."""
+    try:
+        numbers = os.listdir("/proc/self/fd")
+    except OSError:
+        return []
+    found = []
+    for number in numbers:
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:
+            continue
+        if target.startswith(os.fspath(folder)):
+            found.append(target)
+    return found
