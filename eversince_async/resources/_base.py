@@ -1,7 +1,7 @@
 """What all resource clients share: a session, and how to walk pages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -11,6 +11,11 @@ T = TypeVar("T")
 
 Extra = Mapping[str, Any] | None
 """Fields this version does not know yet; merged into the body, or the query where there is no body."""
+
+
+STALE: Final = 3
+"""Pages in a row without a new item after which a list has ended, whatever it says: a server that ignores
+`offset` would be asked for ever. One or two may come of many new items that push all others on."""
 
 
 class Resource:
@@ -55,14 +60,16 @@ async def walk(
     identity. No request is spent on finding out that there is no more. Cancelling, or leaving the loop
     early, asks for no further page.
     """
-    offset, seen = 0, set[Hashable]()
+    offset, seen, stale = 0, set[Hashable](), 0
     while True:
         page = await page_at(offset)
         offset += len(page.items)
+        known = len(seen)
         for item in page.items:
             key = identity(item)
             if key not in seen:
                 seen.add(key)
                 yield item
-        if not page.items or page.ends_at(offset, size):
+        stale = stale + 1 if len(seen) == known else 0
+        if not page.items or stale == STALE or page.ends_at(offset, size):
             return
