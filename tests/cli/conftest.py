@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import IO
 
 import attrs
@@ -19,6 +20,10 @@ import pytest
 
 SPEED = "300"
 """Compressed time for commands that wait."""
+
+
+LONGEST = 180.0
+"""Seconds after which no child lives on."""
 
 
 @attrs.frozen
@@ -50,11 +55,15 @@ class Shell:
             encoding="utf-8",
         )
         self.children.append(child)
+        # Whoever reads from a child that hangs then reads its end, and fails.
+        watchdog = Timer(LONGEST, child.kill)
+        watchdog.daemon = True
+        watchdog.start()
         return child
 
     def run(self, *arguments: str, **environment: str) -> Ended:
         child = self.start(*arguments, **environment)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate()
         return Ended(child.returncode, out, err)
 
 
