@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypedDict
 
 from aiohttp import web
 
@@ -29,6 +29,18 @@ from eversince_async.emulator.world import World
 
 API_KEY: Final = "es_live_emulator"
 """The key every emulator accepts."""
+
+
+class Connection(TypedDict):
+    """Keyword arguments of a client.
+
+    Attributes:
+        api_key: A key the emulator takes.
+        base_url: Where it listens.
+    """
+
+    api_key: str
+    base_url: str
 
 
 class Emulator:
@@ -186,7 +198,7 @@ class Emulator:
         return self.places.api + BASE
 
     @property
-    def connection(self) -> dict[str, str]:
+    def connection(self) -> Connection:
         """What to give our own client: `Eversince(**emulator.connection)`."""
         return {"api_key": API_KEY, "base_url": self.base_url}
 
