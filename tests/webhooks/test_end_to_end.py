@@ -68,6 +68,16 @@ async def test_a_production_notices_each_transition_within_one_confirming_look()
         assert len(looks) <= len(transitions)
 
 
+async def test_a_webhook_that_comes_during_a_look_is_not_missed():
+    """The look may have seen what was before it."""
+    hasty = Scenario(queued=2, running=1, images=1.5, videos=1.5, rendering=1)
+    async with set_up(schedule=HARDLY_EVER, scenario=hasty, faults=Faults(latency=(0.5, 3))) as stage:
+        began = asyncio.get_running_loop().time()
+        await stage.eversince.produce("A film", webhook_url=stage.url)
+
+        assert asyncio.get_running_loop().time() - began < 30
+
+
 async def test_webhooks_tell_in_the_events_of_a_workflow():
     async with (
         set_up(schedule=HARDLY_EVER) as stage,
