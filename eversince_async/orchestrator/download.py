@@ -5,32 +5,33 @@ that the next attempt, in this process or another, goes on where it broke. Resum
 if the video is another one by now, the server sends all of it and the part is begun anew.
 """
 
-import errno
 import inspect
-import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, NoReturn
 
 import anyio
-import anyio.to_thread
-import attrs
 
 from eversince_async.errors import DownloadFailed, TransportError
+from eversince_async.orchestrator.part import Part, on_disk
 from eversince_async.session.retry import RetryPolicy
-from eversince_async.session.transfer import Download, Store
+from eversince_async.session.transfer import Download, Store, StoreRefused
 
 WRITE: Final = 4 * 1024 * 1024
 """Bytes collected before a worker thread writes them. Hopping to a thread costs as much as writing 1 MB."""
 
-EXPIRED: Final = frozenset({401, 403, 404, 410})
-"""Statuses with which stores answer to a presigned URL that is no longer good."""
+PROGRESS: Final = 64 * 1024
+"""Bytes an attempt must add to the file for the count of failures to begin anew."""
+
+PASSING: Final = frozenset({408, 425, 429})
+"""Refusals that pass by themselves, like all of 500 and above."""
 
 _ENDPOINT: Final = "download"
 
-UrlSource = Callable[[], Awaitable[str]]
-"""Gives a URL that is good now; asked again when one has expired."""
+UrlSource = Callable[[], Awaitable[str | None]]
+"""Gives a URL to try; called again when a store has refused that one. None: there is no other."""
 
 Progress = Callable[[int, int | None], Awaitable[None] | None]
 """Told of bytes so far and in all (None when the server does not say); may be a coroutine function."""
@@ -38,7 +39,7 @@ Progress = Callable[[int, int | None], Awaitable[None] | None]
 
 async def download(
     store: Store,
-    url: UrlSource,
+    next_url: UrlSource,
     path: Path,
     *,
     retry: RetryPolicy,
@@ -46,182 +47,168 @@ async def download(
 ) -> Path:
     """Download to `path`, replacing what is there only when the new file is whole and on disk.
 
+    Attempts are counted against the retry policy only while they bring nothing.
+
     Cancelling leaves the `.part` file, from which the next download resumes.
 
     Raises:
-        DownloadFailed: The disk is full or cannot be written, the URL is refused even when fresh, or the
-            transfer kept breaking. What arrived is kept.
+        DownloadFailed: The disk is full or cannot be written, somebody else is downloading to the same path,
+            every URL is refused, or the transfer kept breaking. What arrived is kept.
     """
-    part = _Part(path)
-    await part.load()
-    delays, failures, refreshed = retry.delays(), 0, False
-    while True:
-        try:
-            await _attempt(store, await url(), part, on_progress)
-            break
-        except _Refused as refusal:
-            if refreshed or refusal.status not in EXPIRED:
-                raise DownloadFailed(
-                    str(path), f"the store answered {refusal.status}", status=refusal.status
-                ) from None
-            refreshed = True  # the next url() is a fresh one
-        except TransportError as failure:
-            failures += 1
-            if failures >= retry.attempts:
-                raise DownloadFailed(str(path), f"{failure.reason}; {part.kept()}") from None
-            await anyio.sleep(next(delays))
-        except OSError as error:
-            raise DownloadFailed(str(path), _disk_trouble(error, part)) from None
-    try:
-        await anyio.to_thread.run_sync(part.finish)
-    except OSError as error:
-        raise DownloadFailed(str(path), _disk_trouble(error, part)) from None
+    with _alone(path):
+        part = Part(path)
+        await on_disk(part, part.load)
+        await _fetched(store, next_url, part, retry, on_progress)
+        await on_disk(part, part.finish)
     return path
 
 
+async def _fetched(
+    store: Store, next_url: UrlSource, part: Part, retry: RetryPolicy, on_progress: Progress | None
+) -> None:
+    """Try until all of it is there."""
+    url, delays, failures, before = await next_url(), retry.delays(), 0, part.size
+    status: int | None = None
+    while True:
+        if url is None:
+            raise DownloadFailed(str(part.path), f"the store answered {status}; {part.kept()}", status=status)
+        try:
+            return await _attempt(store, url, part, on_progress)
+        except _Refused as refusal:
+            status, url = refusal.status, await next_url()
+        except _CallersMistake as mistake:
+            raise mistake.error from None
+        except TransportError as failure:
+            if part.etag and part.size >= before + PROGRESS:
+                failures, delays, before = 0, retry.delays(), part.size
+            failures += 1
+            if failures >= retry.attempts:
+                status = failure.status if isinstance(failure, StoreRefused) else None
+                problem = f"{failure.reason}; {part.kept()}"
+                raise DownloadFailed(str(part.path), problem, status=status) from None
+            await anyio.sleep(next(delays))
+
+
 class _Refused(Exception):
+    """The store does not give this out, or not any more; another URL may do."""
+
     def __init__(self, status: int) -> None:
         self.status = status
 
 
-@attrs.define
-class _Part:
-    """The unfinished file.
+class _CallersMistake(Exception):
+    """What `on_progress` raised, carried past everything that takes it for trouble with the connection."""
 
-    Attributes:
-        path: Where the finished one goes.
-        size: Bytes on disk so far.
-        total: Bytes in all; None while not known.
-        etag: The strong validator of what it is a part of; None when it cannot be resumed.
-    """
-
-    path: Path
-    size: int = 0
-    total: int | None = None
-    etag: str | None = None
-
-    @property
-    def file(self) -> Path:
-        return self.path.with_name(self.path.name + ".part")
-
-    @property
-    def note(self) -> Path:
-        return self.path.with_name(self.path.name + ".part.json")
-
-    async def load(self) -> None:
-        await anyio.to_thread.run_sync(self._load)
-
-    def _load(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DownloadFailed(str(self.path), f"cannot make its folder: {error.strerror}") from None
-        try:
-            noted = json.loads(self.note.read_text())
-            self.etag, self.total, self.size = noted["etag"], noted["total"], self.file.stat().st_size
-        except (OSError, ValueError, KeyError, TypeError):
-            self.begin(None, None)
-
-    def begin(self, etag: str | None, total: int | None) -> None:
-        """Start over with what the server offers now; a weak ETag does not promise equal bytes."""
-        self.size, self.total = 0, total
-        self.etag = etag if etag and not etag.startswith("W/") else None
-
-    def open(self) -> BinaryIO:
-        """Open at `size`, cutting off whatever is behind it, with the note in place first."""
-        self.note.write_text(json.dumps({"etag": self.etag, "total": self.total}))
-        file = self.file.open("r+b" if self.size else "wb")
-        file.seek(self.size)
-        file.truncate()
-        return file
-
-    def append(self, file: BinaryIO, chunks: list[bytes]) -> None:
-        """Write chunks behind what is there."""
-        file.writelines(chunks)
-        self.size += sum(map(len, chunks))
-
-    def append_last(self, file: BinaryIO, chunks: list[bytes]) -> None:
-        """Write the last of them and close the file."""
-        with file:
-            self.append(file, chunks)
-
-    def finish(self) -> None:
-        """Make it durable, then visible under its name."""
-        with self.file.open("r+b") as file:
-            os.fsync(file.fileno())
-        self.file.replace(self.path)
-        self.note.unlink(missing_ok=True)
-        if hasattr(os, "O_DIRECTORY"):  # the rename itself must survive a power cut, too
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-
-    def kept(self) -> str:
-        return f"{self.size:,} bytes are kept in {self.file.name} and will be resumed"
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
 
-async def _attempt(store: Store, url: str, part: _Part, on_progress: Progress | None) -> None:
-    headers = {"Accept-Encoding": "identity"}
-    if part.size and part.etag:
-        headers |= {"Range": f"bytes={part.size}-", "If-Range": part.etag}
-    async with store.get(url, headers=headers, endpoint=_ENDPOINT) as answer:
-        if answer.status == 416 and part.size == part.total:
-            return  # it was whole already; only the rename was missing
-        if answer.status not in {200, 206}:
-            if answer.status == 416:
-                part.begin(None, None)
-            raise _Refused(answer.status)
-        if answer.status == 200 or not _continues(answer, part):
-            part.begin(answer.headers.get("ETag"), _length(answer))
-        await _write(part, answer.chunks(), on_progress)
-    if part.total is not None and part.size != part.total:
-        raise TransportError(f"{part.size:,} of {part.total:,} bytes arrived", endpoint=_ENDPOINT)
+_UNDER_WAY: Final = set[str]()
 
 
-def _continues(answer: Download, part: _Part) -> bool:
-    """Whether a 206 brings the bytes that follow ours, of the same file."""
-    span, _, total = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
-    first = span.partition("-")[0]
-    if first != str(part.size):
-        raise TransportError("the server resumed at another place", endpoint=_ENDPOINT)
-    part.total = int(total) if total.isdigit() else part.total
-    return True
-
-
-def _length(answer: Download) -> int | None:
-    length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
-
-
-async def _write(part: _Part, chunks: AsyncIterator[bytes], on_progress: Progress | None) -> None:
-    """Append what arrives; also what had arrived when it broke, so that it need not come again."""
-    file = await anyio.to_thread.run_sync(part.open)
-    collected = list[bytes]()
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Refuse a second download to the same path: the two would write into one another."""
+    place = os.path.realpath(path)
+    if place in _UNDER_WAY:
+        raise DownloadFailed(str(path), "another download to this path is under way")
+    _UNDER_WAY.add(place)
     try:
-        held = 0
+        yield
+    finally:
+        _UNDER_WAY.discard(place)
+
+
+async def _attempt(store: Store, url: str, part: Part, on_progress: Progress | None) -> None:
+    headers = {"Accept-Encoding": "identity"}
+    resumes = bool(part.size and part.etag)
+    if resumes:
+        headers |= {"Range": f"bytes={part.size}-", "If-Range": str(part.etag)}
+    async with store.get(url, headers=headers, endpoint=_ENDPOINT) as answer:
+        if answer.status == 416 and resumes:
+            if part.size == part.total:
+                return  # it was whole already; only the rename was missing
+            _start_over(part, "the server has less of it than we do")
+        _check_status(answer)
+        if answer.status == 206:
+            _check_range(answer, part)
+        else:
+            part.begin(answer.headers.get("ETag"), _number(answer.headers.get("Content-Length")))
+        await _write(part, answer.chunks(), on_progress)
+    if part.total is not None and part.size > part.total:
+        _start_over(part, "more bytes arrived than there are")
+    if part.total is not None and part.size < part.total:
+        raise _broken(f"{part.size:,} of {part.total:,} bytes arrived")
+
+
+def _check_status(answer: Download) -> None:
+    """Sort out what brings no bytes of the file, or not as they are.
+
+    Raises:
+        StoreRefused: For now.
+        _Refused: For good.
+    """
+    status = answer.status
+    if status in PASSING or status >= 500:
+        raise StoreRefused(status, endpoint=_ENDPOINT)
+    if status not in {200, 206}:
+        raise _Refused(status)
+    encoding = answer.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise _broken(f"the server sent it in an encoding that was not asked for: {encoding}")
+
+
+def _check_range(answer: Download, part: Part) -> None:
+    """Make sure that a 206 brings the bytes that follow ours, of the same file, to its end."""
+    unit, _, rest = answer.headers.get("Content-Range", "").partition(" ")
+    span, _, total_text = rest.partition("/")
+    first, last = (_number(number) for number in (*span.split("-"), "", "")[:2])
+    total, etag = _number(total_text), answer.headers.get("ETag", part.etag)
+    if unit != "bytes" or first is None or last is None:
+        _start_over(part, "the server does not say which bytes it sends")
+    if etag != part.etag or (total is not None and part.total not in {None, total}):
+        _start_over(part, "it is another file by now")
+    if first != part.size:
+        _start_over(part, "the server resumed at another place")
+    part.total = part.total if total is None else total
+
+
+def _start_over(part: Part, reason: str) -> NoReturn:
+    part.begin()
+    raise _broken(reason)
+
+
+def _broken(reason: str) -> TransportError:
+    return TransportError(reason, endpoint=_ENDPOINT)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+async def _write(part: Part, chunks: AsyncIterator[bytes], on_progress: Progress | None) -> None:
+    """Append what arrives; also what had arrived when it broke, so that it need not come again."""
+    collected, held = list[bytes](), 0
+    try:
+        await on_disk(part, part.open)
         async for chunk in chunks:
             collected.append(chunk)
             held += len(chunk)
             if held >= WRITE:
                 full, collected, held = collected, [], 0
-                await anyio.to_thread.run_sync(part.append, file, full)
+                await on_disk(part, part.append, full)
                 await _tell(on_progress, part)
     finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(part.append_last, file, collected)
+        await on_disk(part, part.close, collected)
     await _tell(on_progress, part)
 
 
-async def _tell(on_progress: Progress | None, part: _Part) -> None:
-    if on_progress is not None:
+async def _tell(on_progress: Progress | None, part: Part) -> None:
+    if on_progress is None:
+        return
+    try:
         told = on_progress(part.size, part.total)
         if inspect.isawaitable(told):
             await told
-
-
-def _disk_trouble(error: OSError, part: _Part) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return f"the disk is full; make room and download again ({part.kept()})"
-    return f"cannot be written: {error.strerror or error}"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
+        raise _CallersMistake(error) from None

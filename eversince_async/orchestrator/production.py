@@ -2,24 +2,22 @@
 
 import os
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import anyio
 import attrs
 
-from eversince_async import clock
-from eversince_async.errors import NotAllowedNow
 from eversince_async.models.content import Asset, Variation
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.download import Progress, download
 from eversince_async.orchestrator.events import Stage
+from eversince_async.orchestrator.video_urls import VideoUrls
 
-MARGIN: Final = timedelta(minutes=5)
-"""A URL that expires sooner than this is refreshed before a download begins."""
+_SLASHES: Final = tuple({"/", os.sep})
 
 
 @attrs.frozen(kw_only=True)
@@ -74,57 +72,42 @@ class Production:
         """All variations of the project as they are now; `eversince.variation` makes another."""
         return await self._desk.interactive.content.variations(self.project.id)
 
-    async def download(self, path: str | os.PathLike[str], *, on_progress: Progress | None = None) -> Path:
+    async def download(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        render_again: bool | str = False,
+        on_progress: Progress | None = None,
+    ) -> Path:
         """Download the video.
 
-        It is written to `<path>.part`, resumed where it breaks, and renamed when it is whole. A URL that
-        has expired, or is about to, is refreshed.
+        It is written to `<path>.part`, resumed where it breaks, and renamed when it is whole. The share's
+        URL, which does not expire, is taken if there is one; else the `assembled_url`, refreshed if it has
+        expired or is about to.
 
         Cancelling leaves the `.part` file, from which the next download resumes.
 
         Args:
-            path: The file, or a folder, which then gets `<project id>.mp4`.
+            path: The file; or a folder, which then gets `<project id>.mp4`. What ends in a slash is a folder
+                and is made.
+            render_again: Render the project once more when its video cannot be had any other way: True for
+                1080p, or the quality. It is one of the day's renders.
             on_progress: Called with bytes so far and bytes in all (None when not known); may be async.
 
         Returns:
             Where the file is.
 
         Raises:
-            NotAllowedNow: There is no video: nothing was rendered.
-            DownloadFailed: The disk is full, or the transfer kept breaking; what arrived is kept.
+            NotAllowedNow: There is no video: nothing was rendered; or the project's video is another
+                variation's by now.
+            DownloadFailed: The disk is full or cannot be written, another download is writing to the same
+                file, the video is not there any more, or the transfer kept breaking; what arrived is kept.
         """
         target = Path(path)
-        if await anyio.Path(target).is_dir():
+        if os.fspath(path).endswith(_SLASHES) or await anyio.Path(target).is_dir():
             target /= f"{self.project.id}.mp4"
-        urls = _VideoUrls(self)
+        quality = "1080p" if render_again is True else render_again or None
+        urls = VideoUrls(self._desk, self.project, self.share, render_again=quality)
         return await download(
             self._desk.store, urls.next, target, retry=self._desk.retry, on_progress=on_progress
         )
-
-
-class _VideoUrls:
-    """Gives the video's URL: the one known while it is good, then fresh ones."""
-
-    def __init__(self, production: Production) -> None:
-        self._production = production
-        self._given = 0
-
-    async def next(self) -> str:
-        self._given += 1
-        production = self._production
-        if production.share is not None and production.share.video_url is not None:
-            return production.share.video_url
-        known = production.project.assembled_url
-        if self._given == 1 and known is not None and not _about_to_expire(production.project):
-            return known
-        project = await production._desk.api.projects.get(production.project.id)  # noqa: SLF001 - its own record
-        if project.assembled_url is None:
-            raise NotAllowedNow(
-                "there is no video to download; render it first", project_id=project.id, status=project.status
-            )
-        return project.assembled_url
-
-
-def _about_to_expire(project: Project) -> bool:
-    expires_at = project.assembled_url_expires_at
-    return expires_at is not None and expires_at - clock.now() < MARGIN

@@ -1,0 +1,184 @@
+"""The unfinished file of a download: `<file>.part`, and a note of what it is a part of.
+
+Every method touches the disk and is meant for a worker thread; `on_disk` runs it there to its end, also
+when the caller is cancelled meanwhile, so that no file is opened or written behind anybody's back.
+"""
+
+import asyncio
+import errno
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Final, ParamSpec, TypeVar
+
+import anyio
+import attrs
+
+from eversince_async.errors import DownloadFailed
+
+if sys.platform != "win32":
+    import fcntl
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LONGEST_NAME: Final = 255
+"""Bytes the name of a file may have on all usual file systems."""
+
+NOTE: Final = ".part.json"
+
+
+@attrs.define
+class Part:
+    """The unfinished file.
+
+    Attributes:
+        path: Where the finished one goes.
+        size: Bytes on disk so far.
+        total: Bytes in all; None while not known.
+        etag: The strong validator of what it is a part of; None when it cannot be resumed.
+    """
+
+    path: Path
+    size: int = 0
+    total: int | None = None
+    etag: str | None = None
+    _writing: BinaryIO | None = None
+
+    @property
+    def file(self) -> Path:
+        """Where the bytes are collected."""
+        return self._beside(".part")
+
+    @property
+    def note(self) -> Path:
+        """Where it is noted what they are a part of."""
+        return self._beside(NOTE)
+
+    def _beside(self, ending: str) -> Path:
+        name = self.path.name
+        if len(os.fsencode(name + NOTE)) > LONGEST_NAME:
+            name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+        return self.path.with_name(name + ending)
+
+    def load(self) -> None:
+        """Find what is there already, and whether the finished file could be put in its place at all."""
+        if self.path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        self.path.exists()  # raises for a name that is too long, which is better known before than afterwards
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "its folder cannot be written to")
+        try:
+            noted = json.loads(self.note.read_text("utf-8"))
+            etag, total, size = noted["etag"], noted["total"], self.file.stat().st_size
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        if isinstance(etag, str) and (total is None or (isinstance(total, int) and size <= total)):
+            self.etag, self.total, self.size = etag, total, size
+
+    def begin(self, etag: str | None = None, total: int | None = None) -> None:
+        """Start over with what the server offers now; a weak ETag does not promise equal bytes."""
+        self.size, self.total = 0, total
+        self.etag = etag if etag and not etag.startswith("W/") else None
+
+    def open(self) -> None:
+        """Open at `size`, cutting off whatever is behind it, with the note in place first."""
+        file = self.file.open("r+b" if self.size else "ab")  # "wb" would empty what another process writes
+        try:
+            _lock(file)
+            self.note.write_text(json.dumps({"etag": self.etag, "total": self.total}), "utf-8")
+            file.seek(self.size)
+            file.truncate()
+        except BaseException:
+            file.close()
+            raise
+        self._writing = file
+
+    def append(self, chunks: list[bytes]) -> None:
+        """Write chunks behind what is there."""
+        if self._writing is not None:
+            self._writing.writelines(chunks)
+            self.size += sum(map(len, chunks))
+
+    def close(self, chunks: list[bytes]) -> None:
+        """Write the last chunks and close the file, if it was opened."""
+        file = self._writing
+        if file is not None:
+            with file:
+                self.append(chunks)
+                self._writing = None
+
+    def finish(self) -> None:
+        """Make it durable, then visible under its name."""
+        with self.file.open("r+b") as file:
+            if os.fstat(file.fileno()).st_size != self.size:
+                raise OSError(errno.EBUSY, "somebody else has written to the .part file")
+            os.fsync(file.fileno())
+        self.file.replace(self.path)
+        self.note.unlink(missing_ok=True)
+        if hasattr(os, "O_DIRECTORY"):  # the rename itself must survive a power cut, too
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def kept(self) -> str:
+        """What becomes of what has arrived, in words."""
+        if not self.size:
+            return "nothing has arrived yet"
+        fate = "will be resumed" if self.etag else "cannot be resumed, as the server gives no strong ETag"
+        return f"{self.size:,} bytes are kept in {self.file.name} and {fate}"
+
+
+async def on_disk(part: Part, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a method of `part` in a worker thread, to its end even when cancelled meanwhile.
+
+    Raises:
+        DownloadFailed: The disk is full, or cannot be written.
+    """
+    working = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        await asyncio.wait([working])
+    finally:
+        await _ended(working)
+    try:
+        return working.result()
+    except OSError as error:
+        raise DownloadFailed(str(part.path), _disk_trouble(error, part)) from None
+
+
+async def _ended(working: "asyncio.Future[T]") -> None:
+    """Wait for a thread that nothing can stop, however often we are cancelled: disks take milliseconds."""
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not working.done():
+            try:
+                await asyncio.wait([working])
+            except asyncio.CancelledError as again:
+                cancelled = again
+    if not working.cancelled():
+        working.exception()  # seen; whoever was cancelled does not mind
+    if cancelled is not None:
+        raise cancelled
+
+
+def _lock(file: BinaryIO) -> None:
+    """Keep other processes from writing to the same file, where the system can."""
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(errno.EBUSY, "another process is downloading to it") from None
+        except OSError:
+            return  # this file system knows no locks
+
+
+def _disk_trouble(error: OSError, part: Part) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"the disk is full; make room and download again ({part.kept()})"
+    return f"cannot be written: {error.strerror or error}"

@@ -1,0 +1,96 @@
+"""Where a finished video can be had: one URL after another, the cheaper and surer ones first."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+from eversince_async import clock
+from eversince_async.errors import NotAllowedNow
+from eversince_async.models.output import Share
+from eversince_async.models.projects import Project
+from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.order import Terms
+from eversince_async.orchestrator.steps import Steps
+
+MARGIN: Final = timedelta(minutes=5)
+"""A URL that expires sooner than this is not begun with."""
+
+
+class VideoUrls:
+    """The URLs to try for one production's video.
+
+    First the share's, which does not expire; then the one the project had, while it is good; then a fresh
+    one, asked of the server; and a new render if the caller wants to pay for it.
+
+    Args:
+        desk: To ask with.
+        project: The project as it stood when its video was done.
+        share: Its public link; None when there is none.
+        render_again: The quality of a new render; None for no such thing.
+    """
+
+    def __init__(
+        self, desk: Desk, project: Project, share: Share | None, *, render_again: str | None
+    ) -> None:
+        self._desk = desk
+        self._project = project
+        self._share = share
+        self._quality = render_again
+        self._sources: list[Callable[[], Awaitable[str | None]]] = [self._shared, self._known, self._fresh]
+        if render_again is not None:
+            self._sources.append(self._rendered_again)
+        self._given = set[str]()
+
+    async def next(self) -> str | None:
+        """The next URL that was not given before; None when there is no other.
+
+        Raises:
+            NotAllowedNow: There is no video at all, or not this variation's.
+        """
+        while self._sources:
+            url = await self._sources.pop(0)()
+            if url is not None and url not in self._given:
+                self._given.add(url)
+                return url
+        if not self._given:
+            raise NotAllowedNow(
+                "there is no video to download; render it first",
+                project_id=self._project.id,
+                status=self._project.status,
+            )
+        return None
+
+    async def _shared(self) -> str | None:
+        return None if self._share is None else self._share.video_url
+
+    async def _known(self) -> str | None:
+        expires_at = self._project.assembled_url_expires_at
+        expires_soon = expires_at is not None and expires_at - clock.now() < MARGIN
+        return None if expires_soon else self._project.assembled_url
+
+    async def _fresh(self) -> str | None:
+        """Asked again, the server may sign it anew. By whose clock it has expired, the store decides."""
+        project = await self._desk.api.projects.get(self._project.id)
+        self._need_the_same_variation(project)
+        return project.assembled_url
+
+    async def _rendered_again(self) -> str | None:
+        assert self._quality is not None
+        project_id = self._project.id
+        steps = Steps(self._desk, Terms(), lambda _: None, key=project_id, project_id=project_id)
+        project = await steps.look()
+        if not project.is_settled:
+            project = await steps.settle()
+        self._need_the_same_variation(project)
+        async with self._desk.helping_to_buy(), steps.slot():
+            return (await steps.render(project, self._quality)).assembled_url
+
+    def _need_the_same_variation(self, project: Project) -> None:
+        ours, active = self._project.variation_id, project.variation_id
+        if None not in {ours, active} and ours != active:
+            raise NotAllowedNow(
+                f"this production is of variation {ours}, and the project's video by now that of {active}; "
+                "share a production to keep its video",
+                project_id=project.id,
+                status=project.status,
+            )

@@ -1,0 +1,118 @@
+"""The other things that take long, cancelled at every place where they wait."""
+
+from __future__ import annotations
+
+import pytest
+from interrupting import Scene, When, at_every_wait, open_files
+
+
+EVERY = pytest.mark.parametrize("when", When, ids=lambda when: when.name.lower())
+
+
+async def a_project_at_work(scene: Scene) -> None:
+    scene.project_id = scene.emulator.add_project(walks={"running": 7, "generating": 5}).id
+
+
+async def an_idle_project(scene: Scene) -> None:
+    scene.project_id = scene.emulator.add_project().id
+
+
+async def a_finished_project(scene: Scene) -> None:
+    scene.project_id = scene.emulator.add_project(rendered=True).id
+
+
+@EVERY
+@pytest.mark.parametrize("prepare", [a_project_at_work, an_idle_project, a_finished_project])
+async def test_resume(when, prepare):
+    """It renders at most once, whenever it is cancelled."""
+
+    async def act(scene: Scene) -> None:
+        await scene.eversince.resume(scene.project_id)
+
+    async for scene in at_every_wait(act, when, prepare=prepare):
+        (project,) = scene.projects
+        assert project.status != "cancelled"
+        assert len(scene.emulator.world.log.of("POST /projects/:id/render")) <= 1
+
+
+@EVERY
+async def test_render(when):
+    async def act(scene: Scene) -> None:
+        await scene.eversince.render(scene.project_id, force=True)
+
+    async for scene in at_every_wait(act, when, prepare=a_finished_project):
+        assert len(scene.emulator.world.log.of("POST /projects/:id/render")) <= 1
+
+
+@EVERY
+async def test_wait_and_share(when):
+    async def act(scene: Scene) -> None:
+        await scene.eversince.wait(scene.project_id)
+
+    async for scene in at_every_wait(act, when, prepare=a_project_at_work):
+        assert not scene.cancelled or scene.nth
+
+
+@EVERY
+async def test_variation(when):
+    """One message for the variation and one for the switch, at most."""
+
+    async def act(scene: Scene) -> None:
+        await scene.eversince.variation(scene.project_id, "Create a 9:16 version for TikTok")
+
+    async for scene in at_every_wait(act, when, prepare=a_finished_project):
+        assert len(scene.emulator.world.log.of("POST /projects/:id/messages")) <= 2
+        if not scene.cancelled:
+            (project,) = scene.projects
+            assert "9:16" == project.last_render.aspect_ratio
+
+
+@EVERY
+@pytest.mark.parametrize("on_cancel", ["leave", "cancel"])
+async def test_conversation(when, on_cancel):
+    """From the create over an answer to the video; on those terms the project is cancelled, too."""
+
+    async def act(scene: Scene) -> None:
+        async with scene.eversince.converse("A film", on_cancel=on_cancel) as conversation:
+            async for turn in conversation:
+                if turn.number == 2:
+                    break
+                await turn.reply("Go on")
+            await conversation.finish(share=False)
+
+    async for scene in at_every_wait(act, when):
+        assert len(scene.projects) <= 1
+        for project in scene.projects:
+            said = [message for message in project.messages if message["content"] == "Go on"]
+            assert len(said) <= 1
+            over = project.rendered or project.status == "rendering" or not scene.cancelled
+            if on_cancel == "cancel" and when is not When.TWICE and not over:
+                assert project.status == "cancelled", scene.nth
+            if on_cancel == "leave":
+                assert project.status != "cancelled"
+
+
+@EVERY
+async def test_download(when, tmp_path):
+    """The file is whole or not there, nothing is open, and what arrived is resumed."""
+
+    async def prepare(scene: Scene) -> None:
+        await a_finished_project(scene)
+        scene.notes.append(await scene.eversince.resume(scene.project_id, share=False))
+
+    async def act(scene: Scene) -> None:
+        await scene.notes[0].download(tmp_path / f"{scene.nth}.mp4")
+
+    size = 0
+    async for scene in at_every_wait(act, when, prepare=prepare, video_bytes=3_000_000):
+        assert [] == open_files(tmp_path)
+        path = tmp_path / f"{scene.nth}.mp4"
+        if path.exists():
+            size = path.stat().st_size
+            path.unlink()
+        elif scene.nth % 5 == 0:
+            await scene.notes[0].download(path)
+            assert 3_000_000 == path.stat().st_size
+    assert 3_000_000 == size
+
+
