@@ -24,6 +24,10 @@ class HeldSlot(Protocol):
     def project_id(self) -> str | None:
         """The project it is for, once known."""
 
+    @property
+    def overtaken(self) -> bool:
+        """Whether others have taken its place while its project was settled."""
+
     def sent(self) -> None:
         """A write that may start the project is about to leave."""
 

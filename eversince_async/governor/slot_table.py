@@ -32,6 +32,10 @@ UNSEEN: Final = 900.0
 """Seconds after which active projects that nobody has seen or followed since count no more. Somebody should
 have looked; a create in vain costs less than standing still."""
 
+COURTESY: Final = 30.0
+"""Seconds for which the place of a foreign project is left alone when it has settled. Whoever had it looks
+at it about so often and most likely goes on with the next; taken at once, both would refuse each other."""
+
 TRUST_LEARNED: Final = 3600.0
 """Seconds for which such a limit stands before it is tried again."""
 
@@ -98,6 +102,7 @@ class SlotTable:
         self.claims: dict[str, Claim] = {}
         self._projects: dict[str, Claim] = {}
         self.foreign: dict[str, float] = {}
+        self._courtesies: list[float] = []  # until when places of others are left alone, sorted
         self.full_until = -math.inf
         self._looked = False  # a complete list was seen since the last refusal
         self._surprises = 0
@@ -117,9 +122,20 @@ class SlotTable:
         """Slots taken, by ours and by others."""
         return len(self.claims) + len(self.foreign)
 
+    def left_to_others(self, now: float) -> int:
+        """Places that others have just left and may take again."""
+        while self._courtesies and self._courtesies[0] <= now:
+            del self._courtesies[0]
+        return len(self._courtesies)
+
     def is_full(self) -> bool:
         """Whether the server said so, against our count, and no look has shown room since."""
         return self.full_until > -math.inf
+
+    def overtaken(self, claim: Claim, now: float) -> bool:
+        """Whether more is active than there are slots, so that a project that is settled finds no room."""
+        limit = self.limit(now)
+        return limit is not None and not claim.active and self.occupied() > limit
 
     def waiting(self) -> Iterator[SlotTicket]:
         """All who wait, in the order in which they will go on."""
@@ -182,6 +198,7 @@ class SlotTable:
             moments.append(self.full_until)
         if self._learned is not None and self._learned[1] > now:
             moments.append(self._learned[1])
+        moments += [until for until in self._courtesies[:1] if until > now]
         return min(moments, default=None)
 
     # -- Holding ----------------------------------------------------------------------------------------
@@ -238,7 +255,7 @@ class SlotTable:
             self._seen_active(project_id, claim, asked_at)
         elif status in SETTLED:
             if claim is None:
-                return self.foreign.pop(project_id, None) is not None
+                return self._foreign_left(project_id, now)
             if claim.changed_at <= asked_at:
                 self._seen_settled(claim, now)
                 return True
@@ -252,7 +269,7 @@ class SlotTable:
         if not complete:
             return
         for project_id in [known for known in self.foreign if known not in active]:
-            del self.foreign[project_id]
+            self._foreign_left(project_id, now)
         for claim in list(self.claims.values()):
             if claim.project_id not in active and self._absence_counts(claim, asked_at):
                 self._seen_settled(claim, now)
@@ -272,6 +289,7 @@ class SlotTable:
         self._keys.clear()
         self.full_until += shift
         self._learned = self._learned and (self._learned[0], self._learned[1] + shift)
+        self._courtesies = [until + shift for until in self._courtesies]
         self.foreign = {project_id: seen + shift for project_id, seen in self.foreign.items()}
         for claim in self.claims.values():
             claim.since += shift
@@ -281,7 +299,9 @@ class SlotTable:
 
     def _room(self, now: float) -> bool:
         limit = self.limit(now)
-        return limit is None or (now >= self.full_until and self.occupied() < limit)
+        return limit is None or (
+            now >= self.full_until and self.occupied() + self.left_to_others(now) < limit
+        )
 
     def _unfollowed(self) -> list[float]:
         """When each active project was seen last that no production of ours follows."""
@@ -312,10 +332,19 @@ class SlotTable:
 
     def _seen_active(self, project_id: str, claim: Claim | None, asked_at: float) -> None:
         if claim is None:
+            if project_id not in self.foreign and self._courtesies:
+                del self._courtesies[0]  # they have gone on
             self.foreign[project_id] = asked_at
         else:
             claim.active = True
             claim.changed_at = max(claim.changed_at, asked_at)
+
+    def _foreign_left(self, project_id: str, now: float) -> bool:
+        """A foreign project is active no more. Returns whether it was."""
+        if self.foreign.pop(project_id, None) is None:
+            return False
+        self._courtesies.append(now + COURTESY)
+        return True
 
     def _seen_settled(self, claim: Claim, now: float) -> None:
         claim.active = False

@@ -43,6 +43,14 @@ class Lease:
         """Whether the project may be active on the server, as far as we have seen."""
         return self._claim.active
 
+    @property
+    def overtaken(self) -> bool:
+        """Whether others have taken its place on the server while its project was settled.
+
+        What would start the project now would be refused: release it and acquire again, which goes first.
+        """
+        return self._slots.table.overtaken(self._claim, self._slots.now())
+
     def sent(self) -> None:
         """A create, message or render is about to leave: from now on the server may count the project."""
         self._slots.table.sent(self._claim, self._slots.now())
@@ -172,6 +180,8 @@ class Slots:
             return "the server says that all active projects are taken"
         ours, foreign = len(table.claims), len(table.foreign)
         others = f", {foreign} of them not ours" if foreign else ""
+        if ours + foreign < limit and table.left_to_others(now):
+            return f"others may go on with the place they just left{others}"
         if ours + foreign < limit:
             return f"the server has all slots taken, of which we know {ours + foreign}{others}"
         if limit == 1:

@@ -344,6 +344,9 @@ class Steps:
         """Do what makes the project active, telling its slot what became of it."""
         while True:
             lease = await self._take_slot()
+            if lease.overtaken:
+                self._leave_slot()
+                continue
             lease.sent()
             try:
                 answer = await write()

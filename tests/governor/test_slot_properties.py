@@ -116,7 +116,8 @@ class Studio(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_beside_a_free_slot(self) -> None:
         if self.tickets and not self.table.is_full():
-            assert self.table.occupied() >= (self.table.limit(self.now) or 0)
+            taken = self.table.occupied() + self.table.left_to_others(self.now)
+            assert taken >= (self.table.limit(self.now) or 0)
 
     def teardown(self) -> None:
         """When all are done and a list shows nothing, everything is free."""

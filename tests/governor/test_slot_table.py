@@ -1,6 +1,6 @@
 import pytest
 
-from eversince_async.governor.slot_table import RETRY_FULL, UNSEEN, Claim, SlotTable, SlotTicket
+from eversince_async.governor.slot_table import COURTESY, RETRY_FULL, UNSEEN, Claim, SlotTable, SlotTicket
 
 
 def claimed(table: SlotTable, key: str, project_id: str | None = None, now: float = 0) -> Claim:
@@ -180,7 +180,40 @@ def test_a_project_of_others_counts_until_it_is_seen_settled_or_gone(*, settled:
     else:
         page(table, now=20)
 
-    assert table.claim("film 0", 20) is not None
+    assert 0 == table.occupied()
+    assert table.claim("film 0", 20 + COURTESY) is not None
+
+
+def test_a_place_that_others_have_left_is_left_to_them_for_a_while() -> None:
+    """Whoever had it goes on with the next: taking it at once, we would refuse each other."""
+    table = SlotTable(1)
+    page(table, "of the studio")
+    seen(table, "of the studio", "idle", now=20)
+    ticket = waiting(table, "film 0", 20)
+
+    assert [] == table.release(20 + COURTESY - 1)
+    assert 20 + COURTESY == table.next_release(21)
+    assert [ticket] == table.release(20 + COURTESY)
+
+
+def test_others_who_go_on_have_their_place_back() -> None:
+    table = SlotTable(2)
+    page(table, "of the studio")
+    seen(table, "of the studio", "idle", now=20)
+    page(table, "the next of the studio", now=25)
+
+    assert 0 == table.left_to_others(25)
+    assert table.claim("film 0", 25) is not None
+
+
+def test_a_settled_project_is_overtaken_when_others_have_taken_all_places() -> None:
+    table = SlotTable(1)
+    claim = claimed(table, "film 0", "project 0")
+    assert not table.overtaken(claim, 5)
+    seen(table, "project 0", "idle", now=10)
+    page(table, "of the studio", now=20)
+
+    assert table.overtaken(claim, 20)
 
 
 def test_our_own_project_is_not_counted_twice_when_a_list_shows_it_before_its_create_is_answered() -> None:
