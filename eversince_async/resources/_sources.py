@@ -5,14 +5,19 @@ import mimetypes
 import os
 import warnings
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
+import anyio.to_thread
 import attrs
 
 from eversince_async.errors import InvalidRequest, UploadRejected
 from eversince_async.limits import MIB, UPLOAD_BYTES, UPLOAD_TYPES
+
+T = TypeVar("T")
 
 CHUNK: Final = 256 * 1024
 """Bytes read at once: few enough that the loop never stalls, enough that reading costs little."""
@@ -77,14 +82,14 @@ async def _file(path: Path, name: str | None, content_type: str | None) -> Sourc
     try:
         stat = await anyio.Path(path).stat()
     except OSError as error:
-        raise UploadRejected(name, f"cannot be read: {error.strerror}") from None
+        raise _unreadable(name, error) from None
     if not await anyio.Path(path).is_file():
         raise UploadRejected(name, "is not a file")
     return Source(
         name=name,
         content_type=content_type or guess(name),
         size=stat.st_size,
-        open=lambda: _exactly(stat.st_size, name, _read_file(path)),
+        open=lambda: _exactly(stat.st_size, name, _read_file(path, name)),
     )
 
 
@@ -114,10 +119,32 @@ def _stream(
     )
 
 
-async def _read_file(path: Path) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(path, "rb", buffering=0) as file:
-        while chunk := await file.read(CHUNK):
+def _unreadable(name: str, error: OSError) -> UploadRejected:
+    return UploadRejected(name, f"cannot be read: {error.strerror}")
+
+
+async def _read_file(path: Path, name: str) -> AsyncIterator[bytes]:
+    opened = list[FileIO]()  # so that a file opened while we are being cancelled is closed, too
+    try:
+        await _in_thread(lambda: opened.append(path.open("rb", buffering=0)))
+        while chunk := await _in_thread(opened[0].read, CHUNK):
             yield chunk
+    except OSError as error:
+        raise _unreadable(name, error) from None
+    finally:
+        for file in opened:
+            file.close()  # nothing is buffered, so this does not wait
+
+
+async def _in_thread(work: Callable[..., T], *arguments: object) -> T:
+    """Work in a thread. When cancelled, leave after the thread: it cannot be stopped, and uses the file."""
+    working = asyncio.ensure_future(anyio.to_thread.run_sync(work, *arguments))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        while not working.done():
+            with suppress(asyncio.CancelledError):  # to be told again changes nothing
+                await asyncio.wait([working])
 
 
 async def _exactly(size: int, name: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -157,7 +184,7 @@ def _refuse_oversize(source: Source) -> None:
         warnings.warn(
             f"{source.name}: {source.content_type} is not among the types the API's documents name; "
             "give content_type= if the guess is wrong",
-            stacklevel=5,
+            stacklevel=4,
         )
 
 

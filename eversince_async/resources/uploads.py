@@ -45,7 +45,8 @@ class Uploads(Resource):
             name: File name to send; a path's own by default, needed for anything else.
             content_type: MIME type; guessed from the name by default.
             size: Bytes; needed for a stream.
-            on_progress: Called with bytes sent and bytes in all, after each piece; may be async.
+            on_progress: Called with bytes sent and bytes in all, after each piece; may be async. A file that
+                is sent again begins again.
 
         Raises:
             UploadRejected: Missing, too large for every revision, changed while it was read, or refused by
@@ -141,18 +142,25 @@ class Uploads(Resource):
             content_type=source.content_type,
             endpoint=_PUT,
         )
+        await _tell(on_progress, source.size, source.size)
 
 
 async def _told(source: Source, on_progress: Progress | None) -> AsyncIterator[bytes]:
+    """Tell of each piece when the next is wanted: then it has gone. Of the last, the store's answer tells."""
     sent = 0
     async with aclosing(source.open()) as chunks:
         async for chunk in chunks:
+            if sent:
+                await _tell(on_progress, sent, source.size)
             yield chunk
             sent += len(chunk)
-            if on_progress is not None:
-                told = on_progress(sent, source.size)
-                if inspect.isawaitable(told):
-                    await told
+
+
+async def _tell(on_progress: Progress | None, sent: int, total: int) -> None:
+    if on_progress is not None:
+        told = on_progress(sent, total)
+        if inspect.isawaitable(told):
+            await told
 
 
 def _rejected(source: Source, failure: TransportError) -> UploadRejected | TransportError:

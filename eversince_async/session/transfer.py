@@ -8,7 +8,7 @@ timeout: so many seconds without one byte moving end them.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Self
 
 import aiohttp
 from yarl import URL
@@ -58,22 +58,23 @@ class Store:
             StoreRefused: The store does not take it, e.g. as the URL has expired.
             TransportError: The connection failed or stalled.
         """
-        failures: list[Exception] = []
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
-        async with self._moving(endpoint) as progress:
-            body = _kept_moving(content, progress, failures)
-            try:
-                async with self._owned.get().put(
+        body = _Body(content)
+        try:
+            async with (
+                self._moving(endpoint) as body.moved,
+                self._owned.get().put(
                     _exact(url, endpoint), data=body, headers=headers, allow_redirects=False
-                ) as response:
-                    if response.status not in {200, 201, 204}:
-                        raise StoreRefused(response.status, endpoint=endpoint)
-            except (aiohttp.ClientError, OSError):
-                if failures:  # our own source broke, not the connection
-                    raise failures[0] from None
+                ) as response,
+            ):
+                if response.status not in {200, 201, 204}:
+                    raise StoreRefused(response.status, endpoint=endpoint)
+        except TransportError:
+            if body.failure is None:
                 raise
-            finally:
-                await body.aclose()
+            raise body.failure from None  # our own source broke, not the connection
+        finally:
+            await body.aclose()
 
     @asynccontextmanager
     async def get(
@@ -160,17 +161,49 @@ class Download:
             yield chunk
 
 
-async def _kept_moving(
-    content: AsyncIterator[bytes], progress: Callable[[], None], failures: list[Exception]
-) -> AsyncGenerator[bytes, None]:
-    """Pass bytes on, tell of progress, and note what the source raises, as aiohttp would rename it."""
-    try:
-        async for chunk in content:
-            progress()
-            yield chunk
-    except Exception as error:
-        failures.append(error)
-        raise
+class _Body:
+    """Passes a source on to aiohttp: tells of progress, and notes what the source raises.
+
+    Attributes:
+        moved: Called when a piece is on its way.
+        failure: What the source raised, which aiohttp renames.
+    """
+
+    def __init__(self, content: AsyncIterator[bytes]) -> None:
+        self.moved: Callable[[], object] = bool
+        self.failure: Exception | None = None
+        self._content = content
+        self._reader: asyncio.Task[object] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self._reader = asyncio.current_task()
+        try:
+            chunk = await anext(self._content)
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            self.failure = error
+            raise
+        finally:
+            self._reader = None
+        self.moved()
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the source, also when a request that was cut short is still reading from it.
+
+        aiohttp reads in a task of its own, and does not wait for its end when the request is cancelled.
+        """
+        reader = self._reader
+        if reader is not None:
+            if not reader.cancelling():
+                reader.cancel()
+            await asyncio.wait([reader])
+        if isinstance(self._content, AsyncGenerator):
+            await self._content.aclose()
 
 
 def _exact(url: str, endpoint: str) -> URL:

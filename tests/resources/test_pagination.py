@@ -233,7 +233,7 @@ async def test_newer_messages_go_forward(emulator: Emulator, eversince: Eversinc
 
 
 async def test_markers_are_left_out_unless_asked_for(emulator: Emulator, eversince: Eversince) -> None:
-    project_id, ids = conversation(emulator, 30)
+    project_id, _ = conversation(emulator, 30)
     found = await collected(eversince.messages.iter(project_id))
 
     assert 27 == len(found)
