@@ -1,0 +1,97 @@
+"""Daily caps: 50 renders a day are the scarcest limit of all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from crowd import account, refused, scenario
+
+from eversince_async import Eversince, Limits, QuotaSpent
+from eversince_async.emulator import Emulator
+from eversince_async.emulator import Limits as EmulatedLimits
+from eversince_async.governor import WaitKind
+from eversince_async.orchestrator.events import Waiting
+
+DAY = 86400.0
+QUICK = scenario(1, failure=0, render_failure=0, self_render=0)
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[tuple[Emulator, Eversince]]:
+    """An account with the documented limits."""
+    async with account(limits=Limits(), there=EmulatedLimits(), projects=QUICK) as both:
+        yield both
+
+
+async def test_120_renders_take_three_days_and_no_refusal(here: tuple[Emulator, Eversince]) -> None:
+    emulator, eversince = here
+    began = asyncio.get_running_loop().time()
+
+    await asyncio.gather(*(eversince.produce(f"film {n}", share=False) for n in range(120)))
+
+    assert 2 * DAY < asyncio.get_running_loop().time() - began < 3 * DAY
+    assert 120 == emulator.world.counts["renders"]
+    assert 0 == refused(emulator)
+    assert emulator.world.most_active == 5
+
+
+async def test_render_free_work_goes_on_while_renders_wait_for_tomorrow(
+    here: tuple[Emulator, Eversince],
+) -> None:
+    """Those who wait say so, and hold no slot."""
+    emulator, eversince = here
+    reasons = set[WaitKind]()
+
+    async def follow(n: int) -> None:
+        async with eversince.produce(f"film {n}", share=False) as workflow:
+            async for event in workflow:
+                if isinstance(event, Waiting):
+                    reasons.add(event.reason.kind)
+            await workflow
+
+    films = [asyncio.create_task(follow(n)) for n in range(60)]
+    await asyncio.sleep(DAY / 2)
+
+    assert 10 == sum(not film.done() for film in films)
+    assert WaitKind.RENDERS in reasons
+    assert 0 == eversince.governor.snapshot().slots.occupied
+    assert "50/50 renders today, 10 waiting" in repr(eversince.governor)
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(eversince.produce(f"images {n}", expected_output="assets") for n in range(20)))
+    assert asyncio.get_running_loop().time() - began < 3600
+
+    await asyncio.gather(*films)
+    assert 60 == emulator.world.counts["renders"]
+    assert 0 == refused(emulator)
+
+
+async def test_who_would_not_wait_for_tomorrow_learns_it_at_once(here: tuple[Emulator, Eversince]) -> None:
+    """The draft is made and kept; of the render nothing was sent."""
+    emulator, eversince = here
+    await asyncio.gather(*(eversince.produce(f"film {n}", share=False) for n in range(50)))
+    sent = len(emulator.world.log.of("POST /projects/:id/render"))
+
+    with pytest.raises(QuotaSpent) as spent:
+        await eversince.produce("one more", wait_for_quota=False)
+
+    assert spent.value.resets_at is not None
+    assert sent == len(emulator.world.log.of("POST /projects/:id/render"))
+    assert 0 == eversince.governor.snapshot().slots.occupied
+
+
+async def test_renders_that_others_spent_are_found_out_by_one_refusal() -> None:
+    """We knew of none of today's renders: one is refused, all others wait for what it taught."""
+    async with account(limits=Limits(), there=EmulatedLimits(), projects=QUICK) as (emulator, eversince):
+        for _ in range(50):
+            emulator.account.rendered_today.add(asyncio.get_running_loop().time() + emulator_start())
+
+        await asyncio.gather(*(eversince.produce(f"film {n}", share=False) for n in range(10)))
+
+        assert 10 == emulator.world.counts["renders"]
+        assert refused(emulator) <= 5
+
+
+def emulator_start() -> float:
+    """Unix seconds when the running loop's time was 0."""
+    loop = asyncio.get_running_loop()
+    return float(loop.wall_time() - loop.time())  # type: ignore[attr-defined]  # of the virtual loop
