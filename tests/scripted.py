@@ -30,6 +30,7 @@ class Say:
         headers: Its headers; Content-Length comes by itself.
         after: Seconds until it is said.
         cut: Bytes of the body after which the connection ends, although more were announced.
+        lingers: Seconds between the last of these and the end: aiohttp drops what nobody has read by then.
     """
 
     status: int = 200
@@ -38,6 +39,7 @@ class Say:
     headers: Mapping[str, str] = {}
     after: float = 0.0
     cut: int | None = None
+    lingers: float = 0.0
 
     def content(self) -> bytes:
         if self.body is not None:
@@ -177,6 +179,8 @@ class ScriptedServer:
                 head = "\r\n".join(lines).encode() + b"\r\n\r\n"
                 writer.write(head + (content if play.cut is None else content[: play.cut]))
                 await writer.drain()
+                if play.cut is not None:
+                    await asyncio.sleep(play.lingers)
                 return play.cut is None
             case Reset() | ResetUnread():
                 reset(writer)

@@ -182,7 +182,7 @@ class Conversation:
         Args:
             render: Quality of the video, `1080p` or `4k`; None for no render.
             share: Whether to make a public link; or its title and description.
-            download: A file, or an existing folder.
+            download: A file or a folder, as for `Production.download`.
 
         Raises:
             EversinceError: As for `eversince.produce`.

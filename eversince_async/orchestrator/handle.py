@@ -1,7 +1,6 @@
 """What is needed to take a production up again, elsewhere or later."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import attrs
@@ -39,7 +38,7 @@ class Handle:
             "brief": None if self.brief is None else unstructure(self.brief),
             "render": self.wishes.render,
             "share": None if share is None else share.to_json(),
-            "download": None if self.wishes.download is None else str(self.wishes.download),
+            "download": self.wishes.download,
         }
 
     @classmethod
@@ -50,7 +49,7 @@ class Handle:
             InvalidRequest: It is something else.
         """
         try:
-            share, download, brief = plain["share"], plain["download"], plain["brief"]
+            share, brief = plain["share"], plain["brief"]
             return cls(
                 key=plain["key"],
                 project_id=plain["project_id"],
@@ -58,7 +57,7 @@ class Handle:
                 wishes=Wishes(
                     render=plain["render"],
                     share=None if share is None else ShareOptions(**share),
-                    download=None if download is None else Path(download),
+                    download=plain["download"],
                 ),
             )
         except (KeyError, TypeError) as problem:

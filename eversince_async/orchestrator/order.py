@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, Literal
 
 import attrs
@@ -81,12 +80,12 @@ class Wishes:
     Attributes:
         render: Quality of the video; None for no render.
         share: What to show on the public page; None for no page.
-        download: A file, or an existing folder; None for no download.
+        download: A file or a folder, as `Production.download` takes it; None for no download.
     """
 
     render: str | None = "1080p"
     share: ShareOptions | None = None
-    download: Path | None = None
+    download: str | None = None
 
 
 def wishes_of(
@@ -98,7 +97,7 @@ def wishes_of(
     return Wishes(
         render=render,
         share=share if isinstance(share, ShareOptions) else ShareOptions() if share else None,
-        download=None if download is None else Path(download),
+        download=None if download is None else os.fspath(download),
     )
 
 

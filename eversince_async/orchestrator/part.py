@@ -5,6 +5,7 @@ when the caller is cancelled meanwhile, so that no file is opened or written beh
 """
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import json
@@ -67,8 +68,9 @@ class Part:
     def load(self) -> None:
         """Find what is there already, and whether the finished file could be put in its place at all."""
         if self.path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        self.path.exists()  # raises for a name that is too long, which is better known before than afterwards
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with contextlib.suppress(FileNotFoundError):
+            self.path.lstat()  # a name that is too long is better known before than afterwards
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(self.path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, "its folder cannot be written to")

@@ -1,12 +1,12 @@
 """One video's record: what was made, where it is, and how to fetch it."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import anyio
 import attrs
 
 from eversince_async.models.content import Asset, Variation
@@ -104,7 +104,7 @@ class Production:
                 file, the video is not there any more, or the transfer kept breaking; what arrived is kept.
         """
         target = Path(path)
-        if os.fspath(path).endswith(_SLASHES) or await anyio.Path(target).is_dir():
+        if os.fspath(path).endswith(_SLASHES) or await asyncio.to_thread(os.path.isdir, target):
             target /= f"{self.project.id}.mp4"
         quality = "1080p" if render_again is True else render_again or None
         urls = VideoUrls(self._desk, self.project, self.share, render_again=quality)

@@ -57,7 +57,7 @@ class Verbs(Conversing):
             render: Quality of the video, `1080p` or `4k`; None to stop when the agent is done. A project of
                 single assets, and one that an autonomous run has rendered by itself, is not rendered.
             share: Whether to make a public link, which does not expire; or its title and description.
-            download: A file, or an existing folder, to download the video to.
+            download: A file or a folder to download the video to, as for `Production.download`.
             timeouts: How long to wait for each stage; hours by default, and never for ever.
             wait_for_quota: When today's projects or renders are used up: wait for another day, holding no
                 slot, or raise `QuotaSpent` at once.

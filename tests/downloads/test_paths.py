@@ -1,0 +1,146 @@
+"""Where a download may go: folders, long names, taken names, and two at once."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eversince_async import DownloadFailed
+from eversince_async.orchestrator.part import Part
+
+
+@pytest.fixture
+async def film(emulator, eversince):
+    """A production whose video is there."""
+    return await eversince.resume(emulator.add_project(rendered=True).id, share=False)
+
+
+async def test_into_a_folder_it_is_named_after_the_project(film, tmp_path):
+    assert tmp_path / f"{film.project_id}.mp4" == await film.download(tmp_path)
+
+
+async def test_a_path_that_ends_in_a_slash_is_a_folder_that_is_made(film, tmp_path):
+    path = await film.download(f"{tmp_path}/films/of/today/")
+
+    assert tmp_path / "films" / "of" / "today" / f"{film.project_id}.mp4" == path
+    assert path.is_file()
+
+
+async def test_missing_folders_are_made(film, tmp_path):
+    assert (await film.download(tmp_path / "a" / "b.mp4")).is_file()
+
+
+async def test_what_was_there_is_replaced(film, tmp_path):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"old")
+
+    await film.download(path)
+
+    assert path.stat().st_size > 3
+
+
+async def test_the_longest_name_a_file_can_have_is_good(film, tmp_path):
+    """The `.part` is named otherwise then."""
+    path = tmp_path / ("ü" * 125 + ".mp4")
+
+    assert path == await film.download(path)
+    assert [path] == list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are counted otherwise there")
+async def test_a_name_that_is_too_long_fails_before_anything_is_fetched(film, tmp_path, emulator):
+    before = len(emulator.world.log)
+
+    with pytest.raises(DownloadFailed, match="name too long"):
+        await film.download(tmp_path / ("x" * 300))
+    assert before == len(emulator.world.log)
+
+
+async def test_a_file_as_a_folder_fails_before_anything_is_fetched(film, tmp_path, emulator):
+    (tmp_path / "file").write_text("not a folder")
+    before = len(emulator.world.log)
+
+    with pytest.raises(DownloadFailed, match="cannot be written"):
+        await film.download(tmp_path / "file" / "film.mp4")
+    assert before == len(emulator.world.log)
+
+
+async def test_a_folder_that_cannot_be_written_to_fails_before_anything_is_fetched(
+    film, tmp_path, emulator, monkeypatch
+):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # root may write anywhere
+    before = len(emulator.world.log)
+
+    with pytest.raises(DownloadFailed, match="its folder cannot be written to"):
+        await film.download(tmp_path / "film.mp4")
+    assert before == len(emulator.world.log)
+
+
+async def test_a_full_disk_keeps_what_has_arrived(film, tmp_path, monkeypatch):
+    def full(self: Part, chunks: list[bytes]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Part, "append", full)
+
+    with pytest.raises(DownloadFailed, match="the disk is full; make room and download again"):
+        await film.download(tmp_path / "film.mp4")
+    assert not (tmp_path / "film.mp4").exists()
+    monkeypatch.undo()
+    assert (await film.download(tmp_path / "film.mp4")).is_file()
+
+
+async def test_a_second_download_to_the_same_path_is_refused_and_the_first_goes_on(film, tmp_path):
+    path = tmp_path / "film.mp4"
+    first = asyncio.create_task(film.download(path))
+    await asyncio.sleep(0)
+
+    with pytest.raises(DownloadFailed, match="another download to this path is under way"):
+        await film.download(tmp_path / "." / "film.mp4")
+    assert path == await first
+
+
+async def test_the_path_is_free_again_after_a_failure(film, tmp_path, monkeypatch):
+    def broken(self: Part) -> None:
+        raise PermissionError(errno.EACCES, "no")
+
+    monkeypatch.setattr(Part, "load", broken)
+    with pytest.raises(DownloadFailed):
+        await film.download(tmp_path / "film.mp4")
+    monkeypatch.undo()
+
+    assert (await film.download(tmp_path / "film.mp4")).is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such lock there")
+async def test_another_process_that_downloads_to_the_same_path_is_noticed(film, tmp_path):
+    import fcntl
+
+    with (tmp_path / "film.mp4.part").open("wb") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        theirs.write(b"theirs")
+        theirs.flush()
+
+        with pytest.raises(DownloadFailed, match="another process is downloading to it"):
+            await film.download(tmp_path / "film.mp4")
+    assert b"theirs" == (tmp_path / "film.mp4.part").read_bytes()
+
+
+async def test_a_part_that_somebody_else_wrote_to_is_not_passed_off_as_the_file(film, tmp_path, monkeypatch):
+    close: Any = Part.close
+
+    def meddled(self: Part, chunks: list[bytes]) -> None:
+        close(self, chunks)
+        with self.file.open("ab") as file:
+            file.write(b"+")
+
+    monkeypatch.setattr(Part, "close", meddled)
+
+    with pytest.raises(DownloadFailed, match="somebody else has written"):
+        await film.download(tmp_path / "film.mp4")
+    assert not (tmp_path / "film.mp4").exists()
