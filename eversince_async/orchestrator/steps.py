@@ -24,10 +24,10 @@ from eversince_async.errors import (
     WouldWait,
 )
 from eversince_async.governor import Lease, QuotaName, Taken
-from eversince_async.lifecycle import FINAL, ProjectStatus
+from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models._base import UNSET, Response, Unset
 from eversince_async.models.content import Asset
-from eversince_async.models.output import Share
+from eversince_async.models.output import RenderStarted, Share
 from eversince_async.models.projects import Brief, CreatedProject, ExpectedOutput, Project
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, last_words
@@ -36,7 +36,9 @@ from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, St
 from eversince_async.orchestrator.foresight import UnderWay
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.messaging import Outgoing, deliver, newest_message
+from eversince_async.orchestrator.observing import once, persistently
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions, Terms
+from eversince_async.orchestrator.sharing import shared_once
 from eversince_async.orchestrator.sighting import Baseline, Sighting
 from eversince_async.orchestrator.workflow import Emit
 from eversince_async.session.observers import RequestSent, tell
@@ -86,7 +88,10 @@ class Steps:
         """
         async with self.stage("create"):
             create = self._brought_to_an_end if self._terms.on_cancel == "cancel" else self._created
-            created = await self._counted("projects", lambda: create(brief))
+            # The idempotency key makes it harmless to ask again.
+            created = await self._counted(
+                "projects", lambda: self._written(lambda: persistently(self._desk, lambda: create(brief)))
+            )
             self.project_id = created.id
             self._saw(created.status)
             if created.credits_balance is not None:
@@ -174,7 +179,7 @@ class Steps:
             QuotaSpent: Today's renders are used up, and the terms say not to wait.
         """
         async with self.stage("render"):
-            await self._counted("renders", lambda: self._desk.api.output.render(project.id, quality=quality))
+            await self._render_taken(project, quality)
             baseline = Baseline.before(project, self._now())
             self._saw(ProjectStatus.RENDERING)
             async with self._within(self._terms.timeouts.render, "the render"):
@@ -192,9 +197,7 @@ class Steps:
     async def share(self, project_id: str, options: ShareOptions) -> Share:
         """Make the public link."""
         async with self.stage("share"):
-            share = await self._desk.api.output.share(
-                project_id, title=options.title, description=options.description
-            )
+            share = await shared_once(self._desk, project_id, options)
             self._note(share)
         return share
 
@@ -212,7 +215,7 @@ class Steps:
         """The project as it stands now, whatever that is."""
         assert self.project_id is not None
         asked_at = self._now()
-        project = await self._desk.api.projects.get(self.project_id)
+        project = await self._read(self.project_id)
         self._desk.governor.observed(project.id, project.status, asked_at=asked_at)
         self._saw(project.status)
         return project
@@ -223,7 +226,7 @@ class Steps:
 
     async def in_full(self, seen: Sighting) -> Project:
         """The whole record of a project, or the error its status means."""
-        project = seen.project or await self._desk.api.projects.get(seen.project_id)
+        project = seen.project or await self._read(seen.project_id)
         self._saw(project.status)
         self._heed_warning(project)
         if project.status == ProjectStatus.FAILED:
@@ -236,6 +239,9 @@ class Steps:
                 request_id=_request_id(project),
             )
         return project
+
+    async def _read(self, project_id: str) -> Project:
+        return await persistently(self._desk, lambda: self._desk.api.projects.get(project_id))
 
     async def _in_full_or_enough(self, seen: Sighting, *, whole: bool) -> Project:
         """As `in_full`, but without asking for what a list has told already."""
@@ -305,12 +311,28 @@ class Steps:
 
     # -- Writing ----------------------------------------------------------------------------------------
 
+    async def _render_taken(self, project: Project, quality: str) -> None:
+        """Have the server take a render, once."""
+        baseline = Baseline.before(project, self._now())
+
+        async def render() -> RenderStarted:
+            return await self._desk.api.output.render(project.id, quality=quality)
+
+        async def effect() -> RenderStarted | None:
+            asked_at = self._now()
+            seen = await self.peek()
+            if seen.status in SETTLED - FINAL and not baseline.has_changed(Sighting.of(seen, asked_at)):
+                return None
+            return RenderStarted(id=seen.id, status=seen.status, quality=quality)
+
+        await self._counted("renders", lambda: once(self._desk, lambda: self._written(render), effect))
+
     async def _counted(self, quota: QuotaName, write: Callable[[], Awaitable[R]]) -> R:
         """Do what the day has only so many of."""
         while True:
             taken = await self._of_today(quota)
             try:
-                answer = await self._written(write)
+                answer = await write()
             except EversinceError as failure:
                 if is_of_the_day(failure):
                     taken.refused(getattr(failure, "retry_after", None))

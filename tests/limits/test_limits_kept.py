@@ -1,7 +1,6 @@
 """However many workflows run, the account's limits are kept and nobody is refused."""
 
 import pytest
-
 from crowd import SEEDS, WORKFLOWS, Stranger, account, refused, run_mixed
 
 

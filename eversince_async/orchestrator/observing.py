@@ -1,0 +1,96 @@
+"""Doing things once that have no idempotency key: look what became of it before repeating it.
+
+When a write has failed without a definite answer, it may have been carried out, may still be on its way,
+or is lost. So we look for its effect, at once and again a little later; only when it must have arrived or
+died, and there is still nothing to be seen, it is sent again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from eversince_async.errors import (
+    EversinceError,
+    RateLimited,
+    ServerError,
+    TransportError,
+    UnreadableAnswer,
+)
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.schedule import CLOSEST
+
+R = TypeVar("R")
+
+LOOKS_AFTER: Final = (0.0, 10.0, 60.0)
+"""Seconds after a failure at which its effect is looked for; after the last, the request has arrived or
+never will."""
+
+
+async def once(desk: Desk, send: Callable[[], Awaitable[R]], effect: Callable[[], Awaitable[R | None]]) -> R:
+    """Send until it is known to have been carried out, exactly once as far as anyone can tell.
+
+    Cancelling leaves it in doubt when the request has left.
+
+    Args:
+        desk: What to work with.
+        send: Sends the request.
+        effect: Looks for what the request would have brought about; None when there is nothing to be seen.
+
+    Raises:
+        EversinceError: A definite refusal; or what went wrong last, when that lasts longer than the
+            schedule's patience.
+    """
+    began, in_doubt = now(), False
+    while True:
+        try:
+            return await send()
+        except EversinceError as failure:
+            doubtful = is_in_doubt(failure)
+            in_doubt = in_doubt or doubtful
+            if not in_doubt:
+                raise
+            found = await _look_for(desk, effect, LOOKS_AFTER if doubtful else LOOKS_AFTER[:1])
+            if found is not None:
+                return found
+            if not doubtful or now() - began >= desk.watcher.schedule.patience:
+                raise
+
+
+async def persistently(desk: Desk, call: Callable[[], Awaitable[R]]) -> R:
+    """Make a call that is harmless to repeat, through trouble that passes within the schedule's patience.
+
+    Raises:
+        EversinceError: As the call does; what went wrong last, when it does not pass.
+    """
+    began = now()
+    while True:
+        try:
+            return await call()
+        except EversinceError as failure:
+            if not _passes(failure) or now() - began >= desk.watcher.schedule.patience:
+                raise
+        await asyncio.sleep(CLOSEST)
+
+
+async def _look_for(
+    desk: Desk, effect: Callable[[], Awaitable[R | None]], looks_after: tuple[float, ...]
+) -> R | None:
+    failed_at = now()
+    for after in looks_after:
+        await asyncio.sleep(max(0.0, failed_at + after - now()))
+        found = await persistently(desk, effect)
+        if found is not None:
+            return found
+    return None
+
+
+def _passes(failure: EversinceError) -> bool:
+    """Whether the same call may well succeed in a while."""
+    match failure:
+        case RateLimited():
+            return not failure.is_not_of_the_minute
+        case TransportError() | ServerError() | UnreadableAnswer(path="$"):
+            return True
+        case _:
+            return False
