@@ -43,6 +43,7 @@ class Verbs(Conversing):
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         on_cancel: OnCancel = "leave",
+        on_credits_warning: Callable[[str], object] | None = None,
         **options: Unpack[BriefOptions],
     ) -> Workflow[Production]:
         """Produce a video: create a project, wait for the agent, render, share, download.
@@ -62,6 +63,7 @@ class Verbs(Conversing):
             wait_for_quota: When today's projects or renders are used up: wait for another day, holding no
                 slot, or raise `QuotaSpent` at once.
             on_cancel: `leave` the project alone, or `cancel` it, too, when the workflow is cancelled.
+            on_credits_warning: Called with the server's words when credits run low, once for each text.
             **options: Everything else that `projects.create` takes.
 
         Raises:
@@ -75,7 +77,12 @@ class Verbs(Conversing):
         """
         whole = brief_of(brief, options)
         wishes = wishes_of(render, share, download)
-        terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota, on_cancel=on_cancel)
+        terms = Terms(
+            timeouts=timeouts or Timeouts(),
+            wait_for_quota=wait_for_quota,
+            on_cancel=on_cancel,
+            on_credits_warning=on_credits_warning,
+        )
         return self._producing(whole, wishes, terms)
 
     def start(
@@ -88,6 +95,7 @@ class Verbs(Conversing):
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         on_cancel: OnCancel = "leave",
+        on_credits_warning: Callable[[str], object] | None = None,
         **options: Unpack[BriefOptions],
     ) -> Workflow[Production]:
         """As `produce`, but begun at once, in a task of the client's; await the workflow when you like.
@@ -102,6 +110,7 @@ class Verbs(Conversing):
             timeouts=timeouts,
             wait_for_quota=wait_for_quota,
             on_cancel=on_cancel,
+            on_credits_warning=on_credits_warning,
             **options,
         )
         task = workflow.start()
@@ -119,6 +128,7 @@ class Verbs(Conversing):
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         on_cancel: OnCancel = "leave",
+        on_credits_warning: Callable[[str], object] | None = None,
     ) -> Workflow[Production]:
         """Take a production up where the server says it stands, and see it through.
 
@@ -132,12 +142,18 @@ class Verbs(Conversing):
             timeouts: As for `produce`.
             wait_for_quota: As for `produce`.
             on_cancel: As for `produce`.
+            on_credits_warning: As for `produce`.
 
         Raises:
             NotFound: There is no such project.
             EversinceError: As for `produce`.
         """
-        terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota, on_cancel=on_cancel)
+        terms = Terms(
+            timeouts=timeouts or Timeouts(),
+            wait_for_quota=wait_for_quota,
+            on_cancel=on_cancel,
+            on_credits_warning=on_credits_warning,
+        )
         if isinstance(project, str):
             handle = Handle(key=project, project_id=project, wishes=wishes_of(render, share, download))
         else:
