@@ -1,0 +1,150 @@
+"""What a journal remembers: jobs, and the effects that each of them has had on the server.
+
+Instants are aware datetimes. What is called JSON here is what `json.loads` gives.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, Literal, get_args
+
+import attrs
+
+from eversince_async.models._unset import UNSET, Unset
+
+Json = Any
+"""None, a bool, a number, a text, or lists and string-keyed mappings of these."""
+
+EffectKind = Literal[
+    "create", "message", "render", "share", "cancel", "upload", "download", "step", "approval"
+]
+"""One thing done to the server or, in a pipeline, by the user's own code or by a person."""
+
+EffectState = Literal["intent", "done", "adopted", "refused", "in_doubt"]
+"""`intent`: perhaps it happens; `done`: the answer was read; `adopted`: found on the server later;
+`refused`: it definitely did not happen; `in_doubt`: looking does not tell, a person has to."""
+
+SpentKind = Literal["create", "render"]
+"""Effects of which the account has only so many a day."""
+
+KINDS: Final[tuple[EffectKind, ...]] = get_args(EffectKind)
+STATES: Final[tuple[EffectState, ...]] = get_args(EffectState)
+
+LEASE: Final = 120.0
+"""Seconds a lease lives by default: longer than a request may take and its traces may need to show."""
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """One piece of work under a name that its caller chose.
+
+    Attributes:
+        id: Its name, unique in the journal.
+        spec: What was asked for, as JSON without secrets; see `journal.stored`.
+        spec_sha: SHA-256 of that, by which another spec under the same name is noticed.
+        stage: How far it has come, in its orchestrator's words.
+        attempt: Counts from 1; a new one when a project failed and another is to be made.
+        project_id: The project, once known; one project belongs to one job.
+        last_message_id: The newest message that has been dealt with.
+        result: What came of it; None before the end.
+        error: What went wrong last.
+        owner: The incarnation that works on it, or did when it died.
+        lease_until: When others may take it over; None without an owner.
+        not_before: When it is to be gone on with; None: at once.
+        created_at: When it was first put.
+        updated_at: When anything here last changed.
+    """
+
+    id: str
+    spec: Json
+    spec_sha: str
+    stage: str
+    attempt: int = 1
+    project_id: str | None = None
+    last_message_id: str | None = None
+    result: Json = None
+    error: Json = None
+    owner: str | None = None
+    lease_until: datetime | None = None
+    not_before: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class JobChange:
+    """What to change about a job; whatever stays UNSET is left alone.
+
+    Attributes:
+        stage: As in `Job`.
+        attempt: As in `Job`.
+        project_id: As in `Job`; None before another attempt.
+        last_message_id: As in `Job`.
+        result: As in `Job`.
+        error: As in `Job`.
+        not_before: As in `Job`.
+        release: Whether to let go of the lease with it: the work is over, or waits for something.
+    """
+
+    stage: str | Unset = UNSET
+    attempt: int | Unset = UNSET
+    project_id: str | Unset | None = UNSET
+    last_message_id: str | Unset | None = UNSET
+    result: Json | Unset = UNSET
+    error: Json | Unset = UNSET
+    not_before: datetime | Unset | None = UNSET
+    release: bool = False
+
+    def values(self) -> Mapping[str, Any]:
+        """What is set, by field."""
+        given = attrs.asdict(self, recurse=False, filter=lambda field, _: field.name != "release")
+        return {name: value for name, value in given.items() if value is not UNSET}
+
+
+NO_CHANGE: Final = JobChange()
+
+
+@attrs.frozen(kw_only=True)
+class Effect:
+    """One effect of a job.
+
+    Attributes:
+        job_id: The job.
+        seq: Its number within the job, from 1.
+        name: Its name within the job, by which it is found again.
+        kind: What it is.
+        state: What is known of it.
+        incarnation: The run that wrote the last intent.
+        tries: How many intents there were.
+        request: What was to be done, complete enough to recognise it on the server, without secrets.
+        baseline: What the server showed before, to tell old from new.
+        result: What came of it.
+        claim: What it has made on the server (project id, share URL, message id); nothing else has it.
+        intent_at: When the last intent was written, right before sending.
+        done_at: When its outcome was known; None while it is not.
+    """
+
+    job_id: str
+    seq: int
+    name: str
+    kind: EffectKind
+    state: EffectState
+    incarnation: str
+    tries: int = 1
+    request: Json = None
+    baseline: Json = None
+    result: Json = None
+    claim: str | None = None
+    intent_at: datetime
+    done_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its outcome is not known."""
+        return self.state in OPEN
+
+
+OPEN: Final[frozenset[EffectState]] = frozenset({"intent", "in_doubt"})
+"""States in which the outcome is not known."""
+
+AGAIN: Final[frozenset[EffectState]] = OPEN | {"refused"}
+"""States after which an effect may be tried again."""

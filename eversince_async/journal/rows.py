@@ -1,0 +1,65 @@
+"""What a journal's verbs need of its storage. Everything a verb does through it is one transaction."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from eversince_async.journal.records import Effect, Job, SpentKind
+
+HasDied = Callable[[str], bool]
+"""Whether an owner is gone for certain."""
+
+
+class Rows(Protocol):
+    """Jobs and effects, as a storage keeps them."""
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that name."""
+
+    def add_job(self, job: Job) -> None:
+        """Store a new job."""
+
+    def save_job(self, job: Job) -> None:
+        """Store a job as it is now; its id and spec never change."""
+
+    def job_of_project(self, project_id: str) -> str | None:
+        """The job to which a project belongs."""
+
+    def jobs_after(
+        self, place: int, count: int, *, stages: Sequence[str], due_at: datetime | None
+    ) -> list[tuple[int, Job]]:
+        """Jobs in the order in which they were put, each with its place, behind a place.
+
+        Args:
+            place: 0 to begin with.
+            count: At most so many.
+            stages: Only of these; of all if empty.
+            due_at: Only those whose `not_before` is not after it; None: all.
+        """
+
+    def free_jobs(self, stage: str, count: int, *, now: datetime, has_died: HasDied) -> list[Job]:
+        """Jobs of a stage that are due and that nobody works on: those without `not_before` first."""
+
+    def counts(self) -> Mapping[str, int]:
+        """How many jobs there are in each stage; stages without any are left out."""
+
+    def effect(self, job_id: str, name: str) -> Effect | None:
+        """The effect of that name."""
+
+    def effects(self, job_id: str) -> list[Effect]:
+        """All effects of a job, by `seq`."""
+
+    def last_seq(self, job_id: str) -> int:
+        """The number of a job's newest effect; 0 before the first."""
+
+    def add_effect(self, effect: Effect) -> None:
+        """Store a new effect."""
+
+    def save_effect(self, effect: Effect) -> None:
+        """Store an effect as it is now; its job, number, name and kind never change."""
+
+    def claimant(self, claim: str) -> tuple[str, str] | None:
+        """The job and the name of the effect that has a claim."""
+
+    def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
+        """When effects of that kind happened, or perhaps did; in any order."""

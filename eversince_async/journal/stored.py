@@ -1,0 +1,176 @@
+"""What of a request or a result may be written to disk: all that is needed later, and no secret.
+
+Two rules, for two uses:
+
+- `sendable`, for what may have to be sent again (specs and requests). Ids of uploads stay, and so do URLs
+  whose query is part of the address (`watch?v=…`). A query that looks like a signature or a credential is
+  not stored: it would be expired by then, and whoever has it has access. `is_complete` tells whether
+  something is missing; then only the one who gave it can send it again.
+- `observed`, for what came back (baselines, results, errors). No URL keeps its query: videos are recognised
+  by their path, and a fresh signature is one GET away.
+
+API keys, credentials inside URLs, and fields that are secrets by their name are stored by neither.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from enum import Enum
+from typing import Final
+
+from eversince_async._redaction import redact
+from eversince_async.errors import JournalError
+from eversince_async.journal.records import Json
+
+NOT_STORED: Final = "[not stored]"
+"""What stands where a secret stood in something sendable."""
+
+SECRET_FIELDS: Final = frozenset(
+    {"api_key", "authorization", "access_token", "password", "secret", "webhook_secret"}
+)
+"""Names of JSON fields whose value is never stored."""
+
+SECRET_WORDS: Final = frozenset(
+    {
+        *(
+            "accesskey",
+            "accesskeyid",
+            "apikey",
+            "auth",
+            "authorization",
+            "awsaccesskeyid",
+            "code",
+            "credential",
+        ),
+        *("credentials", "googleaccessid", "jwt", "key", "password", "passwd", "policy", "pwd", "secret"),
+        *("security", "session", "sig", "sign", "signature", "signed", "token"),
+    }
+)
+"""Words in a query parameter's name that make its value a secret."""
+
+_URL: Final = re.compile(
+    r"(?P<base>\w+://[^\s\"'<>?#]*)(?P<query>\?[^\s\"'<>#]*)?(?P<fragment>#[^\s\"'<>]*)?"
+)
+_USERINFO: Final = re.compile(r"(?<=://)[^/\s@]+@")
+_API_KEY: Final = re.compile(r"es_live_[\w-]+")
+_WORDS: Final = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+")
+_OPAQUE: Final = re.compile(r"[A-Za-z0-9+/=%_.~-]{25,}")
+
+
+def sendable(value: Json) -> Json:
+    """A copy to store of what may have to be sent again.
+
+    Raises:
+        JournalError: It is not JSON.
+    """
+    return _mapped(value, _sendable_text)
+
+
+def observed(value: Json) -> Json:
+    """A copy to store of what came back.
+
+    Raises:
+        JournalError: It is not JSON.
+    """
+    return _mapped(value, _observed_text)
+
+
+def is_complete(value: Json) -> bool:
+    """Whether a sendable value still says all it once said."""
+    match value:
+        case str():
+            return NOT_STORED not in value
+        case Mapping():
+            return all(map(is_complete, value.values()))
+        case list():
+            return all(map(is_complete, value))
+        case _:
+            return True
+
+
+def claimable(text: str) -> str:
+    """What to call a claim: URLs lose their query, but those with different ones stay different."""
+    plain = _observed_text(text)
+    return plain if plain == text else f"{plain}#{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def written(value: Json) -> str:
+    """JSON text; equal values give equal texts.
+
+    Raises:
+        JournalError: It is not JSON.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair: cannot stand in a file as it is
+        return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JournalError(f"cannot be stored as JSON: {error}") from None
+    return text
+
+
+def digest(value: Json) -> str:
+    """SHA-256 of a JSON value."""
+    return hashlib.sha256(written(value).encode()).hexdigest()
+
+
+def _mapped(value: Json, text: Callable[[str], str], depth: int = 0) -> Json:
+    if depth > 100:
+        raise JournalError("cannot be stored as JSON: it is nested too deeply")
+    match value:
+        case Enum():
+            return _mapped(value.value, text, depth)
+        case str():
+            return text(value)
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {
+                _name(name): NOT_STORED if _is_secret(name, item) else _mapped(item, text, depth + 1)
+                for name, item in value.items()
+            }
+        case Sequence() if not isinstance(value, bytes | bytearray):
+            return [_mapped(item, text, depth + 1) for item in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            raise JournalError(f"cannot be stored as JSON: {type(value).__name__}")
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise JournalError(f"cannot be stored as JSON: the name {name!r} is no text")
+    return str(name)
+
+
+def _is_secret(name: object, value: object) -> bool:
+    return isinstance(name, str) and name.lower() in SECRET_FIELDS and value is not None
+
+
+def _observed_text(text: str) -> str:
+    return redact(_URL.sub(lambda url: url["base"], text)) if "://" in text else redact(text)
+
+
+def _sendable_text(text: str) -> str:
+    if "://" in text:
+        text = _URL.sub(_sendable_url, text)
+    return _API_KEY.sub(NOT_STORED, text)
+
+
+def _sendable_url(url: re.Match[str]) -> str:
+    base = _USERINFO.sub(f"{NOT_STORED}@", url["base"])
+    query, fragment = url["query"] or "", url["fragment"] or ""
+    if query and any(map(_is_secret_parameter, query[1:].split("&"))):
+        query = f"?{NOT_STORED}"
+    if fragment and any(map(_is_secret_parameter, fragment[1:].split("&"))):
+        fragment = f"#{NOT_STORED}"
+    return base + query + fragment
+
+
+def _is_secret_parameter(parameter: str) -> bool:
+    name, _, value = parameter.partition("=")
+    words = {word.lower() for word in (*_WORDS.findall(name), name)}
+    return bool(value and words & SECRET_WORDS) or _OPAQUE.search(value) is not None

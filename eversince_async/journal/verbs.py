@@ -1,0 +1,338 @@
+"""What a journal's verbs mean: plain functions over rows, each of which is one transaction.
+
+They check before they store, so that one that raises has changed nothing. Every function takes the `run`
+in whose name it acts: its incarnation and the time.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from eversince_async.errors import JournalError, JournalLocked, SpecChanged
+from eversince_async.journal.differences import told
+from eversince_async.journal.records import (
+    AGAIN,
+    KINDS,
+    NO_CHANGE,
+    Effect,
+    EffectKind,
+    EffectState,
+    Job,
+    JobChange,
+    Json,
+)
+from eversince_async.journal.rows import HasDied, Rows
+from eversince_async.journal.stored import claimable, digest, observed, sendable
+from eversince_async.models._unset import UNSET, Unset
+
+
+@attrs.frozen
+class Run:
+    """In whose name a verb acts, and when.
+
+    Attributes:
+        incarnation: The run.
+        now: The time.
+        has_died: Whether another run is over for certain.
+    """
+
+    incarnation: str
+    now: datetime
+    has_died: HasDied
+
+    def later(self, seconds: float) -> datetime:
+        """The time so many seconds from now."""
+        if not seconds > 0:
+            raise JournalError(f"a lease is for a number of seconds above zero, not {seconds!r}")
+        return self.now + timedelta(seconds=seconds)
+
+
+# -- Jobs -----------------------------------------------------------------------------------------------
+
+
+def put(rows: Rows, run: Run, job_id: str, spec: Json, stage: str, not_before: datetime | None) -> Job:
+    """The job of that name: the one that is there, or a new one."""
+    if not job_id:
+        raise JournalError("a job needs a name: job_id is empty")
+    kept = sendable(spec)
+    sha = digest(kept)
+    known = rows.job(job_id)
+    if known is None:
+        job = Job(
+            id=job_id,
+            spec=kept,
+            spec_sha=sha,
+            stage=stage,
+            not_before=not_before,
+            created_at=run.now,
+            updated_at=run.now,
+        )
+        rows.add_job(job)
+        return job
+    if known.spec_sha != sha:
+        raise SpecChanged(
+            f"{job_id!r} stands in the journal since {known.created_at:%Y-%m-%d %H:%M} UTC for something "
+            f"else: {told(known.spec, kept)}; use another key, or what it was first used for"
+        )
+    return known
+
+
+def change(rows: Rows, run: Run, job_id: str, changes: JobChange) -> Job:
+    """Change a job we have the lease of."""
+    changed = _changed(rows, run, _ours(rows, run, job_id), changes)
+    rows.save_job(changed)
+    return changed
+
+
+def _changed(rows: Rows, run: Run, job: Job, changes: JobChange) -> Job:
+    values = dict(changes.values())
+    for name in values.keys() & {"result", "error"}:
+        values[name] = observed(values[name])
+    project_id = values.get("project_id")
+    if project_id is not None:
+        holder = rows.job_of_project(project_id)
+        if holder not in {None, job.id}:
+            raise JournalError(f"project {project_id} belongs to {holder!r}, not to {job.id!r}")
+    if changes.release:
+        values.update(owner=None, lease_until=None)
+    return attrs.evolve(job, updated_at=run.now, **values)
+
+
+# -- Leases ---------------------------------------------------------------------------------------------
+
+
+def acquire(rows: Rows, run: Run, job_id: str, seconds: float) -> Job:
+    """Lease a job that nobody works on."""
+    job = _known(rows, job_id)
+    if not _is_free(job, run):
+        raise JournalLocked(
+            f"{_who(job, run)} works on {job_id!r}, until {job.lease_until:%H:%M:%S} UTC at least"
+        )
+    return _leased(rows, run, job, seconds)
+
+
+def take(rows: Rows, run: Run, stages: Sequence[str], seconds: float, limit: int) -> list[Job]:
+    """Lease jobs that are due and that nobody works on; those of earlier named stages first."""
+    found: list[Job] = []
+    for stage in dict.fromkeys(stages):
+        found += rows.free_jobs(stage, limit - len(found), now=run.now, has_died=run.has_died)
+    return [_leased(rows, run, job, seconds) for job in found]
+
+
+def renew(rows: Rows, run: Run, job_ids: Iterable[str], seconds: float) -> frozenset[str]:
+    """Prolong leases; return which of them are still ours."""
+    ours: set[str] = set()
+    for job_id in job_ids:
+        job = rows.job(job_id)
+        if job is not None and job.owner == run.incarnation:
+            rows.save_job(_prolonged(run, job, seconds))
+            ours.add(job_id)
+    return frozenset(ours)
+
+
+def release(rows: Rows, run: Run, job_id: str, lease_until: datetime | None = None) -> None:
+    """Let go of a lease, if it is ours; with `lease_until`, only if it is that very one."""
+    job = rows.job(job_id)
+    if job is None or job.owner != run.incarnation or lease_until not in {None, job.lease_until}:
+        return
+    rows.save_job(attrs.evolve(job, owner=None, lease_until=None, updated_at=run.now))
+
+
+def _is_free(job: Job, run: Run) -> bool:
+    if job.owner is None or job.lease_until is None or job.lease_until <= run.now:
+        return True
+    return job.owner != run.incarnation and run.has_died(job.owner)
+
+
+def _leased(rows: Rows, run: Run, job: Job, seconds: float) -> Job:
+    leased = attrs.evolve(job, owner=run.incarnation, lease_until=run.later(seconds), updated_at=run.now)
+    rows.save_job(leased)
+    return leased
+
+
+def _prolonged(run: Run, job: Job, seconds: float) -> Job:
+    until = run.later(seconds)
+    if job.lease_until is not None and job.lease_until >= until:
+        return job
+    return attrs.evolve(job, lease_until=until)
+
+
+def _known(rows: Rows, job_id: str) -> Job:
+    job = rows.job(job_id)
+    if job is None:
+        raise JournalError(f"there is no {job_id!r} in the journal")
+    return job
+
+
+def _ours(rows: Rows, run: Run, job_id: str) -> Job:
+    """A job that we may write to: even when its lease has run out, as long as nobody took it over."""
+    job = _known(rows, job_id)
+    if job.owner != run.incarnation:
+        raise JournalLocked(f"{_who(job, run)} works on {job_id!r}; its lease is not, or no longer, ours")
+    return job
+
+
+def _who(job: Job, run: Run) -> str:
+    if job.owner is None:
+        return "nobody"
+    return "this process" if job.owner == run.incarnation else f"another process ({job.owner})"
+
+
+# -- Effects --------------------------------------------------------------------------------------------
+
+
+def intent(
+    rows: Rows,
+    run: Run,
+    job_id: str,
+    kind: EffectKind,
+    name: str,
+    request: Json,
+    baseline: Json,
+    lease: float,
+) -> Effect:
+    """Write down that we are about to do something, and from where."""
+    if kind not in KINDS:
+        raise JournalError(f"an effect is one of {', '.join(KINDS)}, not {kind!r}")
+    job = _prolonged(run, _ours(rows, run, job_id), lease)
+    if rows.effect(job_id, name) is not None:
+        raise JournalError(f"{job_id!r} has an effect named {name!r} already; try that one again")
+    effect = Effect(
+        job_id=job_id,
+        seq=rows.last_seq(job_id) + 1,
+        name=name,
+        kind=kind,
+        state="intent",
+        incarnation=run.incarnation,
+        request=sendable(request),
+        baseline=observed(baseline),
+        intent_at=run.now,
+    )
+    rows.add_effect(effect)
+    rows.save_job(job)
+    return effect
+
+
+def intent_again(
+    rows: Rows, run: Run, effect: Effect, request: Json | Unset, baseline: Json | Unset, lease: float
+) -> Effect:
+    """Write down that we are about to try once more; the last try came to nothing."""
+    job = _prolonged(run, _ours(rows, run, effect.job_id), lease)
+    current = _current(rows, effect)
+    if current.state not in AGAIN:
+        raise JournalError(f"{_named(current)} is {current.state}; it must not be done again")
+    values: dict[str, Any] = {}
+    if request is not UNSET:
+        values["request"] = sendable(request)
+    if baseline is not UNSET:
+        values["baseline"] = observed(baseline)
+    again = attrs.evolve(
+        current,
+        state="intent",
+        incarnation=run.incarnation,
+        tries=current.tries + 1,
+        intent_at=run.now,
+        done_at=None,
+        result=None,
+        claim=None,
+        **values,
+    )
+    rows.save_effect(again)
+    rows.save_job(job)
+    return again
+
+
+def settle(
+    rows: Rows,
+    run: Run,
+    effect: Effect,
+    state: EffectState,
+    result: Json,
+    claim: str | None,
+    changes: JobChange,
+) -> Effect:
+    """Write down what became of an effect, and with it where its job stands now."""
+    job = _ours(rows, run, effect.job_id)
+    current = _current(rows, effect)
+    if not current.is_open:
+        raise JournalError(f"{_named(current)} is {current.state} already; it cannot become {state}")
+    claimed = current.claim
+    if claim is not None:
+        claimed = _claimed(rows, current, claim)
+        if claimed is None:
+            raise JournalError(
+                f"{_named(current)} cannot have {claimable(claim)}: {_claimant(rows, claim, current)}"
+            )
+    ended = attrs.evolve(
+        current,
+        state=state,
+        result=observed(result),
+        claim=claimed if state != "refused" else None,
+        done_at=None if state == "in_doubt" else run.now,
+    )
+    changed = job if changes is NO_CHANGE else _changed(rows, run, job, changes)
+    rows.save_effect(ended)
+    rows.save_job(changed)
+    return ended
+
+
+def claim(rows: Rows, run: Run, effect: Effect, what: str) -> bool:
+    """Whether an effect now has, or had already, what it found on the server."""
+    _ours(rows, run, effect.job_id)
+    current = _current(rows, effect)
+    claimed = _claimed(rows, current, what)
+    if claimed is not None and current.claim is None:
+        if not current.is_open:
+            raise JournalError(f"{_named(current)} is {current.state} already; it can claim nothing more")
+        rows.save_effect(attrs.evolve(current, claim=claimed))
+    return claimed is not None
+
+
+def answer(rows: Rows, run: Run, job_id: str, name: str, value: Json) -> Effect:
+    """Answer an approval, whoever works on its job; its job is due at once."""
+    job = _known(rows, job_id)
+    question = rows.effect(job_id, name)
+    if question is None or question.kind != "approval":
+        asked = [
+            effect.name for effect in rows.effects(job_id) if effect.kind == "approval" and effect.is_open
+        ]
+        hint = f"; it waits for {', '.join(map(repr, asked))}" if asked else ""
+        raise JournalError(f"{job_id!r} does not ask for approval of {name!r}{hint}")
+    if not question.is_open:
+        raise JournalError(
+            f"{_named(question)} was answered at {question.done_at:%Y-%m-%d %H:%M} UTC already"
+        )
+    answered = attrs.evolve(question, state="done", result=observed(value), done_at=run.now)
+    rows.save_effect(answered)
+    rows.save_job(attrs.evolve(job, not_before=None, updated_at=run.now))
+    return answered
+
+
+def _current(rows: Rows, effect: Effect) -> Effect:
+    """The effect as it stands, if nobody has tried it again since the caller saw it."""
+    current = rows.effect(effect.job_id, effect.name)
+    if current is None or current.tries != effect.tries or current.incarnation != effect.incarnation:
+        raise JournalError(f"{_named(effect)} has been taken up elsewhere since; load it again")
+    return current
+
+
+def _claimed(rows: Rows, effect: Effect, what: str) -> str | None:
+    """The claim as it is stored; None if another effect has it, or this one has another."""
+    wanted = claimable(what)
+    if effect.claim not in {None, wanted}:
+        return None
+    holder = rows.claimant(wanted)
+    return wanted if holder in {None, (effect.job_id, effect.name)} else None
+
+
+def _claimant(rows: Rows, what: str, effect: Effect) -> str:
+    holder = rows.claimant(claimable(what))
+    if holder is None:
+        return f"it has {effect.claim}"
+    return f"that belongs to {holder[1]!r} of {holder[0]!r}"
+
+
+def _named(effect: Effect) -> str:
+    return f"{effect.name!r} of {effect.job_id!r}"

@@ -1,0 +1,117 @@
+"""What reaches the disk: all that is needed to send again, and no secret."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eversince_async.errors import JournalError
+from eversince_async.journal.stored import claimable, digest, is_complete, observed, sendable, written
+from eversince_async.models.projects import Mode
+
+PRESIGNED = [
+    "https://b.r2.example/k.mp4?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=5ec1e7",
+    "https://storage.example/k?GoogleAccessId=x@y&Expires=1&Signature=5ec1e7",
+    "https://account.blob.example/k?sv=2024&sig=5ec1e7",
+    "https://cdn.example/k?Policy=5ec1e7&Key-Pair-Id=K",
+    "https://cdn.example/k?access_token=5ec1e7",
+    "https://cdn.example/k?accessToken=5ec1e7",
+    "https://cdn.example/k?h=5ec1e7TyuiopAsdfghjklZxcvbnm1234567890",
+    "https://cdn.example/k#token=5ec1e7",
+]
+ADDRESSES = [
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=42s",
+    "https://shop.example/search?q=mug&page=2",
+    "https://shop.example/mug#colours",
+    "https://shop.example/?keyword=mug&monkey=1&design=x",
+    "see https://a.example/x?y=1, and why? because…",
+]
+
+
+@pytest.mark.parametrize("url", PRESIGNED)
+def test_a_presigned_query_is_never_stored(url):
+    kept = sendable({"references": [{"url": url, "type": "image"}]})
+
+    assert "5ec1e7" not in written(kept)
+    assert not is_complete(kept)
+    assert "5ec1e7" not in written(observed(url))
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_a_query_that_is_part_of_the_address_is_kept_for_sending(text):
+    assert text == sendable(text)
+    assert is_complete(sendable({"brief": text}))
+
+
+def test_a_fresh_signature_makes_no_other_spec():
+    first, second = PRESIGNED[0], PRESIGNED[0].replace("5ec1e7", "0ther")
+
+    assert digest(sendable(first)) == digest(sendable(second))
+
+
+def test_uploads_are_kept_by_their_id():
+    request = {"message": "Use this", "references": [{"upload_id": "upl_1"}]}
+
+    assert request == sendable(request)
+    assert is_complete(sendable(request))
+
+
+def test_what_came_back_loses_every_query():
+    assert {"assembled_url": "https://cdn.example/v.mp4", "n": [1, None, True]} == observed(
+        {"assembled_url": "https://cdn.example/v.mp4?v=1#t=2", "n": (1, None, True)}
+    )
+
+
+@pytest.mark.parametrize("rule", [sendable, observed])
+def test_keys_credentials_and_fields_that_are_secrets_are_stored_by_nobody(rule):
+    kept = written(
+        rule(
+            {
+                "text": "es_live_hunter2",
+                "url": "https://me:hunter2@a.example/x",
+                "api_key": "hunter2",
+                "Webhook_Secret": "hunter2",
+            }
+        )
+    )
+
+    assert "hunter2" not in kept
+
+
+def test_claims_on_addresses_stay_apart_and_the_same():
+    assert claimable("https://e.example/s?v=1") == claimable("https://e.example/s?v=1")
+    assert claimable("https://e.example/s?v=1") != claimable("https://e.example/s?v=2")
+    assert "msg_1" == claimable("msg_1")
+
+
+def test_enums_are_stored_as_their_values():
+    assert '{"mode":"autonomous"}' == written(sendable({"mode": Mode.AUTONOMOUS}))
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, b"bytes", float("nan"), {"a": {1, 2}}])
+def test_what_is_no_json_is_refused(value):
+    with pytest.raises(JournalError, match="as JSON"):
+        written(sendable(value))
+
+
+def test_nesting_without_end_is_refused():
+    loop = []
+    loop.append(loop)
+
+    with pytest.raises(JournalError, match="too deeply"):
+        sendable(loop)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_storing_what_was_stored_changes_nothing(value):
+    for rule in (sendable, observed):
+        once = rule(value)
+        assert written(once) == written(rule(once))
