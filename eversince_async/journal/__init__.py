@@ -1,0 +1,46 @@
+"""The journal: what was meant to be done, and what came of it, on disk before it is done.
+
+The server remembers projects, messages and shares. A journal remembers what the server cannot tell: that we
+meant to do something, and what there was before. With it a process may die at any moment, and the next one
+neither repeats what was paid for nor forgets it. `Journal` says how; `SqliteJournal` keeps it in a file,
+`MemoryJournal` in this process.
+
+```python
+async with SqliteJournal("campaign.db") as journal:
+    job = await journal.put("mug", {"brief": "A film about a mug"})
+    job = await journal.acquire(job.id)
+    render = await journal.intent(job.id, "render", {"quality": "1080p"}, baseline={"assembled_url": None})
+    ...  # send
+    await journal.done(render, {"status": "rendering"}, job=JobChange(stage="rendering"))
+```
+"""
+
+from eversince_async.journal.memory import MemoryJournal
+from eversince_async.journal.protocol import Journal
+from eversince_async.journal.records import (
+    LEASE,
+    NO_CHANGE,
+    Effect,
+    EffectKind,
+    EffectState,
+    Job,
+    JobChange,
+    Json,
+    SpentKind,
+)
+from eversince_async.journal.sqlite import SqliteJournal
+
+__all__ = [
+    "LEASE",
+    "NO_CHANGE",
+    "Effect",
+    "EffectKind",
+    "EffectState",
+    "Job",
+    "JobChange",
+    "Journal",
+    "Json",
+    "MemoryJournal",
+    "SpentKind",
+    "SqliteJournal",
+]

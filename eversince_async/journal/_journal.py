@@ -1,0 +1,253 @@
+"""The verbs of every journal that can run a function over its rows as one transaction."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from eversince_async.clock import now
+from eversince_async.errors import ConfigurationError
+from eversince_async.journal import verbs
+from eversince_async.journal.owners import has_died, new_incarnation
+from eversince_async.journal.records import (
+    LEASE,
+    NO_CHANGE,
+    Effect,
+    EffectKind,
+    EffectState,
+    Job,
+    JobChange,
+    Json,
+    SpentKind,
+)
+from eversince_async.journal.rows import Rows
+from eversince_async.models._unset import UNSET, Unset
+
+T = TypeVar("T")
+
+PAGE: Final = 200
+"""Jobs that are read at once."""
+
+
+class RowsJournal(ABC):
+    """A journal over rows; what each verb means is written at `Journal`."""
+
+    def __init__(self) -> None:
+        self._incarnation: str | None = None
+
+    # -- What a storage supplies ------------------------------------------------------------------------
+
+    @abstractmethod
+    async def _open(self) -> None:
+        """Make the storage ready."""
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Finish what was begun, and let go of the storage."""
+
+    @abstractmethod
+    async def _write(self, transaction: Callable[[Rows], T]) -> T:
+        """Run a function that writes; return when what it wrote is durable."""
+
+    @abstractmethod
+    async def _read(self, query: Callable[[Rows], T]) -> T:
+        """Run a function that only reads; it sees every write that was begun before."""
+
+    @abstractmethod
+    def _write_soon(self, transaction: Callable[[Rows], object]) -> None:
+        """Run a function that writes, after those that were begun before; do not wait for it."""
+
+    # -- Opening ----------------------------------------------------------------------------------------
+
+    @property
+    def incarnation(self) -> str:
+        """This run's name."""
+        if self._incarnation is None:
+            raise ConfigurationError("the journal is not open: use it inside `async with journal:`")
+        return self._incarnation
+
+    async def open(self) -> None:
+        """Open it, or create it."""
+        if self._incarnation is not None:
+            raise ConfigurationError("the journal is open already")
+        await self._open()
+        self._incarnation = new_incarnation()
+
+    async def aclose(self) -> None:
+        """Finish what was begun, and close; closing twice does nothing."""
+        if self._incarnation is not None:
+            self._incarnation = None
+            await self._close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _run(self) -> verbs.Run:
+        return verbs.Run(self.incarnation, now(), has_died)
+
+    # -- Jobs -------------------------------------------------------------------------------------------
+
+    async def put(
+        self, job_id: str, spec: Json, *, stage: str = "new", not_before: datetime | None = None
+    ) -> Job:
+        """Put a job, or get the one that is there."""
+        run = self._run()
+        return await self._write(lambda rows: verbs.put(rows, run, job_id, spec, stage, not_before))
+
+    async def load(self, job_id: str) -> Job | None:
+        """The job of that name."""
+        self._run()
+        return await self._read(lambda rows: rows.job(job_id))
+
+    async def change(self, job_id: str, change: JobChange) -> Job:
+        """Change a job that is ours."""
+        run = self._run()
+        return await self._write(lambda rows: verbs.change(rows, run, job_id, change))
+
+    async def jobs(self, *stages: str, due: bool = False) -> AsyncIterator[Job]:
+        """All jobs, or those of these stages, in the order in which they were put."""
+        due_at = self._run().now if due else None
+        place = 0
+        while True:
+            page = await self._read(
+                lambda rows, place=place: rows.jobs_after(place, PAGE, stages=stages, due_at=due_at)  # type: ignore[misc]  # a default is how a lambda keeps a loop's value
+            )
+            for place, job in page:  # noqa: B007 - the last place is where the next page begins
+                yield job
+            if len(page) < PAGE:
+                return
+
+    async def counts(self) -> Mapping[str, int]:
+        """How many jobs there are in each stage that has any."""
+        self._run()
+        return await self._read(lambda rows: rows.counts())
+
+    # -- Leases -----------------------------------------------------------------------------------------
+
+    async def acquire(self, job_id: str, seconds: float = LEASE) -> Job:
+        """Lease a job."""
+        run = self._run()
+        (job,) = await self._leasing(run, lambda rows: [verbs.acquire(rows, run, job_id, seconds)])
+        return job
+
+    async def take(self, *stages: str, seconds: float = LEASE, limit: int = 1) -> list[Job]:
+        """Lease jobs that are due and that nobody works on."""
+        run = self._run()
+        return await self._leasing(run, lambda rows: verbs.take(rows, run, stages, seconds, limit))
+
+    async def _leasing(self, run: verbs.Run, lease: Callable[[Rows], list[Job]]) -> list[Job]:
+        """Lease, and give back what was granted to a caller who is gone."""
+        granted: list[Job] = []
+
+        def leased(rows: Rows) -> list[Job]:
+            granted[:] = lease(rows)
+            return list(granted)
+
+        def give_back(rows: Rows) -> None:
+            for job in granted:
+                verbs.release(rows, run, job.id, job.lease_until)
+
+        try:
+            return await self._write(leased)
+        except asyncio.CancelledError:
+            self._write_soon(give_back)
+            raise
+
+    async def renew(self, job_ids: Iterable[str], seconds: float = LEASE) -> frozenset[str]:
+        """Prolong leases; return which are still ours."""
+        run, names = self._run(), tuple(job_ids)
+        return await self._write(lambda rows: verbs.renew(rows, run, names, seconds))
+
+    async def release(self, job_id: str) -> None:
+        """Let go of a lease, if it is ours."""
+        run = self._run()
+        await self._write(lambda rows: verbs.release(rows, run, job_id))
+
+    # -- Effects ----------------------------------------------------------------------------------------
+
+    async def intent(
+        self,
+        job_id: str,
+        kind: EffectKind,
+        request: Json,
+        *,
+        name: str | None = None,
+        baseline: Json = None,
+        lease: float = LEASE,
+    ) -> Effect:
+        """Write down what is about to be sent."""
+        run, known_as = self._run(), kind if name is None else name
+        return await self._write(
+            lambda rows: verbs.intent(rows, run, job_id, kind, known_as, request, baseline, lease)
+        )
+
+    async def intent_again(
+        self,
+        effect: Effect,
+        *,
+        request: Json | Unset = UNSET,
+        baseline: Json | Unset = UNSET,
+        lease: float = LEASE,
+    ) -> Effect:
+        """Write down that an effect is about to be tried once more."""
+        run = self._run()
+        return await self._write(lambda rows: verbs.intent_again(rows, run, effect, request, baseline, lease))
+
+    async def done(
+        self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
+    ) -> Effect:
+        """It happened: we read the answer."""
+        return await self._settled(effect, "done", result, claim, job)
+
+    async def adopted(
+        self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
+    ) -> Effect:
+        """It happened: we found it on the server."""
+        return await self._settled(effect, "adopted", result, claim, job)
+
+    async def refused(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
+        """It definitely did not happen."""
+        return await self._settled(effect, "refused", result, None, job)
+
+    async def in_doubt(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
+        """Whether it happened cannot be told by looking."""
+        return await self._settled(effect, "in_doubt", result, None, job)
+
+    async def _settled(
+        self, effect: Effect, state: EffectState, result: Json, claim: str | None, job: JobChange
+    ) -> Effect:
+        run = self._run()
+        return await self._write(lambda rows: verbs.settle(rows, run, effect, state, result, claim, job))
+
+    async def claim(self, effect: Effect, what: str) -> bool:
+        """Claim something found on the server."""
+        run = self._run()
+        return await self._write(lambda rows: verbs.claim(rows, run, effect, what))
+
+    async def effect(self, job_id: str, name: str) -> Effect | None:
+        """The effect of that name."""
+        self._run()
+        return await self._read(lambda rows: rows.effect(job_id, name))
+
+    async def effects(self, job_id: str) -> list[Effect]:
+        """All effects of a job."""
+        self._run()
+        return await self._read(lambda rows: rows.effects(job_id))
+
+    async def answer(self, job_id: str, name: str, value: Json) -> Effect:
+        """Answer an approval, from any process."""
+        run = self._run()
+        return await self._write(lambda rows: verbs.answer(rows, run, job_id, name, value))
+
+    async def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
+        """When creates or renders took place since then."""
+        self._run()
+        return sorted(await self._read(lambda rows: rows.spent(kind, since)))

@@ -1,0 +1,88 @@
+"""How a journal's file is laid out, and how it is told from other files."""
+
+from typing import Final
+
+APPLICATION: Final = 0x45765373
+"""`PRAGMA application_id` of a journal: "EvSs"."""
+
+VERSION: Final = 1
+"""`PRAGMA user_version` of this layout."""
+
+LAYOUT: Final = (
+    """
+    CREATE TABLE job (
+        id TEXT PRIMARY KEY,
+        spec TEXT NOT NULL,
+        spec_sha TEXT NOT NULL,
+        stage TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        project_id TEXT UNIQUE,
+        last_message_id TEXT,
+        result TEXT,
+        error TEXT,
+        owner TEXT,
+        lease_until REAL,
+        not_before REAL,
+        created_at REAL NOT NULL,
+        updated_at REAL NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE effect (
+        job_id TEXT NOT NULL REFERENCES job (id),
+        seq INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('intent', 'done', 'adopted', 'refused', 'in_doubt')),
+        incarnation TEXT NOT NULL,
+        tries INTEGER NOT NULL,
+        request TEXT NOT NULL,
+        baseline TEXT,
+        result TEXT,
+        claim TEXT UNIQUE,
+        intent_at REAL NOT NULL,
+        done_at REAL,
+        PRIMARY KEY (job_id, seq),
+        UNIQUE (job_id, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX job_due ON job (stage, not_before)",
+    "CREATE INDEX job_owner ON job (owner) WHERE owner IS NOT NULL",
+    "CREATE INDEX effect_spent ON effect (kind, intent_at) WHERE kind IN ('create', 'render')",
+    # For people, with `sqlite3 campaign.db 'SELECT * FROM jobs'`: what they look for first, times in ISO.
+    """
+    CREATE VIEW jobs AS SELECT
+        id,
+        stage,
+        attempt,
+        project_id,
+        strftime('%Y-%m-%dT%H:%M:%fZ', created_at, 'unixepoch') AS created,
+        strftime('%Y-%m-%dT%H:%M:%fZ', updated_at, 'unixepoch') AS updated,
+        strftime('%Y-%m-%dT%H:%M:%fZ', not_before, 'unixepoch') AS not_before,
+        owner,
+        strftime('%Y-%m-%dT%H:%M:%fZ', lease_until, 'unixepoch') AS lease_until,
+        error,
+        result,
+        spec
+    FROM job
+    """,
+    """
+    CREATE VIEW effects AS SELECT
+        job_id AS job,
+        seq,
+        name,
+        kind,
+        state,
+        tries,
+        strftime('%Y-%m-%dT%H:%M:%fZ', intent_at, 'unixepoch') AS intended,
+        strftime('%Y-%m-%dT%H:%M:%fZ', done_at, 'unixepoch') AS done,
+        claim,
+        request,
+        baseline,
+        result,
+        incarnation
+    FROM effect
+    """,
+    f"PRAGMA application_id = {APPLICATION}",
+    f"PRAGMA user_version = {VERSION}",
+)

@@ -1,0 +1,212 @@
+"""Opening a journal's file: only one that is a journal, or is new, and is whole; any other stays untouched.
+
+So before SQLite may write, plain reading tells whether this is a journal of ours at all (`_check_header`),
+and a connection that cannot write whether it is intact (`_check_contents`).
+"""
+
+import contextlib
+import os
+import sqlite3
+import struct
+import time
+from pathlib import Path
+from typing import Final
+
+from eversince_async.errors import JournalError, JournalLocked
+from eversince_async.journal._schema import APPLICATION, LAYOUT, VERSION
+from eversince_async.journal._troubles import DAMAGED, GONE, READ_ONLY, explain, is_damage
+
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER: Final = 100  # bytes; user_version stands at 60, application_id at 68, big-endian
+_NEEDS: Final = (3, 37)  # SQLite with STRICT tables
+
+CHECKED: Final = 256 * 1024 * 1024
+"""Bytes up to which a file is checked throughout when opened: some 200,000 jobs, in a quarter of a second if
+the system has it in memory. Of a larger one, only what is read is checked, when it is read."""
+
+
+def connect(path: Path, patience: float) -> sqlite3.Connection:
+    """Open the journal, or make it.
+
+    Args:
+        path: Its file.
+        patience: Seconds to wait for other processes.
+
+    Raises:
+        JournalError: It cannot be used; it is as it was.
+    """
+    if sqlite3.sqlite_version_info < _NEEDS:
+        raise JournalError(f"journals need SQLite 3.37 or later; Python has {sqlite3.sqlite_version}")
+    try:
+        if _check_header(path):
+            _check_contents(path, patience)
+    except OSError as error:
+        raise JournalError(f"{path}: {READ_ONLY} ({error.strerror or error})") from None
+    try:
+        return _connected(path, patience)
+    except sqlite3.Error as error:
+        raise explain(path, error) from error
+
+
+def _connected(path: Path, patience: float) -> sqlite3.Connection:
+    connection = _connection(path, "rwc", patience)
+    try:
+        _make(connection, path)
+        _write_ahead(connection, path, patience)
+        # FULL: a commit that was acknowledged survives even a power cut. The macOS kind of it is another.
+        for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON", "trusted_schema = OFF"):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connection(path: Path, mode: str, patience: float) -> sqlite3.Connection:
+    # Each use is by one thread at a time, but opening and closing may be by different ones.
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=patience,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+# -- Before SQLite may write ----------------------------------------------------------------------------
+
+
+def _check_header(path: Path) -> bool:
+    """Whether there is a journal already; False: it is to be made."""
+    if not path.parent.is_dir():
+        raise JournalError(f"{path}: there is no folder {path.parent}; make it first")
+    if not path.exists():
+        if not os.access(path.parent, os.W_OK):
+            raise JournalError(f"{path}: {READ_ONLY}")
+        return False
+    if not path.is_file():
+        raise JournalError(f"{path}: is no file; name one for the journal")
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    if header:
+        _check_kind(path, header)
+    for place in (path, path.parent):  # beside it, SQLite writes the -wal file
+        if not os.access(place, os.W_OK):
+            raise JournalError(f"{path}: {READ_ONLY}")
+    return bool(header)
+
+
+def _check_kind(path: Path, header: bytes) -> None:
+    if len(header) < _HEADER or not header.startswith(_MAGIC):
+        raise JournalError(f"{path}: is no journal but some other file; name another one")
+    version, application = struct.unpack_from(">I", header, 60)[0], struct.unpack_from(">I", header, 68)[0]
+    if application != APPLICATION:
+        raise JournalError(f"{path}: is the database of another application; name another file")
+    if version > VERSION:
+        raise JournalError(
+            f"{path}: was written by a later eversince_async (layout {version}, this one knows {VERSION}); "
+            "upgrade to use it"
+        )
+
+
+def _check_contents(path: Path, patience: float) -> None:
+    try:
+        with contextlib.closing(_connection(path, "ro", patience)) as connection:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            whole = path.stat().st_size <= CHECKED
+            problems = connection.execute("PRAGMA quick_check(1)").fetchall() if whole else [("ok",)]
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except sqlite3.Error as error:
+        if is_damage(error):
+            raise JournalError(f"{path}: {DAMAGED} ({error})") from error
+        if not _needs_a_writer(error):
+            raise explain(path, error) from error
+    else:
+        if problems != [("ok",)]:
+            raise JournalError(f"{path}: {DAMAGED} ({problems[0][0]})")
+
+
+def _needs_a_writer(error: sqlite3.Error) -> bool:
+    """Whether a process died in the middle of something that only a writer can take back."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name in {"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
+
+
+# -- Making ---------------------------------------------------------------------------------------------
+
+
+def _make(connection: sqlite3.Connection, path: Path) -> None:
+    """Lay a new file out, in one transaction and before it is written ahead.
+
+    So the file itself says what it is from its first byte on, and not only together with its -wal file.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been quicker, and one that died may have left a file of no pages.
+        if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+            for statement in LAYOUT:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
+    if (application, version) != (APPLICATION, VERSION):
+        raise JournalError(f"{path}: somebody made another database of it just now; name another file")
+
+
+def _write_ahead(connection: sqlite3.Connection, path: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            mode = _pragma(connection, "journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # Two that open a new file at once: SQLite does not wait here, since both might wait for ever.
+            if not isinstance(explain(path, error), JournalLocked) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            break
+    if mode != "wal":
+        raise JournalError(
+            f"{path}: the file system cannot share memory between processes, as network disks cannot; keep "
+            "the journal on a local disk"
+        )
+    connection.execute("SELECT 1 FROM job LIMIT 1").fetchone()  # now the -wal file is there
+
+
+def _pragma(connection: sqlite3.Connection, text: str) -> object:
+    return connection.execute(f"PRAGMA {text}").fetchone()[0]
+
+
+# -- Whether it is still there --------------------------------------------------------------------------
+
+
+class Presence:
+    """Notices when the file that is open is no longer the one under its name.
+
+    Args:
+        path: The journal's file, just opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._files = (path, path.with_name(f"{path.name}-wal"))
+        self._identities = self._look()
+
+    def check(self) -> None:
+        """Raise if what is being written can no longer be found.
+
+        Raises:
+            JournalError: Somebody deleted, moved or replaced the file.
+        """
+        try:
+            there = self._look() == self._identities
+        except OSError:
+            there = False
+        if not there:
+            raise JournalError(f"{self._path}: {GONE}")
+
+    def _look(self) -> list[tuple[int, int]]:
+        return [(found.st_dev, found.st_ino) for found in map(os.stat, self._files)]

@@ -1,0 +1,192 @@
+"""Jobs and effects as rows of a SQLite file. The caller begins and ends the transactions."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from eversince_async.journal.records import Effect, Job, Json, SpentKind
+from eversince_async.journal.rows import HasDied
+from eversince_async.journal.stored import written
+
+T = TypeVar("T")
+
+_JOB: Final = tuple(field.name for field in attrs.fields(Job))
+_EFFECT: Final = tuple(field.name for field in attrs.fields(Effect))
+_JSON: Final = frozenset({"spec", "result", "error", "request", "baseline"})
+_TIMES: Final = frozenset({"lease_until", "not_before", "created_at", "updated_at", "intent_at", "done_at"})
+_NEVER_NULL: Final = frozenset({"spec", "request"})
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(f':{name}' for name in columns)})"
+
+
+def _update(table: str, columns: Sequence[str], key: Sequence[str], fixed: Sequence[str]) -> str:
+    changing = ", ".join(f"{name} = :{name}" for name in columns if name not in {*key, *fixed})
+    return f"UPDATE {table} SET {changing} WHERE {' AND '.join(f'{name} = :{name}' for name in key)}"
+
+
+_ADD_JOB: Final = _insert("job", _JOB)
+_SAVE_JOB: Final = _update("job", _JOB, ["id"], ["spec", "spec_sha", "created_at"])
+_ADD_EFFECT: Final = _insert("effect", _EFFECT)
+_SAVE_EFFECT: Final = _update("effect", _EFFECT, ["job_id", "seq"], ["name", "kind"])
+_JOBS: Final = f"SELECT {', '.join(_JOB)} FROM job"
+_EFFECTS: Final = f"SELECT {', '.join(_EFFECT)} FROM effect"
+
+_SPENT: Final[Mapping[SpentKind, str]] = {
+    # The kind stands in the text, or SQLite would not see that the partial index serves. An effect may be
+    # done long after its intent; hence the margin of a day before the index is asked.
+    kind: f"""
+    SELECT CASE state WHEN 'done' THEN done_at ELSE intent_at END AS happened_at FROM effect
+    WHERE kind = '{kind}' AND intent_at >= :since - 86400 AND state <> 'refused' AND happened_at >= :since
+    """
+    for kind in ("create", "render")
+}
+
+
+class SqliteRows:
+    """Jobs and effects in a SQLite file.
+
+    Args:
+        connection: To the file; used by one thread at a time.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    # -- Jobs -------------------------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that name."""
+        return _first(map(_job, self._rows(f"{_JOBS} WHERE id = ?", job_id)))
+
+    def add_job(self, job: Job) -> None:
+        """Store a new job."""
+        self._connection.execute(_ADD_JOB, _plain(job))
+
+    def save_job(self, job: Job) -> None:
+        """Store a job as it is now."""
+        self._connection.execute(_SAVE_JOB, _plain(job))
+
+    def job_of_project(self, project_id: str) -> str | None:
+        """The job to which a project belongs."""
+        return _first(
+            job_id for (job_id,) in self._rows("SELECT id FROM job WHERE project_id = ?", project_id)
+        )
+
+    def jobs_after(
+        self, place: int, count: int, *, stages: Sequence[str], due_at: datetime | None
+    ) -> list[tuple[int, Job]]:
+        """Jobs in the order in which they were put, behind a place."""
+        # The plus keeps SQLite from walking a stage's index, which would have to be sorted for each page.
+        of_stages = f"AND +stage IN ({', '.join('?' * len(stages))})" if stages else ""
+        rows = self._rows(
+            f"SELECT rowid, {', '.join(_JOB)} FROM job WHERE rowid > ? {of_stages} "
+            "AND (not_before IS NULL OR not_before <= ?) ORDER BY rowid LIMIT ?",
+            place,
+            *stages,
+            float("inf") if due_at is None else due_at.timestamp(),
+            count,
+        )
+        return [(row[0], _job(row[1:])) for row in rows]
+
+    def free_jobs(self, stage: str, count: int, *, now: datetime, has_died: HasDied) -> list[Job]:
+        """Jobs of a stage that are due and that nobody works on."""
+        if count <= 0:
+            return []
+        at = now.timestamp()
+        owners = self._rows("SELECT DISTINCT owner FROM job WHERE owner IS NOT NULL AND lease_until > ?", at)
+        dead = [owner for (owner,) in owners if has_died(owner)]
+        rows = self._rows(
+            f"{_JOBS} WHERE stage = ? AND (not_before IS NULL OR not_before <= ?) "
+            f"AND (owner IS NULL OR lease_until <= ? OR owner IN ({', '.join('?' * len(dead))})) "
+            "ORDER BY not_before, rowid LIMIT ?",
+            *(stage, at, at, *dead, count),
+        )
+        return list(map(_job, rows))
+
+    def counts(self) -> Mapping[str, int]:
+        """How many jobs there are in each stage."""
+        return dict(self._rows("SELECT stage, count(*) FROM job GROUP BY stage"))
+
+    # -- Effects ----------------------------------------------------------------------------------------
+
+    def effect(self, job_id: str, name: str) -> Effect | None:
+        """The effect of that name."""
+        return _first(map(_effect, self._rows(f"{_EFFECTS} WHERE job_id = ? AND name = ?", job_id, name)))
+
+    def effects(self, job_id: str) -> list[Effect]:
+        """All effects of a job."""
+        return list(map(_effect, self._rows(f"{_EFFECTS} WHERE job_id = ? ORDER BY seq", job_id)))
+
+    def last_seq(self, job_id: str) -> int:
+        """The number of a job's newest effect."""
+        return (
+            _first(seq for (seq,) in self._rows("SELECT max(seq) FROM effect WHERE job_id = ?", job_id)) or 0
+        )
+
+    def add_effect(self, effect: Effect) -> None:
+        """Store a new effect."""
+        self._connection.execute(_ADD_EFFECT, _plain(effect))
+
+    def save_effect(self, effect: Effect) -> None:
+        """Store an effect as it is now."""
+        self._connection.execute(_SAVE_EFFECT, _plain(effect))
+
+    def claimant(self, claim: str) -> tuple[str, str] | None:
+        """The job and the name of the effect that has a claim."""
+        return _first(self._rows("SELECT job_id, name FROM effect WHERE claim = ?", claim))
+
+    def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
+        """When effects of that kind happened, or perhaps did."""
+        rows = self._connection.execute(_SPENT[kind], {"since": since.timestamp()})
+        return [_instant(moment) for (moment,) in rows]
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        return self._connection.execute(query, values).fetchall()
+
+
+def _first(found: Iterable[T]) -> T | None:
+    return next(iter(found), None)
+
+
+def _plain(record: Job | Effect) -> dict[str, Any]:
+    """A record's values as SQLite takes them."""
+    return {
+        field.name: _column(field.name, getattr(record, field.name)) for field in attrs.fields(type(record))
+    }
+
+
+def _column(name: str, value: Any) -> Any:
+    if name in _JSON:
+        return None if value is None and name not in _NEVER_NULL else written(value)
+    return value.timestamp() if name in _TIMES and value is not None else value
+
+
+def _job(row: Sequence[Any]) -> Job:
+    return Job(**_values(_JOB, row))
+
+
+def _effect(row: Sequence[Any]) -> Effect:
+    return Effect(**_values(_EFFECT, row))
+
+
+def _values(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    return {name: _value(name, value) for name, value in zip(names, row, strict=True)}
+
+
+def _value(name: str, column: Any) -> Any:
+    if column is None:
+        return None
+    if name in _JSON:
+        value: Json = json.loads(column)
+        return value
+    return _instant(column) if name in _TIMES else column
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,51 @@
+"""What SQLite's errors mean to who uses a journal: what is wrong, and what to do."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from eversince_async.errors import JournalError, JournalLocked
+
+FULL: Final = (
+    "the disk is full: make room and try again; nothing that was acknowledged is lost, and nothing of this "
+    "was written"
+)
+DAMAGED: Final = (
+    "the file is damaged: put a copy from before in its place, or save what can be read with "
+    "`sqlite3 FILE .recover`; nothing has been written to it"
+)
+GONE: Final = (
+    "the file was moved, deleted or replaced while in use, and what was just to be written may be lost with "
+    "it: put it back with its -wal file, or stop and start anew"
+)
+READ_ONLY: Final = "the file or its folder cannot be written: check permissions and where it lies"
+
+
+def explain(path: Path, error: sqlite3.Error) -> JournalError:
+    """The error to raise for one of SQLite's."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return JournalLocked(
+            f"{path}: another process holds the journal and does not let go; end it, or wait"
+        )
+    return JournalError(f"{path}: {_problem(name, error)}")
+
+
+def _problem(name: str, error: sqlite3.Error) -> str:
+    if name == "SQLITE_FULL":
+        return FULL
+    if name == "SQLITE_READONLY_DBMOVED":
+        return GONE
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return DAMAGED
+    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN")):
+        return f"{READ_ONLY} ({error})"
+    if name.startswith("SQLITE_IOERR"):
+        return f"the disk failed ({name}); what was acknowledged before is safe, this may not be"
+    return f"SQLite says: {error}"
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error means that the file's contents are not what they should be."""
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))

@@ -1,0 +1,150 @@
+"""A journal that is gone with its process: for tests, and for work that need not outlive it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from eversince_async.journal._journal import RowsJournal
+from eversince_async.journal.records import Effect, Job, SpentKind
+from eversince_async.journal.rows import HasDied, Rows
+
+T = TypeVar("T")
+
+
+class MemoryRows:
+    """Jobs and effects in dictionaries."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._effects: dict[str, dict[str, Effect]] = {}
+        self._claims: dict[str, tuple[str, str]] = {}
+        self._projects: dict[str, str] = {}
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that name."""
+        return self._jobs.get(job_id)
+
+    def add_job(self, job: Job) -> None:
+        """Store a new job."""
+        self._effects[job.id] = {}
+        self.save_job(job)
+
+    def save_job(self, job: Job) -> None:
+        """Store a job as it is now."""
+        before = self._jobs.get(job.id)
+        if before is not None and before.project_id is not None:
+            del self._projects[before.project_id]
+        if job.project_id is not None:
+            self._projects[job.project_id] = job.id
+        self._jobs[job.id] = job
+
+    def job_of_project(self, project_id: str) -> str | None:
+        """The job to which a project belongs."""
+        return self._projects.get(project_id)
+
+    def jobs_after(
+        self, place: int, count: int, *, stages: Sequence[str], due_at: datetime | None
+    ) -> list[tuple[int, Job]]:
+        """Jobs in the order in which they were put, behind a place."""
+        found: list[tuple[int, Job]] = []
+        for number, job in enumerate(self._jobs.values(), 1):
+            is_wanted = (not stages or job.stage in stages) and (due_at is None or _is_due(job, due_at))
+            if number > place and is_wanted and len(found) < count:
+                found.append((number, job))
+        return found
+
+    def free_jobs(self, stage: str, count: int, *, now: datetime, has_died: HasDied) -> list[Job]:
+        """Jobs of a stage that are due and that nobody works on."""
+        free = [
+            job
+            for job in self._jobs.values()
+            if job.stage == stage
+            and _is_due(job, now)
+            and (job.lease_until is None or job.lease_until <= now)
+        ]
+        return sorted(free, key=lambda job: job.not_before or _EVER)[: max(count, 0)]
+
+    def counts(self) -> Mapping[str, int]:
+        """How many jobs there are in each stage."""
+        return Counter(job.stage for job in self._jobs.values())
+
+    def effect(self, job_id: str, name: str) -> Effect | None:
+        """The effect of that name."""
+        return self._effects.get(job_id, {}).get(name)
+
+    def effects(self, job_id: str) -> list[Effect]:
+        """All effects of a job."""
+        return list(self._effects.get(job_id, {}).values())
+
+    def last_seq(self, job_id: str) -> int:
+        """The number of a job's newest effect."""
+        return len(self._effects[job_id])
+
+    def add_effect(self, effect: Effect) -> None:
+        """Store a new effect."""
+        self.save_effect(effect)
+
+    def save_effect(self, effect: Effect) -> None:
+        """Store an effect as it is now."""
+        before = self._effects[effect.job_id].get(effect.name)
+        if before is not None and before.claim is not None:
+            del self._claims[before.claim]
+        if effect.claim is not None:
+            self._claims[effect.claim] = (effect.job_id, effect.name)
+        self._effects[effect.job_id][effect.name] = effect
+
+    def claimant(self, claim: str) -> tuple[str, str] | None:
+        """The job and the name of the effect that has a claim."""
+        return self._claims.get(claim)
+
+    def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
+        """When effects of that kind happened, or perhaps did."""
+        return [
+            moment
+            for effects in self._effects.values()
+            for effect in effects.values()
+            if effect.kind == kind and effect.state != "refused" and (moment := happened_at(effect)) >= since
+        ]
+
+
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def _is_due(job: Job, at: datetime) -> bool:
+    return job.not_before is None or job.not_before <= at
+
+
+def happened_at(effect: Effect) -> datetime:
+    """The latest moment at which the server can have counted an effect, as far as we know."""
+    return effect.done_at if effect.state == "done" and effect.done_at is not None else effect.intent_at
+
+
+class MemoryJournal(RowsJournal):
+    """A journal in this process's memory.
+
+    Args:
+        rows: Those of another one, to share them; None: of its own.
+
+    Attributes:
+        rows: What it remembers; also after it was closed.
+    """
+
+    def __init__(self, rows: MemoryRows | None = None) -> None:
+        super().__init__()
+        self.rows = MemoryRows() if rows is None else rows
+
+    async def _open(self) -> None:
+        pass
+
+    async def _close(self) -> None:
+        pass
+
+    async def _write(self, transaction: Callable[[Rows], T]) -> T:
+        return transaction(self.rows)
+
+    async def _read(self, query: Callable[[Rows], T]) -> T:
+        return query(self.rows)
+
+    def _write_soon(self, transaction: Callable[[Rows], object]) -> None:
+        transaction(self.rows)

@@ -1,0 +1,153 @@
+"""A journal in one file of SQLite, durable at every acknowledged write, shared by the processes of a host."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from eversince_async.errors import ConfigurationError
+from eversince_async.journal._journal import RowsJournal
+from eversince_async.journal._sqlite_file import Presence, connect
+from eversince_async.journal._sqlite_rows import SqliteRows
+from eversince_async.journal._thread import Failed, WriterThread
+from eversince_async.journal._troubles import explain
+from eversince_async.journal.rows import Rows
+
+T = TypeVar("T")
+
+PATIENCE: Final = 10.0
+"""Seconds to wait for another process's write by default; one takes milliseconds."""
+
+
+class SqliteJournal(RowsJournal):
+    """A journal in a file.
+
+        async with SqliteJournal("campaign.db") as journal:
+            job = await journal.put("mug", {"brief": "A film about a mug"})
+
+    What each verb means is written at `Journal`. Any number of tasks may use it, of the event loop that
+    opened it; their writes share commits. Any number of processes of one host may open the same file: they
+    share the jobs by leases.
+
+    While it is open there are two more files beside it, `-wal` and `-shm`, which belong to it: copy the
+    journal with `sqlite3 campaign.db "VACUUM INTO 'copy.db'"`, or closed. It must lie on a local disk. On a
+    network disk (NFS, SMB) locks and shared memory do not work between hosts, and two of them would damage
+    it; SQLite cannot tell, so neither can we.
+
+    To look at it: `sqlite3 campaign.db "SELECT * FROM jobs"`, or `effects`.
+
+    Args:
+        path: The file; made if there is none.
+        patience: Seconds to wait for other processes, in real time, before `JournalLocked`.
+
+    Attributes:
+        path: The file, absolute.
+        commits: How many commits were made since it was opened.
+
+    Raises:
+        ConfigurationError: The path cannot be that of a file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, patience: float = PATIENCE) -> None:
+        super().__init__()
+        if os.fspath(path) in {"", ":memory:"}:
+            raise ConfigurationError("name a file for the journal; MemoryJournal is one without")
+        self.path = Path(os.path.realpath(path))
+        self.commits = 0
+        self._patience = patience
+        self._thread: WriterThread[Rows] | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._presence: Presence | None = None
+
+    def __repr__(self) -> str:
+        return f"<SqliteJournal {self.path.name}, {'closed' if self._thread is None else 'open'}>"
+
+    # -- On the loop ------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        if self._thread is not None:
+            raise ConfigurationError("the journal is being opened or closed already")
+        thread = self._thread = WriterThread()
+        thread.commits_with(self._commit)
+        try:
+            await thread.call(self._connect)
+        except BaseException:
+            await self._close()
+            raise
+
+    async def _close(self) -> None:
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            # Cancelled here, it is closed all the same, a little later.
+            await asyncio.shield(thread.end(self._disconnect))
+
+    async def _write(self, transaction: Callable[[Rows], T]) -> T:
+        return await self._usable().write(transaction)
+
+    def _write_soon(self, transaction: Callable[[Rows], object]) -> None:
+        if self._thread is not None:
+            self._thread.write_soon(transaction)
+
+    async def _read(self, query: Callable[[Rows], T]) -> T:
+        return await self._usable().call(lambda: self._queried(query))
+
+    def _usable(self) -> WriterThread[Rows]:
+        if self._thread is None:
+            raise ConfigurationError("the journal is not open: use it inside `async with journal:`")
+        if asyncio.get_running_loop() is not self._thread.loop:
+            raise ConfigurationError(
+                "the journal was opened in another event loop; open it in the one that uses it"
+            )
+        return self._thread
+
+    # -- In the thread ----------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self.commits = 0
+        self._connection = connect(self.path, self._patience)
+        self._presence = Presence(self.path)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _queried(self, query: Callable[[Rows], T]) -> T:
+        assert self._connection is not None
+        try:
+            return query(SqliteRows(self._connection))
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
+
+    def _commit(self, transactions: Sequence[Callable[[Rows], Any]]) -> Sequence[Any]:
+        """Run functions in one transaction; one that raises takes back its own doing and nobody else's."""
+        connection = self._connection
+        assert connection is not None
+        assert self._presence is not None
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                outcomes = [self._outcome(connection, transaction) for transaction in transactions]
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise explain(self.path, error) from error
+        self._presence.check()
+        self.commits += 1
+        return outcomes
+
+    def _outcome(self, connection: sqlite3.Connection, transaction: Callable[[Rows], Any]) -> Any:
+        connection.execute("SAVEPOINT one")
+        try:
+            outcome = transaction(SqliteRows(connection))
+        except Exception as error:  # it belongs to who asked for this
+            if not connection.in_transaction:  # a full disk may end all of it at once
+                raise
+            connection.execute("ROLLBACK TO one")
+            outcome = Failed(explain(self.path, error) if isinstance(error, sqlite3.Error) else error)
+        connection.execute("RELEASE one")
+        return outcome
