@@ -26,29 +26,45 @@ class Workflow(Generic[T]):
     same result or error.
     """
 
+    # Thousands of these wait at a time, most of them followed by nobody: so there is no dict, and what
+    # following takes is made when somebody follows.
+    __slots__ = (
+        "__weakref__",
+        "_awaited",
+        "_events",
+        "_handle",
+        "_name",
+        "_news",
+        "_outcome",
+        "_run",
+        "_started",
+        "_task",
+    )
+
     def __init__(self, name: str, run: "Callable[[Workflow[T]], Coroutine[Any, Any, T]]") -> None:
         self._name = name
         self._run = run
-        self._handle: Callable[[], Handle] | None = None
+        self._handle: Handle | Callable[[], Handle] | None = None
         self._task: asyncio.Task[T] | None = None
         self._started = False
         self._outcome: asyncio.Future[T] | None = None
-        self._events: deque[Event] = deque()
-        self._listened = False
+        self._events: deque[Event] | None = None
+        self._news: asyncio.Event | None = None
         self._awaited = False
-        self._news = asyncio.Event()
 
     def __repr__(self) -> str:
         state = "not started" if not self._started else "done" if self._is_done() else "running"
         return f"<Workflow {self._name}, {state}>"
 
     def __await__(self) -> Generator[Any, None, T]:
-        return self._result().__await__()
+        self._awaited = True
+        running = self._again() if self._started else self._run_here()
+        return running.__await__()
 
     async def __aenter__(self) -> Self:
         if self._started:
             raise ConfigurationError(f"{self._name} has been started already")
-        self._listened = True
+        self._events, self._news = deque(), asyncio.Event()
         self.start()
         return self
 
@@ -56,7 +72,8 @@ class Workflow(Generic[T]):
         """Run it in a task of its own; whoever calls this owns the task."""
         self._started = True
         self._task = asyncio.create_task(self._run(self), name=f"eversince {self._name}")
-        self._task.add_done_callback(lambda _: self._news.set())
+        if self._news is not None:
+            self._task.add_done_callback(lambda _: self._tell_of_news())
         return self._task
 
     async def __aexit__(
@@ -75,7 +92,7 @@ class Workflow(Generic[T]):
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """The events, until the workflow ends; how it ended is what awaiting it says."""
-        if self._task is None:
+        if self._task is None or self._events is None or self._news is None:
             raise ConfigurationError(f"open {self._name} with `async with` to follow its events")
         while True:
             while self._events:
@@ -86,14 +103,14 @@ class Workflow(Generic[T]):
             await self._news.wait()
 
     async def _result(self) -> T:
-        self._awaited = True
-        if self._task is not None:
-            return await asyncio.shield(self._task)  # the block cancels it, not whoever stops listening
-        if self._outcome is None:
-            if self._started:
-                raise ConfigurationError(f"{self._name} was started and interrupted; resume it instead")
-            return await self._run_here()
-        return await asyncio.shield(self._outcome)
+        return await self
+
+    async def _again(self) -> T:
+        """The result of what runs or has run: the block cancels it, not whoever stops listening."""
+        running = self._task or self._outcome
+        if running is None:
+            raise ConfigurationError(f"{self._name} was started and interrupted; resume it instead")
+        return await asyncio.shield(running)
 
     async def _run_here(self) -> T:
         self._started = True
@@ -113,7 +130,7 @@ class Workflow(Generic[T]):
     @property
     def is_followed(self) -> bool:
         """Whether somebody follows the events."""
-        return self._listened
+        return self._events is not None
 
     @property
     def handle(self) -> Handle:
@@ -124,16 +141,20 @@ class Workflow(Generic[T]):
         """
         if self._handle is None:
             raise NotAllowedNow(f"{self._name} has nothing to resume (yet)", project_id=None)
-        return self._handle()
+        return self._handle if isinstance(self._handle, Handle) else self._handle()
 
-    def resumes_by(self, handle: Callable[[], Handle]) -> None:
-        """Say where the handle comes from; called by what runs in here."""
+    def resumes_by(self, handle: Handle | Callable[[], Handle]) -> None:
+        """Say what the handle is, or where it comes from; called by what runs in here."""
         self._handle = handle
 
     def emit(self, event: Event) -> None:
         """Tell whoever follows; called by what runs in here."""
-        if self._listened:
+        if self._events is not None:
             self._events.append(event)
+            self._tell_of_news()
+
+    def _tell_of_news(self) -> None:
+        if self._news is not None:
             self._news.set()
 
     def _is_done(self) -> bool:
