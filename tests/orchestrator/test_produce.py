@@ -223,7 +223,7 @@ async def test_failed_render_tells_why() -> None:
 
 async def test_project_cancelled_in_the_studio() -> None:
     async with studio() as (emulator, eversince):
-        producing = asyncio.create_task(eversince.produce("A film")._result())
+        producing = asyncio.ensure_future(eversince.produce("A film"))
         await asyncio.sleep(30)
         (entry,) = emulator.world.log.of("POST /projects")
         emulator.studio.cancel(entry.project_id or "")
@@ -450,7 +450,7 @@ async def test_slots_that_others_hold_are_waited_for() -> None:
     """Somebody in the studio has taken all five; our production waits until one is free."""
     async with studio() as (emulator, eversince):
         others = emulator.studio.occupy(5)
-        producing = asyncio.create_task(eversince.produce("A film")._result())
+        producing = asyncio.ensure_future(eversince.produce("A film"))
         await asyncio.sleep(300)
         assert not producing.done()
         emulator.studio.release(others[0])

@@ -59,7 +59,7 @@ async def test_awaiting_again_gives_the_same_error(emulator: Emulator, eversince
 
 async def test_two_may_await_one(emulator: Emulator, eversince: Eversince) -> None:
     workflow = eversince.produce("A film")
-    first, second = await asyncio.gather(workflow._result(), workflow._result())
+    first, second = await asyncio.gather(asyncio.ensure_future(workflow), asyncio.ensure_future(workflow))
 
     assert first is second
     assert 1 == len(projects(emulator))
@@ -84,7 +84,7 @@ async def test_interrupted_one_says_so(eversince: Eversince) -> None:
 async def test_repr_says_how_it_stands(eversince: Eversince) -> None:
     workflow = eversince.produce("A film")
     before = repr(workflow)
-    task = asyncio.create_task(workflow._result())
+    task = asyncio.ensure_future(workflow)
     await asyncio.sleep(1)
     during = repr(workflow)
     await task
