@@ -64,6 +64,9 @@ class ProjectSlots(Protocol):
     ) -> HeldSlot:
         """Wait for a slot; a key that holds one gets the same again."""
 
+    def has_room(self, key: str) -> bool:
+        """Whether a production would be given a slot at once."""
+
     def needs_look(self) -> bool:
         """Whether somebody waits and a list of projects would help."""
 

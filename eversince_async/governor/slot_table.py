@@ -144,14 +144,16 @@ class SlotTable:
 
     def claim(self, key: str, now: float) -> Claim | None:
         """Take a slot at once, or the one the key has already; None: take a ticket (`enqueue`)."""
-        claim = self.claims.get(key)
-        if claim is None:
-            if any(self._queues) or not self._room(now):
-                return None
-            claim = self._open(key, now)
+        if not self.has_room(key, now):
+            return None
+        claim = self.claims.get(key) or self._open(key, now)
         claim.held = True
         claim.delivered += 1
         return claim
+
+    def has_room(self, key: str, now: float) -> bool:
+        """Whether a key has a slot, or would be given one at once."""
+        return key in self.claims or (not any(self._queues) and self._room(now))
 
     def enqueue(self, ticket: SlotTicket) -> None:
         """Wait in line; `release` will name the ticket when its turn has come."""

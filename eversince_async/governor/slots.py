@@ -147,6 +147,10 @@ class Slots:
             self.table.bind(claim, project_id)
         return Lease(self, claim)
 
+    def has_room(self, key: str) -> bool:
+        """Whether a production would be given a slot at once."""
+        return self.table.has_room(key, self.now())
+
     def observed(self, project_id: str, status: str, asked_at: float | None = None) -> None:
         """A look saw a project in a status; see `Governor.observed`."""
         now = self.now()

@@ -7,7 +7,7 @@ the project has changed: `idle` right after the 202 may be an answer from before
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TypeVar
 
 import attrs
@@ -21,7 +21,6 @@ from eversince_async.errors import (
     RateLimited,
     RenderProducedNothing,
     WaitTimedOut,
-    WouldWait,
 )
 from eversince_async.governor import Lease, QuotaName, Taken
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
@@ -39,7 +38,7 @@ from eversince_async.orchestrator.messaging import Outgoing, deliver, newest_mes
 from eversince_async.orchestrator.observing import once, persistently
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions, Terms
 from eversince_async.orchestrator.sharing import shared_once
-from eversince_async.orchestrator.sighting import Baseline, Sighting
+from eversince_async.orchestrator.sighting import Baseline, Sighting, place
 from eversince_async.orchestrator.workflow import Emit
 from eversince_async.session.observers import RequestSent, tell
 
@@ -185,7 +184,7 @@ class Steps:
             async with self._within(self._terms.timeouts.render, "the render"):
                 seen = await self._over(baseline, UnderWay("render", baseline.asked_at))
                 finished = await self._in_full_or_enough(seen, whole=whole)
-            if finished.assembled_url is None or not baseline.has_changed(Sighting.of(finished, self._now())):
+            if finished.assembled_url is None or await self._is_the_old_video(project, finished):
                 raise RenderProducedNothing(
                     "the render ended without a video",
                     project_id=finished.id,
@@ -193,6 +192,18 @@ class Steps:
                     request_id=_request_id(finished),
                 )
         return finished
+
+    async def _is_the_old_video(self, before: Project, after: Project) -> bool:
+        """Whether a render left nothing but the video that was there before it.
+
+        A new one lies elsewhere, or at least expires later. Where that is not told, it is taken for new.
+        """
+        if place(after.assembled_url) != place(before.assembled_url):
+            return False
+        if after.assembled_url_expires_at is None:
+            after = await self.peek()
+        expiries = before.assembled_url_expires_at, after.assembled_url_expires_at
+        return None not in expiries and expiries[0] == expiries[1]
 
     async def share(self, project_id: str, options: ShareOptions) -> Share:
         """Make the public link."""
@@ -293,15 +304,10 @@ class Steps:
     async def _take_slot(self) -> Lease:
         if self._lease is None:
             slots, in_flight = self._desk.governor.slots, self.project_id is not None
-            try:
+            with nullcontext() if slots.has_room(self.key) else self._desk.watcher.seeking_slot:
                 self._lease = await slots.acquire(
-                    self.key, project_id=self.project_id, in_flight=in_flight, wait=False
+                    self.key, project_id=self.project_id, in_flight=in_flight
                 )
-            except WouldWait:
-                with self._desk.watcher.seeking_slot:
-                    self._lease = await slots.acquire(
-                        self.key, project_id=self.project_id, in_flight=in_flight
-                    )
         return self._lease
 
     def _leave_slot(self) -> None:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, Unpack
 
+import attrs
+
 from eversince_async.errors import InvalidRequest
 from eversince_async.governor import WaitReason
 from eversince_async.models._base import UNSET, Unset
@@ -275,22 +277,34 @@ class Verbs(Conversing):
     # -- Running ----------------------------------------------------------------------------------------
 
     def _producing(self, brief: Brief, wishes: Wishes, terms: Terms) -> Workflow[Production]:
-        key = str(brief.idempotency_key)
+        begun = Handle(key=str(brief.idempotency_key), project_id=None, wishes=wishes, brief=brief)
 
         async def run(workflow: Workflow[Production]) -> Production:
-            steps = Steps(self._desk, terms, workflow.emit, key=key)
-            steps.handle = lambda: Handle(
-                key=key,
-                project_id=steps.project_id,
-                wishes=wishes,
-                brief=brief if steps.project_id is None else None,
-            )
-            workflow.resumes_by(steps.handle)
-            return await self._followed(workflow, steps, produce(self._desk, steps, brief, wishes, terms))
+            if not workflow.is_followed:
+                # Thousands wait here: the less there is of a production yet, the better. Its steps are then
+                # given the same place again, at once.
+                slots = self._desk.governor.slots
+                if not slots.has_room(begun.key):
+                    with self._desk.watcher.seeking_slot:
+                        await slots.acquire(begun.key)
+            return await self._begun(workflow, begun, terms)
 
         workflow = Workflow("production", run)
-        workflow.resumes_by(lambda: Handle(key=key, project_id=None, wishes=wishes, brief=brief))
+        workflow.resumes_by(begun)
         return workflow
+
+    async def _begun(self, workflow: Workflow[Production], begun: Handle, terms: Terms) -> Production:
+        steps = Steps(self._desk, terms, workflow.emit, key=begun.key)
+        brief, wishes = begun.brief, begun.wishes
+        assert brief is not None
+
+        def handle() -> Handle:
+            project_id = steps.project_id
+            return begun if project_id is None else attrs.evolve(begun, project_id=project_id, brief=None)
+
+        steps.handle = handle
+        workflow.resumes_by(handle)
+        return await self._followed(workflow, steps, produce(self._desk, steps, brief, wishes, terms))
 
     def _resuming(self, handle: Handle, terms: Terms) -> Workflow[Production]:
         async def run(workflow: Workflow[Production]) -> Production:
