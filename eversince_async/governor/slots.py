@@ -1,5 +1,6 @@
 """Slots for the account's active projects: waiting for them, and holding them."""
 
+from asyncio import Future
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
@@ -142,7 +143,13 @@ class Slots:
             if not wait:
                 raise WouldWait(self.describe(), seconds=None)
             ticket = SlotTicket(key, now, in_flight=in_flight or project_id is not None, who=who)
-            claim = await self._queue(ticket)
+            queued = self._queued(ticket)
+            try:
+                claim = await queued
+            except BaseException:
+                self.table.withdraw(ticket)
+                self.release()
+                raise
         if project_id is not None:
             self.table.bind(claim, project_id)
         return Lease(self, claim)
@@ -204,16 +211,11 @@ class Slots:
                 ticket.future.set_result(ticket.claim)
         self._alarm.set(self.table.next_release(now))
 
-    async def _queue(self, ticket: SlotTicket) -> Claim:
+    def _queued(self, ticket: SlotTicket) -> "Future[Claim]":
+        """What a ticket in line waits for."""
         ticket.future = self._clock.loop().create_future()
         self.table.enqueue(ticket)
         self.release()
         self._expect(ticket)
         self._waits.tell()
-        try:
-            claim: Claim = await ticket.future
-        except BaseException:
-            self.table.withdraw(ticket)
-            self.release()
-            raise
-        return claim
+        return ticket.future
