@@ -1,0 +1,189 @@
+"""How the pytest plugin gets along with those that run async tests: anyio's plugin and pytest-asyncio.
+
+It uses what they offer to everybody. anyio runs the async fixtures of tests that have the fixture
+`anyio_backend`, whose value names the loop. pytest-asyncio runs fixtures made with `pytest_asyncio.fixture`,
+and asks a hook for loops; older versions have a fixture with a policy instead. So the one fixture that needs
+a loop exists once for each of them, and a test asks for the one that its runner runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    AsyncFixture = Callable[[pytest.FixtureRequest], AsyncIterator[Any]]
+
+SCOPES: Final = ("function", "class", "module", "package", "session")
+"""What a loop of pytest-asyncio can live as long as."""
+
+HIDDEN: Final[Any] = getattr(pytest, "HIDDEN_PARAM", "virtual")
+"""The name of a parameter that a test's name does not show; only pytest 8.4 and later can do that."""
+
+
+def has_pytest_asyncio(config: pytest.Config) -> bool:
+    """Whether pytest-asyncio is at work."""
+    return config.pluginmanager.has_plugin("asyncio")
+
+
+def is_async(test: Any) -> bool:
+    """Whether a test function is async, below a property of hypothesis too."""
+    return inspect.iscoroutinefunction(test.hypothesis.inner_test if hasattr(test, "hypothesis") else test)
+
+
+def is_unclaimed(config: pytest.Config, marks: set[str]) -> bool:
+    """Whether an async test with these marks is neither pytest-asyncio's nor pytest-trio's."""
+    return "trio" not in marks and not _is_claimed(config, asyncio_mark="asyncio" in marks)
+
+
+def trial_fixture(node: pytest.Item, fixtures: list[str]) -> str | None:
+    """The fixture that a test's runner runs for us; None if it has no runner."""
+    if _is_on_pytest_asyncio(node):
+        return f"_eversince_on_{_loop_scope(node)}_loop"
+    return "_eversince_on_anyio" if "anyio_backend" in fixtures and is_async(_function(node)) else None
+
+
+def fixtures_for_pytest_asyncio(fixture: AsyncFixture) -> ModuleType:
+    """A plugin with a fixture for each kind of loop that pytest-asyncio has."""
+    pytest_asyncio = import_module("pytest_asyncio")
+    plugin = ModuleType("eversince_on_pytest_asyncio")
+    for scope in SCOPES:
+        name = f"_eversince_on_{scope}_loop"
+        setattr(plugin, name, pytest_asyncio.fixture(_another(fixture), loop_scope=scope, name=name))
+    return plugin
+
+
+def defined_in(module: str, fixture: str, collector: Any) -> bool:
+    """Whether the fixture that tests here get by this name comes from a module."""
+    definitions = collector.session._fixturemanager.getfixturedefs(fixture, collector)  # noqa: SLF001 - no other way
+    return bool(definitions) and definitions[-1].func.__module__ == module
+
+
+@contextmanager
+def virtual_loop(metafunc: pytest.Metafunc, arguments: Mapping[str, Any]) -> Iterator[None]:
+    """While pytest makes items of a test function: have them run on a `VirtualTimeLoop`."""
+    if _is_on_pytest_asyncio(metafunc.definition):
+        factory = _loop_factory(arguments)
+        if not hasattr(metafunc.config.hook, "pytest_asyncio_loop_factories"):
+            _parametrize(metafunc, "event_loop_policy", _policy(factory), _loop_scope(metafunc.definition))
+        else:
+            with _asked_for_loops(metafunc.config, factory):
+                yield
+            return
+    elif "anyio_backend" in metafunc.fixturenames:
+        backend = ("asyncio", {"loop_factory": _loop_factory(arguments)})
+        _parametrize(metafunc, "anyio_backend", backend, "module")
+    yield
+
+
+def first_of_function_scope(item: pytest.Item, names: list[str]) -> int:
+    """Where the fixtures begin that live as long as the test."""
+    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]  # noqa: SLF001 - public nowhere
+    scopes = [definitions[name][-1].scope if name in definitions else "function" for name in names]
+    return scopes.index("function") if "function" in scopes else len(scopes)
+
+
+# -- Whose a test is -----------------------------------------------------------------------------------------
+
+
+def _function(node: pytest.Item) -> Any:
+    return getattr(node, "function", None)
+
+
+def _is_on_pytest_asyncio(node: pytest.Item) -> bool:
+    marked = node.get_closest_marker("asyncio") is not None
+    return is_async(_function(node)) and _is_claimed(node.config, asyncio_mark=marked)
+
+
+def _is_claimed(config: pytest.Config, *, asyncio_mark: bool) -> bool:
+    return has_pytest_asyncio(config) and (asyncio_mark or _is_auto(config))
+
+
+def _is_auto(config: pytest.Config) -> bool:
+    mode = config.getoption("asyncio_mode") or config.getini("asyncio_mode")
+    return bool(mode == "auto")
+
+
+def _loop_scope(node: pytest.Item) -> Any:
+    mark = node.get_closest_marker("asyncio")
+    said = mark and (mark.kwargs.get("loop_scope") or mark.kwargs.get("scope"))
+    return said or _ini(node.config, "asyncio_default_test_loop_scope") or "function"
+
+
+def _ini(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name)
+    except ValueError:  # an older plugin does not know it
+        return None
+
+
+def _another(fixture: AsyncFixture) -> AsyncFixture:
+    """The same function as another object: pytest-asyncio writes on it which loop it is for."""
+
+    async def same(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
+        async for value in fixture(request):
+            yield value
+
+    return same
+
+
+# -- Which loop it gets --------------------------------------------------------------------------------------
+
+
+def _loop_factory(arguments: Mapping[str, Any]) -> Callable[[], asyncio.AbstractEventLoop]:
+    from eversince_async.testing.virtual_time import VirtualTimeLoop
+
+    return functools.partial(VirtualTimeLoop, **arguments) if arguments else VirtualTimeLoop
+
+
+def _parametrize(metafunc: pytest.Metafunc, fixture: str, value: object, scope: Any) -> None:
+    """Let a fixture have this value for this test, whatever it is for others.
+
+    It takes a marker: parametrizing at once would be in conflict with the parameters of the fixture itself.
+    """
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        if fixture in str(mark.args[0] if mark.args else mark.kwargs.get("argnames")):
+            return  # the test itself says which it wants
+    hidden = [pytest.param(value, id=HIDDEN)]
+    metafunc.definition.add_marker(pytest.mark.parametrize(fixture, hidden, scope=scope))
+
+
+@contextmanager
+def _asked_for_loops(
+    config: pytest.Config, factory: Callable[[], asyncio.AbstractEventLoop]
+) -> Iterator[None]:
+    """Answer pytest-asyncio's question for loops, for a moment.
+
+    Whoever answers it does so for all tests, and for the others there is nothing to say.
+    """
+    plugin = ModuleType("eversince_loops")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+        return {"virtual": factory}
+
+    plugin.pytest_asyncio_loop_factories = pytest_asyncio_loop_factories  # type: ignore[attr-defined]  # a plugin is
+    config.pluginmanager.register(plugin)
+    try:
+        yield
+    finally:
+        config.pluginmanager.unregister(plugin)
+
+
+def _policy(factory: Callable[[], asyncio.AbstractEventLoop]) -> object:
+    import asyncio
+
+    class VirtualTimePolicy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            return factory()
+
+    return VirtualTimePolicy()

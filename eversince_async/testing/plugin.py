@@ -1,0 +1,187 @@
+"""The pytest plugin: an emulator and a client for every test that asks, in virtual time.
+
+pytest loads it wherever this package is installed; `-p no:eversince` keeps it out. It touches only tests
+that use its fixtures or markers, and imports nothing of weight before the first of those runs.
+
+Fixtures:
+
+- `eversince_emulator`: an emulator of the test's own. EVERSINCE_API_KEY and EVERSINCE_BASE_URL lead to it,
+  so that `Eversince()` finds it from anywhere in the application. `emulator` is a shorter name for it. A
+  project that has an `emulator` of another kind keeps it; nothing here asks for ours by that name.
+- `eversince`: a client of that emulator, closed after the test. To have one with other options, define a
+  fixture of this name that makes it with `Eversince(**eversince_emulator.connection, …)`.
+
+Markers:
+
+- `@pytest.mark.eversince(scenario=…, faults=…, revision=…)` gives the test an emulator with these options
+  of `Emulator`. Of several markers the closest counts, option by option. Each test gets a copy of its
+  faults: `emulator.faults`.
+- `@pytest.mark.virtual_time` lets time jump in a test without an emulator; one with an emulator needs no
+  marker. `virtual_time(speed=60, start=…)` takes the arguments of `VirtualTimeLoop`; `virtual_time(False)`
+  leaves the test on whatever loop its runner makes.
+
+A test with an emulator fails when it has passed but
+
+- was refused with 429 by the emulator's limits; a 429 among its faults is no such refusal,
+- left a slot held for a project, by a client that was made in it,
+- left such a client open.
+
+`@pytest.mark.eversince(allow="429")`, `"slots"`, `"clients"` or a list of these allows it; so does the
+ini option `eversince_allow`, for all tests.
+
+pytest-asyncio (and with it pytest-aiohttp) runs the tests that are its own, by mode or by marker. Others that
+take one of the fixtures or have one of the markers need no further marker: anyio's plugin runs them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from eversince_async.testing import _runners
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Generator, Mapping
+
+    from eversince_async.client import Eversince
+    from eversince_async.emulator import Emulator
+    from eversince_async.testing._trial import Trial
+
+MARKERS: Final = (
+    "eversince(*, allow=(), **options): give the test an Eversince emulator with these options of `Emulator`",
+    "virtual_time(wanted=True, *, speed=None, start=None): let time jump from timer to timer in this test",
+)
+
+TRIAL: Final = pytest.StashKey["Trial"]()
+"""Where a test's item keeps what it has of ours."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare what can be said for all tests."""
+    parser.addini(
+        "eversince_allow", "what tests with an Eversince emulator may do: 429 slots clients", "args"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers, and bring the fixtures that pytest-asyncio runs."""
+    for line in MARKERS:
+        config.addinivalue_line("markers", line)
+    if _runners.has_pytest_asyncio(config):
+        config.pluginmanager.register(_runners.fixtures_for_pytest_asyncio(_trial), "eversince-on-asyncio")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> None:
+    """Bring the emulator to async tests with our marker, and a runner to those that nobody else runs."""
+    if not (_runners.is_async(obj) and collector.istestfunction(obj, name)):
+        return
+    marks = {mark.name for mark in (*getattr(obj, "pytestmark", ()), *collector.iter_markers())}
+    if "eversince" in marks:
+        pytest.mark.usefixtures("eversince_emulator")(obj)
+    is_ours = marks & {"eversince", "virtual_time"} or _takes_ours(collector, obj)
+    if is_ours and _runners.is_unclaimed(collector.config, marks):
+        pytest.mark.usefixtures("anyio_backend")(obj)  # this is what anyio's own marker does
+
+
+def _takes_ours(collector: Any, test: Any) -> bool:
+    """Whether a test function takes one of our fixtures; others may well have an `emulator` of their own."""
+    arguments = inspect.signature(test).parameters.keys()
+    return not arguments.isdisjoint({"eversince_emulator", "eversince"}) or (
+        "emulator" in arguments and _runners.defined_in(__name__, "emulator", collector)
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
+    """Have the test's runner make a loop whose time jumps, if the test wants one."""
+    arguments = virtual_time(metafunc.definition, metafunc.fixturenames)
+    if arguments is None:
+        return (yield)
+    with _runners.virtual_loop(metafunc, arguments):
+        return (yield)
+
+
+def virtual_time(node: pytest.Item, fixtures: list[str]) -> Mapping[str, Any] | None:
+    """What a test says of its `VirtualTimeLoop`; None if it wants none."""
+    mark = node.get_closest_marker("virtual_time")
+    if mark is None:
+        return {} if "_eversince_trial" in fixtures else None
+    return mark.kwargs if all(mark.args) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Set the emulator up before all else that lives as long as the test.
+
+    What lives as long may be an application that closes its client when it shuts down. So the emulator must
+    be there until then, and look at the clients only then.
+    """
+    names: list[str] = getattr(item, "fixturenames", [])
+    if "_eversince_trial" in names:
+        names.remove("_eversince_trial")
+        names.insert(_runners.first_of_function_scope(item, names), "_eversince_trial")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail a test that passed but was refused for the limits."""
+    yield
+    trial = item.stash.get(TRIAL, None)
+    if trial is not None:
+        trial.passed = True
+        if refused := trial.refusals():
+            pytest.fail(refused, pytrace=False)
+
+
+# -- Fixtures ----------------------------------------------------------------------------------------------
+
+
+async def _trial(request: pytest.FixtureRequest) -> AsyncIterator[Trial]:
+    from eversince_async.testing._trial import Options, on_trial
+
+    loop = virtual_time(request.node, request.fixturenames)
+    options = Options.of(request.node, request.config.getini("eversince_allow"))
+    async with on_trial(options, in_virtual_time=loop is not None) as trial:
+        request.node.stash[TRIAL] = trial
+        yield trial
+    if complaints := trial.complaints():
+        pytest.fail("\n\n".join(complaints), pytrace=False)
+
+
+_eversince_on_anyio = pytest.fixture(name="_eversince_on_anyio")(_trial)
+
+
+@pytest.fixture
+def _eversince_trial(request: pytest.FixtureRequest) -> Trial:
+    """The emulator and its clients, on the loop the test runs on."""
+    name = _runners.trial_fixture(request.node, request.fixturenames)
+    if name is None:
+        pytest.fail(
+            "an emulator lives on the event loop of an async test, and no plugin runs this test on one. "
+            "Make it `async def`, and mark it with @pytest.mark.eversince unless pytest-asyncio or anyio "
+            "runs it already",
+            pytrace=False,
+        )
+    trial: Trial = request.getfixturevalue(name)
+    return trial
+
+
+@pytest.fixture
+def eversince_emulator(_eversince_trial: Trial) -> Emulator:
+    """An Eversince emulator of this test's own; `Eversince()` finds it by the environment."""
+    return _eversince_trial.emulator
+
+
+@pytest.fixture
+def emulator(eversince_emulator: Emulator) -> Emulator:
+    """The same as `eversince_emulator`."""
+    return eversince_emulator
+
+
+@pytest.fixture
+def eversince(_eversince_trial: Trial) -> Eversince:
+    """A client of this test's Eversince emulator, closed after the test."""
+    return _eversince_trial.client()
