@@ -87,7 +87,8 @@ def install(
     """Install the wheel with extras (all of them by default) and dependency groups."""
     extras = list(EXTRAS) if extras is None else extras
     wanted = nox.project.dependency_groups(PROJECT, *groups)
-    session.install(f"{built_wheel()}[{','.join(extras)}]", *wanted, *(pins or []))
+    package = f"{built_wheel()}[{','.join(extras)}]" if extras else str(built_wheel())
+    session.install(package, *wanted, *(pins or []))
     # A reused environment may hold an older build of the same version.
     session.install("--force-reinstall", "--no-deps", str(built_wheel()))
 
@@ -125,6 +126,18 @@ def chosen_tests(session: nox.Session) -> list[str]:
     """What was asked for behind `--`, seen from the checkout; else everything."""
     asked = [str(ROOT / each) if (ROOT / each.split("::")[0]).exists() else each for each in session.posargs]
     return asked or [str(ROOT / "tests")]
+
+
+@nox.session(python=OLDEST)
+@nox.parametrize("runner", ["pytest-asyncio", "pytest-aiohttp"])
+def plugin(session: nox.Session, runner: str) -> None:
+    """Run the tests of the pytest plugin beside others that run async tests."""
+    install(session, "test", extras=[])
+    session.install(runner)
+    elsewhere(session)
+    config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
+    scope = ["--override-ini", "asyncio_default_fixture_loop_scope=function"]  # they warn if it is not said
+    session.run("pytest", *config, *scope, str(ROOT / "tests" / "plugin"))
 
 
 @nox.session(python=OLDEST, default=False)
