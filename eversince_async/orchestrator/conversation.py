@@ -17,7 +17,7 @@ from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.messaging import Outgoing, newest_message
 from eversince_async.orchestrator.order import ShareOptions, Terms, wishes_of
-from eversince_async.orchestrator.producing import cancel_as_agreed, cancelled_too, delivered
+from eversince_async.orchestrator.producing import cancel_as_agreed, cancelled_too, delivered, rendered
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.sighting import Baseline, place
 from eversince_async.orchestrator.steps import Steps
@@ -193,7 +193,7 @@ class Conversation:
             is_old = place(project.assembled_url) in {None, self._outdated}
             if wishes.render is not None and is_old and project.output_type != OutputType.ASSETS:
                 async with steps.slot():
-                    project = await steps.render(project, wishes.render)
+                    project = await rendered(steps, project, wishes.render)
             return await delivered(self._desk, steps, project, wishes)
 
     async def hand_over(self) -> str | None:

@@ -19,6 +19,7 @@ from eversince_async.models.messages import Message, Role, SentMessage
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.observing import persistently
 from eversince_async.orchestrator.sighting import Baseline
 from eversince_async.resources.messages import newest
 
@@ -89,7 +90,7 @@ async def deliver(
 
 async def newest_message(desk: Desk, project_id: str) -> str | None:
     """The id of a project's newest message: the cursor for what comes after. None: there is no message."""
-    page = await desk.api.messages.list(project_id)
+    page = await persistently(desk, lambda: desk.api.messages.list(project_id))
     if not page.messages:
         return None
     latest = newest(page.messages)
@@ -124,10 +125,13 @@ async def _arrived(desk: Desk, outgoing: Outgoing, until_settled: Callable[[], A
 
 
 async def _is_there(desk: Desk, outgoing: Outgoing) -> bool:
-    messages = desk.api.messages.iter(outgoing.project_id, after=outgoing.cursor)
     said = _plain(outgoing.text)
-    found = [message async for message in messages if _is_ours(message, said)]
-    return bool(found)
+
+    async def found() -> bool:
+        messages = desk.api.messages.iter(outgoing.project_id, after=outgoing.cursor)
+        return any([_is_ours(message, said) async for message in messages])
+
+    return await persistently(desk, found)
 
 
 def _is_ours(message: Message, said: str) -> bool:

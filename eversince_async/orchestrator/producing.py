@@ -3,17 +3,23 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 import attrs
 
-from eversince_async.errors import EversinceError
+from eversince_async.errors import EversinceError, StatusConflict
 from eversince_async.lifecycle import FINAL
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, OutputType, Project
 from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
 from eversince_async.orchestrator.production import Production
+from eversince_async.orchestrator.schedule import CLOSEST
+from eversince_async.orchestrator.sighting import place
 from eversince_async.orchestrator.steps import Steps
+
+RACES: Final = 3
+"""How often a render is tried again that the project's status did not allow."""
 
 
 async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms: Terms) -> Production:
@@ -22,11 +28,10 @@ async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms:
     The slot is held from the create to the last stage that needs one, so that a production that has begun
     ends before another begins.
     """
-    async with cancelled_too(desk, steps, terms):
-        async with steps.slot():
-            await steps.create(brief)
-            project = await _rendered(steps, await steps.settle(whole=False), wishes)
-        return await delivered(desk, steps, project, wishes)
+    async with cancelled_too(desk, steps, terms), steps.slot():
+        await steps.create(brief)
+        project = await _rendered(steps, await steps.settle(whole=False), wishes)
+    return await delivered(desk, steps, project, wishes)
 
 
 async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Production:
@@ -44,7 +49,31 @@ async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Prod
 async def _rendered(steps: Steps, project: Project, wishes: Wishes) -> Project:
     if wishes.render is None or not needs_render(project, wishes):
         return project
-    return await steps.render(project, wishes.render, whole=False)
+    return await rendered(steps, project, wishes.render, whole=False)
+
+
+async def rendered(steps: Steps, project: Project, quality: str, *, whole: bool = True) -> Project:
+    """Render a settled project, also when somebody else gets in between.
+
+    The look that showed it settled is a moment old, and people work in the studio. So when the server says
+    that its status does not allow a render, we look again: a video that is there by now is as good as ours,
+    an agent at work is waited for, and the end of the project is the end of this.
+
+    Raises:
+        ProjectCancelled: It was cancelled meanwhile.
+        StatusConflict: The server refuses although nothing is to be seen that would explain it.
+    """
+    for _ in range(RACES):
+        try:
+            return await steps.render(project, quality, whole=whole)
+        except StatusConflict:
+            before, project = project, await steps.look()
+            if not project.is_settled:
+                project = await steps.settle()
+            if place(project.assembled_url) not in {None, place(before.assembled_url)}:
+                return project
+            await asyncio.sleep(CLOSEST)
+    return await steps.render(project, quality, whole=whole)
 
 
 def needs_render(project: Project, wishes: Wishes) -> bool:

@@ -13,7 +13,7 @@ from eversince_async.models.content import Variation
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.order import Wishes
-from eversince_async.orchestrator.producing import delivered
+from eversince_async.orchestrator.producing import delivered, rendered
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.sighting import place
 from eversince_async.orchestrator.steps import Steps
@@ -37,7 +37,7 @@ async def vary(desk: Desk, steps: Steps, text: str, wishes: Wishes) -> Productio
             if wishes.render is None:
                 wishes = Wishes(render=None)  # the video that is there is another variation's
             else:
-                project = await steps.render(project, wishes.render)
+                project = await rendered(steps, project, wishes.render)
     return await delivered(desk, steps, project, wishes, variation=made)
 
 

@@ -18,7 +18,7 @@ from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.order import OnCancel, ShareOptions, Terms, Timeouts, Wishes, wishes_of
-from eversince_async.orchestrator.producing import produce, resume
+from eversince_async.orchestrator.producing import produce, rendered, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.workflow import Workflow
@@ -226,7 +226,7 @@ class Verbs(Conversing):
                 project = await steps.settle()
             if force or project.assembled_url is None:
                 async with steps.slot():
-                    project = await steps.render(project, quality)
+                    project = await rendered(steps, project, quality)
             return Production(
                 project=project,
                 timings=steps.timings,
