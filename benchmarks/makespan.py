@@ -61,7 +61,7 @@ class Course:
 
     @property
     def total(self) -> float:
-        return sum(attrs.astuple(self))
+        return self.queued + self.running + self.generating + self.finishing + self.rendering
 
     @property
     def walk(self) -> tuple[tuple[str, float], ...]:
@@ -278,11 +278,11 @@ def chart(measured: dict[str, dict[str, list[Result]]]) -> str:
             width = max(1.0, 300 * mean_excess(results) / longest)
             color = "#2a6f97" if name == "eversince_async" else "#a9b4bd"
             requests = statistics.mean(result.requests for result in results)
+            label = f"+{100 * mean_excess(results):.1f} %, {requests:.0f} requests a video"
             rows += [
                 f'<text x="10" y="{y}">{name}</text>',
                 f'<rect x="240" y="{y - 13}" width="{width:.1f}" height="17" fill="{color}"/>',
-                f'<text x="{246 + width:.1f}" y="{y}">'
-                f"+{100 * mean_excess(results):.1f} %, {requests:.0f} requests a video</text>",
+                f'<text x="{246 + width:.1f}" y="{y}">{label}</text>',
             ]
         y += 40
     style = "text{font:13px sans-serif;fill:#222}.mix{font-weight:bold}"

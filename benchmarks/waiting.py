@@ -66,7 +66,9 @@ async def pending(count: int) -> None:
     limits = Limits(projects_per_day=None, renders_per_day=None)
     async with (
         Emulator(scenario=ENDLESS, limits=EmulatedLimits.none(), credits=1e9) as emulator,
-        Eversince(api_key=emulator.connection["api_key"], base_url=emulator.base_url, limits=limits) as eversince,
+        Eversince(
+            api_key=emulator.connection["api_key"], base_url=emulator.base_url, limits=limits
+        ) as eversince,
     ):
         first = [eversince.start(f"film {number}") for number in range(5)]
         await asyncio.sleep(100)
@@ -78,7 +80,7 @@ async def pending(count: int) -> None:
         theirs, theirs_cpu = await measured(count, reference)
         print(f"{count:,} pending workflows            bytes each   us to begin and end")
         print(f"  a task with an Event of its own   {theirs:10,.0f}   {theirs_cpu:10.1f}")
-        print(f"  await eversince.produce(...)      {ours:10,.0f}   {ours_cpu:10.1f}   x{ours / theirs:.2f} bytes")
+        print(f"  await eversince.produce(...)      {ours:10,.0f}   {ours_cpu:10.1f}   x{ours / theirs:.2f}")
 
         crowd = [asyncio.ensure_future(produce(number)) for number in range(count)]
         await asyncio.sleep(1)
@@ -97,11 +99,7 @@ async def statuses(active: int, awaited: int) -> None:
     there = EmulatedLimits(active_projects=None, requests_per_minute=30)
     async with (
         Emulator(scenario=scenario, limits=there, credits=1e9, studio_projects=False) as emulator,
-        Eversince(
-            api_key=emulator.connection["api_key"],
-            base_url=emulator.base_url,
-            limits=Limits(active_projects=None),
-        ) as eversince,
+        Eversince(**emulator.connection, limits=Limits(active_projects=None)) as eversince,
     ):
         projects = [emulator.add_project(f"film {number}", status="running") for number in range(active)]
         step = active / awaited
