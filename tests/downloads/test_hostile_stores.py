@@ -195,6 +195,14 @@ async def test_a_transfer_that_stalls_is_given_up_after_the_stall_timeout_and_re
     assert 60 <= server.seen[1].at - server.seen[0].at < 62
 
 
+async def test_a_transfer_that_stalls_in_the_middle_is_resumed_from_there(fetch, server):
+    path = await fetch(whole(cut=100_000, lingers=1000), rest(100_000))
+
+    assert FILM == path.read_bytes()
+    assert [None, "bytes=100000-"] == ranges(server)
+    assert 60 <= server.seen[1].at - server.seen[0].at < 62
+
+
 async def test_attempts_that_bring_something_are_not_counted(fetch, server):
     """A connection that breaks after every 70 KB, and a policy of two attempts: it arrives all the same."""
     step = 70_000
