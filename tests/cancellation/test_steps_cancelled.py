@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from interrupting import Scene, When, at_every_wait, open_files
 
-
 EVERY = pytest.mark.parametrize("when", When, ids=lambda when: when.name.lower())
 
 
@@ -114,5 +113,3 @@ async def test_download(when, tmp_path):
             await scene.notes[0].download(path)
             assert 3_000_000 == path.stat().st_size
     assert 3_000_000 == size
-
-
