@@ -2,7 +2,8 @@
 
 It uses what they offer to everybody. anyio runs the async fixtures of tests that have the fixture
 `anyio_backend`, whose value names the loop. pytest-asyncio runs fixtures made with `pytest_asyncio.fixture`,
-and asks a hook for loops; older versions have a fixture with a policy instead. So the one fixture that needs
+and asks a hook for loops; older versions have a fixture with a policy instead, which gives each test a loop of
+its own, whatever its `loop_scope` says. So the one fixture that needs
 a loop exists once for each of them, and a test asks for the one that its runner runs.
 """
 
@@ -62,9 +63,17 @@ def fixtures_for_pytest_asyncio(fixture: AsyncFixture) -> ModuleType:
     return plugin
 
 
-def defined_in(module: str, fixture: str, collector: Any) -> bool:
-    """Whether the fixture that tests here get by this name comes from a module."""
-    definitions = collector.session._fixturemanager.getfixturedefs(fixture, collector)  # noqa: SLF001 - no other way
+def on_asyncio_only(metafunc: pytest.Metafunc) -> None:
+    """Keep a test off the other backends that anyio has: an emulator needs asyncio."""
+    if "anyio_backend" in metafunc.fixturenames and defined_in(
+        "anyio.pytest_plugin", "anyio_backend", metafunc.definition
+    ):
+        _parametrize(metafunc, "anyio_backend", "asyncio", "module")
+
+
+def defined_in(module: str, fixture: str, node: Any) -> bool:
+    """Whether the fixture that tests at a node get by this name comes from a module."""
+    definitions = node.session._fixturemanager.getfixturedefs(fixture, node)  # noqa: SLF001 - no other way
     return bool(definitions) and definitions[-1].func.__module__ == module
 
 

@@ -108,7 +108,6 @@ class Trial:
         self._allowed = allowed
         self._made = made
         self._log = emulator.world.log
-        self._began_at = asyncio.get_running_loop().time()
         self._read = 0
         self._complaints: list[str] = []
 

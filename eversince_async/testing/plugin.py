@@ -99,6 +99,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
     """Have the test's runner make a loop whose time jumps, if the test wants one."""
     arguments = virtual_time(metafunc.definition, metafunc.fixturenames)
     if arguments is None:
+        if "_eversince_trial" in metafunc.fixturenames:
+            _runners.on_asyncio_only(metafunc)
         return (yield)
     with _runners.virtual_loop(metafunc, arguments):
         return (yield)

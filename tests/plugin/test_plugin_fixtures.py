@@ -164,10 +164,29 @@ def test_virtual_time_is_not_for_the_neighbours(run_tests):
         @runs
         async def test_after():
             assert not jumps()
-        """
+        """,
+        conftest="import pytest\nanyio_backend = pytest.fixture(lambda: 'asyncio')",
     )
 
     assert {"passed": 4} == run.outcomes
+
+
+def test_an_emulator_keeps_its_test_on_asyncio(run_on_anyio):
+    """anyio's plugin may try a test on trio, too, even where that is not installed."""
+    run = run_on_anyio(
+        """
+        import pytest
+
+        @pytest.mark.virtual_time(False)
+        async def test_real(eversince):
+            await eversince.account.credits()
+
+        async def test_virtual(eversince):
+            await eversince.account.credits()
+        """
+    )
+
+    assert {"passed": 2} == run.outcomes
 
 
 def test_virtual_time_takes_the_arguments_of_the_loop(run_tests):
