@@ -59,7 +59,8 @@ else:
 With `wait=True` it waits for another day: release the lease before, acquire it again after.
 
 **Explaining.** `repr(governor)` is a sentence, `governor.snapshot()` the same as values, and
-`governor.on_wait(callback)` calls back with a `WaitReason` for every wait longer than a second.
+`governor.on_wait(callback)` calls back with a `WaitReason` for every wait longer than a second;
+`governor.on_waited(callback)` with a `Waited` at the end of every wait.
 
 Decisions (`budget`, `slot_table`, `quota`) are synchronous and know no event loop; `governor`, `slots` and
 `quotas` await around them. Another backend, shared by several processes, offers what `AccountGovernor` says.
@@ -80,7 +81,7 @@ from eversince_async.governor.snapshot import (
     RequestsSnapshot,
     SlotsSnapshot,
 )
-from eversince_async.governor.waits import WaitKind, WaitReason
+from eversince_async.governor.waits import Waited, WaitKind, WaitReason
 
 __all__ = [
     "AccountGovernor",
@@ -101,4 +102,5 @@ __all__ = [
     "Taken",
     "WaitKind",
     "WaitReason",
+    "Waited",
 ]

@@ -47,6 +47,16 @@ def explain(governor: "Governor", waiter: Waiter) -> WaitReason:
     return _reason(governor, waiter, ahead)
 
 
+def kind_of(governor: "Governor", waiter: Waiter) -> WaitKind:
+    """What one waits for."""
+    if isinstance(waiter, SlotTicket):
+        return WaitKind.SLOT
+    if isinstance(waiter, QuotaTicket):
+        return WaitKind(waiter.quota)
+    paused = governor.budget.paused_until(governor.clock.time()) is not None
+    return WaitKind.PAUSE if paused else WaitKind.REQUESTS
+
+
 def _reason(governor: "Governor", waiter: Waiter, ahead: int) -> WaitReason:
     kind, detail, until = WaitKind.REQUESTS, "", None
     if isinstance(waiter, Ticket):

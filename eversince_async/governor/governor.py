@@ -7,14 +7,14 @@ from typing import cast
 
 from eversince_async.clock import now as wall_now
 from eversince_async.governor.budget import Budget
-from eversince_async.governor.explain import explain, snapshot
+from eversince_async.governor.explain import explain, kind_of, snapshot
 from eversince_async.governor.lanes import Departure, Lane, Ticket
 from eversince_async.governor.limits import Limits
 from eversince_async.governor.quotas import Quotas
 from eversince_async.governor.slots import Slots
 from eversince_async.governor.snapshot import CreditsSnapshot, GovernorSnapshot
 from eversince_async.governor.timekeeping import Alarm, LoopClock
-from eversince_async.governor.waits import Announcer, Waiter, WaitReason
+from eversince_async.governor.waits import Announcer, Waited, Waiter, WaitReason
 from eversince_async.models.receipt import RateLimit
 
 
@@ -45,7 +45,9 @@ class Governor:
         )
         self._time = self.clock.time
         self._alarm = Alarm(self.clock, self._release)
-        self._announcer = Announcer(self.clock, lambda waiter: explain(self, waiter))
+        self._announcer = Announcer(
+            self.clock, lambda waiter: explain(self, waiter), lambda waiter: kind_of(self, waiter)
+        )
         self.slots = Slots(self.limits.active_projects, self.clock, self._announcer.expect)
         self.quota = Quotas(
             {"projects": self.limits.projects_per_day, "renders": self.limits.renders_per_day},
@@ -182,6 +184,16 @@ class Governor:
             What ends the subscription when called.
         """
         return self._announcer.subscribe(callback, self.waiting())
+
+    def on_waited(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
+        """Call `callback` as each wait ends that begins from now on, however short it was: for statistics.
+
+        A callback that fails is logged and breaks nothing.
+
+        Returns:
+            What ends the subscription when called.
+        """
+        return self._announcer.subscribe_to_ends(callback)
 
     def waiting(self) -> Iterator[Waiter]:
         """Everybody who waits: requests, productions, and those who wait for another day."""

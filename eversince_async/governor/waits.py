@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, Generic, ParamSpec
 
 import attrs
@@ -55,6 +56,23 @@ class WaitReason:
         who = "" if self.who is None else f"{self.who}: "
         until = "" if self.until is None else f", until about {self.until:%Y-%m-%d %H:%M:%S} UTC"
         return f"{who}{self.detail}{until}"
+
+
+@attrs.frozen(kw_only=True)
+class Waited:
+    """A wait that is over.
+
+    Attributes:
+        kind: What was waited for, as it stood when the wait began.
+        who: What waited, as in `WaitReason`.
+        seconds: How long.
+        granted: Whether it got what it waited for; else its caller gave up.
+    """
+
+    kind: WaitKind
+    who: str | None
+    seconds: float
+    granted: bool
 
 
 class Waiter:
@@ -111,15 +129,23 @@ class Subscribers(Generic[P]):
 
 
 class Announcer:
-    """Tells subscribers about every wait that lasts.
+    """Tells subscribers about every wait that lasts, and of the end of every wait.
 
     Args:
         clock: Whose time counts.
         explain: Makes the reason of a waiter that is still waiting.
+        kind_of: What a waiter waits for, at less expense.
     """
 
-    def __init__(self, clock: LoopClock, explain: Callable[[Waiter], WaitReason]) -> None:
+    def __init__(
+        self,
+        clock: LoopClock,
+        explain: Callable[[Waiter], WaitReason],
+        kind_of: Callable[[Waiter], WaitKind],
+    ) -> None:
         self._explain = explain
+        self._kind_of = kind_of
+        self._ends: Subscribers[[Waited]] = Subscribers()
         self._clock = clock
         self._subscribers: Subscribers[[WaitReason]] = Subscribers()
         self._pending: deque[Waiter] = deque()
@@ -137,13 +163,23 @@ class Announcer:
                 self.expect(waiter)
         return unsubscribe
 
+    def subscribe_to_ends(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
+        """Call `callback` as each wait ends that begins from now on; returns what ends it."""
+        return self._ends.add(callback)
+
     def expect(self, waiter: Waiter) -> None:
         """Somebody begins to wait; costs nothing while nobody subscribes."""
+        if self._ends and waiter.future is not None:
+            waiter.future.add_done_callback(partial(self._ended, waiter, self._kind_of(waiter)))
         if not self._subscribers:
             return
         self._pending.append(waiter)
         if len(self._pending) == 1:
             self._alarm.set(waiter.since + WORTH_TELLING)
+
+    def _ended(self, waiter: Waiter, kind: WaitKind, future: Future[Any]) -> None:
+        seconds = max(0.0, self._clock.time() - waiter.since)
+        self._ends.tell(Waited(kind=kind, who=waiter.who, seconds=seconds, granted=not future.cancelled()))
 
     def _announce(self) -> None:
         now = self._clock.time()
