@@ -50,6 +50,11 @@ class Endpoint:
     unwrap: str | None = None
     by_status: bool = False
 
+    @property
+    def is_documented(self) -> bool:
+        """Whether it stands in this table; one that a caller made up is named by method and path."""
+        return " " not in self.name
+
 
 # -- Projects ---------------------------------------------------------------------------------------------
 CREATE_PROJECT: Final = Endpoint("projects.create", "POST", "/projects", (202, 200), Resend.KEYED)

@@ -23,12 +23,19 @@ class WireRequest:
         target: Path and query below the base URL, percent-encoded.
         body: The JSON body; None for none.
         idempotency_key: The key inside the body, if it has one; for logs and spans.
+        project_id: The project in the path, if there is one; for logs and spans.
     """
 
     endpoint: Endpoint
     target: str
     body: bytes | None = None
     idempotency_key: str | None = None
+    project_id: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
 
 
 def build(
@@ -56,10 +63,11 @@ def build(
         payload, parameters = None, {**(query or {}), **(extra or {})}
     else:
         payload, parameters = {**_payload(body), **(extra or {})}, dict(query or {})
-    target = _path(endpoint.path, ids or {}) + _query(parameters)
+    ids = ids or {}
+    target, project_id = _path(endpoint.path, ids) + _query(parameters), ids.get("project_id")
     if payload is None:
-        return WireRequest(endpoint, target)
-    return WireRequest(endpoint, target, _encode(payload), payload.get("idempotency_key"))
+        return WireRequest(endpoint, target, project_id=project_id)
+    return WireRequest(endpoint, target, _encode(payload), payload.get("idempotency_key"), project_id)
 
 
 def _payload(body: Request | Mapping[str, Any]) -> dict[str, Any]:

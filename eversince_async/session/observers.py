@@ -1,14 +1,21 @@
 """What can be watched of every call: frozen records, handed to plain functions.
 
 Observers are told, they do not take part: what one raises is logged and forgotten.
+
+Each record is logged, too, under `eversince_async`. What stands in the text also stands in fields of the log
+record, for those who search logs: `endpoint` `attempt` `project_id` always; `method` `path` `waited` of a
+request; `status` `elapsed` `request_id` of an answer; `error` `elapsed` of an attempt without one; `error`
+`wait` `reason` of a retry. Fields may be added, but keep their names and meanings.
 """
 
 import logging
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
+from eversince_async._redaction import excerpt
+from eversince_async.errors import EversinceError, TransportError
 from eversince_async.models.receipt import Receipt
 
 logger: Final = logging.getLogger("eversince_async")
@@ -24,6 +31,7 @@ class RequestSent:
         path: The path below the base URL, without its query.
         attempt: 1 for the first time this call is sent.
         waited: Seconds the call waited for the account's request budget before this attempt.
+        project_id: The project in the path, if there is one.
     """
 
     endpoint: str
@@ -31,6 +39,7 @@ class RequestSent:
     path: str
     attempt: int
     waited: float
+    project_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +52,7 @@ class AnswerReceived:
         attempt: Which attempt it answers.
         elapsed: Seconds from sending to the last byte.
         receipt: Request id and rate headers.
+        project_id: The project in the path, if there is one.
     """
 
     endpoint: str
@@ -50,6 +60,26 @@ class AnswerReceived:
     attempt: int
     elapsed: float
     receipt: Receipt
+    project_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AttemptFailed:
+    """An attempt ended without an answer.
+
+    Attributes:
+        endpoint: What was called.
+        attempt: Which attempt it was.
+        elapsed: Seconds from sending to the failure.
+        error: What went wrong.
+        project_id: The project in the path, if there is one.
+    """
+
+    endpoint: str
+    attempt: int
+    elapsed: float
+    error: TransportError
+    project_id: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -61,12 +91,16 @@ class RetryScheduled:
         attempt: The attempt that failed.
         wait: Seconds until the next one at the earliest.
         reason: What went wrong, redacted.
+        error: The same as the error it would have been.
+        project_id: The project in the path, if there is one.
     """
 
     endpoint: str
     attempt: int
     wait: float
     reason: str
+    error: EversinceError
+    project_id: str | None = None
 
 
 E = TypeVar("E")
@@ -79,42 +113,83 @@ class Observers:
     Attributes:
         on_request: Called with `RequestSent`.
         on_response: Called with `AnswerReceived`.
+        on_failure: Called with `AttemptFailed`.
         on_retry: Called with `RetryScheduled`.
     """
 
     on_request: tuple[Callable[[RequestSent], object], ...] = ()
     on_response: tuple[Callable[[AnswerReceived], object], ...] = ()
+    on_failure: tuple[Callable[[AttemptFailed], object], ...] = ()
     on_retry: tuple[Callable[[RetryScheduled], object], ...] = ()
 
     def request(self, record: RequestSent) -> None:
         """Tell that a request leaves."""
-        logger.debug("%s: %s %s (attempt %d)", record.endpoint, record.method, record.path, record.attempt)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(
+                "%s: %s %s (attempt %d)",
+                record.endpoint,
+                record.method,
+                record.path,
+                record.attempt,
+                extra=_fields(record, method=record.method, path=record.path, waited=record.waited),
+            )
         for listener in self.on_request:
             tell(listener, record)
 
     def response(self, record: AnswerReceived) -> None:
         """Tell that an answer came."""
-        logger.debug(
-            "%s: answered %d in %.3f s [request %s]",
-            record.endpoint,
-            record.status,
-            record.elapsed,
-            record.receipt.request_id,
-        )
+        if logger.isEnabledFor(logging.DEBUG):
+            request_id = record.receipt.request_id
+            logger.debug(
+                "%s: answered %d in %.3f s [request %s]",
+                record.endpoint,
+                record.status,
+                record.elapsed,
+                request_id,
+                extra=_fields(record, status=record.status, elapsed=record.elapsed, request_id=request_id),
+            )
         for listener in self.on_response:
+            tell(listener, record)
+
+    def failure(self, record: AttemptFailed) -> None:
+        """Tell that an attempt ended without an answer."""
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(
+                "%s: no answer after %.3f s: %s",
+                record.endpoint,
+                record.elapsed,
+                excerpt(str(record.error)),
+                extra=_fields(record, error=type(record.error).__name__, elapsed=record.elapsed),
+            )
+        for listener in self.on_failure:
             tell(listener, record)
 
     def retry(self, record: RetryScheduled) -> None:
         """Tell that a call is going to be repeated."""
-        logger.info(
-            "%s: attempt %d failed, again in %.1f s: %s",
-            record.endpoint,
-            record.attempt,
-            record.wait,
-            record.reason,
-        )
+        if logger.isEnabledFor(logging.INFO):
+            error = type(record.error).__name__
+            logger.info(
+                "%s: attempt %d failed, again in %.1f s: %s",
+                record.endpoint,
+                record.attempt,
+                record.wait,
+                record.reason,
+                extra=_fields(record, error=error, wait=record.wait, reason=record.reason),
+            )
         for listener in self.on_retry:
             tell(listener, record)
+
+
+def _fields(
+    record: RequestSent | AnswerReceived | AttemptFailed | RetryScheduled, **more: Any
+) -> dict[str, Any]:
+    """What a log record of this step has as fields."""
+    return {
+        "endpoint": record.endpoint,
+        "attempt": record.attempt,
+        "project_id": record.project_id,
+        **more,
+    }
 
 
 def tell(listener: Callable[[E], object], news: E) -> None:

@@ -24,8 +24,15 @@ from eversince_async.errors import (
 )
 from eversince_async.governor import Governor, Lane
 from eversince_async.models._base import Request
-from eversince_async.session.observers import AnswerReceived, Observers, RequestSent, RetryScheduled
+from eversince_async.session.observers import (
+    AnswerReceived,
+    AttemptFailed,
+    Observers,
+    RequestSent,
+    RetryScheduled,
+)
 from eversince_async.session.retry import RetryPolicy, Tries, Verdict, verdict
+from eversince_async.session.tracing import CallBegun, CallTrace, CallTracer
 from eversince_async.session.transport import Transport
 
 T = TypeVar("T")
@@ -43,6 +50,7 @@ class Session:
         lane: Whose turn it is when the request budget is short.
         deadline: Seconds one call may take in all, waiting and retries included; None for no bound beyond
             the retry policy.
+        tracer: What stands around each call; None for nothing.
     """
 
     transport: Transport = attrs.field(repr=False)
@@ -51,6 +59,7 @@ class Session:
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     lane: Lane = Lane.INTERACTIVE
     deadline: float | None = None
+    tracer: CallTracer | None = attrs.field(default=None, repr=False)
 
     async def send(
         self,
@@ -75,17 +84,40 @@ class Session:
             UnreadableAnswer: The answer cannot be read as `returns`.
         """
         request = build(endpoint, ids=ids, query=query, body=body, extra=extra)
-        call = _Call(self, request, next(iter((ids or {}).values()), None))
-        return await call.within_deadline(returns)
+        only_id = next(iter((ids or {}).values()), None)
+        if self.tracer is None:
+            return await _Call(self, request, only_id).within_deadline(returns)
+        with self.tracer.call(_begun(request, self.lane)) as trace:
+            call = _Call(self._told_to(trace), request, only_id, trace.headers())
+            return await call.within_deadline(returns)
+
+    def _told_to(self, trace: CallTrace) -> "Session":
+        told = self.observers
+        return attrs.evolve(
+            self,
+            observers=Observers(
+                on_request=(*told.on_request, trace.request),
+                on_response=(*told.on_response, trace.response),
+                on_failure=(*told.on_failure, trace.failure),
+                on_retry=(*told.on_retry, trace.retry),
+            ),
+        )
 
 
 class _Call:
     """One logical call on its way through its attempts."""
 
-    def __init__(self, session: Session, request: WireRequest, only_id: str | None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        request: WireRequest,
+        only_id: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.session = session
         self.request = request
         self.only_id = only_id
+        self.headers = headers
         self.endpoint = request.endpoint
         self.tries = Tries(session.retry)
         self.gives_up_at: float | None = None
@@ -133,19 +165,21 @@ class _Call:
             RequestSent(
                 endpoint=self.endpoint.name,
                 method=self.endpoint.method,
-                path=self.request.target.partition("?")[0],
+                path=self.request.path,
                 attempt=self.tries.sent,
                 waited=sent_at - asked_at,
+                project_id=self.request.project_id,
             )
         )
         rate_limit, never_sent, in_doubt_before = None, False, self.tries.in_doubt
         self.tries.in_doubt = True  # from here on, until an answer says otherwise
         try:
-            answer = await session.transport.exchange(self.request)
+            answer = await session.transport.exchange(self.request, self.headers)
             rate_limit = answer.receipt.rate_limit
         except TransportError as failure:
             if failure.outcome == "never_sent":
                 self.tries.in_doubt, never_sent = in_doubt_before, True
+            self._tell_of_failure(failure, loop.time() - sent_at)
             return failure
         finally:
             if never_sent:
@@ -159,12 +193,24 @@ class _Call:
                 attempt=self.tries.sent,
                 elapsed=loop.time() - sent_at,
                 receipt=answer.receipt,
+                project_id=self.request.project_id,
             )
         )
         outcome = self._read(answer, returns)
         if isinstance(outcome, EversinceError) and _is_definite(outcome):
             self.tries.in_doubt = in_doubt_before
         return outcome
+
+    def _tell_of_failure(self, failure: TransportError, elapsed: float) -> None:
+        self.session.observers.failure(
+            AttemptFailed(
+                endpoint=self.endpoint.name,
+                attempt=self.tries.sent,
+                elapsed=elapsed,
+                error=failure,
+                project_id=self.request.project_id,
+            )
+        )
 
     def _read(self, answer: Answer, returns: type[T]) -> T | EversinceError:
         try:
@@ -188,6 +234,8 @@ class _Call:
                 attempt=self.tries.sent,
                 wait=wait,
                 reason=excerpt(str(failure)),
+                error=failure,
+                project_id=self.request.project_id,
             )
         )
         if not isinstance(failure, RateLimited):  # a pause of the account is waited for at its door
@@ -214,6 +262,19 @@ class _Call:
         )
         unknown.__cause__ = failure
         return unknown
+
+
+def _begun(request: WireRequest, lane: Lane) -> CallBegun:
+    endpoint = request.endpoint
+    return CallBegun(
+        endpoint=endpoint.name if endpoint.is_documented else None,
+        method=endpoint.method,
+        path=request.path,
+        template=endpoint.path if endpoint.is_documented else None,
+        lane=lane,
+        project_id=request.project_id,
+        idempotency_key=request.idempotency_key,
+    )
 
 
 def _is_definite(failure: EversinceError) -> bool:

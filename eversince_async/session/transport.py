@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
@@ -149,8 +149,12 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport {self.base_url}>"
 
-    async def exchange(self, request: WireRequest) -> Answer:
+    async def exchange(self, request: WireRequest, headers: Mapping[str, str] | None = None) -> Answer:
         """Send once and read the whole answer.
+
+        Args:
+            request: What to send.
+            headers: More headers to send along; they replace none of ours.
 
         Raises:
             TransportError: No whole answer came; its `outcome` says whether the request may have arrived.
@@ -158,12 +162,13 @@ class Transport:
         """
         http = self._owned.get() if self._borrowed is None else self._borrowed
         endpoint = request.endpoint.name
+        ours = self._headers if request.body is None else self._json_headers
         try:
             async with http.request(
                 request.endpoint.method,
                 URL(self.base_url + request.target, encoded=True),
                 data=request.body,
-                headers=self._headers if request.body is None else self._json_headers,
+                headers={**headers, **ours} if headers else ours,
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=self._timeout,
