@@ -15,6 +15,7 @@ from eversince_async.governor import Governor, Lane, Limits
 from eversince_async.models.receipt import RateLimit
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.schedule import PollSchedule
+from eversince_async.orchestrator.tracing import Telemetry
 from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.resources import Resources
@@ -63,6 +64,8 @@ class Eversince(Resources, Verbs):
         on_request: Called before each attempt.
         on_response: Called after each answer.
         on_retry: Called when an attempt is going to be repeated.
+        telemetry: What traces and measures: `eversince_async.telemetry.OpenTelemetry(…)`, or another object
+            with its methods. Without it nothing is traced, whatever is installed.
 
     Raises:
         ConfigurationError: No key, a key or URL that cannot be used, or both `limits` and `governor`.
@@ -84,6 +87,7 @@ class Eversince(Resources, Verbs):
         on_request: Callable[[RequestSent], object] | Iterable[Callable[[RequestSent], object]] = (),
         on_response: Callable[[AnswerReceived], object] | Iterable[Callable[[AnswerReceived], object]] = (),
         on_retry: Callable[[RetryScheduled], object] | Iterable[Callable[[RetryScheduled], object]] = (),
+        telemetry: Telemetry | None = None,
     ) -> None:
         if limits is not None and governor is not None:
             raise ConfigurationError("give limits or a governor, not both: a governor has its own limits")
@@ -102,15 +106,19 @@ class Eversince(Resources, Verbs):
             on_response=_several(on_response),
             on_retry=_several(on_retry),
         )
+        tracer = None
+        if telemetry is not None:
+            tracer = telemetry.of_client(base_url=self._transport.base_url, governor=self.governor)
         session = Session(
             transport=self._transport,
             governor=self.governor,
             observers=observers,
             retry=retry or RetryPolicy(),
+            tracer=tracer,
         )
         super().__init__(session, Store(stall_timeout=stall_timeout))
         self._watcher = Watcher(session, schedule or PollSchedule())
-        self._desk = Desk(session, self._store, self._watcher)
+        self._desk = Desk(session, self._store, self._watcher, tracer)
         self._started: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ import attrs
 from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import Governor, Lane, WaitReason
 from eversince_async.models.account import CreditPackages
+from eversince_async.orchestrator.tracing import Tracer
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.resources import Resources
 from eversince_async.session.observers import RequestSent
@@ -29,9 +30,13 @@ class Desk:
         session: The client's session.
         store: For downloads.
         watcher: Who looks at projects.
+        tracer: What stands around workflows and their stages; None for nothing.
     """
 
-    def __init__(self, session: Session, store: Store, watcher: Watcher) -> None:
+    def __init__(
+        self, session: Session, store: Store, watcher: Watcher, tracer: Tracer | None = None
+    ) -> None:
+        self.tracer = tracer
         self.session = session
         self.store = store
         self.watcher = watcher

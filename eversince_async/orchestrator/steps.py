@@ -39,6 +39,7 @@ from eversince_async.orchestrator.observing import once, persistently
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions, Terms
 from eversince_async.orchestrator.sharing import shared_once
 from eversince_async.orchestrator.sighting import Baseline, Sighting, place
+from eversince_async.orchestrator.tracing import staged
 from eversince_async.orchestrator.workflow import Emit
 from eversince_async.session.observers import RequestSent, tell
 
@@ -267,7 +268,8 @@ class Steps:
         """Tell that a stage begins and, if it comes to its end, how long it took."""
         began = self._now()
         self._emit(StageStarted(at=began, project_id=self.project_id, stage=stage))
-        yield
+        with staged(stage, self, self._desk.tracer):
+            yield
         now = self._now()
         self.timings[stage] = now - began
         self._emit(StageDone(at=now, project_id=self.project_id, stage=stage, seconds=now - began))

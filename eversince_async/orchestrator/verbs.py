@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar, Unpack
 
 import attrs
@@ -21,6 +21,7 @@ from eversince_async.orchestrator.order import OnCancel, ShareOptions, Terms, Ti
 from eversince_async.orchestrator.producing import produce, rendered, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
+from eversince_async.orchestrator.tracing import WorkflowBegun, traced
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.resources._brief import BriefOptions, brief_of
 
@@ -289,7 +290,7 @@ class Verbs(Conversing):
                         await slots.acquire(begun.key)
             return await self._begun(workflow, begun, terms)
 
-        workflow = Workflow("production", run)
+        workflow = self._workflow("production", begun.key, None, run)
         workflow.resumes_by(begun)
         return workflow
 
@@ -312,7 +313,7 @@ class Verbs(Conversing):
             steps.handle = lambda: handle
             return await self._followed(workflow, steps, resume(self._desk, steps, handle.wishes, terms))
 
-        workflow = Workflow(f"production of {handle.project_id}", run)
+        workflow = self._workflow("production", handle.key, handle.project_id, run)
         workflow.resumes_by(lambda: handle)
         return workflow
 
@@ -323,7 +324,18 @@ class Verbs(Conversing):
             steps = Steps(self._desk, terms, workflow.emit, key=project_id, project_id=project_id)
             return await self._followed(workflow, steps, run(steps))
 
-        return Workflow(f"{name} of {project_id}", run_steps)
+        return self._workflow(name, project_id, project_id, run_steps)
+
+    def _workflow(
+        self,
+        name: str,
+        key: str,
+        project_id: str | None,
+        run: Callable[[Workflow[T]], Coroutine[Any, Any, T]],
+    ) -> Workflow[T]:
+        begun = WorkflowBegun(name=name, key=key, project_id=project_id)
+        whole_name = name if project_id is None else f"{name} of {project_id}"
+        return Workflow(whole_name, traced(self._desk.tracer, begun, run))
 
     async def _followed(self, workflow: Workflow[T], steps: Steps, running: Awaitable[T]) -> T:
         """Run, telling whoever follows what is waited for, and where credits can be bought."""

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Iterable
+from contextvars import Context
 from typing import Final
 
 import attrs
@@ -140,7 +141,11 @@ class Watcher:
         if self._looking is None or self._looking.done():
             self._changed = asyncio.Event()
             self._failing_since = None
-            self._looking = asyncio.create_task(self._look_while_awaited(), name="eversince watcher")
+            self._looking = asyncio.create_task(
+                self._look_while_awaited(),
+                name="eversince watcher",
+                context=Context(),  # it looks for everybody, not for whoever happened to come first
+            )
         self._changed.set()
 
     async def _look_while_awaited(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 from eversince_async.errors import ConfigurationError, NotAllowedNow
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.handle import Handle
+from eversince_async.session.observers import tell
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class Workflow(Generic[T]):
         "_awaited",
         "_events",
         "_handle",
+        "_listener",
         "_name",
         "_news",
         "_outcome",
@@ -49,6 +51,7 @@ class Workflow(Generic[T]):
         self._started = False
         self._outcome: asyncio.Future[T] | None = None
         self._events: deque[Event] | None = None
+        self._listener: Callable[[Event], object] | None = None
         self._news: asyncio.Event | None = None
         self._awaited = False
 
@@ -130,7 +133,7 @@ class Workflow(Generic[T]):
     @property
     def is_followed(self) -> bool:
         """Whether somebody follows the events."""
-        return self._events is not None
+        return self._events is not None or self._listener is not None
 
     @property
     def handle(self) -> Handle:
@@ -147,8 +150,14 @@ class Workflow(Generic[T]):
         """Say what the handle is, or where it comes from; called by what runs in here."""
         self._handle = handle
 
+    def tells(self, listener: Callable[[Event], object]) -> None:
+        """Tell one more of the events; called by what runs in here."""
+        self._listener = listener
+
     def emit(self, event: Event) -> None:
         """Tell whoever follows; called by what runs in here."""
+        if self._listener is not None:
+            tell(self._listener, event)
         if self._events is not None:
             self._events.append(event)
             self._tell_of_news()
