@@ -37,6 +37,7 @@ FLOORS = {
     "resources": 5,
     "orchestrator": 6,
     "webhooks": 7,
+    "telemetry": 7,
     "client": 7,
     "testing": 8,
     "distributed": 8,
@@ -118,7 +119,9 @@ def late():
     }
 
 
-@pytest.mark.parametrize("library", ["aiohttp", "backoff", "cyclopts", "orjson", "rich", "av"])
+@pytest.mark.parametrize(
+    "library", ["aiohttp", "backoff", "cyclopts", "opentelemetry", "orjson", "rich", "av"]
+)
 def test_importing_the_package_does_not_import(library):
     """What only some callers need, or only once a session opens, is not paid for by all."""
     code = f"import sys, {PACKAGE}; sys.exit({library!r} in sys.modules)"

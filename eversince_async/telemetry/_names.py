@@ -1,0 +1,51 @@
+"""The names of attributes, once.
+
+Those without a prefix of ours are OpenTelemetry's, from its semantic conventions 1.23 and later ("HTTP
+client spans", "HTTP client metrics", "Recording errors"). They are written here, as the package of
+constants is no part of OpenTelemetry's API.
+"""
+
+from typing import Final
+
+METHOD: Final = "http.request.method"
+STATUS: Final = "http.response.status_code"
+RESENT: Final = "http.request.resend_count"
+TEMPLATE: Final = "url.template"
+URL: Final = "url.full"
+SERVER: Final = "server.address"
+PORT: Final = "server.port"
+ERROR: Final = "error.type"
+
+ENDPOINT: Final = "eversince.endpoint"
+"""`projects.create`; `other` for an operation this version does not know."""
+LANE: Final = "eversince.lane"
+"""`interactive`, `work` or `poll`."""
+PROJECT: Final = "eversince.project_id"
+REQUEST_ID: Final = "eversince.request_id"
+"""What to quote to support."""
+IDEMPOTENCY_KEY: Final = "eversince.idempotency_key"
+WAITED: Final = "eversince.waited"
+"""Seconds that a call waited for the account's request budget."""
+ATTEMPT: Final = "eversince.attempt"
+ELAPSED: Final = "eversince.elapsed"
+"""Seconds from sending to the last byte."""
+WAIT: Final = "eversince.wait"
+"""Seconds until the next attempt, at the earliest."""
+REASON: Final = "eversince.reason"
+"""A sentence for people."""
+PROJECT_STATUS: Final = "eversince.status"
+CANCELLED: Final = "eversince.cancelled"
+KEY: Final = "eversince.key"
+"""What the governor knows a production by."""
+STAGE: Final = "eversince.stage"
+WORKFLOW: Final = "eversince.workflow"
+OUTCOME: Final = "eversince.outcome"
+"""`done`, `failed` or `cancelled`."""
+KIND: Final = "eversince.wait.kind"
+"""`requests`, `pause`, `slot`, `projects` or `renders`."""
+GRANTED: Final = "eversince.wait.granted"
+"""False when the caller gave up."""
+OURS: Final = "eversince.ours"
+"""Whether a slot is held by a production of this process."""
+QUOTA: Final = "eversince.quota"
+"""`projects` or `renders`."""

@@ -1,0 +1,154 @@
+"""`OpenTelemetry`: what a client is given to be traced and measured."""
+
+import asyncio
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry import metrics, trace
+from opentelemetry.trace import SpanKind
+
+from eversince_async.governor import Governor
+from eversince_async.governor.waits import Waited
+from eversince_async.orchestrator.events import CreditsLow, Event, StatusChanged, Waiting
+from eversince_async.orchestrator.tracing import StageBegun, WorkflowBegun
+from eversince_async.session.tracing import CallBegun
+from eversince_async.telemetry import _names as names
+from eversince_async.telemetry._call import Attributes, Calls, TracedCall
+from eversince_async.telemetry._gauges import Gauges
+from eversince_async.telemetry._instruments import Instruments
+from eversince_async.telemetry._spans import nanoseconds, outcome, spanning
+
+SCOPE: Final = "eversince_async"
+"""The name of our tracer and meter."""
+
+SCHEMA: Final = "https://opentelemetry.io/schemas/1.23.1"
+"""The version of the semantic conventions that the names follow."""
+
+PORTS: Final = {"https": 443, "http": 80}
+
+
+class OpenTelemetry:
+    """Traces and measures a client: `Eversince(telemetry=OpenTelemetry())`. May serve several clients.
+
+    Args:
+        tracer_provider: Where spans go; by default the one that is set globally, also if that is done later.
+        meter_provider: Where metrics go; likewise.
+        propagate: Whether the API's server is told of the trace by the W3C's headers `traceparent` and
+            `tracestate`. The hosts behind presigned URLs, to which uploads and downloads go, never are.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
+        propagate: bool = False,
+    ) -> None:
+        ours = version("eversince-async")
+        self.propagate = propagate
+        self._tracer = trace.get_tracer(SCOPE, ours, tracer_provider, schema_url=SCHEMA)
+        meter = metrics.get_meter(SCOPE, ours, meter_provider, schema_url=SCHEMA)
+        self._instruments = Instruments(meter)
+        self._gauges = Gauges(meter)
+        self._listened_to: weakref.WeakSet[Governor] = weakref.WeakSet()
+
+    def of_client(self, *, base_url: str, governor: Governor) -> "ClientTracer":
+        """The tracer of one client; `Eversince` calls this."""
+        if governor not in self._listened_to:  # clients may share one, whose waits are counted once
+            self._listened_to.add(governor)
+            governor.on_waited(self._waited)
+        calls = Calls(
+            self._tracer,
+            self._instruments,
+            base_url=base_url,
+            server=_server(base_url),
+            propagate=self.propagate,
+        )
+        return ClientTracer(calls, self._gauges, governor)
+
+    def _waited(self, wait: Waited) -> None:
+        self._instruments.waits.record(
+            wait.seconds, {names.KIND: wait.kind.value, names.GRANTED: wait.granted}
+        )
+
+
+class ClientTracer:
+    """Stands around the calls, stages and workflows of one client."""
+
+    def __init__(self, calls: Calls, gauges: Gauges, governor: Governor) -> None:
+        self._calls = calls
+        self._tracer = calls.tracer
+        self._instruments = calls.instruments
+        self._gauges = gauges
+        self._governor = governor
+
+    def call(self, call: CallBegun) -> AbstractContextManager[TracedCall]:
+        """Around a logical call."""
+        self._gauges.lives_on(self._governor, asyncio.get_running_loop())
+        return self._calls.around(call)
+
+    @contextmanager
+    def stage(self, stage: StageBegun) -> Iterator[None]:
+        """Around a stage of a production."""
+        attributes: Attributes = {names.STAGE: stage.stage, names.KEY: stage.key}
+        if stage.project_id is not None:
+            attributes[names.PROJECT] = stage.project_id
+        with (
+            _timed(self._instruments.stages, {names.STAGE: stage.stage}),
+            spanning(self._tracer, f"eversince {stage.stage}", SpanKind.INTERNAL, attributes),
+        ):
+            yield
+
+    @contextmanager
+    def workflow(self, workflow: WorkflowBegun) -> Iterator[Callable[[Event], None]]:
+        """Around a workflow; gives what takes its events."""
+        self._gauges.lives_on(self._governor, asyncio.get_running_loop())
+        attributes: Attributes = {names.WORKFLOW: workflow.name, names.KEY: workflow.key}
+        if workflow.project_id is not None:
+            attributes[names.PROJECT] = workflow.project_id
+        with (
+            _timed(self._instruments.workflows, {names.WORKFLOW: workflow.name}),
+            spanning(self._tracer, f"eversince {workflow.name}", SpanKind.INTERNAL, attributes) as span,
+        ):
+            yield lambda event: _tell(span, event)
+
+
+def _tell(span: trace.Span, event: Event) -> None:
+    """Put what happens to a workflow on its span. Stages have spans of their own."""
+    if not span.is_recording():
+        return
+    if event.project_id is not None:
+        span.set_attribute(names.PROJECT, event.project_id)
+    match event:
+        case StatusChanged(status=status):
+            span.add_event("status", {names.PROJECT_STATUS: str(status)}, timestamp=nanoseconds())
+        case Waiting(reason=reason):
+            why = {names.KIND: reason.kind.value, names.REASON: reason.detail}
+            span.add_event("waiting", why, timestamp=nanoseconds())
+        case CreditsLow(warning=warning):
+            span.add_event("credits low", {names.REASON: warning}, timestamp=nanoseconds())
+        case _:
+            pass
+
+
+@contextmanager
+def _timed(histogram: metrics.Histogram, attributes: Attributes) -> Iterator[None]:
+    """Measure a block, however it ends."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        yield
+    except BaseException as error:
+        histogram.record(loop.time() - began, {**attributes, **outcome(error)})
+        raise
+    histogram.record(loop.time() - began, {**attributes, **outcome(None)})
+
+
+def _server(base_url: str) -> Attributes:
+    """Where the calls go, as attributes."""
+    parts = urlsplit(base_url)
+    return {names.SERVER: parts.hostname or "", names.PORT: parts.port or PORTS[parts.scheme]}

@@ -1,0 +1,73 @@
+"""Spans around blocks: current inside, timed by the loop's clock, honest about how the block ended."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+
+from eversince_async._redaction import excerpt
+from eversince_async.clock import wall_seconds
+from eversince_async.telemetry import _names as names
+
+Attributes = Mapping[str, str | bool | int | float]
+
+
+@contextmanager
+def spanning(tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes) -> Iterator[Span]:
+    """A span for what happens in the block; spans begun in there are its children."""
+    span = tracer.start_span(name, kind=kind, attributes=dict(attributes), start_time=nanoseconds())
+    token = context.attach(set_span_in_context(span))
+    try:
+        yield span
+    except GeneratorExit:  # thrown away unfinished, perhaps from elsewhere, where the token means nothing
+        span.set_attribute(names.CANCELLED, True)
+        span.end(end_time=nanoseconds())
+        raise
+    except BaseException as error:
+        failed(span, error)
+        context.detach(token)
+        span.end(end_time=nanoseconds())
+        raise
+    context.detach(token)
+    span.end(end_time=nanoseconds())
+
+
+def failed(span: Span, error: BaseException) -> None:
+    """Record what ended a span; giving up is no failure."""
+    if isinstance(error, asyncio.CancelledError):
+        span.set_attribute(names.CANCELLED, True)
+        return
+    message = excerpt(str(error))
+    span.set_attribute(names.ERROR, error_type(error))
+    span.set_status(Status(StatusCode.ERROR, message))
+    span.add_event(  # without the stack trace, whose lines nobody has redacted
+        "exception",
+        {"exception.type": _full_name(error), "exception.message": message},
+        timestamp=nanoseconds(),
+    )
+
+
+def error_type(error: BaseException) -> str:
+    """The class of an error, as `error.type` has it."""
+    return type(error).__qualname__
+
+
+def outcome(error: BaseException | None) -> dict[str, str]:
+    """How something ended, as attributes of metrics."""
+    if error is None:
+        return {names.OUTCOME: "done"}
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return {names.OUTCOME: "cancelled"}
+    return {names.OUTCOME: "failed", names.ERROR: error_type(error)}
+
+
+def nanoseconds() -> int:
+    """Wall time as spans tell it: the running loop's, which in tests may be a virtual one."""
+    return int(wall_seconds() * 1e9)
+
+
+def _full_name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
