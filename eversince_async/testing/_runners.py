@@ -2,9 +2,9 @@
 
 It uses what they offer to everybody. anyio runs the async fixtures of tests that have the fixture
 `anyio_backend`, whose value names the loop. pytest-asyncio runs fixtures made with `pytest_asyncio.fixture`,
-and asks a hook for loops; older versions have a fixture with a policy instead, which gives each test a loop of
-its own, whatever its `loop_scope` says. So the one fixture that needs
-a loop exists once for each of them, and a test asks for the one that its runner runs.
+and asks a hook for loops. Older versions of it have a fixture with a policy instead, which gives each test a
+loop of its own, whatever its `loop_scope` says. So the one fixture of ours that needs a loop exists once for
+each of them, and a test asks for the one that its runner runs.
 """
 
 from __future__ import annotations
