@@ -76,7 +76,8 @@ async def test_a_stage_that_did_not_end_well_says_why(
 
 async def test_nothing_is_logged_for_nobody(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
     server.plays(Reset(), PROJECT)
-    async with server.client() as eversince:
-        await eversince.projects.get("proj_1")
+    with caplog.at_level(logging.WARNING, logger="eversince_async"):
+        async with server.client() as eversince:
+            await eversince.projects.get("proj_1")
 
     assert [] == [record for record in caplog.records if record.name == "eversince_async"]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import TYPE_CHECKING
 
 import pytest
 from exported import events, seconds
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 
 from eversince_async import Eversince, Limits, ProjectFailed, Timeouts, WaitTimedOut
 from eversince_async.emulator import Emulator, Scenario
+from eversince_async.telemetry._spans import spanning
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from exported import Exported
 
@@ -166,3 +168,21 @@ async def test_stages_of_a_conversation_are_traced(eversince: Eversince, exporte
 
     assert exported.named("eversince create")
     assert exported.named("eversince message")
+
+
+def test_a_workflow_that_is_thrown_away_ends_its_span_in_silence(
+    exported: Exported, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when a loop is closed around it: whoever closes it is not in its context."""
+
+    def workflow() -> Iterator[None]:
+        with spanning(exported.tracer, "thrown away", SpanKind.INTERNAL, {}):
+            yield
+
+    thrown_away = workflow()
+    contextvars.copy_context().run(next, thrown_away)
+    thrown_away.close()  # type: ignore[attr-defined]  # it is a generator
+
+    (span,) = exported.spans
+    assert span.attributes["eversince.cancelled"] is True
+    assert [] == caplog.records
