@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ class LoopClock:
     def __init__(self) -> None:
         self.time: Callable[[], float] = self._first_time
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
         self._movers: list[Callable[[float], None]] = []
 
     def on_move(self, mover: Callable[[float], None]) -> None:
@@ -49,11 +51,16 @@ class LoopClock:
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         before = self._loop
-        if before is not None and before.is_running():
+        if before is not None and before.is_running():  # in a child, too, where it looks as if it did
+            if self._process != os.getpid():
+                raise ConfigurationError(
+                    "this governor was in use before the process forked, and what it holds is the parent's; "
+                    "make one client in each process, after the fork"
+                )
             raise ConfigurationError(
                 "this governor is in use by another running event loop; make one for each loop"
             )
-        self._loop, self.time = loop, loop.time
+        self._loop, self.time, self._process = loop, loop.time, os.getpid()
         shift = 0.0 if before is None else loop.time() - before.time()
         for mover in self._movers:
             mover(shift)

@@ -126,19 +126,20 @@ class Watcher:
 
     async def aclose(self) -> None:
         """Stop looking. Waits that are still there are cancelled."""
+        is_looking = self._is_looking()
         for project_id in list(self._waits):
             for wait in self._waits.pop(project_id):
                 wait.news.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
-            self._looking = None
+        looking, self._looking = self._looking, None
+        if looking is not None and is_looking:
+            looking.cancel()
+            await asyncio.wait([looking])
 
     # -- Deciding when ----------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Somebody waits: decide anew."""
-        if self._looking is None or self._looking.done():
+        if not self._is_looking():
             self._changed = asyncio.Event()
             self._failing_since = None
             self._looking = asyncio.create_task(
@@ -147,6 +148,20 @@ class Watcher:
                 context=Context(),  # it looks for everybody, not for whoever happened to come first
             )
         self._changed.set()
+
+    def _is_looking(self) -> bool:
+        """Whether somebody looks, in this loop: one that was closed with a look under way never ends it."""
+        looking, loop = self._looking, asyncio.get_running_loop()
+        if looking is None or looking.done():
+            return False
+        if looking.get_loop() is loop:
+            return True
+        self._waits = {
+            project_id: here
+            for project_id, waits in self._waits.items()
+            if (here := {wait for wait in waits if wait.news.get_loop() is loop})
+        }
+        return False
 
     async def _look_while_awaited(self) -> None:
         try:

@@ -14,7 +14,8 @@ import aiohttp
 from yarl import URL
 
 from eversince_async.errors import ConnectionFailed, TransportError
-from eversince_async.session.transport import CONNECT_TIMEOUT, LoopBound, sent_once, translated
+from eversince_async.session.loop_bound import LoopBound
+from eversince_async.session.transport import CONNECT_TIMEOUT, sent_once, translated
 
 STALL_TIMEOUT: Final = 60.0
 """Seconds without progress after which a transfer is given up."""
@@ -90,6 +91,11 @@ class Store:
             self._owned.get().get(_exact(url, endpoint), headers=headers, allow_redirects=True) as response,
         ):
             yield Download(response, progress)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are connections to close."""
+        return self._owned.is_open
 
     async def aclose(self) -> None:
         """Close the session, if it was opened."""

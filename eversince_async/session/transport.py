@@ -1,8 +1,7 @@
 """The one place where API requests meet aiohttp: send bytes, get an `Answer` or a `TransportError`."""
 
-import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from eversince_async._wire.answers import Answer
 from eversince_async._wire.requests import WireRequest
 from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
 from eversince_async.models.receipt import RateLimit
+from eversince_async.session.loop_bound import LoopBound
 
 BASE_URL: Final = "https://eversince.ai/api/v1"
 """Where the API lives (overview, "Base URL")."""
@@ -33,39 +33,6 @@ READ_BUFFER: Final = 256 * 1024
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 """What may stand in a request line or a header and cannot end it: visible ASCII, no blanks."""
-
-
-class LoopBound:
-    """An aiohttp session opened on first use and bound to the event loop it was opened on."""
-
-    def __init__(self, open_session: Callable[[], aiohttp.ClientSession]) -> None:
-        self._open_session = open_session
-        self._session: aiohttp.ClientSession | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def get(self) -> aiohttp.ClientSession:
-        """The session for the running loop.
-
-        Raises:
-            ConfigurationError: It is open on another loop that still lives.
-        """
-        loop = asyncio.get_running_loop()
-        if self._session is not None and self._loop is not loop:
-            if self._loop is not None and not self._loop.is_closed():
-                raise ConfigurationError(
-                    "this client is open on another event loop; make one client for each loop, "
-                    "or aclose() it there first"
-                )
-            self._session = None  # its loop is gone, and its sockets with it
-        if self._session is None:
-            self._session, self._loop = self._open_session(), loop
-        return self._session
-
-    async def aclose(self) -> None:
-        """Close the session, if one is open; it would be opened again on the next use."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
 
 
 def check_base_url(base_url: str) -> str:
@@ -179,6 +146,11 @@ class Transport:
             raise translated(error, endpoint, self.attempt_timeout) from None
         self.rate_limit = answer.receipt.rate_limit
         return answer
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are connections to close."""
+        return self._owned.is_open
 
     async def aclose(self) -> None:
         """Close what this transport opened; a borrowed session stays open."""
