@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eversince_async.errors import (
         AnswerTimedOut,
         ApiError,
+        ClientClosed,
         ConfigurationError,
         ConnectionFailed,
         DownloadFailed,
@@ -133,6 +134,7 @@ _HOMES: Final = {
     "errors": (
         "AnswerTimedOut",
         "ApiError",
+        "ClientClosed",
         "ConfigurationError",
         "ConnectionFailed",
         "DownloadFailed",
@@ -235,6 +237,7 @@ __all__ = [
     "AnswerTimedOut",
     "ApiError",
     "Brief",
+    "ClientClosed",
     "ConfigurationError",
     "ConnectionFailed",
     "Conversation",

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import re
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -10,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 
 from eversince_async._wire.endpoints import Endpoint, Resend
-from eversince_async.errors import ConfigurationError, InvalidRequest
+from eversince_async.errors import ConfigurationError, EversinceError, InvalidRequest
 from eversince_async.governor import Governor, Lane, Limits
 from eversince_async.models.receipt import RateLimit
 from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.handle import Handle
+from eversince_async.orchestrator.order import CANCEL_PATIENCE
 from eversince_async.orchestrator.schedule import PollSchedule
 from eversince_async.orchestrator.tracing import Telemetry
+from eversince_async.orchestrator.underway import ON_CLOSE, OnClose
 from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.resources import Resources
@@ -94,6 +99,7 @@ class Eversince(Resources, Verbs):
         if not timeout > 0 or not stall_timeout > 0:
             raise ConfigurationError("timeout and stall_timeout are seconds and must be positive")
         self.governor = governor or Governor(limits or Limits())
+        self._made_at = _outside()
         self._transport = Transport(
             base_url=base_url or os.environ.get("EVERSINCE_BASE_URL") or BASE_URL,
             api_key=api_key or os.environ.get("EVERSINCE_API_KEY") or "",
@@ -135,20 +141,85 @@ class Eversince(Resources, Verbs):
     ) -> None:
         await self.aclose()
 
-    async def aclose(self) -> None:
+    async def aclose(
+        self, *, productions: OnClose = "leave", patience: float | None = None
+    ) -> tuple[Handle, ...]:
         """Stop looking at projects, and close the connections.
 
-        Productions that still run are cancelled here but go on at the server. The client can be used again,
-        on another loop if need be.
+        Whatever still waits for a project, in whichever task, ends with `ClientClosed`. The client can be
+        used again, on another loop if need be.
+
+        A second call while the first one drains ends the draining. Cancelling the draining closes at once,
+        and is passed on.
+
+        Args:
+            productions: What becomes of what is under way. `leave`: it is no longer waited for, and goes on
+                at the server unless its own `on_cancel` says otherwise. `drain`: it is waited for, and left
+                only when `patience` is over; take no new orders meanwhile. `cancel`: what is at work is
+                cancelled at the server, which takes ten seconds at most.
+            patience: Seconds to drain; None takes as long as it takes.
+
+        Returns:
+            Handles of the productions that did not come to their end here: another client or process can
+            resume them. With `cancel`, those that surely were cancelled are not among them.
+
+        Raises:
+            ConfigurationError: There is no such thing to do with productions.
         """
-        for task in list(self._started):
-            task.cancel()
-        if self._started:
-            await asyncio.wait(self._started)
+        if productions not in ON_CLOSE:
+            raise ConfigurationError(f"productions must be one of {ON_CLOSE}, not {productions!r}")
+        underway = self._desk.underway
+        try:
+            await asyncio.sleep(0)  # what was started a moment ago begins, so that it can be ended
+            if productions == "drain":
+                await underway.over(patience)
+        finally:
+            await self._desk.aclose()  # what only asks for details of its failure ends by that
+            at_work = {lease.project_id for lease in self.governor.snapshot().slots.leases if lease.active}
+            left = await underway.interrupt()
+            if productions == "cancel":
+                left = await self._cancelled(left, at_work)
+            await self._close()
+        return left
+
+    async def _close(self) -> None:
+        started = list(self._started)
+        if started:
+            await asyncio.wait(started)
+        for task in started:
+            if not task.cancelled():
+                task.exception()  # heard of: what ends with the client needs nobody who waits for it
         await self._watcher.aclose()
-        await self._desk.aclose()
         await self._transport.aclose()
         await self._store.aclose()
+
+    async def _cancelled(self, left: tuple[Handle, ...], at_work: set[str | None]) -> tuple[Handle, ...]:
+        """Cancel those at work at the server; returns the others, and those of which it is not certain."""
+
+        async def is_cancelled(handle: Handle) -> bool:
+            if handle.project_id is None or handle.project_id not in at_work:
+                return False
+            try:
+                async with asyncio.timeout(CANCEL_PATIENCE):
+                    await self._desk.interactive.projects.cancel(handle.project_id)
+            except (EversinceError, TimeoutError):
+                return False
+            return True
+
+        certain = await asyncio.gather(*(is_cancelled(handle) for handle in left))
+        return tuple(handle for handle, gone in zip(left, certain, strict=True) if not gone)
+
+    def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
+        if not hasattr(self, "_store"):
+            return  # it was refused before there was anything to close
+        if self._transport.is_open or self._store.is_open:
+            _warn(
+                f"{self!r}, made at {self._made_at}, was never closed: use `async with`, or await its "
+                "aclose() before the event loop ends",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -224,3 +295,11 @@ class Eversince(Resources, Verbs):
 
 def _several(given: Any) -> tuple[Any, ...]:
     return (given,) if callable(given) else tuple(given)
+
+
+def _outside() -> str:
+    """File and line of whoever makes a client, outside of this package."""
+    frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every file on the way
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("eversince_async."):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -24,7 +24,8 @@ EversinceError
 ├─ LifecycleError (.project_id .status .request_id)
 │  ├─ ProjectFailed (.error_message)      ├─ ProjectCancelled
 │  ├─ NotAllowedNow                       ├─ RenderProducedNothing
-│  └─ WaitTimedOut (.handle; is a TimeoutError)
+│  ├─ WaitTimedOut (.handle; is a TimeoutError)
+│  └─ ClientClosed (.handle)
 ├─ JournalError ── JournalLocked | SpecChanged | InDoubt
 ├─ UploadRejected
 ├─ DownloadFailed
@@ -488,6 +489,21 @@ class WaitTimedOut(LifecycleError, TimeoutError):
         handle: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(reason, project_id=project_id, status=status, request_id=request_id)
+        self.handle = handle
+
+
+class ClientClosed(LifecycleError):
+    """The client was closed while this waited; the project goes on by itself.
+
+    Attributes:
+        handle: What to give to `eversince.resume()` of another client to wait on, JSON-serialisable; None
+            where it is enough to ask again.
+    """
+
+    def __init__(
+        self, reason: str, *, project_id: str | None, handle: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(reason, project_id=project_id)
         self.handle = handle
 
 

@@ -46,6 +46,7 @@ EversinceError
     NotAllowedNow
     RenderProducedNothing
     WaitTimedOut
+    ClientClosed
   JournalError
     JournalLocked
     SpecChanged
@@ -129,6 +130,9 @@ SAMPLES: dict[str, EversinceError] = {
     "RenderProducedNothing": errors.RenderProducedNothing("the render ended without a video", **LIFE),
     "WaitTimedOut": errors.WaitTimedOut(
         "the agent's run took longer than 60 s", handle={"project_id": "proj_1"}, **LIFE
+    ),
+    "ClientClosed": errors.ClientClosed(
+        "the client was closed meanwhile", project_id="proj_1", handle={"project_id": "proj_1"}
     ),
     "JournalError": errors.JournalError("the file is no journal"),
     "JournalLocked": errors.JournalLocked("process 7 holds it"),

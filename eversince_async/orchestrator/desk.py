@@ -12,6 +12,7 @@ from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import Governor, Lane, WaitReason
 from eversince_async.models.account import CreditPackages
 from eversince_async.orchestrator.tracing import Tracer
+from eversince_async.orchestrator.underway import Underway
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.resources import Resources
 from eversince_async.session.observers import RequestSent
@@ -30,6 +31,7 @@ class Desk:
         session: The client's session.
         store: For downloads.
         watcher: Who looks at projects.
+        underway: The workflows that run.
         tracer: What stands around workflows and their stages; None for nothing.
     """
 
@@ -40,6 +42,7 @@ class Desk:
         self.session = session
         self.store = store
         self.watcher = watcher
+        self.underway = Underway()
         self._listeners: dict[str, Callable[[WaitReason], None]] = {}
         self._stop_listening: Callable[[], None] | None = None
         self._packages: tuple[float, asyncio.Task[CreditPackages]] | None = None

@@ -103,7 +103,7 @@ class Verbs(Conversing):
     ) -> Workflow[Production]:
         """As `produce`, but begun at once, in a task of the client's; await the workflow when you like.
 
-        It ends with the client: `aclose()` cancels what still runs, on the terms of `on_cancel`.
+        It ends with the client: `aclose()` says what becomes of it then.
         """
         workflow = self.produce(
             brief,
@@ -335,7 +335,7 @@ class Verbs(Conversing):
     ) -> Workflow[T]:
         begun = WorkflowBegun(name=name, key=key, project_id=project_id)
         whole_name = name if project_id is None else f"{name} of {project_id}"
-        return Workflow(whole_name, traced(self._desk.tracer, begun, run))
+        return Workflow(whole_name, traced(self._desk.tracer, begun, run), self._desk.underway)
 
     async def _followed(self, workflow: Workflow[T], steps: Steps, running: Awaitable[T]) -> T:
         """Run, telling whoever follows what is waited for, and where credits can be bought."""

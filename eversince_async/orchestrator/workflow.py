@@ -4,12 +4,14 @@ import asyncio
 import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from eversince_async.errors import ConfigurationError, NotAllowedNow
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.handle import Handle
+from eversince_async.orchestrator.underway import Underway
 from eversince_async.session.observers import tell
 
 T = TypeVar("T")
@@ -41,11 +43,18 @@ class Workflow(Generic[T]):
         "_run",
         "_started",
         "_task",
+        "_underway",
     )
 
-    def __init__(self, name: str, run: "Callable[[Workflow[T]], Coroutine[Any, Any, T]]") -> None:
+    def __init__(
+        self,
+        name: str,
+        run: "Callable[[Workflow[T]], Coroutine[Any, Any, T]]",
+        underway: Underway | None = None,
+    ) -> None:
         self._name = name
         self._run = run
+        self._underway = underway
         self._handle: Handle | Callable[[], Handle] | None = None
         self._task: asyncio.Task[T] | None = None
         self._started = False
@@ -74,7 +83,7 @@ class Workflow(Generic[T]):
     def start(self) -> asyncio.Task[T]:
         """Run it in a task of its own; whoever calls this owns the task."""
         self._started = True
-        self._task = asyncio.create_task(self._run(self), name=f"eversince {self._name}")
+        self._task = asyncio.create_task(self._run_here(), name=f"eversince {self._name}")
         if self._news is not None:
             self._task.add_done_callback(lambda _: self._tell_of_news())
         return self._task
@@ -119,7 +128,8 @@ class Workflow(Generic[T]):
         self._started = True
         self._outcome = asyncio.get_running_loop().create_future()
         try:
-            result = await self._run(self)
+            with nullcontext() if self._underway is None else self._underway.one(self):
+                result = await self._run(self)
         except asyncio.CancelledError:
             self._outcome.cancel()
             raise

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from eversince_async import (
+    ClientClosed,
     ConfigurationError,
     Eversince,
     InvalidRequest,
@@ -221,7 +222,7 @@ async def test_started_one_ends_with_the_client(emulator: Emulator) -> None:
     async with Eversince(**emulator.connection) as eversince:
         workflow = eversince.start("A film")
         await asyncio.sleep(30)
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(ClientClosed):
         await workflow
 
     assert ["running"] == projects(emulator)

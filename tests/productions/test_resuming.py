@@ -8,6 +8,7 @@ import json
 import pytest
 
 from eversince_async import (
+    ClientClosed,
     Eversince,
     InvalidRequest,
     ShareOptions,
@@ -144,7 +145,7 @@ async def test_what_was_started_ends_with_the_client_and_leaves_its_project(emul
         await asyncio.sleep(30)
         handle = workflow.handle
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(ClientClosed):
         await workflow
     (project,) = projects(emulator)
     assert project.status not in {"cancelled", "failed"}

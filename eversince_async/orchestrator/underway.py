@@ -1,0 +1,138 @@
+"""What runs in a client, so that closing the client can wait for it, or end it."""
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from eversince_async.errors import ClientClosed, NotAllowedNow
+from eversince_async.orchestrator.handle import Handle
+
+if TYPE_CHECKING:
+    from eversince_async.orchestrator.workflow import Workflow
+
+OnClose = Literal["leave", "drain", "cancel"]
+"""What becomes of productions when their client closes: they go on without us, are waited for, or are
+cancelled at the server."""
+
+ON_CLOSE: Final = ("leave", "drain", "cancel")
+
+
+class Run:
+    """Around a workflow while it runs, in whatever task awaits it.
+
+    As `asyncio.timeout` does, it ends what runs in it by cancelling the task and takes that back on leaving:
+    the task itself goes on, with an error.
+
+    Attributes:
+        task: The task that runs it.
+        ended: Whether it was ended from outside.
+    """
+
+    # There are thousands of these when thousands of productions wait.
+    __slots__ = ("_cancelling", "_interrupted", "_underway", "_workflow", "ended", "task")
+
+    task: "asyncio.Task[Any]"
+    _cancelling: int
+
+    def __init__(self, underway: "Underway", workflow: "Workflow[Any]") -> None:
+        self.ended = False
+        self._underway = underway
+        self._workflow = workflow
+        self._interrupted = False
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.task, self._cancelling = task, task.cancelling()
+        self._underway.begins(self)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._underway.ends(self)
+        if self._interrupted and self.task.uncancel() <= self._cancelling:
+            self.ended = exc_type is not None and issubclass(exc_type, asyncio.CancelledError)
+        if self.ended:
+            handle = self.handle()
+            raise ClientClosed(
+                "the client was closed while this was waited for",
+                project_id=None if handle is None else handle.project_id,
+                handle=None if handle is None else handle.to_json(),
+            ) from None
+
+    def interrupt(self) -> None:
+        """End it."""
+        self._interrupted = True
+        self.task.cancel()
+
+    def handle(self) -> Handle | None:
+        """What takes it up again; None where it is enough to ask again."""
+        try:
+            return self._workflow.handle
+        except NotAllowedNow:
+            return None
+
+
+class Underway:
+    """The workflows of a client that run."""
+
+    def __init__(self) -> None:
+        self._runs: set[Run] = set()
+        self._waiting: set[asyncio.Event] = set()
+
+    def __len__(self) -> int:
+        """How many run."""
+        return len(self._runs)
+
+    def one(self, workflow: "Workflow[Any]") -> Run:
+        """What to put around one that runs: `with underway.one(workflow): …`.
+
+        Leaving it raises `ClientClosed` if the client was closed meanwhile.
+        """
+        return Run(self, workflow)
+
+    def begins(self, run: Run) -> None:
+        """One begins."""
+        self._runs.add(run)
+
+    def ends(self, run: Run) -> None:
+        """One ends, however that may be."""
+        self._runs.discard(run)
+        for news in self._waiting:
+            news.set()
+
+    async def over(self, patience: float | None) -> None:
+        """Wait until nothing runs any more, at most `patience` seconds."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._while(lambda: bool(self._here()))
+        except TimeoutError:
+            pass
+
+    async def interrupt(self) -> tuple[Handle, ...]:
+        """End all that run; returns what takes up those again that can be."""
+        runs = self._here()
+        for run in runs:
+            run.interrupt()
+        await self._while(lambda: not self._runs.isdisjoint(runs))
+        handles = (run.handle() for run in runs if run.ended)
+        return tuple(handle for handle in handles if handle is not None)
+
+    def _here(self) -> list[Run]:
+        """Those of this event loop: one that ended without a word may have left others behind."""
+        loop, current = asyncio.get_running_loop(), asyncio.current_task()
+        return [run for run in self._runs if run.task.get_loop() is loop and run.task is not current]
+
+    async def _while(self, goes_on: Callable[[], bool]) -> None:
+        news = asyncio.Event()
+        self._waiting.add(news)
+        try:
+            while goes_on():
+                news.clear()
+                await news.wait()
+        finally:
+            self._waiting.discard(news)
