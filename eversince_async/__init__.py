@@ -103,6 +103,9 @@ if TYPE_CHECKING:
         StatusChanged,
         Waiting,
     )
+    from eversince_async.orchestrator.handle import (
+        Handle,
+    )
     from eversince_async.orchestrator.order import (
         ShareOptions,
         Timeouts,
@@ -209,6 +212,7 @@ _HOMES: Final = {
         "StatusChanged",
         "Waiting",
     ),
+    "orchestrator.handle": ("Handle",),
     "orchestrator.order": (
         "ShareOptions",
         "Timeouts",
@@ -249,6 +253,7 @@ __all__ = [
     "Forbidden",
     "Governor",
     "GovernorError",
+    "Handle",
     "InDoubt",
     "InsufficientCredits",
     "InternalError",
