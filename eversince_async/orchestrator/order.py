@@ -56,6 +56,26 @@ class Terms:
             raise ConfigurationError(f'on_cancel must be "leave" or "cancel", not {self.on_cancel!r}')
 
 
+USUAL_TERMS: Final = Terms()
+"""For everybody who says nothing else: thousands of productions share them."""
+
+
+def terms_of(
+    timeouts: Timeouts | None,
+    wait_for_quota: bool,  # noqa: FBT001 - as the users' argument it stands for
+    on_cancel: OnCancel,
+    on_credits_warning: Callable[[str], object] | None,
+) -> Terms:
+    """From what users pass."""
+    terms = Terms(
+        timeouts=timeouts or USUAL_TERMS.timeouts,
+        wait_for_quota=wait_for_quota,
+        on_cancel=on_cancel,
+        on_credits_warning=on_credits_warning,
+    )
+    return USUAL_TERMS if terms == USUAL_TERMS else terms
+
+
 @attrs.frozen(kw_only=True)
 class ShareOptions:
     """What to show on the public page.
@@ -71,6 +91,10 @@ class ShareOptions:
     def to_json(self) -> dict[str, str]:
         """What is set, as plain values."""
         return {name: value for name, value in attrs.asdict(self).items() if value is not UNSET}
+
+
+PLAIN_PAGE: Final = ShareOptions()
+"""A public page without title and description of its own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -96,7 +120,7 @@ def wishes_of(
     """From what users pass. For `share`, True is a page without title and description of its own."""
     return Wishes(
         render=render,
-        share=share if isinstance(share, ShareOptions) else ShareOptions() if share else None,
+        share=share if isinstance(share, ShareOptions) else PLAIN_PAGE if share else None,
         download=None if download is None else os.fspath(download),
     )
 

@@ -307,9 +307,7 @@ class Steps:
         if self._lease is None:
             slots, in_flight = self._desk.governor.slots, self.project_id is not None
             with nullcontext() if slots.has_room(self.key) else self._desk.watcher.seeking_slot:
-                self._lease = await slots.acquire(
-                    self.key, project_id=self.project_id, in_flight=in_flight
-                )
+                self._lease = await slots.acquire(self.key, project_id=self.project_id, in_flight=in_flight)
         return self._lease
 
     def _leave_slot(self) -> None:

@@ -5,8 +5,6 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar, Unpack
 
-import attrs
-
 from eversince_async.errors import InvalidRequest
 from eversince_async.governor import WaitReason
 from eversince_async.models._base import UNSET, Unset
@@ -17,12 +15,20 @@ from eversince_async.orchestrator.conversing import Conversing
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.handle import Handle
-from eversince_async.orchestrator.order import OnCancel, ShareOptions, Terms, Timeouts, Wishes, wishes_of
+from eversince_async.orchestrator.order import (
+    OnCancel,
+    ShareOptions,
+    Terms,
+    Timeouts,
+    Wishes,
+    terms_of,
+    wishes_of,
+)
 from eversince_async.orchestrator.producing import produce, rendered, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.tracing import WorkflowBegun, traced
-from eversince_async.orchestrator.workflow import Workflow
+from eversince_async.orchestrator.workflow import Turn, Workflow
 from eversince_async.resources._brief import BriefOptions, brief_of
 
 T = TypeVar("T")
@@ -80,12 +86,7 @@ class Verbs(Conversing):
         """
         whole = brief_of(brief, options)
         wishes = wishes_of(render, share, download)
-        terms = Terms(
-            timeouts=timeouts or Timeouts(),
-            wait_for_quota=wait_for_quota,
-            on_cancel=on_cancel,
-            on_credits_warning=on_credits_warning,
-        )
+        terms = terms_of(timeouts, wait_for_quota, on_cancel, on_credits_warning)
         return self._producing(whole, wishes, terms)
 
     def start(
@@ -151,12 +152,7 @@ class Verbs(Conversing):
             NotFound: There is no such project.
             EversinceError: As for `produce`.
         """
-        terms = Terms(
-            timeouts=timeouts or Timeouts(),
-            wait_for_quota=wait_for_quota,
-            on_cancel=on_cancel,
-            on_credits_warning=on_credits_warning,
-        )
+        terms = terms_of(timeouts, wait_for_quota, on_cancel, on_credits_warning)
         if isinstance(project, str):
             handle = Handle(key=project, project_id=project, wishes=wishes_of(render, share, download))
         else:
@@ -278,34 +274,16 @@ class Verbs(Conversing):
     # -- Running ----------------------------------------------------------------------------------------
 
     def _producing(self, brief: Brief, wishes: Wishes, terms: Terms) -> Workflow[Production]:
-        begun = Handle(key=str(brief.idempotency_key), project_id=None, wishes=wishes, brief=brief)
+        return _Producing(self, brief, wishes, terms)
 
-        async def run(workflow: Workflow[Production]) -> Production:
-            if not workflow.is_followed:
-                # Thousands wait here: the less there is of a production yet, the better. Its steps are then
-                # given the same place again, at once.
-                slots = self._desk.governor.slots
-                if not slots.has_room(begun.key):
-                    with self._desk.watcher.seeking_slot:
-                        await slots.acquire(begun.key)
-            return await self._begun(workflow, begun, terms)
-
-        workflow = self._workflow("production", begun.key, None, run)
-        workflow.resumes_by(begun)
-        return workflow
-
-    async def _begun(self, workflow: Workflow[Production], begun: Handle, terms: Terms) -> Production:
-        steps = Steps(self._desk, terms, workflow.emit, key=begun.key)
-        brief, wishes = begun.brief, begun.wishes
-        assert brief is not None
-
-        def handle() -> Handle:
-            project_id = steps.project_id
-            return begun if project_id is None else attrs.evolve(begun, project_id=project_id, brief=None)
-
-        steps.handle = handle
-        workflow.resumes_by(handle)
-        return await self._followed(workflow, steps, produce(self._desk, steps, brief, wishes, terms))
+    async def _produced(self, workflow: Workflow[Production]) -> Production:
+        assert isinstance(workflow, _Producing)
+        key, wishes, terms = workflow.key, workflow.wishes, workflow.terms
+        steps = Steps(self._desk, terms, workflow.emit, key=key)
+        workflow.steps = steps
+        steps.handle = lambda: workflow.handle
+        running = produce(self._desk, steps, workflow.brief, wishes, terms)
+        return await self._followed(workflow, steps, running)
 
     def _resuming(self, handle: Handle, terms: Terms) -> Workflow[Production]:
         async def run(workflow: Workflow[Production]) -> Production:
@@ -350,3 +328,45 @@ class Verbs(Conversing):
                 return await running
         finally:
             self._desk.unlisten(steps.key)
+
+
+class _Producing(Workflow[Production]):
+    """A production from its brief on.
+
+    Thousands wait for a slot at a time, so there is no more of one than what was ordered until its turn
+    comes. Its steps are then given the same slot again, at once.
+    """
+
+    __slots__ = ("_verbs", "brief", "steps", "terms", "wishes")
+
+    def __init__(self, verbs: Verbs, brief: Brief, wishes: Wishes, terms: Terms) -> None:
+        super().__init__("production", underway=verbs._desk.underway)  # noqa: SLF001 - a part of it
+        self._verbs = verbs
+        self.brief = brief
+        self.wishes = wishes
+        self.terms = terms
+        self.steps: Steps | None = None
+
+    @property
+    def key(self) -> str:
+        """The idempotency key, which the governor knows the production by."""
+        return str(self.brief.idempotency_key)
+
+    @property
+    def handle(self) -> Handle:
+        """What takes this up again; with the brief as long as there is no project."""
+        project_id = None if self.steps is None else self.steps.project_id
+        brief = self.brief if project_id is None else None
+        return Handle(key=self.key, project_id=project_id, wishes=self.wishes, brief=brief)
+
+    def _turn(self) -> Turn | None:
+        desk = self._verbs._desk  # noqa: SLF001 - a part of it
+        slots = desk.governor.slots
+        if self.is_followed or desk.tracer is not None or slots.has_room(self.key):
+            return None  # whoever follows or traces is told of the wait
+        return slots.acquire(self.key), desk.watcher.seeking_slot
+
+    def _go(self) -> Coroutine[Any, Any, Production]:
+        verbs = self._verbs
+        begun = WorkflowBegun(name="production", key=self.key, project_id=None)
+        return traced(verbs._desk.tracer, begun, verbs._produced)(self)  # noqa: SLF001 - a part of it

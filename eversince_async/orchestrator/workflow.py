@@ -3,8 +3,8 @@
 import asyncio
 import warnings
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -18,6 +18,10 @@ T = TypeVar("T")
 
 Emit = Callable[[Event], None]
 """Takes what there is to tell."""
+
+
+Turn = tuple[Awaitable[object], AbstractContextManager[object]]
+"""One's turn to begin: what is awaited for it, and what is held meanwhile."""
 
 
 class Workflow(Generic[T]):
@@ -49,7 +53,7 @@ class Workflow(Generic[T]):
     def __init__(
         self,
         name: str,
-        run: "Callable[[Workflow[T]], Coroutine[Any, Any, T]]",
+        run: "Callable[[Workflow[T]], Coroutine[Any, Any, T]] | None" = None,
         underway: Underway | None = None,
     ) -> None:
         self._name = name
@@ -119,26 +123,42 @@ class Workflow(Generic[T]):
 
     async def _again(self) -> T:
         """The result of what runs or has run: the block cancels it, not whoever stops listening."""
-        running = self._task or self._outcome
-        if running is None:
-            raise ConfigurationError(f"{self._name} was started and interrupted; resume it instead")
-        return await asyncio.shield(running)
+        return await asyncio.shield(self._task or self._end())
 
     async def _run_here(self) -> T:
         self._started = True
-        self._outcome = asyncio.get_running_loop().create_future()
         try:
             with nullcontext() if self._underway is None else self._underway.one(self):
-                result = await self._run(self)
+                turn = self._turn()
+                if turn is not None:
+                    comes, meanwhile = turn
+                    with meanwhile:
+                        await comes
+                result = await self._go()
         except asyncio.CancelledError:
-            self._outcome.cancel()
+            self._end().cancel()
             raise
         except BaseException as error:
-            self._outcome.set_exception(error)
-            self._outcome.exception()  # retrieved: it is raised right here
+            self._end().set_exception(error)
+            self._end().exception()  # retrieved: it is raised right here
             raise
-        self._outcome.set_result(result)
+        self._end().set_result(result)
         return result
+
+    def _end(self) -> asyncio.Future[T]:
+        """How it ends when it runs where it is awaited, for those who await it again."""
+        if self._outcome is None:
+            self._outcome = asyncio.get_running_loop().create_future()
+        return self._outcome
+
+    def _turn(self) -> Turn | None:
+        """What has to come before it begins; None when it may begin at once."""
+        return None
+
+    def _go(self) -> Coroutine[Any, Any, T]:
+        """Begin; to be overridden by whoever gives no `run`."""
+        assert self._run is not None
+        return self._run(self)
 
     @property
     def is_followed(self) -> bool:
