@@ -112,17 +112,22 @@ class Wishes:
     download: str | None = None
 
 
+USUAL_WISHES: Final = Wishes(share=PLAIN_PAGE)
+"""What `produce` does by itself; thousands of productions share it."""
+
+
 def wishes_of(
     render: str | None,
     share: bool | ShareOptions,  # noqa: FBT001 - as the users' argument it stands for
     download: str | os.PathLike[str] | None,
 ) -> Wishes:
     """From what users pass. For `share`, True is a page without title and description of its own."""
-    return Wishes(
+    wishes = Wishes(
         render=render,
         share=share if isinstance(share, ShareOptions) else PLAIN_PAGE if share else None,
         download=None if download is None else os.fspath(download),
     )
+    return USUAL_WISHES if wishes == USUAL_WISHES else wishes
 
 
 CANCEL_PATIENCE: Final = 10.0
