@@ -143,9 +143,8 @@ class Slots:
             if not wait:
                 raise WouldWait(self.describe(), seconds=None)
             ticket = SlotTicket(key, now, in_flight=in_flight or project_id is not None, who=who)
-            queued = self._queued(ticket)
             try:
-                claim = await queued
+                claim = await self._queued(ticket)
             except BaseException:
                 self.table.withdraw(ticket)
                 self.release()

@@ -28,7 +28,7 @@ from eversince_async.orchestrator.producing import produce, rendered, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.tracing import WorkflowBegun, traced
-from eversince_async.orchestrator.workflow import Turn, Workflow
+from eversince_async.orchestrator.workflow import AT_ONCE, Turn, Workflow
 from eversince_async.resources._brief import BriefOptions, brief_of
 
 T = TypeVar("T")
@@ -359,11 +359,11 @@ class _Producing(Workflow[Production]):
         brief = self.brief if project_id is None else None
         return Handle(key=self.key, project_id=project_id, wishes=self.wishes, brief=brief)
 
-    def _turn(self) -> Turn | None:
+    def _turn(self) -> Turn:
         desk = self._verbs._desk  # noqa: SLF001 - a part of it
         slots = desk.governor.slots
         if self.is_followed or desk.tracer is not None or slots.has_room(self.key):
-            return None  # whoever follows or traces is told of the wait
+            return AT_ONCE  # whoever follows or traces is told of the wait
         return slots.acquire(self.key), desk.watcher.seeking_slot
 
     def _go(self) -> Coroutine[Any, Any, Production]:

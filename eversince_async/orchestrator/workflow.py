@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from eversince_async.errors import ConfigurationError, NotAllowedNow
 from eversince_async.orchestrator.events import Event
@@ -20,8 +20,11 @@ Emit = Callable[[Event], None]
 """Takes what there is to tell."""
 
 
-Turn = tuple[Awaitable[object], AbstractContextManager[object]]
-"""One's turn to begin: what is awaited for it, and what is held meanwhile."""
+Turn = tuple[Awaitable[object] | None, AbstractContextManager[object]]
+"""One's turn to begin: what is awaited for it, if anything is, and what is held meanwhile."""
+
+AT_ONCE: Final[Turn] = (None, nullcontext())
+"""The turn of what may begin at once."""
 
 
 class Workflow(Generic[T]):
@@ -129,9 +132,8 @@ class Workflow(Generic[T]):
         self._started = True
         try:
             with nullcontext() if self._underway is None else self._underway.one(self):
-                turn = self._turn()
-                if turn is not None:
-                    comes, meanwhile = turn
+                comes, meanwhile = self._turn()
+                if comes is not None:
                     with meanwhile:
                         await comes
                 result = await self._go()
@@ -151,9 +153,9 @@ class Workflow(Generic[T]):
             self._outcome = asyncio.get_running_loop().create_future()
         return self._outcome
 
-    def _turn(self) -> Turn | None:
-        """What has to come before it begins; None when it may begin at once."""
-        return None
+    def _turn(self) -> Turn:
+        """What has to come before it begins."""
+        return AT_ONCE
 
     def _go(self) -> Coroutine[Any, Any, T]:
         """Begin; to be overridden by whoever gives no `run`."""

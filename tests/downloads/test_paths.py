@@ -97,11 +97,18 @@ async def test_a_full_disk_keeps_what_has_arrived(film, tmp_path, monkeypatch):
 
 async def test_a_second_download_to_the_same_path_is_refused_and_the_first_goes_on(film, tmp_path):
     path = tmp_path / "film.mp4"
-    first = asyncio.create_task(film.download(path))
-    await asyncio.sleep(0)
+    has_begun, refused = asyncio.Event(), asyncio.Event()
+
+    async def lingering(_: int, __: int | None) -> None:
+        has_begun.set()
+        await refused.wait()
+
+    first = asyncio.create_task(film.download(path, on_progress=lingering))
+    await has_begun.wait()
 
     with pytest.raises(DownloadFailed, match="another download to this path is under way"):
         await film.download(tmp_path / "." / "film.mp4")
+    refused.set()
     assert path == await first
 
 
