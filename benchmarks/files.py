@@ -112,8 +112,10 @@ async def main(megabytes, rounds):
                 await download(store, one_url, target, retry=RetryPolicy())
 
             cases = {"upload": (bare_put, our_put, 0.85), "download": (bare_get, our_get, 0.95)}
-            print(f"{'case':<10}{'bare CPU s':>12}{'ours CPU s':>12}{'CPU x':>8}{'target':>8}{'MB/s x':>8}"
-                  f"{'stall ms':>10}{'peak +MiB':>11}")
+            print(
+                f"{'case':<10}{'bare CPU s':>12}{'ours CPU s':>12}{'CPU x':>8}{'target':>8}{'MB/s x':>8}"
+                f"{'stall ms':>10}{'peak +MiB':>11}"
+            )
             for name, (reference, contender, goal) in cases.items():
                 await measured(contender)
                 pairs = [(await measured(reference), await measured(contender)) for _ in range(rounds)]

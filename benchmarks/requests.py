@@ -127,7 +127,10 @@ async def main(rounds):
     server.start()
     base = f"http://127.0.0.1:{parent.recv()}/p"
     governor = Governor(Limits(requests_per_minute=None))
-    async with aiohttp.ClientSession() as bare, Eversince("es_live_x", base_url=base, governor=governor) as ours:
+    async with (
+        aiohttp.ClientSession() as bare,
+        Eversince("es_live_x", base_url=base, governor=governor) as ours,
+    ):
 
         def bare_get(target):
             async def call():
@@ -152,7 +155,9 @@ async def main(rounds):
                 ]
                 ratio = statistics.median(own / other for other, own in pairs)
                 micros = [statistics.median(side) / times * 1e6 for side in zip(*pairs, strict=True)]
-                print(f"{name:<14}{at_once:>8}{micros[0]:>10.0f}{micros[1]:>10.0f}{ratio:>8.2f}{target:>8.2f}")
+                print(
+                    f"{name:<14}{at_once:>8}{micros[0]:>10.0f}{micros[1]:>10.0f}{ratio:>8.2f}{target:>8.2f}"
+                )
     server.terminate()
 
 

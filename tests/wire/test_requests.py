@@ -187,7 +187,9 @@ def test_size_is_counted_in_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1, 2}, b"bytes", float("nan"), float("inf"), "\ud800"], ids=repr
+    "value",
+    [object(), {1, 2}, b"bytes", float("nan"), float("inf"), "\ud800"],
+    ids=["object", "set", "bytes", "nan", "infinity", "half a surrogate pair"],
 )
 def test_what_is_no_json_is_refused(value: Any) -> None:
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
