@@ -117,9 +117,8 @@ def minimums(session: nox.Session) -> None:
 
 def run_tests(session: nox.Session) -> None:
     elsewhere(session)
-    session.run(
-        "pytest", f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}", *chosen_tests(session)
-    )
+    config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
+    session.run("pytest", *config, "--numprocesses=auto", *chosen_tests(session))
 
 
 def chosen_tests(session: nox.Session) -> list[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import textwrap
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TypeAlias
 
@@ -32,6 +33,17 @@ ASYNCIO = "import pytest, pytest_asyncio\nruns, fixture = pytest.mark.asyncio, p
 
 NEEDS = {"asyncio-strict": "pytest_asyncio", "asyncio-auto": "pytest_asyncio", "aiohttp": "pytest_aiohttp"}
 INSTALLED = [name for name in RUNNERS if name not in NEEDS or find_spec(NEEDS[name])]  # `nox -s plugin`: all
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_theirs_left() -> Iterator[None]:
+    """Clear away what a run has left behind before the next one begins.
+
+    A task that nobody awaited is logged with its traceback when it is collected, and Python 3.11 parses code
+    for that. If that happens while pytest parses source itself, the parser breaks.
+    """
+    yield
+    gc.collect()
 
 
 @attrs.frozen

@@ -32,7 +32,11 @@ def test_writes_utf_8_without_blanks() -> None:
     assert '{"a":[1,"é🎬"]}'.encode() == dumps({"a": [1, "é🎬"]})
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1, 2}, b"x", object()], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), "\ud800", {1, 2}, b"x", object()],
+    ids=["nan", "infinity", "half a surrogate pair", "set", "bytes", "object"],
+)
 def test_writes_nothing_that_is_no_json(value: Any) -> None:
     """NaN does not silently become null."""
     with pytest.raises((TypeError, ValueError)):
