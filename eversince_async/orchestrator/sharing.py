@@ -7,6 +7,7 @@ which it has made: then a new one that nobody knows of is the one that is in dou
 import asyncio
 import weakref
 from collections import OrderedDict
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,11 +15,13 @@ from eversince_async import clock
 from eversince_async._wire.endpoints import SHARE
 from eversince_async.errors import OutcomeUnknown
 from eversince_async.governor import Governor
+from eversince_async.journal import JobChange
 from eversince_async.limits import PAGE_SHARES
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import SharedVideo
 from eversince_async.models.output import Share
 from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import ShareOptions
 
@@ -29,7 +32,7 @@ KNOWN: Final = 500
 """Shares that are remembered; only those of the last minutes matter."""
 
 
-async def shared_once(desk: Desk, project_id: str, options: ShareOptions) -> Share:
+async def shared_once(desk: Desk, project_id: str, options: ShareOptions, deed: Deed) -> Share:
     """Share a project's video; when it is in doubt whether that was done, adopt the share that is there.
 
     Raises:
@@ -39,16 +42,25 @@ async def shared_once(desk: Desk, project_id: str, options: ShareOptions) -> Sha
     made = _made_of(desk.governor)
     async with made.one_at_a_time:
         began = clock.now()
+        if deed.entry is not None and deed.in_doubt_since is not None:
+            began = deed.entry.intent_at
 
-        async def send() -> Share:
-            return await desk.api.output.share(
-                project_id, title=options.title, description=options.description
+        def send() -> Awaitable[Share]:
+            return deed.send(
+                desk,
+                lambda api: api.output.share(
+                    project_id, title=options.title, description=options.description
+                ),
             )
 
         async def effect() -> Share | None:
             page = await desk.api.account.shares(limit=PAGE_SHARES)
             found = [
-                each for each in page.shares if _may_be(each, options, began) and each.share_url not in made
+                each
+                for each in page.shares
+                if _may_be(each, options, began)
+                and each.share_url not in made
+                and not await deed.belongs_to_another(each.share_url)
             ]
             if len(found) > 1:
                 raise OutcomeUnknown(
@@ -58,8 +70,15 @@ async def shared_once(desk: Desk, project_id: str, options: ShareOptions) -> Sha
                 )
             return Share(share_url=found[0].share_url, video_url=found[0].video_url) if found else None
 
-        share = await once(desk, send, effect)
+        share = await deed.find(desk, effect) if deed.in_doubt_since is not None else None
+        if share is None:
+            share = await once(desk, send, effect)
         made.add(share.share_url)
+        await deed.ended(
+            {"share_url": share.share_url, "video_url": share.video_url},
+            claim=share.share_url,
+            job=JobChange(stage="shared"),
+        )
     return share
 
 
