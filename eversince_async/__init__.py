@@ -91,6 +91,9 @@ if TYPE_CHECKING:
     from eversince_async.models.webhooks import (
         WebhookEvent,
     )
+    from eversince_async.orchestrator.batch import (
+        Batch,
+    )
     from eversince_async.orchestrator.conversation import (
         Conversation,
         Turn,
@@ -109,6 +112,11 @@ if TYPE_CHECKING:
     from eversince_async.orchestrator.order import (
         ShareOptions,
         Timeouts,
+    )
+    from eversince_async.orchestrator.outcome import (
+        Outcome,
+        Progress,
+        Report,
     )
     from eversince_async.orchestrator.production import (
         Production,
@@ -200,6 +208,7 @@ _HOMES: Final = {
         "UrlReference",
     ),
     "models.webhooks": ("WebhookEvent",),
+    "orchestrator.batch": ("Batch",),
     "orchestrator.conversation": (
         "Conversation",
         "Turn",
@@ -216,6 +225,11 @@ _HOMES: Final = {
     "orchestrator.order": (
         "ShareOptions",
         "Timeouts",
+    ),
+    "orchestrator.outcome": (
+        "Outcome",
+        "Progress",
+        "Report",
     ),
     "orchestrator.production": ("Production",),
     "orchestrator.schedule": ("PollSchedule",),
@@ -240,6 +254,7 @@ __all__ = [
     "AnswerReceived",
     "AnswerTimedOut",
     "ApiError",
+    "Batch",
     "Brief",
     "ClientClosed",
     "ConfigurationError",
@@ -267,10 +282,12 @@ __all__ = [
     "NotAllowedNow",
     "NotFound",
     "Operation",
+    "Outcome",
     "OutcomeUnknown",
     "PayloadTooLarge",
     "PollSchedule",
     "Production",
+    "Progress",
     "Project",
     "ProjectCancelled",
     "ProjectFailed",
@@ -281,6 +298,7 @@ __all__ = [
     "RateLimited",
     "Receipt",
     "RenderProducedNothing",
+    "Report",
     "RequestSent",
     "RetryPolicy",
     "RetryScheduled",

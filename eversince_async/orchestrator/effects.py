@@ -15,6 +15,7 @@ Without a journal a deed is just done, and what is in doubt is found out within 
 
 import asyncio
 import os
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -244,6 +245,12 @@ class Deed:
         if failure is self._refusal and self.in_doubt_since is None:
             self.entry = await journal.refused(self.entry, {"error": str(failure)})
 
+    async def did_not_happen(self) -> None:
+        """Write down that it has been looked for, and is not there."""
+        if self._effects.journal is not None and self.entry is not None and self.entry.is_open:
+            self.entry = await self._effects.journal.refused(self.entry)
+            self.in_doubt_since = None
+
     async def belongs_to_another(self, what: str) -> bool:
         """Whether something on the server is known to be another effect's."""
         if self._effects.journal is None:
@@ -252,8 +259,16 @@ class Deed:
         return claimant not in {None, (self._effects.job_id, self._name)}
 
 
+_counted: weakref.WeakKeyDictionary[Governor, set[str]] = weakref.WeakKeyDictionary()
+
+
 async def count_what_was_spent(journal: Journal, governor: Governor) -> None:
-    """Have the governor count the projects and renders of the last day, which earlier runs took."""
+    """Have the governor count the projects and renders of the last day, which earlier runs took; once."""
+    counted = _counted.setdefault(governor, set())
+    journal_is = str(getattr(journal, "path", id(journal)))
+    if journal_is in counted:
+        return  # what has been done since then, this process has counted itself
+    counted.add(journal_is)
     since = clock.now() - timedelta(days=1, minutes=1)
     for kind, quota in _QUOTAS:
         governor.quota.seed(quota, await journal.spent(kind, since))

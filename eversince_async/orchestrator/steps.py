@@ -62,7 +62,7 @@ class Steps:
         request_ids: The request id of each write, in order.
         handle: What takes the production up again; None for a step on its own.
         effects: Where its effects are written down.
-        has_begun: Whether anything may have been asked of the server that costs something.
+        begun_at: When something was first asked of the server that costs something, in loop time.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Steps:
         self._makes_video = False
         self._lease: Lease | None = None
         self.handle: Callable[[], Handle] | None = None
-        self.has_begun = project_id is not None
+        self.begun_at: float | None = None
 
     # -- Steps ------------------------------------------------------------------------------------------
 
@@ -471,7 +471,7 @@ class Steps:
                 self._leave_slot()
                 continue
             lease.sent()
-            self.has_begun = True
+            self.begun_at = self.begun_at or self._now()
             try:
                 answer = await write()
             except ProjectLimitReached as refusal:
