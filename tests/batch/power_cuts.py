@@ -88,15 +88,15 @@ class Plug:
         transport = eversince._transport
         exchange = transport.exchange
 
-        async def mortal(request: Any) -> Any:
+        async def mortal(request: Any, *more: Any, **named: Any) -> Any:
             await self.or_dead()
             if request.endpoint.method == "GET":
-                answer = await exchange(request)
+                answer = await exchange(request, *more, **named)
                 await self.or_dead()
                 return answer
             what = f"{request.endpoint.method} {request.target.rpartition('/')[2]}"
             await self.moment(f"before {what}")
-            sending = asyncio.ensure_future(exchange(request))
+            sending = asyncio.ensure_future(exchange(request, *more, **named))
             sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
             await asyncio.sleep(0.001)  # it is on its way, and will be carried out
             await self.moment(f"during {what}")
