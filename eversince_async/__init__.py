@@ -14,6 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from eversince_async.batch.batch import (
+        Batch,
+    )
+    from eversince_async.batch.outcome import (
+        Outcome,
+        Progress,
+        Report,
+    )
     from eversince_async.client import (
         Eversince,
     )
@@ -200,6 +208,7 @@ _HOMES: Final = {
         "UrlReference",
     ),
     "models.webhooks": ("WebhookEvent",),
+    "batch.batch": ("Batch",),
     "orchestrator.conversation": (
         "Conversation",
         "Turn",
@@ -216,6 +225,11 @@ _HOMES: Final = {
     "orchestrator.order": (
         "ShareOptions",
         "Timeouts",
+    ),
+    "batch.outcome": (
+        "Outcome",
+        "Progress",
+        "Report",
     ),
     "orchestrator.production": ("Production",),
     "orchestrator.schedule": ("PollSchedule",),
@@ -240,6 +254,7 @@ __all__ = [
     "AnswerReceived",
     "AnswerTimedOut",
     "ApiError",
+    "Batch",
     "Brief",
     "ClientClosed",
     "ConfigurationError",
@@ -267,10 +282,12 @@ __all__ = [
     "NotAllowedNow",
     "NotFound",
     "Operation",
+    "Outcome",
     "OutcomeUnknown",
     "PayloadTooLarge",
     "PollSchedule",
     "Production",
+    "Progress",
     "Project",
     "ProjectCancelled",
     "ProjectFailed",
@@ -281,6 +298,7 @@ __all__ = [
     "RateLimited",
     "Receipt",
     "RenderProducedNothing",
+    "Report",
     "RequestSent",
     "RetryPolicy",
     "RetryScheduled",

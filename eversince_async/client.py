@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 
 from eversince_async._wire.endpoints import Endpoint, Resend
+from eversince_async.batch.verbs import Batching
 from eversince_async.errors import ConfigurationError, EversinceError, InvalidRequest
 from eversince_async.governor import Governor, Lane, Limits
 from eversince_async.models.receipt import RateLimit
@@ -46,7 +47,7 @@ _PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
 """A path without a query that cannot end the request line: visible ASCII, no blanks."""
 
 
-class Eversince(Resources, Verbs):
+class Eversince(Resources, Verbs, Batching):
     """A client of the Eversince API.
 
     Use it as `async with Eversince() as eversince:`, or call `aclose()`. It opens its connections on first

@@ -23,6 +23,7 @@ from eversince_async.journal.records import (
     SpentKind,
 )
 from eversince_async.journal.rows import Rows
+from eversince_async.journal.stored import claimable
 from eversince_async.models._unset import UNSET, Unset
 
 T = TypeVar("T")
@@ -231,6 +232,11 @@ class RowsJournal(ABC):
         """Claim something found on the server."""
         run = self._run()
         return await self._write(lambda rows: verbs.claim(rows, run, effect, what))
+
+    async def claimant(self, what: str) -> tuple[str, str] | None:
+        """Which effect something on the server belongs to."""
+        self._run()
+        return await self._read(lambda rows: rows.claimant(claimable(what)))
 
     async def effect(self, job_id: str, name: str) -> Effect | None:
         """The effect of that name."""

@@ -207,6 +207,9 @@ class Journal(Protocol):
             JournalLocked: The lease is not ours.
         """
 
+    async def claimant(self, what: str) -> tuple[str, str] | None:
+        """The job and the name of the effect that something on the server belongs to; None: to none."""
+
     async def effect(self, job_id: str, name: str) -> Effect | None:
         """The effect of that name; None if there is none."""
 

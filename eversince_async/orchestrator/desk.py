@@ -1,7 +1,7 @@
 """What workflows work with: the client's parts they need, and nothing else of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, Final
@@ -15,7 +15,6 @@ from eversince_async.orchestrator.tracing import Tracer
 from eversince_async.orchestrator.underway import Underway
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.resources import Resources
-from eversince_async.session.observers import RequestSent
 from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.session import Session
 from eversince_async.session.transfer import Store
@@ -67,11 +66,14 @@ class Desk:
         """Resources whose calls go before everything else."""
         return Resources(attrs.evolve(self.session, lane=Lane.INTERACTIVE), self.store)
 
-    def told_of_departures(self, on_request: Callable[[RequestSent], object]) -> Resources:
-        """As `api`, with somebody told of each request that leaves."""
-        observers = self.session.observers
-        listening = attrs.evolve(observers, on_request=(*observers.on_request, on_request))
-        return Resources(attrs.evolve(self.session, lane=Lane.WORK, observers=listening), self.store)
+    def in_lane(self, lane: Lane) -> Resources:
+        """`api` or `interactive`."""
+        return self.interactive if lane is Lane.INTERACTIVE else self.api
+
+    def written_down(self, before_departure: Callable[[], Awaitable[object]], lane: Lane) -> Resources:
+        """As `in_lane`, with something awaited before each request leaves."""
+        session = attrs.evolve(self.session, lane=lane, before_departure=before_departure)
+        return Resources(session, self.store)
 
     @asynccontextmanager
     async def helping_to_buy(self) -> AsyncGenerator[None, None]:

@@ -19,8 +19,10 @@ from eversince_async.models.messages import Message, Role, SentMessage
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import persistently
 from eversince_async.orchestrator.sighting import Baseline
+from eversince_async.resources import Resources
 from eversince_async.resources.messages import newest
 
 LOOKS_AFTER: Final = (0.0, 10.0)
@@ -58,7 +60,12 @@ Write = Callable[[Callable[[], Awaitable[SentMessage]]], Awaitable[SentMessage]]
 
 
 async def deliver(
-    desk: Desk, outgoing: Outgoing, *, write: Write, until_settled: Callable[[], Awaitable[object]]
+    desk: Desk,
+    outgoing: Outgoing,
+    deed: Deed,
+    *,
+    write: Write,
+    until_settled: Callable[[], Awaitable[object]],
 ) -> None:
     """Send a message; return when it has surely arrived.
 
@@ -74,7 +81,7 @@ async def deliver(
     while outgoing.in_doubt_since is None or not await _arrived(desk, outgoing, until_settled):
         outgoing.in_doubt_since = None
         try:
-            await write(lambda: _sent(desk, outgoing))
+            await write(lambda: _sent(desk, outgoing, deed))
         except EversinceError as failure:
             if not is_in_doubt(failure):
                 outgoing.in_doubt_since = None
@@ -100,16 +107,19 @@ async def newest_message(desk: Desk, project_id: str) -> str | None:
     return latest.id
 
 
-async def _sent(desk: Desk, outgoing: Outgoing) -> SentMessage:
-    def left(_: object) -> None:
+async def _sent(desk: Desk, outgoing: Outgoing, deed: Deed) -> SentMessage:
+    def left() -> None:
         outgoing.in_doubt_since = now()
 
-    return await desk.told_of_departures(left).messages.send(
-        outgoing.project_id,
-        outgoing.text,
-        references=outgoing.references,
-        extract_content=outgoing.extract_content,
-    )
+    def call(api: Resources) -> Awaitable[SentMessage]:
+        return api.messages.send(
+            outgoing.project_id,
+            outgoing.text,
+            references=outgoing.references,
+            extract_content=outgoing.extract_content,
+        )
+
+    return await deed.send(desk, call, on_departure=left)
 
 
 async def _arrived(desk: Desk, outgoing: Outgoing, until_settled: Callable[[], Awaitable[object]]) -> bool:

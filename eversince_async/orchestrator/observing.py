@@ -50,7 +50,7 @@ async def once(desk: Desk, send: Callable[[], Awaitable[R]], effect: Callable[[]
             in_doubt = in_doubt or doubtful
             if not in_doubt:
                 raise
-            found = await _look_for(desk, effect, LOOKS_AFTER if doubtful else LOOKS_AFTER[:1])
+            found = await look_for(desk, effect, LOOKS_AFTER if doubtful else LOOKS_AFTER[:1])
             if found is not None:
                 return found
             if not doubtful or now() - began >= desk.watcher.schedule.patience:
@@ -73,11 +73,24 @@ async def persistently(desk: Desk, call: Callable[[], Awaitable[R]]) -> R:
         await asyncio.sleep(CLOSEST)
 
 
-async def _look_for(
-    desk: Desk, effect: Callable[[], Awaitable[R | None]], looks_after: tuple[float, ...]
+async def look_for(
+    desk: Desk,
+    effect: Callable[[], Awaitable[R | None]],
+    looks_after: tuple[float, ...],
+    *,
+    failed_at: float | None = None,
 ) -> R | None:
-    failed_at = now()
-    for after in looks_after:
+    """Look for the effect of a request several times, until it must have arrived or died.
+
+    Args:
+        desk: What to work with.
+        effect: Looks for it; None when there is nothing to be seen.
+        looks_after: Seconds after the failure at which to look.
+        failed_at: When it failed, in loop time; now by default. Looks that are overdue are one.
+    """
+    failed_at = now() if failed_at is None else failed_at
+    overdue = [after for after in looks_after if failed_at + after < now()]
+    for after in looks_after[max(0, len(overdue) - 1) :]:
         await asyncio.sleep(max(0.0, failed_at + after - now()))
         found = await persistently(desk, effect)
         if found is not None:

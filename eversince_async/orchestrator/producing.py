@@ -1,17 +1,21 @@
 """The preset pipeline: create, settle, render, share, download; begun anew or taken up where it stands."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import attrs
 
 from eversince_async.errors import EversinceError, StatusConflict
+from eversince_async.governor import Lane
 from eversince_async.lifecycle import FINAL
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, OutputType, Project
 from eversince_async.orchestrator.desk import Desk, last_words
+from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.schedule import CLOSEST
@@ -38,6 +42,7 @@ async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Prod
     """See a project through from where the server says it stands."""
     async with cancelled_too(desk, steps, terms):
         project = await steps.look()
+        await steps.saw_render(project)
         if not project.is_settled or needs_render(project, wishes):
             async with steps.slot():
                 if not project.is_settled:
@@ -109,8 +114,31 @@ async def delivered(
     if wishes.download is None or not has_video:
         return production
     async with steps.stage("download"):
-        path = await production.download(wishes.download)
+        path = await downloaded_once(production, wishes.download, steps.effects)
     return attrs.evolve(production, files=(path,))
+
+
+async def downloaded_once(production: Production, target: str, effects: Effects) -> Path:
+    """Download the video, unless that is done and the file is there.
+
+    A download in doubt is just done again: the file is either whole or not there.
+    """
+    request = {"project_id": production.project_id, "path": target}
+    async with effects.doing("download", request) as deed:
+        if deed.is_over:
+            path = Path(deed.result["path"])
+            if await asyncio.to_thread(_size, path) == deed.result["size"]:
+                return path
+            return await production.download(target)
+        await deed.departs()
+        path = await production.download(target)
+        await deed.ended({"path": os.fspath(path), "size": await asyncio.to_thread(_size, path)})
+    return path
+
+
+def _size(path: Path) -> int | None:
+    """Bytes in a file; None: there is none."""
+    return path.stat().st_size if path.is_file() else None
 
 
 @asynccontextmanager
@@ -129,14 +157,33 @@ async def cancelled_too(desk: Desk, steps: Steps, terms: Terms) -> AsyncGenerato
 async def cancel_as_agreed(desk: Desk, steps: Steps, terms: Terms) -> None:
     """Cancel the project if it exists, may still do something, and these are the terms."""
     if terms.on_cancel == "cancel" and steps.project_id is not None and steps.status not in FINAL:
-        await cancel_remotely(desk, steps.project_id)
+        await cancel_remotely(desk, steps.project_id, steps.effects)
 
 
-async def cancel_remotely(desk: Desk, project_id: str) -> None:
+async def cancel_remotely(desk: Desk, project_id: str, effects: Effects) -> None:
     """Cancel a project while we are being cancelled ourselves: shielded, and not for long."""
-    await last_words(asyncio.create_task(_cancelled(desk, project_id)), seconds=CANCEL_PATIENCE)
+    cancelling = asyncio.create_task(_cancelled(desk, project_id, effects))
+    await last_words(cancelling, seconds=CANCEL_PATIENCE)
 
 
-async def _cancelled(desk: Desk, project_id: str) -> None:
+async def _cancelled(desk: Desk, project_id: str, effects: Effects) -> None:
     with suppress(EversinceError):  # it settled by itself, or cannot be reached; the caller leaves either way
-        await desk.interactive.projects.cancel(project_id)
+        await cancelled_once(desk, project_id, effects)
+
+
+async def cancelled_once(desk: Desk, project_id: str, effects: Effects) -> None:
+    """Cancel a project, unless that is done, or an earlier cancel turns out to have arrived.
+
+    Raises:
+        StatusConflict: It cannot be cancelled any more.
+    """
+    async with effects.doing("cancel", {"project_id": project_id}) as deed:
+        if deed.is_over:
+            return
+        if deed.in_doubt_since is not None:
+            project = await desk.interactive.projects.get(project_id)
+            if project.status in FINAL:
+                await deed.ended({"status": project.status})
+                return
+        cancelled = await deed.send(desk, lambda api: api.projects.cancel(project_id), lane=Lane.INTERACTIVE)
+        await deed.ended({"status": cancelled.status})

@@ -7,7 +7,9 @@ which it has made: then a new one that nobody knows of is the one that is in dou
 import asyncio
 import weakref
 from collections import OrderedDict
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from eversince_async import clock
@@ -19,6 +21,7 @@ from eversince_async.models._base import UNSET
 from eversince_async.models.account import SharedVideo
 from eversince_async.models.output import Share
 from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import ShareOptions
 
@@ -29,7 +32,7 @@ KNOWN: Final = 500
 """Shares that are remembered; only those of the last minutes matter."""
 
 
-async def shared_once(desk: Desk, project_id: str, options: ShareOptions) -> Share:
+async def shared_once(desk: Desk, project_id: str, options: ShareOptions, deed: Deed) -> Share:
     """Share a project's video; when it is in doubt whether that was done, adopt the share that is there.
 
     Raises:
@@ -38,29 +41,72 @@ async def shared_once(desk: Desk, project_id: str, options: ShareOptions) -> Sha
     """
     made = _made_of(desk.governor)
     async with made.one_at_a_time:
-        began = clock.now()
+        share = None
+        if deed.in_doubt_since is not None:
+            share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
+        if share is None:
+            began = clock.now()
 
-        async def send() -> Share:
-            return await desk.api.output.share(
-                project_id, title=options.title, description=options.description
-            )
-
-        async def effect() -> Share | None:
-            page = await desk.api.account.shares(limit=PAGE_SHARES)
-            found = [
-                each for each in page.shares if _may_be(each, options, began) and each.share_url not in made
-            ]
-            if len(found) > 1:
-                raise OutcomeUnknown(
-                    f"{len(found)} new shares may be this one",
-                    endpoint=SHARE.name,
-                    find_out="open them: " + ", ".join(each.share_url for each in found),
+            def send() -> Awaitable[Share]:
+                return deed.send(
+                    desk,
+                    lambda api: api.output.share(
+                        project_id, title=options.title, description=options.description
+                    ),
                 )
-            return Share(share_url=found[0].share_url, video_url=found[0].video_url) if found else None
 
-        share = await once(desk, send, effect)
-        made.add(share.share_url)
+            share = await once(desk, send, partial(_new_share, desk, options, deed, began))
+        await _made(made, deed, share)
     return share
+
+
+async def found_share(desk: Desk, options: ShareOptions, deed: Deed) -> bool:
+    """Whether a share in doubt was made; if so, adopt it.
+
+    Raises:
+        OutcomeUnknown: Several new shares may be it.
+    """
+    made = _made_of(desk.governor)
+    async with made.one_at_a_time:
+        share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
+        if share is not None:
+            await _made(made, deed, share)
+    return share is not None
+
+
+async def _made(made: "_Made", deed: Deed, share: Share) -> None:
+    made.add(share.share_url)
+    kept = {"share_url": share.share_url, "video_url": share.video_url}
+    await deed.ended(kept, claim=share.share_url)
+
+
+async def _new_share(desk: Desk, options: ShareOptions, deed: Deed, since: datetime) -> Share | None:
+    """A share that nobody knows of, made since then, as this one would look.
+
+    Raises:
+        OutcomeUnknown: There are several.
+    """
+    made = _made_of(desk.governor)
+    page = await desk.api.account.shares(limit=PAGE_SHARES)
+    found = [
+        each
+        for each in page.shares
+        if _may_be(each, options, since)
+        and each.share_url not in made
+        and not await deed.belongs_to_another(each.share_url)
+    ]
+    if len(found) > 1:
+        raise OutcomeUnknown(
+            f"{len(found)} new shares may be this one",
+            endpoint=SHARE.name,
+            find_out="open them: " + ", ".join(each.share_url for each in found),
+        )
+    return Share(share_url=found[0].share_url, video_url=found[0].video_url) if found else None
+
+
+def _since(deed: Deed) -> datetime:
+    assert deed.entry is not None
+    return deed.entry.intent_at
 
 
 def _may_be(share: SharedVideo, options: ShareOptions, began: datetime) -> bool:

@@ -1,5 +1,6 @@
 """What one look told about one project, and what that proves."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -88,6 +89,21 @@ class Baseline:
     def before(cls, project: Project, now: float) -> "Baseline":
         """The baseline of something asked of `project` just now."""
         return cls(video=place(project.assembled_url), updated_at=project.updated_at, asked_at=now)
+
+    def to_json(self) -> dict[str, str | None]:
+        """What a journal keeps of it."""
+        updated_at = None if self.updated_at is None else self.updated_at.isoformat()
+        return {"video": self.video, "updated_at": updated_at}
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, str | None], *, asked_at: float) -> "Baseline":
+        """From what `to_json` gave, of something that was asked for at `asked_at`."""
+        updated_at = plain["updated_at"]
+        return cls(
+            video=plain["video"],
+            updated_at=None if updated_at is None else datetime.fromisoformat(updated_at),
+            asked_at=asked_at,
+        )
 
     def has_changed(self, seen: Sighting) -> bool:
         """Whether a sighting shows anything that was not so before.

@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import attrs
 
+from eversince_async import clock
+from eversince_async._wire.converter import unstructure
 from eversince_async.errors import (
     EversinceError,
     ProjectCancelled,
@@ -23,25 +25,28 @@ from eversince_async.errors import (
     WaitTimedOut,
 )
 from eversince_async.governor import Lease, QuotaName, Taken
+from eversince_async.journal import JobChange
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models._base import UNSET, Response, Unset
 from eversince_async.models.content import Asset
 from eversince_async.models.output import RenderStarted, Share
 from eversince_async.models.projects import Brief, CreatedProject, ExpectedOutput, Project
 from eversince_async.models.references import Reference
+from eversince_async.orchestrator.creating import failed_project
 from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.effects import Deed, Effects
 from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, StageStarted, StatusChanged
 from eversince_async.orchestrator.foresight import UnderWay
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.messaging import Outgoing, deliver, newest_message
-from eversince_async.orchestrator.observing import once, persistently
+from eversince_async.orchestrator.observing import LOOKS_AFTER, once, persistently
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions, Terms
 from eversince_async.orchestrator.sharing import shared_once
 from eversince_async.orchestrator.sighting import Baseline, Sighting, place
 from eversince_async.orchestrator.tracing import staged
 from eversince_async.orchestrator.workflow import Emit
-from eversince_async.session.observers import RequestSent, tell
+from eversince_async.session.observers import tell
 
 R = TypeVar("R", bound=Response)
 
@@ -56,16 +61,26 @@ class Steps:
         timings: Seconds each stage took.
         request_ids: The request id of each write, in order.
         handle: What takes the production up again; None for a step on its own.
+        effects: Where its effects are written down.
+        begun_at: When something was first asked of the server that costs something, in loop time.
     """
 
     def __init__(
-        self, desk: Desk, terms: Terms, emit: Emit, *, key: str, project_id: str | None = None
+        self,
+        desk: Desk,
+        terms: Terms,
+        emit: Emit,
+        *,
+        key: str,
+        project_id: str | None = None,
+        effects: Effects | None = None,
     ) -> None:
         self.key = key
         self.project_id = project_id
         self.status: ProjectStatus | str | None = None
         self.timings: dict[Stage, float] = {}
         self.request_ids: list[str] = []
+        self.effects = effects or Effects()
         self._desk = desk
         self._terms = terms
         self._emit = emit
@@ -75,6 +90,7 @@ class Steps:
         self._makes_video = False
         self._lease: Lease | None = None
         self.handle: Callable[[], Handle] | None = None
+        self.begun_at: float | None = None
 
     # -- Steps ------------------------------------------------------------------------------------------
 
@@ -86,11 +102,20 @@ class Steps:
             TransportError: Whether it was created is unknown; the same idempotency key finds out.
             QuotaSpent: Today's projects are used up, and the terms say not to wait.
         """
-        async with self.stage("create"):
-            create = self._brought_to_an_end if self._terms.on_cancel == "cancel" else self._created
-            # The idempotency key makes it harmless to ask again.
-            created = await self._counted(
-                "projects", lambda: self._written(lambda: persistently(self._desk, lambda: create(brief)))
+        baseline = {"since": clock.now().isoformat()}
+        async with (
+            self.stage("create"),
+            self.effects.doing("create", unstructure(brief), baseline=baseline) as deed,
+        ):
+            if deed.in_doubt_since is not None:
+                brief = attrs.evolve(brief, idempotency_key=deed.request["idempotency_key"])
+            created = await self._existing(deed, brief)
+            if created is None:
+                created = await self._create(deed, brief)
+            await deed.ended(
+                {"id": created.id, "status": created.status},
+                claim=created.id,
+                job=JobChange(project_id=created.id),
             )
             self.project_id = created.id
             self._saw(created.status)
@@ -102,6 +127,27 @@ class Steps:
                 self._run = UnderWay("settle", self._now())
             self._makes_video = brief.expected_output == ExpectedOutput.ASSEMBLED
         return created
+
+    async def _create(self, deed: Deed, brief: Brief) -> CreatedProject:
+        create = self._brought_to_an_end if self._terms.on_cancel == "cancel" else self._created
+
+        async def asked() -> CreatedProject:
+            # A project that has failed no longer binds the key: asking again would make a second one.
+            return await self._existing(deed, brief, again=True) or await create(deed, brief)
+
+        # The idempotency key makes it harmless to ask again.
+        return await self._counted("projects", lambda: self._written(lambda: persistently(self._desk, asked)))
+
+    async def _existing(self, deed: Deed, brief: Brief, *, again: bool = False) -> CreatedProject | None:
+        """The project of an earlier run, when asking again with the same key would not bring it."""
+        if deed.is_over:
+            return CreatedProject(id=deed.result["id"], status=deed.result["status"], existed=True)
+        if deed.entry is None or deed.in_doubt_since is None:
+            return None
+        if not again:
+            await asyncio.sleep(max(0.0, deed.in_doubt_since + LOOKS_AFTER[-1] - self._now()))
+        failed = await persistently(self._desk, lambda: failed_project(self._desk, deed, brief))
+        return None if failed is None else CreatedProject(id=failed.id, status=failed.status, existed=True)
 
     async def settle(self, *, whole: bool = True) -> Project:
         """Wait until the agent's run is over.
@@ -123,9 +169,20 @@ class Steps:
             return await self._in_full_or_enough(seen, whole=whole)
 
     async def message(
-        self, project: Project, text: str, references: Sequence[Reference] | Unset = UNSET
+        self,
+        project: Project,
+        text: str,
+        references: Sequence[Reference] | Unset = UNSET,
+        *,
+        name: str = "message",
     ) -> Project:
         """Send a message and wait until the agent has dealt with it.
+
+        Args:
+            project: The project as it stands.
+            text: What to say.
+            references: Uploads and URLs that go with it.
+            name: What a journal calls it.
 
         Raises:
             StatusConflict: The project takes no messages now.
@@ -140,16 +197,27 @@ class Steps:
             before=Baseline.before(project, self._now()),
         )
         async with self.stage("message"):
-            return await self.answered(await self.say(outgoing))
+            return await self.answered(await self.say(outgoing, name=name))
 
-    async def say(self, outgoing: Outgoing) -> Baseline:
+    async def say(self, outgoing: Outgoing, *, name: str = "message") -> Baseline:
         """Send a message, once; return what `answered` waits by.
 
         Raises:
             StatusConflict: The project takes no messages now.
         """
-        async with self.slot():  # what the agent then does keeps it, not we
-            await deliver(self._desk, outgoing, write=self._written, until_settled=self._until_settled)
+        request = {"project_id": outgoing.project_id, "text": outgoing.text}
+        baseline = {"cursor": outgoing.cursor, **outgoing.before.to_json()}
+        async with self.effects.doing("message", request, name=name, baseline=baseline) as deed:
+            if deed.is_over:
+                return Baseline.from_json(deed.entry_baseline, asked_at=outgoing.before.asked_at)
+            if deed.in_doubt_since is not None:
+                outgoing.cursor, outgoing.in_doubt_since = deed.baseline["cursor"], deed.in_doubt_since
+                outgoing.before = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
+            async with self.slot():  # what the agent then does keeps it, not we
+                await deliver(
+                    self._desk, outgoing, deed, write=self._written, until_settled=self._until_settled
+                )
+            await deed.ended()
         self._saw(ProjectStatus.RUNNING)
         return attrs.evolve(outgoing.before, asked_at=self._now())
 
@@ -179,13 +247,12 @@ class Steps:
             QuotaSpent: Today's renders are used up, and the terms say not to wait.
         """
         async with self.stage("render"):
-            await self._render_taken(project, quality)
-            baseline = Baseline.before(project, self._now())
+            baseline = await self._render_taken(project, quality)
             self._saw(ProjectStatus.RENDERING)
             async with self._within(self._terms.timeouts.render, "the render"):
                 seen = await self._over(baseline, UnderWay("render", baseline.asked_at))
                 finished = await self._in_full_or_enough(seen, whole=whole)
-            if finished.assembled_url is None or await self._is_the_old_video(project, finished):
+            if finished.assembled_url is None or await self._is_the_old_video(project, baseline, finished):
                 raise RenderProducedNothing(
                     "the render ended without a video",
                     project_id=finished.id,
@@ -194,12 +261,23 @@ class Steps:
                 )
         return finished
 
-    async def _is_the_old_video(self, before: Project, after: Project) -> bool:
+    async def saw_render(self, project: Project) -> None:
+        """Adopt a render in doubt whose video, or whose running, a look has shown."""
+        async with self.effects.doing("render") as deed:
+            if deed.in_doubt_since is not None:
+                baseline = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
+                has_video = (
+                    project.assembled_url is not None and place(project.assembled_url) != baseline.video
+                )
+                if has_video or project.status == ProjectStatus.RENDERING:
+                    await deed.ended()
+
+    async def _is_the_old_video(self, before: Project, baseline: Baseline, after: Project) -> bool:
         """Whether a render left nothing but the video that was there before it.
 
         A new one lies elsewhere, or at least expires later. Where that is not told, it is taken for new.
         """
-        if place(after.assembled_url) != place(before.assembled_url):
+        if place(after.assembled_url) != baseline.video:
             return False
         if after.assembled_url_expires_at is None:
             after = await self.peek()
@@ -209,7 +287,11 @@ class Steps:
     async def share(self, project_id: str, options: ShareOptions) -> Share:
         """Make the public link."""
         async with self.stage("share"):
-            share = await shared_once(self._desk, project_id, options)
+            request = {"project_id": project_id, **options.to_json()}
+            async with self.effects.doing("share", request) as deed:
+                if deed.is_over:
+                    return Share(**deed.result)
+                share = await shared_once(self._desk, project_id, options, deed)
             self._note(share)
         return share
 
@@ -317,21 +399,34 @@ class Steps:
 
     # -- Writing ----------------------------------------------------------------------------------------
 
-    async def _render_taken(self, project: Project, quality: str) -> None:
-        """Have the server take a render, once."""
-        baseline = Baseline.before(project, self._now())
+    async def _render_taken(self, project: Project, quality: str) -> Baseline:
+        """Have the server take a render, once; return where the project stood before."""
+        request = {"project_id": project.id, "quality": quality}
+        before = Baseline.before(project, self._now())
+        async with self.effects.doing("render", request, baseline=before.to_json()) as deed:
+            if deed.is_over:  # it was over before the project came to stand where it does
+                return attrs.evolve(before, asked_at=self._now())
+            baseline = before
+            if deed.in_doubt_since is not None:
+                baseline = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
 
-        async def render() -> RenderStarted:
-            return await self._desk.api.output.render(project.id, quality=quality)
+            def render() -> Awaitable[RenderStarted]:
+                return deed.send(self._desk, lambda api: api.output.render(project.id, quality=quality))
 
-        async def effect() -> RenderStarted | None:
-            asked_at = self._now()
-            seen = await self.peek()
-            if seen.status in SETTLED - FINAL and not baseline.has_changed(Sighting.of(seen, asked_at)):
-                return None
-            return RenderStarted(id=seen.id, status=seen.status, quality=quality)
+            async def effect() -> RenderStarted | None:
+                asked_at = self._now()
+                seen = await self.peek()
+                if seen.status in SETTLED - FINAL and not baseline.has_changed(Sighting.of(seen, asked_at)):
+                    return None
+                return RenderStarted(id=seen.id, status=seen.status, quality=quality)
 
-        await self._counted("renders", lambda: once(self._desk, lambda: self._written(render), effect))
+            found = await deed.find(self._desk, effect) if deed.in_doubt_since is not None else None
+            if found is None:
+                await self._counted(
+                    "renders", lambda: once(self._desk, lambda: self._written(render), effect)
+                )
+            await deed.ended()
+        return attrs.evolve(baseline, asked_at=self._now())
 
     async def _counted(self, quota: QuotaName, write: Callable[[], Awaitable[R]]) -> R:
         """Do what the day has only so many of."""
@@ -376,6 +471,7 @@ class Steps:
                 self._leave_slot()
                 continue
             lease.sent()
+            self.begun_at = self.begun_at or self._now()
             try:
                 answer = await write()
             except ProjectLimitReached as refusal:
@@ -396,17 +492,21 @@ class Steps:
         if request_id is not None:
             self.request_ids.append(request_id)
 
-    async def _created(self, brief: Brief) -> CreatedProject:
-        return await self._desk.api.projects.create(brief)
+    async def _created(self, deed: Deed, brief: Brief) -> CreatedProject:
+        return await deed.send(self._desk, lambda api: api.projects.create(brief))
 
-    async def _brought_to_an_end(self, brief: Brief) -> CreatedProject:
+    async def _brought_to_an_end(self, deed: Deed, brief: Brief) -> CreatedProject:
         """Create; when cancelled while the request is under way, learn the project's id before leaving.
 
         Without it the project could not be cancelled, too.
         """
-        departures: list[RequestSent] = []
-        api = self._desk.told_of_departures(departures.append)
-        creating = asyncio.create_task(api.projects.create(brief))
+        departures = list[float]()
+        create = deed.send(
+            self._desk,
+            lambda api: api.projects.create(brief),
+            on_departure=lambda: departures.append(self._now()),
+        )
+        creating = asyncio.create_task(create)
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:

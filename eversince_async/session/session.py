@@ -1,7 +1,7 @@
 """`Session.send()`: admit, exchange, read, and repeat or raise."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import attrs
@@ -51,6 +51,8 @@ class Session:
         deadline: Seconds one call may take in all, waiting and retries included; None for no bound beyond
             the retry policy.
         tracer: What stands around each call; None for nothing.
+        before_departure: Awaited before each attempt, when it may leave: what it raises keeps the request
+            from being sent.
     """
 
     transport: Transport = attrs.field(repr=False)
@@ -60,6 +62,7 @@ class Session:
     lane: Lane = Lane.INTERACTIVE
     deadline: float | None = None
     tracer: CallTracer | None = attrs.field(default=None, repr=False)
+    before_departure: Callable[[], Awaitable[object]] | None = attrs.field(default=None, repr=False)
 
     async def send(
         self,
@@ -159,6 +162,12 @@ class _Call:
         session, loop = self.session, asyncio.get_running_loop()
         asked_at = loop.time()
         departure = await session.governor.admit(session.lane)
+        if session.before_departure is not None:
+            try:
+                await session.before_departure()
+            except BaseException:
+                session.governor.give_back(departure)
+                raise
         self.tries.sent += 1
         sent_at = loop.time()
         session.observers.request(

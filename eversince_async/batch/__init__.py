@@ -1,0 +1,1 @@
+"""Many videos, each made once, however often the process dies in between."""

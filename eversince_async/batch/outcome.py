@@ -1,0 +1,210 @@
+"""What came of a batch: of each item, of all, and how far it has come meanwhile."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from eversince_async.batch.item import BatchInput
+from eversince_async.errors import EversinceError, QuotaSpent
+from eversince_async.models.account import CreditPackage
+from eversince_async.orchestrator.production import Production
+
+OutcomeStatus = Literal["succeeded", "failed", "cancelled", "paused"]
+"""`paused`: not finished, and not failed either; the same batch with the same journal goes on with it."""
+
+
+class EarlierFailure(EversinceError):
+    """What an earlier run has failed of, as the journal remembers it.
+
+    Attributes:
+        kind: The name of the error's class.
+        problem: What it said.
+    """
+
+    def __init__(self, kind: str, problem: str) -> None:
+        self.kind = kind
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.problem}"
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What came of one item.
+
+    Attributes:
+        key: Its name in the journal.
+        index: Its number among the items, from 0.
+        input: What was given.
+        status: `succeeded`, `failed`, `cancelled` or `paused`.
+        production: The finished video; None if there is none, or if an earlier run has made it.
+        error: Why it is not finished; None if it is. What an earlier run has failed of is its text only.
+        project_id: The project, if there is one.
+        share_url: The public page, which does not expire.
+        files: What was downloaded.
+        attempts: How many projects it took.
+        earlier: Whether an earlier run, or another process, has come to this; nothing was done now.
+        began_at: When it was begun, by this run.
+        ended_at: When it ended.
+    """
+
+    key: str
+    index: int
+    input: BatchInput = attrs.field(repr=False)
+    status: OutcomeStatus
+    production: Production | None = attrs.field(default=None, repr=False)
+    error: Exception | None = None
+    project_id: str | None = None
+    share_url: str | None = None
+    files: tuple[Path, ...] = ()
+    attempts: int = 1
+    earlier: bool = False
+    began_at: datetime
+    ended_at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `json.dumps` takes."""
+        return {
+            "key": self.key,
+            "index": self.index,
+            "status": self.status,
+            "project_id": self.project_id,
+            "share_url": self.share_url,
+            "files": [str(path) for path in self.files],
+            "error": None if self.error is None else str(self.error),
+            "attempts": self.attempts,
+            "earlier": self.earlier,
+            "began_at": self.began_at.isoformat(),
+            "ended_at": self.ended_at.isoformat(),
+        }
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What came of a batch.
+
+    Attributes:
+        counts: How many items came to which status.
+        outcomes: All outcomes, in the order in which they ended; empty if they were iterated over.
+        paused: Why the batch stopped before its end, in words; None if it did not. What has a project by then
+            is finished; the same batch with the same journal goes on with the rest.
+        cause: The error that stopped it, if it was one.
+        packages: What to buy, with purchase links, when credits ran out.
+        seconds: How long it took.
+    """
+
+    counts: Mapping[OutcomeStatus, int]
+    outcomes: Sequence[Outcome] = attrs.field(default=(), repr=False)
+    paused: str | None = None
+    cause: Exception | None = attrs.field(default=None, repr=False)
+    packages: Sequence[CreditPackage] = attrs.field(default=(), repr=False)
+    seconds: float = 0.0
+
+    @property
+    def resumes_at(self) -> datetime | None:
+        """When there are projects or renders again, when the day's were used up."""
+        return self.cause.resets_at if isinstance(self.cause, QuotaSpent) else None
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """How far a batch has come.
+
+    Attributes:
+        total: How many items there are; None while that is not known.
+        taken: How many have been read so far.
+        active: How many are being made.
+        counts: How many came to which status.
+        earlier: How many of them had been finished before this run.
+        eta: Seconds to the end, as likely to be too few as too many; None while there is nothing to go by.
+        eta_range: Between which seconds the end comes nine times in ten; None like `eta`.
+    """
+
+    total: int | None
+    taken: int
+    active: int
+    counts: Mapping[OutcomeStatus, int]
+    earlier: int
+    eta: float | None
+    eta_range: tuple[float, float] | None
+
+    @property
+    def done(self) -> int:
+        """How many items have come to an end."""
+        return sum(self.counts.values())
+
+
+NINE_IN_TEN: Final = 1.645
+"""Standard deviations to both sides that hold nine in ten."""
+
+ENOUGH: Final = 3
+"""Durations that must have been seen before anything is said about the end."""
+
+
+@attrs.define
+class Durations:
+    """How long items have taken, as mean and spread (Welford's method)."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    first_at: float = 0.0
+    last_at: float = 0.0
+
+    def add(self, seconds: float, ended_at: float) -> None:
+        """One more, that ended now."""
+        self.count += 1
+        self.first_at = ended_at if self.count == 1 else self.first_at
+        self.last_at = ended_at
+        before = seconds - self.mean
+        self.mean += before / self.count
+        self.squares += before * (seconds - self.mean)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of one duration."""
+        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
+
+    def to_come(self, waiting: int, ages: Sequence[float], abreast: float) -> tuple[float, float] | None:
+        """Seconds until all are done, and the standard deviation of that.
+
+        Args:
+            waiting: Items not begun.
+            ages: Seconds each of the others has run.
+            abreast: How many run at once.
+        """
+        if self.count < ENOUGH:
+            return None
+        # What has run for longer than the mean is as good as done, but not quite.
+        begun = [max(self.mean - age, 0.1 * self.mean) for age in ages]
+        several = max(1.0, min(abreast, waiting + len(begun)))
+        many = waiting + len(begun)
+        # The request budget, rather than the slots, may be what keeps them from ending sooner.
+        paced = many * (self.last_at - self.first_at) / (self.count - 1)
+        middle = max([(waiting * self.mean + sum(begun)) / several, paced, *begun])
+        # The sum of many durations spreads by their root; that the mean is only estimated comes on top.
+        spread = self.deviation * math.sqrt(many + many**2 / self.count) / several
+        return middle, spread
+
+
+@attrs.define
+class Tally:
+    """Counts while a batch runs."""
+
+    counts: Counter[OutcomeStatus] = attrs.field(factory=Counter)
+    taken: int = 0
+    earlier: int = 0
+    durations: Durations = attrs.field(factory=Durations)
+
+    def add(self, outcome: Outcome, seconds: float | None, at: float) -> None:
+        """One more outcome, and how long it took if it was made in this run."""
+        self.counts[outcome.status] += 1
+        self.earlier += outcome.earlier
+        if outcome.status == "succeeded" and seconds is not None:
+            self.durations.add(seconds, at)

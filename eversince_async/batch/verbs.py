@@ -1,0 +1,88 @@
+"""`eversince.batch`, as users call it."""
+
+import os
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Unpack
+
+from eversince_async.batch.batch import Batch, BatchOrder
+from eversince_async.batch.item import BatchInput, Intake
+from eversince_async.errors import ConfigurationError
+from eversince_async.journal import Journal
+from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.events import Event
+from eversince_async.orchestrator.order import ShareOptions, Terms, Timeouts, wishes_of
+from eversince_async.resources._brief import BriefOptions
+
+
+class Batching:
+    """Batches over a desk."""
+
+    _desk: Desk
+
+    def batch(
+        self,
+        items: Iterable[BatchInput] | AsyncIterable[BatchInput],
+        *,
+        journal: str | os.PathLike[str] | Journal | None = None,
+        render: str | None = "1080p",
+        share: bool | ShareOptions = True,
+        download: str | os.PathLike[str] | None = None,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        concurrency: int | None = None,
+        retry_failed: bool = False,
+        max_credits: float | None = None,
+        on_event: Callable[[str, Event], object] | None = None,
+        drain_on_interrupt: bool = True,
+        **options: Unpack[BriefOptions],
+    ) -> Batch:
+        """Produce many videos, each once, also if the process dies and is started again.
+
+        Await it for a `Report`, or open it with `async with` for the outcomes as they come. One item's
+        failure touches no other. Items are read as there is room for them, so there may be any number.
+
+        With a journal, the same items again go on where it stopped: finished ones are skipped, unfinished
+        ones resumed. Items are told apart by their `key`, or without one by their place in the order.
+
+        Args:
+            items: Briefs, texts, or mappings of what `projects.create` takes; in these also `key`, `render`,
+                `share` and `download` of their own. Any iterable, asynchronous or not.
+            journal: A file for `SqliteJournal`, or an open journal; None remembers nothing.
+            render: As for `produce`.
+            share: As for `produce`.
+            download: The folder for the videos; made if there is none.
+            timeouts: As for `produce`.
+            wait_for_quota: When today's projects or renders are used up: wait for another day, or stop.
+            concurrency: Items at work at most; by default a few more than the account has slots.
+            retry_failed: Whether items that failed in an earlier run are tried again.
+            max_credits: Begin nothing any more once so many credits are spent, or when fewer are left than
+                the limits' `credits_reserve`. What has begun then is finished, and costs what it costs.
+            on_event: Called with an item's key and each event of its production.
+            drain_on_interrupt: Whether the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
+                second interrupts.
+            **options: Everything else that `projects.create` takes, for items that do not say otherwise.
+
+        Raises:
+            ConfigurationError: An option makes no sense.
+        """
+        if concurrency is not None and concurrency < 1:
+            raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
+        folder = None if download is None else os.path.join(download, "")
+        opens = isinstance(journal, str | os.PathLike)
+        if isinstance(journal, str | os.PathLike):
+            from eversince_async.journal.sqlite import SqliteJournal
+
+            journal = SqliteJournal(journal)
+        order = BatchOrder(
+            items=items,
+            intake=Intake(options=dict(options), wishes=wishes_of(render, share, folder)),
+            terms=Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota),
+            journal=journal,
+            opens_journal=opens,
+            concurrency=concurrency,
+            retry_failed=retry_failed,
+            max_credits=max_credits,
+            on_event=on_event,
+            drain_on_interrupt=drain_on_interrupt,
+        )
+        return Batch(self._desk, order)

@@ -1,0 +1,299 @@
+"""Effects: each thing done to the server, written down before and after, so that it is done once.
+
+The protocol is the journal's (`eversince_async.journal`); this is the one place that keeps it:
+
+1. the intent, durably, when the request has its departure and nothing is left to wait for;
+2. send;
+3. what came of it, and where the job stands now.
+
+Whoever finds an intent of an older run waits until its request must have arrived or died, looks for what it
+would have brought about, and adopts that or sends again, under a new intent. In the run that wrote it, an
+intent costs nothing but the write: there are no requests but those that are needed anyway.
+
+Without a journal a deed is just done, and what is in doubt is found out within the process.
+"""
+
+import asyncio
+import os
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, TypeVar
+
+import attrs
+
+from eversince_async import clock
+from eversince_async.errors import EversinceError
+from eversince_async.governor import Governor, Lane, QuotaName
+from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json, SpentKind
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
+from eversince_async.resources import Resources
+
+R = TypeVar("R")
+
+LEASE: Final = 180.0
+"""Seconds a job's lease lives on after an intent: longer than a request may take and its traces need."""
+
+_QUOTAS: Final[tuple[tuple[SpentKind, QuotaName], ...]] = (("create", "projects"), ("render", "renders"))
+
+
+@attrs.frozen(kw_only=True)
+class Effects:
+    """What one piece of work does to the server.
+
+    Attributes:
+        journal: Where it is written down; None: nowhere.
+        job_id: The job, which must be ours; see `Journal.acquire`.
+        attempt: Which attempt of the job this is: each has effects of its own.
+    """
+
+    journal: Journal | None = None
+    job_id: str = ""
+    attempt: int = 1
+
+    @asynccontextmanager
+    async def doing(
+        self, kind: EffectKind, request: Json = None, *, name: str | None = None, baseline: Json = None
+    ) -> "AsyncGenerator[Deed, None]":
+        """Do something once.
+
+        Inside the block: if the deed `is_over`, take its `result`; else `find` it, if it is in doubt, or
+        `send` it, and say `ended`. A definite refusal that leaves the block is written down; everything else
+        leaves it in doubt, for the next run to find out.
+
+        Args:
+            kind: What it is.
+            request: What is sent, or enough of it to recognise it on the server.
+            name: Its name within the job, if that does several of a kind.
+            baseline: What the server showed before.
+
+        Raises:
+            JournalError: It cannot be written down; then nothing is sent.
+        """
+        known_as = name or kind
+        if self.attempt > 1:
+            known_as = f"{known_as}/{self.attempt}"
+        entry = None if self.journal is None else await self.journal.effect(self.job_id, known_as)
+        deed = Deed(self, kind, known_as, request, baseline, entry)
+        try:
+            yield deed
+        except EversinceError as failure:
+            await deed.failed(failure)
+            raise
+
+
+class Deed:
+    """One effect on its way.
+
+    Attributes:
+        entry: It, as it stands in the journal; None while it does not.
+        in_doubt_since: Since when it may have happened, in loop time; None when that is not in doubt.
+    """
+
+    __slots__ = (
+        "_baseline",
+        "_departures",
+        "_effects",
+        "_kind",
+        "_name",
+        "_refusal",
+        "_request",
+        "entry",
+        "in_doubt_since",
+    )
+
+    def __init__(
+        self,
+        effects: Effects,
+        kind: EffectKind,
+        name: str,
+        request: Json,
+        baseline: Json,
+        entry: Effect | None,
+    ) -> None:
+        self._effects = effects
+        self._kind = kind
+        self._name = name
+        self._request = request
+        self._baseline = baseline
+        self._departures = 0
+        self._refusal: EversinceError | None = None
+        self.entry = entry
+        self.in_doubt_since: float | None = None
+        if entry is not None and entry.is_open:
+            # A clock that was set back must not make us wait for hours.
+            age = max(timedelta(), clock.now() - entry.intent_at)
+            self.in_doubt_since = now() - age.total_seconds()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has happened: `result` says what came of it."""
+        return self.entry is not None and self.entry.state in {"done", "adopted"}
+
+    @property
+    def result(self) -> Json:
+        """What came of it."""
+        return None if self.entry is None else self.entry.result
+
+    @property
+    def request(self) -> Json:
+        """What is sent: as it was written down if it is in doubt, else as it is given now."""
+        return self._request if self.entry is None or not self.entry.is_open else self.entry.request
+
+    @property
+    def entry_baseline(self) -> Json:
+        """What the server showed before it was done, as it was written down."""
+        return None if self.entry is None else self.entry.baseline
+
+    @property
+    def baseline(self) -> Json:
+        """What the server showed before: before the first try, if it is in doubt."""
+        return self._baseline if self.entry is None or not self.entry.is_open else self.entry.baseline
+
+    async def send(
+        self,
+        desk: Desk,
+        call: Callable[[Resources], Awaitable[R]],
+        *,
+        lane: Lane = Lane.WORK,
+        on_departure: Callable[[], object] | None = None,
+    ) -> R:
+        """Make the call that does it, written down at each departure.
+
+        Args:
+            desk: What to work with.
+            call: Makes the call, with these resources.
+            lane: Whose turn it waits for.
+            on_departure: Called when it is about to leave.
+
+        Raises:
+            EversinceError: As the call does.
+        """
+
+        async def departs() -> None:
+            await self.departs()
+            if on_departure is not None:
+                on_departure()
+
+        is_told = on_departure is not None or self._effects.journal is not None
+        api = desk.written_down(departs, lane) if is_told else desk.in_lane(lane)
+        before = self._departures
+        try:
+            return await call(api)
+        except EversinceError as failure:
+            if is_in_doubt(failure) or self._departures > before + 1:
+                self.in_doubt_since = now()
+            else:
+                self._refusal = failure
+            raise
+
+    async def find(self, desk: Desk, effect: Callable[[], Awaitable[R | None]]) -> R | None:
+        """Look for what it would have brought about, until it must have arrived or died.
+
+        None: it did not happen; then it may be sent again.
+        """
+        assert self.in_doubt_since is not None
+        found = await look_for(desk, effect, LOOKS_AFTER, failed_at=self.in_doubt_since)
+        if found is None:
+            self.in_doubt_since = None
+        return found
+
+    async def departs(self) -> None:
+        """Write down that it is about to be done."""
+        journal = self._effects.journal
+        if journal is None:
+            return
+        self._departures += 1
+        if self.entry is None:
+            self.entry = await journal.intent(
+                self._effects.job_id,
+                self._kind,
+                self._request,
+                name=self._name,
+                baseline=self._baseline,
+                lease=LEASE,
+            )
+        else:
+            self.entry = await journal.intent_again(
+                self.entry, request=self.request, baseline=self.baseline, lease=LEASE
+            )
+
+    async def ended(
+        self, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
+    ) -> None:
+        """Write down what came of it, and where the job stands now.
+
+        Raises:
+            JournalError: Another effect has what it claims.
+        """
+        journal = self._effects.journal
+        if journal is None or self.is_over:
+            return
+        assert self.entry is not None, "nothing was sent"
+        end = journal.done if self._departures else journal.adopted
+        self.entry = await end(self.entry, result, claim=claim, job=job)
+
+    async def failed(self, failure: EversinceError) -> None:
+        """Write down a refusal, if it is one, and if no earlier try is in doubt."""
+        journal = self._effects.journal
+        if journal is None or self.entry is None or not self.entry.is_open:
+            return
+        if failure is self._refusal and self.in_doubt_since is None:
+            self.entry = await journal.refused(self.entry, {"error": str(failure)})
+
+    async def did_not_happen(self) -> None:
+        """Write down that it has been looked for, and is not there."""
+        if self._effects.journal is not None and self.entry is not None and self.entry.is_open:
+            self.entry = await self._effects.journal.refused(self.entry)
+            self.in_doubt_since = None
+
+    async def belongs_to_another(self, what: str) -> bool:
+        """Whether something on the server is known to be another effect's."""
+        if self._effects.journal is None:
+            return False
+        claimant = await self._effects.journal.claimant(what)
+        return claimant not in {None, (self._effects.job_id, self._name)}
+
+
+_counted: weakref.WeakKeyDictionary[Governor, set[str]] = weakref.WeakKeyDictionary()
+
+
+async def count_what_was_spent(journal: Journal, governor: Governor) -> None:
+    """Have the governor count the projects and renders of the last day, which earlier runs took; once."""
+    counted = _counted.setdefault(governor, set())
+    journal_is = str(getattr(journal, "path", id(journal)))
+    if journal_is in counted:
+        return  # what has been done since then, this process has counted itself
+    counted.add(journal_is)
+    since = clock.now() - timedelta(days=1, minutes=1)
+    for kind, quota in _QUOTAS:
+        governor.quota.seed(quota, await journal.spent(kind, since))
+
+
+async def uploaded_once(desk: Desk, effects: Effects, path: Path, *, name: str | None = None) -> str:
+    """Upload a file, unless that is done; return the upload's id.
+
+    An upload in doubt is begun again: what there is of it is harmless.
+
+    Args:
+        desk: What to work with.
+        effects: Whose it is.
+        path: The file.
+        name: What a journal calls it; by default by its path and size, so that a changed file is sent anew.
+
+    Raises:
+        UploadRejected: As `uploads.upload`.
+    """
+    size = (await asyncio.to_thread(path.stat)).st_size
+    request = {"path": os.fspath(path), "size": size}
+    async with effects.doing("upload", request, name=name or f"upload {path} {size}") as deed:
+        if deed.is_over:
+            return str(deed.result["upload_id"])
+        await deed.departs()
+        upload = await desk.api.uploads.upload(path)
+        await deed.ended({"upload_id": upload.upload_id})
+    return upload.upload_id

@@ -1,0 +1,139 @@
+"""A process that dies at any moment, in virtual time: power cuts, and the restarts after them.
+
+A power cut is simulated from outside the code: everything the dying run would still have done is thrown
+away. Its tasks are cancelled, and from that moment on its journal writes nothing and its client sends nothing
+any more. What it had sent is carried out by the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from eversince_async import Eversince
+from eversince_async.journal import SqliteJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from eversince_async.emulator import Emulator
+
+
+WRITES = (
+    "put",
+    "change",
+    "acquire",
+    "release",
+    "renew",
+    "intent",
+    "intent_again",
+    "done",
+    "adopted",
+    "refused",
+)
+
+
+@attrs.define
+class Plug:
+    """Counts the moments at which a process may die, and pulls itself at the nth.
+
+    There is one before each journal write, one after each, one before each write to the server, one while it
+    is on its way, and one when the answer has arrived.
+    """
+
+    nth: int | None
+    moments: int = 0
+    names: list[str] = attrs.field(factory=list)
+    pulled: asyncio.Event = attrs.field(factory=asyncio.Event)
+    graves: list[asyncio.Future[None]] = attrs.field(factory=list)
+
+    async def moment(self, name: str) -> None:
+        """Die here, if this is the moment."""
+        await self.or_dead()
+        self.moments += 1
+        self.names.append(name)
+        if self.moments == self.nth:
+            self.pulled.set()
+        await self.or_dead()
+
+    async def or_dead(self) -> None:
+        if self.pulled.is_set():
+            self.graves.append(asyncio.get_running_loop().create_future())
+            await self.graves[-1]  # nothing happens here any more
+
+    def journal(self, path: Path) -> SqliteJournal:
+        """A journal that dies with this."""
+        journal = SqliteJournal(path)
+        for name in WRITES:
+            setattr(journal, name, self._mortal(name, getattr(journal, name)))
+        return journal
+
+    def _mortal(self, name: str, verb: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def mortal(*args: Any, **kwargs: Any) -> Any:
+            if name in {"release", "renew"}:
+                await self.or_dead()
+                return await verb(*args, **kwargs)
+            await self.moment(f"before {name}")
+            result = await verb(*args, **kwargs)
+            await self.moment(f"after {name}")
+            return result
+
+        return mortal
+
+    def wire(self, eversince: Eversince) -> None:
+        """Have the client die with this."""
+        transport = eversince._transport
+        exchange = transport.exchange
+
+        async def mortal(request: Any, *more: Any, **named: Any) -> Any:
+            await self.or_dead()
+            if request.endpoint.method == "GET":
+                answer = await exchange(request, *more, **named)
+                await self.or_dead()
+                return answer
+            what = f"{request.endpoint.method} {request.target.rpartition('/')[2]}"
+            await self.moment(f"before {what}")
+            sending = asyncio.ensure_future(exchange(request, *more, **named))
+            sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+            await asyncio.sleep(0.001)  # it is on its way, and will be carried out
+            await self.moment(f"during {what}")
+            answer = await sending
+            await self.moment(f"after {what}")
+            return answer
+
+        object.__setattr__(transport, "exchange", mortal)
+
+
+async def run(
+    emulator: Emulator,
+    path: Path,
+    nth: int | None,
+    act: Callable[[Eversince, SqliteJournal], Awaitable[None]],
+) -> Plug:
+    """One life of the process: to its end, or to its nth moment."""
+    plug = Plug(nth)
+    journal = plug.journal(path)
+    await journal.open()
+    eversince = Eversince(**emulator.connection)
+    plug.wire(eversince)
+    acting = asyncio.ensure_future(act(eversince, journal))
+    dying = asyncio.ensure_future(plug.pulled.wait())
+    await asyncio.wait([acting, dying], return_when=asyncio.FIRST_COMPLETED)
+    dying.cancel()
+    if plug.pulled.is_set():
+        while not acting.done():  # its cleaning up comes to nothing: the plug is pulled
+            acting.cancel()
+            for grave in plug.graves:
+                grave.cancel()
+            await asyncio.wait([acting], timeout=0.1)
+        for grave in plug.graves:
+            grave.cancel()
+        await asyncio.sleep(0.1)
+    else:
+        await acting
+    await SqliteJournal.aclose(journal)
+    await eversince.aclose()
+    return plug

@@ -1,0 +1,240 @@
+"""Batches: each item once, one failure touches no other, and the same batch goes on where it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from eversince_async import Eversince, Limits, ProjectFailed, ValidationFailed
+from eversince_async.emulator import Emulator, Scenario
+from eversince_async.errors import InsufficientCredits, JournalError, SpecChanged
+from eversince_async.journal import SqliteJournal
+from eversince_async.models.projects import Brief
+
+FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
+
+
+@pytest.fixture
+async def emulator():
+    async with Emulator(scenario=FAST.when("bad", failure=1.0)) as emulator:
+        yield emulator
+
+
+def made(emulator: Emulator) -> tuple[int, int, int]:
+    counts = emulator.world.counts
+    return counts["projects"], counts["renders"], counts["shares"]
+
+
+async def test_every_kind_of_item_is_made_once(emulator, eversince):
+    items = ["A film", Brief(brief="Another"), {"brief": "A third", "key": "third", "share": False}]
+
+    report = await eversince.batch(items)
+
+    assert {"succeeded": 3} == report.counts
+    assert {"1", "2", "third"} == {outcome.key for outcome in report.outcomes}
+    assert (3, 3, 2) == made(emulator)
+
+
+async def test_items_may_come_asynchronously_and_outcomes_come_as_they_end(emulator, eversince):
+    async def briefs():
+        for number in range(7):
+            await asyncio.sleep(1)
+            yield f"Film {number}"
+
+    async with eversince.batch(briefs()) as batch:
+        keys = {outcome.key async for outcome in batch}
+
+    assert set("1234567") == keys
+    assert 7 == batch.progress.total
+
+
+async def test_one_failure_touches_no_other(emulator, eversince):
+    report = await eversince.batch(["Good", "bad", {"title": "no brief"}, 7, "Good, too"])
+
+    assert {"succeeded": 2, "failed": 3} == report.counts
+    errors = {outcome.index: outcome.error for outcome in report.outcomes if outcome.error}
+    assert isinstance(errors[1], ProjectFailed)
+    assert {1, 2, 3} == set(errors)
+
+
+async def test_the_same_batch_again_does_nothing(emulator, eversince, tmp_path):
+    items = [{"key": name, "brief": f"Film {name}"} for name in "abc"]
+    first = await eversince.batch(items, journal=tmp_path / "campaign.db")
+    before = len(emulator.world.log)
+
+    again = await eversince.batch(items, journal=tmp_path / "campaign.db")
+
+    assert first.counts == again.counts
+    assert before == len(emulator.world.log)
+    assert all(outcome.earlier for outcome in again.outcomes)
+    shares = {outcome.key: outcome.share_url for outcome in first.outcomes}
+    assert shares == {outcome.key: outcome.share_url for outcome in again.outcomes}
+
+
+async def test_failed_items_are_tried_again_only_when_asked(emulator, eversince, tmp_path):
+    journal = tmp_path / "campaign.db"
+    await eversince.batch(["bad"], journal=journal)
+    assert 1 == made(emulator)[0]
+
+    again = await eversince.batch(["bad"], journal=journal)
+    assert {"failed": 1} == again.counts
+    assert "ProjectFailed" in str(again.outcomes[0].error)
+    assert 1 == made(emulator)[0]
+
+    third = await eversince.batch(["bad"], journal=journal, retry_failed=True)
+    assert 2 == made(emulator)[0]
+    assert 2 == third.outcomes[0].attempts
+
+
+async def test_an_old_key_with_another_spec_is_an_error_that_names_it(emulator, eversince, tmp_path):
+    journal = tmp_path / "campaign.db"
+    await eversince.batch([{"key": "mug", "brief": "A mug"}], journal=journal)
+
+    report = await eversince.batch([{"key": "mug", "brief": "A cup"}, "Other"], journal=journal)
+
+    failed = next(outcome for outcome in report.outcomes if outcome.key == "mug")
+    assert isinstance(failed.error, SpecChanged)
+    assert "'mug'" in str(failed.error)
+    assert {"failed": 1, "succeeded": 1} == report.counts
+
+
+async def test_draining_finishes_what_has_begun_and_begins_nothing(emulator, eversince, tmp_path):
+    async with eversince.batch((f"Film {n}" for n in range(50)), journal=tmp_path / "campaign.db") as batch:
+        await asyncio.sleep(30)
+        batch.drain()
+        outcomes = [outcome async for outcome in batch]
+
+    assert (5, 5, 5) == made(emulator)
+    assert {"succeeded": 5, "paused": 5} == batch.report.counts
+    assert 10 == len(outcomes)
+    assert "drained" in str(batch.report.paused)
+
+
+async def test_what_was_left_is_taken_up_again(emulator, eversince, tmp_path):
+    items = [f"Film {n}" for n in range(8)]
+    async with eversince.batch(items, journal=tmp_path / "campaign.db"):
+        await asyncio.sleep(90)
+
+    report = await eversince.batch(items, journal=tmp_path / "campaign.db")
+
+    assert {"succeeded": 8} == report.counts
+    assert (8, 8, 8) == made(emulator)
+
+
+async def test_want_of_credits_pauses_and_tells_what_to_buy(tmp_path):
+    journal = tmp_path / "campaign.db"
+    async with Emulator(scenario=FAST, credits=30) as emulator, Eversince(**emulator.connection) as eversince:
+        report = await eversince.batch([f"Film {n}" for n in range(10)], journal=journal)
+
+        assert isinstance(report.cause, InsufficientCredits)
+        assert report.packages
+        assert "failed" not in report.counts
+
+        emulator.world.account.credits = 10_000
+        report = await eversince.batch([f"Film {n}" for n in range(10)], journal=journal)
+        assert {"succeeded": 10} == report.counts
+        assert (10, 10, 10) == made(emulator)
+
+
+async def test_no_more_is_begun_once_the_credits_allowed_are_spent(emulator, eversince):
+    report = await eversince.batch([f"Film {n}" for n in range(30)], max_credits=40)
+
+    assert "at most 40" in str(report.paused)
+    assert report.counts["succeeded"] < 20
+
+
+async def test_a_spent_day_pauses_if_that_is_wished(emulator):
+    async with Eversince(**emulator.connection, limits=Limits(renders_per_day=3)) as eversince:
+        report = await eversince.batch([f"Film {n}" for n in range(9)], wait_for_quota=False)
+
+    assert report.resumes_at is not None
+    assert 3 == report.counts["succeeded"]
+    assert "failed" not in report.counts
+
+
+async def test_a_day_spent_by_an_earlier_run_is_known_to_the_next(emulator, tmp_path):
+    items = [f"Film {n}" for n in range(5)]
+    limits = Limits(renders_per_day=3)
+    for _ in range(2):
+        async with Eversince(**emulator.connection, limits=limits) as eversince:
+            report = await eversince.batch(items, journal=tmp_path / "a.db", wait_for_quota=False)
+
+    assert 3 == emulator.world.counts["renders"]
+    assert report.resumes_at is not None
+
+
+async def test_a_day_spent_is_waited_for_otherwise(emulator):
+    async with Eversince(**emulator.connection, limits=Limits(renders_per_day=3)) as eversince:
+        report = await eversince.batch([f"Film {n}" for n in range(5)])
+
+    assert {"succeeded": 5} == report.counts
+    assert report.seconds > 24 * 3600
+
+
+async def test_progress_foresees_the_end():
+    """A third of the way, it is right within a third; and it knows how far it may be off."""
+    async with (
+        Emulator() as emulator,
+        Eversince(**emulator.connection) as eversince,
+        eversince.batch([f"Film {n}" for n in range(30)]) as batch,
+    ):
+        assert batch.progress.eta is None
+        async for _ in batch:
+            if batch.progress.done == 10:
+                foreseen, began = batch.progress, asyncio.get_running_loop().time()
+        took = asyncio.get_running_loop().time() - began
+
+    assert foreseen.eta is not None
+    assert foreseen.eta_range is not None
+    assert foreseen.eta == pytest.approx(took, rel=0.33)
+    assert foreseen.eta_range[0] <= foreseen.eta <= foreseen.eta_range[1]
+
+
+async def test_concurrency_may_be_less_than_the_slots(emulator, eversince):
+    await eversince.batch([f"Film {n}" for n in range(6)], concurrency=2)
+
+    assert 2 == emulator.world.most_active
+
+
+async def test_two_batches_share_a_journal(emulator, tmp_path):
+    items = [f"Film {n}" for n in range(12)]
+
+    async def one() -> None:
+        async with (
+            SqliteJournal(tmp_path / "campaign.db") as journal,
+            Eversince(**emulator.connection) as eversince,
+        ):
+            report = await eversince.batch(items, journal=journal)
+            assert {"succeeded": 12} == report.counts
+
+    await asyncio.gather(one(), one())
+
+    assert (12, 12, 12) == made(emulator)
+
+
+async def test_items_that_cannot_be_read_end_the_batch_after_what_has_begun(emulator, eversince):
+    def briefs():
+        yield "A film"
+        raise LookupError("the file ends here")
+
+    with pytest.raises(LookupError):
+        await eversince.batch(briefs())
+
+    assert 1 == made(emulator)[1]
+
+
+async def test_a_journal_that_cannot_be_used_says_so(emulator, eversince, tmp_path):
+    (tmp_path / "campaign.db").write_text("no journal")
+
+    with pytest.raises(JournalError):
+        await eversince.batch(["A film"], journal=tmp_path / "campaign.db")
+
+    assert 0 == made(emulator)[0]
+
+
+async def test_a_refused_brief_is_tried_again_under_the_same_attempt(emulator, eversince, tmp_path):
+    item = {"brief": "A film", "extra": {"craft": "no such"}}
+    report = await eversince.batch([item], journal=tmp_path / "a.db")
+    if "failed" in report.counts:
+        assert isinstance(report.outcomes[0].error, ValidationFailed)

@@ -1,0 +1,55 @@
+"""A batch of a hundred thousand holds no more memory than those at work, and begins at once."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+
+from eversince_async import Eversince
+from eversince_async.emulator import Emulator
+
+MANY = 100_000
+KIB = 1024
+
+
+async def test_items_are_read_only_as_there_is_room():
+    """The first project is there before the eleventh item is read."""
+    taken = 0
+
+    def briefs():
+        nonlocal taken
+        for taken in range(1, MANY + 1):
+            yield f"Film {taken}"
+
+    async with (
+        Emulator() as emulator,
+        Eversince(**emulator.connection) as eversince,
+        eversince.batch(briefs(), drain_on_interrupt=False) as batch,
+    ):
+        while not emulator.world.counts["projects"]:
+            await asyncio.sleep(0.05)
+        waited, read = batch.report.seconds, taken
+
+    assert waited < 1
+    assert read <= 11
+
+
+async def test_memory_stays_flat():
+    """Items that fail before anything is sent pass through by the hundred thousand."""
+    async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
+        batch = eversince.batch(({"title": "no brief"} for _ in range(20_000)), drain_on_interrupt=False)
+        tracemalloc.start()
+        try:
+            async with batch:
+                seen = before = 0
+                async for _ in batch:
+                    seen += 1
+                    if seen == 2_000:
+                        before = tracemalloc.get_traced_memory()[0]
+                after = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    assert 20_000 == seen
+    assert after - before < 200 * KIB
+    print(f"{(after - before) / KIB:.0f} KiB more after 18,000 further items")  # noqa: T201 - a figure to report
