@@ -124,7 +124,8 @@ def run_tests(session: nox.Session) -> None:
 def chosen_tests(session: nox.Session) -> list[str]:
     """What was asked for behind `--`, seen from the checkout; else everything."""
     asked = [str(ROOT / each) if (ROOT / each.split("::")[0]).exists() else each for each in session.posargs]
-    return asked or [str(ROOT / "tests")]
+    # The real servers and browsers of tests/web have a session of their own: they need no second Python.
+    return asked or [str(ROOT / "tests"), f"--ignore={ROOT / 'tests' / 'web'}"]
 
 
 @nox.session(python=OLDEST)
@@ -137,6 +138,31 @@ def plugin(session: nox.Session, runner: str) -> None:
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     scope = ["--override-ini", "asyncio_default_fixture_loop_scope=function"]  # they warn if it is not said
     session.run("pytest", *config, *scope, str(ROOT / "tests" / "plugin"))
+
+
+@nox.session(python=OLDEST)
+def web(session: nox.Session) -> None:
+    """Serve the web examples with their frameworks, and look at their page with a browser."""
+    install(session, "test", "web")
+    find_browser(session)
+    elsewhere(session)
+    config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
+    session.run("pytest", *config, *(session.posargs or [str(ROOT / "tests" / "web")]))
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_browser(session: nox.Session) -> None:
+    """Install Chromium where that is possible and allowed; elsewhere its tests are skipped, and say so."""
+    is_there = any(map(shutil.which, BROWSERS))
+    may_install = shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0
+    if may_install and not is_there:
+        apt = functools.partial(session.run, "apt-get", "--quiet", external=True, silent=True)
+        apt("update", success_codes=[0, 100])
+        apt("install", "--yes", "--no-install-recommends", "chromium", success_codes=[0, 100])
+    if not any(map(shutil.which, BROWSERS)):
+        session.warn(f"the tests of the page need one of {', '.join(BROWSERS)} on PATH, and are skipped")
 
 
 @nox.session(python=OLDEST, default=False)
@@ -169,8 +195,10 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def types(session: nox.Session) -> None:
     """Check the types: ours strictly, and those that users see with two type checkers."""
-    install(session, "lint", "test")
+    install(session, "lint", "test", "web")
     session.run("mypy", str(ROOT / "eversince_async"))
+    applications = map(str, sorted((ROOT / "examples" / "web").glob("*.py")))
+    session.run("mypy", f"--config-file={ROOT / 'pyproject.toml'}", *applications)
     elsewhere(session)
     shutil.copy(ROOT / "pyproject.toml", ".")
     shutil.copytree(ROOT / "tests" / "typing", "tests/typing", dirs_exist_ok=True)

@@ -1,0 +1,69 @@
+"""The applications of examples/web, and their real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from eversince_async.emulator import Scenario
+from eversince_async.testing import VirtualTimeLoop
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "web"
+SECRET = "whsec_of_these_tests"
+SHORT = Scenario(queued=5, running=15, images=30, videos=60, rendering=40)
+
+NEEDS = {
+    "fastapi_app": ("fastapi", "uvicorn"),
+    "starlette_app": ("starlette", "uvicorn"),
+    "aiohttp_app": ("aiohttp",),
+    "django_app": ("django", "uvicorn"),
+}
+
+
+@asynccontextmanager
+async def serving(module: Any) -> AsyncIterator[str]:
+    """The URL of an example that its server serves, started and shut down as it would be."""
+    if module.__name__ == "aiohttp_app":
+        from aiohttp import web
+
+        runner = web.AppRunner(module.application(), shutdown_timeout=1, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+        return
+    async with uvicorn_serving(module.app) as url:
+        yield url
+
+
+@asynccontextmanager
+async def uvicorn_serving(app: Any, **options: Any) -> AsyncIterator[str]:
+    """The URL of an ASGI application in uvicorn."""
+    import uvicorn
+
+    options = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 1, **options}
+    server = uvicorn.Server(uvicorn.Config(app, port=0, **options))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        assert not serving.done(), "uvicorn did not start"
+        await asyncio.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        await _ended()
+
+
+async def _ended() -> None:
+    """Wait for the requests that uvicorn had to cancel and left; Django's end in threads of their own."""
+    ending = [task for task in asyncio.all_tasks() if "run_asgi" in repr(task.get_coro())]
+    loop = asyncio.get_running_loop()
+    with loop.held() if isinstance(loop, VirtualTimeLoop) else nullcontext():
+        if ending:
+            await asyncio.wait(ending, timeout=5)
