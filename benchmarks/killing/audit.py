@@ -1,0 +1,153 @@
+"""Counts what there is when all is over: at the emulator, in the journal, in the folder.
+
+The journal is read as anybody would who has but sqlite3.
+"""
+
+import hashlib
+import json
+import sqlite3
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from killing.processes import Settings
+
+KINDS = ("create", "render", "share", "download")
+
+
+@attrs.define
+class Journal:
+    """What the journal says.
+
+    Attributes:
+        jobs: Jobs by their key.
+        effects: Effects by key and name.
+        health: What SQLite says of the file: `ok`.
+    """
+
+    jobs: dict[str, dict[str, Any]]
+    effects: dict[tuple[str, str], dict[str, Any]]
+    health: str
+
+    @classmethod
+    def read(cls, path: Path) -> "Journal":
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            jobs = {row["id"]: dict(row) for row in connection.execute("SELECT * FROM job")}
+            effects = {
+                (row["job_id"], row["name"]): dict(row) for row in connection.execute("SELECT * FROM effect")
+            }
+            health = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+        return cls(jobs, effects, health)
+
+    def fates(self) -> str:
+        """How the effects came to their ends."""
+        lines = []
+        for kind in KINDS:
+            of_kind = [effect for effect in self.effects.values() if effect["kind"] == kind]
+            states = Counter(effect["state"] for effect in of_kind)
+            again = sum(effect["tries"] > 1 for effect in of_kind)
+            told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            lines.append(f"{kind}: {told}; {again} tried again")
+        return "\n".join(lines)
+
+
+def succeeded(path: Path) -> int:
+    """How many jobs have come to their end."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+            query = "SELECT count(*) FROM job WHERE stage = 'succeeded'"
+            return int(connection.execute(query).fetchone()[0])
+    except sqlite3.Error:  # it is just being made
+        return 0
+
+
+def served(journal: Journal) -> dict[str, str]:
+    """SHA-256 of each job's video, as the emulator gives it to anybody who has its share."""
+    digests = {}
+    for (key, _), effect in journal.effects.items():
+        if effect["kind"] == "share" and effect["result"]:
+            with urllib.request.urlopen(json.loads(effect["result"])["video_url"], timeout=30) as answer:
+                digests[key] = hashlib.file_digest(answer, "sha256").hexdigest()
+    return digests
+
+
+def violations(settings: Settings, server: dict[str, Any], digests: dict[str, str]) -> Iterator[str]:
+    """Everything that is not as if nobody had been killed."""
+    journal = Journal.read(settings.journal)
+    items = settings.items
+    counts = server["counts"]
+    for name, count in {**counts, "jobs": len(journal.jobs)}.items():
+        if count != items:
+            yield f"{count} {name}, not {items}"
+    if journal.health != "ok":
+        yield f"the journal is damaged: {journal.health}"
+    yield from _of_projects(settings, server, journal)
+    yield from _of_jobs(settings, server, journal)
+    yield from _of_effects(journal)
+    yield from _of_files(settings, journal, digests)
+
+
+def _of_projects(settings: Settings, server: dict[str, Any], journal: Journal) -> Iterator[str]:
+    known = {job["project_id"] for job in journal.jobs.values()}
+    of_brief = Counter(brief for _, brief, _ in server["projects"])
+    for brief in settings.briefs.values():
+        if of_brief[brief] != 1:
+            yield f"{of_brief[brief]} projects of {brief!r}"
+    shared = Counter(project_id for _, project_id in server["shares"])
+    for project_id, brief, renders in server["projects"]:
+        if renders != 1:
+            yield f"{project_id} ({brief}) was rendered {renders} times"
+        if shared[project_id] != 1:
+            yield f"{project_id} ({brief}) was shared {shared[project_id]} times"
+        if project_id not in known:
+            yield f"{project_id} ({brief}) does not stand in the journal"
+
+
+def _of_jobs(settings: Settings, server: dict[str, Any], journal: Journal) -> Iterator[str]:
+    brief_of = {project_id: brief for project_id, brief, _ in server["projects"]}
+    project_of = dict(server["shares"])
+    for key, brief in settings.briefs.items():
+        job = journal.jobs.get(key)
+        if job is None:
+            yield f"{key} does not stand in the journal"
+        elif job["stage"] != "succeeded":
+            yield f"{key} is {job['stage']} in the journal: {job['error']}"
+        else:
+            if brief_of.get(job["project_id"]) != brief:
+                yield f"{key} has the project of {brief_of.get(job['project_id'])!r}"
+            token = json.loads(job["result"])["share_url"].rpartition("/")[2]
+            if project_of.get(token) != job["project_id"]:
+                yield f"{key} has the share of {brief_of.get(project_of.get(token))!r}"
+
+
+def _of_effects(journal: Journal) -> Iterator[str]:
+    for key in journal.jobs:
+        for kind in KINDS:
+            effect = journal.effects.get((key, kind))
+            if effect is None or effect["state"] not in {"done", "adopted"}:
+                yield f"{kind} of {key} is {'missing' if effect is None else effect['state']}"
+
+
+def _of_files(settings: Settings, journal: Journal, digests: dict[str, str]) -> Iterator[str]:
+    wanted = set()
+    for key, job in journal.jobs.items():
+        if job["result"] is None:
+            continue
+        for file in json.loads(job["result"])["files"]:
+            path = Path(file)
+            wanted.add(path.name)
+            if not path.is_file():
+                yield f"the file of {key} is gone: {path.name}"
+            elif hashlib.sha256(path.read_bytes()).hexdigest() != digests.get(key):
+                yield f"the file of {key} is not what the emulator serves: {path.name}"
+    if len(wanted) != settings.items:
+        yield f"{len(wanted)} files, not {settings.items}"
+    for path in settings.folder.iterdir():
+        if path.name not in wanted:
+            yield f"left over: {path.name}"

@@ -1,0 +1,154 @@
+"""The processes that are killed: an emulator with its state on disk, and workers with a journal.
+
+    python benchmarks/killing/processes.py emulate|work SETTINGS
+
+All live in the same compressed time, also after they were started anew.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from eversince_async import Eversince, Limits
+from eversince_async.emulator import Emulator, Faults, Scenario
+from eversince_async.emulator.faults import Latency
+from eversince_async.emulator.limits import Limits as Kept
+from eversince_async.testing import VirtualTimeLoop
+
+QUICK = Scenario(
+    queued=1, running=(2, 4), images=2, videos=(4, 12), rendering=(4, 12), cycles=1, scenes=(1, 1)
+)
+REQUESTS = 600
+ON_THE_WAY = (0.1, 4.0)
+"""Seconds from when a request leaves until it is carried out."""
+
+ON_THE_WAY_BACK = 2.0
+"""Seconds from then until its answer leaves."""
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What all processes of one measurement have in common.
+
+    Attributes:
+        root: The folder of everything.
+        items: How many videos there are to be.
+        speed: Seconds of compressed time in a real one.
+        epoch: Unix seconds when both times were the same.
+        port: Of the emulator's API; its storage is at the next one.
+        faults: Share of requests that go wrong in some way.
+        video_bytes: Size of each video.
+    """
+
+    root: Path
+    items: int
+    speed: float
+    epoch: float
+    port: int
+    faults: float
+    video_bytes: int
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "campaign.db"
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "videos"
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api/v1"
+
+    @property
+    def briefs(self) -> dict[str, str]:
+        return {f"item-{number}": f"Film number {number}" for number in range(self.items)}
+
+    def to_json(self) -> str:
+        return json.dumps(attrs.asdict(self) | {"root": str(self.root)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        values = json.loads(text)
+        return cls(**values | {"root": Path(values["root"])})
+
+    def loop(self) -> VirtualTimeLoop:
+        """A loop whose wall time goes on where that of dead processes was."""
+        wall = self.epoch + (time.time() - self.epoch) * self.speed
+        return VirtualTimeLoop(speed=self.speed, start=datetime.fromtimestamp(wall, UTC))
+
+
+async def emulate(settings: Settings) -> None:
+    """Run the emulator; at SIGTERM tell all that it has."""
+    share = settings.faults / 8
+    faults = Faults(
+        latency=ON_THE_WAY,
+        error_500=share,
+        error_503=share,
+        rate_limited=2 * share,
+        reset_before_commit=share,
+        reset_after_commit=share,
+        truncated=share,
+        not_json=share,
+        cut_downloads=settings.faults,
+        seed=int(time.time() * 1000),
+    )
+    faults.once("*", "/**", Latency(seconds=ON_THE_WAY_BACK, after_commit=True), times=sys.maxsize)
+    emulator = Emulator(
+        scenario=QUICK,
+        limits=Kept(renders_per_day=None, projects_per_day=None, requests_per_minute=REQUESTS),
+        faults=faults,
+        state=settings.root / "emulator.db",
+        credits=1e9,
+        port=settings.port,
+        video_bytes=settings.video_bytes,
+        studio_projects=False,
+    )
+    async with emulator:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+        say("up")
+        await ended.wait()
+        world = emulator.world
+        shares = [(token, project.id) for token, (_, project) in world.shares.items()]
+        projects = [(each.id, each.brief, len(each.rendered)) for each in world.projects.values()]
+        counts = {name: world.counts[name] for name in ("projects", "renders", "shares", "messages")}
+    say(json.dumps({"counts": counts, "projects": projects, "shares": shares}))
+
+
+async def work(settings: Settings) -> None:
+    """Run the batch; tell what came of it."""
+    limits = Limits(renders_per_day=None, projects_per_day=None, requests_per_minute=REQUESTS)
+    async with Eversince(api_key="es_live_emulator", base_url=settings.base_url, limits=limits) as eversince:
+        say("up")
+        items = [{"key": key, "brief": brief} for key, brief in settings.briefs.items()]
+        report = await eversince.batch(items, journal=settings.journal, download=settings.folder)
+    problems = [f"{each.key} {each.status}: {each.error!r}" for each in report.outcomes if each.error]
+    say(json.dumps({"counts": dict(report.counts), "paused": report.paused, "problems": problems}))
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+ROLES = {"emulate": emulate, "work": work}
+
+
+def main() -> None:
+    settings = Settings.from_json(sys.argv[2])
+    role: Coroutine[Any, Any, None] = ROLES[sys.argv[1]](settings)
+    with asyncio.Runner(loop_factory=settings.loop) as runner:
+        runner.run(role)
+
+
+if __name__ == "__main__":
+    main()
