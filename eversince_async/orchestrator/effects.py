@@ -49,11 +49,13 @@ class Effects:
         journal: Where it is written down; None: nowhere.
         job_id: The job, which must be ours; see `Journal.acquire`.
         attempt: Which attempt of the job this is: each has effects of its own.
+        prefix: What all names begin with, where a job makes several productions; empty where it makes one.
     """
 
     journal: Journal | None = None
     job_id: str = ""
     attempt: int = 1
+    prefix: str = ""
 
     @asynccontextmanager
     async def doing(
@@ -74,9 +76,7 @@ class Effects:
         Raises:
             JournalError: It cannot be written down; then nothing is sent.
         """
-        known_as = name or kind
-        if self.attempt > 1:
-            known_as = f"{known_as}/{self.attempt}"
+        known_as = self._known_as(name or kind)
         entry = None if self.journal is None else await self.journal.effect(self.job_id, known_as)
         deed = Deed(self, kind, known_as, request, baseline, entry)
         try:
@@ -84,6 +84,37 @@ class Effects:
         except EversinceError as failure:
             await deed.failed(failure)
             raise
+
+    async def noted(self, name: str, observe: Callable[[], Awaitable[Json]]) -> Json:
+        """What there was to be seen when this was asked for first, however often it is asked again.
+
+        Args:
+            name: Its name within the job.
+            observe: Looks; only reads.
+        """
+        if self.journal is None:
+            return await observe()
+        async with self.doing("step", name=name) as deed:
+            if not deed.is_over:
+                seen = await observe()
+                await deed.departs()
+                await deed.ended(seen)
+            return deed.result
+
+    async def project_id(self) -> str | None:
+        """The project that was created under this, as far as that is known."""
+        if self.journal is None:
+            return None
+        created = await self.journal.effect(self.job_id, self._known_as("create"))
+        return None if created is None or created.result is None else created.result.get("id")
+
+    def job_has(self, project_id: str) -> JobChange:
+        """What its project changes about the job: where a job makes several, none of them is the job's."""
+        return NO_CHANGE if self.prefix else JobChange(project_id=project_id)
+
+    def _known_as(self, name: str) -> str:
+        known_as = f"{self.prefix}{name}"
+        return f"{known_as}/{self.attempt}" if self.attempt > 1 else known_as
 
 
 class Deed:

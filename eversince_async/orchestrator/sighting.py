@@ -77,31 +77,41 @@ class Baseline:
 
     Attributes:
         video: Where the video lay, without its signature; None when there was none.
+        video_expires_at: Until when it could be had there.
         updated_at: When the server had last changed the project.
         asked_at: When our request was answered, in loop time.
     """
 
     video: str | None
+    video_expires_at: datetime | None = None
     updated_at: datetime | None
     asked_at: float
 
     @classmethod
     def before(cls, project: Project, now: float) -> "Baseline":
         """The baseline of something asked of `project` just now."""
-        return cls(video=place(project.assembled_url), updated_at=project.updated_at, asked_at=now)
+        return cls(
+            video=place(project.assembled_url),
+            video_expires_at=project.assembled_url_expires_at,
+            updated_at=project.updated_at,
+            asked_at=now,
+        )
 
     def to_json(self) -> dict[str, str | None]:
         """What a journal keeps of it."""
-        updated_at = None if self.updated_at is None else self.updated_at.isoformat()
-        return {"video": self.video, "updated_at": updated_at}
+        return {
+            "video": self.video,
+            "video_expires_at": _text(self.video_expires_at),
+            "updated_at": _text(self.updated_at),
+        }
 
     @classmethod
     def from_json(cls, plain: Mapping[str, str | None], *, asked_at: float) -> "Baseline":
         """From what `to_json` gave, of something that was asked for at `asked_at`."""
-        updated_at = plain["updated_at"]
         return cls(
             video=plain["video"],
-            updated_at=None if updated_at is None else datetime.fromisoformat(updated_at),
+            video_expires_at=_instant(plain.get("video_expires_at")),
+            updated_at=_instant(plain["updated_at"]),
             asked_at=asked_at,
         )
 
@@ -113,6 +123,14 @@ class Baseline:
         if place(seen.assembled_url) != self.video:
             return True
         return None not in (self.updated_at, seen.updated_at) and seen.updated_at != self.updated_at
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def place(url: str | None) -> str | None:

@@ -25,7 +25,6 @@ from eversince_async.errors import (
     WaitTimedOut,
 )
 from eversince_async.governor import Lease, QuotaName, Taken
-from eversince_async.journal import JobChange
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models._base import UNSET, Response, Unset
 from eversince_async.models.content import Asset
@@ -115,7 +114,7 @@ class Steps:
             await deed.ended(
                 {"id": created.id, "status": created.status},
                 claim=created.id,
-                job=JobChange(project_id=created.id),
+                job=self.effects.job_has(created.id),
             )
             self.project_id = created.id
             self._saw(created.status)
@@ -252,7 +251,7 @@ class Steps:
             async with self._within(self._terms.timeouts.render, "the render"):
                 seen = await self._over(baseline, UnderWay("render", baseline.asked_at))
                 finished = await self._in_full_or_enough(seen, whole=whole)
-            if finished.assembled_url is None or await self._is_the_old_video(project, baseline, finished):
+            if finished.assembled_url is None or await self._is_the_old_video(baseline, finished):
                 raise RenderProducedNothing(
                     "the render ended without a video",
                     project_id=finished.id,
@@ -272,7 +271,7 @@ class Steps:
                 if has_video or project.status == ProjectStatus.RENDERING:
                     await deed.ended()
 
-    async def _is_the_old_video(self, before: Project, baseline: Baseline, after: Project) -> bool:
+    async def _is_the_old_video(self, baseline: Baseline, after: Project) -> bool:
         """Whether a render left nothing but the video that was there before it.
 
         A new one lies elsewhere, or at least expires later. Where that is not told, it is taken for new.
@@ -281,7 +280,7 @@ class Steps:
             return False
         if after.assembled_url_expires_at is None:
             after = await self.peek()
-        expiries = before.assembled_url_expires_at, after.assembled_url_expires_at
+        expiries = baseline.video_expires_at, after.assembled_url_expires_at
         return None not in expiries and expiries[0] == expiries[1]
 
     async def share(self, project_id: str, options: ShareOptions) -> Share:
@@ -404,8 +403,8 @@ class Steps:
         request = {"project_id": project.id, "quality": quality}
         before = Baseline.before(project, self._now())
         async with self.effects.doing("render", request, baseline=before.to_json()) as deed:
-            if deed.is_over:  # it was over before the project came to stand where it does
-                return attrs.evolve(before, asked_at=self._now())
+            if deed.is_over:  # an earlier run was told that it is taken
+                return Baseline.from_json(deed.entry_baseline, asked_at=self._now())
             baseline = before
             if deed.in_doubt_since is not None:
                 baseline = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
