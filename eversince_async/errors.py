@@ -26,7 +26,12 @@ EversinceError
 │  ├─ NotAllowedNow                       ├─ RenderProducedNothing
 │  ├─ WaitTimedOut (.handle; is a TimeoutError)
 │  └─ ClientClosed (.handle)
-├─ JournalError ── JournalLocked | SpecChanged | InDoubt
+├─ JournalError ── JournalLocked | InDoubt
+│  └─ SpecChanged ── PipelineChanged (.key .step)
+├─ PipelineError (.key .step)
+│  ├─ ApprovalPending (.question)         ├─ ApprovalExpired (.question)
+│  └─ NotStorable
+├─ EarlierFailure (.kind .problem)
 ├─ UploadRejected
 ├─ DownloadFailed
 └─ WebhookError ── SignatureMismatch | TimestampOutsideTolerance | MalformedEvent
@@ -532,11 +537,91 @@ class SpecChanged(JournalError):
     """The same key was used before with another brief, other options, or other code."""
 
 
+class PipelineChanged(SpecChanged):
+    """A pipeline does something else, under its old key, than an earlier run of it has done.
+
+    Attributes:
+        key: The key.
+        step: The step that is another one now.
+    """
+
+    def __init__(self, problem: str, *, key: str, step: str) -> None:
+        super().__init__(problem)
+        self.key = key
+        self.step = step
+
+
 class InDoubt(JournalError):
     """Whether a paid effect happened cannot be decided by looking; a person has to."""
 
 
 # -- Files ------------------------------------------------------------------------------------------------
+
+
+# -- Pipelines ------------------------------------------------------------------------------------------
+
+
+class PipelineError(EversinceError):
+    """A pipeline cannot go on.
+
+    Attributes:
+        problem: What is wrong and what to do.
+        key: The key it runs under.
+        step: The name of the step it is at; None where it is about no step.
+    """
+
+    def __init__(self, problem: str, *, key: str, step: str | None = None) -> None:
+        self.problem = redact(problem)
+        self.key = key
+        self.step = step
+
+    def __str__(self) -> str:
+        at = "" if self.step is None else f", step {self.step!r}"
+        return f"pipeline {self.key!r}{at}: {self.problem}"
+
+
+class ApprovalPending(PipelineError):
+    """It waits for an approval, and nobody waits for that here; `approve`, and run it again.
+
+    Attributes:
+        question: What it asks.
+    """
+
+    def __init__(self, question: str, *, key: str, step: str) -> None:
+        super().__init__(f"waits for an answer: {question}", key=key, step=step)
+        self.question = question
+
+
+class ApprovalExpired(PipelineError):
+    """Nobody has answered in time.
+
+    Attributes:
+        question: What it asked.
+    """
+
+    def __init__(self, question: str, *, key: str, step: str) -> None:
+        super().__init__(f"nobody has answered in time: {question}", key=key, step=step)
+        self.question = question
+
+
+class NotStorable(PipelineError):
+    """A result cannot be kept in the journal, or would not come back as what it was."""
+
+
+class EarlierFailure(EversinceError):
+    """What an earlier run has failed of, as the journal remembers it.
+
+    Attributes:
+        kind: The name of the error's class.
+        problem: What it said.
+    """
+
+    def __init__(self, kind: str, problem: str) -> None:
+        self.kind = kind
+        self.problem = redact(problem)
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.problem}"
 
 
 class UploadRejected(EversinceError):

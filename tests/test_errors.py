@@ -50,7 +50,13 @@ EversinceError
   JournalError
     JournalLocked
     SpecChanged
+      PipelineChanged
     InDoubt
+  PipelineError
+    ApprovalPending
+    ApprovalExpired
+    NotStorable
+  EarlierFailure
   UploadRejected
   DownloadFailed
   WebhookError
@@ -138,6 +144,12 @@ SAMPLES: dict[str, EversinceError] = {
     "JournalLocked": errors.JournalLocked("process 7 holds it"),
     "SpecChanged": errors.SpecChanged("mug-1 was used with another brief"),
     "InDoubt": errors.InDoubt("whether the render was started"),
+    "PipelineChanged": errors.PipelineChanged("step 2 is another", key="mug-1", step="produce"),
+    "PipelineError": errors.PipelineError("it has no more steps", key="mug-1"),
+    "ApprovalPending": errors.ApprovalPending("ship it?", key="mug-1", step="approval"),
+    "ApprovalExpired": errors.ApprovalExpired("ship it?", key="mug-1", step="approval"),
+    "NotStorable": errors.NotStorable("a socket cannot be stored", key="mug-1", step="post"),
+    "EarlierFailure": errors.EarlierFailure("KeyError", "'mug'"),
     "UploadRejected": errors.UploadRejected("mug.png", "is too large", status=403),
     "DownloadFailed": errors.DownloadFailed("mug.mp4", "the disk is full", status=None),
     "WebhookError": errors.WebhookError("no"),
@@ -286,6 +298,9 @@ def test_can_be_raised_and_caught(error: EversinceError) -> None:
             "ProjectFailed",
             "project proj_1, last seen running: it failed: the provider refused [request req_1]",
         ),
+        ("PipelineError", "pipeline 'mug-1': it has no more steps"),
+        ("ApprovalPending", "pipeline 'mug-1', step 'approval': waits for an answer: ship it?"),
+        ("EarlierFailure", "KeyError: 'mug'"),
         ("UploadRejected", "mug.png: is too large"),
         ("DownloadFailed", "mug.mp4: the disk is full"),
     ],

@@ -10,28 +10,12 @@ from typing import Any, Final, Literal
 import attrs
 
 from eversince_async.batch.item import BatchInput
-from eversince_async.errors import EversinceError, QuotaSpent
+from eversince_async.errors import QuotaSpent
 from eversince_async.models.account import CreditPackage
 from eversince_async.orchestrator.production import Production
 
 OutcomeStatus = Literal["succeeded", "failed", "cancelled", "paused"]
 """`paused`: not finished, and not failed either; the same batch with the same journal goes on with it."""
-
-
-class EarlierFailure(EversinceError):
-    """What an earlier run has failed of, as the journal remembers it.
-
-    Attributes:
-        kind: The name of the error's class.
-        problem: What it said.
-    """
-
-    def __init__(self, kind: str, problem: str) -> None:
-        self.kind = kind
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.problem}"
 
 
 @attrs.frozen(kw_only=True)

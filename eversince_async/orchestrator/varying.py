@@ -4,9 +4,11 @@ Whether it made one is seen in the list of variations, not in what it says. A ne
 active one, and a render renders the active one: so we ask for the switch, and look again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+
+import attrs
 
 from eversince_async.errors import NotAllowedNow
 from eversince_async.models.content import Variation
@@ -25,20 +27,38 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 async def vary(desk: Desk, steps: Steps, text: str, wishes: Wishes) -> Production:
-    """Have a variation made, render it, and deliver it as a production of its own."""
-    project = await steps.look()
-    if not project.is_settled:
-        project = await steps.settle()
-    before = place(project.assembled_url)
+    """Have a variation made, render it, and deliver it as a production of its own.
+
+    Without a render it has no video, unless the agent has rendered it by itself: the one that is there is
+    another variation's.
+    """
+    project = await at_rest(steps)
+    before = await steps.effects.noted("video before", video_of(project))
     async with steps.slot():
         project, made = await new_variation(desk, steps, project, text)
         project, made = await activated(desk, steps, project, made)
         if place(project.assembled_url) in {None, before}:  # the agent has not rendered it by itself
             if wishes.render is None:
-                wishes = Wishes(render=None)  # the video that is there is another variation's
+                project = attrs.evolve(project, assembled_url=None, assembled_url_expires_at=None)
             else:
                 project = await rendered(steps, project, wishes.render)
+    await steps.saw_render(project)
     return await delivered(desk, steps, project, wishes, variation=made)
+
+
+async def at_rest(steps: Steps) -> Project:
+    """The project once nothing is at work on it."""
+    project = await steps.look()
+    return project if project.is_settled else await steps.settle()
+
+
+def video_of(project: Project) -> Callable[[], Awaitable[str | None]]:
+    """Says where a project's video lies, to be noted before another is made."""
+
+    async def video() -> str | None:
+        return place(project.assembled_url)
+
+    return video
 
 
 async def new_variation(desk: Desk, steps: Steps, project: Project, text: str) -> tuple[Project, Variation]:
@@ -47,21 +67,47 @@ async def new_variation(desk: Desk, steps: Steps, project: Project, text: str) -
     Raises:
         NotAllowedNow: The agent did neither; its answer is in the error.
     """
-    before = await desk.api.content.variations(project.id)
-    known = {variation.id for variation in before}
-    project = await steps.message(project, text)
-    after = await desk.api.content.variations(project.id)
-    fresh = [variation for variation in after if variation.id not in known]
-    if fresh:
-        return project, _newest(fresh)
-    active, other = _active(after), _active(before)
-    if active is not None and other is not None and active.id != other.id:
-        return project, active
-    raise NotAllowedNow(
-        f"the agent made no variation; it says: {project.agent_message or 'nothing'}",
-        project_id=project.id,
-        status=project.status,
-    )
+
+    async def standing() -> dict[str, Any]:
+        there = await desk.api.content.variations(project.id)
+        active = _active(there)
+        return {"known": [each.id for each in there], "active": None if active is None else active.id}
+
+    before = await steps.effects.noted("variations before", standing)
+    answered = await steps.message(project, text)
+
+    there = list[Variation]()
+
+    async def made() -> str:
+        there.extend(await desk.api.content.variations(project.id))
+        fresh = [each for each in there if each.id not in before["known"]]
+        if fresh:
+            return _newest(fresh).id
+        active = _active(there)
+        if active is None or before["active"] in {None, active.id}:
+            raise NotAllowedNow(
+                f"the agent made no variation; it says: {answered.agent_message or 'nothing'}",
+                project_id=project.id,
+                status=answered.status,
+            )
+        return active.id
+
+    made_id = await steps.effects.noted("variation made", made)
+    return answered, the_variation(there or await desk.api.content.variations(project.id), made_id, answered)
+
+
+def the_variation(there: Sequence[Variation], variation_id: str, project: Project) -> Variation:
+    """One of a project's variations, by its id.
+
+    Raises:
+        NotAllowedNow: It is not there any more.
+    """
+    found = next((each for each in there if each.id == variation_id), None)
+    if found is None:
+        raise NotAllowedNow(
+            f"there is no variation {variation_id} any more", project_id=project.id, status=project.status
+        )
+    return found
 
 
 async def activated(
@@ -74,7 +120,7 @@ async def activated(
     """
     if wanted.is_active:
         return project, wanted
-    project = await steps.message(project, SWITCH.format(id=wanted.id))
+    project = await steps.message(project, SWITCH.format(id=wanted.id), name="switch")
     active = _active(await desk.api.content.variations(project.id))
     if active is None or active.id != wanted.id:
         raise NotAllowedNow(
