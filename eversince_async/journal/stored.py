@@ -2,12 +2,13 @@
 
 Two rules, for two uses:
 
-- `sendable`, for what may have to be sent again (specs and requests). Ids of uploads stay, and so do URLs
-  whose query is part of the address (`watch?v=…`). A query that looks like a signature or a credential is
-  not stored: it would be expired by then, and whoever has it has access. `is_complete` tells whether
-  something is missing; then only the one who gave it can send it again.
-- `observed`, for what came back (baselines, results, errors). No URL keeps its query: videos are recognised
-  by their path, and a fresh signature is one GET away.
+- `sendable`, for what may have to be sent, or given to somebody, again: specs, requests, and the results of
+  jobs and of a pipeline's steps. Ids of uploads stay, and so do URLs whose query is part of the address
+  (`watch?v=…`). A query that looks like a signature or a credential is not stored: it would be expired by
+  then, and whoever has it has access. `is_complete` tells whether something is missing; then only the one
+  who gave it can send it again.
+- `observed`, for what the server told (baselines, other results, errors). No URL keeps its query: videos are
+  recognised by their path, and a fresh signature is one GET away.
 
 API keys, credentials inside URLs, and fields that are secrets by their name are stored by neither.
 """

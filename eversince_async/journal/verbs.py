@@ -88,8 +88,10 @@ def change(rows: Rows, run: Run, job_id: str, changes: JobChange) -> Job:
 
 def _changed(rows: Rows, run: Run, job: Job, changes: JobChange) -> Job:
     values = dict(changes.values())
-    for name in values.keys() & {"result", "error"}:
-        values[name] = observed(values[name])
+    if "result" in values:  # whoever asks for it again gets it from here
+        values["result"] = sendable(values["result"])
+    if "error" in values:
+        values["error"] = observed(values["error"])
     project_id = values.get("project_id")
     if project_id is not None:
         holder = rows.job_of_project(project_id)
@@ -268,7 +270,7 @@ def settle(
     ended = attrs.evolve(
         current,
         state=state,
-        result=observed(result),
+        result=_kept(current, result),
         claim=claimed if state != "refused" else None,
         done_at=None if state == "in_doubt" else run.now,
     )
@@ -302,12 +304,18 @@ def answer(rows: Rows, run: Run, job_id: str, name: str, value: Json) -> Effect:
         raise JournalError(f"{job_id!r} does not ask for approval of {name!r}{hint}")
     if not question.is_open:
         raise JournalError(
-            f"{_named(question)} was answered at {question.done_at:%Y-%m-%d %H:%M} UTC already"
+            f"{_named(question)} {'expired' if question.state == 'refused' else 'was answered'} "
+            f"at {question.done_at:%Y-%m-%d %H:%M} UTC already"
         )
-    answered = attrs.evolve(question, state="done", result=observed(value), done_at=run.now)
+    answered = attrs.evolve(question, state="done", result=_kept(question, value), done_at=run.now)
     rows.save_effect(answered)
     rows.save_job(attrs.evolve(job, not_before=None, updated_at=run.now))
     return answered
+
+
+def _kept(effect: Effect, result: Json) -> Json:
+    """What is stored of a result: what a pipeline is given again keeps what is no secret in it."""
+    return sendable(result) if effect.kind in {"step", "approval"} else observed(result)
 
 
 def _current(rows: Rows, effect: Effect) -> Effect:
