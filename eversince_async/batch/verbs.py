@@ -1,15 +1,15 @@
 """`eversince.batch`, as users call it."""
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Iterable
 from typing import Unpack
 
-from eversince_async.batch.batch import Batch, BatchOrder
+from eversince_async.batch.batch import Batch
 from eversince_async.batch.item import BatchInput, Intake
+from eversince_async.batch.order import BatchOrder, Listener
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Journal
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.order import ShareOptions, Terms, Timeouts, wishes_of
 from eversince_async.resources._brief import BriefOptions
 
@@ -32,7 +32,7 @@ class Batching:
         concurrency: int | None = None,
         retry_failed: bool = False,
         max_credits: float | None = None,
-        on_event: Callable[[str, Event], object] | None = None,
+        on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
         **options: Unpack[BriefOptions],
     ) -> Batch:

@@ -111,6 +111,16 @@ async def test_draining_finishes_what_has_begun_and_begins_nothing(emulator, eve
     assert "drained" in str(batch.report.paused)
 
 
+async def test_draining_at_once_begins_nothing_at_all(emulator, eversince):
+    async with eversince.batch([f"Film {n}" for n in range(3)]) as batch:
+        await asyncio.sleep(0)
+        batch.drain()
+        outcomes = [outcome async for outcome in batch]
+
+    assert {"paused"} == {outcome.status for outcome in outcomes}
+    assert (0, 0, 0) == made(emulator)
+
+
 async def test_what_was_left_is_taken_up_again(emulator, eversince, tmp_path):
     items = [f"Film {n}" for n in range(8)]
     async with eversince.batch(items, journal=tmp_path / "campaign.db"):

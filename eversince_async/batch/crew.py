@@ -1,0 +1,153 @@
+"""The items at work: at most so many at a time, and none any more once the batch is stopped."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from eversince_async import clock
+from eversince_async.batch.item import Item
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.steps import Steps
+
+AHEAD: Final = 5
+"""Items beyond the account's slots that are at work by default: some share or download meanwhile."""
+
+UNLIMITED: Final = 100
+"""Items at work by default when the account has no limit of active projects."""
+
+ELSEWHERE: Final = 5.0
+"""Seconds between looks into the journal at an item that another process works on."""
+
+
+class WorkedElsewhere(Exception):
+    """Another process works on this item now."""
+
+
+@attrs.define(eq=False)
+class Work:
+    """An item at work.
+
+    Attributes:
+        item: The item.
+        began_at: When it was begun, by this run.
+        task: What works on it.
+        steps: How far its production has come; None before it begins.
+        has_begun: Whether its task runs: one that is cancelled before never does anything.
+        is_dropped: Whether it is let go because the batch stops, before anything was asked of the server.
+    """
+
+    item: Item
+    began_at: datetime
+    task: "asyncio.Task[None] | None" = None
+    steps: Steps | None = None
+    has_begun: bool = False
+    is_dropped: bool = False
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since its project was begun; None if that was not in this run."""
+        begun_at = None if self.steps is None else self.steps.begun_at
+        return None if begun_at is None else now() - begun_at
+
+    @property
+    def may_be_dropped(self) -> bool:
+        """Whether nothing has been asked of the server for it yet."""
+        return self.steps is None or (self.steps.begun_at is None and self.steps.project_id is None)
+
+
+class Crew:
+    """Items at work, each in a task of its own.
+
+    Args:
+        places: How many at a time.
+        do: Brings one to its end; raises `WorkedElsewhere` if it is not ours to.
+
+    Attributes:
+        places: How many at a time.
+        works: Those at work.
+        is_stopped: Whether nothing is begun any more.
+    """
+
+    def __init__(self, places: int, do: Callable[[Work], Coroutine[Any, Any, None]]) -> None:
+        self.places = places
+        self.works: set[Work] = set()
+        self.is_stopped = False
+        self._do = do
+        self._elsewhere: list[Item] = []
+        self._room = asyncio.Event()  # set when there may be some, or none is needed any more
+
+    async def begin(self, item: Item) -> None:
+        """Begin an item when there is room; nothing, if the batch is stopped before."""
+        while len(self.works) >= self.places and not self.is_stopped:
+            self._room.clear()
+            await self._room.wait()
+        if self.is_stopped:
+            return
+        work = Work(item, clock.now())
+        self.works.add(work)
+        work.task = asyncio.create_task(self._worked(work), name=f"eversince item {item.key}")
+
+    async def _worked(self, work: Work) -> None:
+        work.has_begun = True
+        try:
+            await self._do(work)
+        except WorkedElsewhere:
+            self._elsewhere.append(work.item)
+        finally:
+            self.works.discard(work)
+            self._room.set()
+
+    async def finish(self) -> None:
+        """Wait for what is at work, here and in other processes."""
+        while self.works or (self._elsewhere and not self.is_stopped):
+            looked_at, again = now(), list[Item]()
+            again, self._elsewhere = self._elsewhere, again
+            for item in again:
+                await self.begin(item)
+            if tasks := self._tasks():
+                await asyncio.wait(tasks, timeout=ELSEWHERE)
+            if self._elsewhere:
+                await asyncio.sleep(max(0.0, looked_at + ELSEWHERE - now()))
+
+    def close(self) -> None:
+        """Begin nothing any more."""
+        self.is_stopped = True
+        self._room.set()
+
+    def stop(self) -> None:
+        """Begin nothing any more, and let go of what has asked nothing of the server."""
+        self.close()
+        current = asyncio.current_task()
+        for work in self.works:
+            if work.may_be_dropped and work.task is not None and work.task is not current:
+                work.is_dropped = True
+                if work.has_begun:
+                    work.task.cancel()
+
+    async def leave(self) -> None:
+        """Cancel what is at work, and wait until it has let go of everything."""
+        self.is_stopped = True
+        for work in self.works:
+            work.is_dropped = False
+        await ended(self._tasks())
+        self.works.clear()  # a task that was cancelled before it began has not done so itself
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [work.task for work in self.works if work.task is not None]
+
+
+async def ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def usual_places(desk: Desk) -> int:
+    """How many items are at work at a time, if nobody says otherwise."""
+    slots = desk.governor.limits.active_projects
+    return UNLIMITED if slots is None else slots + AHEAD

@@ -1,0 +1,130 @@
+"""One item to its end, whatever that is: under its job, if there is a journal."""
+
+import asyncio
+
+import attrs
+
+from eversince_async.batch.crew import Work, WorkedElsewhere
+from eversince_async.batch.failures import another_try, status_after, stops_all, told
+from eversince_async.batch.item import Item
+from eversince_async.batch.making import make
+from eversince_async.batch.order import BatchOrder
+from eversince_async.batch.outcome import Outcome
+from eversince_async.batch.pausing import Pause
+from eversince_async.batch.shares import SharesInDoubt
+from eversince_async.batch.stages import ENDS, WORKING
+from eversince_async.batch.telling import kept, told_earlier, told_now
+from eversince_async.errors import InDoubt, JournalError, JournalLocked, SpecChanged
+from eversince_async.journal import Job, JobChange, Journal
+from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.events import Event
+from eversince_async.orchestrator.steps import Steps
+
+
+class Maker:
+    """Brings items to their ends.
+
+    Args:
+        desk: What to work with.
+        order: What the batch is asked for.
+        pause: Told of what concerns all items.
+        doubts: The shares that an earlier run has left in doubt.
+    """
+
+    def __init__(self, desk: Desk, order: BatchOrder, pause: Pause, doubts: SharesInDoubt) -> None:
+        self._desk = desk
+        self._order = order
+        self._journal = order.journal
+        self._pause = pause
+        self._doubts = doubts
+
+    async def outcome(self, work: Work) -> Outcome:
+        """Bring one item to its end.
+
+        Raises:
+            WorkedElsewhere: Another process works on it.
+            JournalError: The journal fails; nothing can be done any more.
+        """
+        item, job = work.item, None
+        if item.problem is not None:
+            return told_now(work, "failed", error=item.problem)
+        if work.is_dropped:
+            return told_now(work, "paused")
+        try:
+            if self._journal is not None:
+                job = await self._leased(self._journal, item)
+                if job.stage in ENDS:
+                    return told_earlier(work, job)
+            return await self._made(work, job)
+        except SpecChanged as failure:
+            return told_now(work, "failed", error=failure)
+        except asyncio.CancelledError:
+            if self._journal is not None and job is not None:
+                await asyncio.shield(self._journal.release(job.id))
+            if work.is_dropped:
+                return told_now(work, "paused", job=job)
+            raise
+
+    async def _leased(self, journal: Journal, item: Item) -> Job:
+        """The item's job, ours alone if there is something to do.
+
+        Raises:
+            SpecChanged: Its key was used for something else.
+            WorkedElsewhere: Somebody else works on it.
+        """
+        await self._doubts.settled(item.key)
+        job = await journal.put(item.key, item.spec, stage=WORKING)
+        if job.stage in ENDS and not (self._order.retry_failed and job.stage == "failed"):
+            return job
+        try:
+            job = await journal.acquire(job.id)
+        except JournalLocked:
+            raise WorkedElsewhere from None
+        if job.stage == "failed" and self._order.retry_failed:
+            return await journal.change(job.id, another_try(job))
+        return job
+
+    async def _made(self, work: Work, job: Job | None) -> Outcome:
+        def began(steps: Steps) -> None:
+            work.steps = steps
+
+        def emit(event: Event) -> None:
+            if self._order.on_event is not None:
+                self._order.on_event(work.item.key, event)
+
+        try:
+            production = await make(
+                self._desk,
+                work.item,
+                self._order.terms,
+                job=job,
+                journal=self._journal,
+                emit=emit,
+                began=began,
+            )
+        except JournalLocked:
+            raise WorkedElsewhere from None
+        except JournalError as failure:
+            if not isinstance(failure, InDoubt):
+                raise
+            return await self._not_made(work, job, failure)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is this item's alone
+            return await self._not_made(work, job, failure)
+        await self._ends(job, JobChange(stage="succeeded", result=kept(production), error=None))
+        self._pause.watch_credits()
+        return told_now(work, "succeeded", job=job, production=production)
+
+    async def _not_made(self, work: Work, job: Job | None, failure: Exception) -> Outcome:
+        status = status_after(failure)
+        stage = WORKING if status == "paused" else status
+        await self._ends(job, JobChange(stage=stage, error=told(failure)))
+        if stops_all(failure):
+            self._pause.begins(str(failure), failure)
+        return told_now(work, status, job=job, error=failure)
+
+    async def _ends(self, job: Job | None, change: JobChange) -> None:
+        if self._journal is not None and job is not None:
+            try:
+                await self._journal.change(job.id, attrs.evolve(change, release=True))
+            except JournalLocked:
+                raise WorkedElsewhere from None
