@@ -26,6 +26,7 @@ from eversince_async.journal.records import (
     Job,
     JobChange,
     Json,
+    ShareUnderWay,
     SpentKind,
 )
 from eversince_async.journal.sqlite import SqliteJournal
@@ -41,6 +42,7 @@ __all__ = [
     "Journal",
     "Json",
     "MemoryJournal",
+    "ShareUnderWay",
     "SpentKind",
     "SqliteJournal",
 ]

@@ -123,6 +123,11 @@ class SqliteRows:
         """All effects of a job."""
         return list(map(_effect, self._rows(f"{_EFFECTS} WHERE job_id = ? ORDER BY seq", job_id)))
 
+    def open_share(self) -> Effect | None:
+        """The share that is under way."""
+        found = self._rows(f"{_EFFECTS} WHERE kind = 'share' AND state = 'intent' LIMIT 1")
+        return _first(map(_effect, found))
+
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect."""
         return (

@@ -77,6 +77,11 @@ class MemoryRows:
         """All effects of a job."""
         return list(self._effects.get(job_id, {}).values())
 
+    def open_share(self) -> Effect | None:
+        """The share that is under way."""
+        of_all = (effect for effects in self._effects.values() for effect in effects.values())
+        return next((each for each in of_all if each.kind == "share" and each.state == "intent"), None)
+
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect."""
         return len(self._effects[job_id])

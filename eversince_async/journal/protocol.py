@@ -146,6 +146,7 @@ class Journal(Protocol):
             lease: Seconds the lease lives on at least: longer than the request may take.
 
         Raises:
+            ShareUnderWay: It is a share, and another one is not yet known to be made or not.
             JournalLocked: The lease is not ours.
             JournalError: There is an effect of this name.
         """
@@ -167,6 +168,7 @@ class Journal(Protocol):
             lease: As for `intent`.
 
         Raises:
+            ShareUnderWay: As for `intent`.
             JournalLocked: The lease is not ours.
             JournalError: It happened, or somebody took it up meanwhile.
         """

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 import attrs
 
+from eversince_async.errors import JournalLocked
 from eversince_async.models._unset import UNSET, Unset
 
 Json = Any
@@ -101,6 +102,18 @@ class JobChange:
 
 
 NO_CHANGE: Final = JobChange()
+
+
+class ShareUnderWay(JournalLocked):
+    """Another share is under way, or in doubt: until that is known, no other may be made.
+
+    Attributes:
+        effect: The other one.
+    """
+
+    def __init__(self, effect: "Effect") -> None:
+        super().__init__(f"the share of {effect.job_id!r} has to be known before another one is made")
+        self.effect = effect
 
 
 @attrs.frozen(kw_only=True)

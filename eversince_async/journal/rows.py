@@ -49,6 +49,9 @@ class Rows(Protocol):
     def effects(self, job_id: str) -> list[Effect]:
         """All effects of a job, by `seq`."""
 
+    def open_share(self) -> Effect | None:
+        """The share that is under way; there is one at a time, at most."""
+
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect; 0 before the first."""
 

@@ -22,6 +22,7 @@ from eversince_async.journal.records import (
     Job,
     JobChange,
     Json,
+    ShareUnderWay,
 )
 from eversince_async.journal.rows import HasDied, Rows
 from eversince_async.journal.stored import claimable, digest, observed, sendable
@@ -201,6 +202,7 @@ def intent(
     job = _prolonged(run, _ours(rows, run, job_id), lease)
     if rows.effect(job_id, name) is not None:
         raise JournalError(f"{job_id!r} has an effect named {name!r} already; try that one again")
+    _need_turn(rows, kind, job_id, name)
     effect = Effect(
         job_id=job_id,
         seq=rows.last_seq(job_id) + 1,
@@ -225,6 +227,7 @@ def intent_again(
     current = _current(rows, effect)
     if current.state not in AGAIN:
         raise JournalError(f"{_named(current)} is {current.state}; it must not be done again")
+    _need_turn(rows, current.kind, current.job_id, current.name)
     values: dict[str, Any] = {}
     if request is not UNSET:
         values["request"] = sendable(request)
@@ -244,6 +247,16 @@ def intent_again(
     rows.save_effect(again)
     rows.save_job(job)
     return again
+
+
+def _need_turn(rows: Rows, kind: EffectKind, job_id: str, name: str) -> None:
+    """Refuse a share while another one is open.
+
+    The server's list of shares names no project: of two that are in doubt nobody could tell which is whose.
+    """
+    other = rows.open_share() if kind == "share" else None
+    if other is not None and (other.job_id, other.name) != (job_id, name):
+        raise ShareUnderWay(other)
 
 
 def settle(

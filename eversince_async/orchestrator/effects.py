@@ -160,6 +160,17 @@ class Deed:
             age = max(timedelta(), clock.now() - entry.intent_at)
             self.in_doubt_since = now() - age.total_seconds()
 
+    @classmethod
+    def of(cls, journal: Journal, entry: Effect) -> "Deed":
+        """One that stands in a journal, of a job that is ours."""
+        effects = Effects(journal=journal, job_id=entry.job_id)
+        return cls(effects, entry.kind, entry.name, entry.request, entry.baseline, entry)
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where it is written down."""
+        return self._effects.journal
+
     @property
     def is_over(self) -> bool:
         """Whether it has happened: `result` says what came of it."""
@@ -238,7 +249,6 @@ class Deed:
         journal = self._effects.journal
         if journal is None:
             return
-        self._departures += 1
         if self.entry is None:
             self.entry = await journal.intent(
                 self._effects.job_id,
@@ -252,6 +262,7 @@ class Deed:
             self.entry = await journal.intent_again(
                 self.entry, request=self.request, baseline=self.baseline, lease=LEASE
             )
+        self._departures += 1
 
     async def ended(
         self, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
@@ -281,6 +292,11 @@ class Deed:
         if self._effects.journal is not None and self.entry is not None and self.entry.is_open:
             self.entry = await self._effects.journal.refused(self.entry)
             self.in_doubt_since = None
+
+    async def cannot_be_told(self) -> None:
+        """Write down that looking does not tell what became of it."""
+        if self._effects.journal is not None and self.entry is not None:
+            self.entry = await self._effects.journal.in_doubt(self.entry)
 
     async def belongs_to_another(self, what: str) -> bool:
         """Whether something on the server is known to be another effect's."""

@@ -1,7 +1,8 @@
 """Making a public link once.
 
 The list of shares does not say which project a share is of. So an account makes one at a time, and knows
-which it has made: then a new one that nobody knows of is the one that is in doubt.
+which it has made: then a new one that nobody knows of is the one that is in doubt. Processes that share a
+journal take turns by it: there, too, no second share is begun before the first is known to be made or not.
 """
 
 import asyncio
@@ -14,8 +15,9 @@ from typing import Final
 
 from eversince_async import clock
 from eversince_async._wire.endpoints import SHARE
-from eversince_async.errors import OutcomeUnknown
+from eversince_async.errors import JournalLocked, OutcomeUnknown
 from eversince_async.governor import Governor
+from eversince_async.journal import Effect, Journal, ShareUnderWay
 from eversince_async.limits import PAGE_SHARES
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import SharedVideo
@@ -28,6 +30,9 @@ from eversince_async.orchestrator.order import ShareOptions
 SKEW: Final = timedelta(seconds=60)
 """How far the server's clock may be behind ours."""
 
+ELSEWHERE: Final = 1.0
+"""Seconds between looks at a share that is under way elsewhere."""
+
 KNOWN: Final = 500
 """Shares that are remembered; only those of the last minutes matter."""
 
@@ -39,25 +44,60 @@ async def shared_once(desk: Desk, project_id: str, options: ShareOptions, deed: 
         OutcomeUnknown: It stayed in doubt, or several new shares may be it.
         EversinceError: As `output.share`.
     """
-    made = _made_of(desk.governor)
-    async with made.one_at_a_time:
-        share = None
-        if deed.in_doubt_since is not None:
-            share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
-        if share is None:
-            began = clock.now()
+    while True:
+        try:
+            async with _made_of(desk.governor).one_at_a_time:
+                return await _shared(desk, project_id, options, deed)
+        except ShareUnderWay as other:
+            effect = other.effect
+        assert deed.journal is not None, "it is the journal's objection"
+        await _wait_for(desk, deed.journal, effect)
 
-            def send() -> Awaitable[Share]:
-                return deed.send(
-                    desk,
-                    lambda api: api.output.share(
-                        project_id, title=options.title, description=options.description
-                    ),
-                )
 
-            share = await once(desk, send, partial(_new_share, desk, options, deed, began))
-        await _made(made, deed, share)
+async def _shared(desk: Desk, project_id: str, options: ShareOptions, deed: Deed) -> Share:
+    share = None
+    if deed.in_doubt_since is not None:
+        share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
+    if share is None:
+        began = clock.now()
+
+        def send() -> Awaitable[Share]:
+            return deed.send(
+                desk,
+                lambda api: api.output.share(
+                    project_id, title=options.title, description=options.description
+                ),
+            )
+
+        share = await once(desk, send, partial(_new_share, desk, options, deed, began))
+    await _made(desk, deed, share)
     return share
+
+
+async def _wait_for(desk: Desk, journal: Journal, effect: Effect) -> None:
+    """Wait a little for another share, or find out what became of it if whoever made it has died."""
+    try:
+        await settle_share(desk, journal, effect)
+    except JournalLocked:
+        await asyncio.sleep(ELSEWHERE)
+
+
+async def settle_share(desk: Desk, journal: Journal, effect: Effect) -> None:
+    """Find out what became of a share in doubt that nobody works on.
+
+    That has to be done before any other is made, because the list of shares names no project.
+
+    Raises:
+        JournalLocked: Somebody works on its job, and will find out.
+    """
+    job = await journal.acquire(effect.job_id)
+    try:
+        async with _made_of(desk.governor).one_at_a_time:
+            entry = await journal.effect(effect.job_id, effect.name)
+            if entry is not None and entry.state == "intent":
+                await _settled(desk, Deed.of(journal, entry))
+    finally:
+        await asyncio.shield(journal.release(job.id))
 
 
 async def found_share(desk: Desk, options: ShareOptions, deed: Deed) -> bool:
@@ -66,16 +106,28 @@ async def found_share(desk: Desk, options: ShareOptions, deed: Deed) -> bool:
     Raises:
         OutcomeUnknown: Several new shares may be it.
     """
-    made = _made_of(desk.governor)
-    async with made.one_at_a_time:
+    async with _made_of(desk.governor).one_at_a_time:
         share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
         if share is not None:
-            await _made(made, deed, share)
+            await _made(desk, deed, share)
     return share is not None
 
 
-async def _made(made: "_Made", deed: Deed, share: Share) -> None:
-    made.add(share.share_url)
+async def _settled(desk: Desk, deed: Deed) -> None:
+    options = ShareOptions(**{k: v for k, v in deed.request.items() if k != "project_id"})
+    try:
+        share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
+    except OutcomeUnknown:
+        await deed.cannot_be_told()  # or all others would wait until a person has looked
+        return
+    if share is None:
+        await deed.did_not_happen()
+    else:
+        await _made(desk, deed, share)
+
+
+async def _made(desk: Desk, deed: Deed, share: Share) -> None:
+    _made_of(desk.governor).add(share.share_url)
     kept = {"share_url": share.share_url, "video_url": share.video_url}
     await deed.ended(kept, claim=share.share_url)
 

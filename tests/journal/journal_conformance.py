@@ -10,7 +10,7 @@ import pytest
 
 from eversince_async.clock import now
 from eversince_async.errors import ConfigurationError, JournalError, JournalLocked, SpecChanged
-from eversince_async.journal import Effect, Job, JobChange, Journal
+from eversince_async.journal import Effect, Job, JobChange, Journal, ShareUnderWay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -423,6 +423,25 @@ class JournalConformance:
 
         assert await journal.claim(mug, "https://eversince.ai/s?v=1")
         assert await journal.claim(cup, "https://eversince.ai/s?v=2")
+
+    async def test_one_share_at_a_time_is_under_way(self, journal, other):
+        """Over all processes: of two in doubt nobody could tell which is whose."""
+        await leased(journal, "mug")
+        await leased(other, "cup")
+        first = await journal.intent("mug", "share", {"title": "Mug"})
+
+        with pytest.raises(ShareUnderWay) as caught:
+            await other.intent("cup", "share", {"title": "Cup"})
+        assert first == caught.value.effect
+        assert await other.effect("cup", "share") is None
+
+        again = await journal.intent_again(first)  # the same one may be tried again
+        await journal.refused(again)
+        second = await other.intent("cup", "share", {"title": "Cup"})
+        with pytest.raises(ShareUnderWay):
+            await journal.intent_again(again)
+        await other.in_doubt(second)  # it is for a person to find out: nobody waits for that
+        await journal.intent_again(again)
 
     # -- Approvals --------------------------------------------------------------------------------------
 
