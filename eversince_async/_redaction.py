@@ -4,8 +4,12 @@ Three things are secret: API keys, the query strings of presigned URLs (the sign
 and webhook signing secrets. Everything textual that leaves the library goes through `redact` first.
 """
 
+import json
 import re
+import threading
+import weakref
 from typing import Final
+from urllib.parse import quote
 
 _API_KEY: Final = re.compile(r"es_live_[\w-]+")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[^\s,;\"']+")
@@ -15,17 +19,20 @@ _URL_TAIL: Final = re.compile(r"(\w+://[^\s\"'<>?#]*)[?#][^\s\"'<>]*")
 HIDDEN: Final = "…"
 """What stands where a secret stood."""
 
+SHORTEST: Final = 8
+"""Characters. Anything shorter guards nothing, and may well be part of an honest word."""
 
-def redact(text: str, *secrets: str) -> str:
-    """Return `text` without API keys, credentials, or the query string of any URL.
+
+def redact(text: str) -> str:
+    """Return `text` without API keys, credentials, secrets that are kept, or the query string of any URL.
 
     Args:
         text: Anything about to be shown.
-        secrets: Further exact strings to hide, such as a key of an unusual form.
     """
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, HIDDEN)
+    for kept in _kept:
+        if kept.owners:
+            for spelling in kept.spellings:
+                text = text.replace(spelling, HIDDEN)
     if "es_live_" in text:
         text = _API_KEY.sub("es_live_" + HIDDEN, text)
     if "://" in text:
@@ -37,3 +44,56 @@ def excerpt(text: str, length: int = 200) -> str:
     """The redacted beginning of a text on one line, for error messages."""
     flat = " ".join(redact(text).split())
     return flat if len(flat) <= length else flat[: length - 1] + HIDDEN
+
+
+# -- Secrets that cannot be told by their looks ------------------------------------------------------------
+
+_adding: Final = threading.Lock()  # clients are made in any thread
+_kept: tuple["_Kept", ...] = ()  # the longest first; replaced as a whole, so any thread may read
+
+
+class _Kept:
+    """A secret, and those who have it: it is forgotten with the last of them."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        self.spellings = sorted(_spellings(secret), key=len, reverse=True)
+        self.owners: weakref.WeakSet[object] = weakref.WeakSet()
+
+
+def keep_secret(secret: str, owner: object) -> None:
+    """Hide a secret in every text of this process for as long as its owner lives.
+
+    Texts that a server made up are shown far from where the secret is known, so all of them are searched.
+    A key in the usual form needs no keeping: it is known by its looks.
+
+    Args:
+        secret: The exact text; one that is too short to be a secret is not kept.
+        owner: Whoever has it.
+    """
+    global _kept
+    if len(secret) < SHORTEST or _API_KEY.fullmatch(secret):
+        return
+    with _adding:
+        kept = next((kept for kept in _kept if kept.secret == secret), None) or _Kept(secret)
+        kept.owners.add(owner)
+        others = (other for other in _kept if other.owners and other is not kept)
+        _kept = tuple(sorted((*others, kept), key=lambda each: len(each.secret), reverse=True))
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as it stands in plain text, in JSON of several tastes, in HTML and in URLs."""
+    from html import escape  # brings a dictionary of entities along, for what hardly any key needs
+
+    in_json = json.dumps(secret)[1:-1]
+    for_html = re.sub(r"[<>&']", lambda sign: f"\\u{ord(sign[0]):04x}", in_json)
+    escaped = (in_json, for_html)
+    return {
+        secret,
+        *escaped,
+        *(text.replace("/", "\\/") for text in escaped),
+        escape(secret),
+        escape(secret, quote=False),
+        quote(secret),
+        quote(secret, safe=""),
+    }

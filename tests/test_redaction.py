@@ -1,5 +1,6 @@
 """Secrets come out nowhere: the rules, and a whole production searched for them."""
 
+import gc
 import logging
 import pickle
 import traceback
@@ -14,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eversince_async import Eversince, EversinceError, RetryPolicy
-from eversince_async._redaction import HIDDEN, excerpt, redact
+from eversince_async import Eversince, EversinceError, RetryPolicy, WebhookReceiver
+from eversince_async._redaction import HIDDEN, excerpt, keep_secret, redact
 from eversince_async.emulator import Emulator, ErrorAnswer, Fault, Faults, NotJson, Reset, Truncated
 
 # -- The rules --------------------------------------------------------------------------------------------
@@ -45,8 +46,57 @@ def test_shown(text: str, shown: str) -> None:
     assert shown == redact(text)
 
 
-def test_further_secrets_are_hidden() -> None:
-    assert "… and … again" == redact("odd-key and odd-key again", "odd-key", "")
+class Owner:
+    """Whoever has a secret."""
+
+
+ODD = "9f3a/71<b+c0ffee"
+"""A key in a form that no rule knows."""
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ODD,
+        "9f3a\\/71<b+c0ffee",  # in JSON, as some write it
+        "9f3a/71\\u003cb+c0ffee",  # likewise
+        "9f3a/71&lt;b+c0ffee",  # in HTML
+        "9f3a%2F71%3Cb%2Bc0ffee",  # in a URL
+    ],
+)
+def test_a_secret_of_any_form_is_hidden_in_every_spelling(shown: str) -> None:
+    owner = Owner()
+    keep_secret(ODD, owner)
+
+    assert "no key …, really" == redact(f"no key {shown}, really")
+
+
+def test_a_secret_is_kept_for_as_long_as_one_who_has_it() -> None:
+    first, second = Owner(), Owner()
+    keep_secret(ODD, first)
+    keep_secret(ODD, second)
+    del first
+    assert HIDDEN == redact(ODD)
+
+    del second
+    gc.collect()
+    assert ODD == redact(ODD)
+
+
+def test_what_is_too_short_to_be_a_secret_defaces_no_text() -> None:
+    owner = Owner()
+    keep_secret("", owner)
+    keep_secret("test", owner)
+
+    assert "a test" == redact("a test")
+
+
+def test_of_two_secrets_the_longer_is_hidden_whole() -> None:
+    owner = Owner()
+    keep_secret("abcdefgh", owner)
+    keep_secret("abcdefgh-and-more", owner)
+
+    assert HIDDEN == redact("abcdefgh-and-more")
 
 
 @given(st.text())
@@ -220,6 +270,39 @@ async def failing(eversince: Eversince, faults: Faults, search: Search) -> None:
             await search.failure(eversince.output.render("proj_1"))
     async with Eversince(KEY + "-wrong", base_url=eversince._transport.base_url) as stranger:
         await search.failure(stranger.account.credits())
+
+
+@pytest.mark.parametrize(
+    "key", ["legacy-7d1c0ffee", "es_live_a.b/c=tail", "YWxhZGRpbjpvcGVuc2VzYW1l=="], ids=lambda key: key[:8]
+)
+async def test_a_key_of_an_unusual_form_is_echoed_into_no_error(
+    emulator: Emulator, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "eversince_async")
+    search, faults = Search(), emulator.faults
+    search.secrets = {key, key[-8:]}
+    echo = f"there is no key {key}"
+    async with Eversince(key, base_url=emulator.base_url, retry=RetryPolicy(attempts=2)) as eversince:
+        for fault in (
+            NotJson(status=403, body=echo),
+            NotJson(status=200, body=echo),
+            ErrorAnswer(status=401, code="unauthorized", message=echo),
+            ErrorAnswer(status=500, message=echo),
+            ErrorAnswer(status=400, code="validation_error", message=f"key: {echo}; other: {echo}"),
+        ):
+            with always(faults, "*", "/projects/**", fault):
+                await search.failure(eversince.projects.get("proj_1"))
+    search.texts += [record.getMessage() for record in caplog.records]
+
+    assert 10 < len(search.texts)
+    assert [] == search.found()
+
+
+async def test_a_webhook_secret_is_hidden_in_whatever_is_shown(eversince: Eversince) -> None:
+    receiver = WebhookReceiver(eversince, secret=["whsec_of_this_quarter", b"whsec_of_the_next"])
+
+    assert "… or …" == redact("whsec_of_this_quarter or whsec_of_the_next")
+    del receiver
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from eversince_async._redaction import excerpt
+from eversince_async._redaction import excerpt, keep_secret
 from eversince_async._wire.answers import Answer
 from eversince_async._wire.requests import WireRequest
 from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
@@ -99,10 +99,11 @@ class Transport:
         http: aiohttp.ClientSession | None = None,
     ) -> None:
         self.base_url = check_base_url(base_url)
+        keep_secret(check_api_key(api_key), self)
         self.attempt_timeout = attempt_timeout
         self._timeout = aiohttp.ClientTimeout(total=attempt_timeout, sock_connect=CONNECT_TIMEOUT)
         self._headers = {
-            "Authorization": f"Bearer {check_api_key(api_key)}",
+            "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
             "User-Agent": f"eversince-async/{version('eversince-async')}",
         }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from eversince_async import clock
+from eversince_async._redaction import keep_secret
 from eversince_async.errors import (
     ConfigurationError,
     MalformedEvent,
@@ -41,12 +42,12 @@ class Nudged(Protocol):
 
 
 class Keys:
-    """Signing keys that no repr shows."""
-
-    __slots__ = ("each",)
+    """Signing keys that nothing shows."""
 
     def __init__(self, each: tuple[bytes, ...]) -> None:
         self.each = each
+        for key in each:
+            keep_secret(key.decode("utf-8", "backslashreplace"), self)
 
     def __repr__(self) -> str:
         return f"<{len(self.each)} signing keys>"
