@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 
 pytest_plugins = ["pytester"]  # tests of tests
+
+# Shells start what is to run in the background with Ctrl-C ignored, and processes hand that down to those
+# they start: the tests that press it would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure. At a developer's desk every run tries something new; a run that decides
 # whether a change lands tries the same everywhere.
