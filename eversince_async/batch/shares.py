@@ -7,9 +7,7 @@ from eversince_async.batch.stages import WORKING
 from eversince_async.errors import JournalLocked
 from eversince_async.journal import Effect, Journal
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.effects import Effects
-from eversince_async.orchestrator.order import ShareOptions
-from eversince_async.orchestrator.sharing import found_share
+from eversince_async.orchestrator.sharing import settle_share
 
 
 class SharesInDoubt:
@@ -46,22 +44,3 @@ async def _in_doubt(journal: Journal) -> dict[str, Effect]:
             if effect.kind == "share" and effect.is_open:
                 found[job.id] = effect
     return found
-
-
-async def settle_share(desk: Desk, journal: Journal, effect: Effect) -> None:
-    """Find out what became of a share in doubt.
-
-    That has to be done before any other is made, because the list of shares names no project.
-
-    Raises:
-        JournalLocked: Somebody else works on its job, and will find out.
-    """
-    job = await journal.acquire(effect.job_id)
-    try:
-        options = ShareOptions(**{k: v for k, v in effect.request.items() if k != "project_id"})
-        effects = Effects(journal=journal, job_id=job.id, attempt=job.attempt)
-        async with effects.doing("share") as deed:
-            if deed.in_doubt_since is not None and not await found_share(desk, options, deed):
-                await deed.did_not_happen()
-    finally:
-        await asyncio.shield(journal.release(job.id))

@@ -100,19 +100,6 @@ async def settle_share(desk: Desk, journal: Journal, effect: Effect) -> None:
         await asyncio.shield(journal.release(job.id))
 
 
-async def found_share(desk: Desk, options: ShareOptions, deed: Deed) -> bool:
-    """Whether a share in doubt was made; if so, adopt it.
-
-    Raises:
-        OutcomeUnknown: Several new shares may be it.
-    """
-    async with _made_of(desk.governor).one_at_a_time:
-        share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
-        if share is not None:
-            await _made(desk, deed, share)
-    return share is not None
-
-
 async def _settled(desk: Desk, deed: Deed) -> None:
     options = ShareOptions(**{k: v for k, v in deed.request.items() if k != "project_id"})
     try:
