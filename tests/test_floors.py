@@ -39,6 +39,7 @@ FLOORS = {
     "webhooks": 7,
     "telemetry": 7,
     "pipelines": 7,
+    "report": 7,
     "batch": 8,
     "client": 9,
     "testing": 10,

@@ -1,0 +1,43 @@
+"""What to do about a failure, for the person who reads the report."""
+
+from typing import Final
+
+ADVICE: Final = {
+    "ProjectFailed": "Read what the agent said. If the brief is at fault, change it under another key; else "
+    "run the batch again with retry_failed=True, which makes another project.",
+    "ProjectCancelled": "Somebody cancelled it, here or in the studio. Give it another key to have it made "
+    "after all.",
+    "RenderProducedNothing": "Run the batch again with retry_failed=True: the same project is rendered once "
+    "more.",
+    "ValidationFailed": "The server does not take this item. Correct it, and give it another key.",
+    "InvalidRequest": "Nothing was sent. Correct the item, and run the batch again.",
+    "SpecChanged": "Give what has changed another key, or go back to what the key was first used for.",
+    "DownloadFailed": "The video is made and paid for. See what keeps it from being written, then run the "
+    "batch again with retry_failed=True: only the download is repeated.",
+    "UploadRejected": "Check the file: its kind and size are limited.",
+    "InsufficientCredits": "Buy credits, then run the same batch again: it goes on where it stopped.",
+    "QuotaSpent": "Run the same batch again when the day is over: it goes on where it stopped.",
+    "RateLimited": "Run the same batch again: it goes on where it stopped.",
+    "Unauthorized": "Check the API key, then run the same batch again: it goes on where it stopped.",
+    "Forbidden": "The key may not do this. Check what it is allowed, then run the batch again with "
+    "retry_failed=True.",
+    "NotFound": "The project is not there any more. Give the item another key to have another one made.",
+    "WaitTimedOut": "The project goes on at the server. Run the same batch again to wait for it.",
+    "InDoubt": "Whether it happened cannot be told by looking. Check the project in the studio, then run the "
+    "same batch again.",
+    "ApprovalPending": "It waits for an answer: `eversince approve` gives it.",
+    "TransportError": "The network broke. Run the same batch again: it goes on where it stopped.",
+    "ConnectionFailed": "The network broke. Run the same batch again: it goes on where it stopped.",
+    "AnswerTimedOut": "The network broke. Run the same batch again: it goes on where it stopped.",
+}
+"""By the name of the error's class."""
+
+
+def advice(kind: str, status: str) -> str:
+    """What to do, in a sentence or two."""
+    known = ADVICE.get(kind)
+    if known is not None:
+        return known
+    if status == "paused":
+        return "Run the same batch again: it goes on where it stopped."
+    return "Run the batch again with retry_failed=True; if it fails in the same way, change the item."

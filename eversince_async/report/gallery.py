@@ -1,0 +1,106 @@
+"""The videos: each with a player if its file is there, and a link to its public page."""
+
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from eversince_async.report.entries import Entry
+from eversince_async.report.markup import ELSEWHERE, Markup, joined, tag
+from eversince_async.report.texts import shown, shown_url, spelled
+
+AT_ONCE: Final = 12
+"""Players that ask for their video's length and first picture at once; later ones do when they come into
+sight."""
+
+UNFOLDED: Final = 24
+"""Videos that are shown at once; the others unfold."""
+
+_PLAYABLE: Final = {".mp4", ".m4v", ".mov", ".webm"}
+
+
+def gallery(entries: list[Entry], folder: Path) -> Markup:
+    """A card for each.
+
+    Args:
+        entries: The finished items to show.
+        folder: Where the page will lie: videos are found from there.
+    """
+    cards = [_card(entry, folder, n) for n, entry in enumerate(entries)]
+    rest = cards[UNFOLDED:]
+    more = tag("summary", f"{len(rest):,} more"), tag("ul", rest, class_="gallery")
+    return joined(tag("ul", cards[:UNFOLDED], class_="gallery"), tag("details", *more) if rest else None)
+
+
+def _card(entry: Entry, folder: Path, number: int) -> Markup:
+    share = shown_url(entry.share_url)
+    links = [tag("a", "Public page", href=share, **ELSEWHERE)] if share else []
+    links += [tag("a", shown(path.name, 60), href=address(path, folder)) for path in entry.files[:3]]
+    return tag(
+        "li",
+        _screen(entry, folder, number, share),
+        tag(
+            "div",
+            tag("h3", tag("bdi", shown(entry.title or entry.key, 120))),
+            tag("p", shown(entry.brief, 600), class_="brief", dir="auto", title=_whole(entry.brief)),
+            tag("p", _facts(entry), class_="facts"),
+            tag("p", links, class_="links") if links else None,
+            class_="about",
+        ),
+        class_="card",
+        data_find=_findable(entry),
+    )
+
+
+def _screen(entry: Entry, folder: Path, number: int, share: str | None) -> Markup:
+    """A player, or why there is none."""
+    film = next((path for path in entry.files if path.suffix.lower() in _PLAYABLE), None)
+    if film is not None and film.is_file():
+        return tag(
+            "video",
+            "This browser plays no videos.",
+            src=address(film, folder),
+            controls=True,
+            playsinline=True,
+            preload="metadata" if number < AT_ONCE else "none",
+            aria_label=f"Video {shown(entry.key, 80)}",
+        )
+    if film is not None:
+        why = "The file is no longer where it was downloaded to"
+    elif share is not None:
+        why = "Not downloaded; see its public page"
+    else:
+        why = "Neither downloaded nor shared"
+    return tag("div", why, class_="nothing")
+
+
+def _facts(entry: Entry) -> list[str]:
+    agent = entry.seconds_in("creating", "queued", "running", "generating")
+    facts = [tag("bdi", shown(entry.key, 80), class_="key")] if entry.title else []
+    if agent is not None:
+        facts.append(tag("span", f"agent {spelled(agent)}"))
+        facts.append(tag("span", f"render {spelled(entry.seconds_in('rendering') or 0.0)}"))
+    if entry.attempts > 1:
+        facts.append(tag("span", f"{entry.attempts} attempts"))
+    if entry.earlier:
+        facts.append(tag("span", "earlier run"))
+    return [*facts]
+
+
+def address(path: Path, folder: Path) -> str:
+    """A file as seen from the page, percent-encoded; it stays right when both are moved together."""
+    full = os.path.realpath(path)
+    try:
+        relative = os.path.relpath(full, os.path.realpath(folder))
+    except ValueError:  # on another drive
+        return Path(full).as_uri()
+    return "./" + quote(Path(relative).as_posix(), errors="surrogateescape")
+
+
+def _whole(brief: str) -> str | None:
+    return shown(brief, 2000) if len(brief) > 160 else None
+
+
+def _findable(entry: Entry) -> str:
+    """What the filter of the page looks through."""
+    return shown(f"{entry.key} {entry.title or ''} {entry.brief}", 300).casefold()

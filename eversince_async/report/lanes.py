@@ -1,0 +1,117 @@
+"""Who is drawn on which lane: slots by their numbers, everything else wherever there is room."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Final
+
+import attrs
+
+from eversince_async.report.entries import Entry
+from eversince_async.report.stages import Stage
+
+TOUCHING: Final = 1.5
+"""Seconds by which two may overlap and still be one after the other: times are those of looks."""
+
+WAITING: Final = "waiting"
+
+
+@attrs.frozen
+class Block:
+    """Stages of an item that follow each other on one lane.
+
+    Attributes:
+        entry: The item.
+        stages: The stages.
+        is_last: Whether the item has no later ones that held a slot.
+    """
+
+    entry: Entry
+    stages: Sequence[Stage]
+    is_last: bool = False
+
+    @property
+    def begin(self) -> float:
+        """When it begins, in Unix seconds."""
+        return self.stages[0].began_at.timestamp()
+
+    @property
+    def end(self) -> float:
+        """When it ends."""
+        return max(stage.ended_at.timestamp() for stage in self.stages)
+
+
+Lanes = list[list[Block]]
+"""The blocks of each lane, in the order of their beginnings."""
+
+
+def slot_lanes(entries: Iterable[Entry]) -> Lanes:
+    """What was on which slot.
+
+    Two processes count slots each for itself, so a number is kept only where it is free.
+    """
+    return _packed(block for entry in entries for block in _on_slots(entry))
+
+
+def other_lanes(entries: Iterable[Entry]) -> Lanes:
+    """What held no slot and was no waiting: sharing, downloading, and what pipelines do by themselves."""
+    return _packed(
+        Block(entry, [stage])
+        for entry in entries
+        for stage in entry.stages
+        if stage.slot is None and stage.name != WAITING
+    )
+
+
+def _on_slots(entry: Entry) -> Iterator[Block]:
+    held = [stage for stage in entry.stages if stage.slot is not None]
+    held.sort(key=lambda stage: stage.began_at)
+    numbers = list[int]()
+    for before, stage in zip([None, *held], held, strict=False):
+        follows = (
+            before is not None
+            and before.slot == stage.slot
+            and abs((stage.began_at - before.ended_at).total_seconds()) <= TOUCHING
+        )
+        numbers.append(numbers[-1] + (not follows) if numbers else 0)
+    for number, group in groupby(zip(numbers, held, strict=True), key=lambda pair: pair[0]):
+        yield Block(entry, [stage for _, stage in group], is_last=number == numbers[-1])
+
+
+def _packed(blocks: Iterable[Block]) -> Lanes:
+    lanes: Lanes = []
+    free_at = list[float]()
+    for block in sorted(blocks, key=lambda block: block.begin):
+        number = _lane(free_at, block)
+        while len(lanes) <= number:
+            lanes.append([])
+            free_at.append(float("-inf"))
+        lanes[number].append(block)
+        free_at[number] = max(free_at[number], block.end)
+    return lanes
+
+
+def _lane(free_at: Sequence[float], block: Block) -> int:
+    """The lane of its slot's number if that is free, else the first that is, else a new one."""
+    begin, wanted = block.begin + TOUCHING, (block.stages[0].slot or 0) - 1
+    if 0 <= wanted < 1000 and (wanted >= len(free_at) or free_at[wanted] <= begin):
+        return wanted
+    return next((number for number, until in enumerate(free_at) if until <= begin), len(free_at))
+
+
+def most_waiting(entries: Iterable[Entry], edges: Sequence[float]) -> list[int]:
+    """How many waited at most between each two of these moments, in Unix seconds."""
+    changes = list[tuple[float, int]]()
+    for entry in entries:
+        for stage in entry.stages:
+            if stage.slot is None and stage.name == WAITING and stage.seconds > 0:
+                changes += [(stage.began_at.timestamp(), 1), (stage.ended_at.timestamp(), -1)]
+    changes.sort()
+    most, waiting, at = list[int](), 0, 0
+    for end in edges[1:]:
+        highest = waiting
+        while at < len(changes) and changes[at][0] < end:
+            waiting += changes[at][1]
+            highest = max(highest, waiting)
+            at += 1
+        most.append(highest)
+    return most

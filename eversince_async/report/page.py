@@ -1,0 +1,243 @@
+"""The page for people: one HTML file with everything in it but the videos.
+
+It stays a file that a browser opens, however many items there are: beyond the numbers here it says what is
+left out, and where that stands.
+"""
+
+import base64
+import hashlib
+import os
+from collections import deque
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from eversince_async.report.entries import Entries, Entry, Overview
+from eversince_async.report.files import replacing
+from eversince_async.report.gallery import gallery
+from eversince_async.report.listing import listing
+from eversince_async.report.markup import Markup, joined, tag
+from eversince_async.report.problems import problems
+from eversince_async.report.strips import gaps_in, minutes_of
+from eversince_async.report.summary import figures, headline, pause
+from eversince_async.report.texts import clock_time, plural, shown
+from eversince_async.report.timeline import busy_share, legend, timeline
+
+VIDEOS: Final = 600
+"""Videos in the gallery at most: the first that were finished."""
+
+PROBLEMS: Final = 600
+"""Items that have not succeeded, at most."""
+
+DRAWN: Final = 2000
+"""Items in the timeline and in the list at most: the last that ended."""
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src '{script}'; media-src 'self' file:; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What the page may do, whatever stands in it: nothing is fetched but videos that lie beside it."""
+
+
+@attrs.define
+class _Chosen:
+    """What of all items has a place on the page, gathered while they are read once."""
+
+    videos: list[Entry] = attrs.field(factory=list)
+    problems: list[Entry] = attrs.field(factory=list)
+    last: deque[Entry] = attrs.field(factory=lambda: deque(maxlen=DRAWN))
+    succeeded: int = 0
+    others: int = 0
+
+    def take(self, entry: Entry) -> None:
+        self.last.append(entry)
+        if entry.status == "succeeded":
+            self.succeeded += 1
+            if len(self.videos) < VIDEOS:
+                self.videos.append(entry)
+        else:
+            self.others += 1
+            if len(self.problems) < PROBLEMS:
+                self.problems.append(entry)
+
+
+def write_html(path: str | os.PathLike[str], overview: Overview, entries: Entries) -> None:
+    """Write the page.
+
+    Raises:
+        OSError: It cannot be written; what was there still is.
+    """
+    with replacing(path) as file:
+        file.write(page(overview, entries, Path(os.path.realpath(path)).parent))
+
+
+def page(overview: Overview, entries: Entries, folder: Path) -> str:
+    """The page as text.
+
+    Args:
+        overview: What there is to tell of all items together.
+        entries: The items, in the order in which they ended or stand in the journal.
+        folder: Where the page will lie: videos are found from there.
+    """
+    chosen = _Chosen()
+    for entry in entries:
+        chosen.take(entry)
+    sections = [
+        _problems_section(chosen),
+        _videos_section(chosen, folder),
+        _timeline_section(chosen, overview),
+        _list_section(chosen),
+    ]
+    there = [section for section in sections if section is not None]
+    return "<!DOCTYPE html>\n" + tag(
+        "html",
+        _head(overview),
+        tag(
+            "body",
+            tag("a", "Skip to the content", href="#main", class_="skip"),
+            _header(overview, [(name, anchor) for name, anchor, _ in there], chosen),
+            tag("main", pause(overview), [section for _, _, section in there], id="main"),
+            _footer(overview),
+            tag("script", Markup(_script())),
+        ),
+        lang="en",
+    )
+
+
+Section = tuple[str, str, Markup]
+"""What the menu calls it, its anchor, and itself."""
+
+
+def _head(overview: Overview) -> Markup:
+    digest = base64.b64encode(hashlib.sha256(_script().encode()).digest()).decode()
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=POLICY.format(script=f"sha256-{digest}")),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("title", f"{shown(overview.title, 80)} – batch report"),  # noqa: RUF001 - a dash between two parts
+        tag("style", Markup(_beside("page.css"))),
+    )
+
+
+def _header(overview: Overview, sections: Sequence[tuple[str, str]], chosen: _Chosen) -> Markup:
+    menu = [tag("a", name, href=f"#{anchor}") for name, anchor in sections]
+    return tag(
+        "header",
+        tag("p", "Batch report", class_="kicker"),
+        tag("h1", tag("bdi", shown(overview.title, 120))),
+        tag("p", headline(overview), class_="lead"),
+        figures(overview, list(chosen.last)),
+        tag(
+            "nav",
+            menu,
+            tag(
+                "label",
+                tag("span", "Filter"),
+                tag("input", type="search", id="filter", placeholder="key or words of the brief"),
+                class_="filter",
+                hidden=True,
+            ),
+            aria_label="Sections",
+        ),
+    )
+
+
+def _section(
+    name: str, anchor: str, *children: Markup | list[Markup] | None, count: int | None = None
+) -> Section:
+    heading = tag("h2", name, " ", None if count is None else tag("span", f"{count:,}", class_="count"))
+    return name, anchor, tag("section", heading, *children, id=anchor)
+
+
+def _problems_section(chosen: _Chosen) -> Section | None:
+    if not chosen.problems:
+        return None
+    failed = any(entry.status in {"failed", "cancelled"} for entry in chosen.problems)
+    name = "What failed" if failed else "Not finished"
+    cut = _left_out(chosen.others, len(chosen.problems), "the first")
+    return _section(name, "problems", cut, problems(chosen.problems), count=chosen.others)
+
+
+def _videos_section(chosen: _Chosen, folder: Path) -> Section | None:
+    if not chosen.videos:
+        return None
+    cut = _left_out(chosen.succeeded, len(chosen.videos), "the first")
+    return _section("Videos", "videos", cut, gallery(chosen.videos, folder), count=chosen.succeeded)
+
+
+def _timeline_section(chosen: _Chosen, overview: Overview) -> Section | None:
+    drawn = list(chosen.last)
+    items = chosen.succeeded + chosen.others
+    minutes = minutes_of(overview.minutes, drawn, all_shown=items <= DRAWN)
+    chart = timeline(drawn, minutes, overview.requests_per_minute)
+    if chart is None:
+        return None
+    words = ["Times are UTC. Point at anything to read what it is."]
+    busy = busy_share(drawn)
+    if busy is not None and busy[0] > 1:
+        words.insert(0, f"The {busy[0]} slots were busy {busy[1]:.0%} of the time.")
+    if gaps_in(overview.minutes):
+        words.append("Requests are those that a run lived to tell the journal of.")
+    zoom = [
+        tag("button", "−", type="button", id="out", aria_label="Zoom out"),  # noqa: RUF001 - a minus
+        tag("button", "Fit", type="button", id="fit"),
+        tag("button", "+", type="button", id="in", aria_label="Zoom in"),
+    ]
+    return _section(
+        "Timeline",
+        "timeline",
+        _left_out(items, len(drawn), "the last"),
+        tag("p", " ".join(words), class_="note"),
+        tag("div", legend(drawn), tag("div", zoom, class_="zoom", hidden=True), class_="bar"),
+        chart,
+        _budget_legend() if minutes else None,
+    )
+
+
+def _budget_legend() -> Markup:
+    kinds = (
+        ("work", "creates, renders, shares"),
+        ("looks", "looks at projects"),
+        ("rest", "other requests"),
+    )
+    swatches = [tag("li", tag("i", class_=f"sw r {name}"), meaning) for name, meaning in kinds]
+    swatches.append(tag("li", tag("i", class_="sw failed"), "requests refused in that minute"))
+    return tag("ul", swatches, class_="legend requests")
+
+
+def _list_section(chosen: _Chosen) -> Section | None:
+    entries = list(chosen.last)
+    if not entries:
+        return None
+    items = chosen.succeeded + chosen.others
+    cut = _left_out(items, len(entries), "the last")
+    return _section("All items", "items", cut, listing(entries), count=items)
+
+
+def _left_out(items: int, shown_ones: int, which: str) -> Markup | None:
+    if shown_ones >= items:
+        return None
+    text = f"These are {which} {shown_ones:,} of {items:,}: a browser would not bear more."
+    return tag("p", text, " The CSV and JSON reports have all.", class_="note cut-off")
+
+
+def _footer(overview: Overview) -> Markup:
+    notes = [tag("p", shown(note)) for note in overview.notes]
+    made = f"Made {clock_time(overview.made_at)} UTC of {plural(overview.items, 'item')}, by eversince_async."
+    return tag("footer", notes, tag("p", made))
+
+
+@cache
+def _script() -> str:
+    return _beside("page.js")
+
+
+def _beside(name: str) -> str:
+    return joined(Markup(files("eversince_async.report").joinpath(name).read_text("utf-8")))

@@ -1,0 +1,74 @@
+"""`Stage`: what an item went through, from when to when, on which slot; and how a journal keeps it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import attrs
+
+
+@attrs.frozen
+class Stage:
+    """Something an item went through.
+
+    Attributes:
+        name: What it was: one of `NAMES`, or a status or stage that is not known yet.
+        began_at: When it began.
+        ended_at: When it ended.
+        slot: On which of the account's active projects it was, counted from 1; None while it held none. The
+            numbers are the batch's own: the lowest that was free.
+    """
+
+    name: str
+    began_at: datetime
+    ended_at: datetime
+    slot: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took; a clock that was set back makes nothing negative."""
+        return max(0.0, (self.ended_at - self.began_at).total_seconds())
+
+
+NAMES: Final = {
+    "waiting": "waits for the account",
+    "creating": "is being created",
+    "queued": "is queued at the server",
+    "running": "the agent plans and works",
+    "generating": "images, voices and videos are generated",
+    "rendering": "the video is rendered",
+    "sharing": "a public page is made",
+    "downloading": "the video is downloaded",
+    "unwatched": "no process was watching",
+}
+"""Names of stages, in the order in which they usually come, and what happens in them."""
+
+
+def packed(stages: Iterable[Stage]) -> list[list[Any]]:
+    """As the journal keeps them: name, Unix seconds from and to, slot."""
+    return [[stage.name, _seconds(stage.began_at), _seconds(stage.ended_at), stage.slot] for stage in stages]
+
+
+def unpacked(kept: object) -> tuple[Stage, ...]:
+    """From what a journal kept; what cannot be read is left out, since it is only for show."""
+    if not isinstance(kept, list):
+        return ()
+    read = (_unpacked(each) for each in kept)
+    return tuple(stage for stage in read if stage is not None)
+
+
+def _unpacked(kept: object) -> Stage | None:
+    match kept:
+        case [str() as name, int() | float() as began, int() | float() as ended, int() | None as slot]:
+            try:
+                return Stage(
+                    name, datetime.fromtimestamp(began, UTC), datetime.fromtimestamp(ended, UTC), slot
+                )
+            except (OverflowError, ValueError, OSError):
+                return None
+        case _:
+            return None
+
+
+def _seconds(moment: datetime) -> float:
+    return round(moment.timestamp(), 3)

@@ -1,0 +1,76 @@
+"""Texts made fit to be shown: without secrets, without what files and pages cannot hold, and not endless."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from eversince_async._redaction import redact
+from eversince_async.journal.stored import is_complete, sendable
+
+_UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_RETURN: Final = re.compile(r"\r\n?")
+
+
+def shown(text: str, length: int | None = None) -> str:
+    """A text as it may be shown.
+
+    API keys, credentials and queries of URLs are hidden. Control characters and halves of surrogate pairs,
+    which no page and no UTF-8 file can hold, become replacement characters.
+
+    Args:
+        text: Anything.
+        length: How much of it; None for all.
+    """
+    clean = _UNSHOWABLE.sub("\ufffd", _RETURN.sub("\n", redact(text)))
+    return clean if length is None or len(clean) <= length else clean[: length - 1].rstrip() + "…"
+
+
+def shown_url(url: str | None) -> str | None:
+    """A web address that may be linked to; None if there is none, or it is none for a browser.
+
+    What looks like a signature or a credential in its query is access for whoever reads it, so then the
+    query is left out.
+    """
+    if not url or _UNSHOWABLE.search(url) or any(space in url for space in " \t\r\n"):
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        return None
+    if is_complete(sendable(url)):
+        return url
+    bare = parts._replace(query="", fragment="").geturl()
+    return bare if is_complete(sendable(bare)) else None
+
+
+def spelled(seconds: float) -> str:
+    """A duration for people, such as `4 min 10 s`: two units say enough."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return _two(whole // 60, "min", whole % 60, "s")
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return _two(minutes // 60, "h", minutes % 60, "min")
+    hours = round(seconds / 3600)
+    return _two(hours // 24, "d", hours % 24, "h")
+
+
+def _two(much: int, unit: str, little: int, smaller: str) -> str:
+    return f"{much} {unit} {little} {smaller}" if little else f"{much} {unit}"
+
+
+def plural(count: int, one: str, several: str | None = None) -> str:
+    """`1 video`, `2,000 videos`."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def clock_time(moment: datetime) -> str:
+    """Date and time in UTC, to the minute."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,248 @@
+"""The timeline: slots and what was on them, what else went on, who waited, and each minute's requests."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from statistics import median
+from typing import Final
+
+from eversince_async.report.entries import Entry, Minute
+from eversince_async.report.lanes import Block, Lanes, other_lanes, slot_lanes
+from eversince_async.report.markup import Markup, joined, tag
+from eversince_async.report.scale import STEPS, Scale, Tick, tick_label
+from eversince_async.report.stages import NAMES, Stage
+from eversince_async.report.strips import Band, budget, waiting
+from eversince_async.report.texts import shown, spelled
+
+_AXIS: Final = 30
+_LANE: Final = 30
+_BAR: Final = 24
+_SMALL: Final = 18
+_THIN: Final = 12
+
+READABLE: Final = 64
+"""Pixels that half of the items have at least, before anybody zooms."""
+
+WIDEST: Final = 60_000
+NARROWEST: Final = 1000
+"""Pixels the chart has at most and, on a usual screen, at least."""
+
+APART: Final = 76
+"""Pixels between two labels of the axis at least."""
+
+_LETTER: Final = 6.4
+_MARGIN: Final = 8
+"""Pixels of a letter of an item's name, and beside it."""
+
+
+def timeline(entries: Sequence[Entry], minutes: Sequence[Minute], limit: int | None) -> Markup | None:
+    """The chart with what is written beside it; None if there is nothing to be drawn."""
+    slots, others = slot_lanes(entries), other_lanes(entries)
+    scale = Scale.of([*_intervals(entries), *((m.at.timestamp(), m.at.timestamp() + 60) for m in minutes)])
+    if scale is None:
+        return None
+    width = _width(slots, scale)
+    bands = [
+        _slots(slots, scale, max(width, NARROWEST)),
+        _others(others, scale),
+        waiting(entries, scale),
+        budget(minutes, limit, scale),
+    ]
+    return _framed([band for band in bands if band is not None], scale, width)
+
+
+def legend(entries: Sequence[Entry]) -> Markup:
+    """What the colours mean, of those that occur."""
+    found = {stage.name for entry in entries for stage in entry.stages} - {"waiting"}
+    known = [name for name in NAMES if name in found]
+    more = sorted(found - set(NAMES))
+    swatches = [_swatch(name, NAMES[name]) for name in known]
+    if more:
+        swatches.append(tag("li", tag("i", class_="sw other"), "Other: " + shown(", ".join(more), 120)))
+    if any(entry.status in {"failed", "cancelled"} for entry in entries):
+        swatches.append(tag("li", tag("i", class_="sw failed"), tag("b", "failed"), " or was cancelled"))
+    return tag("ul", swatches, class_="legend")
+
+
+def busy_share(entries: Sequence[Entry]) -> tuple[int, float] | None:
+    """How many slots there were, and which share of the time they were taken, on average."""
+    lanes = slot_lanes(entries)
+    scale = Scale.of(_intervals(entries))
+    if scale is None or not lanes:
+        return None
+    shown_for = sum(stretch.end - stretch.begin for stretch in scale.stretches)
+    taken = sum(block.end - block.begin for lane in lanes for block in lane)
+    return len(lanes), min(1.0, taken / (shown_for * len(lanes))) if shown_for else 0.0
+
+
+def _intervals(entries: Iterable[Entry]) -> Iterator[tuple[float, float]]:
+    """When something happened. Waiting is nothing, or a night's wait for another day would fill the chart."""
+    for entry in entries:
+        for stage in entry.stages:
+            if stage.name != "waiting" or stage.seconds < 600:
+                yield stage.began_at.timestamp(), stage.ended_at.timestamp()
+
+
+def _width(slots: Lanes, scale: Scale) -> int:
+    """Pixels at which most items can be read."""
+    lengths = [block.end - block.begin for lane in slots for block in lane]
+    usual = median(lengths) if lengths else scale.length
+    return round(min(WIDEST, READABLE * scale.length / max(1.0, usual)))
+
+
+# -- The frame ------------------------------------------------------------------------------------------
+
+
+def _framed(bands: Sequence[Band], scale: Scale, width: int) -> Markup:
+    labels, drawn, top = list[Markup](), list[Markup](), _AXIS
+    for band in bands:
+        labels += [tag("span", text, style=f"top:{top + middle}px") for middle, text in band.labels]
+        drawn.append(tag("g", band.drawn, transform=f"translate(0 {top})"))
+        top += band.height + band.gap
+    chart = tag(
+        "svg",
+        _background(scale, top, width),
+        drawn,
+        class_="chart",
+        height=top,
+        role="group",
+        aria_label="Timeline: slots, deliveries, waiting items and requests over time",
+        data_length=round(scale.length),
+        data_steps=" ".join(map(str, STEPS)),
+    )
+    return tag(
+        "div",
+        tag("div", labels, class_="labels", style=f"height:{top}px", aria_hidden="true"),
+        tag(
+            "div",
+            tag("div", chart, class_="canvas", style=f"width:max(100%,{width}px)", data_width=width),
+            class_="scroller",
+            tabindex="0",
+            role="region",
+            aria_label="Timeline, can be scrolled",
+        ),
+        class_="timeline",
+    )
+
+
+def _background(scale: Scale, height: int, width: int) -> Markup:
+    wide = max(width, NARROWEST)
+    least = next((level for level, step in enumerate(STEPS) if step / scale.length * wide >= APART), 0)
+    marks = [_mark(tick, scale.place(tick.moment), least, height, wide) for tick in scale.ticks()]
+    cuts = [
+        tag(
+            "svg",
+            tag("title", f"Nothing happened for {spelled(seconds)}: left out"),
+            tag("rect", width="100%", height="100%"),
+            x=f"{at:.3f}%",
+            y=_AXIS - 6,
+            width=f"{share:.3f}%",
+            height=height - _AXIS + 6,
+            class_="cut",
+        )
+        for at, share, seconds in scale.cuts()
+    ]
+    return joined(marks, cuts)
+
+
+def _mark(tick: Tick, x: float, least: int, height: int, width: int) -> Markup:
+    pixels = x / 100 * width
+    dx, anchor = (-3, "start") if pixels < 20 else (3, "end") if pixels > width - 20 else (0, "middle")
+    where = f"{x:.3f}%"
+    return tag(
+        "g",
+        tag("line", x1=where, x2=where, y1=_AXIS - 6, y2=height),
+        tag("text", tick_label(tick), x=where, y=_AXIS - 12, dx=dx, text_anchor=anchor),
+        class_="tick",
+        data_level=tick.level,
+        display=None if tick.level >= least else "none",
+    )
+
+
+# -- Slots and what is beside them ----------------------------------------------------------------------
+
+
+def _slots(lanes: Lanes, scale: Scale, width: int) -> Band | None:
+    if not lanes:
+        return None
+    drawn = list[Markup]()
+    for number, lane in enumerate(lanes):
+        top = number * _LANE
+        drawn.append(tag("rect", y=top, width="100%", height=_BAR, class_="lane", rx=3))
+        drawn += [_block(block, scale, top, _BAR, width) for block in lane]
+    labels = [(number * _LANE + _BAR // 2, f"Slot {number + 1}") for number in range(len(lanes))]
+    return Band(len(lanes) * _LANE, labels, joined(drawn))
+
+
+def _others(lanes: Lanes, scale: Scale) -> Band | None:
+    if not lanes:
+        return None
+    drawn = [
+        _block(block, scale, number * _SMALL, _THIN) for number, lane in enumerate(lanes) for block in lane
+    ]
+    return Band(len(lanes) * _SMALL, [(_THIN // 2, "No slot")], tag("g", drawn, class_="beside"))
+
+
+def _block(block: Block, scale: Scale, top: int, height: int, width: int | None = None) -> Markup:
+    """An item's stages on a lane; with its name, if the width of the chart in pixels is given."""
+    left, right = scale.place(block.begin), scale.place(block.end)
+    wide = max(right - left, 0.001)
+
+    def within(moment: datetime) -> float:
+        return min(100.0, max(0.0, 100 * (scale.place(moment) - left) / wide))
+
+    parts = [
+        tag(
+            "rect",
+            tag("title", _told(block.entry, stage)),
+            x=f"{within(stage.began_at):.2f}%",
+            width=f"{max(0.0, within(stage.ended_at) - within(stage.began_at)):.2f}%",
+            height=height,
+            class_=f"s {_look(stage.name)}",
+        )
+        for stage in block.stages
+    ]
+    if width is not None:
+        parts += _name(block, wide / 100 * width, height)
+    return tag("svg", parts, x=f"{left:.4f}%", y=top, width=f"{wide:.4f}%", height=height)
+
+
+def _name(block: Block, pixels: float, height: int) -> list[Markup]:
+    """The item's name, if there is room for it, and a mark if it failed: that is not told by colour alone."""
+    has_failed = block.is_last and block.entry.status in {"failed", "cancelled"}
+    name = shown(block.entry.key, 40)
+    needs = round(_LETTER * len(name) + _MARGIN + 16 * has_failed)
+    label = tag(
+        "text",
+        name,
+        x=5,
+        y=height - 8,
+        class_="n",
+        data_needs=needs,
+        display=None if needs <= pixels else "none",
+    )
+    return [_end_mark(block.entry, height), label] if has_failed else [label]
+
+
+def _end_mark(entry: Entry, height: int) -> Markup:
+    return tag(
+        "svg",
+        tag("title", f"{shown(entry.key, 80)} {entry.status}"),
+        tag("rect", x=-16, width=16, height=height, class_="failed"),
+        tag("path", d=f"M-11.5 {height / 2 - 3.5}l7 7m0 -7l-7 7", class_="cross"),
+        x="100%",
+        overflow="visible",
+    )
+
+
+def _told(entry: Entry, stage: Stage) -> str:
+    began, ended = stage.began_at.astimezone(UTC), stage.ended_at.astimezone(UTC)
+    when = f"{began:%H:%M:%S}–{ended:%H:%M:%S}"  # noqa: RUF001 - a dash between two times
+    return f"{shown(entry.key, 80)} · {shown(stage.name, 40)} · {spelled(stage.seconds)} · {when}"
+
+
+def _look(name: str) -> str:
+    return name if name in NAMES else "other"
+
+
+def _swatch(name: str, meaning: str) -> Markup:
+    return tag("li", tag("i", class_=f"sw {name}"), tag("b", name), f" {meaning}")
