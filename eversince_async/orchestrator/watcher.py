@@ -30,15 +30,13 @@ from eversince_async.lifecycle import ACTIVE, SETTLED
 from eversince_async.models.projects import Project, ProjectSummary
 from eversince_async.orchestrator.foresight import Foresight, UnderWay
 from eversince_async.orchestrator.looks import Looks
+from eversince_async.orchestrator.nudges import Nudges
 from eversince_async.orchestrator.schedule import CLOSEST, UNKNOWN_EVERY, PollSchedule
 from eversince_async.orchestrator.sighting import Sighting
 from eversince_async.orchestrator.timing import Timing, Unseen
 from eversince_async.session.session import Session
 
 logger: Final = logging.getLogger("eversince_async")
-
-NUDGE_HOLDS: Final = 60.0
-"""Seconds for which a nudge is remembered that came while nobody waited."""
 
 
 @attrs.define(eq=False)
@@ -71,7 +69,7 @@ class Watcher:
         self._looks = Looks(session, self._tell)
         self._timing = Timing(schedule, session.governor, self.foresight)
         self._waits: dict[str, set[_Wait]] = {}
-        self._nudged: dict[str, float] = {}
+        self._nudges = Nudges()
         self._changed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
         self._failing_since: float | None = None
@@ -106,7 +104,7 @@ class Watcher:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        due_at = now if project_id in self._nudged else now + self.schedule.interval(status)
+        due_at = min(now + self.schedule.interval(status), self._nudges.due_at(project_id, now))
         wait = _Wait(due_at, Unseen(stage, now), missing_until, loop.create_future())
         self._waits.setdefault(project_id, set()).add(wait)
         self._wake()
@@ -116,12 +114,15 @@ class Watcher:
             self._forget(project_id, wait)
 
     def nudge(self, project_id: str) -> None:
-        """Look at a project now, if anybody waits for it or soon will: there seems to be news."""
+        """Look at a project now, if anybody waits for it or soon will: there seems to be news.
+
+        Of a storm of nudges some share a look, so that it leaves the request budget to others (`nudges`).
+        """
         now = asyncio.get_running_loop().time()
-        self._nudged = {known: at for known, at in self._nudged.items() if at + NUDGE_HOLDS > now}
-        self._nudged[project_id] = now
+        self._nudges.note(project_id, now)
+        due_at = self._nudges.due_at(project_id, now)
         for wait in self._waits.get(project_id, ()):
-            wait.due_at = now
+            wait.due_at = min(wait.due_at, due_at)
         self._changed.set()
 
     async def aclose(self) -> None:
@@ -260,8 +261,7 @@ class Watcher:
     def _tell(self, project: Project | ProjectSummary, asked_at: float) -> None:
         """A look showed a project: tell those who wait, unless they know something newer."""
         self._governor.observed(project.id, project.status, asked_at=asked_at)
-        if self._nudged.get(project.id, math.inf) <= asked_at:
-            del self._nudged[project.id]
+        self._nudges.seen(project.id, asked_at)
         waits = self._waits.get(project.id)
         if waits is None:
             return

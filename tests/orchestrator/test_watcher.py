@@ -21,7 +21,7 @@ from eversince_async import (
     Unauthorized,
     UnreadableAnswer,
 )
-from eversince_async.emulator import Emulator, ErrorAnswer
+from eversince_async.emulator import Emulator, ErrorAnswer, Faults
 from eversince_async.emulator import Reset as ResetFault
 from eversince_async.orchestrator.schedule import POLL_EVERY
 from eversince_async.orchestrator.sighting import Baseline, Sighting, place
@@ -188,6 +188,76 @@ async def test_nudge_for_a_project_nobody_waits_for_sends_nothing(
     await asyncio.sleep(10)
 
     assert 0 == len(emulator.world.log)
+
+
+async def chatter(eversince: Eversince, *project_ids: str, seconds: float = 60, every: float = 0.1) -> None:
+    """Nudges without end."""
+    until = now() + seconds
+    while now() < until:
+        for project_id in project_ids:
+            eversince._watcher.nudge(project_id)
+        await asyncio.sleep(every)
+
+
+async def keep_waiting(eversince: Eversince, project_id: str) -> None:
+    while True:
+        await sight(eversince, project_id)
+
+
+@pytest.fixture(params=[0, 0.5], ids=["at once", "slowly"])
+async def emulator_that_answers(request: pytest.FixtureRequest) -> AsyncIterator[Emulator]:
+    async with Emulator(faults=Faults(latency=request.param)) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("awaited", [1, 4])
+async def test_a_storm_of_nudges_leaves_the_budget_to_others(
+    emulator_that_answers: Emulator, awaited: int
+) -> None:
+    """Webhooks may be genuine and still too many: looks at a project keep apart, and all of them together."""
+    emulator = emulator_that_answers
+    projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(awaited)]
+    async with Eversince(**emulator.connection, schedule=STRICT) as eversince:
+        waiting = [asyncio.create_task(keep_waiting(eversince, project.id)) for project in projects]
+        await asyncio.sleep(1)
+        await chatter(eversince, *(project.id for project in projects))
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting)
+
+    looks = emulator.looks(projects[0].id)
+    assert min(later - earlier for earlier, later in pairwise(looks)) > 1.9
+    assert 10 <= len(emulator.world.log) <= 17
+
+
+async def test_nudges_of_many_projects_are_looked_into_together(
+    emulator: Emulator, eversince: Eversince
+) -> None:
+    """However they come, one after the other as well."""
+    projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(40)]
+    waiting = [asyncio.create_task(keep_waiting(eversince, project.id)) for project in projects]
+    await asyncio.sleep(0.1)
+    for project in projects:
+        eversince._watcher.nudge(project.id)
+        await asyncio.sleep(0.5)
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+
+    assert len(emulator.world.log) <= 10
+
+
+async def test_what_was_nudged_last_in_a_storm_is_seen(emulator: Emulator, eversince: Eversince) -> None:
+    project = emulator.add_project(walks={"running": 10_000})
+    waiting = asyncio.create_task(keep_waiting(eversince, project.id))
+    await asyncio.sleep(0.1)
+    await chatter(eversince, project.id, seconds=30)
+    last = now() - 0.1 - emulator.world.projects[project.id].created_at
+    await asyncio.sleep(6)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert last <= max(emulator.looks(project.id))
 
 
 # -- Bad news ---------------------------------------------------------------------------------------------

@@ -1,0 +1,54 @@
+"""Hints that there is news of a project, and when a look shall follow them up.
+
+A hint is followed up at once, but a look costs a request of the account, and hints are free to whoever sends
+webhooks. So of many hints some share a look: the last one is always followed up, in the end.
+"""
+
+import math
+from typing import Final
+
+from eversince_async.orchestrator.schedule import CLOSEST
+
+HOLDS: Final = 60.0
+"""Seconds for which a nudge is remembered that came while nobody waited."""
+
+APART: Final = 2.0
+"""Seconds between two looks at one project that nudges may ask for."""
+
+AT_ONCE: Final = 5
+"""Looks, at whatever projects, that nudges may ask for in a row; after these, one every `CLOSEST` seconds.
+As many as projects may be active by default, so that their news never wait for each other."""
+
+
+class Nudges:
+    """Which projects there seems to be news of. Times are loop time."""
+
+    def __init__(self) -> None:
+        self._nudged: dict[str, float] = {}  # when last
+        self._seen: dict[str, float] = {}  # when a project that was nudged was looked at last
+        self._paid_until = -math.inf  # every look is paid with so many seconds
+        self._looked_at = -math.inf
+
+    def note(self, project_id: str, now: float) -> None:
+        """There seems to be news of a project."""
+        self._nudged = {known: at for known, at in self._nudged.items() if at + HOLDS > now}
+        self._seen = {known: at for known, at in self._seen.items() if at + APART > now}
+        self._nudged[project_id] = now
+
+    def due_at(self, project_id: str, now: float) -> float:
+        """When to look at a project because of its news; infinite when there are none."""
+        if project_id not in self._nudged:
+            return math.inf
+        apart = self._seen.get(project_id, -math.inf) + APART
+        return max(now, apart, self._paid_until - (AT_ONCE - 1) * CLOSEST)
+
+    def seen(self, project_id: str, asked_at: float) -> None:
+        """A look that was asked for at that time has shown a project."""
+        if project_id not in self._nudged:
+            return
+        if self._nudged[project_id] <= asked_at:
+            del self._nudged[project_id]
+        self._seen[project_id] = asked_at
+        if asked_at > self._looked_at:  # a page shows many projects at once
+            self._looked_at = asked_at
+            self._paid_until = max(self._paid_until, asked_at) + CLOSEST
