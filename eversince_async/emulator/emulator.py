@@ -110,6 +110,7 @@ class Emulator:
         self._video_bytes = video_bytes
         self._runner: web.ServerRunner | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._serving: set[asyncio.Task[Any]] = set()
         self.places = Places("", "")
 
     def __repr__(self) -> str:
@@ -146,9 +147,18 @@ class Emulator:
         await self.courier.aclose()
         await self._runner.cleanup()
         self._runner = None
+        await self._abandon_serving()
         if self._store is not None:
             self._store.save(self._world)
             self._store.close()
+
+    async def _abandon_serving(self) -> None:
+        """End what is still being answered although the client has gone: aiohttp no longer knows of it."""
+        left = list(self._serving)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
 
     async def _listen(self, port: int) -> int:
         assert self._runner is not None
@@ -250,14 +260,22 @@ class Emulator:
     # -- Serving ------------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        try:
+            answer = await self._answer(request)
+        finally:
+            self._serving.discard(task)
+        self._arm()
+        return answer
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         target = Target.of(request.raw_path)
         path = target.api_path
         if path is None:
-            answer = await self.storage.handle(request, target)
-        else:
-            answer = await self.door.handle(request, target, path)
-        self._arm()
-        return answer
+            return await self.storage.handle(request, target)
+        return await self.door.handle(request, target, path)
 
     def _rubbish(self, status: int, problem: str) -> web.StreamResponse:
         """Answer what is no HTTP request."""

@@ -107,6 +107,19 @@ async def test_a_late_server_still_does_what_was_asked_when_the_client_has_gone(
     assert 1 == call.emulator.world.counts["projects"]
 
 
+async def test_stopping_ends_what_a_late_server_still_does(call: Calls) -> None:
+    """Nothing of it outlives the test, and nothing is done any more."""
+    call.emulator.faults.once("POST", "/projects", Latency(seconds=100))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10):
+            await call("POST", "/projects", json=CREATE)
+
+    await call.emulator.stop()
+
+    assert not [task for task in asyncio.all_tasks() if "_handle_request" in repr(task.get_coro())]
+    assert 0 == call.emulator.world.counts["projects"]
+
+
 async def test_a_read_may_be_stale(call: Calls) -> None:
     project = call.emulator.add_project()
     await asyncio.sleep(3600)
