@@ -1,7 +1,7 @@
 """Progress of productions: who is where, live on a terminal, line by line in a pipe."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -49,6 +49,7 @@ class Row:
         began_at: When it got its slot, in loop time.
         ended_at: When it was over.
         went_wrong: Whether it ended badly.
+        slot: The number of the account's slot it is shown in; None while it holds none.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Row:
     began_at: float | None = None
     ended_at: float | None = None
     went_wrong: bool = False
+    slot: int | None = None
 
     def tell(self, event: Event) -> bool:
         """Take in an event; False when it changes nothing that is shown."""
@@ -116,6 +118,12 @@ class Board(Protocol):
     def changed(self, row: Row) -> None:
         """A row has something new to say."""
 
+    def gone(self, row: Row) -> None:
+        """A row is not to be shown any more."""
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+
     def refresh(self) -> None:
         """Show how things stand now."""
 
@@ -152,6 +160,18 @@ def board(footer: Callable[[], str]) -> Board:
     return LiveBoard(footer) if is_terminal() else PlainBoard()
 
 
+def seat(rows: Collection[Row], holding: Collection[str | None]) -> None:
+    """Give each row whose project holds a slot the lowest number that is free, and keep it there."""
+    for row in rows:
+        if row.project_id not in holding:
+            row.slot = None
+    taken = {row.slot for row in rows}
+    free = (number for number in range(1, len(rows) + 1) if number not in taken)
+    for row in rows:
+        if row.slot is None and row.project_id is not None and row.project_id in holding:
+            row.slot = next(free)
+
+
 @asynccontextmanager
 async def redrawn(frame: Callable[[], Awaitable[object]], board: Board) -> AsyncGenerator[None, None]:
     """Redraw a board while the block runs, with `frame` between two pictures."""
@@ -171,9 +191,18 @@ async def redrawn(frame: Callable[[], Awaitable[object]], board: Board) -> Async
 
 
 class PlainBoard:
-    """A line for each change, on stderr."""
+    """Lines on stderr, each with the time since the first.
+
+    Args:
+        wordy: Whether each change of each row is a line; else only what is said.
+    """
+
+    def __init__(self, *, wordy: bool = True) -> None:
+        self._wordy = wordy
+        self._began = 0.0
 
     def __enter__(self) -> Self:
+        self._began = asyncio.get_running_loop().time()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -185,19 +214,35 @@ class PlainBoard:
 
     def changed(self, row: Row) -> None:
         """Print the change."""
-        clock = spell(asyncio.get_running_loop().time())
-        which = f" ({row.project_id})" if row.project_id else ""
-        warn(f"[{clock:>8}] {row.name}: {row.words}{which}")
+        if self._wordy:
+            which = f" ({row.project_id})" if row.project_id else ""
+            self.say(f"{row.name}: {row.words}{which}")
+
+    def gone(self, row: Row) -> None:
+        """Nothing: what was printed stands."""
+
+    def say(self, line: str) -> None:
+        """Print it."""
+        passed = asyncio.get_running_loop().time() - self._began
+        warn(f"[{spell(passed):>8}] {line}")
 
     def refresh(self) -> None:
         """Nothing: what was printed stands."""
 
 
 class LiveBoard:
-    """Bars that move, on stderr."""
+    """Bars that move, on stderr.
 
-    def __init__(self, footer: Callable[[], str]) -> None:
+    Args:
+        footer: Gives the lines below the rows.
+        holding: Gives the projects that hold a slot, to show which; None shows no slots.
+    """
+
+    def __init__(
+        self, footer: Callable[[], str], holding: Callable[[], Collection[str | None]] | None = None
+    ) -> None:
         self._footer = footer
+        self._holding = holding
         self._rows: list[Row] = []
         self._live: Live
 
@@ -223,6 +268,16 @@ class LiveBoard:
     def changed(self, row: Row) -> None:
         """Wait for the next refresh, which is soon."""
 
+    def gone(self, row: Row) -> None:
+        """Take it off."""
+        self._rows.remove(row)
+
+    def say(self, line: str) -> None:
+        """Print it above the rows."""
+        from rich.text import Text
+
+        self._live.console.print(Text(line, overflow="fold"))
+
     def refresh(self) -> None:
         """Draw it all."""
         self._live.update(self._drawn(), refresh=True)
@@ -234,15 +289,23 @@ class LiveBoard:
         from rich.text import Text
 
         now = asyncio.get_running_loop().time()
+        if self._holding is not None:
+            seat(self._rows, self._holding())
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(no_wrap=True)
+        if self._holding is not None:
+            grid.add_column(no_wrap=True, min_width=6)
+        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=40)
         grid.add_column(width=24)
         grid.add_column(no_wrap=True, min_width=18, overflow="ellipsis")
         grid.add_column(justify="right", no_wrap=True, min_width=8)
         for row in self._rows:
             seconds = row.seconds(now)
             style = "red" if row.went_wrong else "green" if row.ended_at is not None else ""
+            slot = (
+                () if self._holding is None else (Text(f"slot {row.slot}" if row.slot else "", style="dim"),)
+            )
             grid.add_row(
+                *slot,
                 Text(row.name),
                 ProgressBar(total=1.0, completed=row.reached),
                 Text(row.words, style=style or ("dim" if seconds is None else "cyan")),

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import shlex
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
@@ -12,7 +13,7 @@ import cyclopts
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._loop import run
 from eversince_async.cli._overview import BY_NAME, Command
-from eversince_async.cli._say import warn
+from eversince_async.cli._say import remember_typed, warn
 from eversince_async.cli._trouble import exit_of, sentence
 
 
@@ -33,6 +34,7 @@ def dispatch(name: str, arguments: list[str]) -> int:
         call(*bound.args, **bound.kwargs)
         return Exit.DONE
     debug = bool(bound.arguments.get("debug", False))
+    remember_typed(shlex.join(["eversince", name, *arguments]))
     return _run(lambda: call(*bound.args, **bound.kwargs), debug=debug)
 
 

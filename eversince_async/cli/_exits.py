@@ -9,8 +9,8 @@ class Exit(IntEnum):
     DONE = 0
     FAILED = 1
     USAGE = 2
-    CONFIGURATION = 3
-    PARTLY = 4
+    UNFINISHED = 3
+    CONFIGURATION = 4
     INTERRUPTED = 130
 
     @property
@@ -20,10 +20,10 @@ class Exit(IntEnum):
 
 
 _MEANINGS = {
-    Exit.DONE: "done",
-    Exit.FAILED: "failed: by the server, the network, or the project itself",
-    Exit.USAGE: "called the wrong way; nothing was sent",
+    Exit.DONE: "done, all of it",
+    Exit.FAILED: "failed, or some of it: by the server, the network, or a project itself",
+    Exit.USAGE: "called the wrong way, or with a file that is wrong; nothing was sent",
+    Exit.UNFINISHED: "not at its end, and can be gone on with: paused, drained, or waited for too long",
     Exit.CONFIGURATION: "no key, a wrong key, or an address that cannot be used",
-    Exit.PARTLY: "partly done: some videos failed, or one goes on without us",
     Exit.INTERRUPTED: "interrupted with Ctrl-C",
 }

@@ -32,7 +32,9 @@ COMMANDS: Final = {
     ),
     "Videos": (
         Command("produce", "Produce a video from a brief, and download it.", "produce"),
-        Command("resume", "See a project through from where it stands.", "produce"),
+        Command("batch", "Produce a video for each row of a file.", "batch"),
+        Command("resume", "See a project, or what a journal remembers, through.", "resume"),
+        Command("upload", "Upload a file to refer to in briefs.", "upload"),
         Command("status", "Show how a project stands.", "projects"),
         Command("list", "List projects.", "projects"),
         Command("download", "Download a project's video.", "projects"),

@@ -1,6 +1,10 @@
 """Results go to stdout, everything else to stderr: so a pipe gets what it was meant for."""
 
 import sys
+from contextvars import ContextVar
+from typing import Final
+
+_TYPED: Final = ContextVar("typed", default="the same command")
 
 
 def say(text: str) -> None:
@@ -20,3 +24,13 @@ def is_terminal() -> bool:
     import os
 
     return sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
+
+
+def remember_typed(command: str) -> None:
+    """Note what was typed, to repeat it where it is what goes on."""
+    _TYPED.set(command)
+
+
+def typed() -> str:
+    """The command as it was typed."""
+    return _TYPED.get()

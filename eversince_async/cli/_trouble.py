@@ -20,8 +20,8 @@ _EXITS: Final[tuple[tuple[type[BaseException], Exit], ...]] = (
     (InvalidRequest, Exit.USAGE),
     (ConfigurationError, Exit.CONFIGURATION),
     (Unauthorized, Exit.CONFIGURATION),
-    (WaitTimedOut, Exit.PARTLY),
-    (DownloadFailed, Exit.PARTLY),
+    (WaitTimedOut, Exit.UNFINISHED),
+    (DownloadFailed, Exit.UNFINISHED),
 )
 """Everything that is not merely a failure; the first that fits counts."""
 

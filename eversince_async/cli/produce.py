@@ -1,11 +1,9 @@
 """`eversince produce`: one video, from a brief to a file."""
 
 import asyncio
-import json
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from mimetypes import guess_type
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any, Literal
@@ -16,6 +14,7 @@ from cyclopts import Parameter
 from eversince_async._redaction import excerpt
 from eversince_async.cli._board import Row, board, followed, redrawn
 from eversince_async.cli._client import connected
+from eversince_async.cli._columns import maybe_json, reference_to
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._loop import speed
 from eversince_async.cli._options import AsJson, Debug
@@ -25,7 +24,7 @@ from eversince_async.client import Eversince
 from eversince_async.errors import EversinceError, InvalidRequest, ProjectCancelled, ProjectFailed
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
-from eversince_async.models.references import Reference, ReferenceType, UrlReference
+from eversince_async.models.references import Reference
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.workflow import Workflow
 
@@ -75,7 +74,7 @@ async def produce_(
         aspect_ratio: 16:9, 9:16, 1:1 or 21:9.
         title: The project's title, at most 30 characters.
         mode: autonomous or collaborative.
-        reference: A file, which is uploaded, or a URL; may be given ten times.
+        reference: A file, which is uploaded, an address, or upload:ID; may be given ten times.
         extract_content: Whether the agent reads the pages that are referenced.
         craft: Creative direction (servers of April 2026).
         craft_auto: Let the agent choose the craft (servers of April 2026).
@@ -124,49 +123,12 @@ async def produce_(
             on_cancel=on_cancel,
         )
         key = str(wanted.idempotency_key)
-        production = await _watched(eversince, workflow, excerpt(title or brief, 40), output, on_cancel, key)
-        _print(production, as_json=as_json)
+        production = await watched(eversince, workflow, excerpt(title or brief, 40), output, on_cancel, key)
+        print_production(production, as_json=as_json)
     return Exit.DONE
 
 
-async def resume_(
-    project_id: str,
-    *,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    render: bool = True,
-    quality: Literal["1080p", "4k"] = "1080p",
-    share: bool = True,
-    on_cancel: Literal["leave", "cancel"] = "leave",
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> Exit:
-    """See a project through from where it stands, and download its video.
-
-    Args:
-        project_id: The project.
-        output: File, or an existing folder, to download the video to.
-        render: Render the video if there is none yet.
-        quality: How to render; 4k needs a Pro subscription.
-        share: Make a public link, which does not expire.
-        on_cancel: What becomes of the project after Ctrl-C.
-        as_json: Print the result as JSON.
-        debug: Show tracebacks and what is sent.
-    """
-    del debug  # heeded where errors are shown
-    async with connected() as eversince:
-        workflow = eversince.resume(
-            project_id,
-            render=quality if render else None,
-            share=share,
-            download=output,
-            on_cancel=on_cancel,
-        )
-        production = await _watched(eversince, workflow, project_id, output, on_cancel)
-        _print(production, as_json=as_json)
-    return Exit.DONE
-
-
-async def _watched(
+async def watched(
     eversince: Eversince,
     workflow: Workflow[Production],
     name: str,
@@ -228,10 +190,7 @@ def _how_to_go_on(row: Row, key: str | None, output: Path | None) -> str:
 
 
 async def _reference(eversince: Eversince, given: str) -> Reference:
-    if "://" not in given:
-        return (await eversince.uploads.upload(Path(given))).reference
-    kind = (guess_type(given.partition("?")[0])[0] or "").partition("/")[0]
-    return UrlReference(url=given, type=kind if kind in {"image", "video", "audio"} else ReferenceType.URL)
+    return reference_to(given) or (await eversince.uploads.upload(Path(given))).reference
 
 
 def _extra(given: Sequence[str]) -> dict[str, Any]:
@@ -240,14 +199,12 @@ def _extra(given: Sequence[str]) -> dict[str, Any]:
         name, equals, text = each.partition("=")
         if not equals:
             raise InvalidRequest({"--extra": f"give NAME=VALUE, not {each!r}"})
-        try:
-            fields[name] = json.loads(text)
-        except ValueError:
-            fields[name] = text
+        fields[name] = maybe_json(text)
     return fields
 
 
-def _print(production: Production, *, as_json: bool) -> None:
+def print_production(production: Production, *, as_json: bool) -> None:
+    """Print what came of a production."""
     project = production.project
     if as_json:
         print_json(

@@ -1,17 +1,16 @@
 """`eversince status`, `list`, `download`, `cancel`: looking after projects."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from eversince_async.cli._bar import bar
 from eversince_async.cli._client import connected
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_facts, print_json, print_rows
-from eversince_async.cli._say import is_terminal, say
+from eversince_async.cli._say import say
 from eversince_async.errors import InvalidRequest, NotAllowedNow
 from eversince_async.models.projects import ProjectSummary
 
@@ -129,25 +128,10 @@ async def download_(
                 status=project.status,
             )
         video = await eversince.resume(project.id, render=None, share=False)
-        async with _bar(f"{project.id}.mp4" if output is None else output.name) as tell:
+        async with bar(f"{project.id}.mp4" if output is None else output.name) as tell:
             path = await video.download(output or Path(), on_progress=tell)
     if as_json:
         print_json({"project": project.id, "file": path})
     else:
         say(str(path))
     return Exit.DONE
-
-
-@asynccontextmanager
-async def _bar(name: str) -> AsyncGenerator[Callable[[int, int | None], None], None]:
-    """A bar of bytes, for a person."""
-    if not is_terminal():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -101,7 +101,7 @@ def test_ctrl_c_leaves_the_demo_cleanly(shell):
 def test_a_wrong_key_is_one_clear_line(beside):
     ended = beside.run("credits", EVERSINCE_API_KEY="es_live_wrong")
 
-    assert 3 == ended.code
+    assert 4 == ended.code
     assert 1 == ended.err.count("\n")
     assert "401" in ended.err
     assert "EVERSINCE_API_KEY" in ended.err
@@ -111,7 +111,7 @@ def test_a_wrong_key_is_one_clear_line(beside):
 def test_no_key_is_one_clear_line(shell):
     ended = shell.run("credits")
 
-    assert 3 == ended.code
+    assert 4 == ended.code
     assert 1 == ended.err.count("\n")
     assert "set the environment variable EVERSINCE_API_KEY" in ended.err
 
@@ -133,7 +133,7 @@ def test_no_network_is_one_clear_line(shell):
 def test_debug_shows_where_it_failed(shell):
     ended = shell.run("credits", "--debug")
 
-    assert 3 == ended.code
+    assert 4 == ended.code
     assert "Traceback" in ended.err
 
 

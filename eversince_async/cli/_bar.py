@@ -1,0 +1,21 @@
+"""A bar of bytes, for whoever waits for a file."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from eversince_async.cli._say import is_terminal
+
+
+@asynccontextmanager
+async def bar(name: str) -> AsyncGenerator[Callable[[int, int | None], None], None]:
+    """A bar of bytes, for a person."""
+    if not is_terminal():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

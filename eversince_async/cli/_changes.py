@@ -1,0 +1,54 @@
+"""Rows of a file that a journal knows with other wishes, and wishes that it knows under another key."""
+
+from typing import Final
+
+from eversince_async.cli._sheet import Sheet
+from eversince_async.journal import Journal, Json
+from eversince_async.journal.differences import told
+from eversince_async.journal.stored import digest, sendable
+
+WHAT_TO_DO: Final = (
+    "What the journal has was begun, and paid for. Put those rows back as they were; or, to have them made "
+    "as they are now as well, give them new keys, or a file of their own with a journal of its own."
+)
+"""For whoever has changed rows of a file."""
+
+
+async def changes(sheet: Sheet, journal: Journal) -> list[tuple[int, str]]:
+    """Rows that would fail, or be paid for a second time, because the file was edited since the last run.
+
+    Rows are told apart by their keys. Where these are the numbers of lines, a line that is put in or taken
+    out moves all below it to other keys.
+
+    Returns:
+        Lines, and what is different there.
+    """
+    wanted = {item.key: digest(sendable(item.spec)) for _, item in sheet.items()}
+    changed, known, left = set[str](), set[str](), dict[str, str]()
+    async for job in journal.jobs():
+        if job.id in wanted:
+            known.add(job.id)
+            if wanted[job.id] == job.spec_sha:
+                continue
+            changed.add(job.id)
+        # Under a key that was chosen, the same wishes once more may well be what is meant.
+        if job.id.isdecimal() or not sheet.has_keys:
+            left.setdefault(job.spec_sha, job.id)
+    found: list[tuple[int, str]] = []
+    if not changed and not left:
+        return found
+    for line, item in sheet.items():
+        if item.key in changed:
+            found.append((line, await _changed(journal, item.key, item.spec)))
+        elif item.key not in known and wanted[item.key] in left:
+            found.append((line, f"stands in the journal under the key {left[wanted[item.key]]!r}"))
+    return found
+
+
+async def _changed(journal: Journal, key: str, spec: Json) -> str:
+    job = await journal.load(key)
+    assert job is not None
+    there_is = ""
+    if job.project_id is not None and job.stage != "succeeded":
+        there_is = f"; its project can be seen through by `eversince resume {job.project_id}`"
+    return f"was something else under the key {key!r}: {told(job.spec, sendable(spec))}{there_is}"

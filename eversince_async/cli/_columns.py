@@ -1,0 +1,196 @@
+"""The columns a file of briefs may have, and how a cell of each is read."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from mimetypes import guess_type
+from typing import Any, Final
+
+from eversince_async.models._shown import shown
+from eversince_async.models.projects import AspectRatio, ExpectedOutput, Mode, ReasoningMode
+from eversince_async.models.references import Reference, ReferenceType, UploadReference, UrlReference
+
+
+class Misfit(Exception):
+    """A cell makes no sense; the text says what it must be."""
+
+
+Reading = Callable[[Any], Any]
+"""Makes of a cell (a text, or in JSON any value) what a batch takes, or raises `Misfit`."""
+
+EXTRA: Final = "extra."
+"""What a column for a field this version does not know begins with; the field's name follows."""
+
+UPLOADED: Final = "upload:"
+"""What the id of an upload begins with, among references."""
+
+_YES: Final = frozenset({"yes", "true", "1", "on"})
+_NO: Final = frozenset({"no", "false", "0", "off"})
+
+
+def _text(given: Any) -> str:
+    if not isinstance(given, str):
+        raise Misfit(f"must be text, not {_told(given)}")
+    return given
+
+
+def _key(given: Any) -> str:
+    key = str(given) if isinstance(given, int) and not isinstance(given, bool) else _text(given)
+    if not key.isprintable():
+        raise Misfit(f"must be one line of printable characters, not {_told(given)}")
+    return key
+
+
+def _flag(given: Any) -> bool:
+    found = _yes_or_no(given)
+    if found is None:
+        raise Misfit(f"must be yes or no, not {_told(given)}")
+    return found
+
+
+def _yes_or_no(given: Any) -> bool | None:
+    if isinstance(given, bool):
+        return given
+    word = given.lower() if isinstance(given, str) else None
+    return True if word in _YES else False if word in _NO else None
+
+
+def _one_of(words: type[StrEnum], *, but: Iterable[str] = ()) -> Reading:
+    """One of the documented words: a typing mistake is cheaper here than in a thousand refusals."""
+    known = [str(word) for word in words if word not in but]
+
+    def read(given: Any) -> str:
+        if given not in known:
+            raise Misfit(f"must be {', '.join(known[:-1])} or {known[-1]}, not {_told(given)}")
+        return str(given)
+
+    return read
+
+
+def _names(given: Any) -> list[str]:
+    """Several names, separated by commas or semicolons."""
+    if isinstance(given, str):
+        return [name for each in given.replace(";", ",").split(",") if (name := each.strip())]
+    if isinstance(given, list) and all(isinstance(each, str) for each in given):
+        return given
+    raise Misfit(f"must be names separated by commas, not {_told(given)}")
+
+
+def _address(given: Any) -> str:
+    if not _text(given).startswith(("https://", "http://")):
+        raise Misfit(f"must be an address that begins with https://, not {_told(given)}")
+    return str(given)
+
+
+def _references(given: Any) -> list[dict[str, str]]:
+    """Several references, separated by blanks or line breaks: addresses, and `upload:` with an id."""
+    found = given.split() if isinstance(given, str) else given
+    if not isinstance(found, list):
+        raise Misfit(f"must be addresses separated by blanks, not {_told(given)}")
+    return [each if isinstance(each, dict) else _plain_reference(_text(each)) for each in found]
+
+
+def _plain_reference(given: str) -> dict[str, str]:
+    match reference_to(given):
+        case UploadReference(upload_id=upload):
+            return {"upload_id": upload}
+        case UrlReference(url=url, type=kind):
+            return {"url": url, "type": str(kind)}
+        case None:
+            raise Misfit(
+                f"must be an address, or {UPLOADED} with an id, not {_told(given)}; "
+                "for a file, `eversince upload FILE` prints its id"
+            )
+
+
+def reference_to(given: str) -> Reference | None:
+    """What an address, or `upload:` with an id, refers to; None if it is neither."""
+    if given.startswith(UPLOADED) and len(given) > len(UPLOADED):
+        return UploadReference(upload_id=given.removeprefix(UPLOADED))
+    if "://" not in given:
+        return None
+    kind = (guess_type(given.partition("?")[0])[0] or "").partition("/")[0]
+    return UrlReference(url=given, type=kind if kind in {"image", "video", "audio"} else ReferenceType.URL)
+
+
+def _extra(given: Any) -> dict[str, Any]:
+    fields = maybe_json(given)
+    if not isinstance(fields, dict):
+        raise Misfit(f"must be a JSON object, not {_told(given)}")
+    return fields
+
+
+def maybe_json(given: Any) -> Any:
+    """What a text says as JSON; where it says nothing, and any other value, as it is."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except (ValueError, RecursionError):
+        return given
+
+
+def _render(given: Any) -> str | bool | None:
+    """A quality, True for the usual one, None for no render."""
+    if given in ("1080p", "4k"):
+        return str(given)
+    wanted = _yes_or_no(given)
+    if wanted is None:
+        raise Misfit(f"must be 1080p, 4k, yes or no, not {_told(given)}")
+    return wanted or None
+
+
+def _share(given: Any) -> bool | dict[str, str]:
+    """Whether to share; any other text is the page's title."""
+    wanted = _yes_or_no(given)
+    if wanted is not None:
+        return wanted
+    page = {"title": given} if isinstance(given, str) else given
+    if not isinstance(page, dict) or not page.keys() <= {"title", "description"}:
+        raise Misfit(f"must be yes, no, or a title, not {_told(given)}")
+    return {name: _text(words) for name, words in page.items()}
+
+
+def _told(given: Any) -> str:
+    return shown(given, text=40)
+
+
+COLUMNS: Final[Mapping[str, Reading]] = {
+    "brief": _text,
+    "title": _text,
+    "mode": _one_of(Mode, but={Mode.NONE}),
+    "aspect_ratio": _one_of(AspectRatio),
+    "craft": _text,
+    "craft_auto": _flag,
+    "skills": _names,
+    "reasoning_mode": _one_of(ReasoningMode),
+    "video_model": _text,
+    "image_model": _text,
+    "agent_model": _text,
+    "expected_output": _one_of(ExpectedOutput),
+    "webhook_url": _address,
+    "idempotency_key": _text,
+    "references": _references,
+    "extract_content": _flag,
+    "extra": _extra,
+    "key": _key,
+    "render": _render,
+    "share": _share,
+    "download": _text,
+}
+"""Every column: all that `projects.create` takes, and from `key` on what is ours."""
+
+
+def reading_of(name: str) -> Reading | None:
+    """How to read the cells of a column; None if there is no such column."""
+    if name.startswith(EXTRA) and len(name) > len(EXTRA):
+        return maybe_json
+    return COLUMNS.get(name)
+
+
+def column_name(head: str) -> str:
+    """The column a head means: `Aspect ratio` is `aspect_ratio`. What follows `extra.` stays as it is."""
+    head = head.strip()
+    if head.lower().startswith(EXTRA):
+        return EXTRA + head[len(EXTRA) :]
+    return head.lower().replace(" ", "_").replace("-", "_")

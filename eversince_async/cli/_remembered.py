@@ -1,0 +1,89 @@
+"""Items of a batch from what its journal remembers of them."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import attrs
+
+from eversince_async.batch.stages import WORKING
+from eversince_async.cli._sheet import place
+from eversince_async.journal import Job, Journal
+from eversince_async.journal.stored import is_complete
+
+SHOWN: Final = 10
+"""Names that are told; more are counted."""
+
+
+@attrs.frozen
+class Remembered:
+    """What there is to go on with; iterate over it for the items.
+
+    Attributes:
+        keys: Of videos that can be gone on with from here.
+        programs: Of jobs that belong to a pipeline: a program has to go on with them.
+        incomplete: Of videos that were not begun, and that have something the journal must not keep.
+    """
+
+    journal: Journal
+    folder: Path | None
+    keys: list[str] = attrs.field(factory=list)
+    programs: list[str] = attrs.field(factory=list)
+    incomplete: list[str] = attrs.field(factory=list)
+
+    @classmethod
+    async def read(cls, journal: Journal, folder: Path | None, *, retry_failed: bool) -> Self:
+        """Look through a journal."""
+        found = cls(journal, folder)
+        async for job in journal.jobs(WORKING, *(["failed"] if retry_failed else [])):
+            found._kind_of(job).append(job.id)
+        return found
+
+    def _kind_of(self, job: Job) -> list[str]:
+        if not is_of_batch(job):
+            return self.programs
+        return self.keys if job.project_id is not None or is_complete(job.spec) else self.incomplete
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there is something that cannot be gone on with from here."""
+        return bool(self.programs or self.incomplete)
+
+    def notes(self) -> Iterator[str]:
+        """What a person should know of the rest."""
+        if self.programs:
+            yield f"{_names(self.programs)}: of a pipeline; run its program again, which goes on with it"
+        if self.incomplete:
+            yield (
+                f"{_names(self.incomplete)}: not begun, and with a secret address, which no journal "
+                "keeps; type the command with the file of rows again"
+            )
+
+    async def __aiter__(self) -> AsyncIterator[Mapping[str, Any]]:
+        for key in self.keys:
+            job = await self.journal.load(key)
+            if job is not None:
+                yield self._item(job)
+
+    def _item(self, job: Job) -> Mapping[str, Any]:
+        """An item that asks for what was asked for then."""
+        share = job.spec["share"]
+        item = {
+            **job.spec["brief"],
+            "key": job.id,
+            "render": job.spec["render"],
+            "share": False if share is None else share,
+        }
+        if self.folder is not None:
+            item["download"] = place(self.folder, None if job.id.isdecimal() else job.id)
+        return item
+
+
+def is_of_batch(job: Job) -> bool:
+    """Whether a job is a video of a batch, and not a pipeline."""
+    return isinstance(job.spec, Mapping) and job.spec.keys() == {"brief", "render", "share"}
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

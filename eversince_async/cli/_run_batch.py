@@ -1,0 +1,142 @@
+"""Runs a batch before somebody's eyes, wherever its items come from, and says in the end how it stands."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from eversince_async.batch.batch import Batch
+from eversince_async.batch.interrupts import first_interrupt
+from eversince_async.batch.outcome import Outcome, Report
+from eversince_async.cli._board import redrawn
+from eversince_async.cli._client import connected
+from eversince_async.cli._ending import Ending
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._say import typed, warn
+from eversince_async.cli._watch import Announced, Watch
+from eversince_async.errors import EversinceError, InvalidRequest
+from eversince_async.journal import Journal
+
+REPORTS: Final[Mapping[str, Callable[[Report, Path], object]]] = {
+    ".html": lambda report, path: report.to_html(path),
+    ".csv": lambda report, path: report.to_csv(path),
+    ".json": lambda report, path: report.to_json(path),
+}
+"""What writes a report, by the ending of the file's name."""
+
+
+@attrs.frozen(kw_only=True)
+class Plan:
+    """A batch to run.
+
+    Attributes:
+        name: What to call it.
+        items: What to make.
+        count: How many that are.
+        journal: What remembers it, open; None: nothing does.
+        journal_path: Its file.
+        folder: Where the videos go, to say so in the end.
+        report: The report to write.
+        concurrency: As for `eversince.batch`.
+        max_credits: As for `eversince.batch`.
+        retry_failed: As for `eversince.batch`.
+        wait_for_quota: As for `eversince.batch`.
+        as_json: Whether to print outcomes as JSON.
+    """
+
+    name: str
+    items: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+    count: int
+    journal: Journal | None
+    journal_path: Path | None
+    folder: Path | None
+    report: Path | None
+    concurrency: int | None
+    max_credits: float | None
+    retry_failed: bool
+    wait_for_quota: bool
+    as_json: bool
+
+
+def check_options(report: Path | None, concurrency: int | None, max_credits: float | None) -> None:
+    """Refuse what would only be noticed in the end.
+
+    Raises:
+        InvalidRequest: An option makes no sense.
+    """
+    problems = {}
+    if report is not None and report.suffix.lower() not in REPORTS:
+        problems["--report"] = f"must end in {', '.join(REPORTS)}, not {report.name!r}"
+    elif report is not None and report.is_dir():
+        problems["--report"] = f"{report} is a folder"
+    if concurrency is not None and concurrency < 1:
+        problems["--concurrency"] = f"must be at least 1, not {concurrency}"
+    if max_credits is not None and not max_credits > 0:
+        problems["--max-credits"] = f"must be above zero, not {max_credits:g}"
+    if problems:
+        raise InvalidRequest(problems)
+
+
+async def run_batch(plan: Plan) -> Exit:
+    """Run it to its end, or until somebody interrupts it.
+
+    Raises:
+        EversinceError: It cannot go on, e.g. as the journal fails.
+    """
+    kept: list[Outcome] = []
+    ending = Ending(typed(), plan.journal_path, plan.folder, plan.report)
+    async with connected() as eversince, _told_how_to_go_on(ending):
+        watch = Watch(plan.name, eversince.governor, as_json=plan.as_json)
+        batch = eversince.batch(
+            Announced(plan.items, plan.count, watch.taken),
+            journal=plan.journal,
+            concurrency=plan.concurrency,
+            max_credits=plan.max_credits,
+            retry_failed=plan.retry_failed,
+            wait_for_quota=plan.wait_for_quota,
+            on_event=watch.event,
+            drain_on_interrupt=False,
+        )
+        watch.follow(batch)
+        with watch.board, first_interrupt(lambda: _drain(batch, watch, ending)):
+            async with redrawn(watch.frame, watch.board), batch:
+                async for outcome in batch:
+                    watch.outcome(outcome)
+                    ending.add(outcome)
+                    if plan.report is not None:
+                        kept.append(outcome)
+    report = attrs.evolve(batch.report, outcomes=kept)
+    left = plan.count - sum(report.counts.values())
+    code = ending.exit_code(report, left)
+    if plan.report is not None:
+        await asyncio.to_thread(REPORTS[plan.report.suffix.lower()], report, plan.report)
+    for line in ending.lines(report, left):
+        warn(line)
+    return code
+
+
+def _drain(batch: Batch, watch: Watch, ending: Ending) -> None:
+    batch.drain()
+    watch.told_of_pause()
+    again = "the same command goes on with them" if ending.journal else "they are not remembered here"
+    watch.say(
+        f"Ctrl-C: nothing more is begun, and {batch.progress.active} under way are seen through. "
+        f"Ctrl-C once more leaves at once: what has begun goes on at the server, and {again}."
+    )
+
+
+@asynccontextmanager
+async def _told_how_to_go_on(ending: Ending) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    except asyncio.CancelledError:
+        for line in ending.left_at_once():
+            warn(line)
+        raise
+    except EversinceError:
+        if ending.journal is not None:
+            warn(f"go on:   {ending.command}")
+        raise

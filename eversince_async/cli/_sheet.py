@@ -1,0 +1,264 @@
+"""A file of briefs: checked as a whole first, and then handed out row by row, with hardly any in memory."""
+
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Final
+
+import attrs
+
+from eversince_async.batch.item import Intake, Item
+from eversince_async.cli._columns import EXTRA, Misfit, reading_of
+from eversince_async.cli._records import Format, Record, records
+from eversince_async.errors import EversinceError, InvalidRequest
+from eversince_async.orchestrator.order import Wishes
+
+STDIN: Final = "-"
+"""What stands for the standard input instead of a file."""
+
+_FORMATS: Final[Mapping[str, Format]] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+_OWN: Final = ("key", "render", "share", "download")
+_UNIQUE: Final = ("key", "idempotency_key", "file")
+"""What no two rows may share."""
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """What is asked for all rows that say nothing else.
+
+    Attributes:
+        render: Quality; None for no render.
+        share: Whether to make a public page.
+        folder: Where the videos go; None: nowhere.
+        quality: The quality of a row that merely says that it is to be rendered.
+    """
+
+    render: str | None
+    share: bool
+    folder: Path | None
+    quality: str = "1080p"
+
+
+class Sheet:
+    """Rows that were checked, as items for a batch.
+
+    They lie in a temporary file of ours: nobody edits the rows of a batch that runs for hours by saving the
+    file they came from.
+
+    Attributes:
+        name: The file's name, for messages.
+        has_keys: Whether the rows have keys of their own; else these are the numbers of their lines.
+    """
+
+    def __init__(self, name: str, spool: IO[str], intake: Intake) -> None:
+        self.name = name
+        self.has_keys = False
+        self._intake = intake
+        self._spool = spool
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """From the first on; one at a time may read."""
+        return (given for _, given in self.lines())
+
+    def lines(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """The same, with the line each stands on."""
+        self._spool.seek(0)
+        for row in self._spool:
+            line, given = json.loads(row)
+            yield line, given
+
+    def items(self) -> Iterator[tuple[int, Item]]:
+        """The same as the batch reads them."""
+        for index, (line, given) in enumerate(self.lines()):
+            yield line, self._intake.item(index, given)
+
+    def add(self, line: int, given: Mapping[str, Any]) -> None:
+        """Add a row."""
+        self._spool.write(json.dumps((line, given)) + "\n")
+        self._count += 1
+
+    def item(self, given: Mapping[str, Any]) -> Item:
+        """A row as the batch will read it."""
+        return self._intake.item(self._count, given)
+
+    def close(self) -> None:
+        """Forget the rows."""
+        self._spool.close()
+
+
+def checked(
+    source: str, form: Format | None, encoding: str, wanted: Wanted, complain: Callable[[int, str], None]
+) -> Sheet:
+    """Read a file to its end, and complain of everything that is wrong with it.
+
+    Args:
+        source: The file, or `-`.
+        form: Its format; by default what its name says.
+        encoding: Of its text.
+        wanted: For rows that say nothing else.
+        complain: Told the line and what is wrong there.
+
+    Raises:
+        InvalidRequest: Its format or its encoding is not known, or it is not text in that encoding.
+        OSError: It cannot be read.
+    """
+    with _opened(source) as stream:
+        found = form or _format(source, stream)
+        intake = Intake(options={}, wishes=Wishes(render=wanted.render))
+        sheet = Sheet(source, _spool(), intake)
+        check = _Check(sheet, wanted, complain)
+        try:
+            for record in records(stream, found, encoding, complain):
+                check.row(record)
+        except (LookupError, UnicodeError) as error:
+            sheet.close()
+            raise InvalidRequest({source: f"is not {encoding}: {error}"}) from None
+        except BaseException:
+            sheet.close()
+            raise
+    return sheet
+
+
+def _opened(source: str) -> io.BufferedReader:
+    if source != STDIN:
+        return open(source, "rb")
+    return open(os.dup(sys.stdin.fileno()), "rb")
+
+
+def _spool() -> IO[str]:
+    """A file that nobody else sees, and that is gone when it is closed or we die."""
+    return tempfile.TemporaryFile("w+", encoding="utf-8")
+
+
+def _format(source: str, stream: io.BufferedReader) -> Format:
+    if source == STDIN:
+        return "jsonl" if stream.peek(1)[:1] == b"{" else "csv"
+    form = _FORMATS.get(Path(source).suffix.lower())
+    if form is None:
+        raise InvalidRequest(
+            {source: "ends neither in .csv nor in .jsonl: say --format csv or --format jsonl"}
+        )
+    return form
+
+
+class _Check:
+    """Reads records into a sheet."""
+
+    def __init__(self, sheet: Sheet, wanted: Wanted, complain: Callable[[int, str], None]) -> None:
+        self._sheet = sheet
+        self._wanted = wanted
+        self._complain = complain
+        self._first: dict[str, dict[str, int]] = {name: {} for name in _UNIQUE}
+        self._is_first = True
+
+    def row(self, record: Record) -> None:
+        """Read one; complain of all that is wrong with it."""
+        problems: dict[str, str] = {}
+        given = _read(record.cells, problems)
+        self._name(record, given, problems)
+        self._place(record, given, problems)
+        for name in ("key", "idempotency_key"):
+            if name in record.cells and name in given:
+                self._once(record, name, given[name], problems)
+        if "brief" not in given:
+            problems.setdefault("brief", "is empty; say what to make")
+        elif not problems:
+            problems.update(_unmakeable(self._sheet.item(given)))
+        for name, problem in problems.items():
+            self._complain(record.line, f"{name} {problem}")
+        if not problems:
+            self._sheet.add(record.line, given)
+
+    def _name(self, record: Record, given: dict[str, Any], problems: dict[str, str]) -> None:
+        """Give a row that has no key the number of its line."""
+        if self._is_first:
+            self._sheet.has_keys, self._is_first = "key" in record.cells, False
+        if "key" in record.cells and not self._sheet.has_keys:
+            problems.setdefault("key", "is given here and not in the first row; give all rows one, or none")
+        elif "key" not in record.cells and self._sheet.has_keys:
+            problems["key"] = "is empty; give all rows one, or none"
+        given.setdefault("key", str(record.line))
+
+    def _place(self, record: Record, given: dict[str, Any], problems: dict[str, str]) -> None:
+        """Say what is to become of it, and where its video goes: two never go to the same file."""
+        folder, name = self._wanted.folder, None
+        if "download" in given:
+            name = "download"
+            given[name] = str((folder or Path()) / str(given[name]))
+        elif folder is not None:
+            name = "key" if self._sheet.has_keys else None
+            given["download"] = place(folder, given["key"] if self._sheet.has_keys else None)
+        if name is not None:
+            self._once(record, "file", given["download"].casefold(), problems, name)
+        if given.get("render") is True:
+            given["render"] = self._wanted.quality
+        given.setdefault("render", self._wanted.render)
+        given.setdefault("share", self._wanted.share)
+
+    def _once(
+        self, record: Record, what: str, value: str, problems: dict[str, str], name: str | None = None
+    ) -> None:
+        first = self._first[what].setdefault(value, record.line)
+        if first != record.line:
+            other = " for the same file" if what == "file" else ""
+            problems.setdefault(
+                name or what, f"{record.cells[name or what]!r} stands on line {first} already{other}"
+            )
+
+
+def _read(cells: Mapping[str, Any], problems: dict[str, str]) -> dict[str, Any]:
+    """The values of a row's cells."""
+    given: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for name, cell in cells.items():
+        reading = reading_of(name)
+        assert reading is not None
+        try:
+            value = reading(cell)
+        except Misfit as error:
+            problems[name] = str(error)
+            continue
+        if name == "extra":
+            extra.update(value)
+        elif name.startswith(EXTRA):
+            extra[name.removeprefix(EXTRA)] = value
+        else:
+            given[name] = value
+    for name in extra.keys() & set(_OWN):
+        problems[EXTRA + name] = f"is no field of the API's; the column is {name!r}"
+    return {**given, **extra}
+
+
+def _unmakeable(item: Item) -> Mapping[str, str]:
+    match item.problem:
+        case None:
+            return {}
+        case InvalidRequest(fields=fields):
+            return fields
+        case EversinceError() as problem:
+            return {"row": f"cannot be read: {problem}"}
+
+
+def place(folder: Path, key: str | None) -> str:
+    """Where a video goes: to a file named by its key, or without one by its project.
+
+    Numbers of lines are no names: those of another file would be the same.
+    """
+    if key is None:
+        return os.path.join(folder, "")
+    name = "".join("_" if sign in '/\\:*?"<>|' else sign for sign in key).strip(". ")
+    return str(folder / f"{name[:120] or '_'}.mp4")

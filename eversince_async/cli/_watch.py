@@ -1,0 +1,168 @@
+"""What a person, or a program behind a pipe, sees of a batch while it runs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from eversince_async._redaction import excerpt
+from eversince_async.batch.batch import Batch
+from eversince_async.batch.item import each
+from eversince_async.batch.outcome import Outcome, Progress
+from eversince_async.cli._board import Board, LiveBoard, PlainBoard, Row, spell
+from eversince_async.cli._loop import speed
+from eversince_async.cli._say import is_terminal, say
+from eversince_async.cli._trouble import sentence
+from eversince_async.governor import Governor
+from eversince_async.orchestrator.events import Event
+
+FRAME: Final = 0.2
+"""Real seconds between two pictures of the board."""
+
+QUIET: Final = 60.0
+"""Seconds without a line after which a pipe is told how things stand."""
+
+NAME: Final = 40
+"""Characters of an item's name that are shown."""
+
+
+@attrs.frozen
+class Announced:
+    """Items that somebody is told of when they are taken."""
+
+    items: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+    count: int
+    taken: Callable[[Mapping[str, Any]], None]
+
+    def __len__(self) -> int:
+        return self.count
+
+    async def __aiter__(self) -> AsyncIterator[Mapping[str, Any]]:
+        async for given in each(self.items):
+            assert isinstance(given, Mapping)
+            self.taken(given)
+            yield given
+
+
+class Watch:
+    """Shows a batch.
+
+    Args:
+        name: What to call it.
+        governor: Of the account it runs on.
+        as_json: Whether stdout gets outcomes as JSON, a line each; else in a pipe separated by tabs.
+    """
+
+    def __init__(self, name: str, governor: Governor, *, as_json: bool) -> None:
+        self._name = name
+        self._governor = governor
+        self._as_json = as_json
+        self._is_live = is_terminal() and not as_json
+        self._names: dict[str, str] = {}
+        self._rows: dict[str, Row] = {}
+        self._batch: Batch | None = None
+        self._spoke_at = 0.0
+        self._told_pause = False
+        self.board: Board = (
+            LiveBoard(self._footer, self._holding) if self._is_live else PlainBoard(wordy=False)
+        )
+
+    def follow(self, batch: Batch) -> None:
+        """Show this one."""
+        self._batch = batch
+        self._spoke_at = asyncio.get_running_loop().time()
+
+    def taken(self, given: Mapping[str, Any]) -> None:
+        """An item is about to be begun."""
+        key = str(given["key"])
+        about = given.get("title") or given.get("brief")
+        words = f"line {key}: {about}" if key.isdecimal() else key
+        self._names[key] = excerpt(words, NAME)
+
+    def event(self, key: str, event: Event) -> None:
+        """Something happened to an item."""
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = self.board.row(self._name_of(key))
+        if row.tell(event):
+            self.board.changed(row)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """An item has come to an end."""
+        row = self._rows.pop(outcome.key, None)
+        if row is not None:
+            self.board.gone(row)
+        if not outcome.earlier and (outcome.status != "paused" or outcome.error is not None):
+            self.say(self._line(outcome))
+        self._names.pop(outcome.key, None)
+        if self._as_json:
+            say(json.dumps(outcome.to_json(), ensure_ascii=False))
+        elif not self._is_live:
+            files = " ".join(map(str, outcome.files))
+            say("\t".join((outcome.key, outcome.status, outcome.share_url or "", files)))
+
+    def told_of_pause(self) -> None:
+        """Why nothing more is begun has been said."""
+        self._told_pause = True
+
+    def say(self, line: str) -> None:
+        """A line for the person, which stays."""
+        self._spoke_at = asyncio.get_running_loop().time()
+        self.board.say(line)
+
+    async def frame(self) -> None:
+        """Let some time pass; then say what has to be said of it."""
+        factor = speed() or 1.0
+        await asyncio.sleep(FRAME * factor)
+        batch = self._batch
+        if batch is None:
+            return
+        if not self._told_pause and (reason := batch.report.paused) is not None:
+            self._told_pause = True
+            self.say(f"nothing more is begun: {reason}; {batch.progress.active} under way are seen through")
+        if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + QUIET * factor:
+            self.say(f"{standing(batch.progress)}; {self._governor.snapshot()}")
+
+    # -- Inside -----------------------------------------------------------------------------------------
+
+    def _name_of(self, key: str) -> str:
+        return self._names.get(key, key)
+
+    def _line(self, outcome: Outcome) -> str:
+        took = spell((outcome.ended_at - outcome.began_at).total_seconds())
+        words = [f"{self._name_of(outcome.key)}: {outcome.status}"]
+        if outcome.error is not None:
+            words[0] += f": {sentence(outcome.error)}"
+        elif outcome.status == "succeeded":
+            words[0] += f" in {took}"
+        words += [outcome.share_url or "", *map(str, outcome.files)]
+        line = "  ".join(filter(None, words))
+        if self._is_live or self._batch is None:
+            return line
+        return f"{line}  [{standing(self._batch.progress)}]"
+
+    def _footer(self) -> str:
+        told = "" if self._batch is None else f"{self._name}: {standing(self._batch.progress)}\n"
+        return told + str(self._governor.snapshot())
+
+    def _holding(self) -> set[str | None]:
+        return {lease.project_id for lease in self._governor.snapshot().slots.leases}
+
+
+def standing(progress: Progress) -> str:
+    """How far a batch is, e.g. `12 of 200 done, 1 of them failed; 10 at work; about 1:20:00 to go`."""
+    counts = progress.counts
+    done = progress.done - counts.get("paused", 0)
+    text = f"{done} of {progress.total} done" if progress.total is not None else f"{done} done"
+    bad = [f"{counts[status]} {status}" for status in ("failed", "cancelled") if counts.get(status)]
+    if bad:
+        text += f" ({', '.join(bad)})"
+    parts = [text]
+    if progress.active:
+        parts.append(f"{progress.active} at work")
+    if progress.eta is not None and progress.eta_range is not None:
+        soonest, latest = progress.eta_range
+        parts.append(f"about {spell(progress.eta)} to go ({spell(soonest)} to {spell(latest)})")
+    return "; ".join(parts)

@@ -1,0 +1,150 @@
+"""`eversince batch`: many videos from a file, each made once."""
+
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, closing
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from cyclopts import Parameter
+
+from eversince_async.cli._changes import WHAT_TO_DO, changes
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._run_batch import Plan, check_options, run_batch
+from eversince_async.cli._say import is_terminal, warn
+from eversince_async.cli._sheet import STDIN, Sheet, Wanted, checked
+from eversince_async.errors import InvalidRequest
+from eversince_async.journal import SqliteJournal
+
+SHOWN: Final = 100
+"""Problems of a file that a terminal is shown; a pipe gets all of them."""
+
+
+def batch_(
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *,
+    journal: Path | None = None,
+    no_journal: Annotated[bool, Parameter(name="--no-journal", negative=())] = False,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    report: Path | None = None,
+    render: bool = True,
+    quality: Literal["1080p", "4k"] = "1080p",
+    share: bool = True,
+    concurrency: int | None = None,
+    max_credits: float | None = None,
+    retry_failed: Annotated[bool, Parameter(negative=())] = False,
+    stop_at_quota: Annotated[bool, Parameter(negative=())] = False,
+    format: Literal["csv", "jsonl"] | None = None,  # noqa: A002 - the word people look for
+    encoding: str = "utf-8",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> Exit | Coroutine[Any, Any, Exit]:
+    """Produce a video for each row of a file, each once, however often this is interrupted.
+
+    The first line of a CSV file names its columns; in JSON Lines each line is an object. The file is read to
+    its end first: if anything is wrong with it, all of that is told, and nothing is made.
+
+    Columns: brief, and if you like title, mode, aspect_ratio, craft, craft_auto, skills (with commas),
+    reasoning_mode, video_model, image_model, agent_model, expected_output, webhook_url, idempotency_key,
+    references (addresses, or upload:ID, with blanks), extract_content, extra.NAME for a field this version
+    does not know; key, render (1080p, 4k, yes, no), share (yes, no, or a title), download (a file in --out).
+    What is empty is as the options say.
+
+    Rows are told apart by their key, or without one by their line, so give them keys if you ever edit the
+    file: a finished row is not made again, and one that was changed under its old key is refused.
+
+    The first Ctrl-C begins nothing more and waits for what has begun; the second leaves at once. The same
+    command goes on.
+
+    Args:
+        file: A .csv or .jsonl file, or - for the standard input.
+        journal: File that remembers what is done; by default beside the rows, briefs.journal.db for
+            briefs.csv.
+        no_journal: Remember nothing: interrupted, it begins anew and pays again.
+        out: Folder for the videos, named by key, or without keys by project; made if there is none.
+        report: File to write a report to in the end: .html, .csv or .json.
+        render: Render the videos; without it, stop when the agent is done.
+        quality: How to render; 4k needs a Pro subscription.
+        share: Make public links, which do not expire.
+        concurrency: Videos at work at once; by default a few more than the account has slots.
+        max_credits: Begin nothing more once so many credits are spent.
+        retry_failed: Try again what failed in an earlier run.
+        stop_at_quota: Stop when the day's projects or renders are used up, instead of waiting for another.
+        format: How to read the file, if its name does not say.
+        encoding: Of the file's text.
+        as_json: Print outcomes as JSON, a line each.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    check_options(report, concurrency, max_credits)
+    path = None if no_journal else journal or _beside(file)
+    if no_journal and journal is not None:
+        raise InvalidRequest({"--no-journal": "contradicts --journal"})
+    wanted = Wanted(render=quality if render else None, share=share, folder=out, quality=quality)
+    complaints = _Complaints(file)
+    try:
+        sheet = checked(file, format, encoding, wanted, complaints)
+    except OSError as error:
+        raise InvalidRequest({file: error.strerror or str(error)}) from None
+    if complaints.count:
+        sheet.close()
+        return complaints.conclude()
+    make = partial(
+        Plan,
+        name="standard input" if file == STDIN else Path(file).name,
+        items=sheet,
+        count=len(sheet),
+        journal_path=path,
+        folder=out,
+        report=report,
+        concurrency=concurrency,
+        max_credits=max_credits,
+        retry_failed=retry_failed,
+        wait_for_quota=not stop_at_quota,
+        as_json=as_json,
+    )
+    return _made(sheet, make, path, complaints)
+
+
+def _beside(file: str) -> Path:
+    if file == STDIN:
+        raise InvalidRequest(
+            {"--journal": "name a file, as there is none to keep it beside; or say --no-journal to pay again"}
+        )
+    return Path(file).with_suffix(".journal.db")
+
+
+async def _made(sheet: Sheet, make: "partial[Plan]", path: Path | None, complaints: "_Complaints") -> Exit:
+    with closing(sheet):
+        async with AsyncExitStack() as stack:
+            journal = None
+            if path is not None:
+                journal = await stack.enter_async_context(SqliteJournal(path))
+                for line, change in await changes(sheet, journal):
+                    complaints(line, change)
+                if complaints.count:
+                    return complaints.conclude(WHAT_TO_DO)
+            where = "nothing is remembered" if path is None else f"remembered in {path}"
+            warn(f"{len(sheet)} videos from {sheet.name}; {where}")
+            return await run_batch(make(journal=journal))
+
+
+class _Complaints:
+    """Prints what is wrong with a file, as compilers do, and counts it."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self.count = 0
+
+    def __call__(self, line: int, problem: str) -> None:
+        self.count += 1
+        if self.count <= SHOWN or not is_terminal():
+            warn(f"{self._file}:{line}: {problem}")
+
+    def conclude(self, advice: str = "") -> Exit:
+        if self.count > SHOWN and is_terminal():
+            warn(f"… and {self.count - SHOWN} more; `2> problems.txt` has them all")
+        many = "1 problem" if self.count == 1 else f"{self.count} problems"
+        warn(f"eversince batch: {many}; nothing was made.{advice and ' ' + advice}")
+        return Exit.USAGE

@@ -1,0 +1,136 @@
+"""`eversince resume`: a project, or all that a journal remembers, from where it stands to its end."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from eversince_async.cli._client import connected
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._remembered import Remembered
+from eversince_async.cli._run_batch import Plan, check_options, run_batch
+from eversince_async.cli._say import warn
+from eversince_async.cli.produce import print_production, watched
+from eversince_async.errors import InvalidRequest
+from eversince_async.journal import SqliteJournal
+
+_OF_PROJECTS = ("render", "quality", "share", "on_cancel")
+_OF_JOURNALS = ("no_download", "retry_failed", "report")
+
+
+async def resume_(
+    what: str,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o", "--out"])] = None,
+    render: bool | None = None,
+    quality: Literal["1080p", "4k"] | None = None,
+    share: bool | None = None,
+    on_cancel: Literal["leave", "cancel"] | None = None,
+    no_download: Annotated[bool | None, Parameter(name="--no-download", negative=())] = None,
+    retry_failed: Annotated[bool | None, Parameter(negative=())] = None,
+    report: Path | None = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> Exit:
+    """See a project, or what a journal remembers, through from where it stands.
+
+    With the file of a journal, videos of a batch that had begun are brought to their end, as they were asked
+    for then. Rows that had not begun are not in the journal: they need the command with the file of rows,
+    which does all of this, too.
+
+    Args:
+        what: The project's id; or the file of a journal, such as briefs.journal.db.
+        output: File, or an existing folder, to download the video to; for a journal the folder of its videos.
+        render: Render the project's video if there is none yet, which is the default.
+        quality: How to render it: 1080p is the default, and 4k needs a Pro subscription.
+        share: Make a public link of the project, which does not expire and is the default.
+        on_cancel: What becomes of the project after Ctrl-C: leave is the default.
+        no_download: Download nothing of what the journal remembers.
+        retry_failed: Try again what the journal says has failed.
+        report: File to write a report to: .html, .csv or .json.
+        as_json: Print the result as JSON; of a journal a line for each video.
+        debug: Show tracebacks and what is sent.
+    """
+    del debug  # heeded where errors are shown
+    given = {
+        "render": render,
+        "quality": quality,
+        "share": share,
+        "on_cancel": on_cancel,
+        "no_download": no_download,
+        "retry_failed": retry_failed,
+        "report": report,
+    }
+    is_journal = os.path.isfile(what)  # noqa: ASYNC240 - once, before there is anything to hold up
+    for name in _OF_PROJECTS if is_journal else _OF_JOURNALS:
+        if given[name] is not None:
+            whose = (
+                "a project, and this is a journal" if is_journal else "a journal, and there is no such file"
+            )
+            raise InvalidRequest({f"--{name.replace('_', '-')}": f"is for {whose}: {what}"})
+    if is_journal:
+        return await _journal(
+            Path(what),
+            output,
+            download=not no_download,
+            retry_failed=bool(retry_failed),
+            report=report,
+            as_json=as_json,
+        )
+    if what.endswith(".db") or os.sep in what:
+        raise InvalidRequest({what: "there is no such journal"})
+    async with connected() as eversince:
+        workflow = eversince.resume(
+            what,
+            render=None if render is False else quality or "1080p",
+            share=share is not False,
+            download=output,
+            on_cancel=on_cancel or "leave",
+        )
+        production = await watched(eversince, workflow, what, output, on_cancel or "leave")
+        print_production(production, as_json=as_json)
+    return Exit.DONE
+
+
+async def _journal(
+    path: Path, folder: Path | None, *, download: bool, retry_failed: bool, report: Path | None, as_json: bool
+) -> Exit:
+    if folder is None and download:
+        raise InvalidRequest(
+            {"--output": "name the folder of the videos, which is not in the journal, or say --no-download"}
+        )
+    if folder is not None and not download:
+        raise InvalidRequest({"--no-download": "contradicts --output"})
+    check_options(report, None, None)
+    async with SqliteJournal(path) as journal:
+        found = await Remembered.read(journal, folder, retry_failed=retry_failed)
+        for line in found.notes():
+            warn(line)
+        if not found.keys:
+            warn(f"{path}: nothing to go on with; {await _counts(journal)}")
+            return Exit.UNFINISHED if found.is_left else Exit.DONE
+        warn(f"{len(found.keys)} videos that {path} remembers are gone on with")
+        code = await run_batch(
+            Plan(
+                name=path.name,
+                items=found,
+                count=len(found.keys),
+                journal=journal,
+                journal_path=path,
+                folder=folder,
+                report=report,
+                concurrency=None,
+                max_credits=None,
+                retry_failed=retry_failed,
+                wait_for_quota=True,
+                as_json=as_json,
+            )
+        )
+    return Exit.UNFINISHED if found.is_left and code == Exit.DONE else code
+
+
+async def _counts(journal: SqliteJournal) -> str:
+    counts = await journal.counts()
+    return ", ".join(f"{number} {stage}" for stage, number in sorted(counts.items())) or "it is empty"

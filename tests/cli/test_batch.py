@@ -1,0 +1,435 @@
+"""`eversince batch` and `eversince resume` of a journal, in virtual time and without a process for each."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+
+import pytest
+
+from eversince_async.cli import main
+from eversince_async.cli._exits import Exit
+from eversince_async.cli.batch import batch_
+from eversince_async.cli.resume import resume_
+from eversince_async.emulator import Emulator, Scenario
+from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError
+
+FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
+
+
+@pytest.fixture
+async def emulator():
+    async with Emulator(scenario=FAST.when("bad", failure=1.0), credits=10_000) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def rows(emulator, monkeypatch, tmp_path):
+    """Writes a file of rows, beside an emulator that the environment points to."""
+    monkeypatch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
+    monkeypatch.setenv("EVERSINCE_BASE_URL", emulator.base_url)
+    monkeypatch.delenv("EVERSINCE_SPEED", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def write(*lines, name="briefs.csv"):
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return name
+
+    return write
+
+
+def made(emulator):
+    counts = emulator.world.counts
+    return counts["projects"], counts["renders"], counts["shares"]
+
+
+async def typed(command):
+    """How a command ends, whether it needs a loop or not."""
+    return await command if asyncio.iscoroutine(command) else command
+
+
+def rows_of(count):
+    return ["key,brief", *(f"film-{number},Film {number}" for number in range(count))]
+
+
+# -- All goes well ----------------------------------------------------------------------------------------
+
+
+async def test_a_file_of_rows_becomes_a_folder_of_videos(emulator, rows, tmp_path, capsys):
+    file = rows("key,brief,share", "mug,A mug,A page", "tea,A cup of tea,no")
+
+    code = await typed(batch_(file, out=tmp_path / "videos"))
+
+    told = capsys.readouterr()
+    assert Exit.DONE == code
+    assert {"mug.mp4", "tea.mp4"} == {path.name for path in (tmp_path / "videos").iterdir()}
+    assert (2, 2, 1) == made(emulator)
+    lines = {line.split("\t")[0]: line.split("\t") for line in told.out.splitlines()}
+    assert lines["mug"][1:] == ["succeeded", lines["mug"][2], str(tmp_path / "videos" / "mug.mp4")]
+    assert lines["mug"][2].startswith("http")
+    assert "" == lines["tea"][2]
+    assert "2 videos from briefs.csv; remembered in briefs.journal.db" in told.err
+    assert "2 succeeded, in " in told.err
+    assert "journal: briefs.journal.db" in told.err
+
+
+async def test_outcomes_are_told_to_programs_line_by_line(rows, capsys):
+    await typed(batch_(rows("brief", "A mug", "bad"), as_json=True))
+
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"2": "succeeded", "3": "failed"} == {each["key"]: each["status"] for each in told}
+
+
+async def test_the_same_command_again_makes_nothing_again(emulator, rows, capsys):
+    file = rows(*rows_of(3))
+    await typed(batch_(file))
+    first = sorted(capsys.readouterr().out.splitlines())
+
+    assert Exit.DONE == await typed(batch_(file))
+
+    assert (3, 3, 3) == made(emulator)
+    assert first == sorted(capsys.readouterr().out.splitlines())
+
+
+async def test_rows_may_be_added_and_those_not_begun_changed(emulator, rows):
+    await typed(batch_(rows("brief", "A mug")))
+
+    assert Exit.DONE == await typed(batch_(rows("brief", "A mug", "A cup")))
+
+    assert 2 == made(emulator)[0]
+
+
+async def test_an_empty_file_of_rows_is_done_at_once(rows, capsys):
+    assert Exit.DONE == await typed(batch_(rows("key,brief")))
+    assert "nothing to do" in capsys.readouterr().err
+
+
+async def test_in_a_pipe_silence_is_broken_once_a_minute(rows, monkeypatch, capsys):
+    """With how far it is, how long it may take, and what the account's limits leave."""
+    await typed(batch_(rows(*rows_of(20)), concurrency=5))
+
+    told = capsys.readouterr().err
+    assert "of 20 done; 5 at work; " in told
+    assert "5/5 projects" in told
+    assert "about 0:" in told or "about 1:" in told or " to go (" in told
+
+
+# -- Some fail --------------------------------------------------------------------------------------------
+
+
+async def test_some_failed_is_told_by_the_exit_code_and_how_to_retry(emulator, rows, capsys):
+    file = rows("key,brief", "a,Good", "b,bad")
+
+    assert Exit.FAILED == await typed(batch_(file))
+    told = capsys.readouterr().err
+    assert "1 failed, 1 succeeded" in told
+    assert "  b: project proj_" in told
+    assert "--retry-failed" in told
+
+    await typed(batch_(file))
+    assert 2 == made(emulator)[0]
+    await typed(batch_(file, retry_failed=True))
+    assert 3 == made(emulator)[0]
+
+
+async def test_many_failures_are_counted_in_the_end(rows, capsys):
+    await typed(batch_(rows("brief", *(f"bad {number}" for number in range(23))), render=False))
+    assert "  and 3 more\n" in capsys.readouterr().err
+
+
+# -- What stops it before ---------------------------------------------------------------------------------
+
+
+async def test_nothing_is_made_of_a_file_with_something_wrong(emulator, rows, tmp_path, capsys):
+    """Though the last row alone is wrong, and without so much as a journal."""
+    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,A mug", "a,", "b,B,")))
+
+    assert [
+        "briefs.csv:3: key 'a' stands on line 2 already",
+        "briefs.csv:3: brief is empty; say what to make",
+        "briefs.csv:4: has 3 cells, and the first line 2; quote cells with commas",
+        "eversince batch: 3 problems; nothing was made.",
+    ] == capsys.readouterr().err.splitlines()
+    assert 0 == len(emulator.world.log)
+    assert [] == list(tmp_path.glob("*.db"))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"report": "report.pdf"}, "--report: must end in .html, .csv, .json"),
+        ({"concurrency": 0}, "--concurrency: must be at least 1"),
+        ({"max_credits": -1.0}, "--max-credits: must be above zero"),
+        ({"journal": "a.db", "no_journal": True}, "--no-journal: contradicts"),
+    ],
+)
+def test_options_that_make_no_sense_are_told_before_anything_is_read(options, told, tmp_path):
+    paths = {name: tmp_path / options[name] for name in ("report", "journal") if name in options}
+    with pytest.raises(InvalidRequest, match=told):
+        batch_("nothing.csv", **{**options, **paths})
+
+
+def test_a_file_that_is_not_there_is_a_wrong_call(capsys):
+    assert Exit.USAGE == main(["batch", "nothing.csv"])
+    assert "nothing.csv: No such file" in capsys.readouterr().err
+
+
+def test_standard_input_needs_a_journal_or_none(capsys):
+    assert Exit.USAGE == main(["batch", "-"])
+    assert "--no-journal" in capsys.readouterr().err
+
+
+async def test_no_key_is_told_when_the_file_is_all_right(rows, monkeypatch):
+    monkeypatch.delenv("EVERSINCE_API_KEY")
+    with pytest.raises(ConfigurationError, match="EVERSINCE_API_KEY"):
+        await typed(batch_(rows("brief", "A mug")))
+
+
+async def test_a_wrong_key_stops_all_and_loses_nothing(emulator, rows, monkeypatch, capsys):
+    file = rows(*rows_of(3))
+    monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_wrong")
+
+    assert Exit.CONFIGURATION == await typed(batch_(file))
+    assert "go on:" in capsys.readouterr().err
+
+    monkeypatch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
+    assert Exit.DONE == await typed(batch_(file))
+
+
+async def test_a_journal_that_is_none_is_left_alone(rows, tmp_path):
+    (tmp_path / "briefs.journal.db").write_text("my diary, which is no database at all " * 20)
+
+    with pytest.raises(JournalError):
+        await typed(batch_(rows("brief", "A mug")))
+
+    assert (tmp_path / "briefs.journal.db").read_text().startswith("my diary")
+
+
+# -- Files that were edited -------------------------------------------------------------------------------
+
+
+async def test_a_changed_row_is_told_before_anything_is_made(emulator, rows, capsys):
+    await typed(batch_(rows("key,brief", "a,A mug")))
+
+    code = await typed(batch_(rows("key,brief", "a,A cup", "b,A glass")))
+
+    told = capsys.readouterr().err
+    assert Exit.USAGE == code
+    assert "briefs.csv:2: was something else under the key 'a'" in told
+    assert '"A mug", now "A cup"' in told
+    assert "give them new keys" in told
+    assert 1 == made(emulator)[0]
+
+
+async def test_a_failed_row_that_was_changed_can_still_be_seen_through(rows, capsys):
+    await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
+
+    assert Exit.USAGE == await typed(batch_(rows("key,brief,render", "a,A mug,1080p")))
+
+    assert "`eversince resume proj_" in capsys.readouterr().err
+
+
+async def test_a_line_put_in_above_makes_nothing_twice(emulator, rows, capsys):
+    """Lines are keys here, so what stood on the last one would be new to the journal, and paid for again."""
+    await typed(batch_(rows("brief", "One", "Two")))
+
+    assert Exit.USAGE == await typed(batch_(rows("brief", "Zero", "One", "Two")))
+
+    told = capsys.readouterr().err
+    assert "briefs.csv:2: was something else under the key '2'" in told
+    assert "briefs.csv:4: stands in the journal under the key '3'" in told
+    assert 2 == made(emulator)[0]
+
+
+async def test_keys_given_afterwards_make_nothing_twice(emulator, rows, capsys):
+    await typed(batch_(rows("brief", "One", "Two")))
+
+    assert Exit.USAGE == await typed(batch_(rows("key,brief", "one,One", "two,Two")))
+
+    assert 2 == capsys.readouterr().err.count("stands in the journal under the key")
+    assert 2 == made(emulator)[0]
+
+
+async def test_the_same_wishes_under_another_chosen_key_are_made_once_more(emulator, rows):
+    await typed(batch_(rows("key,brief", "monday,News")))
+
+    assert Exit.DONE == await typed(batch_(rows("key,brief", "tuesday,News")))
+
+    assert 2 == made(emulator)[0]
+
+
+# -- Pauses -----------------------------------------------------------------------------------------------
+
+
+async def test_spent_credits_pause_it_and_say_where_to_buy(emulator, rows, capsys):
+    emulator.account.credits = 120
+
+    code = await typed(batch_(rows(*rows_of(30))))
+
+    told = capsys.readouterr().err
+    assert Exit.UNFINISHED == code
+    assert "paused:  " in told
+    assert "buy:     https://" in told
+    assert "not begun" in told
+    assert "go on:   " in told
+    assert "nothing more is begun: " in told
+
+
+async def test_so_many_credits_are_spent_at_most(emulator, rows, capsys):
+    assert Exit.UNFINISHED == await typed(batch_(rows(*rows_of(30)), max_credits=1))
+    assert "at most 1 were to be" in capsys.readouterr().err
+    assert made(emulator)[0] < 30
+
+
+async def test_the_days_end_is_told_with_when_to_come_again(rows, capsys):
+    file = rows(*rows_of(55))
+
+    code = await typed(batch_(file, stop_at_quota=True))
+
+    told = capsys.readouterr().err
+    assert Exit.UNFINISHED == code
+    assert "today's renders are used up" in told
+    assert "again:   " in told
+
+
+# -- Ctrl-C -----------------------------------------------------------------------------------------------
+
+
+async def test_the_first_ctrl_c_sees_through_what_has_begun_and_says_so(emulator, rows, capsys):
+    file = rows(*rows_of(30))
+    asyncio.get_running_loop().call_later(40, signal.raise_signal, signal.SIGINT)
+
+    assert Exit.UNFINISHED == await typed(batch_(file))
+
+    told = capsys.readouterr().err
+    count = made(emulator)[0]
+    assert (count, count, count) == made(emulator)
+    assert 5 <= count < 30
+    assert "Ctrl-C: nothing more is begun, and" in told
+    assert "Ctrl-C once more leaves at once" in told
+    assert 1 == told.count("nothing more is begun")
+    assert "go on:   " in told
+
+    assert Exit.DONE == await typed(batch_(file))
+    assert (30, 30, 30) == made(emulator)
+
+
+async def test_leaving_at_once_says_how_to_go_on(emulator, rows, capsys):
+    file = rows(*rows_of(8))
+    running = asyncio.create_task(batch_(file))
+    await asyncio.sleep(40)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    told = capsys.readouterr().err
+    assert "Interrupted. Projects that have begun go on at the server" in told
+    assert "go on:   " in told
+    assert Exit.DONE == await typed(batch_(file))
+    assert (8, 8, 8) == made(emulator)
+
+
+async def test_without_a_journal_leaving_says_what_it_costs(rows, capsys):
+    running = asyncio.create_task(batch_(rows(*rows_of(2)), no_journal=True))
+    await asyncio.sleep(40)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    told = capsys.readouterr().err
+    assert "nothing is remembered" in told
+    assert "begins everything anew, and pays for it" in told
+
+
+# -- From the journal alone -------------------------------------------------------------------------------
+
+
+async def left_behind(file, seconds=40, **options):
+    """A batch that was left in its midst."""
+    running = asyncio.create_task(batch_(file, **options))
+    await asyncio.sleep(seconds)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_a_journal_is_enough_to_see_through_what_has_begun(emulator, rows, tmp_path, capsys):
+    head = "key,brief,share,render,references,extra.seed"
+    file = rows(
+        head,
+        "a,A mug,A page,no,https://example.com/a.png https://example.com/page,7",
+        "b,A cup,no,,,",
+        "c,A glass,,,,",
+    )
+    await left_behind(file)
+    (tmp_path / file).unlink()
+
+    code = await resume_("briefs.journal.db", output=tmp_path / "videos")
+
+    assert Exit.DONE == code
+    assert (3, 2, 1) == made(emulator)
+    assert {"b.mp4", "c.mp4"} == {path.name for path in (tmp_path / "videos").iterdir()}
+    assert "3 videos that briefs.journal.db remembers are gone on with" in capsys.readouterr().err
+
+
+async def test_a_journal_with_nothing_left_says_so(emulator, rows, capsys):
+    await typed(batch_(rows("brief", "A mug", "bad")))
+    before = len(emulator.world.log)
+
+    assert Exit.DONE == await resume_("briefs.journal.db", no_download=True)
+
+    assert "nothing to go on with; 1 failed, 1 succeeded" in capsys.readouterr().err
+    assert before == len(emulator.world.log)
+
+
+async def test_what_failed_is_tried_again_from_the_journal_when_asked(emulator, rows):
+    await typed(batch_(rows("brief", "bad")))
+
+    assert Exit.FAILED == await resume_("briefs.journal.db", no_download=True, retry_failed=True)
+
+    assert 2 == made(emulator)[0]
+
+
+async def test_where_the_videos_go_must_be_said(rows):
+    """It is not in the journal, and nobody wants to find out at the end."""
+    await left_behind(rows(*rows_of(2)))
+    with pytest.raises(InvalidRequest, match="name the folder of the videos"):
+        await resume_("briefs.journal.db")
+
+
+async def test_what_the_journal_must_not_keep_it_cannot_go_on_with(emulator, rows, capsys):
+    """A secret address of a row that still waits for a slot."""
+    secret = "https://example.com/?token=0123456789abcdef"
+    await left_behind(rows("key,brief,webhook_url", *(f"{key},A mug,{secret}" for key in "abcdefg")))
+
+    assert Exit.UNFINISHED == await resume_("briefs.journal.db", no_download=True)
+
+    told = capsys.readouterr().err
+    assert "f, g: not begun, and with a secret address" in told
+    assert "0123456789abcdef" not in told
+    assert (5, 5, 5) == made(emulator)
+
+
+async def test_a_begun_row_with_a_secret_address_goes_on_from_the_journal(emulator, rows):
+    file = rows("key,brief,webhook_url", "a,A mug,https://example.com/?token=0123456789abcdef")
+    await left_behind(file)
+
+    assert Exit.DONE == await resume_("briefs.journal.db", no_download=True)
+
+    assert (1, 1, 1) == made(emulator)
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "told"),
+    [
+        ("proj_1", {"retry_failed": True}, "--retry-failed: is for a journal"),
+        ("briefs.journal.db", {"quality": "4k"}, "--quality: is for a project"),
+        ("briefs.journal.db", {"no_download": True, "output": "x"}, "--no-download: contradicts"),
+        ("nothing.db", {}, "there is no such journal"),
+    ],
+)
+async def test_options_of_projects_are_none_of_journals(what, options, told, rows, tmp_path):
+    (tmp_path / "briefs.journal.db").touch()
+    with pytest.raises(InvalidRequest, match=told):
+        await resume_(what, **options)
