@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Sized
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -180,7 +180,7 @@ class Batch:
                 await count_what_was_spent(journal, self._desk.governor)
                 helpers += await self._doubts.begin(journal)
             try:
-                await self._take_all()
+                await self._take()
             except Exception as failure:  # noqa: BLE001 - the caller's items; what was paid for comes first
                 self._broken = failure
                 self._crew.close()
@@ -195,16 +195,24 @@ class Batch:
             with suppress(JournalError):  # whoever writes next learns of it
                 await journal.renew([work.item.key for work in self._crew.works])
 
+    async def _take(self) -> None:
+        """Take items until there are no more, or none is begun any more: a source may well wait for ever."""
+        taking = asyncio.create_task(self._take_all())
+        stopping = asyncio.create_task(self._crew.stopped.wait())
+        try:
+            await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await ended([taking, stopping])
+        if not taking.cancelled():
+            taking.result()
+
     async def _take_all(self) -> None:
         """Take items as long as there is room."""
-        index = 0
-        async for given in each(self._order.items):
-            await self._crew.begin(self._order.intake.item(index, given))
-            index += 1
-            self._tally.taken = index
-            if self._crew.is_stopped:
-                return
-        self._total = index
+        async with aclosing(each(self._order.items)) as items:
+            async for given in items:
+                await self._crew.begin(self._order.intake.item(self._tally.taken, given))
+                self._tally.taken += 1
+        self._total = self._tally.taken
 
     async def _work(self, work: Work) -> None:
         try:

@@ -1,7 +1,7 @@
 """The items at work: at most so many at a time, and none any more once the batch is stopped."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -68,23 +68,23 @@ class Crew:
     Attributes:
         places: How many at a time.
         works: Those at work.
-        is_stopped: Whether nothing is begun any more.
+        stopped: Set when nothing is begun any more.
     """
 
     def __init__(self, places: int, do: Callable[[Work], Coroutine[Any, Any, None]]) -> None:
         self.places = places
         self.works: set[Work] = set()
-        self.is_stopped = False
+        self.stopped = asyncio.Event()
         self._do = do
         self._elsewhere: list[Item] = []
         self._room = asyncio.Event()  # set when there may be some, or none is needed any more
 
     async def begin(self, item: Item) -> None:
         """Begin an item when there is room; nothing, if the batch is stopped before."""
-        while len(self.works) >= self.places and not self.is_stopped:
+        while len(self.works) >= self.places and not self.stopped.is_set():
             self._room.clear()
             await self._room.wait()
-        if self.is_stopped:
+        if self.stopped.is_set():
             return
         work = Work(item, clock.now())
         self.works.add(work)
@@ -102,7 +102,7 @@ class Crew:
 
     async def finish(self) -> None:
         """Wait for what is at work, here and in other processes."""
-        while self.works or (self._elsewhere and not self.is_stopped):
+        while self.works or (self._elsewhere and not self.stopped.is_set()):
             looked_at, again = now(), list[Item]()
             again, self._elsewhere = self._elsewhere, again
             for item in again:
@@ -114,7 +114,7 @@ class Crew:
 
     def close(self) -> None:
         """Begin nothing any more."""
-        self.is_stopped = True
+        self.stopped.set()
         self._room.set()
 
     def stop(self) -> None:
@@ -129,7 +129,7 @@ class Crew:
 
     async def leave(self) -> None:
         """Cancel what is at work, and wait until it has let go of everything."""
-        self.is_stopped = True
+        self.stopped.set()
         for work in self.works:
             work.is_dropped = False
         await ended(self._tasks())
@@ -139,7 +139,7 @@ class Crew:
         return [work.task for work in self.works if work.task is not None]
 
 
-async def ended(tasks: list[asyncio.Task[None]]) -> None:
+async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and wait until they have ended."""
     for task in tasks:
         task.cancel()

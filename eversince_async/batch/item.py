@@ -1,6 +1,6 @@
 """From what a batch is given to what it makes: one item, whatever form it came in."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -112,7 +112,7 @@ def _plain(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in options.items() if isinstance(value, str | bool)}
 
 
-async def each(items: Iterable[BatchInput] | AsyncIterable[BatchInput]) -> AsyncIterator[BatchInput]:
+async def each(items: Iterable[BatchInput] | AsyncIterable[BatchInput]) -> AsyncGenerator[BatchInput, None]:
     """The items, one at a time, whatever kind of iterable they come in."""
     if isinstance(items, AsyncIterable):
         async for item in items:

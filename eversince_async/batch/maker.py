@@ -1,6 +1,7 @@
 """One item to its end, whatever that is: under its job, if there is a journal."""
 
 import asyncio
+import functools
 
 import attrs
 
@@ -19,6 +20,7 @@ from eversince_async.journal import Job, JobChange, Journal
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.steps import Steps
+from eversince_async.session.observers import tell
 
 
 class Maker:
@@ -90,7 +92,7 @@ class Maker:
 
         def emit(event: Event) -> None:
             if self._order.on_event is not None:
-                self._order.on_event(work.item.key, event)
+                tell(functools.partial(self._order.on_event, work.item.key), event)
 
         try:
             production = await make(

@@ -117,7 +117,7 @@ async def test_draining_at_once_begins_nothing_at_all(emulator, eversince):
         batch.drain()
         outcomes = [outcome async for outcome in batch]
 
-    assert {"paused"} == {outcome.status for outcome in outcomes}
+    assert {outcome.status for outcome in outcomes} <= {"paused"}
     assert (0, 0, 0) == made(emulator)
 
 
@@ -248,3 +248,27 @@ async def test_a_refused_brief_is_tried_again_under_the_same_attempt(emulator, e
     report = await eversince.batch([item], journal=tmp_path / "a.db")
     if "failed" in report.counts:
         assert isinstance(report.outcomes[0].error, ValidationFailed)
+
+
+async def test_a_source_that_waits_for_ever_does_not_hold_up_a_drained_batch(emulator, eversince):
+    async def briefs():
+        yield "A film"
+        await asyncio.Event().wait()
+
+    async with eversince.batch(briefs()) as batch:
+        outcomes = []
+        async for outcome in batch:
+            outcomes.append(outcome)
+            batch.drain()
+
+    assert ["succeeded"] == [outcome.status for outcome in outcomes]
+
+
+async def test_a_listener_that_fails_fails_no_item(emulator, eversince, caplog):
+    def listen(key, event):
+        raise ValueError("a listener's own")
+
+    report = await eversince.batch(["A film"], on_event=listen)
+
+    assert {"succeeded": 1} == report.counts
+    assert "a listener's own" in caplog.text

@@ -1,0 +1,154 @@
+"""What items go through, written down while they do: from the events of their productions, for the report."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from eversince_async import clock
+from eversince_async.governor import WaitKind
+from eversince_async.journal import Effect
+from eversince_async.lifecycle import SETTLED
+from eversince_async.orchestrator.events import Event, StageDone, StageStarted, StatusChanged, Waiting
+from eversince_async.report.stages import Stage
+
+BESIDE: Final = {"share": "sharing", "download": "downloading"}
+"""Stages of a production that need no slot, and what a report calls them."""
+
+AT_WORK: Final = {"create": "creating", "message": "running", "render": "rendering"}
+"""Those that need one. What the server says of the project meanwhile is more exact."""
+
+BY_EFFECT: Final = {**AT_WORK, **BESIDE}
+"""What a report calls the effects in a journal."""
+
+UNRECORDED: Final = "unrecorded"
+"""Between two effects of a process that died: what went on when is not known."""
+
+
+class SlotNumbers:
+    """Numbers for slots, so that a chart has a lane for each: always the lowest that is free."""
+
+    def __init__(self) -> None:
+        self._taken = set[int]()
+
+    def take(self, rather: int | None = None) -> int:
+        """A number; `rather` this one, if it is free."""
+        number = rather if rather is not None and rather not in self._taken else 1
+        while number in self._taken:
+            number += 1
+        self._taken.add(number)
+        return number
+
+    def free(self, number: int) -> None:
+        """It is not needed any more."""
+        self._taken.discard(number)
+
+
+class Record:
+    """What one item goes through.
+
+    Args:
+        numbers: Those of the batch.
+        earlier: What it went through in earlier runs.
+    """
+
+    def __init__(self, numbers: SlotNumbers, earlier: Sequence[Stage] = ()) -> None:
+        self._numbers = numbers
+        self._stages = list(earlier)
+        self._lines: dict[str | None, _Line] = {None: _Line(numbers, self._stages, "waiting")}
+
+    def heard(self, event: Event) -> None:
+        """Something has happened. The line of a project that was just created is the one that waited for it."""
+        lines = self._lines
+        line = lines.get(event.project_id)
+        if line is None:
+            line = lines.pop(None, None) or _Line(self._numbers, self._stages)
+            lines[event.project_id] = line
+        line.heard(event)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What it went through, until now."""
+        running = (line.running() for line in self._lines.values())
+        stages = [*self._stages, *(stage for stage in running if stage is not None)]
+        return tuple(sorted(stages, key=lambda stage: stage.began_at))
+
+    def ends(self) -> None:
+        """Whatever is under way ends."""
+        for line in self._lines.values():
+            line.ends()
+
+
+class _Line:
+    """What one project goes through, one stage after the other."""
+
+    __slots__ = ("_name", "_numbers", "_since", "_slot", "_stages", "_usual_slot")
+
+    def __init__(self, numbers: SlotNumbers, stages: list[Stage], name: str | None = None) -> None:
+        self._numbers = numbers
+        self._stages = stages
+        self._name = name
+        self._since = clock.now()
+        self._slot: int | None = None
+        self._usual_slot: int | None = None
+
+    def heard(self, event: Event) -> None:
+        match event:
+            case StageStarted(stage=stage) if stage in BESIDE:
+                self._goes_on(BESIDE[stage], needs_slot=False)
+            case StageStarted(stage=stage) if stage in AT_WORK:
+                self._goes_on(AT_WORK[stage], needs_slot=True)
+            case StageDone(stage=stage) if stage != "create":
+                self.ends()
+            case StatusChanged(status=status) if status in SETTLED:
+                self._goes_on(None, needs_slot=self._slot is not None)
+            case StatusChanged(status=status):
+                self._goes_on(str(status), needs_slot=True)
+            case Waiting(reason=reason) if reason.kind in {WaitKind.PROJECTS, WaitKind.RENDERS}:
+                self._goes_on("waiting", needs_slot=False, since=reason.since)
+            case _:
+                pass
+
+    def running(self) -> Stage | None:
+        if self._name is None:
+            return None
+        return Stage(self._name, self._since, max(self._since, clock.now()), self._slot)
+
+    def ends(self) -> None:
+        self._goes_on(None, needs_slot=False)
+
+    def _goes_on(self, name: str | None, *, needs_slot: bool, since: datetime | None = None) -> None:
+        if name == self._name and needs_slot == (self._slot is not None):
+            return
+        now = clock.now() if since is None else max(since, self._since)
+        if self._name is not None and now > self._since:
+            self._stages.append(Stage(self._name, self._since, now, self._slot))
+        self._name, self._since = name, now
+        if needs_slot and self._slot is None:
+            self._slot = self._usual_slot = self._numbers.take(self._usual_slot)
+        elif not needs_slot and self._slot is not None:
+            self._numbers.free(self._slot)
+            self._slot = None
+
+
+def told_by(effects: Iterable[Effect], until: datetime, *, after: datetime | None = None) -> list[Stage]:
+    """What can be told of a run that left no record, from what it did.
+
+    Args:
+        effects: What it did, in order.
+        until: When somebody took up what it had left, or the present.
+        after: Until when there is a record.
+    """
+    done = [effect for effect in effects if after is None or effect.intent_at >= after]
+    done.sort(key=lambda effect: effect.intent_at)
+    stages = list[Stage]()
+    for effect, following in pairwise([*done, None]):
+        assert effect is not None
+        next_at = max(effect.intent_at, until if following is None else following.intent_at)
+        ended_at = max(effect.intent_at, effect.done_at or next_at)
+        if effect.kind == "render":  # done is when the server took it, and not when there was a video
+            ended_at = next_at
+        stages.append(Stage(BY_EFFECT.get(effect.kind, effect.kind), effect.intent_at, min(ended_at, next_at)))
+        if effect.kind in {"create", "message"} and ended_at < next_at:
+            stages.append(Stage(UNRECORDED, ended_at, next_at))
+    return stages
