@@ -248,6 +248,19 @@ class RowsJournal(ABC):
         self._run()
         return await self._read(lambda rows: rows.effects(job_id))
 
+    async def open_creates(self) -> list[Effect]:
+        """Creates whose outcome is not known, oldest first."""
+        self._run()
+        found = await self._read(lambda rows: rows.open_creates())
+        return sorted(found, key=lambda effect: effect.intent_at)
+
+    async def decide(
+        self, job_id: str, name: str, result: Json = None, *, claim: str | None = None
+    ) -> Effect:
+        """Say what has become of an effect in doubt, from any process."""
+        run = self._run()
+        return await self._write(lambda rows: verbs.decide(rows, run, job_id, name, result, claim))
+
     async def answer(self, job_id: str, name: str, value: Json) -> Effect:
         """Answer an approval, from any process."""
         run = self._run()

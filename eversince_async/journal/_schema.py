@@ -50,6 +50,10 @@ LAYOUT: Final = (
     "CREATE INDEX job_owner ON job (owner) WHERE owner IS NOT NULL",
     "CREATE INDEX effect_spent ON effect (kind, intent_at) WHERE kind IN ('create', 'render')",
     "CREATE INDEX effect_open_share ON effect (kind) WHERE kind = 'share' AND state = 'intent'",
+    """
+    CREATE INDEX effect_open_create ON effect (kind)
+        WHERE kind = 'create' AND state IN ('intent', 'in_doubt')
+    """,
     # For people, with `sqlite3 campaign.db 'SELECT * FROM jobs'`: what they look for first, times in ISO.
     """
     CREATE VIEW jobs AS SELECT

@@ -128,6 +128,11 @@ class SqliteRows:
         found = self._rows(f"{_EFFECTS} WHERE kind = 'share' AND state = 'intent' LIMIT 1")
         return _first(map(_effect, found))
 
+    def open_creates(self) -> list[Effect]:
+        """Creates whose outcome is not known."""
+        found = self._rows(f"{_EFFECTS} WHERE kind = 'create' AND state IN ('intent', 'in_doubt')")
+        return list(map(_effect, found))
+
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect."""
         return (

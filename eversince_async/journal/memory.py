@@ -1,7 +1,7 @@
 """A journal that is gone with its process: for tests, and for work that need not outlive it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -79,8 +79,14 @@ class MemoryRows:
 
     def open_share(self) -> Effect | None:
         """The share that is under way."""
-        of_all = (effect for effects in self._effects.values() for effect in effects.values())
-        return next((each for each in of_all if each.kind == "share" and each.state == "intent"), None)
+        return next((each for each in self._all() if each.kind == "share" and each.state == "intent"), None)
+
+    def open_creates(self) -> list[Effect]:
+        """Creates whose outcome is not known."""
+        return [each for each in self._all() if each.kind == "create" and each.is_open]
+
+    def _all(self) -> Iterator[Effect]:
+        return (effect for effects in self._effects.values() for effect in effects.values())
 
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect."""
@@ -107,8 +113,7 @@ class MemoryRows:
         """When effects of that kind happened, or perhaps did."""
         return [
             moment
-            for effects in self._effects.values()
-            for effect in effects.values()
+            for effect in self._all()
             if effect.kind == kind and effect.state != "refused" and (moment := happened_at(effect)) >= since
         ]
 

@@ -8,7 +8,8 @@ The protocol that makes it worth having, for everything the server has no idempo
 
 Whoever finds an intent without an outcome, and did not write it in this very run (`effect.incarnation` is
 not `journal.incarnation`), waits until a request of then must have arrived or died, looks, and either says
-`adopted`, or writes an `intent_again` and sends. If looking cannot tell, it is `in_doubt`: a person has to.
+`adopted`, or writes an `intent_again` and sends. If looking cannot tell, it is `in_doubt`: a person has to
+look, and says by `decide` what they have found.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -217,6 +218,28 @@ class Journal(Protocol):
 
     async def effects(self, job_id: str) -> list[Effect]:
         """All effects of a job, in the order of their first intents."""
+
+    async def open_creates(self) -> list[Effect]:
+        """Creates whose outcome is not known, those in doubt among them, by their last intents.
+
+        A failed project that may be one's may be another's as well: see `orchestrator.creating`.
+        """
+
+    async def decide(
+        self, job_id: str, name: str, result: Json = None, *, claim: str | None = None
+    ) -> Effect:
+        """Say what has become of an effect in doubt, which a person has found out; from any process.
+
+        Args:
+            job_id: Its job.
+            name: Its name.
+            result: What came of it.
+            claim: What it has made on the server; None: nothing, it did not happen.
+
+        Raises:
+            JournalLocked: Somebody works on its job.
+            JournalError: It is not in doubt, or what it is said to have made belongs to another effect.
+        """
 
     async def answer(self, job_id: str, name: str, value: Json) -> Effect:
         """Answer an approval that a job waits for, from any process; the job is due at once.

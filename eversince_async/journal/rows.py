@@ -52,6 +52,9 @@ class Rows(Protocol):
     def open_share(self) -> Effect | None:
         """The share that is under way; there is one at a time, at most."""
 
+    def open_creates(self) -> list[Effect]:
+        """Creates whose outcome is not known, in any order."""
+
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect; 0 before the first."""
 

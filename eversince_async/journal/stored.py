@@ -10,7 +10,8 @@ Two rules, for two uses:
 - `observed`, for what the server told (baselines, other results, errors). No URL keeps its query: videos are
   recognised by their path, and a fresh signature is one GET away.
 
-API keys, credentials inside URLs, and fields that are secrets by their name are stored by neither.
+API keys, credentials inside URLs, and fields that are secrets by their name are stored by neither. The
+address of a public page (`share_url`) is for everybody: both keep it, with whatever identifies the page.
 """
 
 import hashlib
@@ -32,6 +33,9 @@ SECRET_FIELDS: Final = frozenset(
     {"api_key", "authorization", "access_token", "password", "secret", "webhook_secret"}
 )
 """Names of JSON fields whose value is never stored."""
+
+PUBLIC_FIELDS: Final = frozenset({"share_url"})
+"""Names of JSON fields that hold an address for everybody."""
 
 SECRET_WORDS: Final = frozenset(
     {
@@ -130,7 +134,9 @@ def _mapped(value: Json, text: Callable[[str], str], depth: int = 0) -> Json:
             return value.isoformat()
         case Mapping():
             return {
-                _name(name): NOT_STORED if _is_secret(name, item) else _mapped(item, text, depth + 1)
+                _name(name): NOT_STORED
+                if _is_secret(name, item)
+                else _mapped(item, _public_text if name in PUBLIC_FIELDS else text, depth + 1)
                 for name, item in value.items()
             }
         case Sequence() if not isinstance(value, bytes | bytearray):
@@ -161,6 +167,15 @@ def _sendable_text(text: str) -> str:
     return _API_KEY.sub(NOT_STORED, text)
 
 
+def _public_text(text: str) -> str:
+    """An address for everybody; of one with a parameter that is named like a credential, only the place."""
+    parts = [part[1:] for url in _URL.finditer(text) for part in (url["query"], url["fragment"]) if part]
+    names = [each.partition("=")[0] for part in parts for each in re.split("[?&;]", part)]
+    if any(map(_is_named_like_a_secret, names)):
+        return _observed_text(text)
+    return _API_KEY.sub(NOT_STORED, _USERINFO.sub(f"{NOT_STORED}@", text))
+
+
 def _sendable_url(url: re.Match[str]) -> str:
     base = _USERINFO.sub(f"{NOT_STORED}@", url["base"])
     query, fragment = url["query"] or "", url["fragment"] or ""
@@ -173,5 +188,8 @@ def _sendable_url(url: re.Match[str]) -> str:
 
 def _is_secret_parameter(parameter: str) -> bool:
     name, _, value = parameter.partition("=")
-    words = {word.lower() for word in (*_WORDS.findall(name), name)}
-    return bool(value and words & SECRET_WORDS) or _OPAQUE.search(value) is not None
+    return bool(value) and (_is_named_like_a_secret(name) or _OPAQUE.search(value) is not None)
+
+
+def _is_named_like_a_secret(name: str) -> bool:
+    return not SECRET_WORDS.isdisjoint({word.lower() for word in (*_WORDS.findall(name), name)})

@@ -270,7 +270,16 @@ def settle(
 ) -> Effect:
     """Write down what became of an effect, and with it where its job stands now."""
     job = _ours(rows, run, effect.job_id)
-    current = _current(rows, effect)
+    ended = _ended(rows, run, _current(rows, effect), state, result, claim)
+    changed = job if changes is NO_CHANGE else _changed(rows, run, job, changes)
+    rows.save_effect(ended)
+    rows.save_job(changed)
+    return ended
+
+
+def _ended(
+    rows: Rows, run: Run, current: Effect, state: EffectState, result: Json, claim: str | None
+) -> Effect:
     if not current.is_open:
         raise JournalError(f"{_named(current)} is {current.state} already; it cannot become {state}")
     claimed = current.claim
@@ -280,17 +289,13 @@ def settle(
             raise JournalError(
                 f"{_named(current)} cannot have {claimable(claim)}: {_claimant(rows, claim, current)}"
             )
-    ended = attrs.evolve(
+    return attrs.evolve(
         current,
         state=state,
         result=_kept(current, result),
         claim=claimed if state != "refused" else None,
         done_at=None if state == "in_doubt" else run.now,
     )
-    changed = job if changes is NO_CHANGE else _changed(rows, run, job, changes)
-    rows.save_effect(ended)
-    rows.save_job(changed)
-    return ended
 
 
 def claim(rows: Rows, run: Run, effect: Effect, what: str) -> bool:
@@ -326,9 +331,25 @@ def answer(rows: Rows, run: Run, job_id: str, name: str, value: Json) -> Effect:
     return answered
 
 
+def decide(rows: Rows, run: Run, job_id: str, name: str, result: Json, claim: str | None) -> Effect:
+    """Write down what a person has found out about an effect in doubt."""
+    job = _known(rows, job_id)
+    doubtful = rows.effect(job_id, name)
+    if doubtful is None or doubtful.state != "in_doubt":
+        others = [each.name for each in rows.effects(job_id) if each.state == "in_doubt"]
+        hint = f"; in doubt is {', '.join(map(repr, others))}" if others else ", and nothing else is"
+        raise JournalError(f"{name!r} of {job_id!r} is not in doubt{hint}")
+    if not _is_free(job, run):
+        raise JournalLocked(f"{_who(job, run)} works on {job_id!r}; wait until it has come to its end")
+    decided = _ended(rows, run, doubtful, "refused" if claim is None else "adopted", result, claim)
+    rows.save_effect(decided)
+    rows.save_job(attrs.evolve(job, not_before=None, updated_at=run.now))
+    return decided
+
+
 def _kept(effect: Effect, result: Json) -> Json:
-    """What is stored of a result: what a pipeline is given again keeps what is no secret in it."""
-    return sendable(result) if effect.kind in {"step", "approval"} else observed(result)
+    """What is stored of a result: what is given to somebody again keeps what is no secret in it."""
+    return sendable(result) if effect.kind in {"share", "step", "approval"} else observed(result)
 
 
 def _current(rows: Rows, effect: Effect) -> Effect:

@@ -443,6 +443,60 @@ class JournalConformance:
         await other.in_doubt(second)  # it is for a person to find out: nobody waits for that
         await journal.intent_again(again)
 
+    # -- Doubts -----------------------------------------------------------------------------------------
+
+    async def test_creates_are_open_until_their_outcome_is_known(self, journal):
+        await leased(journal, "mug")
+        await leased(journal, "cup")
+        mug = await journal.intent("mug", "create", {"brief": "A mug"})
+        await asyncio.sleep(1)
+        cup = await journal.intent("cup", "create", {"brief": "A cup"})
+        await journal.intent("cup", "render", {})
+
+        mug = await journal.in_doubt(mug)
+
+        assert [mug, cup] == await journal.open_creates()
+        await journal.done(cup, claim="p1")
+        assert [mug] == await journal.open_creates()
+
+    async def test_a_person_decides_what_is_in_doubt(self, journal, other):
+        share = await journal.in_doubt(await intended(journal), {"perhaps": ["s1", "s2"]})
+        await journal.change("mug", JobChange(not_before=now() + timedelta(days=1), release=True))
+
+        decided = await other.decide("mug", "render", {"url": "s1"}, claim="s1")
+
+        assert ("adopted", {"url": "s1"}, "s1") == (decided.state, decided.result, decided.claim)
+        assert decided == await journal.effect("mug", share.name)
+        assert ("mug", "render") == await journal.claimant("s1")
+        assert (await journal.load("mug")).not_before is None  # to be gone on with at once
+
+    async def test_a_person_decides_that_it_did_not_happen(self, journal, other):
+        await journal.in_doubt(await intended(journal))
+        await journal.release("mug")
+
+        assert "refused" == (await other.decide("mug", "render")).state
+
+    async def test_only_what_is_in_doubt_and_rests_can_be_decided(self, journal, other):
+        with pytest.raises(JournalError, match="there is no 'mug'"):
+            await other.decide("mug", "render")
+        effect = await intended(journal)
+        with pytest.raises(JournalError, match="not in doubt, and nothing else is"):
+            await other.decide("mug", "render")
+        await journal.in_doubt(effect)
+        with pytest.raises(JournalError, match="in doubt is 'render'"):
+            await other.decide("mug", "share")
+        with pytest.raises(JournalLocked):
+            await other.decide("mug", "render")
+        assert "in_doubt" == (await journal.effect("mug", "render")).state
+
+    async def test_a_decision_claims_nothing_of_another(self, journal, other):
+        await journal.done(await intended(journal, "cup"), claim="s1")
+        await journal.in_doubt(await intended(journal))
+        await journal.release("mug")
+
+        with pytest.raises(JournalError, match="belongs to 'render' of 'cup'"):
+            await other.decide("mug", "render", claim="s1")
+
     # -- Approvals --------------------------------------------------------------------------------------
 
     async def test_anybody_answers_an_approval(self, journal, other):

@@ -64,6 +64,19 @@ def test_what_came_back_loses_every_query():
 
 
 @pytest.mark.parametrize("rule", [sendable, observed])
+def test_the_address_of_a_public_page_is_kept_whole_but_never_a_credential(rule):
+    page = "https://eversince.example/watch?v=0123456789abcdefghijklmnopqrstuv#t=2"
+
+    assert {"share_url": page} == rule({"share_url": page})
+    for joint in "?#&":
+        signed = {"share_url": f"https://eversince.example/watch?v=1{joint}X-Amz-Signature=hunter2"}
+        assert {"share_url": "https://eversince.example/watch"} == rule(signed)
+    assert (
+        "hunter2" not in rule({"share_url": "https://me:hunter2@a.example/s?v=es_live_hunter2"})["share_url"]
+    )
+
+
+@pytest.mark.parametrize("rule", [sendable, observed])
 def test_keys_credentials_and_fields_that_are_secrets_are_stored_by_nobody(rule):
     kept = written(
         rule(
