@@ -14,7 +14,7 @@ import attrs
 from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async.batch.verbs import Batching
 from eversince_async.errors import ConfigurationError, EversinceError, InvalidRequest
-from eversince_async.governor import Governor, Lane, Limits
+from eversince_async.governor import AccountGovernor, Governor, Lane, Limits
 from eversince_async.models.receipt import RateLimit
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.handle import Handle
@@ -58,7 +58,8 @@ class Eversince(Resources, Verbs, Batching):
         api_key: The key, beginning with `es_live_`; by default the environment variable EVERSINCE_API_KEY.
         base_url: Where the API lives; by default EVERSINCE_BASE_URL, else https://eversince.ai/api/v1.
         limits: The account's limits where they differ from the documented ones.
-        governor: A governor shared with other clients of the same account, instead of `limits`.
+        governor: A governor shared with other clients of the same account, instead of `limits`: a `Governor`
+            or another object with its methods.
         schedule: How often projects are looked at while somebody waits for them.
         retry: How patiently failed attempts are repeated.
         timeout: Seconds one attempt may take, not counting the wait for the request budget.
@@ -83,7 +84,7 @@ class Eversince(Resources, Verbs, Batching):
         *,
         base_url: str | None = None,
         limits: Limits | None = None,
-        governor: Governor | None = None,
+        governor: AccountGovernor | None = None,
         schedule: PollSchedule | None = None,
         retry: RetryPolicy | None = None,
         timeout: float = ATTEMPT_TIMEOUT,
@@ -99,7 +100,7 @@ class Eversince(Resources, Verbs, Batching):
             raise ConfigurationError("give limits or a governor, not both: a governor has its own limits")
         if not timeout > 0 or not stall_timeout > 0:
             raise ConfigurationError("timeout and stall_timeout are seconds and must be positive")
-        self.governor = governor or Governor(limits or Limits())
+        self.governor: AccountGovernor = governor or Governor(limits or Limits())
         self._made_at = _outside()
         self._transport = Transport(
             base_url=base_url or os.environ.get("EVERSINCE_BASE_URL") or BASE_URL,

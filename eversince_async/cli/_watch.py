@@ -15,7 +15,7 @@ from eversince_async.cli._board import Board, LiveBoard, PlainBoard, Row, spell
 from eversince_async.cli._loop import speed
 from eversince_async.cli._say import is_terminal, say
 from eversince_async.cli._trouble import sentence
-from eversince_async.governor import Governor
+from eversince_async.governor import AccountGovernor
 from eversince_async.orchestrator.events import Event
 
 FRAME: Final = 0.2
@@ -55,7 +55,7 @@ class Watch:
         as_json: Whether stdout gets outcomes as JSON, a line each; else in a pipe separated by tabs.
     """
 
-    def __init__(self, name: str, governor: Governor, *, as_json: bool) -> None:
+    def __init__(self, name: str, governor: AccountGovernor, *, as_json: bool) -> None:
         self._name = name
         self._governor = governor
         self._as_json = as_json
@@ -103,6 +103,12 @@ class Watch:
             files = " ".join(map(str, outcome.files))
             say("\t".join((outcome.key, outcome.status, outcome.share_url or "", files)))
 
+    @property
+    def under_way(self) -> str:
+        """What is seen through when nothing more is begun, in words."""
+        begun = sum(row.began_at is not None or row.project_id is not None for row in self._rows.values())
+        return f"{begun} under way {'is' if begun == 1 else 'are'} seen through"
+
     def told_of_pause(self) -> None:
         """Why nothing more is begun has been said."""
         self._told_pause = True
@@ -121,9 +127,9 @@ class Watch:
             return
         if not self._told_pause and (reason := batch.report.paused) is not None:
             self._told_pause = True
-            self.say(f"nothing more is begun: {reason}; {batch.progress.active} under way are seen through")
+            self.say(f"nothing more is begun: {reason}; {self.under_way}")
         if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + QUIET * factor:
-            self.say(f"{standing(batch.progress)}; {self._governor.snapshot()}")
+            self.say(f"{self._standing(batch)}; {self._governor.snapshot()}")
 
     # -- Inside -----------------------------------------------------------------------------------------
 
@@ -141,11 +147,17 @@ class Watch:
         line = "  ".join(filter(None, words))
         if self._is_live or self._batch is None:
             return line
-        return f"{line}  [{standing(self._batch.progress)}]"
+        return f"{line}  [{self._standing(self._batch)}]"
 
     def _footer(self) -> str:
-        told = "" if self._batch is None else f"{self._name}: {standing(self._batch.progress)}\n"
+        told = "" if self._batch is None else f"{self._name}: {self._standing(self._batch)}\n"
         return told + str(self._governor.snapshot())
+
+    def _standing(self, batch: Batch) -> str:
+        progress = batch.progress
+        if batch.report.paused is not None:  # then nobody knows when the rest is made
+            progress = attrs.evolve(progress, eta=None)
+        return standing(progress)
 
     def _holding(self) -> set[str | None]:
         return {lease.project_id for lease in self._governor.snapshot().slots.leases}

@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Protocol
 
 from eversince_async.governor.lanes import Departure, Lane
+from eversince_async.governor.limits import Limits
 from eversince_async.governor.quota import QuotaName
 from eversince_async.governor.snapshot import CreditsSnapshot, GovernorSnapshot
-from eversince_async.governor.waits import WaitReason
+from eversince_async.governor.waits import Waited, WaitReason
 from eversince_async.models.receipt import RateLimit
 
 
@@ -93,6 +94,9 @@ class DayQuotas(Protocol):
     async def take(self, name: QuotaName, *, wait: bool = True, who: str | None = None) -> TakenOfDay:
         """Take one, or wait for another day."""
 
+    def left(self, name: QuotaName) -> float:
+        """How many are left for now; infinite without a limit."""
+
     def resets_at(self, name: QuotaName) -> datetime | None:
         """When the next is expected to be free; None: now."""
 
@@ -102,6 +106,10 @@ class DayQuotas(Protocol):
 
 class AccountGovernor(Protocol):
     """One door for the limits of one account."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the account allows, as it was told at the beginning."""
 
     @property
     def slots(self) -> ProjectSlots:
@@ -144,6 +152,9 @@ class AccountGovernor(Protocol):
 
     def on_wait(self, callback: Callable[[WaitReason], object]) -> Callable[[], None]:
         """Be called for every wait longer than a second."""
+
+    def on_waited(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
+        """Be called as each wait ends, however short it was."""
 
     def snapshot(self) -> GovernorSnapshot:
         """Everything it knows."""

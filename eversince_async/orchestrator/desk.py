@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from eversince_async.errors import InsufficientCredits
-from eversince_async.governor import Governor, Lane, WaitReason
+from eversince_async.governor import AccountGovernor, Lane, WaitReason
 from eversince_async.models.account import CreditPackages
 from eversince_async.orchestrator.tracing import Tracer
 from eversince_async.orchestrator.underway import Underway
@@ -47,7 +47,7 @@ class Desk:
         self._packages: tuple[float, asyncio.Task[CreditPackages]] | None = None
 
     @property
-    def governor(self) -> Governor:
+    def governor(self) -> AccountGovernor:
         """The account's limits."""
         return self.session.governor
 

@@ -26,7 +26,7 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.errors import EversinceError
-from eversince_async.governor import Governor, Lane, QuotaName
+from eversince_async.governor import AccountGovernor, Lane, QuotaName
 from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json, SpentKind
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.doubt import is_in_doubt
@@ -306,10 +306,10 @@ class Deed:
         return claimant not in {None, (self._effects.job_id, self._name)}
 
 
-_counted: weakref.WeakKeyDictionary[Governor, set[str]] = weakref.WeakKeyDictionary()
+_counted: weakref.WeakKeyDictionary[AccountGovernor, set[str]] = weakref.WeakKeyDictionary()
 
 
-async def count_what_was_spent(journal: Journal, governor: Governor) -> None:
+async def count_what_was_spent(journal: Journal, governor: AccountGovernor) -> None:
     """Have the governor count the projects and renders of the last day, which earlier runs took; once."""
     counted = _counted.setdefault(governor, set())
     journal_is = str(getattr(journal, "path", id(journal)))

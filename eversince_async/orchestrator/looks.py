@@ -1,5 +1,6 @@
 """Looking: which requests show the projects that somebody wants to see."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -37,7 +38,6 @@ class Looks:
         self.requests = 0
         self.asked_at = 0.0
         self._governor = session.governor
-        self._clock = session.governor.clock
         self._projects = Projects(_noting_departures(session, self._departed))
         self._tell = tell
         self._beyond: set[str] = set()
@@ -99,7 +99,7 @@ class Looks:
 
     def _departed(self, _: RequestSent) -> None:
         self.requests += 1
-        self.asked_at = self._clock.loop().time()
+        self.asked_at = asyncio.get_running_loop().time()
 
 
 def _pages_left(page: ProjectPage, seen: int) -> int:

@@ -16,7 +16,7 @@ from typing import Final
 from eversince_async import clock
 from eversince_async._wire.endpoints import SHARE
 from eversince_async.errors import JournalLocked, OutcomeUnknown
-from eversince_async.governor import Governor
+from eversince_async.governor import AccountGovernor
 from eversince_async.journal import Effect, Journal, ShareUnderWay
 from eversince_async.limits import PAGE_SHARES
 from eversince_async.models._base import UNSET
@@ -175,10 +175,10 @@ class _Made:
             self._urls.popitem(last=False)
 
 
-_of_accounts: weakref.WeakKeyDictionary[Governor, _Made] = weakref.WeakKeyDictionary()
+_of_accounts: weakref.WeakKeyDictionary[AccountGovernor, _Made] = weakref.WeakKeyDictionary()
 
 
-def _made_of(governor: Governor) -> _Made:
+def _made_of(governor: AccountGovernor) -> _Made:
     """One for each account, that is for each governor, and each loop it lives in."""
     made = _of_accounts.get(governor)
     if made is None or made.loop is not asyncio.get_running_loop():

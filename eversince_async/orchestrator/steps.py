@@ -24,7 +24,8 @@ from eversince_async.errors import (
     RenderProducedNothing,
     WaitTimedOut,
 )
-from eversince_async.governor import Lease, QuotaName, Taken
+from eversince_async.governor import QuotaName
+from eversince_async.governor.protocol import HeldSlot, TakenOfDay
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models._base import UNSET, Response, Unset
 from eversince_async.models.content import Asset
@@ -87,7 +88,7 @@ class Steps:
         self._began = self._now()
         self._run: UnderWay | None = None
         self._makes_video = False
-        self._lease: Lease | None = None
+        self._lease: HeldSlot | None = None
         self.handle: Callable[[], Handle] | None = None
         self.begun_at: float | None = None
 
@@ -384,7 +385,7 @@ class Steps:
             if outermost:
                 self._leave_slot()
 
-    async def _take_slot(self) -> Lease:
+    async def _take_slot(self) -> HeldSlot:
         if self._lease is None:
             slots, in_flight = self._desk.governor.slots, self.project_id is not None
             with nullcontext() if slots.has_room(self.key) else self._desk.watcher.seeking_slot:
@@ -443,7 +444,7 @@ class Steps:
             taken.confirmed()
             return answer
 
-    async def _of_today(self, quota: QuotaName) -> Taken:
+    async def _of_today(self, quota: QuotaName) -> TakenOfDay:
         """Take one of today's; while there is none, wait for tomorrow without holding a slot."""
         quotas = self._desk.governor.quota
         try:

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
-from eversince_async.governor import Governor
+from eversince_async.governor import AccountGovernor
 from eversince_async.orchestrator.events import Event, Stage
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.session.tracing import CallTracer
@@ -68,7 +68,7 @@ class Tracer(CallTracer, Protocol):
 class Telemetry(Protocol):
     """What a client is given as `telemetry=`."""
 
-    def of_client(self, *, base_url: str, governor: Governor) -> Tracer:
+    def of_client(self, *, base_url: str, governor: AccountGovernor) -> Tracer:
         """The tracer of one client; called once, as it is made, and perhaps outside of any event loop."""
 
 

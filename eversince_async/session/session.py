@@ -22,7 +22,7 @@ from eversince_async.errors import (
     TransportError,
     UnreadableAnswer,
 )
-from eversince_async.governor import Governor, Lane
+from eversince_async.governor import AccountGovernor, Lane
 from eversince_async.models._base import Request
 from eversince_async.session.observers import (
     AnswerReceived,
@@ -56,7 +56,7 @@ class Session:
     """
 
     transport: Transport = attrs.field(repr=False)
-    governor: Governor = attrs.field(repr=False)
+    governor: AccountGovernor = attrs.field(repr=False)
     observers: Observers = attrs.field(factory=Observers, repr=False)
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     lane: Lane = Lane.INTERACTIVE

@@ -28,7 +28,7 @@ from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from eversince_async.governor import Governor, GovernorSnapshot
+from eversince_async.governor import AccountGovernor, GovernorSnapshot
 from eversince_async.telemetry import _names as names
 
 PATIENCE: Final = 0.5
@@ -41,7 +41,7 @@ class Gauges:
     """The observable instruments, over any number of governors, which may come to their end."""
 
     def __init__(self, meter: Meter) -> None:
-        self._looks: weakref.WeakKeyDictionary[Governor, _Look] = weakref.WeakKeyDictionary()
+        self._looks: weakref.WeakKeyDictionary[AccountGovernor, _Look] = weakref.WeakKeyDictionary()
         for name, unit, description, points in METRICS:
             meter.create_observable_up_down_counter(
                 f"eversince.client.{name}",
@@ -50,7 +50,7 @@ class Gauges:
                 callbacks=[partial(self._observe, name, points)],
             )
 
-    def lives_on(self, governor: Governor, loop: asyncio.AbstractEventLoop) -> None:
+    def lives_on(self, governor: AccountGovernor, loop: asyncio.AbstractEventLoop) -> None:
         """A governor is in use on this loop."""
         look = self._looks.get(governor)
         if look is None or look.loop is not loop:
@@ -79,7 +79,7 @@ class _Look:
         self._seen: GovernorSnapshot | None = None
         self._served: set[str] = set()
 
-    def serving(self, metric: str, governor: Governor) -> GovernorSnapshot | None:
+    def serving(self, metric: str, governor: AccountGovernor) -> GovernorSnapshot | None:
         """The governor as it stands; a metric that asks for the second time begins another collection."""
         if not self._served or metric in self._served:
             self._served.clear()
@@ -88,7 +88,7 @@ class _Look:
         return self._seen
 
 
-def _seen_on(loop: asyncio.AbstractEventLoop, governor: Governor) -> GovernorSnapshot | None:
+def _seen_on(loop: asyncio.AbstractEventLoop, governor: AccountGovernor) -> GovernorSnapshot | None:
     """A snapshot taken on the governor's loop; None when that is not possible now."""
     if _is_here(loop):
         return governor.snapshot()
@@ -110,7 +110,7 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _look(governor: Governor, answer: "Future[GovernorSnapshot]") -> None:
+def _look(governor: AccountGovernor, answer: "Future[GovernorSnapshot]") -> None:
     try:
         answer.set_result(governor.snapshot())
     except Exception as error:  # noqa: BLE001 - it is for the thread that waits

@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind
 
-from eversince_async.governor import Governor
-from eversince_async.governor.waits import Waited
+from eversince_async.governor import AccountGovernor, Waited
 from eversince_async.orchestrator.events import CreditsLow, Event, StatusChanged, Waiting
 from eversince_async.orchestrator.tracing import StageBegun, WorkflowBegun
 from eversince_async.session.tracing import CallBegun
@@ -54,9 +53,9 @@ class OpenTelemetry:
         meter = metrics.get_meter(SCOPE, ours, meter_provider, schema_url=SCHEMA)
         self._instruments = Instruments(meter)
         self._gauges = Gauges(meter)
-        self._listened_to: weakref.WeakSet[Governor] = weakref.WeakSet()
+        self._listened_to: weakref.WeakSet[AccountGovernor] = weakref.WeakSet()
 
-    def of_client(self, *, base_url: str, governor: Governor) -> "ClientTracer":
+    def of_client(self, *, base_url: str, governor: AccountGovernor) -> "ClientTracer":
         """The tracer of one client; `Eversince` calls this."""
         if governor not in self._listened_to:  # clients may share one, whose waits are counted once
             self._listened_to.add(governor)
@@ -79,7 +78,7 @@ class OpenTelemetry:
 class ClientTracer:
     """Stands around the calls, stages and workflows of one client."""
 
-    def __init__(self, calls: Calls, gauges: Gauges, governor: Governor) -> None:
+    def __init__(self, calls: Calls, gauges: Gauges, governor: AccountGovernor) -> None:
         self._calls = calls
         self._tracer = calls.tracer
         self._instruments = calls.instruments
