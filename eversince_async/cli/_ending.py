@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import attrs
 
-from eversince_async.batch.outcome import Outcome, Report
+from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
 from eversince_async.cli._board import spell
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._trouble import sentence
-from eversince_async.errors import SpecChanged, Unauthorized
+from eversince_async.errors import Unauthorized
 
-FAILURES: Final = 20
-"""Failures that are told once more in the end; the rest is counted."""
+UNHAPPY: Final = 20
+"""Failures, and other reasons not to have a video, that are told once more in the end; more are counted."""
 
 
 @attrs.define
@@ -26,30 +26,38 @@ class Ending:
         journal: The journal; None: nothing is remembered.
         folder: Where the videos are.
         report: Where the report is.
-        failures: The first that failed.
+        unhappy: The first that have something to complain of.
+        untold: How many more have.
         failed: How many failed or were cancelled.
+        dropped: How many had been taken, and were let go of before anything was asked of the server.
     """
 
     command: str
     journal: Path | None
     folder: Path | None
     report: Path | None
-    failures: list[Outcome] = attrs.field(factory=list)
+    unhappy: list[Outcome] = attrs.field(factory=list)
+    untold: int = 0
     failed: int = 0
+    dropped: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """One more outcome."""
-        if outcome.status in {"failed", "cancelled"}:
-            self.failed += 1
-            if len(self.failures) < FAILURES:
-                self.failures.append(outcome)
+        self.failed += outcome.status in {"failed", "cancelled"}
+        if outcome.error is not None or outcome.status == "cancelled":
+            if len(self.unhappy) < UNHAPPY:
+                self.unhappy.append(outcome)
+            else:
+                self.untold += 1
+        elif outcome.status == "paused" and outcome.project_id is None:
+            self.dropped += 1
 
     def exit_code(self, report: Report, left: int) -> Exit:
         """How it ended.
 
         Args:
             report: Of the batch.
-            left: Items that were not begun.
+            left: Items that were not taken.
         """
         if isinstance(report.cause, Unauthorized):
             return Exit.CONFIGURATION
@@ -59,13 +67,13 @@ class Ending:
 
     def lines(self, report: Report, left: int) -> list[str]:
         """The summary."""
-        counts = [f"{number} {status}" for status, number in sorted(report.counts.items()) if number]
-        if left:
-            counts.append(f"{left} not begun")
+        numbers = {status: report.counts.get(status, 0) for status in get_args(OutcomeStatus)}
+        numbers |= {"paused": numbers["paused"] - self.dropped, "not begun": left + self.dropped}
+        counts = [f"{number} {status}" for status, number in numbers.items() if number]
         said = [f"{', '.join(counts) or 'nothing to do'}, in {spell(report.seconds)}"]
-        said += [f"  {outcome.key}: {_why(outcome)}" for outcome in self.failures]
-        if self.failed > len(self.failures):
-            said.append(f"  and {self.failed - len(self.failures)} more")
+        said += [f"  {outcome.key}: {_why(outcome)}" for outcome in self.unhappy]
+        if self.untold:
+            said.append(f"  and {self.untold} more")
         unfinished = report.counts.get("paused", 0) + left
         if report.paused is not None and unfinished:
             said.append(f"paused:  {report.paused}")
@@ -80,15 +88,11 @@ class Ending:
         return said + self._how_to_go_on(unfinished)
 
     def _how_to_go_on(self, unfinished: int) -> list[str]:
-        if self.journal is None:
-            return (
-                ["There is no journal: typed again, the command begins everything anew."]
-                if unfinished
-                else []
-            )
+        if unfinished and self.journal is None:
+            return ["There is no journal: typed again, the command begins everything anew."]
         if unfinished:
             return [f"go on:   {self.command}"]
-        if self.failed and not all(isinstance(each.error, SpecChanged) for each in self.failures):
+        if self.failed and self.journal is not None:
             return [f"retry:   {_with(self.command, '--retry-failed')}"]
         return []
 
@@ -106,7 +110,8 @@ class Ending:
 
 
 def _why(outcome: Outcome) -> str:
-    return outcome.status if outcome.error is None else sentence(outcome.error)
+    why = outcome.status if outcome.error is None else sentence(outcome.error)
+    return f"paused: {why}" if outcome.status == "paused" else why
 
 
 def _when(at: datetime) -> str:

@@ -123,7 +123,7 @@ def _drain(batch: Batch, watch: Watch, ending: Ending) -> None:
     watch.told_of_pause()
     again = "the same command goes on with them" if ending.journal else "they are not remembered here"
     watch.say(
-        f"Ctrl-C: nothing more is begun, and {batch.progress.active} under way are seen through. "
+        f"Ctrl-C: nothing more is begun, and {watch.under_way}. "
         f"Ctrl-C once more leaves at once: what has begun goes on at the server, and {again}."
     )
 

@@ -123,7 +123,7 @@ async def test_some_failed_is_told_by_the_exit_code_and_how_to_retry(emulator, r
 
     assert Exit.FAILED == await typed(batch_(file))
     told = capsys.readouterr().err
-    assert "1 failed, 1 succeeded" in told
+    assert "1 succeeded, 1 failed" in told
     assert "  b: project proj_" in told
     assert "--retry-failed" in told
 
