@@ -16,6 +16,7 @@ from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import NINE_IN_TEN, Outcome, Progress, Report, Tally
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.shares import SharesInDoubt
+from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal import LEASE, Journal
 from eversince_async.orchestrator.desk import Desk, now
@@ -43,7 +44,8 @@ class Batch:
         self._crew = Crew(order.concurrency or usual_places(desk), self._work)
         self._pause = Pause(desk, order.max_credits, self._crew.stop)
         self._doubts = SharesInDoubt(desk)
-        self._maker = Maker(desk, order, self._pause, self._doubts)
+        self._usage = Usage(desk.governor)
+        self._maker = Maker(desk, order, self._pause, self._doubts, self._usage)
         self._broken: Exception | None = None
         # Who does not take outcomes holds up the intake, or they would pile up.
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue(max(UNLIMITED, self._crew.places))
@@ -127,6 +129,9 @@ class Batch:
             cause=self._pause.cause,
             packages=self._pause.packages,
             seconds=seconds,
+            requests=self._usage.minutes,
+            requests_per_minute=self._usage.limit,
+            credits_spent=self._usage.credits_spent,
         )
 
     @property
@@ -169,6 +174,7 @@ class Batch:
 
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:
+            stack.enter_context(self._usage.counted(self._desk))
             journal = self._journal
             if journal is not None and self._order.opens_journal:
                 await stack.enter_async_context(journal)
@@ -186,6 +192,7 @@ class Batch:
                 self._crew.close()
             await self._crew.finish()
             await self._pause.learn_what_to_buy()
+            await self._usage.learn_the_end(self._desk)
         if self._broken is not None:
             raise self._broken
 

@@ -9,6 +9,7 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.batch.item import Item
+from eversince_async.batch.recording import Record
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.steps import Steps
 
@@ -35,6 +36,7 @@ class Work:
         began_at: When it was begun, by this run.
         task: What works on it.
         steps: How far its production has come; None before it begins.
+        record: What it goes through, for the report; None before it begins.
         has_begun: Whether its task runs: one that is cancelled before never does anything.
         is_dropped: Whether it is let go because the batch stops, before anything was asked of the server.
     """
@@ -43,6 +45,7 @@ class Work:
     began_at: datetime
     task: "asyncio.Task[None] | None" = None
     steps: Steps | None = None
+    record: Record | None = None
     has_begun: bool = False
     is_dropped: bool = False
 

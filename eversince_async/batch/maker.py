@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from contextlib import suppress
 
 import attrs
 
@@ -12,14 +13,17 @@ from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
+from eversince_async.batch.recording import SlotNumbers, record_of
 from eversince_async.batch.shares import SharesInDoubt
 from eversince_async.batch.stages import ENDS, WORKING
 from eversince_async.batch.telling import kept, told_earlier, told_now
+from eversince_async.batch.usage import Usage, joined
 from eversince_async.errors import InDoubt, JournalError, JournalLocked, SpecChanged
-from eversince_async.journal import Job, JobChange, Journal
+from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.steps import Steps
+from eversince_async.report.stages import packed
 from eversince_async.session.observers import tell
 
 
@@ -31,14 +35,19 @@ class Maker:
         order: What the batch is asked for.
         pause: Told of what concerns all items.
         doubts: The shares that an earlier run has left in doubt.
+        usage: What is used of the account.
     """
 
-    def __init__(self, desk: Desk, order: BatchOrder, pause: Pause, doubts: SharesInDoubt) -> None:
+    def __init__(
+        self, desk: Desk, order: BatchOrder, pause: Pause, doubts: SharesInDoubt, usage: Usage
+    ) -> None:
         self._desk = desk
         self._order = order
         self._journal = order.journal
         self._pause = pause
         self._doubts = doubts
+        self._usage = usage
+        self._numbers = SlotNumbers()
 
     async def outcome(self, work: Work) -> Outcome:
         """Bring one item to its end.
@@ -56,16 +65,20 @@ class Maker:
             if self._journal is not None:
                 job = await self._leased(self._journal, item)
                 if job.stage in ENDS:
+                    self._usage.learn(job.result)
                     return told_earlier(work, job)
             return await self._made(work, job)
         except SpecChanged as failure:
             return told_now(work, "failed", error=failure)
         except asyncio.CancelledError:
             if self._journal is not None and job is not None:
-                await asyncio.shield(self._journal.release(job.id))
+                await asyncio.shield(self._let_go(self._journal, work, job))
             if work.is_dropped:
                 return told_now(work, "paused", job=job)
             raise
+        finally:
+            if work.record is not None:
+                work.record.ends()
 
     async def _leased(self, journal: Journal, item: Item) -> Job:
         """The item's job, ours alone if there is something to do.
@@ -86,11 +99,30 @@ class Maker:
             return await journal.change(job.id, another_try(job))
         return job
 
+    async def _let_go(self, journal: Journal, work: Work, job: Job) -> None:
+        """Leave an item to others, with the record of it so far."""
+        if work.record is None:
+            await journal.release(job.id)
+            return
+        with suppress(JournalLocked):  # it has come to its end, or is somebody else's already
+            await journal.change(job.id, JobChange(result=self._kept(work, job), release=True))
+
+    def _kept(self, work: Work, job: Job | None) -> dict[str, Json]:
+        """What the journal keeps for the report."""
+        stages = () if work.record is None else work.record.stages
+        earlier = None if job is None else job.result
+        return {"stages": packed(stages), **joined(earlier, self._usage.to_keep())}
+
     async def _made(self, work: Work, job: Job | None) -> Outcome:
+        record = work.record = await record_of(job, self._journal, self._numbers)
+        self._usage.learn(None if job is None else job.result)
+
         def began(steps: Steps) -> None:
             work.steps = steps
 
         def emit(event: Event) -> None:
+            record.heard(event)
+            self._usage.saw_credits()
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)
 
@@ -112,14 +144,15 @@ class Maker:
             return await self._not_made(work, job, failure)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is this item's alone
             return await self._not_made(work, job, failure)
-        await self._ends(job, JobChange(stage="succeeded", result=kept(production), error=None))
+        result = {**kept(production), **self._kept(work, job)}
+        await self._ends(job, JobChange(stage="succeeded", result=result, error=None))
         self._pause.watch_credits()
         return told_now(work, "succeeded", job=job, production=production)
 
     async def _not_made(self, work: Work, job: Job | None, failure: Exception) -> Outcome:
         status = status_after(failure)
         stage = WORKING if status == "paused" else status
-        await self._ends(job, JobChange(stage=stage, error=told(failure)))
+        await self._ends(job, JobChange(stage=stage, error=told(failure), result=self._kept(work, job)))
         if stops_all(failure):
             self._pause.begins(str(failure), failure)
         return told_now(work, status, job=job, error=failure)

@@ -7,11 +7,13 @@ from typing import Final
 import attrs
 
 from eversince_async.batch.item import Item
+from eversince_async.governor import WaitReason
 from eversince_async.journal import Job, Journal
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import Effects
+from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.order import Terms
 from eversince_async.orchestrator.producing import produce, resume
 from eversince_async.orchestrator.production import Production
@@ -56,10 +58,18 @@ async def make(
         effects=Effects() if job is None else Effects(journal=journal, job_id=job.id, attempt=job.attempt),
     )
     began(steps)
-    async with desk.helping_to_buy():
-        if steps.project_id is None:
-            return await produce(desk, steps, brief, item.wishes, terms)
-        return await resume(desk, steps, item.wishes, terms)
+
+    def tell(reason: WaitReason) -> None:
+        emit(Waiting(at=now(), project_id=steps.project_id, reason=reason))
+
+    desk.listen(steps.key, tell)
+    try:
+        async with desk.helping_to_buy():
+            if steps.project_id is None:
+                return await produce(desk, steps, brief, item.wishes, terms)
+            return await resume(desk, steps, item.wishes, terms)
+    finally:
+        desk.unlisten(steps.key)
 
 
 def _with_key(brief: Brief, attempt: int) -> Brief:

@@ -13,6 +13,8 @@ from eversince_async.batch.item import BatchInput
 from eversince_async.errors import QuotaSpent
 from eversince_async.models.account import CreditPackage
 from eversince_async.orchestrator.production import Production
+from eversince_async.report.entries import Minute
+from eversince_async.report.stages import Stage
 
 OutcomeStatus = Literal["succeeded", "failed", "cancelled", "paused"]
 """`paused`: not finished, and not failed either; the same batch with the same journal goes on with it."""
@@ -34,6 +36,7 @@ class Outcome:
         files: What was downloaded.
         attempts: How many projects it took.
         earlier: Whether an earlier run, or another process, has come to this; nothing was done now.
+        stages: What it went through, in earlier runs as well if there is a journal.
         began_at: When it was begun, by this run.
         ended_at: When it ended.
     """
@@ -49,6 +52,7 @@ class Outcome:
     files: tuple[Path, ...] = ()
     attempts: int = 1
     earlier: bool = False
+    stages: tuple[Stage, ...] = attrs.field(default=(), repr=False)
     began_at: datetime
     ended_at: datetime
 
@@ -80,7 +84,11 @@ class Report:
             is finished; the same batch with the same journal goes on with the rest.
         cause: The error that stopped it, if it was one.
         packages: What to buy, with purchase links, when credits ran out.
-        seconds: How long it took.
+        seconds: How long it took; 0 in a report of a journal, which does not tell.
+        requests: The requests of each minute, those of earlier runs as well if there is a journal.
+        requests_per_minute: How many the account may send in a minute; None if there is no limit.
+        credits_spent: By how many credits the account's balance fell meanwhile; None if it was not told.
+        at_work: Keys of items that a process works on right now, in a report of a journal.
     """
 
     counts: Mapping[OutcomeStatus, int]
@@ -89,6 +97,10 @@ class Report:
     cause: Exception | None = attrs.field(default=None, repr=False)
     packages: Sequence[CreditPackage] = attrs.field(default=(), repr=False)
     seconds: float = 0.0
+    requests: Sequence[Minute] = attrs.field(default=(), repr=False)
+    requests_per_minute: int | None = None
+    credits_spent: float | None = None
+    at_work: frozenset[str] = attrs.field(default=frozenset(), repr=False)
 
     @property
     def resumes_at(self) -> datetime | None:

@@ -1,16 +1,16 @@
 """What items go through, written down while they do: from the events of their productions, for the report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
 from eversince_async import clock
 from eversince_async.governor import WaitKind
-from eversince_async.journal import Effect
+from eversince_async.journal import Effect, Job, Journal
 from eversince_async.lifecycle import SETTLED
 from eversince_async.orchestrator.events import Event, StageDone, StageStarted, StatusChanged, Waiting
-from eversince_async.report.stages import Stage
+from eversince_async.report.stages import Stage, unpacked
 
 BESIDE: Final = {"share": "sharing", "download": "downloading"}
 """Stages of a production that need no slot, and what a report calls them."""
@@ -20,6 +20,9 @@ AT_WORK: Final = {"create": "creating", "message": "running", "render": "renderi
 
 BY_EFFECT: Final = {**AT_WORK, **BESIDE}
 """What a report calls the effects in a journal."""
+
+LASTING: Final = frozenset({"create", "message", "render"})
+"""Effects after which the server goes on by itself."""
 
 UNRECORDED: Final = "unrecorded"
 """Between two effects of a process that died: what went on when is not known."""
@@ -58,7 +61,7 @@ class Record:
         self._lines: dict[str | None, _Line] = {None: _Line(numbers, self._stages, "waiting")}
 
     def heard(self, event: Event) -> None:
-        """Something has happened. The line of a project that was just created is the one that waited for it."""
+        """Something has happened. A project just created goes on with the line that waited for it."""
         lines = self._lines
         line = lines.get(event.project_id)
         if line is None:
@@ -144,11 +147,27 @@ def told_by(effects: Iterable[Effect], until: datetime, *, after: datetime | Non
     stages = list[Stage]()
     for effect, following in pairwise([*done, None]):
         assert effect is not None
-        next_at = max(effect.intent_at, until if following is None else following.intent_at)
-        ended_at = max(effect.intent_at, effect.done_at or next_at)
-        if effect.kind == "render":  # done is when the server took it, and not when there was a video
-            ended_at = next_at
-        stages.append(Stage(BY_EFFECT.get(effect.kind, effect.kind), effect.intent_at, min(ended_at, next_at)))
-        if effect.kind in {"create", "message"} and ended_at < next_at:
-            stages.append(Stage(UNRECORDED, ended_at, next_at))
+        until_next = max(effect.intent_at, until if following is None else following.intent_at)
+        ended_at = min(effect.done_at or effect.intent_at, until_next)
+        if effect.kind == "render" and following is not None:
+            ended_at = until_next  # done is when the server took it, and what follows when there was a video
+        stages.append(Stage(BY_EFFECT.get(effect.kind, effect.kind), effect.intent_at, ended_at))
+        if ended_at < until_next and (effect.kind in LASTING or effect.done_at is None):
+            stages.append(Stage(UNRECORDED, ended_at, until_next))
     return stages
+
+
+async def record_of(job: Job | None, journal: Journal | None, numbers: SlotNumbers) -> Record:
+    """A record of what an item goes through from now on, behind that of earlier runs."""
+    if job is None or journal is None:
+        return Record(numbers)
+    return Record(numbers, await earlier_stages(job, journal, clock.now()))
+
+
+async def earlier_stages(job: Job, journal: Journal, until: datetime) -> tuple[Stage, ...]:
+    """What an item went through: as it was recorded, and else as its effects tell."""
+    recorded = unpacked(job.result.get("stages")) if isinstance(job.result, Mapping) else ()
+    if job.project_id is None:
+        return recorded
+    after = max((stage.ended_at for stage in recorded), default=None)
+    return (*recorded, *told_by(await journal.effects(job.id), until, after=after))

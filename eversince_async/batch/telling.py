@@ -9,6 +9,7 @@ from eversince_async.batch.outcome import Outcome, OutcomeStatus
 from eversince_async.errors import EarlierFailure
 from eversince_async.journal import Job
 from eversince_async.orchestrator.production import Production
+from eversince_async.report.stages import unpacked
 
 
 def told_now(
@@ -32,6 +33,7 @@ def told_now(
         share_url=None if production is None else production.share_url,
         files=() if production is None else production.files,
         attempts=1 if job is None else job.attempt,
+        stages=() if work.record is None else work.record.stages,
         began_at=work.began_at,
         ended_at=clock.now(),
     )
@@ -52,6 +54,7 @@ def told_earlier(work: Work, job: Job) -> Outcome:
         files=tuple(map(Path, result.get("files", ()))),
         attempts=job.attempt,
         earlier=True,
+        stages=unpacked(result.get("stages")),
         began_at=job.created_at,
         ended_at=job.updated_at,
     )

@@ -1,12 +1,16 @@
 """What a batch uses of the account: requests of each minute, and credits, for the report."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from eversince_async import clock
-from eversince_async.governor import Governor
+from eversince_async.errors import EversinceError
+from eversince_async.governor import AccountGovernor
 from eversince_async.journal import Json
+from eversince_async.orchestrator.desk import Desk
 from eversince_async.report.entries import Minute
 from eversince_async.session.observers import AnswerReceived, Record, RequestSent
 
@@ -31,11 +35,30 @@ class Usage:
     or somebody who has the journal alone, can add up what all runs and processes have used.
     """
 
-    def __init__(self, governor: Governor) -> None:
+    def __init__(self, governor: AccountGovernor) -> None:
         self._governor = governor
+        self._began_at = clock.now()
+        self._has_paid = False
         self._minutes: dict[int, list[int]] = {}
         self._unsaved: dict[int, list[int]] = {}
-        self._balances: dict[float, float] = {}
+        self._balances: dict[int, float] = {}  # the last of each minute
+
+    @contextmanager
+    def counted(self, desk: Desk) -> Generator[None, None, None]:
+        """Count meanwhile what the client sends."""
+        guests = desk.session.observers.guests
+        guests.append(self.heard)
+        try:
+            yield
+        finally:
+            guests.remove(self.heard)
+
+    async def learn_the_end(self, desk: Desk) -> None:
+        """Ask for the balance, if anything was paid for: what was begun last has cost something since."""
+        if self._has_paid:
+            with suppress(EversinceError):  # nobody needs it but the report
+                self._governor.noted_credits((await desk.interactive.account.credits()).credits_balance)
+                self.saw_credits()
 
     def heard(self, record: Record) -> None:
         """A request left, or was answered."""
@@ -51,14 +74,15 @@ class Usage:
         minute = int(clock.wall_seconds() // 60)
         for counts in (self._minutes, self._unsaved):
             counts.setdefault(minute, [0] * _KINDS)[kind] += 1
-        if len(self._minutes) > MOST_MINUTES:
-            del self._minutes[min(self._minutes)]
+        _forget(self._minutes)
 
     def saw_credits(self) -> None:
         """An answer may have told the balance."""
         known = self._governor.credits
-        if known is not None:
-            self._balances[known.noted_at.timestamp()] = known.balance
+        if known is not None and known.noted_at >= self._began_at:
+            self._has_paid = True
+            self._balances[int(known.noted_at.timestamp() // 60)] = known.balance
+            _forget(self._balances)
 
     def to_keep(self) -> dict[str, Json]:
         """What no item has taken with it yet."""
@@ -66,18 +90,20 @@ class Usage:
         kept: dict[str, Json] = {"requests": [[minute, *counts] for minute, counts in unsaved.items()]}
         known = self._governor.credits
         if known is not None:
-            kept["credits"] = [round(known.noted_at.timestamp(), 3), known.balance]
+            kept["credits"] = [int(known.noted_at.timestamp() // 60), known.balance]
         return {name: value for name, value in kept.items() if value}
 
-    def learn(self, kept: Mapping[str, Any]) -> None:
+    def learn(self, kept: Json) -> None:
         """Add what an item of another run or process took with it."""
+        if not isinstance(kept, Mapping):
+            return
         for minute, *counts in _rows(kept.get("requests")):
             total = self._minutes.setdefault(minute, [0] * _KINDS)
             for kind, count in enumerate(counts):
                 total[kind] += count
         match kept.get("credits"):
-            case [int() | float() as at, int() | float() as balance]:
-                self._balances[float(at)] = balance
+            case [int() as minute, int() | float() as balance]:
+                self._balances[minute] = balance
             case _:
                 pass
 
@@ -90,27 +116,38 @@ class Usage:
         )
 
     @property
+    def limit(self) -> int | None:
+        """How many requests the account may send in a minute; None if there is no limit."""
+        return self._governor.snapshot().requests.limit
+
+    @property
     def credits_spent(self) -> float | None:
-        """By how many credits the balance fell, as far as it was told; None if it was told less than twice."""
+        """By how many credits the balance fell, as far as it was told; None if it was told only once."""
         balances = [balance for _, balance in sorted(self._balances.items())]
         if len(balances) < 2:
             return None
-        falls = (max(0.0, before - after) for before, after in zip(balances, balances[1:], strict=False))
+        falls = (max(0.0, before - after) for before, after in pairwise(balances))
         return round(sum(falls), 6)
 
 
-def _rows(kept: object) -> Iterable[list[int]]:
+def _forget(by_minute: dict[int, Any]) -> None:
+    if len(by_minute) > MOST_MINUTES:
+        del by_minute[min(by_minute)]
+
+
+def _rows(kept: object) -> list[list[int]]:
     """Those that can be read."""
-    if not isinstance(kept, list):
-        return []
-    return [row for row in kept if isinstance(row, list) and len(row) == 1 + _KINDS and all(map(_is_count, row))]
+    return [row for row in kept if _is_row(row)] if isinstance(kept, list) else []
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value < 10**9
+def _is_row(row: object) -> bool:
+    if not isinstance(row, list) or len(row) != 1 + _KINDS:
+        return False
+    return all(isinstance(count, int) and 0 <= count < 10**9 for count in row)
 
 
 def joined(earlier: Json, more: Mapping[str, Json]) -> dict[str, Json]:
     """What an item took with it in an earlier run, which is written anew, and what it takes now."""
-    rows = [*_rows(earlier.get("requests") if isinstance(earlier, Mapping) else None), *(more.get("requests") or [])]
+    before = _rows(earlier.get("requests")) if isinstance(earlier, Mapping) else []
+    rows = [*before, *more.get("requests", ())]
     return {**more, **({"requests": rows} if rows else {})}

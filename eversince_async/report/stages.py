@@ -39,7 +39,7 @@ NAMES: Final = {
     "rendering": "the video is rendered",
     "sharing": "a public page is made",
     "downloading": "the video is downloaded",
-    "unwatched": "no process was watching",
+    "unrecorded": "a process died: what went on when is not known",
 }
 """Names of stages, in the order in which they usually come, and what happens in them."""
 

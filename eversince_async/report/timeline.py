@@ -75,10 +75,10 @@ def busy_share(entries: Sequence[Entry]) -> tuple[int, float] | None:
 
 
 def _intervals(entries: Iterable[Entry]) -> Iterator[tuple[float, float]]:
-    """When something happened. Waiting is nothing, or a night's wait for another day would fill the chart."""
+    """When something happened. A night's wait, or the time until a dead process's work was taken up, is nothing."""
     for entry in entries:
         for stage in entry.stages:
-            if stage.name != "waiting" or stage.seconds < 600:
+            if stage.name not in {"waiting", "unrecorded"} or stage.seconds < 600:
                 yield stage.began_at.timestamp(), stage.ended_at.timestamp()
 
 

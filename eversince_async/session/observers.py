@@ -103,6 +103,8 @@ class RetryScheduled:
     project_id: str | None = None
 
 
+Record = RequestSent | AnswerReceived | AttemptFailed | RetryScheduled
+
 E = TypeVar("E")
 
 
@@ -115,12 +117,14 @@ class Observers:
         on_response: Called with `AnswerReceived`.
         on_failure: Called with `AttemptFailed`.
         on_retry: Called with `RetryScheduled`.
+        guests: Called with every record, from when they are added to this list until they are removed.
     """
 
     on_request: tuple[Callable[[RequestSent], object], ...] = ()
     on_response: tuple[Callable[[AnswerReceived], object], ...] = ()
     on_failure: tuple[Callable[[AttemptFailed], object], ...] = ()
     on_retry: tuple[Callable[[RetryScheduled], object], ...] = ()
+    guests: list[Callable[[Record], object]] = attrs.field(factory=list, eq=False)
 
     def request(self, record: RequestSent) -> None:
         """Tell that a request leaves."""
@@ -133,7 +137,7 @@ class Observers:
                 record.attempt,
                 extra=_fields(record, method=record.method, path=record.path, waited=record.waited),
             )
-        for listener in self.on_request:
+        for listener in (*self.on_request, *self.guests):
             tell(listener, record)
 
     def response(self, record: AnswerReceived) -> None:
@@ -148,7 +152,7 @@ class Observers:
                 request_id,
                 extra=_fields(record, status=record.status, elapsed=record.elapsed, request_id=request_id),
             )
-        for listener in self.on_response:
+        for listener in (*self.on_response, *self.guests):
             tell(listener, record)
 
     def failure(self, record: AttemptFailed) -> None:
@@ -161,7 +165,7 @@ class Observers:
                 excerpt(str(record.error)),
                 extra=_fields(record, error=type(record.error).__name__, elapsed=record.elapsed),
             )
-        for listener in self.on_failure:
+        for listener in (*self.on_failure, *self.guests):
             tell(listener, record)
 
     def retry(self, record: RetryScheduled) -> None:
@@ -176,13 +180,11 @@ class Observers:
                 record.reason,
                 extra=_fields(record, error=error, wait=record.wait, reason=record.reason),
             )
-        for listener in self.on_retry:
+        for listener in (*self.on_retry, *self.guests):
             tell(listener, record)
 
 
-def _fields(
-    record: RequestSent | AnswerReceived | AttemptFailed | RetryScheduled, **more: Any
-) -> dict[str, Any]:
+def _fields(record: Record, **more: Any) -> dict[str, Any]:
     """What a log record of this step has as fields."""
     return {
         "endpoint": record.endpoint,

@@ -103,6 +103,7 @@ class Session:
                 on_response=(*told.on_response, trace.response),
                 on_failure=(*told.on_failure, trace.failure),
                 on_retry=(*told.on_retry, trace.retry),
+                guests=told.guests,
             ),
         )
 

@@ -43,6 +43,20 @@ async def test_each_step_is_told(server: ScriptedServer) -> None:
     assert 2.0 == pytest.approx(answer.elapsed)
 
 
+async def test_a_guest_is_told_from_when_it_comes_until_it_goes(server: ScriptedServer) -> None:
+    server.plays(PROJECT)
+    told: list[object] = []
+    async with server.client() as eversince:
+        guests = eversince._session.observers.guests
+        await eversince.projects.get("proj_1")
+        guests.append(told.append)
+        await eversince.projects.get("proj_1")
+        guests.remove(told.append)
+        await eversince.projects.get("proj_1")
+
+    assert [RequestSent, AnswerReceived] == [type(record) for record in told]
+
+
 async def test_query_is_no_part_of_the_path(server: ScriptedServer) -> None:
     server.plays(Say(json={"projects": [], "total": 0}))
     told: list[RequestSent] = []
