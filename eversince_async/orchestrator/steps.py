@@ -6,9 +6,10 @@ the project has changed: `idle` right after the 202 may be an answer from before
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
@@ -47,6 +48,8 @@ from eversince_async.orchestrator.sighting import Baseline, Sighting, place
 from eversince_async.orchestrator.tracing import staged
 from eversince_async.orchestrator.workflow import Emit
 from eversince_async.session.observers import tell
+
+logger: Final = logging.getLogger("eversince_async")
 
 R = TypeVar("R", bound=Response)
 
@@ -129,11 +132,9 @@ class Steps:
         return created
 
     async def _create(self, deed: Deed, brief: Brief) -> CreatedProject:
-        create = self._brought_to_an_end if self._terms.on_cancel == "cancel" else self._created
-
         async def asked() -> CreatedProject:
             # A project that has failed no longer binds the key: asking again would make a second one.
-            return await self._existing(deed, brief, again=True) or await create(deed, brief)
+            return await self._existing(deed, brief, again=True) or await self._created(deed, brief)
 
         # The idempotency key makes it harmless to ask again.
         return await self._counted("projects", lambda: self._written(lambda: persistently(self._desk, asked)))
@@ -493,19 +494,34 @@ class Steps:
             self.request_ids.append(request_id)
 
     async def _created(self, deed: Deed, brief: Brief) -> CreatedProject:
-        return await deed.send(self._desk, lambda api: api.projects.create(brief))
-
-    async def _brought_to_an_end(self, deed: Deed, brief: Brief) -> CreatedProject:
-        """Create; when cancelled while the request is under way, learn the project's id before leaving.
-
-        Without it the project could not be cancelled, too.
-        """
+        """Create; when cancelled while the request is under way, leave no project that nobody knows of."""
         departures = list[float]()
         create = deed.send(
             self._desk,
             lambda api: api.projects.create(brief),
             on_departure=lambda: departures.append(self._now()),
         )
+        try:
+            if self._terms.on_cancel == "cancel":
+                return await self._brought_to_an_end(create, departures)
+            return await create
+        except asyncio.CancelledError:
+            if departures and self.project_id is None:
+                logger.warning(
+                    "cancelled before the answer to a create came: if there is a project, resuming the handle "
+                    "of this production finds it, and so does another create with the idempotency key %s",
+                    brief.idempotency_key,
+                    extra={"key": self.key, "idempotency_key": brief.idempotency_key},
+                )
+            raise
+
+    async def _brought_to_an_end(
+        self, create: Coroutine[Any, Any, CreatedProject], departures: list[float]
+    ) -> CreatedProject:
+        """When cancelled while the create is under way, learn the project's id before leaving.
+
+        Without it the project could not be cancelled, too.
+        """
         creating = asyncio.create_task(create)
         try:
             return await asyncio.shield(creating)

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from interrupting import Scene, When, at_every_wait
 
-from eversince_async import Limits
+from eversince_async import Eversince, Limits
 from eversince_async.clock import wall_seconds
-from eversince_async.emulator import Faults
+from eversince_async.emulator import Emulator, Faults
 from eversince_async.emulator.faults import Latency
 
 EVERY = pytest.mark.parametrize("when", When, ids=lambda when: when.name.lower())
@@ -108,3 +108,33 @@ async def test_a_production_that_waits_for_the_request_budget_gives_its_place_ba
 
     async for _ in at_every_wait(act, when, limits=Limits(requests_per_minute=6)):
         pass
+
+
+@pytest.mark.parametrize("on_cancel", ["leave", "cancel"])
+async def test_a_create_cancelled_without_an_answer_says_how_to_find_the_project(caplog, on_cancel):
+    """Else it would go on spending, known to nobody."""
+    faults = Faults()
+    faults.once("POST", "/projects", Latency(seconds=50, after_commit=True))
+    async with Emulator(faults=faults) as emulator, Eversince(**emulator.connection) as eversince:
+        workflow = eversince.produce("A film", on_cancel=on_cancel)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(20):
+                await workflow
+        (warning,) = caplog.records
+        film = await eversince.resume(workflow.handle)
+
+        assert "WARNING" == warning.levelname
+        assert warning.idempotency_key == workflow.handle.key
+        assert workflow.handle.key in warning.getMessage()
+        assert [film.project_id] == [each.id for each in emulator.world.projects.values() if not each.studio]
+
+
+async def test_a_create_cancelled_before_it_leaves_warns_of_nothing(caplog):
+    async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
+        eversince.governor.pause(60)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(20):
+                await eversince.produce("A film")
+
+        assert [] == caplog.records
+        assert 0 == emulator.world.counts["projects"]
