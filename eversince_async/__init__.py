@@ -133,6 +133,15 @@ if TYPE_CHECKING:
     from eversince_async.orchestrator.workflow import (
         Workflow,
     )
+    from eversince_async.pipelines import (
+        Approval,
+        ApprovalAsked,
+        Pipeline,
+        Run,
+        StepBegan,
+        StepEnded,
+        pipeline,
+    )
     from eversince_async.session.observers import (
         AnswerReceived,
         RequestSent,
@@ -246,6 +255,15 @@ _HOMES: Final = {
     "orchestrator.production": ("Production",),
     "orchestrator.schedule": ("PollSchedule",),
     "orchestrator.workflow": ("Workflow",),
+    "pipelines": (
+        "Approval",
+        "ApprovalAsked",
+        "Pipeline",
+        "Run",
+        "StepBegan",
+        "StepEnded",
+        "pipeline",
+    ),
     "session.observers": (
         "AnswerReceived",
         "RequestSent",
@@ -266,6 +284,8 @@ __all__ = [
     "AnswerReceived",
     "AnswerTimedOut",
     "ApiError",
+    "Approval",
+    "ApprovalAsked",
     "ApprovalExpired",
     "ApprovalPending",
     "Batch",
@@ -301,6 +321,7 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "PayloadTooLarge",
+    "Pipeline",
     "PipelineChanged",
     "PipelineError",
     "PollSchedule",
@@ -320,6 +341,7 @@ __all__ = [
     "RequestSent",
     "RetryPolicy",
     "RetryScheduled",
+    "Run",
     "ServerError",
     "ServiceUnavailable",
     "ShareOptions",
@@ -329,6 +351,8 @@ __all__ = [
     "StageStarted",
     "StatusChanged",
     "StatusConflict",
+    "StepBegan",
+    "StepEnded",
     "Timeouts",
     "TimestampOutsideTolerance",
     "TooManyRequests",
@@ -348,6 +372,7 @@ __all__ = [
     "Workflow",
     "WouldWait",
     "WrongStatus",
+    "pipeline",
     "verify_signature",
 ]
 

@@ -24,6 +24,7 @@ from eversince_async.orchestrator.tracing import Telemetry
 from eversince_async.orchestrator.underway import ON_CLOSE, OnClose
 from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
+from eversince_async.pipelines.verbs import Running
 from eversince_async.resources import Resources
 from eversince_async.session.observers import AnswerReceived, Observers, RequestSent, RetryScheduled
 from eversince_async.session.retry import RetryPolicy
@@ -47,7 +48,7 @@ _PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
 """A path without a query that cannot end the request line: visible ASCII, no blanks."""
 
 
-class Eversince(Resources, Verbs, Batching):
+class Eversince(Resources, Verbs, Running, Batching):
     """A client of the Eversince API.
 
     Use it as `async with Eversince() as eversince:`, or call `aclose()`. It opens its connections on first

@@ -1,0 +1,286 @@
+"""One run of a pipeline's function: its steps, each done once, and what they have in common."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import attrs
+
+from eversince_async.errors import (
+    ConfigurationError,
+    EversinceError,
+    JournalError,
+    NotStorable,
+    PipelineChanged,
+    RenderProducedNothing,
+)
+from eversince_async.governor import WaitReason
+from eversince_async.journal import Effect, EffectKind, Job, Journal, Json
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.effects import Effects
+from eversince_async.orchestrator.events import Event, Waiting
+from eversince_async.orchestrator.order import Terms
+from eversince_async.orchestrator.steps import Steps
+from eversince_async.pipelines import failures
+from eversince_async.pipelines.calls import Branch, Call
+from eversince_async.pipelines.events import StepBegan, StepEnded
+from eversince_async.pipelines.hold import Hold
+from eversince_async.pipelines.leaving import Leaving
+from eversince_async.pipelines.ledger import Ledger
+from eversince_async.pipelines.storing import Storing, Unstorable
+
+
+@attrs.frozen(kw_only=True)
+class Manner:
+    """How a pipeline is run.
+
+    Attributes:
+        terms: On which terms its productions wait.
+        emit: Told of what happens.
+        is_followed: Whether somebody listens to that.
+        waits: Whether it waits for approvals, or is left when it comes to one that is not there yet.
+        began: Told of each production's steps.
+    """
+
+    terms: Terms
+    emit: Callable[[Event], object]
+    is_followed: bool = False
+    waits: bool = True
+    began: Callable[[Steps], object] = lambda _: None
+
+
+class Course:
+    """One run of a pipeline's function, under a job that is ours.
+
+    Attributes:
+        desk: What to work with.
+        journal: The journal.
+        key: The job.
+        manner: How it is run.
+        hold: The job's lease.
+        storing: Stores its results.
+        root: The function's own branch.
+    """
+
+    def __init__(self, desk: Desk, journal: Journal, job: Job, manner: Manner) -> None:
+        self.desk = desk
+        self.journal = journal
+        self.key = job.id
+        self.manner = manner
+        self.hold = Hold(journal, job.id, self._read)
+        self.storing = Storing(desk)
+        self._attempt = job.attempt
+        self._failed = list[str]()
+        self.root = Branch("", self._failed)
+        self._ledger = Ledger(job.id, job.attempt)
+        self._left_by: BaseException | None = None
+        self._is_over = False
+        self._projects = dict[str, asyncio.Lock]()
+
+    async def run(self, function: Callable[[], Awaitable[Any]]) -> Any:
+        """Run the function to its end.
+
+        Raises:
+            Leaving: It is left before that.
+            PipelineChanged: It does something else than before; so it does if it comes to its end too soon.
+            Exception: What the function raises.
+        """
+        await self._read()
+        try:
+            result = await function()
+        except BaseException:
+            if self._left_by is not None:
+                raise self._left_by from None
+            raise
+        finally:
+            self._is_over = True
+        if self._left_by is not None:  # the function has taken it for something else
+            raise self._left_by
+        self._ledger.need_all_met()
+        return result
+
+    async def _read(self) -> None:
+        self._ledger.read(await self.journal.effects(self.key))
+
+    # -- Steps ------------------------------------------------------------------------------------------
+
+    async def done(
+        self,
+        call: Call,
+        body: Callable[[Effects, Effect], Awaitable[Any]],
+        kind: Any,
+        *,
+        is_own_code: bool = False,
+    ) -> Any:
+        """Do a step, unless it is done.
+
+        Args:
+            call: The step.
+            body: Does it; given where to write down its effects, and the step as it stands in the journal.
+            kind: The type of its result.
+            is_own_code: Whether it is the user's: then its failure is not what came of it, since it cannot be
+                remembered as what it was; and what it gives is what was stored, as it will be from now on.
+
+        Raises:
+            PipelineChanged: Another step stands in the journal.
+            NotStorable: Its result cannot be stored.
+            Exception: What the body raises, or raised in an earlier run.
+        """
+        step = self.known(call)
+        if step is not None and step.state == "done":
+            return self.remembered(call, step, kind)
+        async with self.at_work():
+            step = await self.begun(call, step)
+            try:
+                result = await body(self._effects(call, step), step)
+            except EversinceError as failure:
+                if not is_own_code and not isinstance(failure, JournalError):
+                    await self.failed(step, failure)
+                raise
+            plain = await self.ended(call, step, result, kind)
+        return self.storing.restored(plain, kind) if is_own_code else result
+
+    def _effects(self, call: Call, step: Effect) -> Effects:
+        return Effects(
+            journal=self.journal, job_id=self.key, attempt=step.request["tries"], prefix=f"{call.name}:"
+        )
+
+    def known(self, call: Call) -> Effect | None:
+        """What the journal knows of a step.
+
+        Raises:
+            PipelineChanged: Another step stands in the journal.
+            Exception: It has failed, and is not tried again.
+        """
+        if self._left_by is not None:
+            raise self._left_by
+        if self._is_over:
+            raise ConfigurationError(f"pipeline {self.key!r} is over; step {call.name!r} comes too late")
+        try:
+            step = self._ledger.known(call)
+        except PipelineChanged as changed:
+            self.leave(changed)
+        if step is not None and step.state == "refused" and not self._ledger.is_tried_again(step):
+            self._failed.append(step.name)
+            raise failures.restored(step.result)
+        return step
+
+    async def begun(self, call: Call, step: Effect | None, **more: Any) -> Effect:
+        """Write down that a step is begun, or gone on with."""
+        self._tell(StepBegan(at=now(), project_id=None, step=call.name, verb=call.verb))
+        kind: EffectKind = "approval" if call.verb == "approval" else "step"
+        if step is None:
+            request = call.request(attempt=self._attempt, tries=1, **more)
+            step = await self.journal.intent(self.key, kind, request, name=call.name)
+        else:
+            request = {**step.request, **more, "attempt": self._attempt, **_next_try(step)}
+            step = await self.journal.intent_again(step, request=request)
+        self._ledger.wrote(step)
+        return step
+
+    def ends(self, call: Call, *, remembered: bool = False) -> None:
+        """Tell that a step is over."""
+        ended = StepEnded(at=now(), project_id=None, step=call.name, verb=call.verb, remembered=remembered)
+        self._tell(ended)
+
+    async def ended(self, call: Call, step: Effect, result: Any, kind: Any) -> Json:
+        """Write down what came of a step, and return what was stored of it."""
+        try:
+            plain = self.storing.kept(result, kind)
+        except Unstorable as problem:
+            self.leave(NotStorable(str(problem), key=self.key, step=call.name))
+        self._ledger.wrote(await self.journal.done(step, plain))
+        self.ends(call)
+        return plain
+
+    async def failed(self, step: Effect, failure: EversinceError) -> None:
+        """Write down that a step has failed, if that does not pass."""
+        if not failures.may_pass(failure):
+            self._ledger.wrote(await self.journal.refused(step, failures.told(failure)))
+            self._failed.append(step.name)
+
+    def remembered(self, call: Call, step: Effect, kind: Any) -> Any:
+        """What an earlier run has come to.
+
+        Raises:
+            PipelineChanged: It is of another type.
+        """
+        try:
+            result = self.storing.restored(step.result, kind)
+        except Unstorable as problem:
+            self.leave(
+                PipelineChanged(
+                    f"what step {call.name!r} of pipeline {self.key!r} has given is of another type than it "
+                    f"was: {problem}",
+                    key=self.key,
+                    step=call.name,
+                )
+            )
+        self.ends(call, remembered=True)
+        return result
+
+    # -- Leaving ----------------------------------------------------------------------------------------
+
+    def leave(self, by: BaseException) -> NoReturn:
+        """Leave the function, and let nothing more be done, whatever it makes of it."""
+        self._left_by = self._left_by or by
+        raise by
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncGenerator[None, None]:
+        """While something is done: the lease is ours, and what goes wrong with the journal ends the run."""
+        try:
+            async with self.hold.at_work():
+                yield
+        except (Leaving, JournalError) as by:
+            self._left_by = self._left_by or by
+            raise
+
+    async def rest(self) -> None:
+        """Let others have the job, while nothing is done; see `Hold.rest`."""
+        try:
+            await self.hold.rest()
+        except Leaving as by:
+            self.leave(by)
+
+    # -- Productions ------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def steps(
+        self, effects: Effects, *, key: str, project_id: str | None = None
+    ) -> AsyncGenerator[Steps, None]:
+        """The steps of a project, told of, and with what can be bought when credits run out."""
+
+        def tell(reason: WaitReason) -> None:
+            self._tell(Waiting(at=now(), project_id=steps.project_id, reason=reason))
+
+        steps = Steps(
+            self.desk, self.manner.terms, self._tell, key=key, project_id=project_id, effects=effects
+        )
+        self.manner.began(steps)
+        if self.manner.is_followed:
+            self.desk.listen(key, tell)
+        try:
+            async with self._alone(project_id or key), self.desk.helping_to_buy():
+                yield steps
+        finally:
+            if self.manner.is_followed:
+                self.desk.unlisten(key)
+
+    def _alone(self, project_id: str) -> asyncio.Lock:
+        """One step at a time works on a project: its agent takes one message after another."""
+        return self._projects.setdefault(project_id, asyncio.Lock())
+
+    def _tell(self, event: Event) -> None:
+        self.manner.emit(event)
+
+
+def _next_try(step: Effect) -> dict[str, Any]:
+    """What is different when a step is done anew, of which nothing is to be had; else it is gone on with."""
+    if step.state != "refused" or step.result["type"] not in failures.NEEDS_ANOTHER_TRY:
+        return {}
+    another: dict[str, Any] = {"tries": step.request["tries"] + 1}
+    if step.result["type"] == RenderProducedNothing.__name__:
+        another["project_id"] = step.result["facts"]["project_id"]
+    return another

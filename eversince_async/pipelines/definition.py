@@ -1,0 +1,125 @@
+"""`@pipeline`: a plain async function that can be run under a key."""
+
+import inspect
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import update_wrapper
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+
+from eversince_async.errors import ConfigurationError
+from eversince_async.journal import Json
+from eversince_async.pipelines.annotations import returned_by
+from eversince_async.pipelines.run import Run
+from eversince_async.pipelines.storing import Storing
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+RESERVED: Final = ("key", "journal", "retry_failed", "timeouts", "wait_for_quota")
+"""What `eversince.run` takes for itself."""
+
+
+class Pipeline(Generic[P, T]):
+    """A plain async function that `eversince.run` runs under a key.
+
+    Called with a `Run` it is just the function: `await campaign(run.branch("tiktok"), …)` runs it as a part
+    of another pipeline.
+
+    Attributes:
+        function: The function.
+        name: What a journal calls it.
+        version: Of its code, as its author counts.
+    """
+
+    __wrapped__: Callable[Concatenate[Run, P], Coroutine[Any, Any, T]]
+
+    def __init__(
+        self, function: Callable[Concatenate[Run, P], Coroutine[Any, Any, T]], *, name: str, version: str
+    ) -> None:
+        self.function = function
+        self.name = name
+        self.version = version
+        update_wrapper(self, function)
+
+    def __call__(self, run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        """Call the function."""
+        return self.function(run, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name}>"
+
+    @property
+    def result_type(self) -> Any:
+        """What the function is annotated to return; Any if it is not annotated.
+
+        Raises:
+            ConfigurationError: The annotation means nothing.
+        """
+        return returned_by(self.function)
+
+    def spec(self, storing: Storing, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Json:
+        """What is compared with what comes under the same key later.
+
+        Raises:
+            TypeError: The function does not take these arguments.
+        """
+        given = inspect.signature(self.function).bind(None, *args, **kwargs).arguments
+        named = list(given.items())[1:]
+        return {
+            "pipeline": self.name,
+            "version": self.version,
+            "arguments": {name: storing.argument(value) for name, value in named},
+        }
+
+
+@overload
+def pipeline(function: Callable[Concatenate[Run, P], Coroutine[Any, Any, T]], /) -> Pipeline[P, T]: ...
+
+
+@overload
+def pipeline(
+    *, name: str | None = None, version: str = "1"
+) -> Callable[[Callable[Concatenate[Run, P], Coroutine[Any, Any, T]]], Pipeline[P, T]]: ...
+
+
+def pipeline(
+    function: Callable[..., Any] | None = None, /, *, name: str | None = None, version: str = "1"
+) -> Any:
+    """Make a pipeline of an async function, whose first argument is its `Run`.
+
+        @pipeline
+        async def campaign(run: Run, brief: str) -> Production: ...
+
+    A key belongs to the name, the version and the arguments it was first run with. The code itself is not
+    compared, only what it does: the steps that an earlier run has done have to come again, in the same order
+    and with the same arguments. Count the version up to have old keys refused before anything is done.
+
+    Args:
+        function: The function.
+        name: What a journal calls it; the function's by default. Keep it when the function is renamed.
+        version: Of the code.
+
+    Raises:
+        ConfigurationError: It is no async function, or an argument is called as one of `eversince.run`.
+    """
+
+    def made(function: Callable[..., Any]) -> Pipeline[..., Any]:
+        _need_a_pipeline(function)
+        return Pipeline(function, name=name or function.__name__, version=version)
+
+    return made if function is None else made(function)
+
+
+def _need_a_pipeline(function: Callable[..., Any]) -> None:
+    name = getattr(function, "__qualname__", repr(function))
+    if inspect.isasyncgenfunction(function):
+        raise ConfigurationError(f"{name} yields: a pipeline is an async function that returns")
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigurationError(f"{name} is no async function: a pipeline is `async def {name}(run, …)`")
+    parameters = inspect.signature(function).parameters
+    if not parameters:
+        raise ConfigurationError(f"{name} takes no argument: the first of a pipeline is its run")
+    for reserved in RESERVED:
+        if reserved in parameters:
+            raise ConfigurationError(
+                f"{name} has an argument {reserved!r}, which `eversince.run` takes for itself"
+            )

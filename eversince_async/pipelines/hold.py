@@ -1,0 +1,66 @@
+"""The lease of a pipeline's job: ours while something is done, anybody's while it waits for a person."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from eversince_async.errors import JournalLocked
+from eversince_async.journal import JobChange, Journal
+from eversince_async.pipelines.leaving import Lost
+from eversince_async.pipelines.stages import ENDS, WAITING, WORKING
+
+
+class Hold:
+    """The lease of one job, of which several branches make use.
+
+    Args:
+        journal: The journal.
+        key: The job, which is ours to begin with.
+        taken_again: Awaited when it is ours again: somebody else may have worked on it meanwhile.
+    """
+
+    def __init__(self, journal: Journal, key: str, taken_again: Callable[[], Awaitable[None]]) -> None:
+        self._journal = journal
+        self._key = key
+        self._taken_again = taken_again
+        self._changing = asyncio.Lock()
+        self._at_work = 0
+        self.is_held = True
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncGenerator[None, None]:
+        """While something is done, the lease is ours.
+
+        Raises:
+            Lost: Somebody else works on it.
+        """
+        self._at_work += 1
+        try:
+            await self._take()
+            yield
+        except JournalLocked as locked:
+            raise Lost(str(locked)) from locked
+        finally:
+            self._at_work -= 1
+
+    async def rest(self) -> None:
+        """Let go of the lease, if nothing is done now: who takes it up meanwhile waits as well as we do."""
+        async with self._changing:
+            if self.is_held and not self._at_work:
+                self.is_held = False
+                try:
+                    await self._journal.change(self._key, JobChange(stage=WAITING, release=True))
+                except JournalLocked as locked:
+                    raise Lost(str(locked)) from locked
+
+    async def _take(self) -> None:
+        async with self._changing:
+            if self.is_held:
+                return
+            job = await self._journal.acquire(self._key)
+            if job.stage in ENDS:
+                await self._journal.release(self._key)
+                raise Lost("it has been brought to its end elsewhere")
+            self.is_held = True
+            await self._journal.change(self._key, JobChange(stage=WORKING))
+            await self._taken_again()

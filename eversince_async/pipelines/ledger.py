@@ -1,0 +1,93 @@
+"""What earlier runs of a pipeline have done, against which this one is held."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from eversince_async.errors import PipelineChanged
+from eversince_async.journal import Effect
+from eversince_async.journal.differences import told
+from eversince_async.pipelines.calls import Call
+
+WHAT_TO_DO: Final = "finish it with the code it was begun with, or run this under another key"
+
+
+class Ledger:
+    """The steps of a pipeline that the journal knows.
+
+    Args:
+        key: The key it runs under.
+        attempt: Of the job: steps that failed in an earlier one are tried again.
+    """
+
+    def __init__(self, key: str, attempt: int) -> None:
+        self._key = key
+        self._attempt = attempt
+        self._steps: dict[str, Effect] = {}
+        self._places: dict[tuple[str, int], Effect] = {}
+        self._met = set[str]()
+
+    def read(self, effects: Iterable[Effect]) -> None:
+        """Take up what the journal knows."""
+        for effect in effects:
+            if ":" not in effect.name and isinstance(effect.request, dict) and "verb" in effect.request:
+                self.wrote(effect)
+
+    def wrote(self, step: Effect) -> None:
+        """Take up what was just written down."""
+        self._steps[step.name] = step
+        self._places[_branch(step.name), step.request["at"]] = step
+
+    def known(self, call: Call) -> Effect | None:
+        """What is known of a step; None for a new one.
+
+        Raises:
+            PipelineChanged: Another step was there, or this one did something else.
+        """
+        there, step = self._places.get((call.branch, call.at)), self._steps.get(call.name)
+        if there is not None and there.name != call.name:
+            raise self._changed(call.name, f"{_ordinal(call)} was {there.name!r}, and is {call.name!r} now")
+        self._met.add(call.name)
+        if step is None:
+            return None
+        if step.request["at"] != call.at:
+            was = step.request["at"] + 1
+            raise self._changed(call.name, f"it was step {was} of its branch, and is step {call.at + 1} now")
+        if step.request["verb"] != call.verb:
+            raise self._changed(call.name, f"it was {step.request['verb']!r}, and is {call.verb!r} now")
+        if step.request["arguments"] != call.arguments:
+            raise self._changed(call.name, told(step.request["arguments"], call.arguments))
+        return step
+
+    def need_all_met(self) -> None:
+        """Now that the function has come to its end.
+
+        Raises:
+            PipelineChanged: An earlier run has begun a step that this one did not come by.
+        """
+        for name, step in self._steps.items():
+            if name not in self._met:
+                raise self._changed(
+                    name, f"{step.request['verb']!r} was begun, and is not asked for any more"
+                )
+
+    def is_tried_again(self, step: Effect) -> bool:
+        """Whether a step that failed is tried again: an attempt ago, and nothing has got over it since."""
+        if step.request["attempt"] >= self._attempt:
+            return False
+        return not any(step.name in other.request.get("past", ()) for other in self._steps.values())
+
+    def _changed(self, step: str, difference: str) -> PipelineChanged:
+        return PipelineChanged(
+            f"pipeline {self._key!r} is another than it was at step {step!r}: {difference}; {WHAT_TO_DO}",
+            key=self._key,
+            step=step,
+        )
+
+
+def _branch(name: str) -> str:
+    return name[: name.rfind("/") + 1]
+
+
+def _ordinal(call: Call) -> str:
+    branch = f" of branch {call.branch[:-1]!r}" if call.branch else ""
+    return f"step {call.at + 1}{branch}"

@@ -1,0 +1,33 @@
+"""Pauses that outlast the process: until a time that is written down when they begin."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+from eversince_async import clock
+from eversince_async.journal import LEASE
+from eversince_async.pipelines.calls import Call
+from eversince_async.pipelines.course import Course
+
+LOOK: Final = 60.0
+"""Seconds after which the clock on the wall is asked again: it goes on while a computer sleeps."""
+
+
+async def slept(course: Course, call: Call, pause: datetime | timedelta) -> datetime:
+    """Wait until a time, or for a time from when this was begun first; returns until when that was."""
+    step = course.known(call)
+    if step is not None and step.state == "done":
+        until: datetime = course.remembered(call, step, datetime)
+        return until
+    if step is None:
+        until = pause if isinstance(pause, datetime) else clock.now() + pause
+        async with course.at_work():
+            step = await course.begun(call, None, until=until.isoformat())
+    until = datetime.fromisoformat(step.request["until"])
+    while (left := (until - clock.now()).total_seconds()) > 0:
+        if left > LEASE:
+            await course.rest()
+        await asyncio.sleep(min(left, LOOK))
+    async with course.at_work():
+        await course.ended(call, step, until, datetime)
+    return until
