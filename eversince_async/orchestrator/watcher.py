@@ -283,6 +283,7 @@ class Watcher:
             "project %s has a status this version does not know, %r: it is watched like a running one",
             project.id,
             str(status),
+            extra={"project_id": project.id},
         )
 
     def _missing(self, project_id: str, missing: NotFound) -> None:

@@ -191,9 +191,9 @@ class Reception:
         now = clock.wall_seconds()
         if now - self._warned_at.get(kind, -_REPEAT_WARNING) >= _REPEAT_WARNING:
             self._warned_at[kind] = now
-            logger.warning(text, *facts)
+            logger.warning(text, *facts, extra={"code": kind})
         else:
-            logger.debug(text, *facts)
+            logger.debug(text, *facts, extra={"code": kind})
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

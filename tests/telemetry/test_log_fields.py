@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
-from scripted import Reset, Say, ScriptedServer
+from scripted import Reset as ResetConnection
+from scripted import Say, ScriptedServer
 
-from eversince_async import Eversince
+from eversince_async import Eversince, WebhookReceiver
+from eversince_async.emulator import Emulator, Faults, Latency, Reset
 
-if TYPE_CHECKING:
-    from eversince_async.emulator import Emulator
-
+ROOT = Path(__file__).parent.parent.parent
 PROJECT = Say(json={"id": "proj_1", "status": "idle"}, headers={"X-Request-Id": "req_1"}, after=2)
 ORDINARY = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
@@ -23,7 +24,7 @@ def fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 async def test_fields_of_a_call(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
-    server.plays(Reset(), PROJECT)
+    server.plays(ResetConnection(), PROJECT)
     with caplog.at_level(logging.DEBUG, logger="eversince_async"):
         async with server.client() as eversince:
             await eversince.projects.get("proj_1")
@@ -74,8 +75,34 @@ async def test_a_stage_that_did_not_end_well_says_why(
     assert "settle ended by CancelledError after" in record.getMessage()
 
 
+def promised() -> set[tuple[str, frozenset[str]]]:
+    """Levels and fields, as the table in the README has them."""
+    lines = (
+        (ROOT / "README.md").read_text("utf-8").partition("| Log record |")[2].split("\n\n")[0].splitlines()
+    )
+    rows = [line.strip("| ").split(" | ") for line in lines[2:]]
+    return {(level, frozenset(re.findall(r"`(\w+)`", named))) for _, level, named in rows}
+
+
+async def test_the_readme_names_the_fields_of_every_record(caplog: pytest.LogCaptureFixture) -> None:
+    """And every record of ours has fields."""
+    faults = Faults()
+    faults.once("GET", "/projects/**", Reset())
+    faults.once("POST", "/projects", Latency(seconds=50, after_commit=True))
+    with caplog.at_level(logging.DEBUG, logger="eversince_async"):
+        async with Emulator(faults=faults) as emulator, Eversince(**emulator.connection) as eversince:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(20):
+                    await eversince.produce("A film", render=None)
+            await eversince.wait(emulator.add_project(walks={"upscaling": 10}).id)
+            WebhookReceiver(eversince, secret="whsec").receive({}, b"{}")
+
+    records = [record for record in caplog.records if record.name.startswith("eversince_async")]
+    assert promised() == {(record.levelname, frozenset(fields(record))) for record in records}
+
+
 async def test_nothing_is_logged_for_nobody(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
-    server.plays(Reset(), PROJECT)
+    server.plays(ResetConnection(), PROJECT)
     with caplog.at_level(logging.WARNING, logger="eversince_async"):
         async with server.client() as eversince:
             await eversince.projects.get("proj_1")
