@@ -552,7 +552,26 @@ class PipelineChanged(SpecChanged):
 
 
 class InDoubt(JournalError):
-    """Whether a paid effect happened cannot be decided by looking; a person has to."""
+    """Whether something happened cannot be told by looking; a person has to, and says so: `eversince.decide`.
+
+    Attributes:
+        key: Of which item, or pipeline; None where there is none.
+        effect: What it is, by its name in the journal, such as `share`.
+        candidates: What it may have made: the addresses of public pages, or ids of projects.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        key: str | None = None,
+        effect: str | None = None,
+        candidates: Sequence[str] = (),
+    ) -> None:
+        super().__init__(problem)
+        self.key = key
+        self.effect = effect
+        self.candidates = tuple(candidates)
 
 
 # -- Files ------------------------------------------------------------------------------------------------

@@ -1,35 +1,169 @@
 """Finding a project again that its idempotency key no longer stands for.
 
 The same key brings back whatever the first create made, unless that has failed: then it would make another.
+So before a create in doubt is sent again, the failed projects are looked through. A list shows no key, but
+the beginning of the brief and the time; where these fit several projects, or several creates, a person has
+to tell which is whose.
 """
 
+import asyncio
+import weakref
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+import attrs
+
+from eversince_async._wire.endpoints import CREATE_PROJECT
+from eversince_async.governor import AccountGovernor
+from eversince_async.journal import Effect
 from eversince_async.lifecycle import ProjectStatus
-from eversince_async.models.projects import Brief, ProjectSummary
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.models.projects import ProjectSummary
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.doubt import Ambiguous
 from eversince_async.orchestrator.effects import Deed
 
 SKEW: Final = timedelta(seconds=60)
-"""How far the server's clock may be behind ours."""
+"""How far the server's clock may be off ours."""
+
+ARRIVES: Final = timedelta(seconds=120)
+"""After what time a request that was sent has arrived, or never will."""
+
+OTHERS_END: Final = 120.0
+"""Seconds for which others that may have made the same project are given time to learn what they made."""
+
+LOOKS_AGAIN: Final = 10.0
+"""Seconds between looks meanwhile."""
 
 BRIEF_SHOWN: Final = 200
 """Characters of a brief that a list shows."""
 
+KNOWN: Final = 500
+"""Projects that are remembered as somebody's; only those of the last minutes matter."""
 
-async def failed_project(desk: Desk, deed: Deed, brief: Brief) -> ProjectSummary | None:
-    """The failed project that an earlier create of ours has made; None: there is none."""
-    since = datetime.fromisoformat(deed.baseline["since"]) - SKEW
-    said = _start_of(brief.brief)
+
+async def failed_project(desk: Desk, deed: Deed) -> ProjectSummary | None:
+    """The failed project that an earlier try of a create has made; None: there is none.
+
+    Raises:
+        Ambiguous: It may be one of several, or another create's.
+    """
+    ours, account = _Try.of(deed), _account(desk.governor)
+    gives_up_at = now() + OTHERS_END
+    while True:
+        found = [
+            project
+            async for project in _failed_since(desk, ours.since)
+            if ours.may_have_made(project)
+            and project.id not in account.made
+            and not await deed.belongs_to_another(project.id)
+        ]
+        if not found:
+            return None
+        others = [each for each in await _others(deed, account) if any(map(each.may_have_made, found))]
+        if len(found) == 1 + len(others) and all(other.asks_for == ours.asks_for for other in others):
+            # One for each, and all the same: so take the one that suits the fewest others.
+            return min(found, key=lambda project: sum(other.may_have_made(project) for other in others))
+        if now() >= gives_up_at or not others:
+            raise Ambiguous(
+                f"{len(found)} failed projects may be of {1 + len(others)} creates",
+                endpoint=CREATE_PROJECT.name,
+                find_out="look at " + ", ".join(project.id for project in found),
+                candidates=[project.id for project in found],
+            )
+        await asyncio.sleep(LOOKS_AGAIN)
+
+
+async def _failed_since(desk: Desk, since: datetime) -> AsyncIterator[ProjectSummary]:
     async for project in desk.api.projects.iter(status=ProjectStatus.FAILED):
-        if project.created_at is not None and project.created_at < since:
-            return None  # the newest come first
-        if _start_of(project.brief or "") == said and not await deed.belongs_to_another(project.id):
-            return project
-    return None
+        if project.created_at is not None and project.created_at < since - SKEW:
+            return  # the newest come first
+        yield project
+
+
+@contextmanager
+def create_under_way(desk: Desk, deed: Deed) -> Generator[Callable[[str], None], None, None]:
+    """While a create is under way: others of this process take no failed project for theirs that may be its.
+
+    Yields:
+        What is to be called with the project it has made.
+    """
+    account = _account(desk.governor)
+    account.under_way.add(deed)
+    try:
+        yield account.add
+    finally:
+        account.under_way.discard(deed)
+
+
+async def _others(deed: Deed, account: "_Account") -> "list[_Try]":
+    """Other creates of which it is not known what they made: of the journal's jobs, or of this process."""
+    if deed.journal is None:
+        return [_Try.of(other) for other in account.under_way if other is not deed and other.journal is None]
+    effects = await deed.journal.open_creates()
+    return [_Try.of_effect(effect) for effect in effects if not deed.is_of(effect)]
+
+
+@attrs.frozen
+class _Try:
+    """What was asked for, and when it may have been carried out."""
+
+    asks_for: Mapping[str, Any]
+    since: datetime
+    until: datetime | None
+
+    @classmethod
+    def of(cls, deed: Deed) -> "_Try":
+        if deed.entry is not None:
+            return cls.of_effect(deed.entry)
+        return cls(_without_key(deed.request), datetime.fromisoformat(deed.baseline["since"]), None)
+
+    @classmethod
+    def of_effect(cls, effect: Effect) -> "_Try":
+        since = datetime.fromisoformat(effect.baseline["since"])
+        return cls(_without_key(effect.request), since, effect.intent_at + ARRIVES)
+
+    def may_have_made(self, project: ProjectSummary) -> bool:
+        """Whether a project looks as what was asked for would, and was made at the time."""
+        if _start_of(project.brief or "") != _start_of(self.asks_for["brief"]):
+            return False
+        at = project.created_at
+        if at is None:
+            return True
+        return self.since - SKEW <= at and (self.until is None or at <= self.until + SKEW)
+
+
+def _without_key(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in request.items() if name != "idempotency_key"}
 
 
 def _start_of(brief: str) -> str:
     """What a list and a brief have in common: the list's is cut, and its end may say so."""
     return " ".join(brief.split())[: BRIEF_SHOWN - 10]
+
+
+class _Account:
+    """What this process creates on one account.
+
+    Attributes:
+        under_way: Creates of which it is not known what they made.
+        made: Projects that are known to be somebody's.
+    """
+
+    def __init__(self) -> None:
+        self.under_way = set[Deed]()
+        self.made = OrderedDict[str, None]()
+
+    def add(self, project_id: str) -> None:
+        self.made[project_id] = None
+        if len(self.made) > KNOWN:
+            self.made.popitem(last=False)
+
+
+_accounts: weakref.WeakKeyDictionary[AccountGovernor, _Account] = weakref.WeakKeyDictionary()
+
+
+def _account(governor: AccountGovernor) -> _Account:
+    return _accounts.setdefault(governor, _Account())

@@ -15,6 +15,7 @@ from eversince_async.orchestrator.tracing import Tracer
 from eversince_async.orchestrator.underway import Underway
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.resources import Resources
+from eversince_async.session.observers import RetryScheduled
 from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.session import Session
 from eversince_async.session.transfer import Store
@@ -70,9 +71,20 @@ class Desk:
         """`api` or `interactive`."""
         return self.interactive if lane is Lane.INTERACTIVE else self.api
 
-    def written_down(self, before_departure: Callable[[], Awaitable[object]], lane: Lane) -> Resources:
-        """As `in_lane`, with something awaited before each request leaves."""
-        session = attrs.evolve(self.session, lane=lane, before_departure=before_departure)
+    def written_down(
+        self,
+        before_departure: Callable[[], Awaitable[object]],
+        on_retry: Callable[[RetryScheduled], object],
+        lane: Lane,
+    ) -> Resources:
+        """As `in_lane`, with something awaited before each request leaves, and told of what is repeated."""
+        observers = self.session.observers
+        session = attrs.evolve(
+            self.session,
+            lane=lane,
+            before_departure=before_departure,
+            observers=attrs.evolve(observers, on_retry=(*observers.on_retry, on_retry)),
+        )
         return Resources(session, self.store)
 
     @asynccontextmanager

@@ -1,5 +1,7 @@
 """Whether a failed write may have been carried out all the same."""
 
+from collections.abc import Sequence
+
 from eversince_async.errors import (
     EversinceError,
     OutcomeUnknown,
@@ -7,6 +9,18 @@ from eversince_async.errors import (
     TransportError,
     UnreadableAnswer,
 )
+
+
+class Ambiguous(OutcomeUnknown):
+    """Looking does not tell, as there are several that may be it.
+
+    Attributes:
+        candidates: These.
+    """
+
+    def __init__(self, reason: str, *, endpoint: str, find_out: str, candidates: Sequence[str]) -> None:
+        super().__init__(reason, endpoint=endpoint, find_out=find_out)
+        self.candidates = tuple(candidates)
 
 
 def is_in_doubt(failure: EversinceError) -> bool:

@@ -25,13 +25,14 @@ from typing import Final, TypeVar
 import attrs
 
 from eversince_async import clock
-from eversince_async.errors import EversinceError
+from eversince_async.errors import EversinceError, InDoubt, OutcomeUnknown
 from eversince_async.governor import AccountGovernor, Lane, QuotaName
 from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json, SpentKind
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.doubt import Ambiguous, is_in_doubt
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
 from eversince_async.resources import Resources
+from eversince_async.session.observers import RetryScheduled
 
 R = TypeVar("R")
 
@@ -65,7 +66,8 @@ class Effects:
 
         Inside the block: if the deed `is_over`, take its `result`; else `find` it, if it is in doubt, or
         `send` it, and say `ended`. A definite refusal that leaves the block is written down; everything else
-        leaves it in doubt, for the next run to find out.
+        leaves it in doubt, for the next run to find out. What looking cannot tell is for a person to decide:
+        see `eversince.decide`.
 
         Args:
             kind: What it is.
@@ -75,12 +77,15 @@ class Effects:
 
         Raises:
             JournalError: It cannot be written down; then nothing is sent.
+            InDoubt: Looking cannot tell whether it happened.
         """
         known_as = self._known_as(name or kind)
         entry = None if self.journal is None else await self.journal.effect(self.job_id, known_as)
         deed = Deed(self, kind, known_as, request, baseline, entry)
         try:
             yield deed
+        except Ambiguous as failure:
+            raise await deed.cannot_be_told(failure) from failure
         except EversinceError as failure:
             await deed.failed(failure)
             raise
@@ -203,6 +208,7 @@ class Deed:
         *,
         lane: Lane = Lane.WORK,
         on_departure: Callable[[], object] | None = None,
+        is_harmless_again: bool = False,
     ) -> R:
         """Make the call that does it, written down at each departure.
 
@@ -211,23 +217,29 @@ class Deed:
             call: Makes the call, with these resources.
             lane: Whose turn it waits for.
             on_departure: Called when it is about to leave.
+            is_harmless_again: Whether the call may repeat what may have happened; otherwise it raises, for
+                the caller to look first.
 
         Raises:
             EversinceError: As the call does.
         """
+        doubt: EversinceError | None = None
+
+        def will_be_repeated(record: RetryScheduled) -> None:
+            nonlocal doubt
+            doubt = record.error if is_in_doubt(record.error) else doubt
 
         async def departs() -> None:
+            if doubt is not None and not is_harmless_again:
+                raise doubt
             await self.departs()
             if on_departure is not None:
                 on_departure()
 
-        is_told = on_departure is not None or self._effects.journal is not None
-        api = desk.written_down(departs, lane) if is_told else desk.in_lane(lane)
-        before = self._departures
         try:
-            return await call(api)
+            return await call(desk.written_down(departs, will_be_repeated, lane))
         except EversinceError as failure:
-            if is_in_doubt(failure) or self._departures > before + 1:
+            if is_in_doubt(failure) or doubt is not None:
                 self.in_doubt_since = now()
             else:
                 self._refusal = failure
@@ -293,10 +305,23 @@ class Deed:
             self.entry = await self._effects.journal.refused(self.entry)
             self.in_doubt_since = None
 
-    async def cannot_be_told(self) -> None:
-        """Write down that looking does not tell what became of it."""
-        if self._effects.journal is not None and self.entry is not None:
-            self.entry = await self._effects.journal.in_doubt(self.entry)
+    async def cannot_be_told(self, why: Ambiguous) -> EversinceError:
+        """Write down that looking does not tell what became of it; return what is to be raised for it."""
+        if self._effects.journal is None or self.entry is None:
+            return OutcomeUnknown(why.reason, endpoint=why.endpoint, find_out=why.find_out)
+        self.entry = await self._effects.journal.in_doubt(self.entry, {"candidates": why.candidates})
+        key = self._effects.job_id
+        return InDoubt(
+            f"nobody can tell but you whether {self._name!r} of {key!r} has happened: {why.reason}; "
+            f"{why.find_out}; then say what you have found by eversince.decide({key!r}, …), and run it again",
+            key=key,
+            effect=self._name,
+            candidates=why.candidates,
+        )
+
+    def is_of(self, entry: Effect) -> bool:
+        """Whether this is that entry of the journal."""
+        return (self._effects.job_id, self._name) == (entry.job_id, entry.name)
 
     async def belongs_to_another(self, what: str) -> bool:
         """Whether something on the server is known to be another effect's."""

@@ -185,5 +185,10 @@ async def cancelled_once(desk: Desk, project_id: str, effects: Effects) -> None:
             if project.status in FINAL:
                 await deed.ended({"status": project.status})
                 return
-        cancelled = await deed.send(desk, lambda api: api.projects.cancel(project_id), lane=Lane.INTERACTIVE)
+        cancelled = await deed.send(
+            desk,
+            lambda api: api.projects.cancel(project_id),
+            lane=Lane.INTERACTIVE,
+            is_harmless_again=True,
+        )
         await deed.ended({"status": cancelled.status})

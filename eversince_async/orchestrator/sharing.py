@@ -15,7 +15,7 @@ from typing import Final
 
 from eversince_async import clock
 from eversince_async._wire.endpoints import SHARE
-from eversince_async.errors import JournalLocked, OutcomeUnknown
+from eversince_async.errors import JournalLocked
 from eversince_async.governor import AccountGovernor
 from eversince_async.journal import Effect, Journal, ShareUnderWay
 from eversince_async.limits import PAGE_SHARES
@@ -23,6 +23,7 @@ from eversince_async.models._base import UNSET
 from eversince_async.models.account import SharedVideo
 from eversince_async.models.output import Share
 from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.doubt import Ambiguous
 from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import ShareOptions
@@ -41,7 +42,8 @@ async def shared_once(desk: Desk, project_id: str, options: ShareOptions, deed: 
     """Share a project's video; when it is in doubt whether that was done, adopt the share that is there.
 
     Raises:
-        OutcomeUnknown: It stayed in doubt, or several new shares may be it.
+        OutcomeUnknown: It stayed in doubt.
+        Ambiguous: Several new shares may be it.
         EversinceError: As `output.share`.
     """
     while True:
@@ -104,8 +106,8 @@ async def _settled(desk: Desk, deed: Deed) -> None:
     options = ShareOptions(**{k: v for k, v in deed.request.items() if k != "project_id"})
     try:
         share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
-    except OutcomeUnknown:
-        await deed.cannot_be_told()  # or all others would wait until a person has looked
+    except Ambiguous as why:
+        await deed.cannot_be_told(why)  # or all others would wait until a person has looked
         return
     if share is None:
         await deed.did_not_happen()
@@ -123,7 +125,7 @@ async def _new_share(desk: Desk, options: ShareOptions, deed: Deed, since: datet
     """A share that nobody knows of, made since then, as this one would look.
 
     Raises:
-        OutcomeUnknown: There are several.
+        Ambiguous: There are several.
     """
     made = _made_of(desk.governor)
     page = await desk.api.account.shares(limit=PAGE_SHARES)
@@ -135,10 +137,11 @@ async def _new_share(desk: Desk, options: ShareOptions, deed: Deed, since: datet
         and not await deed.belongs_to_another(each.share_url)
     ]
     if len(found) > 1:
-        raise OutcomeUnknown(
+        raise Ambiguous(
             f"{len(found)} new shares may be this one",
             endpoint=SHARE.name,
             find_out="open them: " + ", ".join(each.share_url for each in found),
+            candidates=[each.share_url for each in found],
         )
     return Share(share_url=found[0].share_url, video_url=found[0].video_url) if found else None
 

@@ -33,7 +33,7 @@ from eversince_async.models.content import Asset
 from eversince_async.models.output import RenderStarted, Share
 from eversince_async.models.projects import Brief, CreatedProject, ExpectedOutput, Project
 from eversince_async.models.references import Reference
-from eversince_async.orchestrator.creating import failed_project
+from eversince_async.orchestrator.creating import create_under_way, failed_project
 from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.doubt import is_in_doubt
 from eversince_async.orchestrator.effects import Deed, Effects
@@ -104,17 +104,16 @@ class Steps:
             ApiError: The server refused.
             TransportError: Whether it was created is unknown; the same idempotency key finds out.
             QuotaSpent: Today's projects are used up, and the terms say not to wait.
+            InDoubt: Several failed projects may be what an earlier try of this has made.
         """
         baseline = {"since": clock.now().isoformat()}
         async with (
             self.stage("create"),
             self.effects.doing("create", unstructure(brief), baseline=baseline) as deed,
         ):
-            if deed.in_doubt_since is not None:
-                brief = attrs.evolve(brief, idempotency_key=deed.request["idempotency_key"])
-            created = await self._existing(deed, brief)
-            if created is None:
-                created = await self._create(deed, brief)
+            with create_under_way(self._desk, deed) as is_ours:
+                created = await self._existing(deed) or await self._create(deed, brief)
+                is_ours(created.id)
             await deed.ended(
                 {"id": created.id, "status": created.status},
                 claim=created.id,
@@ -132,22 +131,29 @@ class Steps:
         return created
 
     async def _create(self, deed: Deed, brief: Brief) -> CreatedProject:
+        if deed.in_doubt_since is not None:
+            brief = attrs.evolve(brief, idempotency_key=deed.request["idempotency_key"])
+
         async def asked() -> CreatedProject:
             # A project that has failed no longer binds the key: asking again would make a second one.
-            return await self._existing(deed, brief, again=True) or await self._created(deed, brief)
+            return await self._failed_already(deed) or await self._created(deed, brief)
 
         # The idempotency key makes it harmless to ask again.
         return await self._counted("projects", lambda: self._written(lambda: persistently(self._desk, asked)))
 
-    async def _existing(self, deed: Deed, brief: Brief, *, again: bool = False) -> CreatedProject | None:
+    async def _existing(self, deed: Deed) -> CreatedProject | None:
         """The project of an earlier run, when asking again with the same key would not bring it."""
         if deed.is_over:
             return CreatedProject(id=deed.result["id"], status=deed.result["status"], existed=True)
-        if deed.entry is None or deed.in_doubt_since is None:
-            return None
-        if not again:
+        if deed.in_doubt_since is not None:
             await asyncio.sleep(max(0.0, deed.in_doubt_since + LOOKS_AFTER[-1] - self._now()))
-        failed = await persistently(self._desk, lambda: failed_project(self._desk, deed, brief))
+        return await self._failed_already(deed)
+
+    async def _failed_already(self, deed: Deed) -> CreatedProject | None:
+        """The project that a create in doubt has made, if it has failed since."""
+        if deed.in_doubt_since is None:
+            return None
+        failed = await persistently(self._desk, lambda: failed_project(self._desk, deed))
         return None if failed is None else CreatedProject(id=failed.id, status=failed.status, existed=True)
 
     async def settle(self, *, whole: bool = True) -> Project:
