@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
 
 from aiohttp import web
-from films import PAGE, Film, Films
-from locally import HOST, PORT, kept, serve
+from film import Film, Order
+from films import PAGE, STREAM, Films
+from locally import HOST, PATIENCE, PORT, serve
+from shelf import Shelf
 
 from eversince_async import Eversince, WebhookReceiver
 
@@ -20,15 +23,17 @@ async def page(request: web.Request) -> web.FileResponse:
     return web.FileResponse(PAGE)
 
 
-@routes.get("/governor")
-async def governor(request: web.Request) -> web.Response:
-    return web.json_response(request.app[FILMS].governor())
+@routes.get("/pulse")
+async def pulse(request: web.Request) -> web.Response:
+    return web.json_response(request.app[FILMS].pulse())
 
 
 @routes.post("/films")
 async def order(request: web.Request) -> web.Response:
-    wanted = await request.json()
-    film = request.app[FILMS].order(wanted["brief"], wanted.get("aspect_ratio", "16:9"))
+    try:
+        film = request.app[FILMS].order(Order.of(await request.read()))
+    except ValueError as error:
+        raise web.HTTPUnprocessableEntity(text=str(error)) from error
     return web.json_response(film.to_json(), status=201)
 
 
@@ -39,11 +44,12 @@ async def show(request: web.Request) -> web.Response:
 
 @routes.get("/films/{film_id}/events")
 async def events(request: web.Request) -> web.StreamResponse:
-    film = film_of(request)
-    headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-    response = web.StreamResponse(headers=headers)
+    film, films, last_seen = film_of(request), request.app[FILMS], request.headers.get("Last-Event-ID")
+    if not films.is_news(film, last_seen):
+        return web.Response(status=204)  # tells a browser not to come back
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **STREAM})
     await response.prepare(request)
-    async for event in request.app[FILMS].watch(film):
+    async for event in films.watch(film, last_seen):
         await response.write(event.encode())
     return response
 
@@ -62,11 +68,14 @@ def application() -> web.Application:
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         nonlocal receiver
         eversince = Eversince()
-        app[FILMS] = Films(eversince, kept())
+        app[FILMS] = Films(eversince, Shelf.from_environment())
         if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
             receiver = WebhookReceiver(eversince, secret=secret)
         yield
         await app[FILMS].aclose()
+
+    async def end_streams(app: web.Application) -> None:
+        app[FILMS].end_streams()
 
     async def webhook(request: web.Request) -> web.StreamResponse:
         if receiver is None:
@@ -77,16 +86,21 @@ def application() -> web.Application:
     app.add_routes(routes)
     app.router.add_post("/webhooks/eversince", webhook)
     app.cleanup_ctx.append(lifetime)
+    app.on_shutdown.append(end_streams)  # before aiohttp waits for open requests
     return app
 
 
 async def serving() -> None:
-    runner = web.AppRunner(application(), shutdown_timeout=10)
+    """What `web.run_app(application())` does, in whatever event loop this is."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(application(), shutdown_timeout=PATIENCE)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, PORT).start()
         print(f"http://{HOST}:{PORT}")
-        await asyncio.get_running_loop().create_future()
+        await stop.wait()
     finally:
         await runner.cleanup()
 

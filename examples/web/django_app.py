@@ -3,7 +3,6 @@
 Served by an ASGI server: under WSGI every request has an event loop of its own, and a client has one.
 """
 
-import json
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,11 +11,15 @@ import django
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
-from films import PAGE, Film, Films
-from locally import kept, serve_asgi
+from ending import told_to_stop
+from film import Film, Order
+from films import PAGE, STREAM, Films
+from locally import serve_asgi
+from shelf import Shelf
 
 from eversince_async import Eversince, WebhookReceiver
 
@@ -42,15 +45,17 @@ async def page(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-async def governor(request: HttpRequest) -> HttpResponse:
-    return JsonResponse(Studio.films.governor())
+async def pulse(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(Studio.films.pulse())
 
 
 @csrf_exempt  # this page has no cookies to forge with; keep the token where there are sessions
 @require_POST
 async def order(request: HttpRequest) -> HttpResponse:
-    wanted = json.loads(request.body)
-    film = Studio.films.order(wanted["brief"], wanted.get("aspect_ratio", "16:9"))
+    try:
+        film = Studio.films.order(Order.of(request.body))
+    except ValueError as error:
+        return HttpResponse(str(error), status=422)
     return JsonResponse(film.to_json(), status=201)
 
 
@@ -60,10 +65,12 @@ async def show(request: HttpRequest, film_id: str) -> HttpResponse:
 
 
 @require_GET
-async def events(request: HttpRequest, film_id: str) -> StreamingHttpResponse:
-    watching = Studio.films.watch(film_of(film_id))
-    headers = {"Cache-Control": "no-store"}
-    return StreamingHttpResponse(watching, content_type="text/event-stream", headers=headers)
+async def events(request: HttpRequest, film_id: str) -> HttpResponseBase:
+    film, last_seen = film_of(film_id), request.headers.get("Last-Event-ID")
+    if not Studio.films.is_news(film, last_seen):
+        return HttpResponse(status=204)  # tells a browser not to come back
+    stream = Studio.films.watch(film, last_seen)
+    return StreamingHttpResponse(stream, content_type="text/event-stream", headers=STREAM)
 
 
 @csrf_exempt  # the signature says who sent it
@@ -83,7 +90,7 @@ def film_of(film_id: str) -> Film:
 
 urlpatterns = [
     path("", page),
-    path("governor", governor),
+    path("pulse", pulse),
     path("films", order),
     path("films/<str:film_id>", show),
     path("films/<str:film_id>/events", events),
@@ -104,11 +111,12 @@ async def app(
         return
     await receive()
     eversince = Eversince()
-    Studio.films = Films(eversince, kept())
+    Studio.films = Films(eversince, Shelf.from_environment())
     if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
         Studio.receiver = WebhookReceiver(eversince, secret=secret)
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
+    with told_to_stop(Studio.films.end_streams):
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
     await Studio.films.aclose()
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -4,31 +4,39 @@ Without EVERSINCE_API_KEY it runs beside a local Eversince of its own, at a minu
 `uvicorn --app-dir examples/web fastapi_app:app --timeout-graceful-shutdown 10`.
 """
 
+import asyncio
 import os
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from ending import told_to_stop
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
-from films import PAGE, Film, Films
-from locally import kept, serve_asgi
+from film import LONGEST, Film, Order
+from films import PAGE, STREAM, Films
+from locally import serve_asgi
 from pydantic import BaseModel, Field
+from shelf import Shelf
 from starlette.routing import Route
 
-from eversince_async import ClientClosed, Eversince, EversinceError, WebhookReceiver
+from eversince_async import ClientClosed, Eversince, EversinceError, WebhookReceiver, Workflow
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """One client for the process, made inside its event loop and closed before that ends."""
     eversince = Eversince()
-    films = Films(eversince, kept())
+    films = Films(eversince, Shelf.from_environment())
     if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
         receiver = WebhookReceiver(eversince, secret=secret)
         app.router.routes.append(Route("/webhooks/eversince", receiver.asgi, methods=["POST"]))
     try:
-        yield {"eversince": eversince, "films": films}
+        with told_to_stop(films.end_streams):
+            yield {"eversince": eversince, "films": films}
     finally:
         await films.aclose()
 
@@ -55,11 +63,11 @@ OneFilm = Annotated[Film, Depends(film_of)]
 AllFilms = Annotated[Films, Depends(all_films)]
 
 
-class Order(BaseModel):
-    """What a customer asks for."""
+class Wish(BaseModel):
+    """What a customer asks for; what else FastAPI is told of an `Order`."""
 
-    brief: str = Field(min_length=1, max_length=10_000)
-    aspect_ratio: str = "16:9"
+    brief: str = Field(min_length=1, max_length=LONGEST)
+    aspect_ratio: Literal["16:9", "9:16", "1:1", "21:9"] = "16:9"
 
 
 @app.get("/")
@@ -67,15 +75,15 @@ async def page() -> FileResponse:
     return FileResponse(PAGE)
 
 
-@app.get("/governor")
-async def governor(films: AllFilms) -> dict[str, Any]:
-    return films.governor()
+@app.get("/pulse")
+async def pulse(films: AllFilms) -> dict[str, Any]:
+    return films.pulse()
 
 
 @app.post("/films", status_code=201)
-async def order(order: Order, films: AllFilms) -> dict[str, Any]:
+async def order(wish: Wish, films: AllFilms) -> dict[str, Any]:
     """Begin a film in the background; the answer comes at once."""
-    return films.order(order.brief, order.aspect_ratio).to_json()
+    return films.order(Order(wish.brief, wish.aspect_ratio)).to_json()
 
 
 @app.get("/films/{film_id}")
@@ -84,16 +92,49 @@ async def show(film: OneFilm) -> dict[str, Any]:
 
 
 @app.get("/films/{film_id}/events")
-async def events(film: OneFilm, films: AllFilms) -> StreamingResponse:
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies must not collect them
-    return StreamingResponse(films.watch(film), media_type="text/event-stream", headers=headers)
+async def events(
+    film: OneFilm, films: AllFilms, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    if not films.is_news(film, last_event_id):
+        return Response(status_code=204)  # tells a browser not to come back
+    stream = films.watch(film, last_event_id)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=STREAM)
 
 
 @app.post("/produce")
-async def produce(order: Order, eversince: Annotated[Eversince, Depends(client)]) -> dict[str, Any]:
-    """Make a film while the customer waits, as a script would: the answer comes when it is done."""
-    film = await eversince.produce(order.brief, aspect_ratio=order.aspect_ratio)
+async def produce(
+    wish: Wish,
+    request: Request,
+    eversince: Annotated[Eversince, Depends(client)],
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> dict[str, Any]:
+    """Make a film while the customer waits, as a script would: the answer comes when it is done.
+
+    A customer who hangs up leaves the film at work. Asking again with the same Idempotency-Key gets that one.
+    """
+    key = idempotency_key or uuid.uuid4().hex
+    workflow = eversince.produce(wish.brief, aspect_ratio=wish.aspect_ratio, idempotency_key=key)
+    film = await while_connected(request, workflow)
     return {"project_id": film.project_id, "share_url": film.share_url, "video_url": film.video_url}
+
+
+async def while_connected(request: Request, workflow: Workflow[T]) -> T:
+    """Await it as long as the customer does; by itself FastAPI goes on, for nobody."""
+
+    async def hung_up() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    making, leaving = workflow.start(), asyncio.create_task(hung_up())
+    try:
+        await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if making.done():
+            return making.result()
+        raise HTTPException(499, "the customer has gone")  # which nobody hears
+    finally:
+        making.cancel()
+        leaving.cancel()
+        await asyncio.wait({making, leaving})
 
 
 @app.exception_handler(EversinceError)

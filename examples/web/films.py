@@ -1,7 +1,7 @@
 """The films of a web application: made in the background, watched by any number of pages.
 
-Nothing here knows a web framework. The four applications beside this file say which URL leads where, and
-each makes one `Films` when it starts and closes it when it ends.
+Nothing here knows a web framework. The applications beside this file say which URL leads where, and each
+makes one `Films` when it starts and closes it when it ends.
 """
 
 import asyncio
@@ -12,90 +12,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
-from eversince_async import (
-    ClientClosed,
-    Event,
-    Eversince,
-    EversinceError,
-    Production,
-    ProjectFailed,
-    StageDone,
-    StageStarted,
-    StatusChanged,
-    Waiting,
-    Workflow,
-)
+from film import Film, Order
+from shelf import Shelf
+
+from eversince_async import ClientClosed, Eversince, EversinceError, Production, Workflow
+from eversince_async.governor import GovernorSnapshot
 
 PAGE: Final = Path(__file__).with_name("page.html")
-STAGES: Final = ("create", "settle", "render", "share")
-PACE: Final = 1.0  # a page hears of the governor once a second
-PATIENCE: Final = float(os.environ.get("PATIENCE", "5"))  # seconds for films to end when the application does
-
-
-class Film:
-    """One film, as a page shows it."""
-
-    def __init__(self, film_id: str, brief: str) -> None:
-        self.id = film_id
-        self.brief = brief
-        self.status: str | None = None
-        self.waits_for: str | None = None
-        self.video_url: str | None = None
-        self.share_url: str | None = None
-        self.error: str | None = None
-        self.is_over = False
-        self._began: dict[str, float] = {}
-        self._took: dict[str, float] = {}
-        self._changed = asyncio.Event()
-
-    def note(self, event: Event) -> None:
-        """Take in what the production tells."""
-        self.waits_for = None
-        match event:
-            case StageStarted(stage=stage):
-                self._began[stage] = event.at
-            case StageDone(stage=stage, seconds=seconds):
-                self._took[stage] = seconds
-            case StatusChanged(status=status):
-                self.status = str(status)
-            case Waiting(reason=reason):
-                self.waits_for = reason.detail
-        self.changed()
-
-    def changed(self) -> None:
-        """Wake every page that watches."""
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    async def change(self) -> None:
-        """Wait for news, but not for long."""
-        try:
-            async with asyncio.timeout(PACE):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
-
-    def to_json(self) -> dict[str, Any]:
-        """All there is to show, as plain values."""
-        return {
-            "id": self.id,
-            "brief": self.brief,
-            "status": self.status,
-            "waits_for": self.waits_for,
-            "stages": [self._stage(name) for name in STAGES],
-            "video_url": self.video_url,
-            "share_url": self.share_url,
-            "error": self.error,
-            "is_over": self.is_over,
-        }
-
-    def _stage(self, name: str) -> dict[str, Any]:
-        if name in self._took:
-            return {"name": name, "state": "done", "seconds": self._took[name]}
-        if name not in self._began:
-            return {"name": name, "state": "ahead", "seconds": None}
-        seconds = asyncio.get_running_loop().time() - self._began[name]
-        return {"name": name, "state": "stopped" if self.is_over else "running", "seconds": seconds}
+PACE: Final = float(os.environ.get("PACE", "1"))  # seconds after which a page hears of the governor again
+STREAM: Final = {  # headers of a stream of events; proxies must not collect them
+    "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+}  # fmt: skip
 
 
 class Films:
@@ -103,97 +30,128 @@ class Films:
 
     Args:
         eversince: The one client of this process. It is closed with this.
-        kept: A file for what is unfinished when the application ends; the next one goes on from it.
+        shelf: Where films are kept, so that the next process knows them and goes on with the unfinished ones.
     """
 
-    def __init__(self, eversince: Eversince, kept: Path | None = None) -> None:
+    def __init__(self, eversince: Eversince, shelf: Shelf) -> None:
         self.eversince = eversince
-        self._kept = kept
+        self._shelf = shelf
         self._films: dict[str, Film] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_ending = False
         public_url = os.environ.get("PUBLIC_URL")  # where the server can reach us, if it can
-        self._options: dict[str, Any] = {}
-        if public_url:
-            self._options["webhook_url"] = f"{public_url}/webhooks/eversince"
-        self._take_up()
+        self._webhook_url = f"{public_url}/webhooks/eversince" if public_url else None
+        for record in shelf.records():
+            film = self._films[record["id"]] = Film.from_record(record)
+            if not film.is_over:
+                self._begin(film)
 
-    def order(self, brief: str, aspect_ratio: str = "16:9") -> Film:
+    def order(self, order: Order) -> Film:
         """Begin a film in the background."""
-        film = Film(uuid.uuid4().hex, brief)
-        # The idempotency key is the film's: whoever asks again, after a crash or not, gets the same project.
-        workflow = self.eversince.produce(
-            brief, aspect_ratio=aspect_ratio, idempotency_key=film.id, **self._options
-        )
-        return self._begin(film, workflow)
+        film = Film(uuid.uuid4().hex, order.brief, order.aspect_ratio)
+        self._films[film.id] = film
+        self._shelf.put(film.to_record())
+        self._begin(film)
+        return film
 
     def find(self, film_id: str) -> Film | None:
         """A film by its id."""
         return self._films.get(film_id)
 
-    async def watch(self, film: Film) -> AsyncIterator[str]:
-        """Server-Sent Events: each is all there is to know, so a page that missed some has missed nothing."""
-        before = None
-        while True:
-            now = json.dumps({"film": film.to_json(), "governor": self.governor()})
-            if now != before:
-                yield f"data: {now}\n\n"
-            if film.is_over:
-                return
-            before = now
-            await film.change()
+    def is_news(self, film: Film, last_seen: str | None) -> bool:
+        """Whether there is, or will be, anything to tell a page that comes back."""
+        return not film.is_over or film.version != last_seen
 
-    def governor(self) -> dict[str, Any]:
-        """How the account's limits stand."""
+    async def watch(self, film: Film, last_seen: str | None = None) -> AsyncIterator[str]:
+        """Server-Sent Events: the whole film after each change of it, and the governor in between.
+
+        Args:
+            film: The film.
+            last_seen: The `Last-Event-ID` of a page that comes back. It has missed what came after that.
+        """
+        pulse = None
+        yield "retry: 1000\n\n"
+        while True:
+            if film.version != last_seen:
+                last_seen = film.version
+                yield f"id: {last_seen}\nevent: film\ndata: {json.dumps(film.to_json())}\n\n"
+            now = json.dumps(self.pulse(film))
+            if now != pulse:
+                pulse = now
+                yield f"event: pulse\ndata: {now}\n\n"
+            if film.is_over or self._is_ending:
+                return
+            await film.news(PACE)
+
+    def end_streams(self) -> None:
+        """Let no page keep the server from ending: they come back by themselves, to the next process."""
+        self._is_ending = True
+        for film in self._films.values():
+            film.wake()
+
+    def pulse(self, film: Film | None = None) -> dict[str, Any]:
+        """What time it is, how the account's limits stand, and what a film waits for."""
         seen = self.eversince.governor.snapshot()
+        names = {film.id, film.project_id} - {None} if film else set()  # what the governor knows it by
+        waits = [wait for wait in seen.waits if wait.who in names]
         return {
-            "slots": {
-                "limit": seen.slots.limit,
-                "ours": len(seen.slots.leases),
-                "others": len(seen.slots.foreign),
-                "waiting": seen.slots.waiting,
-            },
-            "requests": {"limit": seen.requests.limit, "used": seen.requests.used},
-            "today": {name: {"limit": day.limit, "used": day.used} for name, day in seen.quotas.items()},
-            "credits": None if seen.credits is None else seen.credits.balance,
+            "now": asyncio.get_running_loop().time(),
+            "governor": governor_to_json(seen),
+            "wait": {"kind": str(waits[0].kind), "text": waits[0].detail} if waits else None,
         }
 
     async def aclose(self) -> None:
-        """Close the client: let films end that are about to, and keep what takes the others up again."""
-        left = await self.eversince.aclose(productions="drain", patience=PATIENCE)
+        """Close the client, by default after films that are about to end.
+
+        What is left is on the shelf, so the handles that `aclose()` gives are not needed.
+        """
+        self.end_streams()
+        how: Any = os.environ.get("ON_SHUTDOWN", "drain")
+        patience = float(os.environ.get("PATIENCE", "5"))
+        await self.eversince.aclose(productions=how, patience=patience)
         if self._tasks:
             await asyncio.wait(self._tasks)
-        if self._kept is not None:
-            briefs = {film.id: film.brief for film in self._films.values()}
-            kept = [{"brief": briefs[handle.key], "handle": handle.to_json()} for handle in left]
-            self._kept.write_text(json.dumps(kept))
 
-    def _take_up(self) -> None:
-        if self._kept is None or not self._kept.exists():
-            return
-        for unfinished in json.loads(self._kept.read_text()):
-            film = Film(unfinished["handle"]["key"], unfinished["brief"])
-            self._begin(film, self.eversince.resume(unfinished["handle"]))
-
-    def _begin(self, film: Film, workflow: Workflow[Production]) -> Film:
-        self._films[film.id] = film
-        task = asyncio.create_task(self._make(film, workflow))
+    def _begin(self, film: Film) -> None:
+        task = asyncio.create_task(self._make(film))
         self._tasks.add(task)  # asyncio itself would forget it
         task.add_done_callback(self._tasks.discard)
-        return film
 
-    async def _make(self, film: Film, workflow: Workflow[Production]) -> None:
+    async def _make(self, film: Film) -> None:
         try:
-            async with workflow:
+            async with self._workflow(film) as workflow:
                 async for event in workflow:
+                    knew = film.project_id
                     film.note(event)
-                production = await workflow
-            film.video_url, film.share_url = production.video_url, production.share_url
+                    if film.project_id != knew:
+                        self._shelf.put(film.to_record())
+                film.ended(await workflow)
         except ClientClosed:
-            film.error = "The application is restarting. The film goes on; come back in a moment."
-        except ProjectFailed as failed:
-            film.error = failed.error_message or "The film failed."
+            return  # this process ends; the next one goes on
         except EversinceError as error:
-            film.error = str(error)
-        finally:
-            film.is_over = True
-            film.changed()
+            film.failed(error)
+        self._shelf.put(film.to_record())
+
+    def _workflow(self, film: Film) -> Workflow[Production]:
+        if film.project_id is not None:
+            return self.eversince.resume(film.project_id)
+        options: dict[str, Any] = {} if self._webhook_url is None else {"webhook_url": self._webhook_url}
+        # The idempotency key is the film's: whoever asks again, after a crash or not, gets the same project.
+        return self.eversince.produce(
+            film.brief, aspect_ratio=film.aspect_ratio, idempotency_key=film.id, **options
+        )
+
+
+def governor_to_json(seen: GovernorSnapshot) -> dict[str, Any]:
+    """How the account's limits stand, as plain values."""
+    return {
+        "slots": {
+            "limit": seen.slots.limit,
+            "ours": len(seen.slots.leases),
+            "others": len(seen.slots.foreign),
+            "waiting": seen.slots.waiting,
+        },
+        "requests": {"limit": seen.requests.limit, "used": seen.requests.used},
+        "today": {name: {"limit": day.limit, "used": day.used} for name, day in seen.quotas.items()},
+        "credits": None if seen.credits is None else seen.credits.balance,
+    }

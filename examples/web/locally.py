@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Final
 
 from eversince_async.emulator import Emulator
@@ -12,21 +11,19 @@ from eversince_async.testing import run
 HOST: Final = "127.0.0.1"
 PORT: Final = int(os.environ.get("PORT", "8000"))
 SPEED: Final = 60.0  # a minute a second
-
-
-def kept() -> Path | None:
-    """The file for unfinished films, which FILMS names."""
-    name = os.environ.get("FILMS")
-    return Path(name) if name else None
+PATIENCE: Final = 10  # seconds that open requests get; with Films.aclose() less than the supervisor's
 
 
 def serve(serving: Callable[[], Awaitable[None]]) -> None:
     """Run what serves an application, until Ctrl-C."""
+    speed = os.environ.get("EVERSINCE_SPEED")  # of an emulator elsewhere on this machine
     try:
-        if "EVERSINCE_API_KEY" in os.environ:
-            asyncio.run(_only(serving))
-        else:
+        if "EVERSINCE_API_KEY" not in os.environ:
             run(_beside_an_emulator(serving), speed=SPEED)
+        elif speed:
+            run(_only(serving), speed=float(speed))
+        else:
+            asyncio.run(_only(serving))
     except KeyboardInterrupt:
         pass
 
@@ -35,9 +32,7 @@ def serve_asgi(app: Any) -> None:
     """Serve an ASGI application with uvicorn."""
     import uvicorn
 
-    # A stream of events never ends by itself, and uvicorn waits for it: so say for how long. It must be
-    # less than whatever stops this process allows.
-    config = uvicorn.Config(app, host=HOST, port=PORT, timeout_graceful_shutdown=10)
+    config = uvicorn.Config(app, host=HOST, port=PORT, timeout_graceful_shutdown=PATIENCE)
     serve(uvicorn.Server(config).serve)
 
 

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from films import PAGE, Film, Films
-from locally import kept, serve_asgi
+from ending import told_to_stop
+from film import Film, Order
+from films import PAGE, STREAM, Films
+from locally import serve_asgi
+from shelf import Shelf
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,13 +29,14 @@ class State(TypedDict):
 async def lifespan(app: Starlette) -> AsyncIterator[State]:
     """One client for the process, made inside its event loop and closed before that ends."""
     eversince = Eversince()
-    films = Films(eversince, kept())
+    films = Films(eversince, Shelf.from_environment())
     if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
         app.router.routes.append(
             Route("/webhooks/eversince", WebhookReceiver(eversince, secret=secret).asgi, methods=["POST"])
         )
     try:
-        yield {"films": films}
+        with told_to_stop(films.end_streams):
+            yield {"films": films}
     finally:
         await films.aclose()
 
@@ -41,13 +45,15 @@ async def page(request: Request) -> Response:
     return FileResponse(PAGE)
 
 
-async def governor(request: Request) -> Response:
-    return JSONResponse(all_films(request).governor())
+async def pulse(request: Request) -> Response:
+    return JSONResponse(all_films(request).pulse())
 
 
 async def order(request: Request) -> Response:
-    wanted = await request.json()
-    film = all_films(request).order(wanted["brief"], wanted.get("aspect_ratio", "16:9"))
+    try:
+        film = all_films(request).order(Order.of(await request.body()))
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
     return JSONResponse(film.to_json(), 201)
 
 
@@ -56,8 +62,10 @@ async def show(request: Request) -> Response:
 
 
 async def events(request: Request) -> Response:
-    watching = all_films(request).watch(film_of(request))
-    return StreamingResponse(watching, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    film, films, last_seen = film_of(request), all_films(request), request.headers.get("Last-Event-ID")
+    if not films.is_news(film, last_seen):
+        return Response(status_code=204)  # tells a browser not to come back
+    return StreamingResponse(films.watch(film, last_seen), media_type="text/event-stream", headers=STREAM)
 
 
 def all_films(request: Request) -> Films:
@@ -74,7 +82,7 @@ def film_of(request: Request) -> Film:
 app = Starlette(
     routes=[
         Route("/", page),
-        Route("/governor", governor),
+        Route("/pulse", pulse),
         Route("/films", order, methods=["POST"]),
         Route("/films/{film_id}", show),
         Route("/films/{film_id}/events", events),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
@@ -37,33 +38,40 @@ async def serving(module: Any) -> AsyncIterator[str]:
         finally:
             await runner.cleanup()
         return
-    async with uvicorn_serving(module.app) as url:
+    async with uvicorn_serving(module.app, in_threads=module.__name__ == "django_app") as url:
         yield url
 
 
 @asynccontextmanager
-async def uvicorn_serving(app: Any, **options: Any) -> AsyncIterator[str]:
-    """The URL of an ASGI application in uvicorn."""
+async def uvicorn_serving(app: Any, *, in_threads: bool = False, **options: Any) -> AsyncIterator[str]:
+    """The URL of an ASGI application in uvicorn, which is stopped as a supervisor stops it.
+
+    Args:
+        app: The application.
+        in_threads: Whether its requests end in threads of its own, which virtual time does not wait for.
+        options: Of uvicorn.
+    """
     import uvicorn
 
-    options = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 1, **options}
-    server = uvicorn.Server(uvicorn.Config(app, port=0, **options))
+    options = {"port": 0, "log_config": None, "access_log": False, "timeout_graceful_shutdown": 1, **options}
+    server = uvicorn.Server(uvicorn.Config(app, **options))
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again when all is done
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        assert not serving.done(), "uvicorn did not start"
-        await asyncio.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        while not server.started:
+            assert not serving.done(), "uvicorn did not start"
+            await asyncio.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            loop = asyncio.get_running_loop()
+            with loop.held() if in_threads and isinstance(loop, VirtualTimeLoop) else nullcontext():
+                await serving
     finally:
-        server.should_exit = True
-        await serving
-        await _ended()
+        signal.signal(signal.SIGTERM, before)
 
 
-async def _ended() -> None:
-    """Wait for the requests that uvicorn had to cancel and left; Django's end in threads of their own."""
-    ending = [task for task in asyncio.all_tasks() if "run_asgi" in repr(task.get_coro())]
-    loop = asyncio.get_running_loop()
-    with loop.held() if isinstance(loop, VirtualTimeLoop) else nullcontext():
-        if ending:
-            await asyncio.wait(ending, timeout=5)
+def real_seconds() -> float:
+    """Seconds of this loop in a real one."""
+    return float(getattr(getattr(asyncio.get_running_loop(), "_pace", None), "_speed", 1.0))

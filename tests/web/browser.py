@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+from applications import real_seconds
 
 CHROMIUM: Final = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -112,14 +113,38 @@ class Page:
         ]
 
 
-def real_seconds() -> float:
-    """Seconds of this loop in a real one."""
-    return float(getattr(getattr(asyncio.get_running_loop(), "_pace", None), "_speed", 1.0))
+class Browser:
+    """A browser nobody has used before.
+
+    Args:
+        http: To talk to it with.
+        port: Where it listens.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, port: str) -> None:
+        self._http = http
+        self._devtools = f"http://127.0.0.1:{port}/json"
+
+    @asynccontextmanager
+    async def tab(self) -> AsyncIterator[Page]:
+        """An empty page in a tab of its own."""
+        async with self._http.put(f"{self._devtools}/new?about:blank") as answer:
+            address = (await answer.json(content_type=None))["webSocketDebuggerUrl"]
+        async with self._http.ws_connect(address, max_msg_size=0) as socket:
+            page = Page(socket)
+            listening = asyncio.create_task(page.listen())
+            for domain in ("Page", "Runtime", "Log", "Accessibility"):
+                await page.call(f"{domain}.enable")
+            try:
+                yield page
+            finally:
+                listening.cancel()
+                await asyncio.wait([listening])
 
 
 @asynccontextmanager
-async def browser(folder: Path, *, width: int = 1200, height: int = 900) -> AsyncIterator[Page]:
-    """A browser nobody has used before, with an empty page."""
+async def browser(folder: Path, *, width: int = 1200, height: int = 900) -> AsyncIterator[Browser]:
+    """Start a browser, and end it with the block."""
     assert CHROMIUM is not None
     process = await asyncio.create_subprocess_exec(
         CHROMIUM,
@@ -131,33 +156,18 @@ async def browser(folder: Path, *, width: int = 1200, height: int = 900) -> Asyn
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
+        port = await _port(folder / "DevToolsActivePort", process)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as http:
-            address = await _address(http, folder / "DevToolsActivePort", process)
-            async with http.ws_connect(address, max_msg_size=0) as socket:
-                page = Page(socket)
-                listening = asyncio.create_task(page.listen())
-                for domain in ("Page", "Runtime", "Log", "Accessibility"):
-                    await page.call(f"{domain}.enable")
-                try:
-                    yield page
-                finally:
-                    listening.cancel()
-                    await asyncio.wait([listening])
+            yield Browser(http, port)
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
 
 
-async def _address(http: aiohttp.ClientSession, told: Path, process: asyncio.subprocess.Process) -> str:
-    """Where the one page listens; Chromium writes its port into a file when it is ready."""
+async def _port(told: Path, process: asyncio.subprocess.Process) -> str:
+    """Where it listens; Chromium writes that into a file when it is ready."""
     while not told.exists() or "\n" not in told.read_text():
         assert process.returncode is None, "Chromium ended at once"
         await asyncio.sleep(0.05 * real_seconds())
-    port = told.read_text().split("\n")[0]
-    while True:
-        async with http.get(f"http://127.0.0.1:{port}/json/list") as answer:
-            for target in await answer.json(content_type=None):
-                if target["type"] == "page":
-                    return str(target["webSocketDebuggerUrl"])
-        await asyncio.sleep(0.05 * real_seconds())
+    return told.read_text().split("\n")[0]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from applications import serving
-from browser import CHROMIUM, Page, browser
+from applications import serving, uvicorn_serving
+from browser import CHROMIUM, Browser, Page, browser
 
+from eversince_async.emulator import Scenario
 from eversince_async.testing import VirtualTimeLoop
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -20,6 +23,7 @@ PICTURES = os.environ.get("EVERSINCE_PICTURES")
 
 BRIEF = "15-second launch film for a ceramic mug, warm morning light, no voiceover"
 STAGES = "[...document.querySelectorAll('#stages li')].map((stage) => stage.className)"
+HEADLINE = "document.querySelector('#headline').textContent"
 
 
 @pytest.fixture
@@ -28,21 +32,42 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"loop_factory": partial(VirtualTimeLoop, speed=60)}
 
 
+@pytest.fixture(autouse=True)
+def slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """News of the governor ten times a real second."""
+    monkeypatch.setenv("PACE", "6")
+    monkeypatch.setenv("PATIENCE", "0")
+
+
+@asynccontextmanager
+async def visited(browser: Browser, url: str) -> AsyncIterator[Page]:
+    """The application's page, in a tab of its own."""
+    async with browser.tab() as page:
+        await page.call("Page.navigate", url=url)
+        await page.until("document.querySelector('#slots-text')?.textContent.endsWith(' of 5')")
+        yield page
+
+
+async def order(page: Page, brief: str = BRIEF) -> None:
+    await page.see(f"document.querySelector('#brief').value = {brief!r}")
+    await page.click("#make")
+    await page.until("location.search.startsWith('?film=')")
+
+
 async def picture(page: Page, name: str) -> None:
     if PICTURES:
+        await page.see("scrollTo({ top: 0, behavior: 'instant' })")
         await page.picture(Path(PICTURES) / f"{name}.png")
 
 
-async def open_page(page: Page, url: str) -> None:
-    await page.call("Page.navigate", url=url)
-    await page.until("document.querySelector('#slots-text')?.textContent.startsWith('0 of 5')")
-
-
-async def test_a_brief_becomes_a_film_that_plays(example, emulator, tmp_path: Path) -> None:
+async def test_a_brief_becomes_a_film_that_plays(example, emulator, tmp_path):
     """By keyboard alone: type, tab, tab, enter; then the stages pass and the video plays."""
     emulator.account.credits = 1450
-    async with serving(example("fastapi_app")) as url, browser(tmp_path / "profile") as page:
-        await open_page(page, url)
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as page,
+    ):
         await picture(page, "1-empty")
         await page.press("Tab")
         await page.type(BRIEF)
@@ -50,21 +75,22 @@ async def test_a_brief_becomes_a_film_that_plays(example, emulator, tmp_path: Pa
         await page.press("Tab")
         await page.press("Enter")
 
-        await page.until("/Scenes are being generated/.test(document.querySelector('#stages').textContent)")
+        await page.until(f"{HEADLINE} === 'Scenes are being generated'")
         assert ["done", "running", "ahead", "ahead"] == await page.see(STAGES)
         assert "1 of 5" == await page.see("document.querySelector('#slots-text').textContent")
-        assert await page.see("document.querySelectorAll('#slots .ours').length === 1")
+        assert 1 == await page.see("document.querySelectorAll('#slots .ours').length")
         await picture(page, "2-under-way")
 
         await page.until("document.querySelector('[data-stage=render]').className === 'running'")
         assert ["done", "done", "running", "ahead"] == await page.see(STAGES)
+        await picture(page, "3-rendering")
 
         await page.until("document.querySelector('#video').readyState >= 2")
         assert ["done"] * 4 == await page.see(STAGES)
         assert "Your film is ready" == await page.see("document.querySelector('#spoken').textContent")
         await page.see("document.querySelector('#video').play()")
         await page.until("document.querySelector('#video').currentTime > 0.5")
-        await picture(page, "3-playing")
+        await picture(page, "4-playing")
         await page.until("document.querySelector('#video').currentTime > 1")
 
         assert "1 of 50" == await page.see("document.querySelector('#renders-text').textContent")
@@ -73,54 +99,133 @@ async def test_a_brief_becomes_a_film_that_plays(example, emulator, tmp_path: Pa
     assert 1 == emulator.world.counts["projects"]
 
 
-async def test_a_reloaded_page_goes_on_watching_and_says_what_is_waited_for(
-    example, emulator, tmp_path: Path
-) -> None:
+async def test_a_page_that_waits_says_for_what_and_goes_on_when_it_is_reloaded(example, emulator, tmp_path):
     """Others have taken every place; the page says so, in the dark and on a telephone, too."""
     theirs = emulator.studio.occupy(5)
     async with (
         serving(example("fastapi_app")) as url,
-        browser(tmp_path / "profile", width=500, height=1000) as page,
+        browser(tmp_path / "profile", width=500, height=1000) as chromium,
+        visited(chromium, url) as page,
     ):
         dark = {"name": "prefers-color-scheme", "value": "dark"}
         await page.call("Emulation.setEmulatedMedia", features=[dark])
-        await open_page(page, url)
-        await page.see(f"document.querySelector('#brief').value = {BRIEF!r}")
-        await page.click("#make")
-        await page.until("location.search.startsWith('?film=')")
+        await order(page)
         await page.call("Page.reload")
-        await page.until("/not ours/.test(document.querySelector('#slots-text')?.textContent)")
-        await page.until("!document.querySelector('#waits').hidden")
-        assert "Waiting" == await page.see("document.querySelector('#spoken').textContent")
-        await picture(page, "4-waiting")
+        await page.until("/not ours/.test(document.querySelector('#slots-aside')?.textContent)")
+        await page.until(f"{HEADLINE} === 'Waiting for a free place'")
+        assert "Waiting for a free place" == await page.see("document.querySelector('#spoken').textContent")
+        await page.until("/5 of them not ours/.test(document.querySelector('#detail').textContent)")
+        await picture(page, "5-waiting")
         for project in theirs:
             emulator.studio.release(project)
 
-        await page.until("!document.querySelector('#video').hidden", seconds=40)
+        await page.until(f"{HEADLINE} === 'Scenes are being generated'")
+        await page.call("Page.reload")
+        await page.until("document.querySelector('#video')?.readyState >= 2", seconds=40)
         assert await page.see("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
+        await picture(page, "6-ready-in-the-dark")
         assert [] == page.complaints
+    assert 6 == emulator.world.counts["projects"]
 
 
-async def test_a_film_that_failed_says_why_and_another_can_be_ordered(
-    example, emulator, tmp_path: Path
-) -> None:
+async def test_two_tabs_show_the_same_film_and_a_third_one_another(example, emulator, tmp_path):
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as one,
+    ):
+        await order(one)
+        address = await one.see("location.href")
+        async with visited(chromium, address) as same, visited(chromium, url) as other:
+            assert await other.see("document.querySelector('#film').hidden")
+            await order(other, "A film for another tab")
+            await other.until("document.querySelector('#slots-text').textContent === '2 of 5'")
+            for page in (one, same, other):
+                await page.until("!document.querySelector('#video').hidden", seconds=40)
+            videos = [await page.see("document.querySelector('#video').src") for page in (one, same, other)]
+
+            await other.call("Page.navigate", url=address)  # and Back leads to where it was
+            await other.until(f"document.querySelector('#film-brief').textContent === {BRIEF!r}")
+            await other.see("history.back()")
+            await other.until(
+                "document.querySelector('#film-brief')?.textContent === 'A film for another tab'"
+            )
+            assert [] == one.complaints + same.complaints + other.complaints
+
+    assert videos[0] == videos[1] != videos[2]
+    assert 2 == emulator.world.counts["projects"]
+
+
+async def test_a_page_outlives_the_application(example, emulator, tmp_path, monkeypatch):
+    """It says that it lost it, and goes on with the next one."""
+    monkeypatch.setenv("FILMS", str(tmp_path / "films.jsonl"))
+    async with browser(tmp_path / "profile") as chromium:
+        async with serving(example("fastapi_app")) as url:
+            visiting = visited(chromium, url)
+            page = await visiting.__aenter__()
+            await order(page)
+            await page.until(f"{HEADLINE} === 'Scenes are being generated'")
+        await page.until("!document.querySelector('#lost').hidden")
+        await picture(page, "7-lost")
+        async with uvicorn_serving(example("fastapi_app").app, port=int(url.rpartition(":")[2])):
+            await page.until("document.querySelector('#video').readyState >= 2", seconds=40)
+            assert await page.see("document.querySelector('#lost').hidden")
+            assert ["done"] * 4 == await page.see(STAGES)
+        await visiting.__aexit__(None, None, None)
+    assert 1 == emulator.world.counts["projects"]
+
+
+async def test_a_film_that_failed_says_why_and_another_can_be_ordered(example, emulator, tmp_path):
     life = emulator.world.life
-    life.scenario = life.scenario.when("doomed", failure=1.0)
-    async with serving(example("fastapi_app")) as url, browser(tmp_path / "profile") as page:
-        await open_page(page, url)
-        await page.see("document.querySelector('#brief').value = 'A doomed film'")
-        await page.click("#make")
-        await page.until("/refused the generation/.test(document.querySelector('#problem').textContent)")
-        await picture(page, "5-failed")
+    life.scenario = life.scenario.when("doomed", failure=1.0, failure_in="generating")
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as page,
+    ):
+        await order(page, "A doomed film about a lighthouse that is never seen, only its light")
+        await page.until(f"{HEADLINE} === 'The film failed'")
+        assert "refused the generation" in await page.see("document.querySelector('#detail').textContent")
+        assert ["done", "stopped", "ahead", "ahead"] == await page.see(STAGES)
+        await picture(page, "8-failed")
 
-        assert "stopped" in await page.see(STAGES)
-        assert not await page.see("document.querySelector('#make').disabled")
+        await order(page, "Another film")
+        await page.until(f"{HEADLINE} === 'Scenes are being generated'")
 
 
-async def test_everything_has_a_name_for_those_who_do_not_see_it(example, emulator, tmp_path: Path) -> None:
-    async with serving(example("fastapi_app")) as url, browser(tmp_path / "profile") as page:
-        await open_page(page, url)
+async def test_without_credits_the_page_leads_to_where_they_are_sold(example, emulator, tmp_path):
+    emulator.account.credits = 3
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as page,
+    ):
+        await order(page)
+        await page.until(f"{HEADLINE} === 'Not enough credits'")
+        assert "3 credits are left" in await page.see("document.querySelector('#detail').textContent")
+        assert await page.see("document.querySelectorAll('#links a').length") > 0
+        await picture(page, "9-credits")
 
+
+async def test_credits_that_run_low_are_told(example, emulator, tmp_path):
+    emulator.account.credits = 60
+    emulator.world.life.scenario = Scenario(queued=5, running=15, images=30, videos=60, video_credits=20)
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as page,
+    ):
+        await order(page)
+        await page.until("/Low credits/.test(document.querySelector('#warning').textContent)", seconds=30)
+        await picture(page, "10-low-credits")
+
+
+async def test_everything_has_a_name_for_those_who_do_not_see_it(example, emulator, tmp_path):
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as page,
+    ):
         assert ["Brief"] == await page.names("textbox")
         assert ["Shape"] == await page.names("combobox")
         assert ["Make the film"] == await page.names("button")

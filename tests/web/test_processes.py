@@ -1,128 +1,111 @@
-"""The FastAPI application in a process of its own, as it is deployed: stopped, and reloaded."""
+"""An application in a process of its own: stopped with a film under way, or killed; and the next one."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
-from applications import EXAMPLES
+from applications import EXAMPLES, real_seconds
+from deployed import GENTLY, answer, deployed, ordered
+
+from eversince_async.testing import VirtualTimeLoop
 
 pytest.importorskip("fastapi", reason="fastapi is not installed; nox -s web has it")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed; nox -s web has it")
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="stops processes by signals")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stops processes by signals")
+
+SPEED = 60.0
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    """Processes live in real time."""
-    return "asyncio"
-
-
-class Deployed:
-    """An application in its process.
-
-    Attributes:
-        url: Where it listens.
-        said: What it wrote, once it has ended.
-    """
-
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self.process = process
-        self.url = url
-        self.said = ""
-
-    async def ended(self) -> int:
-        """Ask it to end as a process supervisor does; return its exit status."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
-            said, _ = await self.process.communicate()
-        self.said += said.decode()
-        assert self.process.returncode is not None
-        return self.process.returncode
-
-
-@asynccontextmanager
-async def deployed(folder: Path, *options: str) -> AsyncIterator[Deployed]:
-    """Run uvicorn's command; leaks are shown as errors."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-m", "uvicorn", "fastapi_app:app",
-        "--port", str(port), "--timeout-graceful-shutdown", "2", *options,
-        cwd=folder,
-        env={**os.environ, "FILMS": str(folder / "films.json"), "PATIENCE": "0.2"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    application = Deployed(process, f"http://127.0.0.1:{port}")
-    try:
-        yield application
-    finally:
-        if process.returncode is None:
-            await application.ended()
-
-
-async def asked(http: aiohttp.ClientSession, url: str, seconds: float = 20.0) -> aiohttp.ClientResponse:
-    """An answer, as soon as there is somebody who gives one."""
-    async with asyncio.timeout(seconds):
-        while True:
-            with suppress(aiohttp.ClientError):
-                answer = await http.get(url)
-                await answer.read()
-                return answer
-            await asyncio.sleep(0.1)
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Processes live in real time, so the time of all of them passes alike: a minute a second."""
+    return "asyncio", {"loop_factory": partial(VirtualTimeLoop, speed=SPEED)}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The application's files, to be changed while it runs."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The application's files, where it keeps its films, too."""
+    monkeypatch.setenv("EVERSINCE_SPEED", str(SPEED))
     shutil.copytree(EXAMPLES, tmp_path / "application", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path / "application"
 
 
-async def test_stopping_with_a_film_under_way_leaks_nothing_and_the_next_goes_on(folder, emulator):
-    async with aiohttp.ClientSession() as http:
-        async with deployed(folder) as first:
-            await asked(http, first.url)
-            async with http.post(f"{first.url}/films", json={"brief": "A film"}) as answer:
-                film_id = (await answer.json())["id"]
-            await asyncio.sleep(0.5)
-            assert await first.ended() in {0, -signal.SIGTERM}
-        async with deployed(folder) as second:
-            answer = await asked(http, f"{second.url}/films/{film_id}")
-            assert "A film" == (await answer.json())["brief"]
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20 * real_seconds()):
+        while not condition():
+            await asyncio.sleep(0.02 * real_seconds())
 
-    for application in (first, second):
-        assert "Application shutdown complete" in application.said
-        assert "Warning" not in application.said
-        assert "Traceback" not in application.said
+
+def statuses(emulator: Any) -> set[str]:
+    """Of the projects that were ordered; there are two more of the studio's."""
+    return {str(each.status) for each in emulator.world.projects.values() if each.asked["brief"] == "A film"}
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "becomes"),
+    [
+        ("fastapi_app", "drain", "idle"),
+        ("fastapi_app", "leave", "generating"),
+        ("fastapi_app", "cancel", "cancelled"),
+        ("aiohttp_app", "leave", "generating"),
+    ],
+)
+async def test_stopped_with_a_film_under_way(name, how, becomes, folder, emulator):
+    """It is seen through, left to go on, or cancelled at the server; and nothing is left open."""
+    running = ("-c", GENTLY, f"{name}.py")
+    async with aiohttp.ClientSession() as http:
+        async with deployed(folder, *running, ON_SHUTDOWN=how, PATIENCE="3600") as first:
+            film = await ordered(http, first.url)
+            await until(lambda: "generating" in statuses(emulator))
+            assert 0 == await first.end()
+        found = statuses(emulator)
+        async with deployed(folder, *running) as second:
+            told = await (await answer(http, f"{second.url}{film}")).json()
+            assert 0 == await second.end()
+
+    assert {becomes} == found
+    assert "A film" == told["brief"]
+    assert (how == "drain") == bool(told["video_url"])
+    assert 1 == emulator.world.counts["projects"]
+    assert not first.has_complained, first.said
+    assert not second.has_complained, second.said
+
+
+async def test_killed_with_a_film_under_way(folder, emulator):
+    """The next one goes on with it: nothing is ordered twice."""
+    async with aiohttp.ClientSession() as http:
+        async with deployed(folder, "fastapi_app.py") as first:
+            film = await ordered(http, first.url)
+            await until(lambda: "generating" in statuses(emulator))
+            await first.end(signal.SIGKILL)
+        async with deployed(folder, "fastapi_app.py") as second:
+            await answer(http, second.url)
+            await until(lambda: "rendering" in statuses(emulator))
+            told = await (await answer(http, f"{second.url}{film}")).json()
+
+    assert "A film" == told["brief"]
     assert 1 == emulator.world.counts["projects"]
 
 
-async def test_reloading_goes_on_with_the_film_under_way(folder, emulator):
-    """A new process takes it up under the same address, and nothing is ordered twice."""
-    async with aiohttp.ClientSession() as http, deployed(folder, "--reload") as application:
-        await asked(http, application.url)
-        async with http.post(f"{application.url}/films", json={"brief": "A film"}) as answer:
-            film_id = (await answer.json())["id"]
-        await asyncio.sleep(0.5)
-        program = folder / "fastapi_app.py"
-        program.write_text(program.read_text().replace("Films to order", "Films, reloaded"))
+async def test_killed_before_the_film_had_a_project(folder, emulator):
+    """The order was kept before it was acknowledged."""
+    theirs = emulator.studio.occupy(5)
+    async with aiohttp.ClientSession() as http:
+        async with deployed(folder, "fastapi_app.py") as first:
+            await ordered(http, first.url)
+            await first.end(signal.SIGKILL)
+        for project in theirs:
+            emulator.studio.release(project)
+        async with deployed(folder, "fastapi_app.py"):
+            await until(lambda: statuses(emulator))
 
-        async with asyncio.timeout(20):
-            while "reloaded" not in await (await asked(http, f"{application.url}/openapi.json")).text():
-                await asyncio.sleep(0.2)
-        answer = await asked(http, f"{application.url}/films/{film_id}")
-
-        assert 200 == answer.status
-        assert 1 == emulator.world.counts["projects"]
+    assert 1 == len([each for each in emulator.world.projects.values() if each.asked["brief"] == "A film"])

@@ -1,0 +1,41 @@
+"""Hearing that the server is asked to stop, when there is still time to do something about it."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+@contextmanager
+def told_to_stop(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` in the event loop when the process gets SIGTERM or Ctrl-C, before the server does its part.
+
+    An ASGI server tells its application only when all requests are over. A stream of events is never over by
+    itself, so the server would wait until its patience ends, and then break it off.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # as in a test client: nobody gets signals there
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    servers: dict[int, Any] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(tell)
+        servers[number](number, frame)
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        handler = signal.getsignal(signum)
+        if callable(handler):  # else there is no server that would stop
+            servers[signum] = handler
+            signal.signal(signum, stop)
+    try:
+        yield
+    finally:
+        for number, handler in servers.items():
+            if signal.getsignal(number) is stop:
+                signal.signal(number, handler)

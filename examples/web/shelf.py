@@ -1,0 +1,44 @@
+"""Films in a file, so that they outlive the process: crashes, restarts, reloads."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+class Shelf:
+    """A file with a line for each change of a film; the last line of a film counts.
+
+    A line is written at once, which takes microseconds. An application with a database has a table instead.
+
+    Args:
+        path: The file; None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    @classmethod
+    def from_environment(cls) -> "Shelf":
+        """The file that FILMS names."""
+        name = os.environ.get("FILMS")
+        return cls(Path(name) if name else None)
+
+    def put(self, record: dict[str, Any]) -> None:
+        """Keep a film as it is now."""
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+
+    def records(self) -> list[dict[str, Any]]:
+        """The films there are."""
+        if self._path is None or not self._path.exists():
+            return []
+        latest: dict[str, dict[str, Any]] = {}
+        for line in self._path.read_text("utf-8").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue  # the power went as it was written
+            latest[record["id"]] = record
+        return list(latest.values())
