@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
+import pytest
 from applications import real_seconds
 
 # A process that ends by SIGTERM ends before Python looks for what was left open. uvicorn raises the signal
@@ -49,6 +50,24 @@ class Deployed:
         assert self.process.returncode is not None
         return self.process.returncode
 
+    async def answer(self, http: aiohttp.ClientSession, path: str) -> aiohttp.ClientResponse:
+        """An answer, as soon as there is somebody who gives one."""
+        async with asyncio.timeout(20 * real_seconds()):
+            while True:
+                with suppress(aiohttp.ClientError):
+                    answer = await http.get(f"{self.url}{path}")
+                    await answer.read()
+                    return answer
+                if self.process.returncode is not None:
+                    pytest.fail(f"the application ended: {(await self.process.communicate())[0].decode()}")
+                await asyncio.sleep(0.05 * real_seconds())
+
+    async def ordered(self, http: aiohttp.ClientSession) -> str:
+        """Order a film; returns its path."""
+        await self.answer(http, "/pulse")
+        async with http.post(f"{self.url}/films", json={"brief": "A film"}) as answer:
+            return f"/films/{(await answer.json())['id']}"
+
     @property
     def has_complained(self) -> bool:
         """Whether there was a warning or an error in what it wrote."""
@@ -74,21 +93,3 @@ async def deployed(folder: Path, *command: str, **environment: str) -> AsyncIter
     finally:
         if process.returncode is None:
             await application.end()
-
-
-async def answer(http: aiohttp.ClientSession, url: str, *, seconds: float = 20.0) -> aiohttp.ClientResponse:
-    """An answer, as soon as there is somebody who gives one."""
-    async with asyncio.timeout(seconds * real_seconds()):
-        while True:
-            with suppress(aiohttp.ClientError):
-                answer = await http.get(url)
-                await answer.read()
-                return answer
-            await asyncio.sleep(0.05 * real_seconds())
-
-
-async def ordered(http: aiohttp.ClientSession, url: str) -> str:
-    """Order a film; returns its address."""
-    await answer(http, f"{url}/pulse")
-    async with http.post(f"{url}/films", json={"brief": "A film"}) as said:
-        return f"/films/{(await said.json())['id']}"

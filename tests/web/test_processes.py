@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 from applications import EXAMPLES, real_seconds
-from deployed import GENTLY, answer, deployed, ordered
+from deployed import GENTLY, deployed
 
 from eversince_async.testing import VirtualTimeLoop
 
@@ -64,12 +64,12 @@ async def test_stopped_with_a_film_under_way(name, how, becomes, folder, emulato
     running = ("-c", GENTLY, f"{name}.py")
     async with aiohttp.ClientSession() as http:
         async with deployed(folder, *running, ON_SHUTDOWN=how, PATIENCE="3600") as first:
-            film = await ordered(http, first.url)
+            film = await first.ordered(http)
             await until(lambda: "generating" in statuses(emulator))
             assert 0 == await first.end()
         found = statuses(emulator)
         async with deployed(folder, *running) as second:
-            told = await (await answer(http, f"{second.url}{film}")).json()
+            told = await (await second.answer(http, film)).json()
             assert 0 == await second.end()
 
     assert {becomes} == found
@@ -84,13 +84,13 @@ async def test_killed_with_a_film_under_way(folder, emulator):
     """The next one goes on with it: nothing is ordered twice."""
     async with aiohttp.ClientSession() as http:
         async with deployed(folder, "fastapi_app.py") as first:
-            film = await ordered(http, first.url)
+            film = await first.ordered(http)
             await until(lambda: "generating" in statuses(emulator))
             await first.end(signal.SIGKILL)
         async with deployed(folder, "fastapi_app.py") as second:
-            await answer(http, second.url)
+            await second.answer(http, "/")
             await until(lambda: "rendering" in statuses(emulator))
-            told = await (await answer(http, f"{second.url}{film}")).json()
+            told = await (await second.answer(http, film)).json()
 
     assert "A film" == told["brief"]
     assert 1 == emulator.world.counts["projects"]
@@ -101,7 +101,7 @@ async def test_killed_before_the_film_had_a_project(folder, emulator):
     theirs = emulator.studio.occupy(5)
     async with aiohttp.ClientSession() as http:
         async with deployed(folder, "fastapi_app.py") as first:
-            await ordered(http, first.url)
+            await first.ordered(http)
             await first.end(signal.SIGKILL)
         for project in theirs:
             emulator.studio.release(project)

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from applications import EXAMPLES
-from deployed import answer, deployed, ordered
+from deployed import deployed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="stops processes by signals")
 
@@ -34,15 +34,15 @@ async def test_reloading_goes_on_with_the_film_under_way(folder, emulator):
     pytest.importorskip("uvicorn", reason="uvicorn is not installed; nox -s web has it")
     uvicorn = ("-m", "uvicorn", "fastapi_app:app", "--port", "PORT", "--timeout-graceful-shutdown", "2")
     async with aiohttp.ClientSession() as http, deployed(folder, *uvicorn, "--reload") as application:
-        film = await ordered(http, application.url)
+        film = await application.ordered(http)
         await asyncio.sleep(0.5)
         program = folder / "fastapi_app.py"
         program.write_text(program.read_text().replace("Films to order", "Films, reloaded"))
 
         async with asyncio.timeout(20):
-            while "reloaded" not in await (await answer(http, f"{application.url}/openapi.json")).text():
+            while "reloaded" not in await (await application.answer(http, "/openapi.json")).text():
                 await asyncio.sleep(0.1)
-        told = await answer(http, f"{application.url}{film}")
+        told = await application.answer(http, film)
 
         assert 200 == told.status
         assert 1 == emulator.world.counts["projects"]
@@ -56,8 +56,8 @@ async def test_gunicorn_may_load_the_application_before_it_forks(folder, emulato
         "--bind", "127.0.0.1:PORT", "--worker-class", "aiohttp.GunicornWebWorker", "--graceful-timeout", "5",
     )  # fmt: skip
     async with aiohttp.ClientSession() as http, deployed(folder, *gunicorn) as application:
-        film = await ordered(http, application.url)
-        told = await (await answer(http, f"{application.url}{film}")).json()
+        film = await application.ordered(http)
+        told = await (await application.answer(http, film)).json()
         await asyncio.sleep(0.3)
         assert 0 == await application.end()
 
