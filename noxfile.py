@@ -147,7 +147,8 @@ def web(session: nox.Session) -> None:
     find_browser(session)
     elsewhere(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
-    session.run("pytest", *config, *(session.posargs or [str(ROOT / "tests" / "web")]))
+    tests = session.posargs or ["--numprocesses=auto", str(ROOT / "tests" / "web")]
+    session.run("pytest", *config, *tests)
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

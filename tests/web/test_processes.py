@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
-from applications import EXAMPLES, real_seconds
+from applications import EXAMPLES, SHORT, real_seconds
 from deployed import GENTLY, deployed
 
 from eversince_async.testing import VirtualTimeLoop
@@ -61,6 +62,8 @@ def statuses(emulator: Any) -> set[str]:
 )
 async def test_stopped_with_a_film_under_way(name, how, becomes, folder, emulator):
     """It is seen through, left to go on, or cancelled at the server; and nothing is left open."""
+    if how != "drain":  # it must not be over by the time we look
+        emulator.world.life.scenario = attrs.evolve(SHORT, images=3600)
     running = ("-c", GENTLY, f"{name}.py")
     async with aiohttp.ClientSession() as http:
         async with deployed(folder, *running, ON_SHUTDOWN=how, PATIENCE="3600") as first:
