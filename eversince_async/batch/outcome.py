@@ -1,6 +1,7 @@
 """What came of a batch: of each item, of all, and how far it has come meanwhile."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,7 +11,8 @@ from typing import Any, Final, Literal
 import attrs
 
 from eversince_async.batch.item import BatchInput
-from eversince_async.errors import QuotaSpent
+from eversince_async.errors import ConfigurationError, QuotaSpent
+from eversince_async.journal import Journal
 from eversince_async.models.account import CreditPackage
 from eversince_async.orchestrator.production import Production
 from eversince_async.report.entries import Minute
@@ -106,6 +108,90 @@ class Report:
     def resumes_at(self) -> datetime | None:
         """When there are projects or renders again, when the day's were used up."""
         return self.cause.resets_at if isinstance(self.cause, QuotaSpent) else None
+
+    # -- For others to read -----------------------------------------------------------------------------
+
+    def to_html(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
+        """Write a page for people: the videos, a timeline of what was on which slot, and what failed.
+
+        It is one file. Downloaded videos are played from where they are, seen from the page: keep them
+        together. It has a place for some hundred videos and two thousand items; `to_csv` and `to_json` have
+        all. No secret stands in it.
+
+        Args:
+            path: The file. It is replaced when the new one is whole; if that fails, it stays as it was.
+            title: What to call it; by default it says how many videos there are.
+
+        Raises:
+            ConfigurationError: The outcomes are not here, since they were iterated over: hand them in by
+                `attrs.evolve(batch.report, outcomes=…)`, or make a report `from_journal`.
+            OSError: It cannot be written.
+        """
+        from eversince_async.batch.reporting import entries_of, overview_of
+        from eversince_async.report.page import write_html
+
+        outcomes = self._outcomes()
+        write_html(path, overview_of(self, title, outcomes), entries_of(outcomes, self.at_work))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a table for spreadsheets, a row for each item.
+
+        UTF-8 with a byte order mark (`utf-8-sig`), times in UTC, durations in seconds. What a spreadsheet
+        might take for a formula has an apostrophe in front.
+
+        Args:
+            path: The file, as for `to_html`.
+
+        Raises:
+            ConfigurationError: As for `to_html`.
+            OSError: As for `to_html`.
+        """
+        from eversince_async.batch.reporting import entries_of
+        from eversince_async.report.table import write_csv
+
+        write_csv(path, entries_of(self._outcomes(), self.at_work))
+
+    def to_json(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
+        """Write a document for programs: all that the page tells, and each item's stages.
+
+        Args:
+            path: The file, as for `to_html`.
+            title: As for `to_html`.
+
+        Raises:
+            ConfigurationError: As for `to_html`.
+            OSError: As for `to_html`.
+        """
+        from eversince_async.batch.reporting import entries_of, overview_of
+        from eversince_async.report.document import write_json
+
+        outcomes = self._outcomes()
+        write_json(path, overview_of(self, title, outcomes), entries_of(outcomes, self.at_work))
+
+    def _outcomes(self) -> Sequence[Outcome]:
+        if not self.outcomes and any(self.counts.values()):
+            raise ConfigurationError(
+                "the outcomes were iterated over, and are not here: attrs.evolve(batch.report, outcomes=…) "
+                "hands them in, and Report.from_journal(…) finds them in the journal"
+            )
+        return self.outcomes
+
+    @staticmethod
+    async def from_journal(journal: str | os.PathLike[str] | Journal) -> "Report":
+        """What a journal remembers, of all runs; also while another process works on it.
+
+        What was not begun by any run is not in it. Items that are not finished are `paused`; those that a
+        process works on right now are named in `at_work`. Why a run stopped is not remembered.
+
+        Args:
+            journal: Its file, or an open journal.
+
+        Raises:
+            JournalError: There is no such file, or it is no journal.
+        """
+        from eversince_async.batch.reporting import remembered
+
+        return await remembered(journal)
 
 
 @attrs.frozen(kw_only=True)

@@ -28,20 +28,65 @@ MOST_MINUTES: Final = 30 * 24 * 60
 _KINDS: Final = 4  # work, looks, other, refused
 
 
-class Usage:
+class Tallied:
+    """What runs have used, minute by minute."""
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, list[int]] = {}
+        self._balances: dict[int, float] = {}  # the last of each minute
+        self._limit: int | None = None
+
+    def learn(self, kept: Json) -> None:
+        """Add what an item took with it into the journal."""
+        if not isinstance(kept, Mapping):
+            return
+        for minute, *counts in _rows(kept.get("requests")):
+            total = self._minutes.setdefault(minute, [0] * _KINDS)
+            for kind, count in enumerate(counts):
+                total[kind] += count
+        limit = kept.get("requests_per_minute")
+        self._limit = limit if isinstance(limit, int) else self._limit
+        match kept.get("credits"):
+            case [int() as minute, int() | float() as balance]:
+                self._balances[minute] = balance
+            case _:
+                pass
+
+    @property
+    def limit(self) -> int | None:
+        """How many requests the account may send in a minute; None if that is not known."""
+        return self._limit
+
+    @property
+    def minutes(self) -> tuple[Minute, ...]:
+        """The requests of each minute that had any, oldest first."""
+        return tuple(
+            Minute(datetime.fromtimestamp(60 * minute, UTC), *counts)
+            for minute, counts in sorted(self._minutes.items())
+        )
+
+    @property
+    def credits_spent(self) -> float | None:
+        """By how many credits the balance fell, as far as it was told; None if it was told only once."""
+        balances = [balance for _, balance in sorted(self._balances.items())]
+        if len(balances) < 2:
+            return None
+        return round(sum(max(0.0, before - after) for before, after in pairwise(balances)), 6)
+
+
+class Usage(Tallied):
     """Counts while a batch runs.
 
-    Each finished item takes what was counted since the one before with it into the journal. So a later run,
+    Each item that ends takes what was counted since the one before with it into the journal. So a later run,
     or somebody who has the journal alone, can add up what all runs and processes have used.
     """
 
     def __init__(self, governor: AccountGovernor) -> None:
+        super().__init__()
         self._governor = governor
         self._began_at = clock.now()
         self._has_paid = False
-        self._minutes: dict[int, list[int]] = {}
         self._unsaved: dict[int, list[int]] = {}
-        self._balances: dict[int, float] = {}  # the last of each minute
 
     @contextmanager
     def counted(self, desk: Desk) -> Generator[None, None, None]:
@@ -52,13 +97,6 @@ class Usage:
             yield
         finally:
             guests.remove(self.heard)
-
-    async def learn_the_end(self, desk: Desk) -> None:
-        """Ask for the balance, if anything was paid for: what was begun last has cost something since."""
-        if self._has_paid:
-            with suppress(EversinceError):  # nobody needs it but the report
-                self._governor.noted_credits((await desk.interactive.account.credits()).credits_balance)
-                self.saw_credits()
 
     def heard(self, record: Record) -> None:
         """A request left, or was answered."""
@@ -84,50 +122,29 @@ class Usage:
             self._balances[int(known.noted_at.timestamp() // 60)] = known.balance
             _forget(self._balances)
 
+    async def learn_the_end(self, desk: Desk) -> None:
+        """Ask for the balance, if anything was paid for: what was begun last has cost something since."""
+        if self._has_paid:
+            with suppress(EversinceError):  # nobody needs it but the report
+                self._governor.noted_credits((await desk.interactive.account.credits()).credits_balance)
+                self.saw_credits()
+
     def to_keep(self) -> dict[str, Json]:
         """What no item has taken with it yet."""
         unsaved, self._unsaved = self._unsaved, {}
-        kept: dict[str, Json] = {"requests": [[minute, *counts] for minute, counts in unsaved.items()]}
-        known = self._governor.credits
-        if known is not None:
-            kept["credits"] = [int(known.noted_at.timestamp() // 60), known.balance]
-        return {name: value for name, value in kept.items() if value}
-
-    def learn(self, kept: Json) -> None:
-        """Add what an item of another run or process took with it."""
-        if not isinstance(kept, Mapping):
-            return
-        for minute, *counts in _rows(kept.get("requests")):
-            total = self._minutes.setdefault(minute, [0] * _KINDS)
-            for kind, count in enumerate(counts):
-                total[kind] += count
-        match kept.get("credits"):
-            case [int() as minute, int() | float() as balance]:
-                self._balances[minute] = balance
-            case _:
-                pass
-
-    @property
-    def minutes(self) -> tuple[Minute, ...]:
-        """The requests of each minute that had any, oldest first."""
-        return tuple(
-            Minute(datetime.fromtimestamp(60 * minute, UTC), *counts)
-            for minute, counts in sorted(self._minutes.items())
-        )
+        kept: dict[str, Json] = {}
+        if unsaved:
+            kept["requests"] = [[minute, *counts] for minute, counts in unsaved.items()]
+            kept["requests_per_minute"] = self.limit
+        if self._has_paid and self._governor.credits is not None:
+            noted = self._governor.credits
+            kept["credits"] = [int(noted.noted_at.timestamp() // 60), noted.balance]
+        return kept
 
     @property
     def limit(self) -> int | None:
         """How many requests the account may send in a minute; None if there is no limit."""
         return self._governor.snapshot().requests.limit
-
-    @property
-    def credits_spent(self) -> float | None:
-        """By how many credits the balance fell, as far as it was told; None if it was told only once."""
-        balances = [balance for _, balance in sorted(self._balances.items())]
-        if len(balances) < 2:
-            return None
-        falls = (max(0.0, before - after) for before, after in pairwise(balances))
-        return round(sum(falls), 6)
 
 
 def _forget(by_minute: dict[int, Any]) -> None:

@@ -1,0 +1,180 @@
+"""From what a batch knows to what a report tells, and from a journal to what a batch would know."""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from eversince_async import clock
+from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
+from eversince_async.batch.recording import earlier_stages
+from eversince_async.batch.stages import ENDS
+from eversince_async.batch.usage import Tallied
+from eversince_async.errors import EarlierFailure, JournalError
+from eversince_async.journal import Job, Journal, SqliteJournal
+from eversince_async.models._base import UNSET
+from eversince_async.models.account import CreditPackage
+from eversince_async.models.projects import Brief
+from eversince_async.report.entries import Entry, Offer, Overview, Problem
+from eversince_async.report.stages import Stage
+
+LONGEST_SPEC: Final = 300
+"""Characters of what was asked for that are shown where it has no brief."""
+
+
+# -- What a report tells ---------------------------------------------------------------------------------
+
+
+def overview_of(report: Report, title: str | None, outcomes: Iterable[Outcome]) -> Overview:
+    """What a report tells of all items together."""
+    counts = Counter[str](report.counts)
+    working = sum(1 for outcome in outcomes if outcome.key in report.at_work) if report.at_work else 0
+    if working:
+        counts["paused"] -= working
+        counts["working"] = working
+    return Overview(
+        title=title or f"{sum(counts.values()):,} videos",
+        made_at=clock.now(),
+        counts={status: count for status, count in counts.items() if count},
+        paused=report.paused,
+        resumes_at=report.resumes_at,
+        offers=[_offer(package) for package in report.packages if package.purchase_url],
+        seconds=report.seconds or None,
+        minutes=report.requests,
+        requests_per_minute=report.requests_per_minute,
+        credits_spent=report.credits_spent,
+    )
+
+
+def _offer(package: CreditPackage) -> Offer:
+    label = "" if package.credits is None else f"{package.credits:g} credits"
+    label += "" if package.price is None else f" for {package.price}"
+    return Offer(label.strip() or "credits", str(package.purchase_url))
+
+
+def entries_of(outcomes: Iterable[Outcome], at_work: frozenset[str]) -> Iterator[Entry]:
+    """What a report tells of each item."""
+    for outcome in outcomes:
+        title, brief = _asked_for(outcome.input)
+        yield Entry(
+            key=outcome.key,
+            number=outcome.index + 1,
+            status="working" if outcome.key in at_work else outcome.status,
+            title=title,
+            brief=brief,
+            problem=_problem(outcome.error),
+            project_id=outcome.project_id,
+            share_url=outcome.share_url,
+            files=outcome.files,
+            attempts=outcome.attempts,
+            earlier=outcome.earlier,
+            began_at=min([outcome.began_at, *(stage.began_at for stage in outcome.stages)]),
+            ended_at=outcome.ended_at,
+            stages=outcome.stages,
+        )
+
+
+def _problem(error: Exception | None) -> Problem | None:
+    if error is None:
+        return None
+    if isinstance(error, EarlierFailure):
+        return Problem(error.kind, error.problem)
+    return Problem(type(error).__name__, str(error))
+
+
+def _asked_for(given: Any) -> tuple[str | None, str]:
+    """Title and brief of what was given, or of what a journal keeps of it."""
+    if isinstance(given, Brief):
+        return (None if given.title is UNSET else given.title), given.brief
+    if isinstance(given, str):
+        return None, given
+    if not isinstance(given, Mapping):
+        return None, f"{given!r:.{LONGEST_SPEC}}"
+    brief, title = given.get("brief"), given.get("title")
+    if isinstance(brief, Mapping | Brief):
+        inner = _asked_for(brief)
+        return (title if isinstance(title, str) else inner[0]), inner[1]
+    if not isinstance(brief, str):
+        return None, json.dumps(given, ensure_ascii=False, default=str)[:LONGEST_SPEC]
+    return (title if isinstance(title, str) else None), brief
+
+
+# -- From a journal ---------------------------------------------------------------------------------------
+
+
+async def remembered(journal: str | os.PathLike[str] | Journal) -> Report:
+    """What a journal remembers; see `Report.from_journal`."""
+    if not isinstance(journal, str | os.PathLike):
+        return await _remembered(journal)
+    path = Path(journal)
+    if not await asyncio.to_thread(path.exists):
+        raise JournalError(f"{path}: there is no such journal")
+    async with SqliteJournal(path) as found:
+        return await _remembered(found)
+
+
+async def _remembered(journal: Journal) -> Report:
+    now, tallied = clock.now(), Tallied()
+    outcomes, at_work = list[Outcome](), set[str]()
+    async for job in journal.jobs():
+        outcomes.append(_outcome(job, len(outcomes), await _stages(job, journal, now), now))
+        tallied.learn(job.result)
+        if job.stage not in ENDS and job.lease_until is not None and job.lease_until > now:
+            at_work.add(job.id)
+    return Report(
+        counts=dict(Counter(outcome.status for outcome in outcomes)),
+        outcomes=outcomes,
+        requests=tallied.minutes,
+        requests_per_minute=tallied.limit,
+        credits_spent=tallied.credits_spent,
+        at_work=frozenset(at_work),
+    )
+
+
+async def _stages(job: Job, journal: Journal, now: datetime) -> tuple[Stage, ...]:
+    return await earlier_stages(job, journal, job.updated_at if job.stage in ENDS else now)
+
+
+def _outcome(job: Job, index: int, stages: tuple[Stage, ...], now: datetime) -> Outcome:
+    result = job.result if isinstance(job.result, Mapping) else {}
+    ended = job.stage in ENDS
+    share_url, files = result.get("share_url"), result.get("files")
+    return Outcome(
+        key=job.id,
+        index=index,
+        input=job.spec,
+        status=_status(job.stage),
+        error=_failure(job.error),
+        project_id=job.project_id,
+        share_url=share_url if isinstance(share_url, str) else None,
+        files=tuple(map(Path, filter(_is_text, files))) if isinstance(files, list) else (),
+        attempts=job.attempt,
+        earlier=True,
+        stages=stages,
+        began_at=job.created_at,
+        ended_at=job.updated_at if ended else now,
+    )
+
+
+def _status(stage: str) -> OutcomeStatus:
+    match stage:
+        case "succeeded" | "failed" | "cancelled":
+            return stage
+        case _:
+            return "paused"
+
+
+def _failure(error: Any) -> EarlierFailure | None:
+    match error:
+        case {"type": str() as kind, "message": str() as problem}:
+            return EarlierFailure(kind, problem)
+        case _:
+            return None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
