@@ -9,8 +9,10 @@ from eversince_async.batch.item import BatchInput, Intake
 from eversince_async.batch.order import BatchOrder, Listener
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Journal
+from eversince_async.orchestrator.deciding import decide
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.order import ShareOptions, Terms, Timeouts, wishes_of
+from eversince_async.pipelines.journals import JournalLike, opened
 from eversince_async.resources._brief import BriefOptions
 
 
@@ -86,3 +88,24 @@ class Batching:
             drain_on_interrupt=drain_on_interrupt,
         )
         return Batch(self._desk, order)
+
+    async def decide(
+        self, key: str, made: str | None, *, effect: str | None = None, journal: JournalLike = None
+    ) -> None:
+        """Say what has become of something that nobody else can tell: see `InDoubt`.
+
+        Very rarely, looking does not tell whether something happened before a process died: two new shares
+        may be an item's, say. Its outcome is `paused`, with `InDoubt` that says where to look. Once you have
+        said what you have found, the same batch, or pipeline, goes on with it.
+
+        Args:
+            key: The item's key, or the pipeline's.
+            made: What it has made: the address of the public page, the id of the project; None: nothing.
+            effect: What is in doubt, by its name in the journal; needed when several are.
+            journal: A file, or an open journal; by default as for `run`.
+
+        Raises:
+            JournalError: That is not in doubt, is worked on right now, or belongs to another item.
+        """
+        async with opened(journal) as open_journal:
+            await decide(open_journal, key, made, effect)
