@@ -15,7 +15,6 @@ from eversince_async.batch.maker import Maker
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import NINE_IN_TEN, Outcome, Progress, Report, Tally
 from eversince_async.batch.pausing import Pause
-from eversince_async.batch.shares import SharesInDoubt
 from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal import LEASE, Journal
@@ -43,9 +42,8 @@ class Batch:
         self._tally = Tally()
         self._crew = Crew(order.concurrency or usual_places(desk), self._work)
         self._pause = Pause(desk, order.max_credits, self._crew.stop)
-        self._doubts = SharesInDoubt(desk)
         self._usage = Usage(desk.governor)
-        self._maker = Maker(desk, order, self._pause, self._doubts, self._usage)
+        self._maker = Maker(desk, order, self._pause, self._usage)
         self._broken: Exception | None = None
         # Who does not take outcomes holds up the intake, or they would pile up.
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue(max(UNLIMITED, self._crew.places))
@@ -184,7 +182,6 @@ class Batch:
             if journal is not None:
                 helpers.append(asyncio.create_task(self._renew(journal)))
                 await count_what_was_spent(journal, self._desk.governor)
-                helpers += await self._doubts.begin(journal)
             try:
                 await self._take()
             except Exception as failure:  # noqa: BLE001 - the caller's items; what was paid for comes first

@@ -14,7 +14,6 @@ from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.recording import SlotNumbers, record_of
-from eversince_async.batch.shares import SharesInDoubt
 from eversince_async.batch.stages import ENDS, WORKING
 from eversince_async.batch.telling import kept, told_earlier, told_now
 from eversince_async.batch.usage import Usage, joined
@@ -34,18 +33,14 @@ class Maker:
         desk: What to work with.
         order: What the batch is asked for.
         pause: Told of what concerns all items.
-        doubts: The shares that an earlier run has left in doubt.
         usage: What is used of the account.
     """
 
-    def __init__(
-        self, desk: Desk, order: BatchOrder, pause: Pause, doubts: SharesInDoubt, usage: Usage
-    ) -> None:
+    def __init__(self, desk: Desk, order: BatchOrder, pause: Pause, usage: Usage) -> None:
         self._desk = desk
         self._order = order
         self._journal = order.journal
         self._pause = pause
-        self._doubts = doubts
         self._usage = usage
         self._numbers = SlotNumbers()
 
@@ -87,7 +82,6 @@ class Maker:
             SpecChanged: Its key was used for something else.
             WorkedElsewhere: Somebody else works on it.
         """
-        await self._doubts.settled(item.key)
         job = await journal.put(item.key, item.spec, stage=WORKING)
         if job.stage in ENDS and not (self._order.retry_failed and job.stage == "failed"):
             return job
