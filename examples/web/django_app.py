@@ -112,8 +112,8 @@ async def app(
     await receive()
     eversince = Eversince()
     Studio.films = Films(eversince, Shelf.from_environment())
-    if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
-        Studio.receiver = WebhookReceiver(eversince, secret=secret)
+    secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
+    Studio.receiver = WebhookReceiver(eversince, secret=secret) if secret else None
     with told_to_stop(Studio.films.end_streams):
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -20,6 +20,7 @@ from locally import serve_asgi
 from pydantic import BaseModel, Field
 from shelf import Shelf
 from starlette.routing import Route
+from webhooks import Webhooks
 
 from eversince_async import ClientClosed, Eversince, EversinceError, WebhookReceiver, Workflow
 
@@ -31,17 +32,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     """One client for the process, made inside its event loop and closed before that ends."""
     eversince = Eversince()
     films = Films(eversince, Shelf.from_environment())
-    if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
-        receiver = WebhookReceiver(eversince, secret=secret)
-        app.router.routes.append(Route("/webhooks/eversince", receiver.asgi, methods=["POST"]))
+    secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
+    receiver = WebhookReceiver(eversince, secret=secret) if secret else None
     try:
         with told_to_stop(films.end_streams):
-            yield {"eversince": eversince, "films": films}
+            yield {"eversince": eversince, "films": films, "receiver": receiver}
     finally:
         await films.aclose()
 
 
 app = FastAPI(title="Films to order", lifespan=lifespan)
+app.router.routes.append(Route("/webhooks/eversince", Webhooks(), methods=["POST"]))
 
 
 def client(request: Request) -> Eversince:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from webhooks import Webhooks
 
 from eversince_async import Eversince, WebhookReceiver
 
@@ -23,6 +24,7 @@ class State(TypedDict):
     """What every request finds in `request.state`."""
 
     films: Films
+    receiver: WebhookReceiver | None
 
 
 @asynccontextmanager
@@ -30,13 +32,11 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
     """One client for the process, made inside its event loop and closed before that ends."""
     eversince = Eversince()
     films = Films(eversince, Shelf.from_environment())
-    if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
-        app.router.routes.append(
-            Route("/webhooks/eversince", WebhookReceiver(eversince, secret=secret).asgi, methods=["POST"])
-        )
+    secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
+    receiver = WebhookReceiver(eversince, secret=secret) if secret else None
     try:
         with told_to_stop(films.end_streams):
-            yield {"films": films}
+            yield {"films": films, "receiver": receiver}
     finally:
         await films.aclose()
 
@@ -86,6 +86,7 @@ app = Starlette(
         Route("/films", order, methods=["POST"]),
         Route("/films/{film_id}", show),
         Route("/films/{film_id}/events", events),
+        Route("/webhooks/eversince", Webhooks(), methods=["POST"]),
     ],
     lifespan=lifespan,
 )

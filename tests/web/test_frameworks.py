@@ -12,9 +12,10 @@ from typing import Any
 import aiohttp
 import attrs
 import pytest
-from applications import NEEDS, SECRET, serving
+from applications import NEEDS, SECRET, SHORT, serving
 
-from eversince_async.testing import sign_webhook
+from eversince_async.emulator import Emulator
+from eversince_async.testing import VirtualTimeLoop, sign_webhook
 
 EACH = pytest.mark.parametrize("name", list(NEEDS))
 
@@ -186,6 +187,28 @@ async def test_webhooks_are_taken_if_they_are_genuine(name, example, emulator):
             headers = sign_webhook(secret, body)
             async with http.post(f"{url}/webhooks/eversince", data=body, headers=headers) as answer:
                 assert status == answer.status
+
+
+@EACH
+def test_an_application_is_started_again_in_another_loop(name, example, monkeypatch):
+    """As tests do that share a module, each with a loop of its own: nothing of the first is in the way."""
+    monkeypatch.setenv("EVERSINCE_WEBHOOK_SECRET", SECRET)
+    monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_emulator")
+    module, delivery = example(name), b'{"id": "proj_1", "event": "status_changed", "status": "idle"}'
+
+    async def one_test() -> None:
+        async with Emulator(scenario=SHORT) as emulator:
+            monkeypatch.setenv("EVERSINCE_BASE_URL", emulator.base_url)
+            async with serving(module) as url, aiohttp.ClientSession() as http:
+                seen = await films(http, f"{url}/films/{await ordered(http, url)}/events")
+                assert seen[-1]["video_url"] is not None
+                signed = sign_webhook(SECRET, delivery)
+                async with http.post(f"{url}/webhooks/eversince", data=delivery, headers=signed) as answer:
+                    assert 200 == answer.status
+
+    for _ in range(2):
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            runner.run(one_test())
 
 
 @EACH
