@@ -17,10 +17,12 @@ _HOME_OF: Final = {"VirtualTimeLoop": "virtual_time", "run": "virtual_time", "si
 __all__ = ["VirtualTimeLoop", "run", "sign_webhook"]
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        home = _HOME_OF[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
+if not TYPE_CHECKING:  # which would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        try:
+            home = _HOME_OF[name]
+        except KeyError:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+        return value

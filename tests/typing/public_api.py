@@ -269,3 +269,9 @@ def errors_are_what_else_they_are(
     wrong: WrongStatus, late: AnswerTimedOut
 ) -> tuple[StatusConflict, ValidationFailed, TimeoutError]:
     return wrong, wrong, late
+
+
+def misspelt_names_are_seen() -> object:
+    import eversince_async
+
+    return eversince_async.Eversnice  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
