@@ -33,13 +33,14 @@ def measure(options: argparse.Namespace, root: Path) -> int:
         port=free_port(),
         faults=options.faults,
         video_bytes=options.video_bytes,
+        skew=options.skew,
     )
     killer = Killer(settings, options.workers, random.Random(options.seed), options.longest)
     began = time.monotonic()
     wrong: list[str] = []
     try:
         killer.start()
-        killer.kill_all(options.kills, options.server_kills)
+        killer.strike({"kill": options.kills, "stop": options.stops, "kill server": options.server_kills})
         killer.finish()
         journal = Journal.read(settings.journal)
         digests = served(journal)
@@ -56,8 +57,9 @@ def measure(options: argparse.Namespace, root: Path) -> int:
     print("".join(f"WRONG: {each}\n" for each in wrong), end="")
     print(
         f"{killer.kills} kills of {options.workers} worker(s), {killer.early} of them before the last of "
-        f"{options.items} items was done, {killer.server_kills} of the server, {options.faults:.0%} faults, "
-        f"seed {options.seed}: {len(wrong)} violations in {took:.0f} s"
+        f"{options.items} items was done, {killer.stops} stopped for a while, {killer.server_kills} of the "
+        f"server, {options.faults:.0%} faults, clocks {options.skew:g} s apart, seed {options.seed}: "
+        f"{len(wrong)} violations in {took:.0f} s"
     )
     return len(wrong)
 
@@ -71,6 +73,8 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1, help="processes that share the journal")
     parser.add_argument("--server-kills", type=int, default=0, help="how often the emulator is killed")
+    parser.add_argument("--stops", type=int, default=0, help="how often a worker sleeps as a laptop does")
+    parser.add_argument("--skew", type=float, default=0.0, help="seconds the workers' clocks are ahead")
     parser.add_argument("--faults", type=float, default=0.0, help="share of requests that go wrong")
     parser.add_argument("--speed", type=float, default=30.0, help="seconds of compressed time in a real one")
     parser.add_argument(

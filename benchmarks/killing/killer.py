@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from eversince_async.orchestrator.effects import LEASE
 from killing.audit import succeeded
 from killing.processes import Settings
 
@@ -88,6 +89,7 @@ class Killer:
         longest: Real seconds to wait at most before a kill, when it is due.
         kills: How many there were.
         early: How many of them before the last item was done.
+        stops: How often one slept.
         server_kills: How often the emulator was killed.
         endings: What workers that came to an end have said.
     """
@@ -98,6 +100,7 @@ class Killer:
     longest: float
     kills: int = 0
     early: int = 0
+    stops: int = 0
     server_kills: int = 0
     endings: list[dict[str, Any]] = attrs.field(factory=list)
     _emulator: Child = attrs.field(init=False)
@@ -108,22 +111,23 @@ class Killer:
         self._emulator = Child("emulate", self.settings)
         self._until(lambda: self._emulator.is_up, "the emulator to start")
 
-    def kill_all(self, kills: int, server_kills: int) -> None:
-        """Kill so often, spread by chance over the items from the first to the last, and after that.
+    def strike(self, times: dict[str, int]) -> None:
+        """Strike so often, spread by chance over the items from the first to the last, and after that.
 
-        Each kill is due when so many items are done, and comes a little later.
+        Each strike is due when so many items are done, and comes a little later.
         """
-        plan = [(self.chance.uniform(-0.5, self.settings.items + 0.5), True) for _ in range(kills)]
-        plan += [(self.chance.uniform(0, self.settings.items - 1), False) for _ in range(server_kills)]
-        for due, is_worker in sorted(plan):
+        acts = {"kill": self._kill_worker, "stop": self._stop_worker, "kill server": self._kill_emulator}
+        plan = [
+            (self.chance.uniform(-0.5, self.settings.items + 0.5), what)
+            for what, count in times.items()
+            for _ in range(count)
+        ]
+        for due, what in sorted(plan):
             wanted = min(due, self.settings.items)
             self._until(lambda wanted=wanted: self._done() >= wanted, f"{wanted:.0f} items")  # type: ignore[misc]
             moment = time.monotonic() + self.chance.uniform(0, self.longest)
             self._until(lambda moment=moment: time.monotonic() >= moment, "a moment")  # type: ignore[misc]
-            if is_worker:
-                self._kill_worker()
-            else:
-                self._kill_emulator()
+            acts[what]()
 
     def finish(self) -> None:
         """Let the workers come to their ends, again if something was left for later."""
@@ -167,15 +171,28 @@ class Killer:
                 self._started()
             time.sleep(LOOK)
 
-    def _kill_worker(self) -> None:
+    def _victim(self) -> Child:
         victim = self.chance.choice(self._started())
         self._until(lambda: victim.is_up or victim.has_ended, "a worker to start")
-        if victim.has_ended:  # it had nothing to do any more
-            victim = self.chance.choice(self._started())
+        # One that has nothing to do any more ends by itself.
+        return self.chance.choice(self._started()) if victim.has_ended else victim
+
+    def _kill_worker(self) -> None:
+        victim = self._victim()
         self.early += self._done() < self.settings.items
         victim.kill()
         self._running.remove(victim)
         self.kills += 1
+
+    def _stop_worker(self) -> None:
+        """Let one sleep, often for longer than its leases live, while the others go on."""
+        sleeper = self._victim()
+        sleeper.process.send_signal(signal.SIGSTOP)
+        wake = time.monotonic() + self.chance.uniform(0, 2.5 * LEASE / self.settings.speed)
+        while time.monotonic() < wake:
+            time.sleep(LOOK)
+        sleeper.process.send_signal(signal.SIGCONT)
+        self.stops += 1
 
     def _kill_emulator(self) -> None:
         self._emulator.kill()

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Settings:
         port: Of the emulator's API; its storage is at the next one.
         faults: Share of requests that go wrong in some way.
         video_bytes: Size of each video.
+        skew: Seconds by which the workers' clocks are ahead of the emulator's.
     """
 
     root: Path
@@ -55,6 +57,7 @@ class Settings:
     port: int
     faults: float
     video_bytes: int
+    skew: float
 
     @property
     def journal(self) -> Path:
@@ -80,9 +83,9 @@ class Settings:
         values = json.loads(text)
         return cls(**values | {"root": Path(values["root"])})
 
-    def loop(self) -> VirtualTimeLoop:
+    def loop(self, role: str) -> VirtualTimeLoop:
         """A loop whose wall time goes on where that of dead processes was."""
-        wall = self.epoch + (time.time() - self.epoch) * self.speed
+        wall = self.epoch + (time.time() - self.epoch) * self.speed + (self.skew if role == "work" else 0)
         return VirtualTimeLoop(speed=self.speed, start=datetime.fromtimestamp(wall, UTC))
 
 
@@ -146,7 +149,7 @@ ROLES = {"emulate": emulate, "work": work}
 def main() -> None:
     settings = Settings.from_json(sys.argv[2])
     role: Coroutine[Any, Any, None] = ROLES[sys.argv[1]](settings)
-    with asyncio.Runner(loop_factory=settings.loop) as runner:
+    with asyncio.Runner(loop_factory=partial(settings.loop, sys.argv[1])) as runner:
         runner.run(role)
 
 
