@@ -668,12 +668,16 @@ class DownloadFailed(EversinceError):
         path: Where the file was to be.
         problem: What went wrong.
         status: The HTTP status of the refusal, if it was one.
+        is_local: Whether this machine's disk is full, or cannot be written to.
     """
 
-    def __init__(self, path: str, problem: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, path: str, problem: str, *, status: int | None = None, is_local: bool = False
+    ) -> None:
         self.path = path
         self.problem = redact(problem)
         self.status = status
+        self.is_local = is_local
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"

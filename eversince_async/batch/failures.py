@@ -3,6 +3,7 @@
 from eversince_async.batch.outcome import OutcomeStatus
 from eversince_async.batch.stages import WORKING
 from eversince_async.errors import (
+    DownloadFailed,
     EversinceError,
     InDoubt,
     InsufficientCredits,
@@ -17,6 +18,7 @@ from eversince_async.errors import (
 )
 from eversince_async.journal import Job, JobChange, Json
 from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.download import passes
 
 
 def status_after(failure: Exception) -> OutcomeStatus:
@@ -26,6 +28,8 @@ def status_after(failure: Exception) -> OutcomeStatus:
             return "cancelled"
         case EversinceError() if stops_all(failure) or is_in_doubt(failure):
             return "paused"
+        case DownloadFailed() if failure.status is None or passes(failure.status):
+            return "paused"
         case TransportError() | RateLimited() | WaitTimedOut() | InDoubt():
             return "paused"
         case _:
@@ -34,6 +38,8 @@ def status_after(failure: Exception) -> OutcomeStatus:
 
 def stops_all(failure: Exception) -> bool:
     """Whether it would befall all other items as well, until somebody does something or another day comes."""
+    if isinstance(failure, DownloadFailed):
+        return failure.is_local
     return isinstance(failure, InsufficientCredits | QuotaSpent | Unauthorized)
 
 

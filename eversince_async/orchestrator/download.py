@@ -25,9 +25,6 @@ WRITE: Final = 4 * 1024 * 1024
 PROGRESS: Final = 64 * 1024
 """Bytes an attempt must add to the file for the count of failures to begin anew."""
 
-PASSING: Final = frozenset({408, 425, 429})
-"""Refusals that pass by themselves, like all of 500 and above."""
-
 _ENDPOINT: Final = "download"
 
 UrlSource = Callable[[], Awaitable[str | None]]
@@ -87,6 +84,11 @@ async def _fetched(
                 problem = f"{failure.reason}; {part.kept()}"
                 raise DownloadFailed(str(part.path), problem, status=status) from None
             await anyio.sleep(next(delays))
+
+
+def passes(status: int) -> bool:
+    """Whether a store's refusal passes by itself."""
+    return status in {408, 425, 429} or status >= 500
 
 
 class _Refused(Exception):
@@ -149,7 +151,7 @@ def _check_status(answer: Download) -> None:
         _Refused: For good.
     """
     status = answer.status
-    if status in PASSING or status >= 500:
+    if passes(status):
         raise StoreRefused(status, endpoint=_ENDPOINT)
     if status not in {200, 206}:
         raise _Refused(status)

@@ -137,6 +137,10 @@ class Part:
         return f"{self.size:,} bytes are kept in {self.file.name} and {fate}"
 
 
+_OF_THIS_FILE: Final = {errno.EBUSY, errno.EISDIR, errno.ENAMETOOLONG}
+"""Troubles that another file in the same folder would not have."""
+
+
 async def on_disk(part: Part, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a method of `part` in a worker thread, to its end even when cancelled meanwhile.
 
@@ -151,7 +155,8 @@ async def on_disk(part: Part, function: Callable[P, T], *args: P.args, **kwargs:
     try:
         return working.result()
     except OSError as error:
-        raise DownloadFailed(str(part.path), _disk_trouble(error, part)) from None
+        problem, is_local = _disk_trouble(error, part), error.errno not in _OF_THIS_FILE
+        raise DownloadFailed(str(part.path), problem, is_local=is_local) from None
 
 
 async def _ended(working: "asyncio.Future[T]") -> None:
