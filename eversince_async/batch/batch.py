@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Generator, Sized
 from contextlib import AsyncExitStack, aclosing, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,6 +21,7 @@ from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal import LEASE, Journal
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import count_what_was_spent
+from eversince_async.orchestrator.part import check_folder
 
 DAY: Final = 24 * 3600.0
 
@@ -93,6 +95,7 @@ class Batch:
 
         Raises:
             JournalError: The journal fails; nothing is begun any more.
+            DownloadFailed: The folder for the videos cannot be written; nothing was begun.
         """
         if self._running is None:
             raise ConfigurationError("open the batch with `async with` to follow its outcomes")
@@ -171,6 +174,8 @@ class Batch:
     # -- Inside -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        if (folder := self._order.intake.wishes.download) is not None:
+            await asyncio.to_thread(check_folder, Path(folder))
         async with AsyncExitStack() as stack:
             stack.enter_context(self._usage.counted(self._desk))
             journal = self._journal
@@ -197,7 +202,7 @@ class Batch:
         while True:
             await asyncio.sleep(LEASE / 3)
             with suppress(JournalError):  # whoever writes next learns of it
-                await journal.renew([work.item.key for work in self._crew.works])
+                await self._crew.keep_leases(journal)
 
     async def _take(self) -> None:
         """Take items until there are no more, or none is begun any more: a source may well wait for ever."""

@@ -10,6 +10,7 @@ import attrs
 from eversince_async import clock
 from eversince_async.batch.item import Item
 from eversince_async.batch.recording import Record
+from eversince_async.journal import Journal
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.steps import Steps
 
@@ -21,6 +22,10 @@ UNLIMITED: Final = 100
 
 ELSEWHERE: Final = 5.0
 """Seconds between looks into the journal at an item that another process works on."""
+
+
+REMEMBERED: Final = 100
+"""Items of other processes that are remembered before they are looked at again; each is held in memory."""
 
 
 class WorkedElsewhere(Exception):
@@ -38,6 +43,8 @@ class Work:
         steps: How far its production has come; None before it begins.
         record: What it goes through, for the report; None before it begins.
         has_begun: Whether its task runs: one that is cancelled before never does anything.
+        is_leased: Whether its job is ours, as far as we know.
+        is_lost: Whether its lease has run out meanwhile, and somebody else has taken it over.
         is_dropped: Whether it is let go because the batch stops, before anything was asked of the server.
     """
 
@@ -47,6 +54,8 @@ class Work:
     steps: Steps | None = None
     record: Record | None = None
     has_begun: bool = False
+    is_leased: bool = False
+    is_lost: bool = False
     is_dropped: bool = False
 
     @property
@@ -84,6 +93,11 @@ class Crew:
 
     async def begin(self, item: Item) -> None:
         """Begin an item when there is room; nothing, if the batch is stopped before."""
+        if len(self._elsewhere) >= REMEMBERED:  # by now somebody has probably made the first of them
+            await self._begin(self._elsewhere.pop(0))
+        await self._begin(item)
+
+    async def _begin(self, item: Item) -> None:
         while len(self.works) >= self.places and not self.stopped.is_set():
             self._room.clear()
             await self._room.wait()
@@ -103,13 +117,28 @@ class Crew:
             self.works.discard(work)
             self._room.set()
 
+    async def keep_leases(self, journal: Journal) -> None:
+        """Prolong the leases of what is at work, and let go of what is another process's by now.
+
+        That can be after this one could not run for a while, as on a laptop that slept.
+
+        Raises:
+            JournalError: It cannot be written; whoever needs to write next will learn of it.
+        """
+        leased = [work for work in self.works if work.is_leased]
+        ours = await journal.renew([work.item.key for work in leased])
+        for work in leased:
+            if work.is_leased and work.item.key not in ours and work.task is not None:
+                work.is_lost = True
+                work.task.cancel()
+
     async def finish(self) -> None:
         """Wait for what is at work, here and in other processes."""
         while self.works or (self._elsewhere and not self.stopped.is_set()):
             looked_at, again = now(), list[Item]()
             again, self._elsewhere = self._elsewhere, again
             for item in again:
-                await self.begin(item)
+                await self._begin(item)
             if tasks := self._tasks():
                 await asyncio.wait(tasks, timeout=ELSEWHERE)
             if self._elsewhere:

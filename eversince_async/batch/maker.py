@@ -8,7 +8,6 @@ import attrs
 
 from eversince_async.batch.crew import Work, WorkedElsewhere
 from eversince_async.batch.failures import another_try, status_after, stops_all, told
-from eversince_async.batch.item import Item
 from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
@@ -58,7 +57,7 @@ class Maker:
             return told_now(work, "paused")
         try:
             if self._journal is not None:
-                job = await self._leased(self._journal, item)
+                job = await self._leased(self._journal, work)
                 if job.stage in ENDS:
                     self._usage.learn(job.result)
                     return told_earlier(work, job)
@@ -70,18 +69,21 @@ class Maker:
                 await asyncio.shield(self._let_go(self._journal, work, job))
             if work.is_dropped:
                 return told_now(work, "paused", job=job)
+            if work.is_lost:
+                raise WorkedElsewhere from None
             raise
         finally:
             if work.record is not None:
                 work.record.ends()
 
-    async def _leased(self, journal: Journal, item: Item) -> Job:
+    async def _leased(self, journal: Journal, work: Work) -> Job:
         """The item's job, ours alone if there is something to do.
 
         Raises:
             SpecChanged: Its key was used for something else.
             WorkedElsewhere: Somebody else works on it.
         """
+        item = work.item
         job = await journal.put(item.key, item.spec, stage=WORKING)
         if job.stage in ENDS and not (self._order.retry_failed and job.stage == "failed"):
             return job
@@ -89,17 +91,20 @@ class Maker:
             job = await journal.acquire(job.id)
         except JournalLocked:
             raise WorkedElsewhere from None
+        work.is_leased = True
         if job.stage == "failed" and self._order.retry_failed:
             return await journal.change(job.id, another_try(job))
         return job
 
     async def _let_go(self, journal: Journal, work: Work, job: Job) -> None:
         """Leave an item to others, with the record of it so far."""
-        if work.record is None:
-            await journal.release(job.id)
-            return
-        with suppress(JournalLocked):  # it has come to its end, or is somebody else's already
-            await journal.change(job.id, JobChange(result=self._kept(work, job), release=True))
+        # It may have come to its end, or be somebody else's already; and what cannot be written now, nobody
+        # is left to be told of.
+        with suppress(JournalError):
+            if work.record is None:
+                await journal.release(job.id)
+            else:
+                await journal.change(job.id, JobChange(result=self._kept(work, job), release=True))
 
     def _kept(self, work: Work, job: Job | None) -> dict[str, Json]:
         """What the journal keeps for the report."""
@@ -139,19 +144,20 @@ class Maker:
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is this item's alone
             return await self._not_made(work, job, failure)
         result = {**kept(production), **self._kept(work, job)}
-        await self._ends(job, JobChange(stage="succeeded", result=result, error=None))
+        await self._ends(work, job, JobChange(stage="succeeded", result=result, error=None))
         self._pause.watch_credits()
         return told_now(work, "succeeded", job=job, production=production)
 
     async def _not_made(self, work: Work, job: Job | None, failure: Exception) -> Outcome:
         status = status_after(failure)
         stage = WORKING if status == "paused" else status
-        await self._ends(job, JobChange(stage=stage, error=told(failure), result=self._kept(work, job)))
+        await self._ends(work, job, JobChange(stage=stage, error=told(failure), result=self._kept(work, job)))
         if stops_all(failure):
             self._pause.begins(str(failure), failure)
         return told_now(work, status, job=job, error=failure)
 
-    async def _ends(self, job: Job | None, change: JobChange) -> None:
+    async def _ends(self, work: Work, job: Job | None, change: JobChange) -> None:
+        work.is_leased = False
         if self._journal is not None and job is not None:
             try:
                 await self._journal.change(job.id, attrs.evolve(change, release=True))

@@ -6,6 +6,7 @@ and a connection that cannot write whether it is intact (`_check_contents`).
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import struct
 import time
@@ -14,7 +15,7 @@ from typing import Final
 
 from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.journal._schema import APPLICATION, LAYOUT, VERSION
-from eversince_async.journal._troubles import DAMAGED, GONE, READ_ONLY, explain, is_damage
+from eversince_async.journal._troubles import DAMAGED, READ_ONLY, explain, gone, is_damage
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = 100  # bytes; user_version stands at 60, application_id at 68, big-endian
@@ -186,6 +187,8 @@ def _pragma(connection: sqlite3.Connection, text: str) -> object:
 class Presence:
     """Notices when the file that is open is no longer the one under its name.
 
+    Then all that it held is saved beside it, and nothing is written any more until it is back.
+
     Args:
         path: The journal's file, just opened.
     """
@@ -194,19 +197,49 @@ class Presence:
         self._path = path
         self._files = (path, path.with_name(f"{path.name}-wal"))
         self._identities = self._look()
+        self._copy: Path | None = None
+        self._problem: str | None = None
 
-    def check(self) -> None:
-        """Raise if what is being written can no longer be found.
+    def check_before(self) -> None:
+        """Before writing: raise if the file was gone before, and is not back.
+
+        Raises:
+            JournalError: What `check_after` has raised.
+        """
+        if self._problem is None:
+            return
+        if not self._is_there():
+            raise JournalError(self._problem)
+        self._problem = None
+        if self._copy is not None:
+            self._copy.unlink(missing_ok=True)
+
+    def check_after(self, connection: sqlite3.Connection) -> None:
+        """After writing: raise if what was written can no longer be found.
 
         Raises:
             JournalError: Somebody deleted, moved or replaced the file.
         """
+        if not self._is_there():
+            self._copy = _saved(connection, self._path)
+            self._problem = f"{self._path}: {gone(self._copy)}"
+            raise JournalError(self._problem)
+
+    def _is_there(self) -> bool:
         try:
-            there = self._look() == self._identities
+            return self._look() == self._identities
         except OSError:
-            there = False
-        if not there:
-            raise JournalError(f"{self._path}: {GONE}")
+            return False
 
     def _look(self) -> list[tuple[int, int]]:
         return [(found.st_dev, found.st_ino) for found in map(os.stat, self._files)]
+
+
+def _saved(connection: sqlite3.Connection, path: Path) -> Path | None:
+    """A copy of what an open journal holds, beside it; None if there can be none."""
+    copy = path.with_name(f"{path.name}.saved-{secrets.token_hex(4)}")
+    try:
+        connection.execute("VACUUM INTO ?", (os.fspath(copy),))
+    except sqlite3.Error:
+        return None
+    return copy

@@ -14,10 +14,7 @@ DAMAGED: Final = (
     "the file is damaged: put a copy from before in its place, or save what can be read with "
     "`sqlite3 FILE .recover`; nothing has been written to it"
 )
-GONE: Final = (
-    "the file was moved, deleted or replaced while in use, and what was just to be written may be lost with "
-    "it: put it back with its -wal file, or stop and start anew"
-)
+GONE: Final = "the file was moved, deleted or replaced while in use; nothing more is written"
 READ_ONLY: Final = "the file or its folder cannot be written: check permissions and where it lies"
 
 
@@ -35,7 +32,7 @@ def _problem(name: str, error: sqlite3.Error) -> str:
     if name == "SQLITE_FULL":
         return FULL
     if name == "SQLITE_READONLY_DBMOVED":
-        return GONE
+        return gone(None)
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return DAMAGED
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN")):
@@ -43,6 +40,17 @@ def _problem(name: str, error: sqlite3.Error) -> str:
     if name.startswith("SQLITE_IOERR"):
         return f"the disk failed ({name}); what was acknowledged before is safe, this may not be"
     return f"SQLite says: {error}"
+
+
+def gone(copy: Path | None) -> str:
+    """What to say of a file that is not under its name any more.
+
+    Args:
+        copy: Where all that it held has been saved; None if that could not be done.
+    """
+    if copy is None:
+        return f"{GONE}: put it back with its -wal file, or start anew"
+    return f"{GONE}: put it back with its -wal file, or rename {copy.name}, which holds all of it"
 
 
 def is_damage(error: sqlite3.Error) -> bool:

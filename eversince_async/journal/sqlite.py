@@ -126,6 +126,7 @@ class SqliteJournal(RowsJournal):
         connection = self._connection
         assert connection is not None
         assert self._presence is not None
+        self._presence.check_before()
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -136,7 +137,7 @@ class SqliteJournal(RowsJournal):
                     connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise explain(self.path, error) from error
-        self._presence.check()
+        self._presence.check_after(connection)
         self.commits += 1
         return outcomes
 

@@ -137,6 +137,22 @@ class Part:
         return f"{self.size:,} bytes are kept in {self.file.name} and {fate}"
 
 
+def check_folder(folder: Path) -> None:
+    """Make a folder if there is none, and find out whether files can be put there.
+
+    Raises:
+        DownloadFailed: They cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise DownloadFailed(
+            str(folder), f"cannot be written: {error.strerror or error}", is_local=True
+        ) from None
+
+
 _OF_THIS_FILE: Final = {errno.EBUSY, errno.EISDIR, errno.ENAMETOOLONG}
 """Troubles that another file in the same folder would not have."""
 

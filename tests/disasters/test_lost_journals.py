@@ -57,7 +57,9 @@ async def test_a_journal_moved_while_in_use_can_be_put_back(emulator, eversince,
     [
         pytest.param(lambda path: path.write_bytes(b"\xff" * 9000), "is no journal", id="overwritten"),
         pytest.param(
-            lambda path: path.write_bytes(path.read_bytes()[:5000] + b"\xff" * (len(path.read_bytes()) - 5000)),
+            lambda path: path.write_bytes(
+                path.read_bytes()[:5000] + b"\xff" * (len(path.read_bytes()) - 5000)
+            ),
             "the file is damaged",
             id="damaged",
         ),
