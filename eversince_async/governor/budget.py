@@ -68,7 +68,8 @@ class Budget:
         # Nobody leaves before: a pause, or the next step after one. Clocks show 0 or more once they run.
         self._opens_at = 0.0
         self._careful_until = -math.inf  # after a pause: one by one until an answer shows how things stand
-        self._told = (0, -math.inf)  # beside others: the last departure the server has room for, until when
+        # Beside others: the last departure the server has room for, until when, and when it said so.
+        self._told = (0, -math.inf, -math.inf)
         self._free: float = 0
         self._in_force = 0  # what the limit and others leave to us
         self._kept: tuple[float, ...] = (0, 0, 0)
@@ -207,7 +208,7 @@ class Budget:
         self._gone.clear()
         self._opens_at += shift
         self._careful_until += shift
-        self._told = (self._told[0], self._told[1] + shift)
+        self._told = (self._told[0], self._told[1] + shift, self._told[2] + shift)
         self._foreign.shift(shift)
 
     # -- What the headers say ---------------------------------------------------------------------------
@@ -230,7 +231,7 @@ class Budget:
         if resets_in is not None:
             # Our own log cannot tell when others make room. The server can: not before the reset.
             until = now + resets_in if self._foreign.requests(now) else departed + resets_in - ROUNDED
-            self._told = (self._last + remaining - len(self._flight), until)
+            self._told = (self._last + remaining - len(self._flight), until, departed)
         if departed >= self._careful_until - self._window:
             self._careful_until = -math.inf  # left after the pause, and we know where we stand again
         self._recount(now)
@@ -279,9 +280,10 @@ class Budget:
             limit = min(limit, max(self._announced, limit) - others)
             limit = max(limit, self.limit // 10, 1)
         self._free = limit - len(self._ends) - len(self._flight)
-        last, until = self._told
+        last, until, told_at = self._told
         if now < until:
-            self._free = min(self._free, last - self._last)
+            meanwhile = others * (now - told_at) / self._window  # others go on at their pace, unheard of
+            self._free = min(self._free, last - self._last - round(meanwhile))
         if limit != self._in_force:
             self._in_force = limit
             self._kept = tuple(share * limit for share in KEPT)
