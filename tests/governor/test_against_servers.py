@@ -47,7 +47,6 @@ class Wire:
         await asyncio.sleep(self.random.uniform(0, self.latest))
         return taken, headers if self.tells else None
 
-
     def _resets_in(self, now: float) -> float:
         """From the answer's date to the reset; headers tell both in whole seconds."""
         resets_at = now + self.account.resets_in(now)
