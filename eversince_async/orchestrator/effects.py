@@ -208,17 +208,16 @@ class Deed:
         *,
         lane: Lane = Lane.WORK,
         on_departure: Callable[[], object] | None = None,
-        is_harmless_again: bool = False,
     ) -> R:
         """Make the call that does it, written down at each departure.
+
+        The call repeats nothing that may have happened: it raises, for the caller to look first.
 
         Args:
             desk: What to work with.
             call: Makes the call, with these resources.
             lane: Whose turn it waits for.
             on_departure: Called when it is about to leave.
-            is_harmless_again: Whether the call may repeat what may have happened; otherwise it raises, for
-                the caller to look first.
 
         Raises:
             EversinceError: As the call does.
@@ -230,7 +229,7 @@ class Deed:
             doubt = record.error if is_in_doubt(record.error) else doubt
 
         async def departs() -> None:
-            if doubt is not None and not is_harmless_again:
+            if doubt is not None:
                 raise doubt
             await self.departs()
             if on_departure is not None:
@@ -239,7 +238,7 @@ class Deed:
         try:
             return await call(desk.written_down(departs, will_be_repeated, lane))
         except EversinceError as failure:
-            if is_in_doubt(failure) or doubt is not None:
+            if is_in_doubt(failure):
                 self.in_doubt_since = now()
             else:
                 self._refusal = failure

@@ -27,7 +27,13 @@ LOOKS_AFTER: Final = (0.0, 10.0, 60.0)
 never will."""
 
 
-async def once(desk: Desk, send: Callable[[], Awaitable[R]], effect: Callable[[], Awaitable[R | None]]) -> R:
+async def once(
+    desk: Desk,
+    send: Callable[[], Awaitable[R]],
+    effect: Callable[[], Awaitable[R | None]],
+    *,
+    looks_after: tuple[float, ...] = LOOKS_AFTER,
+) -> R:
     """Send until it is known to have been carried out, exactly once as far as anyone can tell.
 
     Cancelling leaves it in doubt when the request has left.
@@ -36,6 +42,7 @@ async def once(desk: Desk, send: Callable[[], Awaitable[R]], effect: Callable[[]
         desk: What to work with.
         send: Sends the request.
         effect: Looks for what the request would have brought about; None when there is nothing to be seen.
+        looks_after: As for `look_for`.
 
     Raises:
         EversinceError: A definite refusal; or what went wrong last, when that lasts longer than the
@@ -50,7 +57,7 @@ async def once(desk: Desk, send: Callable[[], Awaitable[R]], effect: Callable[[]
             in_doubt = in_doubt or doubtful
             if not in_doubt:
                 raise
-            found = await look_for(desk, effect, LOOKS_AFTER if doubtful else LOOKS_AFTER[:1])
+            found = await look_for(desk, effect, looks_after if doubtful else looks_after[:1])
             if found is not None:
                 return found
             if not doubtful or now() - began >= desk.watcher.schedule.patience:

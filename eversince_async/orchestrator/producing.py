@@ -16,6 +16,7 @@ from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, OutputType, Project
 from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.effects import Effects
+from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.schedule import CLOSEST
@@ -180,15 +181,16 @@ async def cancelled_once(desk: Desk, project_id: str, effects: Effects) -> None:
     async with effects.doing("cancel", {"project_id": project_id}) as deed:
         if deed.is_over:
             return
-        if deed.in_doubt_since is not None:
-            project = await desk.interactive.projects.get(project_id)
-            if project.status in FINAL:
-                await deed.ended({"status": project.status})
-                return
-        cancelled = await deed.send(
-            desk,
-            lambda api: api.projects.cancel(project_id),
-            lane=Lane.INTERACTIVE,
-            is_harmless_again=True,
-        )
-        await deed.ended({"status": cancelled.status})
+
+        async def send() -> str:
+            call = deed.send(desk, lambda api: api.projects.cancel(project_id), lane=Lane.INTERACTIVE)
+            return (await call).status
+
+        async def final() -> str | None:
+            status = (await desk.interactive.projects.get(project_id)).status
+            return status if status in FINAL else None
+
+        found = await final() if deed.in_doubt_since is not None else None
+        # Twice does no harm: so there is no need to wait until one that nothing is seen of must have arrived.
+        status = found or await once(desk, send, final, looks_after=(0.0, CLOSEST))
+        await deed.ended({"status": status})

@@ -2,7 +2,9 @@
 
 A power cut is simulated from outside the code: everything the dying run would still have done is thrown
 away. Its tasks are cancelled, and from that moment on its journal writes nothing and its client sends nothing
-any more. What it had sent is carried out by the server.
+any more. What it had sent is carried out by the server, however much later. And from that moment on its
+incarnation counts as dead, as that of a process does that is gone after `kill -9`: so the next life takes its
+leases over at once, and has to find out for itself what became of what was under way.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from eversince_async import Eversince
-from eversince_async.journal import SqliteJournal
+from eversince_async.journal import _journal as journals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from eversince_async.emulator import Emulator
+    from eversince_async.journal import Journal
 
 
 WRITES = (
@@ -33,7 +35,16 @@ WRITES = (
     "done",
     "adopted",
     "refused",
+    "in_doubt",
+    "claim",
 )
+WITHOUT_MOMENTS = {"release", "renew"}  # before and after them, nothing is different for anybody
+
+NEVER = 0
+"""The moment at which nobody dies."""
+
+dead: set[str] = set()
+"""Incarnations that were cut off."""
 
 
 @attrs.define
@@ -44,9 +55,9 @@ class Plug:
     is on its way, and one when the answer has arrived.
     """
 
-    nth: int | None
+    nth: int
     moments: int = 0
-    names: list[str] = attrs.field(factory=list)
+    last: str = ""
     pulled: asyncio.Event = attrs.field(factory=asyncio.Event)
     graves: list[asyncio.Future[None]] = attrs.field(factory=list)
 
@@ -54,7 +65,7 @@ class Plug:
         """Die here, if this is the moment."""
         await self.or_dead()
         self.moments += 1
-        self.names.append(name)
+        self.last = name
         if self.moments == self.nth:
             self.pulled.set()
         await self.or_dead()
@@ -64,16 +75,14 @@ class Plug:
             self.graves.append(asyncio.get_running_loop().create_future())
             await self.graves[-1]  # nothing happens here any more
 
-    def journal(self, path: Path) -> SqliteJournal:
-        """A journal that dies with this."""
-        journal = SqliteJournal(path)
+    def into(self, journal: Journal) -> None:
+        """Have a journal die with this."""
         for name in WRITES:
             setattr(journal, name, self._mortal(name, getattr(journal, name)))
-        return journal
 
     def _mortal(self, name: str, verb: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def mortal(*args: Any, **kwargs: Any) -> Any:
-            if name in {"release", "renew"}:
+            if name in WITHOUT_MOMENTS:
                 await self.or_dead()
                 return await verb(*args, **kwargs)
             await self.moment(f"before {name}")
@@ -107,16 +116,23 @@ class Plug:
         object.__setattr__(transport, "exchange", mortal)
 
 
-async def run(
+def count_as_dead(monkeypatch: Any) -> None:
+    """Have every journal know who was cut off."""
+    dead.clear()
+    monkeypatch.setattr(journals, "has_died", dead.__contains__)
+
+
+async def live(
     emulator: Emulator,
-    path: Path,
-    nth: int | None,
-    act: Callable[[Eversince, SqliteJournal], Awaitable[None]],
+    journal: Journal,
+    nth: int,
+    act: Callable[[Eversince, Journal], Awaitable[None]],
 ) -> Plug:
     """One life of the process: to its end, or to its nth moment."""
     plug = Plug(nth)
-    journal = plug.journal(path)
     await journal.open()
+    incarnation = journal.incarnation
+    plug.into(journal)
     eversince = Eversince(**emulator.connection)
     plug.wire(eversince)
     acting = asyncio.ensure_future(act(eversince, journal))
@@ -124,6 +140,7 @@ async def run(
     await asyncio.wait([acting, dying], return_when=asyncio.FIRST_COMPLETED)
     dying.cancel()
     if plug.pulled.is_set():
+        dead.add(incarnation)
         while not acting.done():  # its cleaning up comes to nothing: the plug is pulled
             acting.cancel()
             for grave in plug.graves:
@@ -134,6 +151,6 @@ async def run(
         await asyncio.sleep(0.1)
     else:
         await acting
-    await SqliteJournal.aclose(journal)
+    await journal.aclose()
     await eversince.aclose()
     return plug

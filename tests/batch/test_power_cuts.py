@@ -1,108 +1,255 @@
-"""Whenever the process dies, and however often: nothing is paid for twice, and nothing is lost."""
+"""Whenever the process dies, and however often: nothing is done twice, and nothing is lost.
+
+The table of crash points as a test of the real code: a power cut at every moment of a piece of work, then at
+pairs of moments, with answers that come late or never. What runs by default is a sample of these;
+EVERSINCE_EVERY_CUT=1 runs every single cut, and so many pairs as its value says for each piece of work.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
+from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
-from power_cuts import run
+from power_cuts import NEVER, Plug, count_as_dead, live
 
 from eversince_async.emulator import Emulator, Scenario
-from eversince_async.emulator.faults import Reset, Stall
+from eversince_async.emulator.faults import Latency, Reset, Stall
+from eversince_async.errors import ProjectCancelled, ProjectFailed
+from eversince_async.journal import MemoryJournal, SqliteJournal
+from eversince_async.pipelines import Run, pipeline
 
-QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1))
-FAILING = Scenario(queued=2, running=5, images=5, videos=5, cycles=1, failure=1.0)
-ITEMS = [{"key": "mug", "brief": "A film about a mug"}, {"key": "cup", "brief": "Another about a cup"}]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from eversince_async import Eversince
+    from eversince_async.journal import Journal
+
+EVERY = os.environ.get("EVERSINCE_EVERY_CUT")
+PAIRS = int(EVERY or 0) if EVERY and EVERY != "1" else 0
+
+QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1), reviews=1)
+MUG = {"key": "mug", "brief": "A film about a mug"}
+CUP = {"key": "cup", "brief": "Another about a cup"}
+
+KINDS = {
+    "none": [],
+    "lost": [Reset(after_commit=True)],
+    "never sent": [Reset()],
+    "stalled": [Stall(after_commit=True)],
+    "late": [Latency(seconds=20)],
+    "answered late": [Latency(seconds=20, after_commit=True)],
+}
+SAID = "Make it blue"
+WRITES = (
+    "/projects",
+    "/projects/*/messages",
+    "/projects/*/render",
+    "/projects/*/share",
+    "/projects/*/cancel",
+)
 
 
-async def produced(path, items, emulator, *cuts, pause=3.0, **options):
-    """Begin a batch, let it die at each of the cuts, and let it come to its end; the moments of each life."""
-    reports = []
+@attrs.frozen(kw_only=True)
+class Work:
+    """A piece of work that may be cut off, what there is to be when it is done, and on what servers."""
+
+    act: Callable[[Eversince, Journal, Path], Awaitable[bool]]
+    makes: dict[str, int]
+    scenario: Callable[[], Scenario] = lambda: QUICK
+
+
+def makes(projects: int, renders: int, shares: int, messages: int = 0) -> dict[str, int]:
+    return {"projects": projects, "renders": renders, "shares": shares, "messages": messages}
+
+
+def made(emulator: Emulator) -> dict[str, int]:
+    counts, projects = emulator.world.counts, emulator.world.projects.values()
+    said = sum(SAID == message["content"] for project in projects for message in project.messages)
+    return makes(counts["projects"], counts["renders"], counts["shares"], said)
+
+
+async def autonomous(eversince, journal, folder):
+    """Two items side by side."""
+    report = await eversince.batch([MUG, CUP], journal=journal, download=folder, drain_on_interrupt=False)
+    assert {"succeeded": 2} == report.counts, report.outcomes
+    assert all(path.stat().st_size for outcome in report.outcomes for path in outcome.files)
+    return True
+
+
+def first_fails() -> Scenario:
+    """The first project fails, every other one comes to a good end."""
+    keys: list[Any] = []
+
+    def is_first(body: Any) -> bool:
+        if body["brief"] == MUG["brief"]:
+            keys.append(body["idempotency_key"])
+        return bool(keys) and body.get("idempotency_key") == keys[0]
+
+    return QUICK.when(is_first, failure=1.0)
+
+
+async def failing_first(eversince, journal, folder):
+    report = await eversince.batch([MUG], journal=journal, retry_failed=True, drain_on_interrupt=False)
+    (outcome,) = report.outcomes
+    assert outcome.status in {"succeeded", "failed"}, outcome
+    if outcome.status == "failed":
+        assert isinstance(outcome.error, ProjectFailed)
+        assert 1 == outcome.attempts
+    return outcome.status == "succeeded"
+
+
+@pipeline
+async def conversation(run: Run, folder: str) -> str:
+    project_id = await run.create("A film about a mug", mode="collaborative")
+    await run.settle(project_id)
+    await run.send(project_id, SAID)
+    production = await run.render_and_share(project_id, download=folder)
+    return production.project_id
+
+
+async def collaborative(eversince, journal, folder):
+    project_id = await eversince.run(conversation, f"{folder}/", key="mug", journal=journal)
+    assert (folder / f"{project_id}.mp4").stat().st_size
+    return True
+
+
+@pipeline
+async def called_off(run: Run) -> str:
+    project_id = await run.create("A film about a mug")
+    await run.cancel(project_id)
+    try:
+        await run.settle(project_id)
+    except ProjectCancelled as cancelled:
+        return str(cancelled.project_id)
+    raise AssertionError("it went on")
+
+
+async def cancelled(eversince, journal, folder):
+    assert await eversince.run(called_off, key="mug", journal=journal)
+    return True
+
+
+@pipeline
+async def with_photo(run: Run, photo: str) -> str:
+    reference = await run.upload(photo)
+    production = await run.produce("A film about this mug", references=[reference])
+    return str(production.share_url)
+
+
+async def uploaded(eversince, journal, folder):
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    photo = folder / "mug.png"
+    photo.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    assert await eversince.run(with_photo, str(photo), key="mug", journal=journal)
+    return True
+
+
+WORKS = {
+    "autonomous": Work(act=autonomous, makes=makes(2, 2, 2)),
+    "first fails": Work(act=failing_first, makes=makes(2, 1, 1), scenario=first_fails),
+    "collaborative": Work(act=collaborative, makes=makes(1, 1, 1, 1)),
+    "cancelled": Work(act=cancelled, makes=makes(1, 0, 0)),
+    "uploaded": Work(act=uploaded, makes=makes(1, 1, 1)),
+}
+
+
+@attrs.frozen
+class Cut:
+    """A piece of work, what goes wrong on the wire, when the plug is pulled, and how soon it is put back."""
+
+    work: str
+    kind: str
+    pause: float
+    moments: tuple[int, ...]
+
+
+async def suffered(cut: Cut, journal: Callable[[], Journal], folder: Path) -> list[Plug]:
+    """Do a piece of work with cuts, and count what it made; what became of each life."""
+    work, done = WORKS[cut.work], False
 
     async def act(eversince, journal):
-        reports.append(await eversince.batch(items, journal=journal, drain_on_interrupt=False, **options))
+        nonlocal done
+        done = await work.act(eversince, journal, folder)
 
-    lives = []
-    for nth in (*cuts, None):
-        lives.append(await run(emulator, path, nth, act))
-        await asyncio.sleep(pause)
-    return lives, reports[-1]
-
-
-def exactly(emulator, count):
-    counts = emulator.world.counts
-    return {"projects": count, "renders": count, "shares": count} == {
-        name: counts[name] for name in ("projects", "renders", "shares")
-    }
-
-
-def faults(emulator, kind):
-    if kind == "lost":
-        for path in ("/projects", "/projects/*/render", "/projects/*/share"):
-            emulator.faults.once("POST", path, Reset(after_commit=True))
-    if kind == "never sent":
-        for path in ("/projects/*/render", "/projects/*/share"):
-            emulator.faults.once("POST", path, Reset())
-    if kind == "stalled":
-        for path in ("/projects/*/render", "/projects/*/share"):
-            emulator.faults.once("POST", path, Stall(after_commit=True))
+    lives: list[Plug] = []
+    async with Emulator(scenario=work.scenario()) as emulator:
+        for fault in KINDS[cut.kind]:
+            for path in WRITES:
+                emulator.faults.once("POST", path, fault)
+        nths = iter(cut.moments)
+        try:
+            while not done:
+                lives.append(await live(emulator, journal(), next(nths, NEVER), act))
+                await asyncio.sleep(cut.pause)
+                assert len(lives) < 8, "it comes to no end"
+            assert work.makes == made(emulator)
+        except BaseException as failure:
+            failure.add_note(f"{cut} at {[plug.last for plug in lives]}: {made(emulator)}")
+            raise
+    return lives
 
 
-KINDS = ["none", "lost", "never sent", "stalled"]
+def in_memory() -> Callable[[], Journal]:
+    """A journal that outlives the process, without waiting for a disk."""
+    first = MemoryJournal()
+    return lambda: MemoryJournal(first.rows)
 
 
-EVERY = [(kind, pause) for kind in KINDS for pause in (3.0, 90.0)]
-SOME = [("none", 3.0), ("lost", 3.0), ("never sent", 90.0)]
+@pytest.fixture(autouse=True)
+def _cut_off_is_dead(monkeypatch):
+    count_as_dead(monkeypatch)
 
 
-@pytest.mark.parametrize(("kind", "pause"), EVERY if "EVERSINCE_EVERY_CUT" in os.environ else SOME)
-async def test_single_cuts(kind, pause, tmp_path, record_property):
-    """At every moment of two items side by side."""
-    nth = points = 0
-    while True:
-        nth += 1
-        async with Emulator(scenario=QUICK) as emulator:
-            faults(emulator, kind)
-            lives, report = await produced(
-                tmp_path / f"{nth}.db", ITEMS, emulator, nth, pause=pause, download=tmp_path / str(nth) / ""
-            )
-            where = f"cut at {nth}, {lives[0].names[-1]}, restarted after {pause:g} s"
-            assert {"succeeded": 2} == report.counts, f"{where}: {report.outcomes}"
-            assert exactly(emulator, 2), f"{where}: {emulator.world.counts}"
-        if not lives[0].pulled.is_set():
-            break
-        points += 1
-    record_property("points", points)
-    print(f"{points} single cuts, {kind}, {pause:g} s")  # noqa: T201 - a figure to report
+async def lengths_of(work: str, kind: str, folder: Path) -> list[int]:
+    """How many moments each life has when nothing is cut; it is one life, unless something fails."""
+    return [plug.moments for plug in await suffered(Cut(work, kind, 3.0, ()), in_memory(), folder)]
 
 
-async def test_pairs_of_cuts(tmp_path):
+@pytest.mark.parametrize("work", WORKS)
+async def test_single_cuts(work, tmp_path):
+    """At every moment, or at some of them; restarted at once, or when all that was on its way has arrived."""
+    chance, every = random.Random(work), []
+    for kind in KINDS:
+        for life, length in enumerate(await lengths_of(work, kind, tmp_path / kind)):
+            cuts = [(*[NEVER] * life, nth) for nth in range(1, length + 1)]
+            every += [Cut(work, kind, pause, moments) for moments in cuts for pause in (3.0, 90.0)]
+    cut_off = 0
+    for number, cut in enumerate(every if EVERY else chance.sample(every, 20)):
+        lives = await suffered(cut, in_memory(), tmp_path / str(number))
+        cut_off += any(plug.pulled.is_set() for plug in lives)
+    print(f"{work}: {cut_off} single cuts of {len(every)}")  # noqa: T201 - a figure to report
+    assert cut_off
+
+
+@pytest.mark.parametrize("work", WORKS)
+async def test_pairs_of_cuts(work, tmp_path):
     """Two moments, of which the second is in the life after the first; a sample."""
-    chance, done = random.Random(4), 0
-    for pair in range(25):
-        async with Emulator(scenario=QUICK) as emulator:
-            faults(emulator, chance.choice(KINDS))
-            cuts = chance.randint(1, 40), chance.randint(1, 30)
-            lives, report = await produced(
-                tmp_path / f"{pair}.db", ITEMS, emulator, *cuts, pause=chance.choice([3.0, 90.0])
-            )
-            where = f"cut at {cuts}"
-            assert {"succeeded": 2} == report.counts, f"{where}: {report.outcomes}"
-            assert exactly(emulator, 2), f"{where}: {emulator.world.counts}"
-            done += all(life.pulled.is_set() for life in lives[:-1])
-    print(f"{done} pairs of cuts")  # noqa: T201 - a figure to report
+    chance, cut_off = random.Random(f"{work} {EVERY}"), 0
+    longest = max(await lengths_of(work, "lost", tmp_path / "uncut"))
+    for number in range(PAIRS or 10):
+        moments = chance.randint(1, longest), chance.randint(1, longest)
+        cut = Cut(work, chance.choice(list(KINDS)), chance.choice([3.0, 30.0, 90.0]), moments)
+        lives = await suffered(cut, in_memory(), tmp_path / str(number))
+        cut_off += sum(plug.pulled.is_set() for plug in lives) > 1
+    print(f"{work}: {cut_off} pairs of cuts")  # noqa: T201 - a figure to report
+
+
+async def test_cuts_of_a_journal_in_a_file(tmp_path):
+    """The file keeps what memory does."""
+    for nth in range(3, 40, 12):
+        place = tmp_path / str(nth)
+        place.mkdir()
+        cut = Cut("autonomous", "lost", 3.0, (nth, 9))
+        await suffered(cut, lambda place=place: SqliteJournal(place / "a.db"), place / "videos")
 
 
 async def test_a_project_that_fails_while_the_process_is_down(tmp_path):
     """Its key stands for nothing any more, so it is found by its brief, and not created again."""
-    nth = 0
-    while True:
-        nth += 1
-        async with Emulator(scenario=FAILING) as emulator:
-            lives, report = await produced(tmp_path / f"{nth}.db", ITEMS[:1], emulator, nth, pause=300)
-            assert {"failed": 1} == report.counts, f"cut at {nth}, {lives[0].names[-1]}"
-            assert 1 == emulator.world.counts["projects"], f"cut at {nth}, {lives[0].names[-1]}"
-        if not lives[0].pulled.is_set():
-            break
+    length, _ = await lengths_of("first fails", "none", tmp_path)
+    for nth in range(1, length + 1, 1 if EVERY else 3):
+        await suffered(Cut("first fails", "none", 300.0, (nth,)), in_memory(), tmp_path)
