@@ -23,6 +23,8 @@ async def changes(sheet: Sheet, journal: Journal) -> list[tuple[int, str]]:
     Returns:
         Lines, and what is different there.
     """
+    if not await journal.counts():
+        return []  # a new one
     wanted = {item.key: digest(sendable(item.spec)) for _, item in sheet.items()}
     changed, known, left = set[str](), set[str](), dict[str, str]()
     async for job in journal.jobs():

@@ -50,6 +50,8 @@ def between(least: int, most: int) -> dict[str, Rule]:
 
 def field_problem(field: "attrs.Attribute[Any]", value: Any) -> str | None:
     """What every server would refuse about one field's value, and what to do; None if nothing."""
+    if value is UNSET and field.default is UNSET:
+        return None  # as most fields of most requests
     problem = type_problem(field.type, value)
     if problem is not None or value is UNSET or value is None or "rule" not in field.metadata:
         return problem
