@@ -71,7 +71,7 @@ class Ending:
         numbers |= {"paused": numbers["paused"] - self.dropped, "not begun": left + self.dropped}
         counts = [f"{number} {status}" for status, number in numbers.items() if number]
         said = [f"{', '.join(counts) or 'nothing to do'}, in {spell(report.seconds)}"]
-        said += [f"  {outcome.key}: {_why(outcome)}" for outcome in self.unhappy]
+        said += [f"  {_few(keys)}: {why}" for why, keys in self._reasons().items()]
         if self.untold:
             said.append(f"  and {self.untold} more")
         unfinished = report.counts.get("paused", 0) + left
@@ -86,6 +86,13 @@ class Ending:
             if path is not None
         ]
         return said + self._how_to_go_on(unfinished)
+
+    def _reasons(self) -> dict[str, list[str]]:
+        """Which have the same reason."""
+        reasons: dict[str, list[str]] = {}
+        for outcome in self.unhappy:
+            reasons.setdefault(_why(outcome), []).append(outcome.key)
+        return reasons
 
     def _how_to_go_on(self, unfinished: int) -> list[str]:
         if unfinished and self.journal is None:
@@ -112,6 +119,10 @@ class Ending:
 def _why(outcome: Outcome) -> str:
     why = outcome.status if outcome.error is None else sentence(outcome.error)
     return f"paused: {why}" if outcome.status == "paused" else why
+
+
+def _few(keys: Sequence[str]) -> str:
+    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
 
 
 def _when(at: datetime) -> str:

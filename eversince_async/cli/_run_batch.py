@@ -88,7 +88,7 @@ async def run_batch(plan: Plan) -> Exit:
     """
     kept: list[Outcome] = []
     ending = Ending(typed(), plan.journal_path, plan.folder, plan.report)
-    async with connected() as eversince, _told_how_to_go_on(ending):
+    async with connected(lambda retry: watch.trouble(retry)) as eversince, _told_how_to_go_on(ending):
         watch = Watch(plan.name, eversince.governor, as_json=plan.as_json)
         batch = eversince.batch(
             Announced(plan.items, plan.count, watch.taken),

@@ -17,12 +17,16 @@ from eversince_async.cli._say import is_terminal, say
 from eversince_async.cli._trouble import sentence
 from eversince_async.governor import AccountGovernor
 from eversince_async.orchestrator.events import Event
+from eversince_async.session.observers import RetryScheduled
 
 FRAME: Final = 0.2
 """Real seconds between two pictures of the board."""
 
 QUIET: Final = 60.0
 """Seconds without a line after which a pipe is told how things stand."""
+
+TROUBLED: Final = 90.0
+"""Seconds for which a request that failed is told of, at least."""
 
 NAME: Final = 40
 """Characters of an item's name that are shown."""
@@ -65,6 +69,7 @@ class Watch:
         self._batch: Batch | None = None
         self._spoke_at = 0.0
         self._told_pause = False
+        self._trouble: tuple[str, float] | None = None
         self.board: Board = (
             LiveBoard(self._footer, self._holding) if self._is_live else PlainBoard(wordy=False)
         )
@@ -109,6 +114,14 @@ class Watch:
         begun = sum(row.began_at is not None or row.project_id is not None for row in self._rows.values())
         return f"{begun} under way {'is' if begun == 1 else 'are'} seen through"
 
+    def trouble(self, retry: RetryScheduled) -> None:
+        """A request failed and is sent again: no reason to stop, but one to know of when nothing moves."""
+        now = asyncio.get_running_loop().time()
+        is_news = self._trouble_now() is None
+        self._trouble = f"trouble: {excerpt(retry.reason)}; trying again", now + max(retry.wait, TROUBLED)
+        if is_news and not self._is_live:
+            self.say(self._trouble[0])
+
     def told_of_pause(self) -> None:
         """Why nothing more is begun has been said."""
         self._told_pause = True
@@ -129,7 +142,7 @@ class Watch:
             self._told_pause = True
             self.say(f"nothing more is begun: {reason}; {self.under_way}")
         if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + QUIET * factor:
-            self.say(f"{self._standing(batch)}; {self._governor.snapshot()}")
+            self.say("; ".join(filter(None, (self._standing(batch), self._trouble_now(), self._limits()))))
 
     # -- Inside -----------------------------------------------------------------------------------------
 
@@ -150,8 +163,16 @@ class Watch:
         return f"{line}  [{self._standing(self._batch)}]"
 
     def _footer(self) -> str:
-        told = "" if self._batch is None else f"{self._name}: {self._standing(self._batch)}\n"
-        return told + str(self._governor.snapshot())
+        told = "" if self._batch is None else f"{self._name}: {self._standing(self._batch)}"
+        return "\n".join(filter(None, (told, self._limits(), self._trouble_now())))
+
+    def _limits(self) -> str:
+        return str(self._governor.snapshot())
+
+    def _trouble_now(self) -> str | None:
+        if self._trouble is None or asyncio.get_running_loop().time() > self._trouble[1]:
+            return None
+        return self._trouble[0]
 
     def _standing(self, batch: Batch) -> str:
         progress = batch.progress

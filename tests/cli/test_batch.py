@@ -133,6 +133,21 @@ async def test_some_failed_is_told_by_the_exit_code_and_how_to_retry(emulator, r
     assert 3 == made(emulator)[0]
 
 
+async def test_an_outage_is_told_while_it_lasts_and_loses_nothing(emulator, rows, monkeypatch, capsys):
+    """One reason for many is told once in the end."""
+    file = rows(*rows_of(4))
+    monkeypatch.setenv("EVERSINCE_BASE_URL", "http://127.0.0.1:1/api/v1")
+
+    assert Exit.UNFINISHED == await typed(batch_(file))
+
+    told = capsys.readouterr().err
+    assert "trouble: projects.create: cannot connect" in told
+    assert "4 paused" in told
+    assert "and 1 more: paused: " in told
+    monkeypatch.setenv("EVERSINCE_BASE_URL", emulator.base_url)
+    assert Exit.DONE == await typed(batch_(file))
+
+
 async def test_many_failures_are_counted_in_the_end(rows, capsys):
     await typed(batch_(rows("brief", *(f"bad {number}" for number in range(23))), render=False))
     assert "  and 3 more\n" in capsys.readouterr().err
