@@ -100,7 +100,7 @@ class Watch:
         if row is not None:
             self.board.gone(row)
         if not outcome.earlier and (outcome.status != "paused" or outcome.error is not None):
-            self.say(self._line(outcome))
+            self.say(self._line(outcome, row))
         self._names.pop(outcome.key, None)
         if self._as_json:
             say(json.dumps(outcome.to_json(), ensure_ascii=False))
@@ -149,13 +149,13 @@ class Watch:
     def _name_of(self, key: str) -> str:
         return self._names.get(key, key)
 
-    def _line(self, outcome: Outcome) -> str:
-        took = spell((outcome.ended_at - outcome.began_at).total_seconds())
+    def _line(self, outcome: Outcome, row: Row | None) -> str:
+        took = None if row is None else row.seconds(asyncio.get_running_loop().time())
         words = [f"{self._name_of(outcome.key)}: {outcome.status}"]
         if outcome.error is not None:
             words[0] += f": {sentence(outcome.error)}"
-        elif outcome.status == "succeeded":
-            words[0] += f" in {took}"
+        elif took is not None:
+            words[0] += f" in {spell(took)}"
         words += [outcome.share_url or "", *map(str, outcome.files)]
         line = "  ".join(filter(None, words))
         if self._is_live or self._batch is None:
@@ -195,7 +195,7 @@ def standing(progress: Progress) -> str:
     parts = [text]
     if progress.active:
         parts.append(f"{progress.active} at work")
-    if progress.eta is not None and progress.eta_range is not None:
+    if progress.eta and progress.eta_range is not None:
         soonest, latest = progress.eta_range
         parts.append(f"about {spell(progress.eta)} to go ({spell(soonest)} to {spell(latest)})")
     return "; ".join(parts)
