@@ -34,6 +34,7 @@ COMMANDS: Final = {
         Command("produce", "Produce a video from a brief, and download it.", "produce"),
         Command("batch", "Produce a video for each row of a file.", "batch"),
         Command("resume", "See a project, or what a journal remembers, through.", "resume"),
+        Command("report", "Write a report of what a journal remembers.", "report"),
         Command("upload", "Upload a file to refer to in briefs.", "upload"),
         Command("status", "Show how a project stands.", "projects"),
         Command("list", "List projects.", "projects"),

@@ -1,31 +1,25 @@
 """Runs a batch before somebody's eyes, wherever its items come from, and says in the end how it stands."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from eversince_async.batch.batch import Batch
 from eversince_async.batch.interrupts import first_interrupt
-from eversince_async.batch.outcome import Outcome, Report
+from eversince_async.batch.outcome import Outcome
 from eversince_async.cli._board import redrawn
 from eversince_async.cli._client import connected
 from eversince_async.cli._ending import Ending
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._reports import unwritable, write_report
 from eversince_async.cli._say import typed, warn
 from eversince_async.cli._watch import Announced, Watch
 from eversince_async.errors import EversinceError, InvalidRequest
 from eversince_async.journal import Journal
-
-REPORTS: Final[Mapping[str, Callable[[Report, Path], object]]] = {
-    ".html": lambda report, path: report.to_html(path),
-    ".csv": lambda report, path: report.to_csv(path),
-    ".json": lambda report, path: report.to_json(path),
-}
-"""What writes a report, by the ending of the file's name."""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,10 +62,8 @@ def check_options(report: Path | None, concurrency: int | None, max_credits: flo
         InvalidRequest: An option makes no sense.
     """
     problems = {}
-    if report is not None and report.suffix.lower() not in REPORTS:
-        problems["--report"] = f"must end in {', '.join(REPORTS)}, not {report.name!r}"
-    elif report is not None and report.is_dir():
-        problems["--report"] = f"{report} is a folder"
+    if report is not None and (problem := unwritable(report)) is not None:
+        problems["--report"] = problem
     if concurrency is not None and concurrency < 1:
         problems["--concurrency"] = f"must be at least 1, not {concurrency}"
     if max_credits is not None and not max_credits > 0:
@@ -106,13 +98,13 @@ async def run_batch(plan: Plan) -> Exit:
                 async for outcome in batch:
                     watch.outcome(outcome)
                     ending.add(outcome)
-                    if plan.report is not None:
-                        kept.append(outcome)
+                    if plan.report is not None:  # which needs nothing of what makes an outcome large
+                        kept.append(attrs.evolve(outcome, production=None))
     report = attrs.evolve(batch.report, outcomes=kept)
     left = plan.count - sum(report.counts.values())
     code = ending.exit_code(report, left)
     if plan.report is not None:
-        await asyncio.to_thread(REPORTS[plan.report.suffix.lower()], report, plan.report)
+        await asyncio.to_thread(write_report, report, plan.report, plan.name)
     for line in ending.lines(report, left):
         warn(line)
     return code

@@ -11,6 +11,7 @@ import pytest
 from eversince_async.cli import main
 from eversince_async.cli._exits import Exit
 from eversince_async.cli.batch import batch_
+from eversince_async.cli.report import report_
 from eversince_async.cli.resume import resume_
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError
@@ -113,6 +114,39 @@ async def test_in_a_pipe_silence_is_broken_once_a_minute(rows, monkeypatch, caps
     assert "of 20 done; 5 at work; " in told
     assert "5/5 projects" in told
     assert "about 0:" in told or "about 1:" in told or " to go (" in told
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("html", "<!"), ("csv", "\ufeffkey,"), ("json", "{")])
+async def test_a_report_tells_of_all_of_it(ending, begins, rows, tmp_path, capsys):
+    """Rows that are finished since an earlier run are in it, too."""
+    file = rows("key,brief", "a,A mug", "b,bad")
+    await typed(batch_(file))
+
+    await typed(batch_(file, report=tmp_path / f"report.{ending}"))
+
+    text = (tmp_path / f"report.{ending}").read_text("utf-8")
+    assert text.lower().startswith(begins.lower())
+    assert "A mug" in text
+    assert "succeeded" in text
+    assert "it failed" in text
+    assert f"report:  {tmp_path}/report.{ending}" in capsys.readouterr().err
+
+
+async def test_a_journal_is_enough_for_a_report(rows, tmp_path, monkeypatch, capsys):
+    """Without a key, for it asks nobody."""
+    await typed(batch_(rows("key,brief", "a,A mug")))
+    monkeypatch.delenv("EVERSINCE_API_KEY")
+    capsys.readouterr()
+
+    assert Exit.DONE == await report_(tmp_path / "briefs.journal.db")
+
+    assert f"{tmp_path}/briefs.journal.html\n" == capsys.readouterr().out
+    assert "A mug" in (tmp_path / "briefs.journal.html").read_text("utf-8")
+
+
+async def test_a_report_of_no_journal_says_so(tmp_path):
+    with pytest.raises(JournalError, match="there is no such journal"):
+        await report_(tmp_path / "nothing.db")
 
 
 # -- Some fail --------------------------------------------------------------------------------------------

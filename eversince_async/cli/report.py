@@ -1,0 +1,39 @@
+"""`eversince report`: what a journal remembers, as a page, a table or a document."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eversince_async.batch.outcome import Report
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._options import Debug
+from eversince_async.cli._reports import unwritable, write_report
+from eversince_async.cli._say import say
+from eversince_async.errors import InvalidRequest
+
+
+async def report_(
+    journal: Path,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o", "--report"])] = None,
+    debug: Debug = False,
+) -> Exit:
+    """Write a report of what a journal remembers, also while a batch is at work on it.
+
+    It needs no key and no network.
+
+    Args:
+        journal: The journal's file, such as briefs.journal.db.
+        output: The report: .html, .csv or .json; by default beside the journal, as .html.
+        debug: Show tracebacks.
+    """
+    del debug  # heeded where errors are shown
+    path = output or journal.with_suffix(".html")
+    if (problem := unwritable(path)) is not None:
+        raise InvalidRequest({"--output": problem})
+    found = await Report.from_journal(journal)
+    await asyncio.to_thread(write_report, found, path, journal.name)
+    say(str(path))
+    return Exit.DONE
