@@ -14,6 +14,7 @@ from eversince_async.errors import (
     SignatureMismatch,
     TimestampOutsideTolerance,
 )
+from eversince_async.session.observers import tell
 from eversince_async.webhooks.inbox import Inbox
 from eversince_async.webhooks.reading import project_of, read_event
 from eversince_async.webhooks.replays import Replays
@@ -181,7 +182,7 @@ class Reception:
 
     def _nudge(self, project_id: str | None) -> None:
         if self._eversince is not None and project_id is not None:
-            self._eversince.nudge(project_id)
+            tell(self._eversince.nudge, project_id)
 
     def _judged(self, verdict: Verdict) -> Verdict:
         self.verdicts[verdict.code] += 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from random import Random
 
+import aiohttp
 import attrs
 import pytest
-from deliveries import OTHER_SECRET, SECRET, serving
+from deliveries import OTHER_SECRET, SECRET, payload, serving, signed
 
 from eversince_async import (
     Eversince,
@@ -24,6 +27,9 @@ HARDLY_EVER = PollSchedule(
     intervals=dict.fromkeys(["queued", "running", "generating", "rendering"], 1800), spare=0
 )
 """Looks are so rare that only webhooks can tell in time."""
+
+FLOOD = 10_000 if "EVERSINCE_FULL_LIMITS" in os.environ else 300
+"""Hostile deliveries over HTTP; `test_hostile_deliveries` has ten thousand of them without."""
 
 
 @attrs.frozen
@@ -143,6 +149,46 @@ async def test_with_a_dead_application_nothing_breaks():
         assert film.assembled_url is not None
         assert len(stage.emulator.deliveries) == len(dead)
         assert {200} == {delivery.status for delivery in stage.emulator.deliveries}
+
+
+async def test_a_flood_of_forgeries_costs_no_look_and_no_event():
+    """Sent over HTTP while a production is under way, and about its very project."""
+    rng = Random(1)
+    async with set_up(schedule=HARDLY_EVER) as stage, aiohttp.ClientSession() as http:
+        events = stage.receiver.events()
+        making = asyncio.create_task(stage.eversince.produce("A film", webhook_url=stage.url)._result())
+        await asyncio.sleep(3)
+        (project_id,) = (each.id for each in stage.emulator.world.projects.values() if not each.studio)
+        genuine = payload(project_id, "running")
+        headers = signed(genuine)
+        sent = [await status_of(http, stage.url, genuine, headers)]
+        for _ in range(FLOOD):
+            body = payload(project_id, rng.choice(["failed", "idle"]), number=rng.random())
+            hostile = {
+                "forged": (body, signed(body, secret="guessed")),
+                "altered": (body, headers),
+                "stale": (body, signed(body, age=400)),
+                "replayed": (genuine, headers),
+                "malformed": (body[: rng.randrange(len(body))], signed(body)),
+                "unsigned": (body, {}),
+            }
+            sent.append(await status_of(http, stage.url, *rng.choice(list(hostile.values()))))
+            await asyncio.sleep(0.5)
+        film = await making
+        stage.receiver.close()
+        seen = stage.receiver.statistics()
+        looks, transitions = stage.looks_and_transitions(film.project.id)
+
+        assert film.assembled_url is not None
+        assert {200, 401} == set(sent)
+        assert len(looks) <= len(transitions) + 1
+        assert len(transitions) + 1 == seen.received == len([event async for event in events])
+        assert seen.duplicates + seen.refused["unauthorized"] == FLOOD
+
+
+async def status_of(http: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]) -> int:
+    async with http.post(url, data=body, headers=headers) as answer:
+        return answer.status
 
 
 @pytest.mark.parametrize("revision", ["2026-04", "2026-05"])

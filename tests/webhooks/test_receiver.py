@@ -73,6 +73,21 @@ async def test_the_verdict_is_the_answer(receiver):
     assert {"Content-Type": "application/json"} == refusal.headers
 
 
+async def test_a_client_that_fails_costs_no_delivery(caplog):
+    """It comes only once, and what it wakes may be of the application's own making."""
+
+    class Broken:
+        def nudge(self, project_id: str, /) -> None:
+            raise RuntimeError(project_id)
+
+    receiver = WebhookReceiver(Broken(), secret=SECRET)
+    events = receiver.events()
+
+    assert "received" == deliver(receiver)
+    assert 1 == len(events)
+    assert "RuntimeError: p1" in caplog.text
+
+
 @pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
 async def test_headers_are_found_whatever_their_case(receiver, case):
     headers = {case(name): value for name, value in signed(payload()).items()}
