@@ -19,7 +19,6 @@ from eversince_async import ClientClosed, Eversince, EversinceError, Production,
 from eversince_async.governor import GovernorSnapshot
 
 PAGE: Final = Path(__file__).with_name("page.html")
-PACE: Final = float(os.environ.get("PACE", "1"))  # seconds after which a page hears of the governor again
 STREAM: Final = {  # headers of a stream of events; proxies must not collect them
     "Cache-Control": "no-store", "X-Accel-Buffering": "no",
 }  # fmt: skip
@@ -39,6 +38,7 @@ class Films:
         self._films: dict[str, Film] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ending = False
+        self._pace = float(os.environ.get("PACE", "1"))  # seconds between news of the governor
         public_url = os.environ.get("PUBLIC_URL")  # where the server can reach us, if it can
         self._webhook_url = f"{public_url}/webhooks/eversince" if public_url else None
         for record in shelf.records():
@@ -81,7 +81,7 @@ class Films:
                 yield f"event: pulse\ndata: {now}\n\n"
             if film.is_over or self._is_ending:
                 return
-            await film.news(PACE)
+            await film.news(self._pace)
 
     def end_streams(self) -> None:
         """Let no page keep the server from ending: they come back by themselves, to the next process."""

@@ -24,6 +24,10 @@ FLAGS: Final = (
 )  # fmt: skip
 
 
+class PageError(Exception):
+    """The browser could not do it; while a page loads, much cannot be done."""
+
+
 class Page:
     """One page.
 
@@ -55,7 +59,8 @@ class Page:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         await self._socket.send_json({"id": number, "method": method, "params": params})
         said = await answer
-        assert "error" not in said, said
+        if "error" in said:
+            raise PageError(said["error"])
         return said["result"]
 
     async def see(self, expression: str) -> Any:
@@ -67,14 +72,23 @@ class Page:
             returnByValue=True,
             userGesture=True,
         )
-        assert "exceptionDetails" not in said, said
+        if "exceptionDetails" in said:
+            raise PageError(said["result"].get("description", said))
         return said["result"].get("value")
 
     async def until(self, expression: str, *, seconds: float = 20.0) -> None:
         """Wait until something holds, in real seconds."""
-        async with asyncio.timeout(seconds * real_seconds()):
-            while not await self.see(expression):
-                await asyncio.sleep(0.05 * real_seconds())
+        ends_at = asyncio.get_running_loop().time() + seconds * real_seconds()
+        while True:
+            trouble = None
+            try:
+                if await self.see(expression):
+                    return
+            except PageError as error:
+                trouble = error
+            if asyncio.get_running_loop().time() > ends_at:
+                raise AssertionError(f"not within {seconds:g} s: {expression}") from trouble
+            await asyncio.sleep(0.05 * real_seconds())
 
     async def press(self, key: str) -> None:
         """Press a key such as Tab."""

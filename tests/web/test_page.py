@@ -44,7 +44,7 @@ async def visited(browser: Browser, url: str) -> AsyncIterator[Page]:
     """The application's page, in a tab of its own."""
     async with browser.tab() as page:
         await page.call("Page.navigate", url=url)
-        await page.until("document.querySelector('#slots-text')?.textContent.endsWith(' of 5')")
+        await page.until("document.querySelector('#slots-text').textContent.endsWith(' of 5')")
         yield page
 
 
@@ -111,7 +111,7 @@ async def test_a_page_that_waits_says_for_what_and_goes_on_when_it_is_reloaded(e
         await page.call("Emulation.setEmulatedMedia", features=[dark])
         await order(page)
         await page.call("Page.reload")
-        await page.until("/not ours/.test(document.querySelector('#slots-aside')?.textContent)")
+        await page.until("/not ours/.test(document.querySelector('#slots-aside').textContent)")
         await page.until(f"{HEADLINE} === 'Waiting for a free place'")
         assert "Waiting for a free place" == await page.see("document.querySelector('#spoken').textContent")
         await page.until("/5 of them not ours/.test(document.querySelector('#detail').textContent)")
@@ -121,7 +121,7 @@ async def test_a_page_that_waits_says_for_what_and_goes_on_when_it_is_reloaded(e
 
         await page.until(f"{HEADLINE} === 'Scenes are being generated'")
         await page.call("Page.reload")
-        await page.until("document.querySelector('#video')?.readyState >= 2", seconds=40)
+        await page.until("document.querySelector('#video').readyState >= 2", seconds=40)
         assert await page.see("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
         await picture(page, "6-ready-in-the-dark")
         assert [] == page.complaints
@@ -148,7 +148,7 @@ async def test_two_tabs_show_the_same_film_and_a_third_one_another(example, emul
             await other.until(f"document.querySelector('#film-brief').textContent === {BRIEF!r}")
             await other.see("history.back()")
             await other.until(
-                "document.querySelector('#film-brief')?.textContent === 'A film for another tab'"
+                "document.querySelector('#film-brief').textContent === 'A film for another tab'"
             )
             assert [] == one.complaints + same.complaints + other.complaints
 
