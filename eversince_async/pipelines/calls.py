@@ -18,6 +18,21 @@ NOT_IN_NAMES: Final = "/:"
 """`/` stands between branches, `:` before the parts of a step."""
 
 
+@attrs.frozen
+class Opening:
+    """Where a branch begins.
+
+    Attributes:
+        branch: The branch it was opened from, with a `/` behind each part.
+        at: How many steps that had had.
+        name: Its own name.
+    """
+
+    branch: str
+    at: int
+    name: str
+
+
 @attrs.frozen(kw_only=True)
 class Call:
     """One step, as the function asks for it.
@@ -29,6 +44,8 @@ class Call:
         at: Its place in its branch, from 0.
         arguments: With what, as it is compared with an earlier run's.
         past: Steps that had failed before and were got over, since the function goes on.
+        branches: The branches that had been opened from its own by then.
+        lineage: For its own branch, and each above it: from where it was opened, at which place, and its name.
         shown: What else is kept of it for people to read.
     """
 
@@ -37,7 +54,9 @@ class Call:
     verb: str
     at: int
     arguments: Json
-    past: tuple[str, ...]
+    past: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
+    lineage: tuple["Opening", ...] = ()
     shown: dict[str, Json] = attrs.field(factory=dict[str, Json])
 
     def request(self, **more: Json) -> dict[str, Json]:
@@ -47,6 +66,7 @@ class Call:
             "at": self.at,
             "arguments": self.arguments,
             **({"past": list(self.past)} if self.past else {}),
+            **({"branches": list(self.branches)} if self.branches else {}),
             **self.shown,
             **more,
         }
@@ -58,11 +78,14 @@ class Branch:
     Args:
         prefix: The names of the branches, with a `/` behind each; empty for the function's own.
         failed: The names of the steps that have failed in this run, shared by all branches.
+        lineage: Where it, and each branch above it, was opened.
     """
 
-    def __init__(self, prefix: str, failed: list[str]) -> None:
+    def __init__(self, prefix: str, failed: list[str], lineage: tuple[Opening, ...] = ()) -> None:
         self.prefix = prefix
         self._failed = failed
+        self._lineage = lineage
+        self._branches = list[str]()
         self._names = set[str]()
         self._counts = Counter[str]()
         self._at = 0
@@ -74,7 +97,9 @@ class Branch:
         Raises:
             ConfigurationError: The name cannot be one, or is taken.
         """
-        return Branch(f"{self.prefix}{self._new(f'{_checked(name)}/')}", self._failed)
+        prefix = f"{self.prefix}{self._new(f'{_checked(name)}/')}"
+        self._branches.append(name)
+        return Branch(prefix, self._failed, (*self._lineage, Opening(self.prefix, self._at, name)))
 
     def call(self, verb: str, arguments: Json, name: str | None, **shown: Json) -> Call:
         """The next step.
@@ -98,6 +123,8 @@ class Branch:
             at=at,
             arguments=sendable(arguments),
             past=tuple(past),
+            branches=tuple(self._branches),
+            lineage=self._lineage,
             shown=shown,
         )
 

@@ -48,6 +48,7 @@ class Ledger:
             raise self._changed(call.name, f"{_ordinal(call)} was {there.name!r}, and is {call.name!r} now")
         self._met.add(call.name)
         if step is None:
+            self._need_the_same_branches(call)
             return None
         if step.request["at"] != call.at:
             was = step.request["at"] + 1
@@ -58,6 +59,21 @@ class Ledger:
             raise self._changed(call.name, told(step.request["arguments"], call.arguments))
         return step
 
+    def _need_the_same_branches(self, call: Call) -> None:
+        """Steps that were moved into a branch, or out of one, are not to be taken for new ones."""
+        for opening in call.lineage:
+            for (branch, at), step in self._places.items():
+                opened = step.request.get("branches", ())
+                if branch == opening.branch and at >= opening.at and opening.name not in opened:
+                    raise self._changed(
+                        call.name, f"branch {opening.name!r} was not there before {step.name!r}, and is now"
+                    )
+        for name in self._steps:
+            branch, _, _ = name.removeprefix(call.branch).rpartition("/")
+            child = branch.partition("/")[0]
+            if child and name.startswith(call.branch) and child not in call.branches:
+                raise self._changed(call.name, f"branch {child!r} was there before it, and is not now")
+
     def need_all_met(self) -> None:
         """Now that the function has come to its end.
 
@@ -66,9 +82,7 @@ class Ledger:
         """
         for name, step in self._steps.items():
             if name not in self._met:
-                raise self._changed(
-                    name, f"{step.request['verb']!r} was begun, and is not asked for any more"
-                )
+                raise self._changed(name, f"{step.request['verb']!r} was begun, and is not asked for now")
 
     def is_tried_again(self, step: Effect) -> bool:
         """Whether a step that failed is tried again: an attempt ago, and nothing has got over it since."""

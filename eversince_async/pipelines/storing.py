@@ -87,7 +87,7 @@ class Storing:
         except UnreadableAnswer as problem:
             raise Unstorable(f"it is no {_named(kind)}: {problem}") from None
         except Exception as problem:  # noqa: BLE001 - whatever the hooks of all those types raise
-            why = "; ".join(cattrs.transform_error(problem))
+            why = "; ".join(cattrs.transform_error(problem, format_exception=_told))
             raise Unstorable(f"it is no {_named(kind)}: {why}") from None
 
     def argument(self, value: Any) -> Json:
@@ -189,6 +189,13 @@ def _has_fields(value: object) -> bool:
 
 def _named(kind: Any) -> str:
     return kind.__qualname__ if isinstance(kind, type) else str(kind)
+
+
+def _told(problem: BaseException, kind: type | None) -> str:
+    """What is wrong at one place of a value."""
+    if isinstance(problem, KeyError):
+        return f"{problem} is missing"
+    return str(problem) or f"it is no {_named(kind)}"
 
 
 def _first_line(problem: Exception) -> str:

@@ -1,0 +1,112 @@
+"""Whenever the process dies, and however often: a pipeline repeats nothing, and loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from campaigns import QUICK, TIKTOK, campaign, counts, said
+from power_cuts import run
+
+from eversince_async import Eversince
+from eversince_async.emulator import Emulator
+from eversince_async.emulator.faults import Reset, Stall
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+WRITES = ("/projects", "/projects/*/messages", "/projects/*/render", "/projects/*/share")
+
+
+def faults(emulator: Emulator, kind: str) -> None:
+    """What goes wrong with the first of each write, in any life."""
+    for path in WRITES:
+        match kind:
+            case "lost":
+                emulator.faults.once("POST", path, Reset(after_commit=True))
+            case "never sent" if path != "/projects":
+                emulator.faults.once("POST", path, Reset())
+            case "stalled" if path != "/projects":
+                emulator.faults.once("POST", path, Stall(after_commit=True))
+
+
+@asynccontextmanager
+async def somebody_who_agrees(emulator: Emulator, file: Path) -> AsyncIterator[None]:
+    """A person elsewhere, who answers every question within a minute."""
+
+    async def agree() -> None:
+        async with Eversince(**emulator.connection) as eversince:
+            while True:
+                await asyncio.sleep(60)
+                for question in await eversince.approvals(journal=file):
+                    await eversince.approve(question.key, journal=file)
+
+    agreeing = asyncio.create_task(agree())
+    yield
+    agreeing.cancel()
+    await asyncio.wait([agreeing])
+
+
+async def made(emulator, file, photo, *cuts, pause=3.0):
+    """Run a campaign, let it die at each of the cuts, and come to its end; each life, and its result."""
+    results = []
+
+    async def act(eversince, journal):
+        results.append(await eversince.run(campaign, "A film about a mug", photo, key="mug", journal=journal))
+
+    lives = []
+    async with somebody_who_agrees(emulator, file):
+        for nth in (*cuts, None):
+            lives.append(await run(emulator, file, nth, act))
+            await asyncio.sleep(pause)
+    return lives, results[-1]
+
+
+def need_exactly_one(emulator, result, where):
+    project_id = result.master.project_id
+    assert {"projects": 1, "renders": 2, "shares": 2} == counts(emulator), where
+    assert [TIKTOK, "Switch to variation var_002"] == said(emulator, project_id), where
+    rendered = emulator.world.projects[project_id].rendered
+    assert ["16:9", "9:16"] == [render.aspect_ratio for render in rendered], where
+    assert 2 == len({result.master.share_url, result.vertical.share_url}), where
+
+
+KINDS = ["none", "lost", "never sent", "stalled"]
+EVERY = [(kind, pause, 1) for kind in KINDS for pause in (3.0, 90.0)]
+SOME = [("none", 3.0, 7), ("lost", 3.0, 17), ("never sent", 90.0, 17)]
+
+
+@pytest.mark.parametrize(("kind", "pause", "stride"), EVERY if "EVERSINCE_EVERY_CUT" in os.environ else SOME)
+async def test_single_cuts(kind, pause, stride, tmp_path, photo, record_property):
+    """At every moment of an upload, a production, a variation, an approval and a render that is shared."""
+    nth = points = 0
+    while True:
+        nth += stride
+        async with Emulator(scenario=QUICK) as emulator:
+            faults(emulator, kind)
+            lives, result = await made(emulator, tmp_path / f"{nth}.db", photo, nth, pause=pause)
+            need_exactly_one(emulator, result, f"cut at {nth}, {lives[0].names[-1]}")
+        if not lives[0].pulled.is_set():
+            break
+        points += 1
+    record_property("points", points)
+    print(f"{points} single cuts, {kind}, {pause:g} s")  # noqa: T201 - a figure to report
+
+
+async def test_pairs_of_cuts(tmp_path, photo):
+    """Two moments, of which the second is in the life after the first; a sample."""
+    chance, done = random.Random(4), 0
+    for pair in range(200 if "EVERSINCE_EVERY_CUT" in os.environ else 6):
+        async with Emulator(scenario=QUICK) as emulator:
+            faults(emulator, chance.choice(KINDS))
+            cuts = chance.randint(1, 90), chance.randint(1, 50)
+            pause = chance.choice([3.0, 90.0])
+            lives, result = await made(emulator, tmp_path / f"{pair}.db", photo, *cuts, pause=pause)
+            need_exactly_one(emulator, result, f"pair {pair}, cut at {cuts}")
+            done += all(life.pulled.is_set() for life in lives[:-1])
+    print(f"{done} pairs of cuts")  # noqa: T201 - a figure to report
