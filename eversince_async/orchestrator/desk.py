@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
 import attrs
 
+from eversince_async import clock
 from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import AccountGovernor, Lane, WaitReason
 from eversince_async.models.account import CreditPackages
@@ -56,6 +58,10 @@ class Desk:
     def retry(self) -> RetryPolicy:
         """How patiently downloads are repeated."""
         return self.session.retry
+
+    def server_now(self) -> datetime:
+        """What the server's clock shows, as far as its answers tell: ours may be wrong, or be set."""
+        return clock.now() + timedelta(seconds=self.session.transport.server_ahead)
 
     @cached_property
     def api(self) -> Resources:

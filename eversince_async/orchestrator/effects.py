@@ -39,6 +39,9 @@ R = TypeVar("R")
 LEASE: Final = 180.0
 """Seconds a job's lease lives on after an intent: longer than a request may take and its traces need."""
 
+AT_ONCE: Final = 30.0
+"""Seconds that may pass until an intent is written. After more, the lease may be gone before it is sent."""
+
 _QUOTAS: Final[tuple[tuple[SpentKind, QuotaName], ...]] = (("create", "projects"), ("render", "renders"))
 
 
@@ -255,11 +258,24 @@ class Deed:
             self.in_doubt_since = None
         return found
 
+    def begins_at(self, baseline: Json) -> None:
+        """Say what the server shows before, once that is known, and before it is sent."""
+        self._baseline = baseline
+
     async def departs(self) -> None:
         """Write down that it is about to be done."""
         journal = self._effects.journal
         if journal is None:
             return
+        while True:
+            before = clock.wall_seconds(), now()
+            await self._intend(journal)
+            # A laptop may have slept meanwhile, for longer than the lease lives: is the job still ours?
+            if max(clock.wall_seconds() - before[0], now() - before[1]) < AT_ONCE:
+                break
+        self._departures += 1
+
+    async def _intend(self, journal: Journal) -> None:
         if self.entry is None:
             self.entry = await journal.intent(
                 self._effects.job_id,
@@ -273,7 +289,6 @@ class Deed:
             self.entry = await journal.intent_again(
                 self.entry, request=self.request, baseline=self.baseline, lease=LEASE
             )
-        self._departures += 1
 
     async def ended(
         self, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from eversince_async import clock
 from eversince_async._wire.endpoints import SHARE
 from eversince_async.errors import JournalLocked
 from eversince_async.governor import AccountGovernor
@@ -61,7 +60,8 @@ async def _shared(desk: Desk, project_id: str, options: ShareOptions, deed: Deed
     if deed.in_doubt_since is not None:
         share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
     if share is None:
-        began = clock.now()
+        began = desk.server_now()
+        deed.begins_at({"since": began.isoformat()})
 
         def send() -> Awaitable[Share]:
             return deed.send(
@@ -148,7 +148,8 @@ async def _new_share(desk: Desk, options: ShareOptions, deed: Deed, since: datet
 
 def _since(deed: Deed) -> datetime:
     assert deed.entry is not None
-    return deed.entry.intent_at
+    baseline = deed.entry_baseline or {}
+    return datetime.fromisoformat(baseline["since"]) if "since" in baseline else deed.entry.intent_at
 
 
 def _may_be(share: SharedVideo, options: ShareOptions, began: datetime) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 
 import attrs
 
-from eversince_async import clock
 from eversince_async._wire.converter import unstructure
 from eversince_async.errors import (
     EversinceError,
@@ -106,7 +105,7 @@ class Steps:
             QuotaSpent: Today's projects are used up, and the terms say not to wait.
             InDoubt: Several failed projects may be what an earlier try of this has made.
         """
-        baseline = {"since": clock.now().isoformat()}
+        baseline = {"since": self._desk.server_now().isoformat()}
         async with (
             self.stage("create"),
             self.effects.doing("create", unstructure(brief), baseline=baseline) as deed,

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from eversince_async import clock
 from eversince_async._redaction import excerpt, keep_secret
-from eversince_async._wire.answers import Answer
+from eversince_async._wire.answers import Answer, served_at
 from eversince_async._wire.requests import WireRequest
 from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
 from eversince_async.models.receipt import RateLimit
@@ -87,6 +88,8 @@ class Transport:
 
     Attributes:
         rate_limit: The rate headers of the latest answer; None before the first.
+        server_ahead: Seconds by which the server's clock is ahead of ours, by the `Date` of the latest answer
+            that had one.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class Transport:
             self._headers["X-Eversince-Source"] = check_source(source)
         self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self.rate_limit: RateLimit | None = None
+        self.server_ahead = 0.0
         self._borrowed = http
         self._owned = LoopBound(_open_api_session)
 
@@ -146,6 +150,8 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise translated(error, endpoint, self.attempt_timeout) from None
         self.rate_limit = answer.receipt.rate_limit
+        if "Date" in answer.headers:
+            self.server_ahead = served_at(answer.headers) - clock.wall_seconds()
         return answer
 
     @property

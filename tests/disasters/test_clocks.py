@@ -1,0 +1,125 @@
+"""Clocks that jump: a laptop that slept, one set back, one that is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from types import SimpleNamespace
+
+import pytest
+from campaign import Campaign
+
+from eversince_async import Eversince
+from eversince_async.clock import wall_seconds
+from eversince_async.emulator import door, storage, studio
+from eversince_async.emulator import emulator as server
+from eversince_async.emulator.faults import Reset, Stall
+from eversince_async.journal import SqliteJournal
+from eversince_async.testing import VirtualTimeLoop
+
+HOUR = 3600.0
+
+
+def jump(seconds: float) -> None:
+    """Move the wall clock of everybody in this loop; no timer notices, as in a laptop that sleeps."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop._started_at += seconds
+
+
+@pytest.mark.parametrize("when", ["projects", "renders", "shares"])
+async def test_a_laptop_that_slept_for_26_hours_goes_on(emulator, eversince, tmp_path, when):
+    """What ran went on at the server, and the videos' URLs have expired."""
+    campaign = Campaign(tmp_path, items=8)
+    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    while not emulator.world.counts[when]:
+        await asyncio.sleep(0.5)
+    jump(26 * HOUR)
+
+    await campaign.check(emulator, await running)
+
+
+async def test_others_take_over_what_a_laptop_slept_on_and_it_notices(emulator, tmp_path):
+    """Its requests then are all broken, and its leases have run out."""
+    campaign = Campaign(tmp_path, items=8)
+    async with AsyncExitStack() as stack:
+        laptop, server = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
+        journals = [await stack.enter_async_context(SqliteJournal(campaign.journal)) for _ in range(2)]
+        slept = asyncio.ensure_future(campaign.batch(laptop, journal=journals[0])._reported())
+        while not emulator.world.shares:
+            await asyncio.sleep(0.5)
+        jump(26 * HOUR)
+        report = await campaign.batch(server, journal=journals[1])
+        await campaign.check(emulator, report)
+        await campaign.check(emulator, await slept)
+
+
+@pytest.fixture
+def server_clock(monkeypatch):
+    """The emulator's clock, apart from ours by `ahead` seconds."""
+    its = SimpleNamespace(ahead=0.0, wall_seconds=lambda: wall_seconds() + its.ahead)
+    for place in (door, server, storage, studio):
+        monkeypatch.setattr(place, "clock", its)
+    return its
+
+
+async def test_a_clock_set_back_an_hour_repeats_nothing(emulator, eversince, tmp_path, server_clock):
+    campaign = Campaign(tmp_path, items=8)
+    emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
+    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    while not emulator.world.shares:
+        await asyncio.sleep(0.5)
+    running.cancel()
+    await asyncio.wait([running])
+    jump(-HOUR)
+    server_clock.ahead = HOUR
+    began = asyncio.get_running_loop().time()
+
+    await campaign.check(emulator, await campaign.batch(eversince))
+
+    assert asyncio.get_running_loop().time() - began < HOUR / 4  # nobody waits until the clock is right again
+
+
+@pytest.mark.parametrize("ahead", [-HOUR, HOUR], ids=["behind", "ahead"])
+@pytest.mark.parametrize(
+    "fault", [Reset(after_commit=True), Stall(after_commit=True)], ids=["reset", "stalled"]
+)
+async def test_a_clock_that_is_wrong_by_an_hour_repeats_nothing(
+    emulator, eversince, tmp_path, server_clock, ahead, fault
+):
+    """What is in doubt is looked for by the server's clock."""
+    campaign = Campaign(tmp_path, items=4)
+    server_clock.ahead = -ahead
+    emulator.faults.once("POST", "/projects/*/share", fault)
+
+    await campaign.check(emulator, await campaign.batch(eversince))
+
+
+class SleepyJournal(SqliteJournal):
+    """A journal on a laptop whose lid is shut when an intent has just been written."""
+
+    falls_asleep = None
+
+    async def intent(self, job_id, kind, *args, **kwargs):
+        effect = await super().intent(job_id, kind, *args, **kwargs)
+        if self.falls_asleep is not None and kind == "share":
+            falls_asleep, self.falls_asleep = self.falls_asleep, None
+            await falls_asleep()
+        return effect
+
+
+async def test_what_was_about_to_be_sent_before_a_sleep_is_not_sent_if_others_took_over(emulator, tmp_path):
+    campaign = Campaign(tmp_path, items=1)
+    async with AsyncExitStack() as stack:
+        laptop, other = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
+        journal = await stack.enter_async_context(SleepyJournal(campaign.journal))
+
+        async def sleep():
+            jump(HOUR)
+            async with SqliteJournal(campaign.journal) as theirs:
+                await campaign.batch(other, journal=theirs)
+
+        journal.falls_asleep = sleep
+        report = await campaign.batch(laptop, journal=journal)
+
+    await campaign.check(emulator, report)
