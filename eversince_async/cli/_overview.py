@@ -35,6 +35,7 @@ COMMANDS: Final = {
         Command("batch", "Produce a video for each row of a file.", "batch"),
         Command("resume", "See a project, or what a journal remembers, through.", "resume"),
         Command("report", "Write a report of what a journal remembers.", "report"),
+        Command("approve", "Answer what a pipeline asks, or list what waits.", "approve"),
         Command("upload", "Upload a file to refer to in briefs.", "upload"),
         Command("status", "Show how a project stands.", "projects"),
         Command("list", "List projects.", "projects"),
@@ -50,6 +51,7 @@ BY_NAME: Final = {command.name: command for group in COMMANDS.values() for comma
 
 VARIABLES: Final = {
     "EVERSINCE_API_KEY": "your key; it begins with es_live_",
+    "EVERSINCE_JOURNAL": "where pipelines are remembered, if not in eversince.db",
     "EVERSINCE_BASE_URL": "where the API lives, if not at https://eversince.ai/api/v1",
     "EVERSINCE_SPEED": "for the emulator only: seconds that pass in one, as `emulator --speed`",
 }

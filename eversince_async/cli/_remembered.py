@@ -10,6 +10,7 @@ from eversince_async.batch.stages import WORKING
 from eversince_async.cli._sheet import place
 from eversince_async.journal import Job, Journal
 from eversince_async.journal.stored import is_complete
+from eversince_async.pipelines.stages import WAITING
 
 SHOWN: Final = 10
 """Names that are told; more are counted."""
@@ -35,7 +36,7 @@ class Remembered:
     async def read(cls, journal: Journal, folder: Path | None, *, retry_failed: bool) -> Self:
         """Look through a journal."""
         found = cls(journal, folder)
-        async for job in journal.jobs(WORKING, *(["failed"] if retry_failed else [])):
+        async for job in journal.jobs(WORKING, WAITING, *(["failed"] if retry_failed else [])):
             found._kind_of(job).append(job.id)
         return found
 
@@ -52,7 +53,10 @@ class Remembered:
     def notes(self) -> Iterator[str]:
         """What a person should know of the rest."""
         if self.programs:
-            yield f"{_names(self.programs)}: of a pipeline; run its program again, which goes on with it"
+            yield (
+                f"{_names(self.programs)}: of a pipeline; run its program again, which goes on with it "
+                "(`eversince approve` lists what it may have to be told)"
+            )
         if self.incomplete:
             yield (
                 f"{_names(self.incomplete)}: not begun, and with a secret address, which no journal "

@@ -1,0 +1,100 @@
+"""`eversince approve`: answer what pipelines ask, or see what waits for an answer."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._printing import print_json, print_rows
+from eversince_async.cli._say import say, warn
+from eversince_async.errors import InvalidRequest, JournalError
+from eversince_async.journal import SqliteJournal
+from eversince_async.pipelines import approvals
+from eversince_async.pipelines.approvals import Approval
+from eversince_async.pipelines.journals import USUAL
+
+
+async def approve_(
+    key: str | None = None,
+    *,
+    journal: Path | None = None,
+    name: str | None = None,
+    no: Annotated[bool, Parameter(name="--no", negative=())] = False,
+    answer: str | None = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> Exit:
+    """Answer what a pipeline asks: yes, unless you say otherwise. Without a key, list what waits.
+
+    It needs neither network nor API key. A pipeline that waits in a process goes on within seconds; one that
+    waits in none has the answer when it is run again.
+
+    Args:
+        key: The pipeline's key.
+        journal: The file of its journal; by default EVERSINCE_JOURNAL, else eversince.db.
+        name: Which question, if it asks several.
+        no: Answer no.
+        answer: Answer something else, as JSON or text; what the pipeline makes of it is its own affair.
+        as_json: Print the list as JSON.
+        debug: Show tracebacks.
+    """
+    del debug  # heeded where errors are shown
+    if no and answer is not None:
+        raise InvalidRequest({"--no": "contradicts --answer"})
+    if key is None and (no or answer is not None or name is not None):
+        raise InvalidRequest({"KEY": "name the pipeline to answer; without one there is only the list"})
+    path = journal or Path(os.environ.get("EVERSINCE_JOURNAL") or USUAL)
+    if not path.is_file():  # opening would make one
+        raise JournalError(f"{path}: there is no such journal; name it with --journal")
+    async with SqliteJournal(path) as found:
+        if key is None:
+            _print([each async for each in approvals.waiting(found)], path, as_json=as_json)
+            return Exit.DONE
+        given = not no if answer is None else _value(answer)
+        await approvals.answer(found, key, given, name)
+    say(f"{key}: {'approved' if given is True else 'declined' if given is False else 'answered'}")
+    return Exit.DONE
+
+
+def _value(answer: str) -> Any:
+    try:
+        return json.loads(answer)
+    except ValueError:
+        return answer
+
+
+def _print(waiting: list[Approval], path: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [
+                {
+                    "key": each.key,
+                    "name": each.name,
+                    "question": each.question,
+                    "show": each.show,
+                    "since": each.since.isoformat(),
+                    "expires_at": None if each.expires_at is None else each.expires_at.isoformat(),
+                }
+                for each in waiting
+            ]
+        )
+    elif not waiting:
+        warn(f"{path}: nothing waits for an answer")
+    else:
+        print_rows(("key", "name", "since", "question", "look at"), map(_cells, waiting))
+
+
+def _cells(each: Approval) -> tuple[object, ...]:
+    return each.key, each.name, f"{each.since:%Y-%m-%d %H:%M}", each.question, _look_at(each.show)
+
+
+def _look_at(show: Any) -> str:
+    """The pages in what there is to look at; anything else as it is."""
+    if isinstance(show, dict):
+        pages = [text for text in show.values() if isinstance(text, str) and "://" in text]
+        return " ".join(pages) or json.dumps(show, ensure_ascii=False)
+    return "" if show is None else show if isinstance(show, str) else json.dumps(show, ensure_ascii=False)
