@@ -141,14 +141,12 @@ async def live(
     dying.cancel()
     if plug.pulled.is_set():
         dead.add(incarnation)
-        while not acting.done():  # its cleaning up comes to nothing: the plug is pulled
+        while not acting.done() or plug.graves:  # its cleaning up comes to nothing: the plug is pulled
             acting.cancel()
-            for grave in plug.graves:
+            graves, plug.graves = plug.graves, []
+            for grave in graves:
                 grave.cancel()
-            await asyncio.wait([acting], timeout=0.1)
-        for grave in plug.graves:
-            grave.cancel()
-        await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)
     else:
         await acting
     await journal.aclose()
