@@ -77,10 +77,18 @@ class RowsJournal(ABC):
         self._incarnation = new_incarnation()
 
     async def aclose(self) -> None:
-        """Finish what was begun, and close; closing twice does nothing."""
-        if self._incarnation is not None:
-            self._incarnation = None
-            await self._close()
+        """Finish what was begun, and close; closing twice does nothing.
+
+        Raises:
+            ConfigurationError: It was opened in another event loop or process, and stays open there.
+        """
+        incarnation, self._incarnation = self._incarnation, None
+        if incarnation is not None:
+            try:
+                await self._close()
+            except ConfigurationError:
+                self._incarnation = incarnation
+                raise
 
     async def __aenter__(self) -> Self:
         await self.open()

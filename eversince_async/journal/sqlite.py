@@ -58,6 +58,7 @@ class SqliteJournal(RowsJournal):
         self.commits = 0
         self._patience = patience
         self._thread: WriterThread[Rows] | None = None
+        self._process = 0
         self._connection: sqlite3.Connection | None = None
         self._presence: Presence | None = None
 
@@ -69,7 +70,8 @@ class SqliteJournal(RowsJournal):
     async def _open(self) -> None:
         if self._thread is not None:
             raise ConfigurationError("the journal is being opened or closed already")
-        thread = self._thread = WriterThread()
+        thread, self._process = WriterThread[Rows](), os.getpid()
+        self._thread = thread
         thread.commits_with(self._commit)
         try:
             await thread.call(self._connect)
@@ -78,8 +80,8 @@ class SqliteJournal(RowsJournal):
             raise
 
     async def _close(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
+        if self._thread is not None:
+            thread, self._thread = self._usable(), None
             # Cancelled here, it is closed all the same, a little later.
             await asyncio.shield(thread.end(self._disconnect))
 
@@ -96,6 +98,10 @@ class SqliteJournal(RowsJournal):
     def _usable(self) -> WriterThread[Rows]:
         if self._thread is None:
             raise ConfigurationError("the journal is not open: use it inside `async with journal:`")
+        if self._process != os.getpid():
+            raise ConfigurationError(
+                "the journal was opened before the process forked; open one in each process, after the fork"
+            )
         if asyncio.get_running_loop() is not self._thread.loop:
             raise ConfigurationError(
                 "the journal was opened in another event loop; open it in the one that uses it"

@@ -202,6 +202,16 @@ async def test_it_belongs_to_the_loop_that_opened_it(journal):
         await asyncio.to_thread(elsewhere)
 
 
+async def test_it_is_closed_where_it_was_opened(journal):
+    def elsewhere():
+        asyncio.run(journal.aclose())
+
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        await asyncio.to_thread(elsewhere)
+
+    assert await journal.load("mug") is None
+
+
 async def test_it_says_what_it_is(journal):
     assert "<SqliteJournal journal.db, open>" == repr(journal)
     await journal.aclose()

@@ -138,3 +138,22 @@ loop.close()
     refusal, balance = done.stdout.splitlines()
     assert "opened before the process forked" in refusal
     assert "1450.0" == balance
+
+
+def test_a_journal_opened_before_the_fork_says_so_in_the_child(tmp_path):
+    """Its thread stayed behind, and SQLite's connections must not be carried along."""
+    said = story(
+        tmp_path,
+        f"""
+from eversince_async.journal import SqliteJournal
+async with SqliteJournal({str(tmp_path / "journal.db")!r}) as journal:
+    await in_child(lambda: journal.load("mug"))
+    await in_child(journal.aclose)
+    print(await journal.load("mug"))
+""",
+    )
+
+    load, close, found = said.splitlines()
+    assert "before the process forked" in load
+    assert load == close
+    assert "None" == found

@@ -64,48 +64,55 @@ def test_a_client_of_the_module_works_in_a_loop_for_each_test() -> None:
 @LEAKS
 def test_a_loop_that_ended_without_closing_is_forgotten() -> None:
     """What was open there is lost, as warnings say; the client itself works."""
-    eversince = Eversince("es_live_emulator", base_url="http://127.0.0.1:1/api/v1")
 
-    async def one_test() -> None:
-        async with same_place(eversince):
-            assert (await eversince.produce("A film")).share_url is not None
+    def story() -> None:
+        eversince = Eversince("es_live_emulator", base_url="http://127.0.0.1:1/api/v1")
 
-    for _ in range(3):
+        async def one_test() -> None:
+            async with same_place(eversince):
+                assert (await eversince.produce("A film")).share_url is not None
+
+        for _ in range(3):
+            with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+                runner.run(one_test())
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(one_test())
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        runner.run(eversince.aclose())
-    gc.collect()  # here, where what has leaked is no error
+            runner.run(eversince.aclose())
+
+    story()
+    gc.collect()  # here, where what has leaked is no error, and nobody holds it any more
 
 
 @LEAKS
 def test_a_loop_closed_with_a_production_under_way_is_forgotten_too() -> None:
     """Even its look that never ended, and its waits: nobody is there to be told."""
-    eversince = Eversince("es_live_emulator", base_url="http://127.0.0.1:1/api/v1")
-    dead = VirtualTimeLoop()
-    emulator = Emulator()
 
-    async def broken_off() -> asyncio.Task[object]:
-        await emulator.start()
-        eversince._transport.base_url = emulator.base_url
-        task = asyncio.create_task(eversince.produce("A film")._result())
-        await asyncio.sleep(20)
-        return task
+    def story() -> None:
+        eversince = Eversince("es_live_emulator", base_url="http://127.0.0.1:1/api/v1")
+        dead = VirtualTimeLoop()
+        emulator = Emulator()
 
-    async def next_one() -> None:
-        async with same_place(eversince):
-            async with asyncio.timeout(7200):
-                assert (await eversince.produce("A film")).share_url is not None
-            await eversince.aclose()
+        async def broken_off() -> asyncio.Task[object]:
+            await emulator.start()
+            eversince._transport.base_url = emulator.base_url
+            task = asyncio.create_task(eversince.produce("A film")._result())
+            await asyncio.sleep(20)
+            return task
 
-    task = dead.run_until_complete(broken_off())
-    dead.run_until_complete(emulator.stop())
-    dead.close()
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        runner.run(next_one())
-    assert not task.done()
-    del task
-    gc.collect()  # here, where what has leaked is no error
+        async def next_one() -> None:
+            async with same_place(eversince):
+                async with asyncio.timeout(7200):
+                    assert (await eversince.produce("A film")).share_url is not None
+                await eversince.aclose()
+
+        task = dead.run_until_complete(broken_off())
+        dead.run_until_complete(emulator.stop())
+        dead.close()
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            runner.run(next_one())
+        assert not task.done()
+
+    story()
+    gc.collect()  # likewise
 
 
 def test_a_loop_in_another_thread_is_told_so() -> None:
