@@ -26,13 +26,13 @@ def test_example_passes(run_tests, pytester, example):
 def test_ten_lines_prove_a_failed_project_in_a_tenth_of_a_second(run_tests, pytester):
     (example,) = [path for path in EXAMPLES if path.stem == "test_failed_project"]
     shutil.copy(example.with_name("film_desk.py"), pytester.path)
-    for number in range(3):  # this machine may be busy with something else
+    for number in range(8):  # this machine may be busy with something else
         shutil.copy(example, pytester.path / f"test_again_{number}.py")
 
     run = run_tests("", "--import-mode=importlib", ini="pythonpath = .")
 
     assert statements(example) <= 10
-    assert {"passed": 3} == run.outcomes
+    assert {"passed": 8} == run.outcomes
     assert min(run.seconds) < 0.1
 
 
