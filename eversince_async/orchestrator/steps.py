@@ -477,7 +477,8 @@ class Steps:
                 self._leave_slot()
                 continue
             lease.sent()
-            self.begun_at = self.begun_at or self._now()
+            if self.begun_at is None:
+                self.begun_at = self._now()
             try:
                 answer = await write()
             except ProjectLimitReached as refusal:
