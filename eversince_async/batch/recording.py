@@ -8,7 +8,7 @@ from typing import Final
 from eversince_async import clock
 from eversince_async.governor import WaitKind
 from eversince_async.journal import Effect, Job, Journal
-from eversince_async.lifecycle import SETTLED
+from eversince_async.lifecycle import FINAL, SETTLED
 from eversince_async.orchestrator.events import Event, StageDone, StageStarted, StatusChanged, Waiting
 from eversince_async.report.stages import Stage, unpacked
 
@@ -102,6 +102,8 @@ class _Line:
             case StageStarted(stage=stage) if stage in AT_WORK:
                 self._goes_on(AT_WORK[stage], needs_slot=True)
             case StageDone(stage=stage) if stage != "create":
+                self.ends()
+            case StatusChanged(status=status) if status in FINAL:
                 self.ends()
             case StatusChanged(status=status) if status in SETTLED:
                 self._goes_on(None, needs_slot=self._slot is not None)

@@ -9,6 +9,9 @@ import attrs
 
 from eversince_async.report.stages import Stage
 
+IDLE: Final = frozenset({"waiting", "unrecorded"})
+"""Stages in which nothing was done, or nobody knows what."""
+
 STATUSES: Final = ("succeeded", "failed", "cancelled", "paused", "working")
 """How an item stands; `working` only in a report made while a process works on it."""
 
@@ -66,6 +69,11 @@ class Entry:
     def seconds(self) -> float:
         """From its beginning to its end."""
         return max(0.0, (self.ended_at - self.began_at).total_seconds())
+
+    @property
+    def seconds_at_work(self) -> float:
+        """How long something was done for it."""
+        return sum(stage.seconds for stage in self.stages if stage.name not in IDLE)
 
     def seconds_in(self, *names: str) -> float | None:
         """Seconds it was in these stages; None when nothing is known of its stages."""

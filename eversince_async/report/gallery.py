@@ -35,7 +35,7 @@ def gallery(entries: list[Entry], folder: Path) -> Markup:
 def _card(entry: Entry, folder: Path, number: int) -> Markup:
     share = shown_url(entry.share_url)
     links = [tag("a", "Public page", href=share, **ELSEWHERE)] if share else []
-    links += [tag("a", shown(path.name, 60), href=address(path, folder)) for path in entry.files[:3]]
+    links += [tag("a", "Video file", href=address(path, folder)) for path in entry.files[:1]]
     return tag(
         "li",
         _screen(entry, folder, number, share),

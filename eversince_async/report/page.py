@@ -132,8 +132,8 @@ def _header(overview: Overview, sections: Sequence[tuple[str, str]], chosen: _Ch
         "header",
         tag("p", "Batch report", class_="kicker"),
         tag("h1", tag("bdi", shown(overview.title, 120))),
-        tag("p", headline(overview), class_="lead"),
-        figures(overview, list(chosen.last)),
+        tag("p", headline(overview, chosen.last), class_="lead"),
+        figures(overview, chosen.last),
         tag(
             "nav",
             menu,

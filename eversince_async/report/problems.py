@@ -52,10 +52,12 @@ def _known(kind: str, status: str) -> tuple[str, str]:
 
 
 def _item(entry: Entry) -> Markup:
-    facts = [f"project {shown(entry.project_id, 80)}"] if entry.project_id else []
+    said = None if entry.problem is None else shown(entry.problem.text, 1000)
+    facts = list[str]()
+    if entry.project_id and entry.project_id not in (said or ""):
+        facts.append(f"project {shown(entry.project_id, 80)}")
     if entry.attempts > 1:
         facts.append(f"{entry.attempts} attempts")
-    said = None if entry.problem is None else shown(entry.problem.text, 1000)
     return tag(
         "li",
         tag("p", tag("bdi", shown(entry.title or entry.key, 120), class_="key"), " ", _brief(entry)),

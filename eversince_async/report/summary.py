@@ -1,69 +1,86 @@
 """The top of the page: how it went in a sentence, in figures, and why it stopped if it did."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from statistics import median
+from typing import Final
 
 from eversince_async.report.entries import Entry, Overview
 from eversince_async.report.markup import ELSEWHERE, Markup, tag
 from eversince_async.report.texts import clock_time, plural, shown, shown_url, spelled
 
 
-def headline(overview: Overview) -> str:
+def headline(overview: Overview, entries: Collection[Entry]) -> str:
     """How it went, in a sentence."""
     made, items = overview.counts.get("succeeded", 0), overview.items
     if not items:
         return "There is nothing to tell yet."
-    took = "" if overview.seconds is None else f" in {spelled(overview.seconds)}"
+    took = f" in {spelled(overview.seconds)}" if overview.seconds and not _some_earlier(entries) else ""
     first = f"All {plural(items, 'video')} are made{took}." if made == items > 1 else ""
     first = first or f"{made:,} of {plural(items, 'video')} {'is' if made == 1 else 'are'} made{took}."
-    parts = [
-        f"{overview.counts[status]:,} {words}"
-        for status, words in (
-            ("failed", "failed"),
-            ("cancelled", "cancelled"),
-            ("paused", "not finished"),
-            ("working", "at work right now"),
-        )
-        if overview.counts.get(status)
-    ]
-    return first if not parts else f"{first} {', '.join(parts).capitalize()}."
+    rest = [f"{count:,} {_WORDS[status]}" for status, count in overview.counts.items() if status in _WORDS]
+    return f"{first} {', '.join(rest)}." if rest else first
 
 
-def figures(overview: Overview, entries: Sequence[Entry]) -> Markup:
+_WORDS: Final = {
+    "failed": "failed",
+    "cancelled": "cancelled",
+    "paused": "not finished",
+    "working": "at work right now",
+}
+
+
+def figures(overview: Overview, entries: Collection[Entry]) -> Markup:
     """The figures, as large as they matter."""
-    made = overview.counts.get("succeeded", 0)
-    failed = overview.counts.get("failed", 0) + overview.counts.get("cancelled", 0)
-    unfinished = overview.counts.get("paused", 0) + overview.counts.get("working", 0)
-    told = [_figure(f"{made:,}", "made", f"of {overview.items:,}", "good" if made else "")]
-    told.append(_figure(f"{failed:,}", "failed", None, "bad" if failed else ""))
-    if unfinished:
-        told.append(_figure(f"{unfinished:,}", "not finished", None, "warn"))
-    if overview.seconds:
-        pace = (
-            f"{made / overview.seconds * 3600:.1f} videos an hour" if made and overview.seconds > 60 else None
-        )
+    return tag(
+        "dl", _of_items(overview), _of_time(overview, entries), _of_account(overview), class_="figures"
+    )
+
+
+def _of_items(overview: Overview) -> list[Markup]:
+    counts = overview.counts
+    failed = counts.get("failed", 0) + counts.get("cancelled", 0)
+    unfinished = counts.get("paused", 0) + counts.get("working", 0)
+    told = [
+        _figure(f"{counts.get('succeeded', 0):,}", "made", f"of {overview.items:,}", look="good"),
+        _figure(f"{failed:,}", "failed", look="bad" if failed else ""),
+    ]
+    return [*told, _figure(f"{unfinished:,}", "not finished", look="warn")] if unfinished else told
+
+
+def _of_time(overview: Overview, entries: Collection[Entry]) -> list[Markup]:
+    told, made = list[Markup](), overview.counts.get("succeeded", 0)
+    if overview.seconds and _some_earlier(entries):
+        told.append(_figure(spelled(overview.seconds), "the last run"))
+    elif overview.seconds:
+        pace = f"{3600 * made / overview.seconds:.1f} videos an hour" if overview.seconds > 60 else None
         told.append(_figure(spelled(overview.seconds), "duration", pace))
-    usual = [entry.seconds - (entry.seconds_in("waiting") or 0.0) for entry in entries if _tells(entry)]
+    usual = [entry.seconds_at_work for entry in entries if entry.status == "succeeded" and entry.stages]
     if usual:
         told.append(_figure(spelled(median(usual)), "a video", "half took less, waiting not counted"))
+    return told
+
+
+def _of_account(overview: Overview) -> list[Markup]:
+    told, made = list[Markup](), overview.counts.get("succeeded", 0)
     if overview.minutes:
         each = f"{overview.requests / made:.1f} for each video" if made else None
         told.append(_figure(f"{overview.requests:,}", "requests", each))
-        told.append(
-            _figure(f"{overview.refused:,}", "refused requests", None, "warn" if overview.refused else "")
+        refused = _figure(
+            f"{overview.refused:,}", "refused requests", look="warn" if overview.refused else ""
         )
+        told.append(refused)
     if overview.credits_spent is not None:
-        told.append(
-            _figure(f"{overview.credits_spent:,.10g}", "credits spent", "by what the account told last")
-        )
-    return tag("dl", told, class_="figures")
+        spent = f"{overview.credits_spent:,.2f}".removesuffix(".00")
+        told.append(_figure(spent, "credits spent", "by what the account told last"))
+    return told
 
 
-def _tells(entry: Entry) -> bool:
-    return entry.status == "succeeded" and bool(entry.stages)
+def _some_earlier(entries: Collection[Entry]) -> bool:
+    """Whether earlier runs have made some of it, so that this run's duration is not the whole."""
+    return any(entry.earlier for entry in entries)
 
 
-def _figure(value: str, name: str, more: str | None, look: str = "") -> Markup:
+def _figure(value: str, name: str, more: str | None = None, *, look: str = "") -> Markup:
     return tag(
         "div",
         tag("dt", name),

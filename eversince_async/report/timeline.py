@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Final
 
-from eversince_async.report.entries import Entry, Minute
+from eversince_async.report.entries import IDLE, Entry, Minute
 from eversince_async.report.lanes import Block, Lanes, other_lanes, slot_lanes
 from eversince_async.report.markup import Markup, joined, tag
 from eversince_async.report.scale import STEPS, Scale, Tick, tick_label
@@ -13,7 +13,7 @@ from eversince_async.report.stages import NAMES, Stage
 from eversince_async.report.strips import Band, budget, waiting
 from eversince_async.report.texts import shown, spelled
 
-_AXIS: Final = 30
+_AXIS: Final = 46
 _LANE: Final = 30
 _BAR: Final = 24
 _SMALL: Final = 18
@@ -75,10 +75,10 @@ def busy_share(entries: Sequence[Entry]) -> tuple[int, float] | None:
 
 
 def _intervals(entries: Iterable[Entry]) -> Iterator[tuple[float, float]]:
-    """When something happened. A night's wait, or the time until a dead process's work was taken up, is nothing."""
+    """When something happened; a night's wait, or until a dead process's work was taken up, is nothing."""
     for entry in entries:
         for stage in entry.stages:
-            if stage.name not in {"waiting", "unrecorded"} or stage.seconds < 600:
+            if stage.name not in IDLE or stage.seconds < 600:
                 yield stage.began_at.timestamp(), stage.ended_at.timestamp()
 
 
@@ -141,7 +141,19 @@ def _background(scale: Scale, height: int, width: int) -> Markup:
         )
         for at, share, seconds in scale.cuts()
     ]
-    return joined(marks, cuts)
+    return joined(marks, cuts, _days(scale))
+
+
+def _days(scale: Scale) -> list[Markup]:
+    """The day, where the axis begins and behind each cut after which it is another."""
+    labels, told = list[Markup](), None
+    for stretch in scale.stretches:
+        begin = datetime.fromtimestamp(stretch.begin, UTC)
+        if begin.date() != told:
+            day = f"{begin:%a} {begin.day} {begin:%b %Y}"
+            labels.append(tag("text", day, x=f"{scale.place(begin):.3f}%", y=12, class_="day"))
+        told = datetime.fromtimestamp(stretch.end, UTC).date()
+    return labels
 
 
 def _mark(tick: Tick, x: float, least: int, height: int, width: int) -> Markup:
