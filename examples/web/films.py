@@ -69,16 +69,14 @@ class Films:
             film: The film.
             last_seen: The `Last-Event-ID` of a page that comes back. It has missed what came after that.
         """
-        pulse = None
         yield "retry: 1000\n\n"
         while True:
             if film.version != last_seen:
                 last_seen = film.version
                 yield f"id: {last_seen}\nevent: film\ndata: {json.dumps(film.to_json())}\n\n"
-            now = json.dumps(self.pulse(film))
-            if now != pulse:
-                pulse = now
-                yield f"event: pulse\ndata: {now}\n\n"
+            yield f"event: pulse\ndata: {json.dumps(self.pulse(film))}\n\n"
+            if film.version != last_seen:
+                continue  # a page may take its time, and this waits for it
             if film.is_over or self._is_ending:
                 return
             await film.news(self._pace)

@@ -31,7 +31,7 @@ class Shelf:
                 file.write(json.dumps(record) + "\n")
 
     def records(self) -> list[dict[str, Any]]:
-        """The films there are."""
+        """The films there are. The file is written anew, with a line for each of them."""
         if self._path is None or not self._path.exists():
             return []
         latest: dict[str, dict[str, Any]] = {}
@@ -39,6 +39,9 @@ class Shelf:
             try:
                 record = json.loads(line)
             except ValueError:
-                continue  # the power went as it was written
+                continue  # the process was killed as it was written
             latest[record["id"]] = record
+        anew = self._path.with_suffix(".new")
+        anew.write_text("".join(f"{json.dumps(record)}\n" for record in latest.values()), "utf-8")
+        anew.replace(self._path)
         return list(latest.values())

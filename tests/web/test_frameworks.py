@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import aiohttp
 import attrs
 import pytest
-from applications import NEEDS, SECRET, SHORT, serving
+from applications import NEEDS, SECRET, SHORT, serving, uvicorn_serving
 
 from eversince_async.emulator import Emulator
 from eversince_async.testing import VirtualTimeLoop, sign_webhook
@@ -187,6 +188,20 @@ async def test_webhooks_are_taken_if_they_are_genuine(name, example, emulator):
             headers = sign_webhook(secret, body)
             async with http.post(f"{url}/webhooks/eversince", data=body, headers=headers) as answer:
                 assert status == answer.status
+
+
+async def test_with_a_public_address_films_are_told_of_by_webhooks(example, emulator, monkeypatch):
+    """The address goes along with the order, and the deliveries arrive."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("PUBLIC_URL", f"http://127.0.0.1:{port}")
+    module = example("fastapi_app")
+    async with uvicorn_serving(module.app, port=port) as url, aiohttp.ClientSession() as http:
+        seen = await films(http, f"{url}/films/{await ordered(http, url)}/events")
+
+    assert seen[-1]["is_over"]
+    assert {200} == {delivery.status for delivery in emulator.deliveries}
+    assert {f"{url}/webhooks/eversince"} == {delivery.url for delivery in emulator.deliveries}
 
 
 @EACH

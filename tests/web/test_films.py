@@ -1,0 +1,89 @@
+"""What the examples share, without any framework: streams of events, and films in a file."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+
+import pytest
+from applications import EXAMPLES
+
+from eversince_async import Eversince
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    return import_module("shelf").Shelf(tmp_path / "films.jsonl")
+
+
+@pytest.fixture
+async def films(emulator, shelf):
+    films = import_module("films").Films(Eversince(**emulator.connection), shelf)
+    yield films
+    await films.aclose()
+
+
+@pytest.fixture
+async def film(films):
+    return films.order(import_module("film").Order("A film"))
+
+
+async def test_a_page_that_reads_slowly_is_told_the_end_all_the_same(films, film):
+    stream = films.watch(film)
+    begun = [await anext(stream) for _ in range(3)]
+    await asyncio.sleep(1000)
+    rest = [event async for event in stream]
+
+    assert "event: pulse" in begun[-1]
+    assert '"is_over": true' in rest[-2]
+    assert f"id: {film.version}" in rest[-2]
+
+
+async def test_a_stream_that_is_broken_off_leaves_nothing(films, film):
+    stream = films.watch(film)
+    await anext(stream)
+    await stream.aclose()
+
+    assert not film.is_over
+
+
+async def test_a_page_that_waits_for_news_can_be_cancelled(films, film):
+    async def page() -> None:
+        async for _ in films.watch(film):
+            pass
+
+    watching = asyncio.create_task(page())
+    await asyncio.sleep(10)
+    watching.cancel()
+    await asyncio.wait([watching])
+    await asyncio.sleep(1000)
+
+    assert watching.cancelled()
+    assert film.video_url is not None
+
+
+def test_the_last_line_of_a_film_counts(shelf):
+    shelf.put({"id": "a", "is_over": False})
+    shelf.put({"id": "b", "is_over": False})
+    shelf.put({"id": "a", "is_over": True})
+
+    assert [{"id": "a", "is_over": True}, {"id": "b", "is_over": False}] == shelf.records()
+
+
+def test_it_does_not_grow_with_every_change(shelf, tmp_path):
+    for _ in range(10):
+        shelf.put({"id": "a"})
+    shelf.records()
+
+    assert 1 == len((tmp_path / "films.jsonl").read_text().splitlines())
+
+
+def test_a_line_that_was_cut_off_takes_no_other_along(shelf, tmp_path):
+    shelf.put({"id": "a"})
+    with (tmp_path / "films.jsonl").open("a") as file:
+        file.write('{"id": "b", "bri')
+    shelf.records()
+    shelf.put({"id": "c"})
+
+    assert [{"id": "a"}, {"id": "c"}] == shelf.records()
