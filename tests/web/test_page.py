@@ -220,6 +220,16 @@ async def test_credits_that_run_low_are_told(example, emulator, tmp_path):
         await picture(page, "10-low-credits")
 
 
+async def test_an_old_address_is_told_to_be_one(example, emulator, tmp_path):
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, f"{url}?film=unknown") as page,
+    ):
+        await page.until("document.querySelector('#refusal').textContent === 'There is no such film here.'")
+        assert await page.see("document.querySelector('#film').hidden")
+
+
 async def test_everything_has_a_name_for_those_who_do_not_see_it(example, emulator, tmp_path):
     async with (
         serving(example("fastapi_app")) as url,
