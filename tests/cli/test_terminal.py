@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,37 @@ pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 def test_a_terminal_gets_bars_and_the_budget(shell):
     """One row for each video, and the account's limits below them."""
+    code, seen = on_a_terminal(shell, "demo", "--speed", "3000")
+
+    assert 0 == code
+    assert "\x1b[" in seen
+    assert "━" in seen
+    assert "5/5 projects" in seen
+    assert "requests this minute" in seen
+    assert "8 videos in" in seen
+
+
+def test_a_terminal_shows_a_batch_by_slots(beside):
+    """What is at work has a row with its slot, what is over a line above, and below stands how far it is."""
+    Path(beside.cwd, "briefs.csv").write_text("key,brief\ntides,A film\ndunes,Another\n")
+
+    code, seen = on_a_terminal(beside, "batch", "briefs.csv", "-o", "videos", "--report", "report.html")
+
+    assert 0 == code
+    assert "slot 1" in seen
+    assert "slot 2" in seen
+    assert "briefs.csv: 1 of 2 done; 1 at work" in seen
+    assert "tides: succeeded in" in seen
+    assert "/5 projects" in seen
+    assert "report:  report.html" in seen
+    assert "\t" not in seen
+
+
+def on_a_terminal(shell, *arguments: str) -> tuple[int, str]:
+    """How a command ends there, and all that it has shown."""
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
-        [sys.executable, "-m", "eversince_async.cli", "demo", "--speed", "3000"],
+        [sys.executable, "-m", "eversince_async.cli", *arguments],
         env={**shell.env, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"},
         cwd=shell.cwd,
         stdout=theirs,
@@ -24,13 +53,7 @@ def test_a_terminal_gets_bars_and_the_budget(shell):
     )
     os.close(theirs)
     seen = everything_from(ours)
-
-    assert 0 == child.wait(timeout=30)
-    assert "\x1b[" in seen
-    assert "━" in seen
-    assert "5/5 projects" in seen
-    assert "requests this minute" in seen
-    assert "8 videos in" in seen
+    return child.wait(timeout=30), seen
 
 
 def everything_from(terminal: int) -> str:
