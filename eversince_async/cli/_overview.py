@@ -32,15 +32,18 @@ COMMANDS: Final = {
     ),
     "Videos": (
         Command("produce", "Produce a video from a brief, and download it.", "produce"),
-        Command("batch", "Produce a video for each row of a file.", "batch"),
         Command("resume", "See a project, or what a journal remembers, through.", "resume"),
-        Command("report", "Write a report of what a journal remembers.", "report"),
-        Command("approve", "Answer what a pipeline asks, or list what waits.", "approve"),
-        Command("upload", "Upload a file to refer to in briefs.", "upload"),
         Command("status", "Show how a project stands.", "projects"),
         Command("list", "List projects.", "projects"),
         Command("download", "Download a project's video.", "projects"),
         Command("cancel", "Stop a project's agent.", "projects"),
+        Command("upload", "Upload a file to refer to in briefs.", "upload"),
+    ),
+    "Batches and pipelines": (
+        Command("batch", "Produce a video for each row of a file, each once.", "batch"),
+        Command("report", "Write a report of what a journal remembers.", "report"),
+        Command("approve", "Answer what a pipeline asks, or list what waits.", "approve"),
+        Command("decide", "Say what has become of something in doubt.", "decide"),
     ),
     "The account": (Command("credits", "Show the credits left, and where to buy more.", "account"),),
 }

@@ -1,5 +1,6 @@
 """What a person is told when something goes wrong, and the exit code it ends with."""
 
+from shlex import quote
 from typing import Final
 
 from eversince_async._redaction import redact
@@ -8,6 +9,7 @@ from eversince_async.errors import (
     ConfigurationError,
     DownloadFailed,
     EversinceError,
+    InDoubt,
     InsufficientCredits,
     InvalidRequest,
     ProjectLimitReached,
@@ -49,6 +51,8 @@ def _advice(error: EversinceError) -> str:
             return "; check the network and EVERSINCE_BASE_URL, or ask `eversince doctor`"
         case InsufficientCredits():
             return _where_to_buy(error)
+        case InDoubt(key=str(key)):
+            return f"; say it by: eversince decide {quote(key)} --made …, or --nothing, and --journal FILE"
         case ProjectLimitReached(daily=True):
             return "; the day's projects are used up, try again tomorrow"
         case _:

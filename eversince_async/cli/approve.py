@@ -1,21 +1,20 @@
 """`eversince approve`: answer what pipelines ask, or see what waits for an answer."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._journals import usual_journal
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_json, print_rows
 from eversince_async.cli._say import say, warn
-from eversince_async.errors import InvalidRequest, JournalError
+from eversince_async.errors import InvalidRequest
 from eversince_async.journal import SqliteJournal
 from eversince_async.pipelines import approvals
 from eversince_async.pipelines.approvals import Approval
-from eversince_async.pipelines.journals import USUAL
 
 
 async def approve_(
@@ -47,9 +46,7 @@ async def approve_(
         raise InvalidRequest({"--no": "contradicts --answer"})
     if key is None and (no or answer is not None or name is not None):
         raise InvalidRequest({"KEY": "name the pipeline to answer; without one there is only the list"})
-    path = journal or Path(os.environ.get("EVERSINCE_JOURNAL") or USUAL)
-    if not path.is_file():  # opening would make one
-        raise JournalError(f"{path}: there is no such journal; name it with --journal")
+    path = usual_journal(journal)
     async with SqliteJournal(path) as found:
         if key is None:
             _print([each async for each in approvals.waiting(found)], path, as_json=as_json)

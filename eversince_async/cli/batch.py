@@ -126,7 +126,7 @@ async def _made(sheet: Sheet, make: "partial[Plan]", path: Path | None, complain
                 if complaints.count:
                     return complaints.conclude(WHAT_TO_DO)
             where = "nothing is remembered" if path is None else f"remembered in {path}"
-            warn(f"{len(sheet)} videos from {sheet.name}; {where}")
+            warn(f"{_count(len(sheet), 'video')} from {sheet.name}; {where}")
             return await run_batch(make(journal=journal))
 
 
@@ -145,6 +145,9 @@ class _Complaints:
     def conclude(self, advice: str = "") -> Exit:
         if self.count > SHOWN and is_terminal():
             warn(f"… and {self.count - SHOWN} more; `2> problems.txt` has them all")
-        many = "1 problem" if self.count == 1 else f"{self.count} problems"
-        warn(f"eversince batch: {many}; nothing was made.{advice and ' ' + advice}")
+        warn(f"eversince batch: {_count(self.count, 'problem')}; nothing was made.{advice and ' ' + advice}")
         return Exit.USAGE
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

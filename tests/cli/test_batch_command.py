@@ -5,23 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
+from eversince_async import Eversince
 from eversince_async.cli import main
 from eversince_async.cli._exits import Exit
 from eversince_async.cli.batch import batch_
+from eversince_async.cli.decide import decide_
 from eversince_async.cli.report import report_
 from eversince_async.cli.resume import resume_
 from eversince_async.emulator import Emulator, Scenario
+from eversince_async.emulator.faults import Reset
 from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
+QUICK = {"queued": 2, "running": 5, "images": 5, "videos": 5, "rendering": 10}
+
 
 @pytest.fixture
 async def emulator():
-    async with Emulator(scenario=FAST.when("bad", failure=1.0), credits=10_000) as emulator:
+    async with Emulator(
+        scenario=FAST.when("bad", failure=1.0).when("quick", **QUICK), credits=10_000
+    ) as emulator:
         yield emulator
 
 
@@ -389,6 +397,27 @@ async def test_without_a_journal_leaving_says_what_it_costs(rows, capsys):
     told = capsys.readouterr().err
     assert "nothing is remembered" in told
     assert "begins everything anew, and pays for it" in told
+
+
+# -- In doubt ---------------------------------------------------------------------------------------------
+
+
+async def test_a_person_decides_what_nobody_else_can_tell(emulator, rows, monkeypatch, capsys):
+    """Without network; then the same command goes on with it."""
+    file = rows("key,brief", "mug,A quick mug")
+    async with Eversince(**emulator.connection) as somebody:
+        await somebody.produce("Something else")
+    emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
+    assert Exit.UNFINISHED == await typed(batch_(file))
+    assert "eversince decide mug --made …, or --nothing, and --journal FILE" in capsys.readouterr().err
+
+    with pytest.raises(InvalidRequest, match="say what was made, or --nothing"):
+        await decide_("mug", journal=Path("briefs.journal.db"))
+    assert Exit.DONE == await decide_("mug", nothing=True, journal=Path("briefs.journal.db"))
+    assert "mug: share did not happen\n" == capsys.readouterr().out
+
+    assert Exit.DONE == await typed(batch_(file))
+    assert 3 == made(emulator)[2]
 
 
 # -- From the journal alone -------------------------------------------------------------------------------

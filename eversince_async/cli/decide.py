@@ -1,0 +1,46 @@
+"""`eversince decide`: say what has become of something that nobody else can tell."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from eversince_async.cli._exits import Exit
+from eversince_async.cli._journals import usual_journal
+from eversince_async.cli._options import Debug
+from eversince_async.cli._say import say
+from eversince_async.errors import InvalidRequest
+from eversince_async.journal import SqliteJournal
+from eversince_async.orchestrator.deciding import decide
+
+
+async def decide_(
+    key: str,
+    *,
+    made: str | None = None,
+    nothing: Annotated[bool, Parameter(negative=())] = False,
+    effect: str | None = None,
+    journal: Path | None = None,
+    debug: Debug = False,
+) -> Exit:
+    """Say whether something happened that was in doubt, after you have looked.
+
+    Very rarely, a process dies at a moment after which nobody but you can tell whether something happened:
+    the batch, or the pipeline, then says where to look. This tells the journal what you have found, and the
+    same command as before goes on with it. It needs neither network nor API key.
+
+    Args:
+        key: The row's key, or the pipeline's.
+        made: What was made: the address of the public page, or the id of the project.
+        nothing: Nothing was made; it is done again.
+        effect: Which, if several are in doubt, such as share.
+        journal: The journal's file; by default EVERSINCE_JOURNAL, else eversince.db.
+        debug: Show tracebacks.
+    """
+    del debug  # heeded where errors are shown
+    if (made is None) != nothing:
+        raise InvalidRequest({"--made": "say what was made, or --nothing"})
+    async with SqliteJournal(usual_journal(journal)) as found:
+        decided = await decide(found, key, made, effect)
+    say(f"{key}: {decided.name} {'did not happen' if made is None else f'made {made}'}")
+    return Exit.DONE
