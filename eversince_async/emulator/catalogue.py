@@ -4,6 +4,7 @@ Names and numbers are believable, nothing more; the shapes are the documented on
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from eversince_async.emulator.account import Skill
@@ -189,12 +190,11 @@ def platform_skills(rules: Rules) -> list[Skill]:
     skills = []
     for at, (slug, name, category, description) in enumerate(_PLATFORM):
         prefix = "skill" if rules.skills_stack else category
-        text = f"{description} "
         skills.append(
             Skill(
                 id=f"{prefix}-{slug}",
                 name=name,
-                instructions=(text * (_PLATFORM_CHARACTERS // len(text) + 1))[:_PLATFORM_CHARACTERS],
+                instructions=_instructions(description),
                 is_active=False,
                 category=category,
                 description=description,
@@ -204,6 +204,12 @@ def platform_skills(rules: Rules) -> list[Skill]:
             )
         )
     return skills
+
+
+@cache  # every emulator has them, and a suite of tests has many emulators
+def _instructions(description: str) -> str:
+    text = f"{description} "
+    return (text * (_PLATFORM_CHARACTERS // len(text) + 1))[:_PLATFORM_CHARACTERS]
 
 
 PRICES: Final[Mapping[str, float]] = {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
@@ -108,7 +109,7 @@ class Transport:
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
-            "User-Agent": f"eversince-async/{version('eversince-async')}",
+            "User-Agent": _user_agent(),
         }
         if source is not None:
             self._headers["X-Eversince-Source"] = check_source(source)
@@ -193,6 +194,11 @@ async def _only_one(_: aiohttp.ClientSession, connections: _Connections, __: obj
 
 async def _another(_: aiohttp.ClientSession, connections: _Connections, __: object) -> None:
     connections.asked_for = 0  # following a redirect is a request of its own
+
+
+@cache
+def _user_agent() -> str:
+    return f"eversince-async/{version('eversince-async')}"  # reads and parses a file
 
 
 def _open_api_session() -> aiohttp.ClientSession:
