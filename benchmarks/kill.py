@@ -34,6 +34,7 @@ def measure(options: argparse.Namespace, root: Path) -> int:
         faults=options.faults,
         video_bytes=options.video_bytes,
         skew=options.skew,
+        pipeline=options.pipeline,
     )
     killer = Killer(settings, options.workers, random.Random(options.seed), options.longest)
     began = time.monotonic()
@@ -71,6 +72,7 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--items", type=int, default=20)
+    parser.add_argument("--pipeline", action="store_true", help="runs of a pipeline instead of a batch")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the journal")
     parser.add_argument("--server-kills", type=int, default=0, help="how often the emulator is killed")
     parser.add_argument("--stops", type=int, default=0, help="how often a worker sleeps as a laptop does")

@@ -67,43 +67,47 @@ def succeeded(path: Path) -> int:
         return 0
 
 
-def served(journal: Journal) -> dict[str, str]:
-    """SHA-256 of each job's video, as the emulator gives it to anybody who has its share."""
-    digests = {}
+def served(journal: Journal) -> dict[str, set[str]]:
+    """SHA-256 of each job's videos, as the emulator gives them to anybody who has their shares."""
+    digests = dict[str, set[str]]()
     for (key, _), effect in journal.effects.items():
         if effect["kind"] == "share" and effect["result"]:
             with urllib.request.urlopen(json.loads(effect["result"])["video_url"], timeout=30) as answer:
-                digests[key] = hashlib.file_digest(answer, "sha256").hexdigest()
+                digests.setdefault(key, set()).add(hashlib.file_digest(answer, "sha256").hexdigest())
     return digests
 
 
-def violations(settings: Settings, server: dict[str, Any], digests: dict[str, str]) -> Iterator[str]:
+def violations(settings: Settings, server: dict[str, Any], digests: dict[str, set[str]]) -> Iterator[str]:
     """Everything that is not as if nobody had been killed."""
     journal = Journal.read(settings.journal)
     items = settings.items
     counts = server["counts"]
     for name, count in {**counts, "jobs": len(journal.jobs)}.items():
-        if count != items:
-            yield f"{count} {name}, not {items}"
+        wanted = items * (1 if name in {"projects", "jobs"} else settings.videos)
+        if count != wanted:
+            yield f"{count} {name}, not {wanted}"
     if journal.health != "ok":
         yield f"the journal is damaged: {journal.health}"
     yield from _of_projects(settings, server, journal)
-    yield from _of_jobs(settings, server, journal)
-    yield from _of_effects(journal)
-    yield from _of_files(settings, journal, digests)
+    if settings.pipeline:
+        yield from _of_runs(settings, journal)
+    else:
+        yield from _of_jobs(settings, server, journal)
+        yield from _of_effects(journal)
+    yield from _of_files(settings, digests)
 
 
 def _of_projects(settings: Settings, server: dict[str, Any], journal: Journal) -> Iterator[str]:
-    known = {job["project_id"] for job in journal.jobs.values()}
+    known = {effect["claim"] for effect in journal.effects.values()}
     of_brief = Counter(brief for _, brief, _ in server["projects"])
     for brief in settings.briefs.values():
         if of_brief[brief] != 1:
             yield f"{of_brief[brief]} projects of {brief!r}"
     shared = Counter(project_id for _, project_id in server["shares"])
     for project_id, brief, renders in server["projects"]:
-        if renders != 1:
+        if renders != settings.videos:
             yield f"{project_id} ({brief}) was rendered {renders} times"
-        if shared[project_id] != 1:
+        if shared[project_id] != settings.videos:
             yield f"{project_id} ({brief}) was shared {shared[project_id]} times"
         if project_id not in known:
             yield f"{project_id} ({brief}) does not stand in the journal"
@@ -121,9 +125,12 @@ def _of_jobs(settings: Settings, server: dict[str, Any], journal: Journal) -> It
         else:
             if brief_of.get(job["project_id"]) != brief:
                 yield f"{key} has the project of {brief_of.get(job['project_id'])!r}"
-            token = json.loads(job["result"])["share_url"].rpartition("/")[2]
+            result = json.loads(job["result"])
+            token = result["share_url"].rpartition("/")[2]
             if project_of.get(token) != job["project_id"]:
                 yield f"{key} has the share of {brief_of.get(project_of.get(token))!r}"
+            if [Path(file).name for file in result["files"]] != [f"{job['project_id']}.mp4"]:
+                yield f"{key} has the files {result['files']}"
 
 
 def _of_effects(journal: Journal) -> Iterator[str]:
@@ -134,20 +141,28 @@ def _of_effects(journal: Journal) -> Iterator[str]:
                 yield f"{kind} of {key} is {'missing' if effect is None else effect['state']}"
 
 
-def _of_files(settings: Settings, journal: Journal, digests: dict[str, str]) -> Iterator[str]:
-    wanted = set()
-    for key, job in journal.jobs.items():
-        if job["result"] is None:
+def _of_runs(settings: Settings, journal: Journal) -> Iterator[str]:
+    for key in settings.briefs:
+        job = journal.jobs.get(key)
+        if job is None or job["stage"] != "succeeded":
+            yield f"{key} is {None if job is None else job['stage']} in the journal"
+    for (key, name), effect in journal.effects.items():
+        if effect["state"] not in {"done", "adopted"}:
+            yield f"{name} of {key} is {effect['state']}"
+
+
+def _of_files(settings: Settings, digests: dict[str, set[str]]) -> Iterator[str]:
+    """What is in the folder, by what the emulator serves for each item."""
+    found = dict[str, set[str]]()
+    for path in settings.folder.rglob("*"):
+        if not path.is_file():
             continue
-        for file in json.loads(job["result"])["files"]:
-            path = Path(file)
-            wanted.add(path.name)
-            if not path.is_file():
-                yield f"the file of {key} is gone: {path.name}"
-            elif hashlib.sha256(path.read_bytes()).hexdigest() != digests.get(key):
-                yield f"the file of {key} is not what the emulator serves: {path.name}"
-    if len(wanted) != settings.items:
-        yield f"{len(wanted)} files, not {settings.items}"
-    for path in settings.folder.iterdir():
-        if path.name not in wanted:
-            yield f"left over: {path.name}"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        owner = next((key for key, served in digests.items() if digest in served), None)
+        if owner is None or path.suffix != ".mp4":
+            yield f"{path.name} is not what the emulator serves"
+        else:
+            found.setdefault(owner, set()).add(digest)
+    for key in settings.briefs:
+        if len(found.get(key, ())) != settings.videos:
+            yield f"{len(found.get(key, ()))} files of {key}, not {settings.videos}"

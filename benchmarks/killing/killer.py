@@ -104,6 +104,7 @@ class Killer:
     server_kills: int = 0
     endings: list[dict[str, Any]] = attrs.field(factory=list)
     _emulator: Child = attrs.field(init=False)
+    _answerer: Child | None = attrs.field(default=None, init=False)
     _running: list[Child] = attrs.field(factory=list, init=False)
 
     def start(self) -> None:
@@ -146,8 +147,8 @@ class Killer:
 
     def clean_up(self) -> None:
         """Leave no process behind."""
-        for child in (*self._running, self._emulator):
-            if not child.has_ended:
+        for child in (*self._running, self._answerer, self._emulator):
+            if child is not None and not child.has_ended:
                 child.kill()
 
     def _done(self) -> int:
@@ -158,6 +159,8 @@ class Killer:
         for worker in [worker for worker in self._running if worker.has_ended]:
             self.endings.append(worker.end())
             self._running.remove(worker)
+        if self.settings.pipeline and (self._answerer is None or self._answerer.has_ended):
+            self._answerer = Child("answer", self.settings)
         while len(self._running) < self.workers:
             self._running.append(Child("work", self.settings))
         return list(self._running)
@@ -178,6 +181,8 @@ class Killer:
         return self.chance.choice(self._started()) if victim.has_ended else victim
 
     def _kill_worker(self) -> None:
+        if self._answerer is not None and self.chance.random() < 1 / (self.workers + 1):
+            self._answerer.kill()
         victim = self._victim()
         self.early += self._done() < self.settings.items
         victim.kill()

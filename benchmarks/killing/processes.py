@@ -7,6 +7,7 @@ All live in the same compressed time, also after they were started anew.
 
 import asyncio
 import json
+import random
 import signal
 import sys
 import time
@@ -18,16 +19,20 @@ from typing import Any
 
 import attrs
 
-from eversince_async import Eversince, Limits
+from eversince_async import Eversince, Limits, Run, pipeline
 from eversince_async.emulator import Emulator, Faults, Scenario
 from eversince_async.emulator.faults import Latency
 from eversince_async.emulator.limits import Limits as Kept
+from eversince_async.journal import SqliteJournal
 from eversince_async.testing import VirtualTimeLoop
 
 QUICK = Scenario(
     queued=1, running=(2, 4), images=2, videos=(4, 12), rendering=(4, 12), cycles=1, scenes=(1, 1)
 )
 REQUESTS = 600
+AT_ONCE = 10
+"""Pipelines at work in one process."""
+
 ON_THE_WAY = (0.1, 4.0)
 """Seconds from when a request leaves until it is carried out."""
 
@@ -48,6 +53,7 @@ class Settings:
         faults: Share of requests that go wrong in some way.
         video_bytes: Size of each video.
         skew: Seconds by which the workers' clocks are ahead of the emulator's.
+        pipeline: Whether each item is a run of a pipeline with two videos, instead of one video of a batch.
     """
 
     root: Path
@@ -58,6 +64,12 @@ class Settings:
     faults: float
     video_bytes: int
     skew: float
+    pipeline: bool
+
+    @property
+    def videos(self) -> int:
+        """How many videos there are of each item."""
+        return 2 if self.pipeline else 1
 
     @property
     def journal(self) -> Path:
@@ -85,7 +97,7 @@ class Settings:
 
     def loop(self, role: str) -> VirtualTimeLoop:
         """A loop whose wall time goes on where that of dead processes was."""
-        wall = self.epoch + (time.time() - self.epoch) * self.speed + (self.skew if role == "work" else 0)
+        wall = self.epoch + (time.time() - self.epoch) * self.speed + (self.skew if role != "emulate" else 0)
         return VirtualTimeLoop(speed=self.speed, start=datetime.fromtimestamp(wall, UTC))
 
 
@@ -127,11 +139,60 @@ async def emulate(settings: Settings) -> None:
     say(json.dumps({"counts": counts, "projects": projects, "shares": shares}))
 
 
+@pipeline
+async def film(run: Run, brief: str, folder: Path) -> str | None:
+    """Two videos: one as it comes, one as somebody else wants it."""
+    master = await run.produce(brief, download=folder)
+    number = await run.step("number", number_of, brief)
+    vertical = await run.variation(master, f"Create a 9:16 version of number {number} for TikTok")
+    if not await run.approval("ship it?", show=vertical):
+        return None
+    return (await run.render_and_share(vertical, download=folder)).share_url
+
+
+async def number_of(brief: str) -> int:
+    await asyncio.sleep(5)
+    return int(brief.rpartition(" ")[2])
+
+
+async def run_all(eversince: Eversince, settings: Settings) -> dict[str, Any]:
+    """Run the pipeline under each key, some at a time; what came of it."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(journal: SqliteJournal, key: str, brief: str) -> str | None:
+        folder = settings.folder / key
+        async with places:
+            try:
+                url = await eversince.run(film, brief, folder, key=key, journal=journal)
+            except Exception as problem:  # noqa: BLE001 - to be told
+                return f"{key}: {problem!r}"
+        return None if url else f"{key}: not approved"
+
+    async with SqliteJournal(settings.journal) as journal:
+        told = await asyncio.gather(*(one(journal, key, brief) for key, brief in settings.briefs.items()))
+    return {"problems": [each for each in told if each is not None]}
+
+
+async def answer(settings: Settings) -> None:
+    """Approve what pipelines ask, a while later, for ever."""
+    chance = random.Random()
+    async with Eversince(api_key="es_live_emulator", base_url=settings.base_url) as eversince:
+        say("up")
+        while True:
+            await asyncio.sleep(chance.uniform(1, 20))
+            if settings.journal.exists():
+                for question in await eversince.approvals(journal=settings.journal):
+                    await eversince.approve(question.key, journal=settings.journal)
+
+
 async def work(settings: Settings) -> None:
-    """Run the batch; tell what came of it."""
+    """Run the batch, or the pipelines; tell what came of it."""
     limits = Limits(renders_per_day=None, projects_per_day=None, requests_per_minute=REQUESTS)
     async with Eversince(api_key="es_live_emulator", base_url=settings.base_url, limits=limits) as eversince:
         say("up")
+        if settings.pipeline:
+            say(json.dumps(await run_all(eversince, settings)))
+            return
         items = [{"key": key, "brief": brief} for key, brief in settings.briefs.items()]
         report = await eversince.batch(items, journal=settings.journal, download=settings.folder)
     problems = [f"{each.key} {each.status}: {each.error!r}" for each in report.outcomes if each.error]
@@ -143,7 +204,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-ROLES = {"emulate": emulate, "work": work}
+ROLES = {"emulate": emulate, "work": work, "answer": answer}
 
 
 def main() -> None:

@@ -26,6 +26,10 @@ PROBE: Final = 120.0
 """Seconds after which the first use after a refusal counts as granted although nobody said so."""
 
 
+REMEMBERED: Final = 1000
+"""Uses of a day that are remembered where there is no limit: enough to say something, if there is one."""
+
+
 class Use:
     """One project or render taken from the day.
 
@@ -143,7 +147,7 @@ class DailyQuota:
         if use in self._uses:
             self._uses.remove(use)
             use.at = now
-            insort(self._uses, use)
+            self._remember(use)
         if use is self._probe:
             self._open_again()
 
@@ -168,7 +172,7 @@ class DailyQuota:
     def seed(self, times: Iterable[float]) -> None:
         """Count what was taken before this process began."""
         for at in times:
-            insort(self._uses, Use(self.name, at))
+            self._remember(Use(self.name, at))
 
     # -- Inside -----------------------------------------------------------------------------------------
 
@@ -178,10 +182,15 @@ class DailyQuota:
         if self._probe is not None:
             self._open_again()  # nobody said what became of it, but nobody said that it was refused
         use = Use(self.name, now)
-        insort(self._uses, use)
+        self._remember(use)
         if self._spent_until > -math.inf:
             self._probe = use
         return use
+
+    def _remember(self, use: Use) -> None:
+        insort(self._uses, use)
+        if self.limit is None:
+            del self._uses[:-REMEMBERED]
 
     def _open_again(self) -> None:
         self._probe = None

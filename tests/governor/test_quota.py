@@ -1,6 +1,6 @@
 from datetime import UTC, datetime
 
-from eversince_async.governor.quota import DAY, MARGIN, PROBE, DailyQuota, QuotaTicket, Use
+from eversince_async.governor.quota import DAY, MARGIN, PROBE, REMEMBERED, DailyQuota, QuotaTicket, Use
 
 MIDNIGHT = datetime(2026, 4, 20, tzinfo=UTC).timestamp()
 EVENING = MIDNIGHT - 4 * 3600
@@ -142,3 +142,13 @@ def test_who_gives_up_in_the_instant_of_the_grant_gives_it_back() -> None:
     renders.withdraw(ticket)
 
     assert 1 == renders.left(DAY + MARGIN)
+
+
+def test_without_a_limit_no_more_than_the_latest_uses_are_remembered():
+    """A batch of a hundred thousand takes no longer for the last of them than for the first."""
+    projects = DailyQuota("projects", None)
+    for second in range(5_000):
+        use = projects.take(second)
+        projects.confirmed(use, second)
+
+    assert REMEMBERED == projects.used(5_000)
