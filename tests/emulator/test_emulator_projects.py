@@ -139,6 +139,7 @@ async def test_the_content_of_a_film_hangs_together(call: Calls) -> None:
     variations = (await call("GET", f"/projects/{project_id}/variations")).body["variations"]
 
     refs = {asset["ref"]: asset for asset in assets}
+    assert len(timeline["scenes"]) > 0
     assert timeline["duration_seconds"] == sum(scene["duration"] for scene in timeline["scenes"])
     assert all(scene["video_url"] == refs[scene["ref"]]["url"] for scene in timeline["scenes"])
     assert timeline["audio"]["music"]["url"] in {asset["url"] for asset in assets}

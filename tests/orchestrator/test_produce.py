@@ -34,6 +34,7 @@ from eversince_async import (
     WaitTimedOut,
 )
 from eversince_async.emulator import Emulator, ErrorAnswer, Faults, Limits, NotJson, Reset, Scenario, Stall
+from eversince_async.governor import WaitKind
 
 WALK = Scenario(walk={"queued": 12, "running": 60}, rendering=90)
 """A project that is idle after 72 s, and a render that takes 90."""
@@ -441,9 +442,9 @@ async def test_those_who_wait_for_a_slot_are_told(emulator: Emulator) -> None:
         first, second = eversince.produce("Film 1"), eversince.produce("Film 2")
         (_, told), (_, also) = await asyncio.gather(followed(first), followed(second))
 
-    waits = [event for event in told + also if isinstance(event, Waiting)]
-    assert len(waits) >= 1
-    assert all(str(wait.reason) or repr(wait.reason) for wait in waits)
+    waits = [event.reason for event in told + also if isinstance(event, Waiting)]
+    assert {WaitKind.SLOT} == {wait.kind for wait in waits}
+    assert all(wait.who is not None and wait.who in str(wait) for wait in waits)
 
 
 async def test_slots_that_others_hold_are_waited_for() -> None:

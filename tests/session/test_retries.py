@@ -478,7 +478,7 @@ async def test_refused_account_waits_as_a_whole(server: ScriptedServer) -> None:
         group.start_soon(eversince.projects.get, "proj_2")
 
     assert 0.0 == server.seen[0].at
-    assert all(request.at >= 10.0 for request in server.seen[1:])
+    assert [True, True] == [request.at >= 10.0 for request in server.seen[1:]]
 
 
 async def test_error_carries_what_the_answer_said(server: ScriptedServer) -> None:
