@@ -57,14 +57,14 @@ class Journal:
         return "\n".join(lines)
 
 
-def succeeded(path: Path) -> int:
-    """How many jobs have come to their end."""
+def progress(settings: Settings) -> float:
+    """How many items are done, by the effects that are: a half is half an item, or two halves."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
-            query = "SELECT count(*) FROM job WHERE stage = 'succeeded'"
-            return int(connection.execute(query).fetchone()[0])
+        with closing(sqlite3.connect(f"file:{settings.journal}?mode=ro", uri=True, timeout=5)) as connection:
+            query = "SELECT count(*) FROM effect WHERE state IN ('done', 'adopted')"
+            return float(connection.execute(query).fetchone()[0]) / settings.effects
     except sqlite3.Error:  # it is just being made
-        return 0
+        return 0.0
 
 
 def served(journal: Journal) -> dict[str, set[str]]:
@@ -83,7 +83,8 @@ def violations(settings: Settings, server: dict[str, Any], digests: dict[str, se
     items = settings.items
     counts = server["counts"]
     for name, count in {**counts, "jobs": len(journal.jobs)}.items():
-        wanted = items * (1 if name in {"projects", "jobs"} else settings.videos)
+        each = {"renders": settings.videos, "shares": settings.videos, "messages": settings.messages}
+        wanted = items * each.get(name, 1)
         if count != wanted:
             yield f"{count} {name}, not {wanted}"
     if journal.health != "ok":
@@ -99,12 +100,14 @@ def violations(settings: Settings, server: dict[str, Any], digests: dict[str, se
 
 def _of_projects(settings: Settings, server: dict[str, Any], journal: Journal) -> Iterator[str]:
     known = {effect["claim"] for effect in journal.effects.values()}
-    of_brief = Counter(brief for _, brief, _ in server["projects"])
+    of_brief = Counter(brief for _, brief, *_ in server["projects"])
     for brief in settings.briefs.values():
         if of_brief[brief] != 1:
             yield f"{of_brief[brief]} projects of {brief!r}"
     shared = Counter(project_id for _, project_id in server["shares"])
-    for project_id, brief, renders in server["projects"]:
+    for project_id, brief, renders, messages in server["projects"]:
+        if len(set(messages)) != settings.messages or len(messages) != settings.messages:
+            yield f"{project_id} was told {messages}"
         if renders != settings.videos:
             yield f"{project_id} ({brief}) was rendered {renders} times"
         if shared[project_id] != settings.videos:
@@ -114,7 +117,7 @@ def _of_projects(settings: Settings, server: dict[str, Any], journal: Journal) -
 
 
 def _of_jobs(settings: Settings, server: dict[str, Any], journal: Journal) -> Iterator[str]:
-    brief_of = {project_id: brief for project_id, brief, _ in server["projects"]}
+    brief_of = {project_id: brief for project_id, brief, *_ in server["projects"]}
     project_of = dict(server["shares"])
     for key, brief in settings.briefs.items():
         job = journal.jobs.get(key)

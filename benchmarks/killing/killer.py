@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from eversince_async.orchestrator.effects import LEASE
-from killing.audit import succeeded
+from killing.audit import progress
 from killing.processes import Settings
 
 PROCESSES = Path(__file__).with_name("processes.py")
@@ -125,7 +125,7 @@ class Killer:
         ]
         for due, what in sorted(plan):
             wanted = min(due, self.settings.items)
-            self._until(lambda wanted=wanted: self._done() >= wanted, f"{wanted:.0f} items")  # type: ignore[misc]
+            self._until(lambda wanted=wanted: self._done() >= wanted, f"{wanted:.1f} items")  # type: ignore[misc]
             moment = time.monotonic() + self.chance.uniform(0, self.longest)
             self._until(lambda moment=moment: time.monotonic() >= moment, "a moment")  # type: ignore[misc]
             acts[what]()
@@ -151,8 +151,8 @@ class Killer:
             if child is not None and not child.has_ended:
                 child.kill()
 
-    def _done(self) -> int:
-        return succeeded(self.settings.journal)
+    def _done(self) -> float:
+        return progress(self.settings)
 
     def _started(self) -> list[Child]:
         """The workers, those that have ended started anew."""
@@ -169,7 +169,7 @@ class Killer:
         patience = time.monotonic() + PATIENCE
         while not ready():
             if time.monotonic() > patience:
-                raise Stuck(f"waited for {what} in vain; {self._done()} items are done")
+                raise Stuck(f"waited for {what} in vain; {self._done():.1f} items are done")
             if self._emulator.is_up:
                 self._started()
             time.sleep(LOOK)

@@ -72,6 +72,16 @@ class Settings:
         return 2 if self.pipeline else 1
 
     @property
+    def messages(self) -> int:
+        """How many messages a project gets: its brief, a wish for a variation, and to switch to that."""
+        return 3 if self.pipeline else 1
+
+    @property
+    def effects(self) -> int:
+        """How many entries of each item the journal has in the end."""
+        return 19 if self.pipeline else 4
+
+    @property
     def journal(self) -> Path:
         return self.root / "campaign.db"
 
@@ -134,7 +144,15 @@ async def emulate(settings: Settings) -> None:
         await ended.wait()
         world = emulator.world
         shares = [(token, project.id) for token, (_, project) in world.shares.items()]
-        projects = [(each.id, each.brief, len(each.rendered)) for each in world.projects.values()]
+        projects = [
+            (
+                each.id,
+                each.brief,
+                len(each.rendered),
+                [m["content"] for m in each.messages if m["role"] == "user"],
+            )
+            for each in world.projects.values()
+        ]
         counts = {name: world.counts[name] for name in ("projects", "renders", "shares", "messages")}
     say(json.dumps({"counts": counts, "projects": projects, "shares": shares}))
 
@@ -142,12 +160,12 @@ async def emulate(settings: Settings) -> None:
 @pipeline
 async def film(run: Run, brief: str, folder: Path) -> str | None:
     """Two videos: one as it comes, one as somebody else wants it."""
-    master = await run.produce(brief, download=folder)
+    master = await run.produce(brief, download=folder / "master.mp4")
     number = await run.step("number", number_of, brief)
     vertical = await run.variation(master, f"Create a 9:16 version of number {number} for TikTok")
     if not await run.approval("ship it?", show=vertical):
         return None
-    return (await run.render_and_share(vertical, download=folder)).share_url
+    return (await run.render_and_share(vertical, download=folder / "vertical.mp4")).share_url
 
 
 async def number_of(brief: str) -> int:
