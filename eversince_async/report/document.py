@@ -77,7 +77,7 @@ def one(entry: Entry) -> dict[str, Any]:
         "title": None if entry.title is None else shown(entry.title),
         "brief": shown(entry.brief),
         "error": _problem(entry),
-        "project_id": entry.project_id,
+        "project_id": None if entry.project_id is None else shown(entry.project_id),
         "share_url": shown_url(entry.share_url),
         "files": [shown(str(path)) for path in entry.files],
         "attempts": entry.attempts,

@@ -51,7 +51,8 @@ _STAGES: Final = (
     ("sharing",),
     ("downloading",),
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - some spreadsheets take the wide ones, too
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a formula begins with; some spreadsheets take the wide forms, too."""
 
 
 def write_csv(path: str | os.PathLike[str], entries: Entries) -> None:
