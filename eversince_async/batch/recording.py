@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from eversince_async import clock
+from eversince_async.batch.stages import ENDS
 from eversince_async.governor import WaitKind
 from eversince_async.journal import Effect, Job, Journal
 from eversince_async.lifecycle import FINAL, SETTLED
@@ -144,7 +145,7 @@ def told_by(effects: Iterable[Effect], until: datetime, *, after: datetime | Non
         until: When somebody took up what it had left, or the present.
         after: Until when there is a record.
     """
-    done = [effect for effect in effects if after is None or effect.intent_at >= after]
+    done = [effect for effect in effects if after is None or effect.intent_at > after]
     done.sort(key=lambda effect: effect.intent_at)
     stages = list[Stage]()
     for effect, following in pairwise([*done, None]):
@@ -169,7 +170,7 @@ async def record_of(job: Job | None, journal: Journal | None, numbers: SlotNumbe
 async def earlier_stages(job: Job, journal: Journal, until: datetime) -> tuple[Stage, ...]:
     """What an item went through: as it was recorded, and else as its effects tell."""
     recorded = unpacked(job.result.get("stages")) if isinstance(job.result, Mapping) else ()
-    if job.project_id is None:
+    if job.project_id is None or (job.stage in ENDS and recorded):
         return recorded
     after = max((stage.ended_at for stage in recorded), default=None)
     return (*recorded, *told_by(await journal.effects(job.id), until, after=after))
