@@ -22,6 +22,7 @@ from eversince_async.journal import LEASE, Journal
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import count_what_was_spent
 from eversince_async.orchestrator.part import check_folder
+from eversince_async.orchestrator.tracing import WorkflowBegun, around
 
 DAY: Final = 24 * 3600.0
 
@@ -174,6 +175,10 @@ class Batch:
     # -- Inside -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        with around(self._desk.tracer, WorkflowBegun(name="batch", key="batch", project_id=None)):
+            await self._run_all()
+
+    async def _run_all(self) -> None:
         if (folder := self._order.intake.wishes.download) is not None:
             await asyncio.to_thread(check_folder, Path(folder))
         async with AsyncExitStack() as stack:

@@ -21,6 +21,7 @@ from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.steps import Steps
+from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.report.stages import packed
 from eversince_async.session.observers import tell
 
@@ -122,19 +123,22 @@ class Maker:
         def emit(event: Event) -> None:
             record.heard(event)
             self._usage.saw_credits()
+            traced(event)
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)
 
+        begun = WorkflowBegun(name="item", key=work.item.key, project_id=None)
         try:
-            production = await make(
-                self._desk,
-                work.item,
-                self._order.terms,
-                job=job,
-                journal=self._journal,
-                emit=emit,
-                began=began,
-            )
+            with around(self._desk.tracer, begun) as traced:
+                production = await make(
+                    self._desk,
+                    work.item,
+                    self._order.terms,
+                    job=job,
+                    journal=self._journal,
+                    emit=emit,
+                    began=began,
+                )
         except JournalLocked:
             raise WorkedElsewhere from None
         except JournalError as failure:
