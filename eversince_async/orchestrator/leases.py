@@ -1,22 +1,21 @@
 """Keeping the leases of what is being worked on."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from eversince_async.errors import JournalError
-from eversince_async.journal import LEASE, Journal
+from eversince_async.journal import LEASE
 
 
 @asynccontextmanager
-async def renewing(journal: Journal, job_ids: Callable[[], Iterable[str]]) -> AsyncGenerator[None, None]:
-    """Prolong leases as long as this lasts; those that are not ours are left alone.
+async def heartbeat(beat: Callable[[], Awaitable[object]]) -> AsyncGenerator[None, None]:
+    """Renew leases well before they run out, as long as this lasts.
 
     Args:
-        journal: The journal.
-        job_ids: Says which jobs are being worked on.
+        beat: Renews them. A journal that fails is no reason to end: whoever writes next learns of it.
     """
-    beating = asyncio.create_task(_beat(journal, job_ids), name="eversince leases")
+    beating = asyncio.create_task(_beating(beat), name="eversince leases")
     try:
         yield
     finally:
@@ -24,8 +23,8 @@ async def renewing(journal: Journal, job_ids: Callable[[], Iterable[str]]) -> As
         await asyncio.wait([beating])
 
 
-async def _beat(journal: Journal, job_ids: Callable[[], Iterable[str]]) -> None:
+async def _beating(beat: Callable[[], Awaitable[object]]) -> None:
     while True:
         await asyncio.sleep(LEASE / 3)
-        with suppress(JournalError):  # whoever writes next learns of it
-            await journal.renew(job_ids())
+        with suppress(JournalError):
+            await beat()

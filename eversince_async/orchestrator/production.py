@@ -15,7 +15,7 @@ from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.download import Progress, download
 from eversince_async.orchestrator.events import Stage
-from eversince_async.orchestrator.video_urls import VideoUrls
+from eversince_async.orchestrator.video_urls import VideoUrls, need_the_same_variation
 
 _SLASHES: Final = tuple({"/", os.sep})
 
@@ -71,6 +71,16 @@ class Production:
     async def variations(self) -> list[Variation]:
         """All variations of the project as they are now; `eversince.variation` makes another."""
         return await self._desk.interactive.content.variations(self.project.id)
+
+    async def refreshed(self) -> "Production":
+        """This production with its project as it is now, and a URL that has not expired.
+
+        Raises:
+            NotAllowedNow: The project's video is another variation's by now.
+        """
+        project = await self._desk.interactive.projects.get(self.project.id)
+        need_the_same_variation(self.project, project)
+        return attrs.evolve(self, project=project)
 
     async def download(
         self,

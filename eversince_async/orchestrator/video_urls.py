@@ -71,7 +71,7 @@ class VideoUrls:
     async def _fresh(self) -> str | None:
         """Asked again, the server may sign it anew. By whose clock it has expired, the store decides."""
         project = await self._desk.api.projects.get(self._project.id)
-        self._need_the_same_variation(project)
+        need_the_same_variation(self._project, project)
         return project.assembled_url
 
     async def _rendered_again(self) -> str | None:
@@ -81,16 +81,22 @@ class VideoUrls:
         project = await steps.look()
         if not project.is_settled:
             project = await steps.settle()
-        self._need_the_same_variation(project)
+        need_the_same_variation(self._project, project)
         async with self._desk.helping_to_buy(), steps.slot():
             return (await steps.render(project, self._quality)).assembled_url
 
-    def _need_the_same_variation(self, project: Project) -> None:
-        ours, active = self._project.variation_id, project.variation_id
-        if None not in {ours, active} and ours != active:
-            raise NotAllowedNow(
-                f"this production is of variation {ours}, and the project's video by now that of {active}; "
-                "share a production to keep its video",
-                project_id=project.id,
-                status=project.status,
-            )
+
+def need_the_same_variation(before: Project, now: Project) -> None:
+    """A project's video is that of its active variation.
+
+    Raises:
+        NotAllowedNow: That is another one by now.
+    """
+    ours, active = before.variation_id, now.variation_id
+    if None not in {ours, active} and ours != active:
+        raise NotAllowedNow(
+            f"this production is of variation {ours}, and the project's video by now that of {active}; "
+            "share a production to keep its video",
+            project_id=now.id,
+            status=now.status,
+        )

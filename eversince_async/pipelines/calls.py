@@ -45,7 +45,7 @@ class Call:
         arguments: With what, as it is compared with an earlier run's.
         past: Steps that had failed before and were got over, since the function goes on.
         branches: The branches that had been opened from its own by then.
-        lineage: For its own branch, and each above it: from where it was opened, at which place, and its name.
+        lineage: Where its own branch, and each above it, was opened.
         shown: What else is kept of it for people to read.
     """
 

@@ -26,7 +26,7 @@ from eversince_async.pipelines import failures
 from eversince_async.pipelines.calls import Branch, Call
 from eversince_async.pipelines.events import StepBegan, StepEnded
 from eversince_async.pipelines.hold import Hold
-from eversince_async.pipelines.leaving import Leaving
+from eversince_async.pipelines.leaving import Leaving, Lost
 from eversince_async.pipelines.ledger import Ledger
 from eversince_async.pipelines.storing import Storing, Unstorable
 
@@ -89,6 +89,10 @@ class Course:
         await self._read()
         try:
             result = await function()
+        except asyncio.CancelledError:
+            if self.hold.is_lost and not _is_cancelled_otherwise():
+                raise Lost("its lease has run out, and somebody else has taken it over") from None
+            raise
         except BaseException:
             if self._left_by is not None:
                 raise self._left_by from None
@@ -274,6 +278,13 @@ class Course:
 
     def _tell(self, event: Event) -> None:
         self.manner.emit(event)
+
+
+def _is_cancelled_otherwise() -> bool:
+    """Whether somebody else has cancelled this task as well; takes back our own doing."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task.uncancel() > 0
 
 
 def _next_try(step: Effect) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from eversince_async import errors
 from eversince_async.errors import (
+    DownloadFailed,
     EarlierFailure,
     EversinceError,
     InDoubt,
@@ -22,6 +23,7 @@ from eversince_async.errors import (
 )
 from eversince_async.journal import Json
 from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.download import passes
 
 NEEDS_ANOTHER_TRY: Final = frozenset(
     {ProjectFailed.__name__, ProjectCancelled.__name__, RenderProducedNothing.__name__}
@@ -36,6 +38,8 @@ def may_pass(failure: BaseException) -> bool:
             return True
         case TransportError() | RateLimited() | WaitTimedOut() | InDoubt():
             return True
+        case DownloadFailed():
+            return failure.status is None or passes(failure.status)
         case EversinceError():
             return is_in_doubt(failure)
         case _:

@@ -17,6 +17,10 @@ class Hold:
         journal: The journal.
         key: The job, which is ours to begin with.
         taken_again: Awaited when it is ours again: somebody else may have worked on it meanwhile.
+
+    Attributes:
+        is_held: Whether the lease is ours, as far as we know.
+        is_lost: Whether somebody else has taken it over, and the task that runs this was stopped for that.
     """
 
     def __init__(self, journal: Journal, key: str, taken_again: Callable[[], Awaitable[None]]) -> None:
@@ -25,7 +29,9 @@ class Hold:
         self._taken_again = taken_again
         self._changing = asyncio.Lock()
         self._at_work = 0
+        self._task = asyncio.current_task()
         self.is_held = True
+        self.is_lost = False
 
     @asynccontextmanager
     async def at_work(self) -> AsyncGenerator[None, None]:
@@ -52,6 +58,18 @@ class Hold:
                     await self._journal.change(self._key, JobChange(stage=WAITING, release=True))
                 except JournalLocked as locked:
                     raise Lost(str(locked)) from locked
+
+    async def keep(self) -> None:
+        """Renew the lease, and stop the run if it is another's by now, as after a computer has slept.
+
+        Raises:
+            JournalError: It cannot be written.
+        """
+        async with self._changing:
+            if self.is_held and self._key not in await self._journal.renew([self._key]):
+                self.is_held, self.is_lost = False, True
+                assert self._task is not None
+                self._task.cancel()
 
     async def _take(self) -> None:
         async with self._changing:

@@ -17,7 +17,7 @@ from eversince_async.errors import (
 from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.effects import count_what_was_spent
-from eversince_async.orchestrator.leases import renewing
+from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.pipelines import bells, failures
 from eversince_async.pipelines.course import Course, Manner
 from eversince_async.pipelines.definition import Pipeline
@@ -44,17 +44,23 @@ class Order:
     args: Sequence[Any] = ()
     kwargs: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
-    def spec(self, storing: Storing) -> Json:
-        """What is compared with what comes under the same key later.
+    def need_storable(self, storing: Storing) -> None:
+        """Make sure, before anything is done, that what it returns can be kept.
 
         Raises:
-            ConfigurationError: What it returns cannot be stored.
-            TypeError: The function does not take these arguments.
+            ConfigurationError: It cannot.
         """
         try:
             storing.need(self.pipeline.result_type)
         except Unstorable as problem:
             raise ConfigurationError(f"what {self.pipeline.name!r} returns: {problem}") from None
+
+    def spec(self, storing: Storing) -> Json:
+        """What is compared with what comes under the same key later.
+
+        Raises:
+            TypeError: The function does not take these arguments.
+        """
         return self.pipeline.spec(storing, self.args, self.kwargs)
 
     def kept(self, storing: Storing, result: Any, key: str) -> Json:
@@ -118,6 +124,7 @@ async def brought_to_its_end(
         Exception: What the function raises, or raised in an earlier run.
     """
     storing = Storing(desk)
+    order.need_storable(storing)
     spec = order.spec(storing)
     await count_what_was_spent(journal, desk.governor)
     while True:
@@ -144,7 +151,7 @@ async def _brought(desk: Desk, order: Order, job: Job, journal: Journal, manner:
         if job.stage in ENDS:
             job = await journal.change(job.id, another_try(job))
         course = Course(desk, journal, job, manner)
-        async with renewing(journal, lambda: [job.id]):
+        async with heartbeat(course.hold.keep):
             result = await _ran(course, order)
         kept = order.kept(course.storing, result, job.id)
     except BaseException as failure:

@@ -25,7 +25,7 @@ async def slept(course: Course, call: Call, pause: datetime | timedelta) -> date
             step = await course.begun(call, None, until=until.isoformat())
     until = datetime.fromisoformat(step.request["until"])
     while (left := (until - clock.now()).total_seconds()) > 0:
-        if left > LEASE:
+        if left > LEASE and course.manner.waits:
             await course.rest()
         await asyncio.sleep(min(left, LOOK))
     async with course.at_work():

@@ -7,13 +7,13 @@ annotation does not allow is refused, rather than coming back as something else.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import is_dataclass
 from datetime import time, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import attrs
@@ -51,7 +51,8 @@ class Storing:
             Unstorable: There are none.
         """
         try:
-            self._converter.get_structure_hook(kind)
+            for part in _parts(kind):
+                self._converter.get_structure_hook(part)
         except (cattrs.StructureHandlerNotFoundError, NameError, TypeError) as problem:
             raise Unstorable(f"{_named(kind)} cannot be stored: {_first_line(problem)}") from None
 
@@ -148,6 +149,7 @@ def _converter() -> cattrs.Converter:
     made.register_structure_hook_func(_is(PurePath), _path)
     made.register_unstructure_hook_func(_is(Model), _model)
     made.register_structure_hook_func(_is(Model), structure)
+    made.register_structure_hook_factory(_is_named_tuple, lambda kind: _named_tuple(kind, made))
     return made
 
 
@@ -156,12 +158,34 @@ def _is(base: type) -> Callable[[Any], bool]:
 
 
 def _exactly(kind: type) -> Callable[[Any, Any], Any]:
-    def read(value: Any, _: Any) -> Any:
+    def read(value: Any, wanted: Any) -> Any:
         if type(value) is not kind:
             raise TypeError(f"expected {_named(kind)}, got {_named(type(value))}")
-        return value
+        return value if wanted is kind else wanted(value)  # such as a StrEnum, which is a text, too
 
     return read
+
+
+def _parts(kind: Any) -> Iterator[Any]:
+    """A type, and those it is made of: whether there are rules for all of a union is not told by itself."""
+    yield kind
+    if get_origin(kind) is not Literal:
+        for part in get_args(kind):
+            if isinstance(part, type) or get_origin(part) is not None:
+                yield from _parts(part)
+
+
+def _is_named_tuple(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
+
+
+def _named_tuple(kind: Any, made: cattrs.Converter) -> Callable[[Any, Any], Any]:
+    """Reads a named tuple, whose annotations may be texts."""
+    hints = get_type_hints(kind)
+    fields = [(made.get_structure_hook(hints.get(name, Any)), hints.get(name, Any)) for name in kind._fields]
+    return lambda plain, _: kind(
+        *(read(value, field) for value, (read, field) in zip(plain, fields, strict=True))
+    )
 
 
 def _number(value: Any, _: Any) -> float:

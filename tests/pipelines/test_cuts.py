@@ -10,29 +10,38 @@ from typing import TYPE_CHECKING
 
 import pytest
 from campaigns import QUICK, TIKTOK, campaign, counts, said
-from power_cuts import run
+from power_cuts import NEVER, count_as_dead, live
 
 from eversince_async import Eversince
 from eversince_async.emulator import Emulator
-from eversince_async.emulator.faults import Reset, Stall
+from eversince_async.emulator.faults import Latency, Reset, Stall
+from eversince_async.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 WRITES = ("/projects", "/projects/*/messages", "/projects/*/render", "/projects/*/share")
+KINDS = {
+    "none": [],
+    "lost": [Reset(after_commit=True)],
+    "never sent": [Reset()],
+    "stalled": [Stall(after_commit=True)],
+    "late": [Latency(seconds=20)],
+    "answered late": [Latency(seconds=20, after_commit=True)],
+}
+"""What goes wrong with the first of each write, in any life."""
+
+
+@pytest.fixture(autouse=True)
+def dead_runs_count_as_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    count_as_dead(monkeypatch)
 
 
 def faults(emulator: Emulator, kind: str) -> None:
-    """What goes wrong with the first of each write, in any life."""
     for path in WRITES:
-        match kind:
-            case "lost":
-                emulator.faults.once("POST", path, Reset(after_commit=True))
-            case "never sent" if path != "/projects":
-                emulator.faults.once("POST", path, Reset())
-            case "stalled" if path != "/projects":
-                emulator.faults.once("POST", path, Stall(after_commit=True))
+        for fault in KINDS[kind]:
+            emulator.faults.once("POST", path, fault)
 
 
 @asynccontextmanager
@@ -61,8 +70,8 @@ async def made(emulator, file, photo, *cuts, pause=3.0):
 
     lives = []
     async with somebody_who_agrees(emulator, file):
-        for nth in (*cuts, None):
-            lives.append(await run(emulator, file, nth, act))
+        for nth in (*cuts, NEVER):
+            lives.append(await live(emulator, SqliteJournal(file), nth, act))
             await asyncio.sleep(pause)
     return lives, results[-1]
 
@@ -76,7 +85,6 @@ def need_exactly_one(emulator, result, where):
     assert 2 == len({result.master.share_url, result.vertical.share_url}), where
 
 
-KINDS = ["none", "lost", "never sent", "stalled"]
 EVERY = [(kind, pause, 1) for kind in KINDS for pause in (3.0, 90.0)]
 SOME = [("none", 3.0, 7), ("lost", 3.0, 17), ("never sent", 90.0, 17)]
 
@@ -90,7 +98,7 @@ async def test_single_cuts(kind, pause, stride, tmp_path, photo, record_property
         async with Emulator(scenario=QUICK) as emulator:
             faults(emulator, kind)
             lives, result = await made(emulator, tmp_path / f"{nth}.db", photo, nth, pause=pause)
-            need_exactly_one(emulator, result, f"cut at {nth}, {lives[0].names[-1]}")
+            need_exactly_one(emulator, result, f"cut at {nth}, {lives[0].last}")
         if not lives[0].pulled.is_set():
             break
         points += 1
@@ -103,7 +111,7 @@ async def test_pairs_of_cuts(tmp_path, photo):
     chance, done = random.Random(4), 0
     for pair in range(200 if "EVERSINCE_EVERY_CUT" in os.environ else 6):
         async with Emulator(scenario=QUICK) as emulator:
-            faults(emulator, chance.choice(KINDS))
+            faults(emulator, chance.choice(list(KINDS)))
             cuts = chance.randint(1, 90), chance.randint(1, 50)
             pause = chance.choice([3.0, 90.0])
             lives, result = await made(emulator, tmp_path / f"{pair}.db", photo, *cuts, pause=pause)
