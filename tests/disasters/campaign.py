@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from eversince_async.emulator import media
+from eversince_async.emulator import Scenario, media
 from eversince_async.journal import SqliteJournal
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from eversince_async.batch.batch import Batch
     from eversince_async.batch.outcome import Report
     from eversince_async.emulator import Emulator
+
+QUICK = Scenario(queued=2, running=5, images=5, videos=10, rendering=10, cycles=1, scenes=(1, 1))
 
 
 @attrs.frozen

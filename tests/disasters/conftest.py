@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from campaign import QUICK
 
-from eversince_async.emulator import Emulator, Scenario
-
-QUICK = Scenario(queued=2, running=5, images=5, videos=10, rendering=10, cycles=1, scenes=(1, 1))
+from eversince_async.emulator import Emulator
 
 
 @pytest.fixture

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -102,3 +106,11 @@ async def test_a_file_where_the_folder_should_be_is_told_before_anything_is_paid
         await campaign.batch(eversince)
 
     assert 0 == emulator.world.counts["projects"]
+
+
+def test_a_real_disk_that_is_full_loses_nothing(tmp_path):
+    """In a mount namespace of its own, where one can be had."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
+        pytest.skip("needs Linux with user namespaces")
+    script = [sys.executable, Path(__file__).with_name("real_disk.py"), tmp_path]
+    subprocess.run(["unshare", "-Urm", *script], check=True, timeout=120)
