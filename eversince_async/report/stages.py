@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any, Final
 
 import attrs
@@ -51,23 +52,31 @@ def packed(stages: Iterable[Stage]) -> list[list[Any]]:
 
 def unpacked(kept: object) -> tuple[Stage, ...]:
     """From what a journal kept; what cannot be read is left out, since it is only for show."""
-    if not isinstance(kept, list):
-        return ()
-    read = (_unpacked(each) for each in kept)
-    return tuple(stage for stage in read if stage is not None)
+    stages = list[Stage]()
+    for each in kept if isinstance(kept, list) else ():
+        stage = _unpacked(each)
+        if stage is None:
+            continue
+        # There are many, and most begin when the one before ends: one instant serves both.
+        if stages and stages[-1].ended_at == stage.began_at:
+            stage = Stage(stage.name, stages[-1].ended_at, stage.ended_at, stage.slot)
+        stages.append(stage)
+    return tuple(stages)
 
 
 def _unpacked(kept: object) -> Stage | None:
     match kept:
         case [str() as name, int() | float() as began, int() | float() as ended, int() | None as slot]:
             try:
-                return Stage(
-                    name, datetime.fromtimestamp(began, UTC), datetime.fromtimestamp(ended, UTC), slot
-                )
+                return Stage(intern(name), _moment(began), _moment(ended), slot)
             except (OverflowError, ValueError, OSError):
                 return None
         case _:
             return None
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _seconds(moment: datetime) -> float:
