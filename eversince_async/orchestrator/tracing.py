@@ -14,6 +14,7 @@ import attrs
 from eversince_async.governor import AccountGovernor
 from eversince_async.orchestrator.events import Event, Stage
 from eversince_async.orchestrator.workflow import Workflow
+from eversince_async.session.observers import tell
 from eversince_async.session.tracing import CallTracer
 
 T = TypeVar("T")
@@ -26,8 +27,8 @@ class WorkflowBegun:
     """A workflow begins.
 
     Attributes:
-        name: What it does: `production`, `wait`, `render`, `share`, `variation`.
-        key: What the governor knows it by.
+        name: What it does: `production`, `wait`, `render`, `share`, `variation`, `batch`, `item` of a batch.
+        key: What the governor knows it by; of an item, its key.
         project_id: Its project; None when it is still to be created.
     """
 
@@ -133,3 +134,13 @@ def traced(
             return await run(workflow)
 
     return run_traced
+
+
+@contextmanager
+def around(tracer: Tracer | None, begun: WorkflowBegun) -> Iterator[Callable[[Event], object]]:
+    """Around what is a workflow in all but form: trace it; gives what takes its events."""
+    if tracer is None:
+        yield lambda _: None
+        return
+    with tracer.workflow(begun) as listener:
+        yield lambda event: tell(listener, event)
