@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Generator, Sized
 from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import attrs
 
@@ -14,7 +14,9 @@ from eversince_async.batch.interrupts import first_interrupt
 from eversince_async.batch.item import each
 from eversince_async.batch.maker import Maker
 from eversince_async.batch.order import BatchOrder
-from eversince_async.batch.outcome import NINE_IN_TEN, Outcome, Progress, Report, Tally
+from eversince_async.batch.outcome import Outcome, Progress, Report, Tally
+from eversince_async.batch.outlook import forecast
+from eversince_async.batch.pace import Forecast
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, JournalError
@@ -23,8 +25,6 @@ from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import count_what_was_spent
 from eversince_async.orchestrator.part import check_folder
 from eversince_async.orchestrator.tracing import WorkflowBegun, around
-
-DAY: Final = 24 * 3600.0
 
 
 class Batch:
@@ -46,7 +46,7 @@ class Batch:
         self._crew = Crew(order.concurrency or usual_places(desk), self._work)
         self._pause = Pause(desk, order.max_credits, self._crew.stop)
         self._usage = Usage(desk.governor)
-        self._maker = Maker(desk, order, self._pause, self._usage)
+        self._maker = Maker(desk, order, self._crew, self._pause, self._usage)
         self._broken: Exception | None = None
         # Who does not take outcomes holds up the intake, or they would pile up.
         self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue(max(UNLIMITED, self._crew.places))
@@ -139,38 +139,24 @@ class Batch:
     @property
     def progress(self) -> Progress:
         """How far it has come."""
-        likely = self._time_to_come()
-        eta, eta_range = None, None
-        if likely is not None:
-            eta, within = likely[0], NINE_IN_TEN * likely[1]
-            eta_range = (max(0.0, eta - within), eta + within)
+        likely = self._forecast()
         return Progress(
             total=self._total,
             taken=self._tally.taken,
             active=len(self._crew.works),
             counts=dict(self._tally.counts),
             earlier=self._tally.earlier,
-            eta=eta,
-            eta_range=eta_range,
+            eta=None if likely is None else likely.middle,
+            eta_range=None if likely is None else likely.nine_in_ten,
         )
 
-    def _time_to_come(self) -> tuple[float, float] | None:
+    def _forecast(self) -> Forecast | None:
         if self._total is None:
             return None
-        waiting = self._total - sum(self._tally.counts.values())
-        ages = []
-        for work in self._crew.works:
-            if not work.may_be_dropped:
-                ages.append(work.age or 0.0)
-                waiting -= 1
-        abreast = min(self._crew.places, self._desk.governor.limits.active_projects or self._crew.places)
-        likely = self._tally.durations.to_come(waiting, ages, abreast)
-        if likely is None or self._order.intake.wishes.render is None:
-            return likely
-        left, limit = self._desk.governor.quota.left("renders"), self._desk.governor.limits.renders_per_day
-        if limit and waiting > left:  # what does not fit in today waits for other days
-            return likely[0] + -(-(waiting - left) // limit) * DAY, likely[1]
-        return likely
+        begun = sum(not work.may_be_dropped for work in self._crew.works)
+        waiting = self._total - sum(self._tally.counts.values()) - begun
+        renders = self._order.intake.wishes.render is not None
+        return forecast(self._crew, waiting, self._desk.governor, renders=renders)
 
     # -- Inside -----------------------------------------------------------------------------------------
 
@@ -231,8 +217,10 @@ class Batch:
     async def _work(self, work: Work) -> None:
         try:
             outcome = await self._maker.outcome(work)
+            if outcome.status == "succeeded" and work.age is not None:
+                self._crew.pace.ended(work.age)
             await self._outcomes.put(outcome)
-            self._tally.add(outcome, work.age, now())
+            self._tally.add(outcome)
         except JournalError as failure:
             self._broken = self._broken or failure
             self._crew.stop()

@@ -9,9 +9,12 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.batch.item import Item
+from eversince_async.batch.pace import Pace
 from eversince_async.batch.recording import Record
+from eversince_async.governor import WaitKind
 from eversince_async.journal import Journal
 from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.events import Event, Waiting
 from eversince_async.orchestrator.steps import Steps
 
 AHEAD: Final = 5
@@ -46,6 +49,7 @@ class Work:
         is_leased: Whether its job is ours, as far as we know.
         is_lost: Whether its lease has run out meanwhile, and somebody else has taken it over.
         is_dropped: Whether it is let go because the batch stops, before anything was asked of the server.
+        is_counted: Whether it is among those that its crew knows to be under way.
     """
 
     item: Item
@@ -57,12 +61,36 @@ class Work:
     is_leased: bool = False
     is_lost: bool = False
     is_dropped: bool = False
+    is_counted: bool = False
+    _resting_since: float | None = None
+    _rested: float = 0.0
+
+    def heard(self, event: Event) -> None:
+        """Something has happened to it."""
+        if isinstance(event, Waiting) and event.reason.kind in {WaitKind.PROJECTS, WaitKind.RENDERS}:
+            self._resting_since = now() if self._resting_since is None else self._resting_since
+        elif not isinstance(event, Waiting) and self._resting_since is not None:
+            self._rested += now() - self._resting_since
+            self._resting_since = None
 
     @property
     def age(self) -> float | None:
-        """Seconds since its project was begun; None if that was not in this run."""
+        """Seconds since this run began its project, less waits for another day; None if another run did."""
         begun_at = None if self.steps is None else self.steps.begun_at
-        return None if begun_at is None else now() - begun_at
+        if begun_at is None:
+            return None
+        until = now() if self._resting_since is None else self._resting_since
+        return max(0.0, until - begun_at - self._rested)
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it waits for another day."""
+        return self._resting_since is not None
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is done for it, or has begun at the server."""
+        return not self.may_be_dropped and not self.is_resting
 
     @property
     def may_be_dropped(self) -> bool:
@@ -80,14 +108,17 @@ class Crew:
     Attributes:
         places: How many at a time.
         works: Those at work.
+        pace: How fast it goes.
         stopped: Set when nothing is begun any more.
     """
 
     def __init__(self, places: int, do: Callable[[Work], Coroutine[Any, Any, None]]) -> None:
         self.places = places
         self.works: set[Work] = set()
+        self.pace = Pace()
         self.stopped = asyncio.Event()
         self._do = do
+        self._under_way = 0
         self._elsewhere: list[Item] = []
         self._room = asyncio.Event()  # set when there may be some, or none is needed any more
 
@@ -115,7 +146,19 @@ class Crew:
             self._elsewhere.append(work.item)
         finally:
             self.works.discard(work)
+            self._count(work, is_under_way=False)
             self._room.set()
+
+    def heard(self, work: Work, event: Event) -> None:
+        """Something has happened to an item."""
+        work.heard(event)
+        self._count(work, is_under_way=work.is_under_way)
+
+    def _count(self, work: Work, *, is_under_way: bool) -> None:
+        if work.is_counted is not is_under_way:
+            work.is_counted = is_under_way
+            self._under_way += 1 if is_under_way else -1
+            self.pace.goes_on(is_at_work=self._under_way > 0)
 
     async def keep_leases(self, journal: Journal) -> None:
         """Prolong the leases of what is at work, and let go of what is another process's by now.

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import attrs
 
-from eversince_async.batch.crew import Work, WorkedElsewhere
+from eversince_async.batch.crew import Crew, Work, WorkedElsewhere
 from eversince_async.batch.failures import another_try, status_after, stops_all, told
 from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
@@ -32,14 +32,16 @@ class Maker:
     Args:
         desk: What to work with.
         order: What the batch is asked for.
+        crew: Told of what happens to its items.
         pause: Told of what concerns all items.
         usage: What is used of the account.
     """
 
-    def __init__(self, desk: Desk, order: BatchOrder, pause: Pause, usage: Usage) -> None:
+    def __init__(self, desk: Desk, order: BatchOrder, crew: Crew, pause: Pause, usage: Usage) -> None:
         self._desk = desk
         self._order = order
         self._journal = order.journal
+        self._crew = crew
         self._pause = pause
         self._usage = usage
         self._numbers = SlotNumbers()
@@ -122,6 +124,7 @@ class Maker:
 
         def emit(event: Event) -> None:
             record.heard(event)
+            self._crew.heard(work, event)
             self._usage.saw_credits()
             traced(event)
             if self._order.on_event is not None:

@@ -1,12 +1,11 @@
 """What came of a batch: of each item, of all, and how far it has come meanwhile."""
 
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import attrs
 
@@ -222,59 +221,6 @@ class Progress:
         return sum(self.counts.values())
 
 
-NINE_IN_TEN: Final = 1.645
-"""Standard deviations to both sides that hold nine in ten."""
-
-ENOUGH: Final = 3
-"""Durations that must have been seen before anything is said about the end."""
-
-
-@attrs.define
-class Durations:
-    """How long items have taken, as mean and spread (Welford's method)."""
-
-    count: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-    first_at: float = 0.0
-    last_at: float = 0.0
-
-    def add(self, seconds: float, ended_at: float) -> None:
-        """One more, that ended now."""
-        self.count += 1
-        self.first_at = ended_at if self.count == 1 else self.first_at
-        self.last_at = ended_at
-        before = seconds - self.mean
-        self.mean += before / self.count
-        self.squares += before * (seconds - self.mean)
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of one duration."""
-        return math.sqrt(self.squares / (self.count - 1)) if self.count > 1 else 0.0
-
-    def to_come(self, waiting: int, ages: Sequence[float], abreast: float) -> tuple[float, float] | None:
-        """Seconds until all are done, and the standard deviation of that.
-
-        Args:
-            waiting: Items not begun.
-            ages: Seconds each of the others has run.
-            abreast: How many run at once.
-        """
-        if self.count < ENOUGH:
-            return None
-        # What has run for longer than the mean is as good as done, but not quite.
-        begun = [max(self.mean - age, 0.1 * self.mean) for age in ages]
-        several = max(1.0, min(abreast, waiting + len(begun)))
-        many = waiting + len(begun)
-        # The request budget, rather than the slots, may be what keeps them from ending sooner.
-        paced = many * (self.last_at - self.first_at) / (self.count - 1)
-        middle = max([(waiting * self.mean + sum(begun)) / several, paced, *begun])
-        # The sum of many durations spreads by their root; that the mean is only estimated comes on top.
-        spread = self.deviation * math.sqrt(many + many**2 / self.count) / several
-        return middle, spread
-
-
 @attrs.define
 class Tally:
     """Counts while a batch runs."""
@@ -282,11 +228,8 @@ class Tally:
     counts: Counter[OutcomeStatus] = attrs.field(factory=Counter)
     taken: int = 0
     earlier: int = 0
-    durations: Durations = attrs.field(factory=Durations)
 
-    def add(self, outcome: Outcome, seconds: float | None, at: float) -> None:
-        """One more outcome, and how long it took if it was made in this run."""
+    def add(self, outcome: Outcome) -> None:
+        """One more outcome."""
         self.counts[outcome.status] += 1
         self.earlier += outcome.earlier
-        if outcome.status == "succeeded" and seconds is not None:
-            self.durations.add(seconds, at)

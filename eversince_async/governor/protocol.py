@@ -97,8 +97,8 @@ class DayQuotas(Protocol):
     def left(self, name: QuotaName) -> float:
         """How many are left for now; infinite without a limit."""
 
-    def resets_at(self, name: QuotaName) -> datetime | None:
-        """When the next is expected to be free; None: now."""
+    def resets_at(self, name: QuotaName, nth: int = 1) -> datetime | None:
+        """When the next, or the nth next, is expected to be free; None: now."""
 
     def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
         """Count what was done before this process began."""

@@ -111,17 +111,21 @@ class DailyQuota:
         """All who wait, in order."""
         return iter(self._queue)
 
-    def available_at(self, now: float) -> float:
-        """When there is one again; `now` or earlier: at once."""
+    def available_at(self, now: float, nth: int = 1) -> float:
+        """When there is one again, or the nth if each is taken at once; `now` or earlier: at once."""
         if self.limit is None:
             return self._spent_until
         moment = self._spent_until
         if self._probe is not None:
             moment = max(moment, self._probe.at + PROBE)
         uses = self._recent(now)
-        if len(uses) >= self.limit:
-            moment = max(moment, uses[len(uses) - self.limit].at + DAY + MARGIN)
-        return moment
+        over = nth - 1 - (self.limit - len(uses))  # so many of those of the last day have to lapse before
+        if over < 0:
+            return moment
+        days = max(0, -(-(over - len(uses) + 1) // self.limit))  # and then those that come in between
+        over -= days * self.limit
+        lapses = uses[over].at + DAY + MARGIN if over >= 0 else max(moment, now)
+        return max(moment, lapses + days * (DAY + MARGIN))
 
     def used(self, now: float) -> int:
         """How many were taken in the last 24 hours, as far as we know."""

@@ -99,10 +99,10 @@ class Quotas:
         """How many are left for now, as far as we know; infinite without a limit."""
         return self.daily[name].left(wall_seconds())
 
-    def resets_at(self, name: QuotaName) -> datetime | None:
-        """When the next one is expected to be free; None: now."""
+    def resets_at(self, name: QuotaName, nth: int = 1) -> datetime | None:
+        """When the next one is expected to be free, or the nth next if each is taken at once; None: now."""
         now = wall_seconds()
-        moment = self.daily[name].available_at(now)
+        moment = self.daily[name].available_at(now, nth)
         return None if moment <= now else datetime.fromtimestamp(moment, UTC)
 
     def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:

@@ -182,25 +182,6 @@ async def test_a_day_spent_is_waited_for_otherwise(emulator):
     assert report.seconds > 24 * 3600
 
 
-async def test_progress_foresees_the_end():
-    """A third of the way, it is right within a third; and it knows how far it may be off."""
-    async with (
-        Emulator() as emulator,
-        Eversince(**emulator.connection) as eversince,
-        eversince.batch([f"Film {n}" for n in range(30)]) as batch,
-    ):
-        assert batch.progress.eta is None
-        async for _ in batch:
-            if batch.progress.done == 10:
-                foreseen, began = batch.progress, asyncio.get_running_loop().time()
-        took = asyncio.get_running_loop().time() - began
-
-    assert foreseen.eta is not None
-    assert foreseen.eta_range is not None
-    assert foreseen.eta == pytest.approx(took, rel=0.33)
-    assert foreseen.eta_range[0] <= foreseen.eta <= foreseen.eta_range[1]
-
-
 async def test_concurrency_may_be_less_than_the_slots(emulator, eversince):
     await eversince.batch([f"Film {n}" for n in range(6)], concurrency=2)
 

@@ -34,6 +34,18 @@ def test_what_the_server_did_late_counts_from_then() -> None:
     assert 600 + DAY + MARGIN == renders.available_at(700)
 
 
+def test_when_there_will_be_so_many_more() -> None:
+    """Each comes a day after one that was taken, or will be, as soon as there is one."""
+    renders, day = DailyQuota("renders", 3), DAY + MARGIN
+    renders.seed([100.0, 200.0])
+
+    moments = [renders.available_at(1000.0, nth) for nth in range(2, 9)]
+
+    assert renders.available_at(1000.0) <= 1000.0
+    assert [100 + day, 200 + day, 1000 + day] == moments[:3]
+    assert [moment + day for moment in moments[:4]] == moments[3:7]
+
+
 def test_what_the_server_did_not_do_is_given_back() -> None:
     renders = DailyQuota("renders", 1)
     renders.give_back(taken(renders, 0))

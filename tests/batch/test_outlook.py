@@ -1,0 +1,72 @@
+"""When a batch will be done is foreseen, whatever binds: slots, requests, or the limits of a day."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from eversince_async import Eversince, Limits
+from eversince_async.batch.pace import Pace
+from eversince_async.emulator import Emulator, Scenario
+from eversince_async.emulator.limits import Limits as Kept
+
+UNLIMITED = {"renders_per_day": None, "projects_per_day": None}
+
+
+async def foreseen(items: int, when: tuple[int, ...], **limits):
+    """What was foreseen when so many were done, each with what came of it."""
+    limits = {**UNLIMITED, **limits}
+    told = {name: limits[name] for name in limits if name != "requests_per_minute"}
+    async with (
+        Emulator(scenario=Scenario(seed=1), limits=Kept(**limits), credits=1e9) as emulator,
+        Eversince(**emulator.connection, limits=Limits(**told)) as eversince,
+        eversince.batch([f"Film {n}" for n in range(items)]) as batch,
+    ):
+        assert batch.progress.eta is None
+        time = asyncio.get_running_loop().time
+        seen = [(batch.progress, time()) async for _ in batch]
+        end = time()
+    return [(progress, end - at) for progress, at in seen if progress.done in when]
+
+
+@pytest.mark.parametrize(
+    ("items", "limits"),
+    [(24, {}), (24, {"requests_per_minute": 6}), (18, {"active_projects": 2}), (75, {"active_projects": 15})],
+    ids=["as usual", "few requests", "few slots", "many slots"],
+)
+async def test_the_end_is_foreseen_within_an_eighth(items, limits):
+    """From a third of the way to a half; and the range that is told holds it."""
+    for progress, took in await foreseen(items, (items // 3, items // 2), **limits):
+        assert took == pytest.approx(progress.eta, rel=0.125)
+        assert progress.eta_range[0] <= took <= progress.eta_range[1]
+        assert progress.eta_range[1] - progress.eta_range[0] < progress.eta
+
+
+@pytest.mark.parametrize("quota", ["renders_per_day", "projects_per_day"])
+async def test_days_that_have_to_be_waited_for_are_foreseen_within_a_hundredth(quota):
+    """From the first day on, when there are eight a day for twenty: two days more, and a little."""
+    for progress, took in await foreseen(20, (3, 7, 9, 15), **{quota: 8}):
+        assert took == pytest.approx(progress.eta, rel=0.01)
+
+
+def test_nothing_is_foreseen_without_experience():
+    assert Pace(count=2, mean=10.0, worked=20.0).to_come(5, [], 5) is None
+
+
+def test_those_at_work_that_have_outlasted_the_finished_show_that_these_were_the_short_ones():
+    early = Pace(count=3, mean=100.0, worked=300.0).to_come(10, [100.0, 100.0], 5)
+    late = Pace(count=3, mean=100.0, worked=300.0).to_come(10, [300.0, 300.0], 5)
+
+    assert early is not None
+    assert late is not None
+    assert late.middle > early.middle
+
+
+def test_what_waits_when_nothing_is_at_work_takes_its_turns():
+    """Each takes a hundred seconds, and five fit beside each other."""
+    likely = Pace(count=10, mean=100.0, worked=200.0).to_come(20, [], 5)
+
+    assert likely is not None
+    assert 400 <= likely.middle <= 500
+    assert 0 == likely.deviation
