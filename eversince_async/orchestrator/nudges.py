@@ -31,9 +31,9 @@ class Nudges:
 
     def note(self, project_id: str, now: float) -> None:
         """There seems to be news of a project."""
-        self._nudged = {known: at for known, at in self._nudged.items() if at + HOLDS > now}
-        self._seen = {known: at for known, at in self._seen.items() if at + APART > now}
-        self._nudged[project_id] = now
+        _put(self._nudged, project_id, now)
+        _forget(self._nudged, now - HOLDS)
+        _forget(self._seen, now - APART)
 
     def due_at(self, project_id: str, now: float) -> float:
         """When to look at a project because of its news; infinite when there are none."""
@@ -48,7 +48,19 @@ class Nudges:
             return
         if self._nudged[project_id] <= asked_at:
             del self._nudged[project_id]
-        self._seen[project_id] = asked_at
+        _put(self._seen, project_id, asked_at)
         if asked_at > self._looked_at:  # a page shows many projects at once
             self._looked_at = asked_at
             self._paid_until = max(self._paid_until, asked_at) + CLOSEST
+
+
+def _put(times: dict[str, float], project_id: str, now: float) -> None:
+    """Note a time as the latest of all, so that the oldest stand first."""
+    times.pop(project_id, None)
+    times[project_id] = now
+
+
+def _forget(times: dict[str, float], until: float) -> None:
+    """Drop what is no later; it is never searched for, as there may be many."""
+    while times and times[first := next(iter(times))] <= until:
+        del times[first]

@@ -14,8 +14,9 @@ OpenTelemetry is imported. The application configures the SDK and its exporters,
 **Spans.** One of kind CLIENT for each logical call, by the conventions for HTTP clients; its attempts are
 events `attempt`, and `retry` tells why and when it goes on. One for each workflow (`eversince production`,
 `eversince wait`, …) with a child for each of its stages (`eversince render`, …), in which its calls are;
-its events are `status`, `waiting` and `credits low`. Looks at projects serve all who wait, so their spans
-are roots; `eversince.lane` is `poll` for them, should you sample.
+its events are `status`, `waiting` and `credits low`. One for each batch (`eversince batch`) with a child for
+each item that is worked on (`eversince item`), which has its stages in turn. Looks at projects serve all who
+wait, so their spans are roots; `eversince.lane` is `poll` for them, should you sample.
 
 **Metrics.** See `telemetry._instruments`, where each stands with its unit and its attributes.
 
