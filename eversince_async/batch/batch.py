@@ -1,8 +1,9 @@
 """`Batch`: many videos, each made once, however often the process dies in between."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Generator, Sized
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,11 +21,10 @@ from eversince_async.batch.pace import Forecast
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, JournalError
-from eversince_async.journal import LEASE, Journal
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import count_what_was_spent
+from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.part import check_folder
-from eversince_async.orchestrator.tracing import WorkflowBegun, around
 
 
 class Batch:
@@ -161,10 +161,6 @@ class Batch:
     # -- Inside -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        with around(self._desk.tracer, WorkflowBegun(name="batch", key="batch", project_id=None)):
-            await self._run_all()
-
-    async def _run_all(self) -> None:
         if (folder := self._order.intake.wishes.download) is not None:
             await asyncio.to_thread(check_folder, Path(folder))
         async with AsyncExitStack() as stack:
@@ -172,11 +168,11 @@ class Batch:
             journal = self._journal
             if journal is not None and self._order.opens_journal:
                 await stack.enter_async_context(journal)
-            helpers = list[asyncio.Task[None]]()
-            stack.push_async_callback(ended, helpers)
+            if journal is not None:
+                keep = functools.partial(self._crew.keep_leases, journal)
+                await stack.enter_async_context(heartbeat(keep))
             stack.push_async_callback(self._crew.leave)
             if journal is not None:
-                helpers.append(asyncio.create_task(self._renew(journal)))
                 await count_what_was_spent(journal, self._desk.governor)
             try:
                 await self._take()
@@ -188,12 +184,6 @@ class Batch:
             await self._usage.learn_the_end(self._desk)
         if self._broken is not None:
             raise self._broken
-
-    async def _renew(self, journal: Journal) -> None:
-        while True:
-            await asyncio.sleep(LEASE / 3)
-            with suppress(JournalError):  # whoever writes next learns of it
-                await self._crew.keep_leases(journal)
 
     async def _take(self) -> None:
         """Take items until there are no more, or none is begun any more: a source may well wait for ever."""

@@ -3,37 +3,24 @@
 from eversince_async.batch.outcome import OutcomeStatus
 from eversince_async.batch.stages import WORKING
 from eversince_async.errors import (
+    ApprovalPending,
     DownloadFailed,
-    EversinceError,
-    InDoubt,
     InsufficientCredits,
     ProjectCancelled,
     ProjectFailed,
     QuotaSpent,
-    RateLimited,
     RenderProducedNothing,
-    TransportError,
     Unauthorized,
-    WaitTimedOut,
 )
 from eversince_async.journal import Job, JobChange, Json
-from eversince_async.orchestrator.doubt import is_in_doubt
-from eversince_async.orchestrator.download import passes
+from eversince_async.pipelines.failures import end_of, may_pass
 
 
 def status_after(failure: Exception) -> OutcomeStatus:
     """What a failure makes of an item: what may well pass, or can be bought, leaves it to be gone on with."""
-    match failure:
-        case ProjectCancelled():
-            return "cancelled"
-        case EversinceError() if stops_all(failure) or is_in_doubt(failure):
-            return "paused"
-        case DownloadFailed() if failure.status is None or passes(failure.status):
-            return "paused"
-        case TransportError() | RateLimited() | WaitTimedOut() | InDoubt():
-            return "paused"
-        case _:
-            return "failed"
+    if isinstance(failure, ApprovalPending) or may_pass(failure):
+        return "paused"
+    return end_of(failure)
 
 
 def stops_all(failure: Exception) -> bool:

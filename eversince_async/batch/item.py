@@ -11,6 +11,13 @@ from eversince_async.journal import Json
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.orchestrator.order import ShareOptions, Wishes, wishes_of
+from eversince_async.pipelines.definition import Pipeline
+from eversince_async.pipelines.running import Order
+from eversince_async.pipelines.storing import Storing
+
+GivenForPipeline = Any
+"""What a pipeline takes: a tuple of its arguments, a mapping of them (which may have a `key`), or a single
+one."""
 
 BatchInput = Brief | str | Mapping[str, Any]
 """A brief, its text, or a mapping: what `projects.create` takes, and besides `key`, `render`, `share`,
@@ -27,6 +34,8 @@ class Item:
         key: Its name in the journal.
         index: Its number among the items, from 0.
         given: What it was made of.
+        order: The pipeline to run, with its arguments; None for a brief.
+        order_spec: What is compared of that.
         brief: What to create; without an idempotency key, unless it came with one.
         wishes: What is to be done when the agent is done.
         problem: Why it cannot be made; None if it can.
@@ -34,7 +43,9 @@ class Item:
 
     key: str
     index: int
-    given: BatchInput = attrs.field(repr=False)
+    given: Any = attrs.field(repr=False)
+    order: Order | None = None
+    order_spec: Json = None
     brief: Brief | None = None
     wishes: Wishes = attrs.field(factory=Wishes)
     problem: EversinceError | None = None
@@ -42,6 +53,8 @@ class Item:
     @property
     def spec(self) -> Json:
         """What is compared with what comes under this key later; where a file goes is no part of it."""
+        if self.order is not None:
+            return self.order_spec
         assert self.brief is not None
         share = self.wishes.share
         return {
@@ -108,11 +121,45 @@ class Intake:
         return whole, wishes_of(render, share, given.get("download") or self.wishes.download)
 
 
+@attrs.frozen(kw_only=True)
+class PipelineIntake:
+    """How items for a pipeline are read.
+
+    Attributes:
+        pipeline: The pipeline.
+        storing: Makes what is compared of its arguments.
+        wishes: None: what becomes of productions is the pipeline's business.
+    """
+
+    pipeline: Pipeline[..., Any]
+    storing: Storing
+    wishes: Wishes = attrs.field(factory=lambda: Wishes(render=None), init=False)
+
+    def item(self, index: int, given: GivenForPipeline) -> Item:
+        """Read one; arguments that the pipeline does not take are an item with a problem."""
+        key, args, kwargs = str(index + 1), tuple[Any, ...](), dict[str, Any]()
+        match given:
+            case Mapping():
+                kwargs = {str(name): value for name, value in given.items() if name != "key"}
+                key = str(given.get("key") or key)
+            case tuple():
+                args = given
+            case _:
+                args = (given,)
+        order = Order(pipeline=self.pipeline, args=args, kwargs=kwargs)
+        try:
+            spec = order.spec(self.storing)
+        except TypeError as refusal:
+            problem = InvalidRequest({"item": str(refusal)})
+            return Item(key=key, index=index, given=given, problem=problem)
+        return Item(key=key, index=index, given=given, order=order, order_spec=spec)
+
+
 def _plain(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in options.items() if isinstance(value, str | bool)}
 
 
-async def each(items: Iterable[BatchInput] | AsyncIterable[BatchInput]) -> AsyncGenerator[BatchInput, None]:
+async def each(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
     """The items, one at a time, whatever kind of iterable they come in."""
     if isinstance(items, AsyncIterable):
         async for item in items:

@@ -13,15 +13,22 @@ from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.recording import SlotNumbers, record_of
-from eversince_async.batch.stages import ENDS, WORKING
+from eversince_async.batch.stages import ENDS, WAITING, WORKING
 from eversince_async.batch.telling import kept, told_earlier, told_now
 from eversince_async.batch.usage import Usage, joined
-from eversince_async.errors import InDoubt, JournalError, JournalLocked, SpecChanged
+from eversince_async.errors import (
+    ApprovalPending,
+    InDoubt,
+    JournalError,
+    JournalLocked,
+    PipelineChanged,
+    SpecChanged,
+)
 from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.steps import Steps
-from eversince_async.orchestrator.tracing import WorkflowBegun, around
+from eversince_async.pipelines.running import another_try as pipeline_again
 from eversince_async.report.stages import packed
 from eversince_async.session.observers import tell
 
@@ -63,7 +70,7 @@ class Maker:
                 job = await self._leased(self._journal, work)
                 if job.stage in ENDS:
                     self._usage.learn(job.result)
-                    return told_earlier(work, job)
+                    return told_earlier(work, job, self._desk)
             return await self._made(work, job)
         except SpecChanged as failure:
             return told_now(work, "failed", error=failure)
@@ -96,7 +103,8 @@ class Maker:
             raise WorkedElsewhere from None
         work.is_leased = True
         if job.stage == "failed" and self._order.retry_failed:
-            return await journal.change(job.id, another_try(job))
+            again = another_try if item.order is None else pipeline_again
+            return await journal.change(job.id, again(job))
         return job
 
     async def _let_go(self, journal: Journal, work: Work, job: Job) -> None:
@@ -126,22 +134,23 @@ class Maker:
             record.heard(event)
             self._crew.heard(work, event)
             self._usage.saw_credits()
-            traced(event)
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)
 
-        begun = WorkflowBegun(name="item", key=work.item.key, project_id=None)
         try:
-            with around(self._desk.tracer, begun) as traced:
-                production = await make(
-                    self._desk,
-                    work.item,
-                    self._order.terms,
-                    job=job,
-                    journal=self._journal,
-                    emit=emit,
-                    began=began,
-                )
+            made = await make(
+                self._desk,
+                work.item,
+                self._order.terms,
+                job=job,
+                journal=self._journal,
+                emit=emit,
+                began=began,
+            )
+            result = {**kept(work, made, self._desk), **self._kept(work, job)}
+        except PipelineChanged:
+            await self._ends(work, job, JobChange())  # it did not fail: with its old code it goes on
+            raise
         except JournalLocked:
             raise WorkedElsewhere from None
         except JournalError as failure:
@@ -150,14 +159,15 @@ class Maker:
             return await self._not_made(work, job, failure)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is this item's alone
             return await self._not_made(work, job, failure)
-        result = {**kept(production), **self._kept(work, job)}
         await self._ends(work, job, JobChange(stage="succeeded", result=result, error=None))
         self._pause.watch_credits()
-        return told_now(work, "succeeded", job=job, production=production)
+        return told_now(work, "succeeded", job=job, made=made)
 
     async def _not_made(self, work: Work, job: Job | None, failure: Exception) -> Outcome:
         status = status_after(failure)
-        stage = WORKING if status == "paused" else status
+        stage: str = WORKING if status == "paused" else status
+        if isinstance(failure, ApprovalPending):
+            stage = WAITING
         await self._ends(work, job, JobChange(stage=stage, error=told(failure), result=self._kept(work, job)))
         if stops_all(failure):
             self._pause.begins(str(failure), failure)

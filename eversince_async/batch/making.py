@@ -2,13 +2,14 @@
 
 import uuid
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from eversince_async.batch.item import Item
+from eversince_async.batch.stages import WORKING
 from eversince_async.governor import WaitReason
-from eversince_async.journal import Job, Journal
+from eversince_async.journal import Job, Journal, MemoryJournal
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.orchestrator.desk import Desk, now
@@ -19,8 +20,13 @@ from eversince_async.orchestrator.producing import produce, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.workflow import Emit
+from eversince_async.pipelines.course import Manner
+from eversince_async.pipelines.running import Order, run_pipeline
 
 _LIMITS: Final = 256
+
+FOR_EVER: Final = 365 * 24 * 3600.0
+"""Seconds of a lease that nobody contends for."""
 
 
 async def make(
@@ -32,8 +38,8 @@ async def make(
     journal: Journal | None,
     emit: Emit,
     began: Callable[[Steps], object],
-) -> Production:
-    """Make an item's video.
+) -> Any:
+    """Make an item: its video, or what its pipeline returns.
 
     Args:
         desk: What to work with.
@@ -46,7 +52,36 @@ async def make(
 
     Raises:
         EversinceError: As `eversince.produce`.
+        ApprovalPending: The pipeline waits for an approval.
+        Exception: What the pipeline raises.
     """
+    if item.order is not None:
+        manner = Manner(terms=terms, emit=emit, is_followed=True, waits=False, began=began)
+        return await _run(desk, item.key, item.order, manner, job, journal)
+    return await _produce(desk, item, terms, job=job, journal=journal, emit=emit, began=began)
+
+
+async def _run(
+    desk: Desk, key: str, order: Order, manner: Manner, job: Job | None, journal: Journal | None
+) -> Any:
+    """Run a pipeline: without a journal, in one that is forgotten."""
+    if job is not None and journal is not None:
+        return await run_pipeline(desk, order, job, journal, manner)
+    async with MemoryJournal() as forgotten:
+        await forgotten.put(key, None, stage=WORKING)
+        return await run_pipeline(desk, order, await forgotten.acquire(key, FOR_EVER), forgotten, manner)
+
+
+async def _produce(
+    desk: Desk,
+    item: Item,
+    terms: Terms,
+    *,
+    job: Job | None,
+    journal: Journal | None,
+    emit: Emit,
+    began: Callable[[Steps], object],
+) -> Production:
     assert item.brief is not None
     brief = _with_key(item.brief, 1 if job is None else job.attempt)
     steps = Steps(

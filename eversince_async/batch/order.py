@@ -1,10 +1,11 @@
 """What a batch is asked for."""
 
 from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Any
 
 import attrs
 
-from eversince_async.batch.item import BatchInput, Intake
+from eversince_async.batch.item import Intake, PipelineIntake
 from eversince_async.journal import Journal
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.order import Terms
@@ -17,8 +18,8 @@ Listener = Callable[[str, Event], object]
 class BatchOrder:
     """What a batch is asked for; see `eversince.batch`."""
 
-    items: Iterable[BatchInput] | AsyncIterable[BatchInput]
-    intake: Intake
+    items: Iterable[Any] | AsyncIterable[Any]
+    intake: Intake | PipelineIntake
     terms: Terms
     journal: Journal | None
     opens_journal: bool

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import attrs
 
-from eversince_async.batch.item import BatchInput
 from eversince_async.errors import ConfigurationError, QuotaSpent
 from eversince_async.journal import Journal
 from eversince_async.models.account import CreditPackage
@@ -28,9 +27,11 @@ class Outcome:
     Attributes:
         key: Its name in the journal.
         index: Its number among the items, from 0.
-        input: What was given.
+        input: What was given; with a pipeline whatever that takes.
         status: `succeeded`, `failed`, `cancelled` or `paused`.
-        production: The finished video; None if there is none, or if an earlier run has made it.
+        production: The finished video; None if there is none, or if an earlier run has made it, or if a
+            pipeline has made something else.
+        result: What the pipeline returned; None without one.
         error: Why it is not finished; None if it is. What an earlier run has failed of is its text only.
         project_id: The project, if there is one.
         share_url: The public page, which does not expire.
@@ -44,9 +45,10 @@ class Outcome:
 
     key: str
     index: int
-    input: BatchInput = attrs.field(repr=False)
+    input: Any = attrs.field(repr=False)
     status: OutcomeStatus
     production: Production | None = attrs.field(default=None, repr=False)
+    result: Any = attrs.field(default=None, repr=False)
     error: Exception | None = None
     project_id: str | None = None
     share_url: str | None = None

@@ -1,9 +1,5 @@
-"""The stages of a batch's jobs in the journal."""
+"""The stages of a batch's jobs in the journal: those of pipelines, which may stand under the same keys."""
 
-from typing import Final
+from eversince_async.pipelines.stages import ENDS, WAITING, WORKING
 
-WORKING: Final = "working"
-"""Not at its end."""
-
-ENDS: Final = frozenset({"succeeded", "failed", "cancelled"})
-"""At its end."""
+__all__ = ["ENDS", "WAITING", "WORKING"]

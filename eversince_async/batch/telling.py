@@ -8,7 +8,9 @@ from eversince_async.batch.crew import Work
 from eversince_async.batch.outcome import Outcome, OutcomeStatus
 from eversince_async.errors import EarlierFailure
 from eversince_async.journal import Job
+from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.production import Production
+from eversince_async.pipelines.storing import Storing
 from eversince_async.report.stages import unpacked
 
 
@@ -17,10 +19,11 @@ def told_now(
     status: OutcomeStatus,
     *,
     job: Job | None = None,
-    production: Production | None = None,
+    made: Any = None,
     error: Exception | None = None,
 ) -> Outcome:
     """What this run has come to."""
+    production = made if isinstance(made, Production) else None
     project_id = work.steps.project_id if work.steps is not None else job.project_id if job else None
     return Outcome(
         key=work.item.key,
@@ -28,6 +31,7 @@ def told_now(
         input=work.item.given,
         status=status,
         production=production,
+        result=made if work.item.order is not None else None,
         error=error,
         project_id=project_id,
         share_url=None if production is None else production.share_url,
@@ -39,15 +43,20 @@ def told_now(
     )
 
 
-def told_earlier(work: Work, job: Job) -> Outcome:
+def told_earlier(work: Work, job: Job, desk: Desk) -> Outcome:
     """What an earlier run, or another process, has come to."""
     result, error = job.result or {}, job.error
+    order, made = work.item.order, None
+    if order is not None and job.stage == "succeeded":
+        made = order.remembered(Storing(desk), job)
     status: OutcomeStatus = "succeeded" if job.stage == "succeeded" else "failed"
     return Outcome(
         key=work.item.key,
         index=work.item.index,
         input=work.item.given,
         status="cancelled" if job.stage == "cancelled" else status,
+        production=made if isinstance(made, Production) else None,
+        result=made,
         error=None if error is None else EarlierFailure(error["type"], error["message"]),
         project_id=job.project_id,
         share_url=result.get("share_url"),
@@ -60,8 +69,21 @@ def told_earlier(work: Work, job: Job) -> Outcome:
     )
 
 
-def kept(production: Production) -> dict[str, Any]:
-    """What the journal keeps of a finished video."""
+def kept(work: Work, made: Any, desk: Desk) -> dict[str, Any]:
+    """What the journal keeps of a finished item.
+
+    Raises:
+        NotStorable: What its pipeline returned cannot be kept.
+    """
+    order = work.item.order
+    if order is not None:
+        return {**order.kept(Storing(desk), made, work.item.key), **_kept(made)}
+    return _kept(made)
+
+
+def _kept(production: object) -> dict[str, Any]:
+    if not isinstance(production, Production):
+        return {}
     return {
         "project_id": production.project_id,
         "share_url": production.share_url,

@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import AsyncIterable, Iterable
-from typing import Unpack
+from typing import Any, Unpack, overload
 
 from eversince_async.batch.batch import Batch
-from eversince_async.batch.item import BatchInput, Intake
+from eversince_async.batch.item import BatchInput, GivenForPipeline, Intake, PipelineIntake
 from eversince_async.batch.order import BatchOrder, Listener
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Journal
 from eversince_async.orchestrator.deciding import decide
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.order import ShareOptions, Terms, Timeouts, wishes_of
+from eversince_async.orchestrator.order import USUAL_WISHES, ShareOptions, Terms, Timeouts, wishes_of
+from eversince_async.pipelines.definition import Pipeline
 from eversince_async.pipelines.journals import JournalLike, opened
+from eversince_async.pipelines.running import Order
+from eversince_async.pipelines.storing import Storing
 from eversince_async.resources._brief import BriefOptions
 
 
@@ -21,10 +24,46 @@ class Batching:
 
     _desk: Desk
 
+    @overload
     def batch(
         self,
         items: Iterable[BatchInput] | AsyncIterable[BatchInput],
         *,
+        journal: str | os.PathLike[str] | Journal | None = None,
+        render: str | None = "1080p",
+        share: bool | ShareOptions = True,
+        download: str | os.PathLike[str] | None = None,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        concurrency: int | None = None,
+        retry_failed: bool = False,
+        max_credits: float | None = None,
+        on_event: Listener | None = None,
+        drain_on_interrupt: bool = True,
+        **options: Unpack[BriefOptions],
+    ) -> Batch: ...
+
+    @overload
+    def batch(
+        self,
+        items: Iterable[GivenForPipeline] | AsyncIterable[GivenForPipeline],
+        *,
+        pipeline: Pipeline[..., Any],
+        journal: str | os.PathLike[str] | Journal | None = None,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        concurrency: int | None = None,
+        retry_failed: bool = False,
+        max_credits: float | None = None,
+        on_event: Listener | None = None,
+        drain_on_interrupt: bool = True,
+    ) -> Batch: ...
+
+    def batch(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        *,
+        pipeline: Pipeline[..., Any] | None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
         render: str | None = "1080p",
         share: bool | ShareOptions = True,
@@ -46,9 +85,17 @@ class Batching:
         With a journal, the same items again go on where it stopped: finished ones are skipped, unfinished
         ones resumed. Items are told apart by their `key`, or without one by their place in the order.
 
+        With a pipeline, each item is a run of it under the item's key. One that comes to an approval nobody
+        has given yet gives its place up: its outcome is `paused`, with `ApprovalPending`, and the same batch
+        goes on with it later. A `run.sleep` keeps its place.
+
         Args:
             items: Briefs, texts, or mappings of what `projects.create` takes; in these also `key`, `render`,
-                `share` and `download` of their own. Any iterable, asynchronous or not.
+                `share` and `download` of their own. Any iterable, asynchronous or not. With a pipeline, what
+                that takes: a tuple of its arguments, a mapping of them, which may have a `key`, or a single
+                one.
+            pipeline: What to run for each item; then what becomes of productions is its business, and the
+                options for them do not apply.
             journal: A file for `SqliteJournal`, or an open journal; None remembers nothing.
             render: As for `produce`.
             share: As for `produce`.
@@ -75,9 +122,10 @@ class Batching:
             from eversince_async.journal.sqlite import SqliteJournal
 
             journal = SqliteJournal(journal)
+        intake = Intake(options=dict(options), wishes=wishes_of(render, share, folder))
         order = BatchOrder(
             items=items,
-            intake=Intake(options=dict(options), wishes=wishes_of(render, share, folder)),
+            intake=intake if pipeline is None else self._intake_of(pipeline, intake),
             terms=Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota),
             journal=journal,
             opens_journal=opens,
@@ -88,6 +136,15 @@ class Batching:
             drain_on_interrupt=drain_on_interrupt,
         )
         return Batch(self._desk, order)
+
+    def _intake_of(self, pipeline: Pipeline[..., Any], intake: Intake) -> PipelineIntake:
+        if not isinstance(pipeline, Pipeline):
+            raise ConfigurationError(f"{pipeline!r} is no pipeline: put @pipeline above the function")
+        if intake.options or intake.wishes != USUAL_WISHES:
+            raise ConfigurationError("with a pipeline, what its productions are to be stands in its function")
+        storing = Storing(self._desk)
+        Order(pipeline=pipeline).need_storable(storing)
+        return PipelineIntake(pipeline=pipeline, storing=storing)
 
     async def decide(
         self, key: str, made: str | None, *, effect: str | None = None, journal: JournalLike = None
