@@ -13,12 +13,13 @@ from eversince_async.pipelines.storing import Storing
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 RESERVED: Final = ("key", "journal", "retry_failed", "timeouts", "wait_for_quota")
 """What `eversince.run` takes for itself."""
 
 
-class Pipeline(Generic[P, T]):
+class Pipeline(Generic[P, T_co]):
     """A plain async function that `eversince.run` runs under a key.
 
     Called with a `Run` it is just the function: `await campaign(run.branch("tiktok"), …)` runs it as a part
@@ -30,17 +31,17 @@ class Pipeline(Generic[P, T]):
         version: Of its code, as its author counts.
     """
 
-    __wrapped__: Callable[Concatenate[Run, P], Coroutine[Any, Any, T]]
+    __wrapped__: Callable[Concatenate[Run, P], Coroutine[Any, Any, T_co]]
 
     def __init__(
-        self, function: Callable[Concatenate[Run, P], Coroutine[Any, Any, T]], *, name: str, version: str
+        self, function: Callable[Concatenate[Run, P], Coroutine[Any, Any, T_co]], *, name: str, version: str
     ) -> None:
         self.function = function
         self.name = name
         self.version = version
         update_wrapper(self, function)
 
-    def __call__(self, run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+    def __call__(self, run: Run, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T_co]:
         """Call the function."""
         return self.function(run, *args, **kwargs)
 

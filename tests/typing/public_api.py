@@ -10,6 +10,8 @@ from eversince_async import (
     AnswerReceived,
     AnswerTimedOut,
     ApiError,
+    Approval,
+    Batch,
     Brief,
     CreditsLow,
     Event,
@@ -21,7 +23,9 @@ from eversince_async import (
     LifecycleError,
     Limits,
     Operation,
+    Outcome,
     OutcomeUnknown,
+    Pipeline,
     PollSchedule,
     Production,
     Project,
@@ -33,6 +37,7 @@ from eversince_async import (
     Receipt,
     RequestSent,
     RetryPolicy,
+    Run,
     ShareOptions,
     StageDone,
     StatusChanged,
@@ -45,6 +50,7 @@ from eversince_async import (
     WaitTimedOut,
     Workflow,
     WrongStatus,
+    pipeline,
 )
 from eversince_async.models.account import CreditPackage, Credits, LearnedPreferences, SharedVideo
 from eversince_async.models.content import AgentMemory, Asset, Timeline, Variation
@@ -275,3 +281,79 @@ def misspelt_names_are_seen() -> object:
     import eversince_async
 
     return eversince_async.Eversnice  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# -- Pipelines ------------------------------------------------------------------------------------------
+
+
+class Campaign:
+    """What a pipeline returns."""
+
+
+@pipeline(name="other", version="2")
+async def line(run: Run) -> int:
+    return 1
+
+
+@pipeline
+async def campaign(run: Run, brief: str, photo: Path | None = None) -> Campaign:
+    assert_type(run.key, str)
+    product = await run.upload(photo or Path("mug.png"))
+    assert_type(product, UploadReference)
+    master = await run.produce(brief, references=[product], share=True, aspect_ratio="9:16")
+    assert_type(master, Production)
+    assert_type(await run.variation(master, "Create a 9:16 version"), Production)
+    assert_type(await run.render_and_share(master), Production)
+    assert_type(await run.download(master, "mug.mp4"), Path)
+    assert_type(await run.send(master, "Make it warmer"), Project)
+    assert_type(await run.step("count", count, "a"), int)
+    assert_type(await run.step("slowly", count_slowly, "a"), int)
+    assert_type(await run.now(), datetime)
+    if not await run.approval("ship it?", show=master, timeout=3600):
+        return Campaign()
+    pair = await run.gather(run.produce(brief), counted(run.branch("counted")))
+    assert_type(pair, tuple[Production, int])
+    assert_type(await run.gather(*[run.produce(brief) for _ in range(9)]), tuple[Production, ...])
+    return Campaign()
+
+
+async def counted(run: Run) -> int:
+    return await run.step("count", count, "a") + await line(run.branch("line"))
+
+
+def count(text: str) -> int:
+    return len(text)
+
+
+async def count_slowly(text: str) -> int:
+    return len(text)
+
+
+async def pipelines_keep_their_types(eversince: Eversince) -> None:
+    whichever: Pipeline[..., Campaign] = campaign
+    assert_type(whichever.name, str)
+    result: Campaign = await eversince.run(campaign, "x", key="k")
+    assert_type(result, Campaign)
+    assert_type(eversince.run(campaign, "x", Path("y"), key="k", journal="j.db"), Workflow[Campaign])
+    assert_type(await eversince.run(campaign, brief="x", photo=None, key="k", retry_failed=True), Campaign)
+    assert_type(await eversince.run(line, key="k"), int)
+    assert_type(await eversince.approvals(journal="j.db"), list[Approval])
+    await eversince.approve("k", answer=False, name="approval", journal="j.db")
+
+
+async def wrong_arguments_are_errors(eversince: Eversince, run: Run) -> None:
+    eversince.run(campaign, 7, key="k")  # type: ignore[arg-type]  # the point
+    eversince.run(campaign, key="k")
+    eversince.run(campaign, "x")  # type: ignore[call-overload]  # there is no key
+    eversince.run(count_slowly, "x", key="k")  # type: ignore[arg-type]  # it is no pipeline
+    await run.step("count", count, 7)  # type: ignore[arg-type]  # the point
+    await campaign(run, 7)  # type: ignore[arg-type]  # the point
+
+
+async def a_batch_of_pipelines_takes_their_arguments(eversince: Eversince) -> None:
+    batch = eversince.batch([("x", None), {"brief": "y"}, "z"], pipeline=campaign, journal="j.db")
+    assert_type(batch, Batch)
+    async with batch:
+        async for outcome in batch:
+            assert_type(outcome, Outcome)
+    eversince.batch(["x"], pipeline=campaign, render=None)  # type: ignore[call-overload]  # the function's
