@@ -75,7 +75,6 @@ class Course:
         self.root = Branch("", self._failed)
         self._ledger = Ledger(job.id, job.attempt)
         self._left_by: BaseException | None = None
-        self._is_over = False
         self._projects = dict[str, asyncio.Lock]()
 
     async def run(self, function: Callable[[], Awaitable[Any]]) -> Any:
@@ -98,7 +97,7 @@ class Course:
                 raise self._left_by from None
             raise
         finally:
-            self._is_over = True
+            self.hold.is_over = True
         if self._left_by is not None:  # the function has taken it for something else
             raise self._left_by
         self._ledger.need_all_met()
@@ -159,7 +158,7 @@ class Course:
         """
         if self._left_by is not None:
             raise self._left_by
-        if self._is_over:
+        if self.hold.is_over:
             raise ConfigurationError(f"pipeline {self.key!r} is over; step {call.name!r} comes too late")
         try:
             step = self._ledger.known(call)

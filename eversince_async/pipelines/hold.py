@@ -21,6 +21,7 @@ class Hold:
     Attributes:
         is_held: Whether the lease is ours, as far as we know.
         is_lost: Whether somebody else has taken it over, and the task that runs this was stopped for that.
+        is_over: Whether the function has come to its end: there is nothing to be stopped.
     """
 
     def __init__(self, journal: Journal, key: str, taken_again: Callable[[], Awaitable[None]]) -> None:
@@ -32,6 +33,7 @@ class Hold:
         self._task = asyncio.current_task()
         self.is_held = True
         self.is_lost = False
+        self.is_over = False
 
     @asynccontextmanager
     async def at_work(self) -> AsyncGenerator[None, None]:
@@ -66,10 +68,11 @@ class Hold:
             JournalError: It cannot be written.
         """
         async with self._changing:
-            if self.is_held and self._key not in await self._journal.renew([self._key]):
-                self.is_held, self.is_lost = False, True
-                assert self._task is not None
-                self._task.cancel()
+            if not self.is_held or self._key in await self._journal.renew([self._key]) or self.is_over:
+                return
+            self.is_held, self.is_lost = False, True
+            assert self._task is not None
+            self._task.cancel()
 
     async def _take(self) -> None:
         async with self._changing:

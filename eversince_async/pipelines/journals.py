@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from eversince_async.errors import JournalError
 from eversince_async.journal import Journal
 
 JournalLike = str | os.PathLike[str] | Journal | None
@@ -30,11 +31,15 @@ _open: dict[tuple[asyncio.AbstractEventLoop, Path], _Shared] = {}
 
 
 @asynccontextmanager
-async def opened(journal: JournalLike) -> AsyncGenerator[Journal, None]:
+async def opened(journal: JournalLike, *, if_there: bool = False) -> AsyncGenerator[Journal, None]:
     """The journal, open.
 
+    Args:
+        journal: Which.
+        if_there: Whether a file that is not there is not made.
+
     Raises:
-        JournalError: The file cannot be used.
+        JournalError: The file cannot be used, or is not there.
     """
     if journal is None:
         journal = os.environ.get("EVERSINCE_JOURNAL") or USUAL
@@ -44,6 +49,8 @@ async def opened(journal: JournalLike) -> AsyncGenerator[Journal, None]:
     from eversince_async.journal.sqlite import SqliteJournal
 
     file = SqliteJournal(journal)
+    if if_there and not await asyncio.to_thread(file.path.exists):
+        raise JournalError(f"{file.path}: there is no such journal")
     place = (asyncio.get_running_loop(), file.path)
     shared = _open.setdefault(place, _Shared(file))
     shared.users += 1

@@ -8,10 +8,11 @@ annotation does not allow is refused, rather than coming back as something else.
 
 import json
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import is_dataclass
 from datetime import time, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cache
 from pathlib import PurePath
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -52,7 +53,7 @@ class Storing:
         """
         try:
             for part in _parts(kind):
-                self._converter.get_structure_hook(part)
+                _results().get_structure_hook(part)
         except (cattrs.StructureHandlerNotFoundError, NameError, TypeError) as problem:
             raise Unstorable(f"{_named(kind)} cannot be stored: {_first_line(problem)}") from None
 
@@ -63,7 +64,7 @@ class Storing:
             Unstorable: It is not of that type, or holds a secret.
         """
         try:
-            plain = self._converter.unstructure(value, unstructure_as=kind)
+            plain = _results().unstructure(value, unstructure_as=kind)
             plain = json.loads(json.dumps(plain, allow_nan=False))
         except Exception as problem:  # noqa: BLE001 - whatever the hooks of all those types raise
             raise Unstorable(f"{_named(type(value))} cannot be stored: {_first_line(problem)}") from None
@@ -83,34 +84,24 @@ class Storing:
         Raises:
             Unstorable: It is nothing of that type.
         """
+        here = _desk.set(self._desk)
         try:
-            return self._converter.structure(plain, kind)
+            return _results().structure(plain, kind)
         except UnreadableAnswer as problem:
             raise Unstorable(f"it is no {_named(kind)}: {problem}") from None
         except Exception as problem:  # noqa: BLE001 - whatever the hooks of all those types raise
             why = "; ".join(cattrs.transform_error(problem, format_exception=_told))
             raise Unstorable(f"it is no {_named(kind)}: {why}") from None
+        finally:
+            _desk.reset(here)
 
     def argument(self, value: Any) -> Json:
         """What an argument is compared by: all of it if it can be stored, else its type alone."""
         try:
-            plain = self._pointing.unstructure(value)
+            plain = _arguments().unstructure(value)
             return json.loads(json.dumps(plain, allow_nan=False))
         except Exception:  # noqa: BLE001 - it is the user's own, and may be anything
             return {"type": _named(type(value))}
-
-    @cached_property
-    def _converter(self) -> cattrs.Converter:
-        made = _converter()
-        made.register_unstructure_hook(Production, productions.kept)
-        made.register_structure_hook(Production, lambda plain, _: productions.restored(self._desk, plain))
-        return made
-
-    @cached_property
-    def _pointing(self) -> cattrs.Converter:
-        made = _converter()
-        made.register_unstructure_hook(Production, productions.pointed_at)
-        return made
 
 
 def for_people(value: Any) -> Json:
@@ -119,13 +110,39 @@ def for_people(value: Any) -> Json:
     Raises:
         Unstorable: It is nothing that can be shown this way.
     """
-    made = _converter()
-    made.register_unstructure_hook(Production, productions.shown)
     try:
-        return json.loads(json.dumps(made.unstructure(value), allow_nan=False))
+        return json.loads(json.dumps(_shown().unstructure(value), allow_nan=False))
     except (TypeError, ValueError) as problem:
         raise Unstorable(f"{_named(type(value))} cannot be shown: {_first_line(problem)}") from None
 
+
+# A converter writes a function for each class that it meets, which takes milliseconds: there is one of each.
+
+
+@cache
+def _results() -> cattrs.Converter:
+    made = _converter()
+    made.register_unstructure_hook(Production, productions.kept)
+    made.register_structure_hook(Production, lambda plain, _: productions.restored(_desk.get(), plain))
+    return made
+
+
+@cache
+def _arguments() -> cattrs.Converter:
+    made = _converter()
+    made.register_unstructure_hook(Production, productions.pointed_at)
+    return made
+
+
+@cache
+def _shown() -> cattrs.Converter:
+    made = _converter()
+    made.register_unstructure_hook(Production, productions.shown)
+    return made
+
+
+_desk: Final[ContextVar[Desk]] = ContextVar("desk")
+"""What productions that are being restored work with."""
 
 _TEXTS: Final[tuple[tuple[Any, Callable[[Any], str], Callable[[str], Any]], ...]] = (
     (UUID, str, UUID),

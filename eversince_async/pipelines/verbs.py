@@ -131,9 +131,9 @@ class Running:
             journal: As for `run`.
 
         Raises:
-            JournalError: There is no such question; or it has been answered, or has expired.
+            JournalError: There is no such question, or journal; or it has been answered, or has expired.
         """
-        async with opened(journal) as open_journal:
+        async with opened(journal, if_there=True) as open_journal:
             await approvals.answer(open_journal, key, answer, name)
 
     async def approvals(self, *, journal: JournalLike = None) -> list[Approval]:

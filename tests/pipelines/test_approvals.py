@@ -235,6 +235,7 @@ async def test_it_is_answered_once(eversince, journal):
 
 
 async def test_a_key_nobody_has_used_waits_for_nothing(eversince, journal):
+    assert [] == await eversince.approvals(journal=journal)
     with pytest.raises(JournalError, match="there is no such key in the journal"):
         await eversince.approve("mug", journal=journal)
 
@@ -311,3 +312,10 @@ async def test_what_is_shown_may_be_anything_that_can_be_stored(eversince, journ
     await stopped(running)
 
     assert {"when": when.isoformat(), "path": [1]} == waiting.show
+
+
+async def test_no_journal_is_made_by_an_answer(eversince, journal):
+    with pytest.raises(JournalError, match="there is no such journal"):
+        await eversince.approve("mug", journal=journal)
+
+    assert not journal.exists()
