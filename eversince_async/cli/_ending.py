@@ -1,5 +1,6 @@
 """What is said when a batch is over, or was left: how it stands, and how to go on."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -71,7 +72,8 @@ class Ending:
         numbers |= {"paused": numbers["paused"] - self.dropped, "not begun": left + self.dropped}
         counts = [f"{number} {status}" for status, number in numbers.items() if number]
         said = [f"{', '.join(counts) or 'nothing to do'}, in {spell(report.seconds)}"]
-        said += [f"  {_few(keys)}: {why}" for why, keys in self._reasons().items()]
+        reasons = self._reasons()
+        said += [f"  {_few(keys)}: {why}" for why, keys in reasons.values()]
         if self.untold:
             said.append(f"  and {self.untold} more")
         unfinished = report.counts.get("paused", 0) + left
@@ -87,11 +89,12 @@ class Ending:
         ]
         return said + self._how_to_go_on(unfinished)
 
-    def _reasons(self) -> dict[str, list[str]]:
-        """Which have the same reason."""
-        reasons: dict[str, list[str]] = {}
+    def _reasons(self) -> dict[str, tuple[str, list[str]]]:
+        """Which have the same reason, but for the request it was told by."""
+        reasons: dict[str, tuple[str, list[str]]] = {}
         for outcome in self.unhappy:
-            reasons.setdefault(_why(outcome), []).append(outcome.key)
+            why = _why(outcome)
+            reasons.setdefault(_apart_from_request(why), (why, []))[1].append(outcome.key)
         return reasons
 
     def _how_to_go_on(self, unfinished: int) -> list[str]:
@@ -119,6 +122,10 @@ class Ending:
 def _why(outcome: Outcome) -> str:
     why = outcome.status if outcome.error is None else sentence(outcome.error)
     return f"paused: {why}" if outcome.status == "paused" else why
+
+
+def _apart_from_request(why: str) -> str:
+    return re.sub(r" \[request [^]]*\]", "", why)
 
 
 def _few(keys: Sequence[str]) -> str:

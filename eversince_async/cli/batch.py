@@ -92,7 +92,7 @@ def batch_(
         return complaints.conclude()
     make = partial(
         Plan,
-        name="standard input" if file == STDIN else Path(file).name,
+        name=_called(file),
         items=sheet,
         count=len(sheet),
         journal_path=path,
@@ -126,7 +126,7 @@ async def _made(sheet: Sheet, make: "partial[Plan]", path: Path | None, complain
                 if complaints.count:
                     return complaints.conclude(WHAT_TO_DO)
             where = "nothing is remembered" if path is None else f"remembered in {path}"
-            warn(f"{_count(len(sheet), 'video')} from {sheet.name}; {where}")
+            warn(f"{_count(len(sheet), 'video')} from {_called(sheet.name)}; {where}")
             return await run_batch(make(journal=journal))
 
 
@@ -147,6 +147,10 @@ class _Complaints:
             warn(f"… and {self.count - SHOWN} more; `2> problems.txt` has them all")
         warn(f"eversince batch: {_count(self.count, 'problem')}; nothing was made.{advice and ' ' + advice}")
         return Exit.USAGE
+
+
+def _called(file: str) -> str:
+    return "standard input" if file == STDIN else Path(file).name
 
 
 def _count(number: int, what: str) -> str:
