@@ -12,7 +12,8 @@ from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
-from eversince_async.batch.recording import SlotNumbers, record_of
+from eversince_async.batch.recalling import record_of
+from eversince_async.batch.recording import SlotNumbers
 from eversince_async.batch.stages import ENDS, WAITING, WORKING
 from eversince_async.batch.telling import kept, told_earlier, told_now
 from eversince_async.batch.usage import Usage, joined

@@ -1,32 +1,20 @@
 """What items go through, written down while they do: from the events of their productions, for the report."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Final
 
 from eversince_async import clock
-from eversince_async.batch.stages import ENDS
 from eversince_async.governor import WaitKind
-from eversince_async.journal import Effect, Job, Journal
 from eversince_async.lifecycle import FINAL, SETTLED
 from eversince_async.orchestrator.events import Event, StageDone, StageStarted, StatusChanged, Waiting
-from eversince_async.report.stages import Stage, unpacked
+from eversince_async.report.stages import Stage
 
 BESIDE: Final = {"share": "sharing", "download": "downloading"}
 """Stages of a production that need no slot, and what a report calls them."""
 
 AT_WORK: Final = {"create": "creating", "message": "running", "render": "rendering"}
 """Those that need one. What the server says of the project meanwhile is more exact."""
-
-BY_EFFECT: Final = {**AT_WORK, **BESIDE}
-"""What a report calls the effects in a journal."""
-
-LASTING: Final = frozenset({"create", "message", "render"})
-"""Effects after which the server goes on by itself."""
-
-UNRECORDED: Final = "unrecorded"
-"""Between two effects of a process that died: what went on when is not known."""
 
 
 class SlotNumbers:
@@ -135,42 +123,3 @@ class _Line:
         elif not needs_slot and self._slot is not None:
             self._numbers.free(self._slot)
             self._slot = None
-
-
-def told_by(effects: Iterable[Effect], until: datetime, *, after: datetime | None = None) -> list[Stage]:
-    """What can be told of a run that left no record, from what it did.
-
-    Args:
-        effects: What it did, in order.
-        until: When somebody took up what it had left, or the present.
-        after: Until when there is a record.
-    """
-    done = [effect for effect in effects if after is None or effect.intent_at > after]
-    done.sort(key=lambda effect: effect.intent_at)
-    stages = list[Stage]()
-    for effect, following in pairwise([*done, None]):
-        assert effect is not None
-        until_next = max(effect.intent_at, until if following is None else following.intent_at)
-        ended_at = min(effect.done_at or effect.intent_at, until_next)
-        if effect.kind == "render" and following is not None:
-            ended_at = until_next  # done is when the server took it, and what follows when there was a video
-        stages.append(Stage(BY_EFFECT.get(effect.kind, effect.kind), effect.intent_at, ended_at))
-        if ended_at < until_next and (effect.kind in LASTING or effect.done_at is None):
-            stages.append(Stage(UNRECORDED, ended_at, until_next))
-    return stages
-
-
-async def record_of(job: Job | None, journal: Journal | None, numbers: SlotNumbers) -> Record:
-    """A record of what an item goes through from now on, behind that of earlier runs."""
-    if job is None or journal is None:
-        return Record(numbers)
-    return Record(numbers, await earlier_stages(job, journal, clock.now()))
-
-
-async def earlier_stages(job: Job, journal: Journal, until: datetime) -> tuple[Stage, ...]:
-    """What an item went through: as it was recorded, and else as its effects tell."""
-    recorded = unpacked(job.result.get("stages")) if isinstance(job.result, Mapping) else ()
-    if job.project_id is None or (job.stage in ENDS and recorded):
-        return recorded
-    after = max((stage.ended_at for stage in recorded), default=None)
-    return (*recorded, *told_by(await journal.effects(job.id), until, after=after))

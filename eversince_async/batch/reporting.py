@@ -11,16 +11,15 @@ from typing import Any, Final
 
 from eversince_async import clock
 from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
-from eversince_async.batch.recording import earlier_stages
+from eversince_async.batch.recalling import earlier_stages, recorded_stages
 from eversince_async.batch.stages import ENDS
 from eversince_async.batch.usage import Tallied
 from eversince_async.errors import EarlierFailure, JournalError
-from eversince_async.journal import Job, Journal, SqliteJournal
+from eversince_async.journal import Effect, Job, Journal, SqliteJournal
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import CreditPackage
 from eversince_async.models.projects import Brief
 from eversince_async.report.entries import Entry, Offer, Overview, Problem
-from eversince_async.report.stages import Stage
 
 LONGEST_SPEC: Final = 300
 """Characters of what was asked for that are shown where it has no brief."""
@@ -121,7 +120,7 @@ async def _remembered(journal: Journal) -> Report:
     now, tallied = clock.now(), Tallied()
     outcomes, at_work = list[Outcome](), set[str]()
     async for job in journal.jobs():
-        outcomes.append(_outcome(job, len(outcomes), await _stages(job, journal, now), now))
+        outcomes.append(_outcome(job, len(outcomes), await _effects(job, journal), now))
         tallied.learn(job.result)
         if job.stage not in ENDS and job.lease_until is not None and job.lease_until > now:
             at_work.add(job.id)
@@ -135,14 +134,14 @@ async def _remembered(journal: Journal) -> Report:
     )
 
 
-async def _stages(job: Job, journal: Journal, now: datetime) -> tuple[Stage, ...]:
-    return await earlier_stages(job, journal, job.updated_at if job.stage in ENDS else now)
+async def _effects(job: Job, journal: Journal) -> list[Effect]:
+    """The effects of a job, if its own record does not tell all of it."""
+    return [] if job.stage in ENDS and recorded_stages(job) else await journal.effects(job.id)
 
 
-def _outcome(job: Job, index: int, stages: tuple[Stage, ...], now: datetime) -> Outcome:
-    result = job.result if isinstance(job.result, Mapping) else {}
-    ended = job.stage in ENDS
-    share_url, files = result.get("share_url"), result.get("files")
+def _outcome(job: Job, index: int, effects: list[Effect], now: datetime) -> Outcome:
+    share_url, files = _made(job, effects)
+    ended_at = job.updated_at if job.stage in ENDS else now
     return Outcome(
         key=job.id,
         index=index,
@@ -150,14 +149,28 @@ def _outcome(job: Job, index: int, stages: tuple[Stage, ...], now: datetime) -> 
         status=_status(job.stage),
         error=_failure(job.error),
         project_id=job.project_id,
-        share_url=share_url if isinstance(share_url, str) else None,
-        files=tuple(map(Path, filter(_is_text, files))) if isinstance(files, list) else (),
+        share_url=share_url,
+        files=files,
         attempts=job.attempt,
         earlier=True,
-        stages=stages,
+        stages=earlier_stages(job, effects, ended_at),
         began_at=job.created_at,
-        ended_at=job.updated_at if ended else now,
+        ended_at=ended_at,
     )
+
+
+def _made(job: Job, effects: list[Effect]) -> tuple[str | None, tuple[Path, ...]]:
+    """The public page and the files: as the job says, or, of a pipeline, as its last effects say."""
+    shares = [each.result.get("share_url") for each in effects if _has_given(each, "share")]
+    files = [each.result.get("path") for each in effects if _has_given(each, "download")]
+    if isinstance(job.result, Mapping) and "share_url" in job.result:
+        shares, files = [job.result["share_url"]], job.result.get("files") or []
+    share_url = shares[-1] if shares and isinstance(shares[-1], str) else None
+    return share_url, tuple(Path(path) for path in files if isinstance(path, str))
+
+
+def _has_given(effect: Effect, kind: str) -> bool:
+    return effect.kind == kind and isinstance(effect.result, Mapping)
 
 
 def _status(stage: str) -> OutcomeStatus:
@@ -174,7 +187,3 @@ def _failure(error: Any) -> EarlierFailure | None:
             return EarlierFailure(kind, problem)
         case _:
             return None
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)

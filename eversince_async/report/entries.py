@@ -7,10 +7,7 @@ from typing import Final
 
 import attrs
 
-from eversince_async.report.stages import Stage
-
-IDLE: Final = frozenset({"waiting", "unrecorded"})
-"""Stages in which nothing was done, or nobody knows what."""
+from eversince_async.report.stages import IDLE, Stage
 
 STATUSES: Final = ("succeeded", "failed", "cancelled", "paused", "working")
 """How an item stands; `working` only in a report made while a process works on it."""

@@ -7,12 +7,10 @@ from typing import Final
 import attrs
 
 from eversince_async.report.entries import Entry
-from eversince_async.report.stages import Stage
+from eversince_async.report.stages import WAITING, Stage
 
 TOUCHING: Final = 1.5
 """Seconds by which two may overlap and still be one after the other: times are those of looks."""
-
-WAITING: Final = "waiting"
 
 
 @attrs.frozen

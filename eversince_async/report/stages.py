@@ -31,8 +31,12 @@ class Stage:
         return max(0.0, (self.ended_at - self.began_at).total_seconds())
 
 
+WAITING: Final = "waiting"
+APPROVAL: Final = "approval"
+UNRECORDED: Final = "unrecorded"
+
 NAMES: Final = {
-    "waiting": "waits for the account",
+    WAITING: "waits for the account",
     "creating": "is being created",
     "queued": "is queued at the server",
     "running": "the agent plans and works",
@@ -40,9 +44,13 @@ NAMES: Final = {
     "rendering": "the video is rendered",
     "sharing": "a public page is made",
     "downloading": "the video is downloaded",
-    "unrecorded": "a process died: what went on when is not known",
+    APPROVAL: "waits for somebody's answer",
+    UNRECORDED: "a process died: what went on when is not known",
 }
 """Names of stages, in the order in which they usually come, and what happens in them."""
+
+IDLE: Final = frozenset({WAITING, APPROVAL, UNRECORDED})
+"""Those in which nothing was done, or nobody knows what."""
 
 
 def packed(stages: Iterable[Stage]) -> list[list[Any]]:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Final
 
-from eversince_async.report.entries import IDLE, Entry, Minute
+from eversince_async.report.entries import Entry, Minute
 from eversince_async.report.lanes import Block, Lanes, other_lanes, slot_lanes
 from eversince_async.report.markup import Markup, joined, tag
 from eversince_async.report.scale import STEPS, Scale, Tick, tick_label
-from eversince_async.report.stages import NAMES, Stage
+from eversince_async.report.stages import IDLE, NAMES, WAITING, Stage
 from eversince_async.report.strips import Band, budget, waiting
 from eversince_async.report.texts import shown, spelled
 
@@ -52,7 +52,7 @@ def timeline(entries: Sequence[Entry], minutes: Sequence[Minute], limit: int | N
 
 def legend(entries: Sequence[Entry]) -> Markup:
     """What the colours mean, of those that occur."""
-    found = {stage.name for entry in entries for stage in entry.stages} - {"waiting"}
+    found = {stage.name for entry in entries for stage in entry.stages} - {WAITING}
     known = [name for name in NAMES if name in found]
     more = sorted(found - set(NAMES))
     swatches = [_swatch(name, NAMES[name]) for name in known]

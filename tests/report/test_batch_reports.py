@@ -14,12 +14,13 @@ from made_up import Parsed, at, stage
 from eversince_async import Eversince, Limits, Report
 from eversince_async.batch.maker import Maker
 from eversince_async.batch.outcome import Outcome
-from eversince_async.batch.recording import SlotNumbers, told_by
+from eversince_async.batch.recalling import earlier_stages, told_by
+from eversince_async.batch.recording import SlotNumbers
 from eversince_async.batch.usage import Tallied, joined
 from eversince_async.emulator import Emulator, Faults, Scenario
 from eversince_async.errors import ConfigurationError, JournalError
-from eversince_async.journal import Effect, EffectKind, MemoryJournal, SqliteJournal
-from eversince_async.report.stages import NAMES
+from eversince_async.journal import Effect, EffectKind, Job, MemoryJournal, SqliteJournal
+from eversince_async.report.stages import NAMES, packed
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
@@ -310,11 +311,11 @@ def test_a_number_is_kept_where_it_is_free():
     assert 2 == numbers.take(7)
 
 
-def effect(kind: EffectKind, begin: float, end: float | None) -> Effect:
+def effect(kind: EffectKind, begin: float, end: float | None, name: str | None = None) -> Effect:
     return Effect(
         job_id="mug",
         seq=1,
-        name=kind,
+        name=name or kind,
         kind=kind,
         state="intent" if end is None else "done",
         incarnation="x",
@@ -342,9 +343,44 @@ def test_what_came_of_the_last_effect_of_a_dead_process_is_not_known():
 
 
 def test_what_is_on_record_is_not_told_again_by_effects():
-    effects = [effect("create", 0, 1), effect("share", 12, 13)]
+    job = Job(
+        id="mug",
+        spec={},
+        spec_sha="",
+        stage="working",
+        result={"stages": packed([stage("running", 1, 5, 1)])},
+        created_at=at(0),
+        updated_at=at(5),
+    )
 
-    assert [stage("sharing", 12, 13)] == told_by(effects, at(60), after=at(5))
+    stages = earlier_stages(job, [effect("create", 0, 1), effect("share", 12, 13)], at(60))
+
+    assert (stage("running", 1, 5, 1), stage("sharing", 12, 13)) == stages
+
+
+def test_branches_of_a_pipeline_are_told_side_by_side():
+    """Each production has a line of its own; a step is told by its parts, and an approval waits."""
+    effects = [
+        effect("step", 0, 20, "produce"),
+        effect("create", 0, 1, "produce:create"),
+        effect("render", 5, 6, "produce:render"),
+        effect("share", 8, 9, "produce:share"),
+        effect("step", 0, 20, "tall/produce"),
+        effect("create", 2, 3, "tall/produce:create"),
+        effect("share", 7, 9, "tall/produce:share"),
+        effect("approval", 20, None, "ship it?"),
+    ]
+
+    assert [
+        stage("creating", 0, 1),
+        stage("unrecorded", 1, 5),
+        stage("creating", 2, 3),
+        stage("unrecorded", 3, 7),
+        stage("rendering", 5, 8),
+        stage("sharing", 7, 9),
+        stage("sharing", 8, 9),
+        stage("approval", 20, 60),
+    ] == told_by(effects, at(60))
 
 
 def test_what_items_took_with_them_adds_up():

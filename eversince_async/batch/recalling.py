@@ -1,0 +1,75 @@
+"""What an item went through in earlier runs: as they have recorded it, and else as its effects tell."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+from eversince_async import clock
+from eversince_async.batch.recording import AT_WORK, BESIDE, Record, SlotNumbers
+from eversince_async.journal import Effect, Job, Journal
+from eversince_async.report.stages import APPROVAL, UNRECORDED, Stage, unpacked
+
+BY_EFFECT: Final = {**AT_WORK, **BESIDE, "approval": APPROVAL}
+"""What a report calls the effects in a journal."""
+
+LASTING: Final = frozenset({"create", "message", "render"})
+"""Effects after which the server goes on by itself."""
+
+
+async def record_of(job: Job | None, journal: Journal | None, numbers: SlotNumbers) -> Record:
+    """A record of what an item goes through from now on, behind that of earlier runs."""
+    if job is None or journal is None:
+        return Record(numbers)
+    effects = [] if job.project_id is None else await journal.effects(job.id)
+    return Record(numbers, earlier_stages(job, effects, clock.now()))
+
+
+def recorded_stages(job: Job) -> tuple[Stage, ...]:
+    """What earlier runs have lived to record."""
+    return unpacked(job.result.get("stages")) if isinstance(job.result, Mapping) else ()
+
+
+def earlier_stages(job: Job, effects: Iterable[Effect], until: datetime) -> tuple[Stage, ...]:
+    """What an item went through.
+
+    Args:
+        job: Its job.
+        effects: Its effects.
+        until: When somebody took up what a dead process had left, or the present.
+    """
+    recorded = recorded_stages(job)
+    after = max((stage.ended_at for stage in recorded), default=None)
+    later = [effect for effect in effects if after is None or effect.intent_at > after]
+    return (*recorded, *told_by(later, until))
+
+
+def told_by(effects: Iterable[Effect], until: datetime) -> list[Stage]:
+    """What effects tell of a run that left no record."""
+    stages = [stage for line in _lines(effects) for stage in _told_by_line(line, until)]
+    return sorted(stages, key=lambda stage: stage.began_at)
+
+
+def _lines(effects: Iterable[Effect]) -> Iterable[Sequence[Effect]]:
+    """Those of each production, one after the other; a pipeline has several, perhaps side by side."""
+    lines: dict[str, list[Effect]] = {}
+    for effect in effects:
+        step, _, part = effect.name.partition(":")
+        lines.setdefault(step if part or effect.kind in {"step", "approval"} else "", []).append(effect)
+    for line in lines.values():
+        if len(line) > 1:  # of a step, its parts tell more than it does
+            line = [effect for effect in line if effect.kind not in {"step", "approval"}]
+        yield sorted(line, key=lambda effect: effect.intent_at)
+
+
+def _told_by_line(effects: Sequence[Effect], until: datetime) -> Iterable[Stage]:
+    for effect, following in pairwise([*effects, None]):
+        assert effect is not None
+        until_next = max(effect.intent_at, until if following is None else following.intent_at)
+        ended_at = min(effect.done_at or effect.intent_at, until_next)
+        is_waited_for = effect.kind == "approval" and effect.done_at is None
+        if is_waited_for or (effect.kind == "render" and following is not None):
+            ended_at = until_next  # done is when the server took it, and what follows when there was a video
+        yield Stage(BY_EFFECT.get(effect.kind, effect.kind), effect.intent_at, ended_at)
+        if ended_at < until_next and (effect.kind in LASTING or effect.done_at is None):
+            yield Stage(UNRECORDED, ended_at, until_next)
