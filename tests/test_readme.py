@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import logging
 import re
 import shlex
 from importlib import import_module
@@ -62,10 +63,13 @@ async def test_python_runs(
     (makes_client,) = blocks("python", sections()["How to read on"])
     await show(makes_client, namespace)
     client = namespace["eversince"]
+    logger = logging.getLogger("eversince_async")  # which a block makes talkative
+    level = logger.level
     try:
         for block in blocks("python", sections()[heading]):
             await show(block, namespace)
     finally:
+        logger.setLevel(level)
         await client.aclose()
 
 
