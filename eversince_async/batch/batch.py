@@ -23,6 +23,7 @@ from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import count_what_was_spent
+from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.part import check_folder
 
@@ -161,6 +162,10 @@ class Batch:
     # -- Inside -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        with around(self._desk.tracer, WorkflowBegun(name="batch", key="batch", project_id=None)):
+            await self._run_all()
+
+    async def _run_all(self) -> None:
         if (folder := self._order.intake.wishes.download) is not None:
             await asyncio.to_thread(check_folder, Path(folder))
         async with AsyncExitStack() as stack:

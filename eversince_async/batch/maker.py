@@ -29,6 +29,7 @@ from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.steps import Steps
+from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.pipelines.running import another_try as pipeline_again
 from eversince_async.report.stages import packed
 from eversince_async.session.observers import tell
@@ -135,19 +136,22 @@ class Maker:
             record.heard(event)
             self._crew.heard(work, event)
             self._usage.saw_credits()
+            traced(event)
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)
 
+        begun = WorkflowBegun(name="item", key=work.item.key, project_id=None)
         try:
-            made = await make(
-                self._desk,
-                work.item,
-                self._order.terms,
-                job=job,
-                journal=self._journal,
-                emit=emit,
-                began=began,
-            )
+            with around(self._desk.tracer, begun) as traced:
+                made = await make(
+                    self._desk,
+                    work.item,
+                    self._order.terms,
+                    job=job,
+                    journal=self._journal,
+                    emit=emit,
+                    began=began,
+                )
             result = {**kept(work, made, self._desk), **self._kept(work, job)}
         except PipelineChanged:
             await self._ends(work, job, JobChange())  # it did not fail: with its old code it goes on
