@@ -6,7 +6,7 @@ from typing import Any, Final
 import attrs
 
 from eversince_async._wire.converter import structure, unstructure
-from eversince_async.errors import EversinceError, InvalidRequest
+from eversince_async.errors import EversinceError, InvalidRequest, UnreadableAnswer
 from eversince_async.journal import Json
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
@@ -85,11 +85,14 @@ class Intake:
                 brief, wishes = self._of_mapping(given)
             else:
                 brief, wishes = self._brief(given), self.wishes
+        except UnreadableAnswer as unreadable:  # nothing was answered: what was given cannot be read
+            problem: EversinceError = InvalidRequest({unreadable.path.removeprefix("$."): unreadable.problem})
+            return Item(key=key, index=index, given=given, problem=problem)
         except EversinceError as unreadable:
             return Item(key=key, index=index, given=given, problem=unreadable)
         problems = brief.problems()
-        problem = InvalidRequest(problems) if problems else None
-        return Item(key=key, index=index, given=given, brief=brief, wishes=wishes, problem=problem)
+        wrong = InvalidRequest(problems) if problems else None
+        return Item(key=key, index=index, given=given, brief=brief, wishes=wishes, problem=wrong)
 
     def _brief(self, given: Brief | str) -> Brief:
         if isinstance(given, str):
@@ -111,7 +114,7 @@ class Intake:
         match given.get("share"):
             case None:
                 pass
-            case Mapping() as shown:
+            case Mapping() as shown if shown.keys() <= {"title", "description"}:
                 share = ShareOptions(**shown)
             case bool() | ShareOptions() as wanted:
                 share = wanted

@@ -1,0 +1,36 @@
+"""Items as they are read: what is wrong with one is said of it, and ends nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from eversince_async.batch.item import Intake
+from eversince_async.errors import InvalidRequest
+from eversince_async.orchestrator.order import Wishes
+
+INTAKE = Intake(options={}, wishes=Wishes())
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"title": "no brief"}, "brief"),
+        ({"brief": 7}, "brief"),
+        ({"brief": "A film", "share": {"titel": "?"}}, "share"),
+        ({"brief": "A film", "share": 7}, "share"),
+        (7, "item"),
+    ],
+)
+def test_what_cannot_be_read_is_an_invalid_request(given, named):
+    item = INTAKE.item(0, given)
+
+    assert isinstance(item.problem, InvalidRequest)
+    assert named in str(item.problem)
+
+
+def test_an_item_may_say_what_its_page_is_to_show():
+    item = INTAKE.item(0, {"brief": "A film", "share": {"title": "Mug"}})
+
+    assert item.problem is None
+    assert item.wishes.share is not None
+    assert "Mug" == item.wishes.share.title
