@@ -93,6 +93,8 @@ def _asked_for(given: Any) -> tuple[str | None, str]:
         return None, given
     if not isinstance(given, Mapping):
         return None, f"{given!r:.{LONGEST_SPEC}}"
+    if "pipeline" in given and isinstance(given.get("arguments"), Mapping):
+        return str(given["pipeline"]), _asked_for(given["arguments"])[1]
     brief, title = given.get("brief"), given.get("title")
     if isinstance(brief, Mapping | Brief):
         inner = _asked_for(brief)

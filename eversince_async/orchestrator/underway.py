@@ -78,11 +78,16 @@ class Run:
 
 
 class Underway:
-    """The workflows of a client that run."""
+    """The workflows of a client that run.
+
+    Attributes:
+        is_draining: Whether they are waited for, to close the client: what waits for a person is not to.
+    """
 
     def __init__(self) -> None:
         self._runs: set[Run] = set()
         self._waiting: set[asyncio.Event] = set()
+        self.is_draining = False
 
     def __len__(self) -> int:
         """How many run."""
@@ -107,11 +112,14 @@ class Underway:
 
     async def over(self, patience: float | None) -> None:
         """Wait until nothing runs any more, at most `patience` seconds."""
+        self.is_draining = True
         try:
             async with asyncio.timeout(patience):
                 await self._while(lambda: bool(self._here()))
         except TimeoutError:
             pass
+        finally:
+            self.is_draining = False
 
     async def interrupt(self) -> tuple[Handle, ...]:
         """End all that run; returns what takes up those again that can be."""

@@ -134,7 +134,7 @@ async def _answer_or_expiry(course: Course, step: Effect) -> None:
             if not course.manner.waits:
                 question = step.request["arguments"]["question"]
                 course.leave(Parked(ApprovalPending(question, key=course.key, step=step.name)))
-            await course.rest()
+            await course.rest(f"it waits for an answer: {step.request['arguments']['question']}")
             await _rung(bell, min(LOOK, left))
 
 

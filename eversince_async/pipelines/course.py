@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import attrs
 
 from eversince_async.errors import (
+    ClientClosed,
     ConfigurationError,
     EversinceError,
     JournalError,
@@ -26,7 +27,7 @@ from eversince_async.pipelines import failures
 from eversince_async.pipelines.calls import Branch, Call
 from eversince_async.pipelines.events import StepBegan, StepEnded
 from eversince_async.pipelines.hold import Hold
-from eversince_async.pipelines.leaving import Leaving, Lost
+from eversince_async.pipelines.leaving import Leaving, Lost, Parked
 from eversince_async.pipelines.ledger import Ledger
 from eversince_async.pipelines.storing import Storing, Unstorable
 
@@ -240,8 +241,14 @@ class Course:
             self._left_by = self._left_by or by
             raise
 
-    async def rest(self) -> None:
-        """Let others have the job, while nothing is done; see `Hold.rest`."""
+    async def rest(self, why: str) -> None:
+        """Let others have the job, while nothing is done; see `Hold.rest`.
+
+        Raises:
+            Leaving: Somebody else has it already, or the client waits for this to end.
+        """
+        if self.desk.underway.is_draining:
+            self.leave(Parked(ClientClosed(f"the client closes, and {why}", project_id=None)))
         try:
             await self.hold.rest()
         except Leaving as by:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from eversince_async import errors
 from eversince_async.errors import (
+    ClientClosed,
     DownloadFailed,
     EarlierFailure,
     EversinceError,
@@ -34,7 +35,7 @@ NEEDS_ANOTHER_TRY: Final = frozenset(
 def may_pass(failure: BaseException) -> bool:
     """Whether the same may well go on later: what failed passes by itself, or with money or another key."""
     match failure:
-        case InsufficientCredits() | QuotaSpent() | Unauthorized() | ProjectLimitReached():
+        case ClientClosed() | InsufficientCredits() | QuotaSpent() | Unauthorized() | ProjectLimitReached():
             return True
         case TransportError() | RateLimited() | WaitTimedOut() | InDoubt():
             return True

@@ -4,7 +4,7 @@ They are no `Exception`, for the reason cancellation is none: a pipeline that ca
 not take them for it, and go another way.
 """
 
-from eversince_async.errors import ApprovalPending
+from eversince_async.errors import EversinceError
 
 
 class Leaving(BaseException):
@@ -16,12 +16,12 @@ class Lost(Leaving):
 
 
 class Parked(Leaving):
-    """It waits for an approval, and who runs it does not.
+    """It waits for a person or a time, and who runs it does not.
 
     Attributes:
-        pending: What is told of that.
+        told: What is told of that.
     """
 
-    def __init__(self, pending: ApprovalPending) -> None:
-        super().__init__(str(pending))
-        self.pending = pending
+    def __init__(self, told: EversinceError) -> None:
+        super().__init__(str(told))
+        self.told = told

@@ -171,7 +171,7 @@ async def _ran(course: Course, order: Order) -> Any:
     except Lost as lost:
         raise JournalLocked(str(lost)) from None
     except Parked as parked:
-        raise parked.pending from None
+        raise parked.told from None
 
 
 async def _let_go(journal: Journal, key: str, failure: BaseException) -> None:

@@ -9,7 +9,7 @@ from eversince_async.journal import LEASE
 from eversince_async.pipelines.calls import Call
 from eversince_async.pipelines.course import Course
 
-LOOK: Final = 60.0
+LOOK: Final = 5.0
 """Seconds after which the clock on the wall is asked again: it goes on while a computer sleeps."""
 
 
@@ -26,7 +26,7 @@ async def slept(course: Course, call: Call, pause: datetime | timedelta) -> date
     until = datetime.fromisoformat(step.request["until"])
     while (left := (until - clock.now()).total_seconds()) > 0:
         if left > LEASE and course.manner.waits:
-            await course.rest()
+            await course.rest(f"it sleeps until {until.isoformat(timespec='seconds')}")
         await asyncio.sleep(min(left, LOOK))
     async with course.at_work():
         await course.ended(call, step, until, datetime)

@@ -75,6 +75,8 @@ class Running:
         takes it up if that process dies. Cancelling stops it; what is under way at the server goes on, and
         the next run finds it.
 
+        A client that closes waits for no person: what waits for one then ends with `ClientClosed`.
+
         A run that failed raises the same error again, ours as they were and others as `EarlierFailure`. What
         may pass by itself, or can be bought, is no failure of the run: the next one goes on.
 

@@ -12,6 +12,7 @@ from campaigns import campaign, counts, question
 from eversince_async import (
     ApprovalAsked,
     ApprovalExpired,
+    ClientClosed,
     Eversince,
     JournalError,
     NotStorable,
@@ -319,3 +320,17 @@ async def test_no_journal_is_made_by_an_answer(eversince, journal):
         await eversince.approve("mug", journal=journal)
 
     assert not journal.exists()
+
+
+async def test_a_client_that_drains_does_not_wait_for_a_person(emulator, journal):
+    """The question stays: another client goes on with it."""
+    eversince = Eversince(**emulator.connection)
+    running = begin(eversince.run(question, key="mug", journal=journal))
+    await asked(eversince, journal)
+    await eversince.aclose(productions="drain")
+    with pytest.raises(ClientClosed, match="the client closes, and it waits for an answer: ship it"):
+        await running
+
+    async with Eversince(**emulator.connection) as other:
+        await other.approve("mug", "yes", journal=journal)
+        assert "yes" == await other.run(question, key="mug", journal=journal)

@@ -13,6 +13,7 @@ from eversince_async import (
     ConfigurationError,
     Production,
     ProjectFailed,
+    Report,
     Run,
     SpecChanged,
     pipeline,
@@ -219,3 +220,12 @@ async def test_what_it_went_through_is_in_the_report(eversince, journal, tmp_pat
 
     assert {"running", "rendering"} <= {stage.name for stage in outcome.stages}
     assert outcome.share_url in (tmp_path / "report.html").read_text("utf-8")
+
+
+async def test_a_report_from_the_journal_tells_pipelines_by_name_and_brief(eversince, journal, tmp_path):
+    await eversince.batch(["A film about a mug"], pipeline=one_film, journal=journal)
+    (await Report.from_journal(journal)).to_csv(tmp_path / "report.csv")
+    text = (tmp_path / "report.csv").read_text("utf-8-sig")
+
+    assert "one_film" in text
+    assert "A film about a mug" in text
