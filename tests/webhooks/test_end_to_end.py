@@ -21,6 +21,7 @@ from eversince_async import (
     WebhookReceiver,
 )
 from eversince_async.emulator import Emulator, Faults, Scenario
+from eversince_async.emulator.webhooks import Delivery
 
 SCENARIO = Scenario(queued=7, running=33, images=77, videos=205, rendering=101)
 HARDLY_EVER = PollSchedule(
@@ -72,6 +73,24 @@ async def test_a_production_notices_each_transition_within_one_confirming_look()
         )
         assert set(transitions) - set(looks) <= {transitions[-2]}, "of the rendering our own request told"
         assert len(looks) <= len(transitions)
+
+
+async def test_productions_side_by_side_notice_each_transition_at_once():
+    """Fewer requests than webhooks: a look at the list serves all who wait."""
+    async with set_up(schedule=HARDLY_EVER) as stage:
+        produce = stage.eversince.produce
+        await asyncio.gather(*(produce(f"Film {number}", webhook_url=stage.url) for number in range(5)))
+        emulator = stage.emulator
+
+        def noticed_after(delivery: Delivery) -> float:
+            sent_at = delivery.at - emulator.world.projects[delivery.project_id].created_at
+            return min(
+                look - sent_at for look in emulator.looks(delivery.project_id) if look > sent_at - 0.01
+            )
+
+        assert 5 * 8 == len(emulator.deliveries)
+        assert max(map(noticed_after, emulator.deliveries)) < 0.1
+        assert len(emulator.world.log) < 5 * 8
 
 
 async def test_a_webhook_that_comes_during_a_look_is_not_missed():
