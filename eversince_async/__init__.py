@@ -142,6 +142,9 @@ if TYPE_CHECKING:
         StepEnded,
         pipeline,
     )
+    from eversince_async.report.stages import (
+        Stage,
+    )
     from eversince_async.session.observers import (
         AnswerReceived,
         RequestSent,
@@ -264,6 +267,7 @@ _HOMES: Final = {
         "StepEnded",
         "pipeline",
     ),
+    "report.stages": ("Stage",),
     "session.observers": (
         "AnswerReceived",
         "RequestSent",
@@ -347,6 +351,7 @@ __all__ = [
     "ShareOptions",
     "SignatureMismatch",
     "SpecChanged",
+    "Stage",
     "StageDone",
     "StageStarted",
     "StatusChanged",
