@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import attrs
 
+from eversince_async import clock
 from eversince_async.batch.crew import Crew, Work, WorkedElsewhere
 from eversince_async.batch.failures import another_try, status_after, stops_all, told
 from eversince_async.batch.making import make
@@ -54,6 +55,7 @@ class Maker:
         self._pause = pause
         self._usage = usage
         self._numbers = SlotNumbers()
+        self._began_at = clock.now()
 
     async def outcome(self, work: Work) -> Outcome:
         """Bring one item to its end.
@@ -97,16 +99,21 @@ class Maker:
         """
         item = work.item
         job = await journal.put(item.key, item.spec, stage=WORKING)
-        if job.stage in ENDS and not (self._order.retry_failed and job.stage == "failed"):
+        # What has failed since this batch began was tried again by another process: once is enough.
+        is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_at < self._began_at
+        if job.stage in ENDS and not is_retried:
             return job
         try:
             job = await journal.acquire(job.id)
         except JournalLocked:
             raise WorkedElsewhere from None
-        work.is_leased = True
-        if job.stage == "failed" and self._order.retry_failed:
+        if is_retried and job.stage == "failed":
             again = another_try if item.order is None else pipeline_again
-            return await journal.change(job.id, again(job))
+            job = await journal.change(job.id, again(job))
+        if job.stage in ENDS:  # it came to its end elsewhere in the moment before it was ours
+            await journal.release(job.id)
+        else:
+            work.is_leased = True
         return job
 
     async def _let_go(self, journal: Journal, work: Work, job: Job) -> None:
