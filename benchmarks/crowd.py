@@ -55,6 +55,8 @@ def forget(emulator: Emulator, project_id: str) -> None:
         share, _ = world.shares.pop(token)
         holdings.account.shares.remove(share)
     world.log.clear()
+    holdings.account.created_today.stamps.clear()
+    holdings.account.rendered_today.stamps.clear()
 
 
 def briefs(count: int) -> Iterator[dict[str, str]]:

@@ -245,6 +245,8 @@ class Door:
         finally:
             if self.store is not None:
                 self.store.save(self.world)
+            else:
+                self.world.touched.clear()
 
     def _route(self, exchange: Exchange) -> tuple[Route, str]:
         parts = exchange.target.parts(exchange.path)
