@@ -17,6 +17,10 @@ AT_WORK: Final = {"create": "creating", "message": "running", "render": "renderi
 """Those that need one. What the server says of the project meanwhile is more exact."""
 
 
+FOR_LONG: Final = frozenset({WaitKind.SLOT, WaitKind.PROJECTS, WaitKind.RENDERS})
+"""Waits that are stages; one for the request budget is part of whatever waits for it."""
+
+
 class SlotNumbers:
     """Numbers for slots, so that a chart has a lane for each: always the lowest that is free."""
 
@@ -98,7 +102,7 @@ class _Line:
                 self._goes_on(None, needs_slot=self._slot is not None)
             case StatusChanged(status=status):
                 self._goes_on(str(status), needs_slot=True)
-            case Waiting(reason=reason) if reason.kind in {WaitKind.PROJECTS, WaitKind.RENDERS}:
+            case Waiting(reason=reason) if reason.kind in FOR_LONG:
                 self._goes_on("waiting", needs_slot=False, since=reason.since)
             case _:
                 pass

@@ -86,6 +86,22 @@ async def test_another_day_is_waited_for_without_a_slot(emulator):
     assert ("waiting", None) == (long.name, long.slot)
 
 
+async def test_whoever_is_turned_away_waits_and_holds_no_slot(emulator, eversince):
+    """All places are others': what the server has refused to create is not being created."""
+    theirs = emulator.studio.occupy(5)
+
+    async with eversince.batch(["A film"]) as batch:
+        await asyncio.sleep(600)
+        for project in theirs:
+            emulator.studio.release(project)
+        [outcome] = [outcome async for outcome in batch]
+
+    seconds = {name: sum(s.seconds for s in outcome.stages if s.name == name) for name in names(outcome)}
+    assert 500 < seconds["waiting"]
+    assert 60 > seconds.get("creating", 0)
+    assert {None} == {s.slot for s in outcome.stages if s.name == "waiting"}
+
+
 async def test_a_failed_item_tells_how_far_it_came(eversince):
     report = await eversince.batch(["bad"])
 
