@@ -22,10 +22,10 @@ from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.effects import count_what_was_spent
-from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.part import check_folder
+from eversince_async.orchestrator.spending import count_what_was_spent
+from eversince_async.orchestrator.tracing import WorkflowBegun, around
 
 
 class Batch:

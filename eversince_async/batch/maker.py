@@ -100,7 +100,7 @@ class Maker:
         item = work.item
         job = await journal.put(item.key, item.spec, stage=WORKING)
         # What has failed since this batch began was tried again by another process: once is enough.
-        is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_at < self._began_at
+        is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_at <= self._began_at
         if job.stage in ENDS and not is_retried:
             return job
         try:

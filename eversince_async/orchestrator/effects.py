@@ -13,21 +13,17 @@ intent costs nothing but the write: there are no requests but those that are nee
 Without a journal a deed is just done, and what is in doubt is found out within the process.
 """
 
-import asyncio
-import os
-import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Final, TypeVar
 
 import attrs
 
 from eversince_async import clock
 from eversince_async.errors import EversinceError, InDoubt, OutcomeUnknown
-from eversince_async.governor import AccountGovernor, Lane, QuotaName
-from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json, SpentKind
+from eversince_async.governor import Lane
+from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.doubt import Ambiguous, is_in_doubt
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
@@ -41,8 +37,6 @@ LEASE: Final = 180.0
 
 AT_ONCE: Final = 30.0
 """Seconds that may pass until an intent is written. After more, the lease may be gone before it is sent."""
-
-_QUOTAS: Final[tuple[tuple[SpentKind, QuotaName], ...]] = (("create", "projects"), ("render", "renders"))
 
 
 @attrs.frozen(kw_only=True)
@@ -343,43 +337,3 @@ class Deed:
             return False
         claimant = await self._effects.journal.claimant(what)
         return claimant not in {None, (self._effects.job_id, self._name)}
-
-
-_counted: weakref.WeakKeyDictionary[AccountGovernor, set[str]] = weakref.WeakKeyDictionary()
-
-
-async def count_what_was_spent(journal: Journal, governor: AccountGovernor) -> None:
-    """Have the governor count the projects and renders of the last day, which earlier runs took; once."""
-    counted = _counted.setdefault(governor, set())
-    journal_is = str(getattr(journal, "path", id(journal)))
-    if journal_is in counted:
-        return  # what has been done since then, this process has counted itself
-    counted.add(journal_is)
-    since = clock.now() - timedelta(days=1, minutes=1)
-    for kind, quota in _QUOTAS:
-        governor.quota.seed(quota, await journal.spent(kind, since))
-
-
-async def uploaded_once(desk: Desk, effects: Effects, path: Path, *, name: str | None = None) -> str:
-    """Upload a file, unless that is done; return the upload's id.
-
-    An upload in doubt is begun again: what there is of it is harmless.
-
-    Args:
-        desk: What to work with.
-        effects: Whose it is.
-        path: The file.
-        name: What a journal calls it; by default by its path and size, so that a changed file is sent anew.
-
-    Raises:
-        UploadRejected: As `uploads.upload`.
-    """
-    size = (await asyncio.to_thread(path.stat)).st_size
-    request = {"path": os.fspath(path), "size": size}
-    async with effects.doing("upload", request, name=name or f"upload {path} {size}") as deed:
-        if deed.is_over:
-            return str(deed.result["upload_id"])
-        await deed.departs()
-        upload = await desk.api.uploads.upload(path)
-        await deed.ended({"upload_id": upload.upload_id})
-    return upload.upload_id

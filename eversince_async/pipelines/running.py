@@ -16,8 +16,8 @@ from eversince_async.errors import (
 )
 from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.effects import count_what_was_spent
 from eversince_async.orchestrator.leases import heartbeat
+from eversince_async.orchestrator.spending import count_what_was_spent
 from eversince_async.pipelines import bells, failures
 from eversince_async.pipelines.course import Course, Manner
 from eversince_async.pipelines.definition import Pipeline
