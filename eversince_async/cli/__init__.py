@@ -4,14 +4,13 @@
 command is known are cyclopts, rich, aiohttp and that one command's module imported.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._overview import overview
-from eversince_async.cli._say import say, warn
+from eversince_async.cli._say import nobody_reads, say, warn
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # whoever had something to say about it has said it
         return Exit.INTERRUPTED
     except BrokenPipeError:  # e.g. `eversince list | head`: nobody reads on, and nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the last flush fails, too
+        nobody_reads()
         return Exit.DONE
 
 

@@ -106,15 +106,15 @@ class Ending:
             return [f"retry:   {_with(self.command, '--retry-failed')}"]
         return []
 
-    def left_at_once(self) -> list[str]:
+    def left_at_once(self, why: str) -> list[str]:
         """For whoever does not wait for what is under way."""
         if self.journal is None:
             return [
-                "Interrupted. Projects that have begun go on at the server: `eversince list` shows them.",
+                f"{why} Projects that have begun go on at the server: `eversince list` shows them.",
                 "There is no journal: typed again, the command begins everything anew, and pays for it.",
             ]
         return [
-            "Interrupted. Projects that have begun go on at the server; nothing is lost, or made twice, by:",
+            f"{why} Projects that have begun go on at the server; nothing is lost, or made twice, by:",
             f"go on:   {self.command}",
         ]
 

@@ -16,7 +16,7 @@ from eversince_async.cli._client import connected
 from eversince_async.cli._ending import Ending
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._reports import unwritable, write_report
-from eversince_async.cli._say import typed, warn
+from eversince_async.cli._say import nobody_reads, typed, warn
 from eversince_async.cli._watch import Announced, Watch
 from eversince_async.errors import EversinceError, InvalidRequest
 from eversince_async.journal import Journal
@@ -73,13 +73,23 @@ def check_options(report: Path | None, concurrency: int | None, max_credits: flo
 
 
 async def run_batch(plan: Plan) -> Exit:
-    """Run it to its end, or until somebody interrupts it.
+    """Run it to its end, or until somebody interrupts it, or nobody takes its results any more.
 
     Raises:
         EversinceError: It cannot go on, e.g. as the journal fails.
     """
-    kept: list[Outcome] = []
     ending = Ending(typed(), plan.journal_path, plan.folder, plan.report)
+    try:
+        return await _run(plan, ending)
+    except BrokenPipeError:  # what is paid for is not to be had for a pipe that broke, nor lost with it
+        nobody_reads()
+        for line in ending.left_at_once("Nobody reads the results any more."):
+            warn(line)
+        return Exit.UNFINISHED
+
+
+async def _run(plan: Plan, ending: Ending) -> Exit:
+    kept: list[Outcome] = []
     async with connected(lambda retry: watch.trouble(retry)) as eversince, _told_how_to_go_on(ending):
         watch = Watch(plan.name, eversince.governor, as_json=plan.as_json)
         batch = eversince.batch(
@@ -125,7 +135,7 @@ async def _told_how_to_go_on(ending: Ending) -> AsyncGenerator[None, None]:
     try:
         yield
     except asyncio.CancelledError:
-        for line in ending.left_at_once():
+        for line in ending.left_at_once("Interrupted."):
             warn(line)
         raise
     except EversinceError:

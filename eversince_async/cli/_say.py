@@ -1,5 +1,6 @@
 """Results go to stdout, everything else to stderr: so a pipe gets what it was meant for."""
 
+import os
 import sys
 from contextvars import ContextVar
 from typing import Final
@@ -21,9 +22,14 @@ def warn(text: str) -> None:
 
 def is_terminal() -> bool:
     """Whether a person watches both, on something that can move its cursor."""
-    import os
-
     return sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
+
+
+def nobody_reads() -> None:
+    """Whoever read our results is gone: let go of what is left of them, or the last flush fails, too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def remember_typed(command: str) -> None:

@@ -387,6 +387,24 @@ async def test_leaving_at_once_says_how_to_go_on(emulator, rows, capsys):
     assert (8, 8, 8) == made(emulator)
 
 
+async def test_when_nobody_reads_the_results_it_leaves_and_is_not_done(emulator, rows, monkeypatch, capfd):
+    """As in `eversince batch briefs.csv | head -1`: what is paid for is not lost with the pipe."""
+    file = rows(*rows_of(3))
+
+    def broken(_):
+        raise BrokenPipeError
+
+    with monkeypatch.context() as broken_pipe:
+        broken_pipe.setattr("eversince_async.cli._watch.say", broken)
+        assert Exit.UNFINISHED == await typed(batch_(file))
+
+    told = capfd.readouterr().err
+    assert "Nobody reads the results any more. Projects that have begun go on" in told
+    assert "go on:   " in told
+    assert Exit.DONE == await typed(batch_(file))
+    assert (3, 3, 3) == made(emulator)
+
+
 async def test_without_a_journal_leaving_says_what_it_costs(rows, capsys):
     running = asyncio.create_task(batch_(rows(*rows_of(2)), no_journal=True))
     await asyncio.sleep(40)
