@@ -21,7 +21,7 @@ from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.order import CANCEL_PATIENCE
 from eversince_async.orchestrator.schedule import PollSchedule
 from eversince_async.orchestrator.tracing import Telemetry
-from eversince_async.orchestrator.underway import ON_CLOSE, OnClose
+from eversince_async.orchestrator.underway import ON_CLOSE, Left, OnClose
 from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.pipelines.verbs import Running
@@ -164,7 +164,8 @@ class Eversince(Resources, Verbs, Running, Batching):
 
         Returns:
             Handles of the productions that did not come to their end here: another client or process can
-            resume them. With `cancel`, those that surely were cancelled are not among them.
+            resume them. With `cancel`, those that surely were cancelled are not among them, and never what a
+            journal remembers: the same batch or pipeline goes on with that.
 
         Raises:
             ConfigurationError: There is no such thing to do with productions.
@@ -183,7 +184,7 @@ class Eversince(Resources, Verbs, Running, Batching):
             if productions == "cancel":
                 left = await self._cancelled(left, at_work)
             await self._close()
-        return left
+        return tuple(each.handle for each in left if not each.is_remembered)
 
     async def _close(self) -> None:
         started = list(self._started)
@@ -196,7 +197,7 @@ class Eversince(Resources, Verbs, Running, Batching):
         await self._transport.aclose()
         await self._store.aclose()
 
-    async def _cancelled(self, left: tuple[Handle, ...], at_work: set[str | None]) -> tuple[Handle, ...]:
+    async def _cancelled(self, left: tuple[Left, ...], at_work: set[str | None]) -> tuple[Left, ...]:
         """Cancel those at work at the server; returns the others, and those of which it is not certain."""
 
         async def is_cancelled(handle: Handle) -> bool:
@@ -209,8 +210,8 @@ class Eversince(Resources, Verbs, Running, Batching):
                 return False
             return True
 
-        certain = await asyncio.gather(*(is_cancelled(handle) for handle in left))
-        return tuple(handle for handle, gone in zip(left, certain, strict=True) if not gone)
+        certain = await asyncio.gather(*(is_cancelled(each.handle) for each in left))
+        return tuple(each for each, gone in zip(left, certain, strict=True) if not gone)
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if not hasattr(self, "_store"):

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import attrs
 
+from eversince_async.batch.closing import BatchRun
 from eversince_async.batch.crew import UNLIMITED, Crew, Work, ended, usual_places
 from eversince_async.batch.interrupts import first_interrupt
 from eversince_async.batch.item import each
@@ -128,6 +129,7 @@ class Batch:
         seconds = now() - self._began if self._seconds is None else self._seconds
         return Report(
             counts=dict(self._tally.counts),
+            left=max(0, (self._total or 0) - self._tally.counts.total()),
             paused=self._pause.reason,
             cause=self._pause.cause,
             packages=self._pause.packages,
@@ -162,7 +164,12 @@ class Batch:
     # -- Inside -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        with around(self._desk.tracer, WorkflowBegun(name="batch", key="batch", project_id=None)):
+        begun = WorkflowBegun(name="batch", key="batch", project_id=None)
+        remembered = self._journal is not None
+        with (
+            BatchRun(self._desk.underway, self._crew, self.drain, is_remembered=remembered),
+            around(self._desk.tracer, begun),
+        ):
             await self._run_all()
 
     async def _run_all(self) -> None:

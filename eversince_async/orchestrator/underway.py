@@ -1,9 +1,11 @@
 """What runs in a client, so that closing the client can wait for it, or end it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+import attrs
 
 from eversince_async.errors import ClientClosed, NotAllowedNow
 from eversince_async.orchestrator.handle import Handle
@@ -18,8 +20,21 @@ cancelled at the server."""
 ON_CLOSE: Final = ("leave", "drain", "cancel")
 
 
+@attrs.frozen
+class Left:
+    """A production that did not come to its end.
+
+    Attributes:
+        handle: What takes it up again.
+        is_remembered: Whether a journal remembers it, so that whoever runs the same again goes on with it.
+    """
+
+    handle: Handle
+    is_remembered: bool = False
+
+
 class Run:
-    """Around a workflow while it runs, in whatever task awaits it.
+    """Around something while it runs, in whatever task that is.
 
     As `asyncio.timeout` does, it ends what runs in it by cancelling the task and takes that back on leaving:
     the task itself goes on, with an error.
@@ -30,15 +45,14 @@ class Run:
     """
 
     # There are thousands of these when thousands of productions wait.
-    __slots__ = ("_cancelling", "_interrupted", "_underway", "_workflow", "ended", "task")
+    __slots__ = ("_cancelling", "_interrupted", "_underway", "ended", "task")
 
     task: "asyncio.Task[Any]"
     _cancelling: int
 
-    def __init__(self, underway: "Underway", workflow: "Workflow[Any]") -> None:
+    def __init__(self, underway: "Underway") -> None:
         self.ended = False
         self._underway = underway
-        self._workflow = workflow
         self._interrupted = False
 
     def __enter__(self) -> None:
@@ -69,6 +83,28 @@ class Run:
         self._interrupted = True
         self.task.cancel()
 
+    def drain(self) -> None:
+        """The client waits for it, to close: begin nothing new."""
+
+    def handle(self) -> Handle | None:
+        """What takes it up again; None where it is enough to ask again."""
+        return None
+
+    def left(self) -> Sequence[Left]:
+        """The productions in it that did not come to their end, once it was ended."""
+        handle = self.handle()
+        return () if handle is None else (Left(handle),)
+
+
+class WorkflowRun(Run):
+    """Around a workflow while it runs."""
+
+    __slots__ = ("_workflow",)
+
+    def __init__(self, underway: "Underway", workflow: "Workflow[Any]") -> None:
+        super().__init__(underway)
+        self._workflow = workflow
+
     def handle(self) -> Handle | None:
         """What takes it up again; None where it is enough to ask again."""
         try:
@@ -78,7 +114,7 @@ class Run:
 
 
 class Underway:
-    """The workflows of a client that run.
+    """The workflows and batches of a client that run.
 
     Attributes:
         is_draining: Whether they are waited for, to close the client: what waits for a person is not to.
@@ -98,7 +134,7 @@ class Underway:
 
         Leaving it raises `ClientClosed` if the client was closed meanwhile.
         """
-        return Run(self, workflow)
+        return WorkflowRun(self, workflow)
 
     def begins(self, run: Run) -> None:
         """One begins."""
@@ -113,6 +149,8 @@ class Underway:
     async def over(self, patience: float | None) -> None:
         """Wait until nothing runs any more, at most `patience` seconds."""
         self.is_draining = True
+        for run in self._here():
+            run.drain()
         try:
             async with asyncio.timeout(patience):
                 await self._while(lambda: bool(self._here()))
@@ -121,14 +159,13 @@ class Underway:
         finally:
             self.is_draining = False
 
-    async def interrupt(self) -> tuple[Handle, ...]:
-        """End all that run; returns what takes up those again that can be."""
+    async def interrupt(self) -> tuple[Left, ...]:
+        """End all that run; returns the productions that were ended by that and can be taken up again."""
         runs = self._here()
         for run in runs:
             run.interrupt()
         await self._while(lambda: not self._runs.isdisjoint(runs))
-        handles = (run.handle() for run in runs if run.ended)
-        return tuple(handle for handle in handles if handle is not None)
+        return tuple(left for run in runs if run.ended for left in run.left())
 
     def _here(self) -> list[Run]:
         """Those of this event loop: one that ended without a word may have left others behind."""
