@@ -82,6 +82,7 @@ class Report:
 
     Attributes:
         counts: How many items came to which status.
+        left: How many more items there are that nothing came of (yet), where their number is known.
         outcomes: All outcomes, in the order in which they ended; empty if they were iterated over.
         paused: Why the batch stopped before its end, in words; None if it did not. What has a project by then
             is finished; the same batch with the same journal goes on with the rest.
@@ -95,6 +96,7 @@ class Report:
     """
 
     counts: Mapping[OutcomeStatus, int]
+    left: int = 0
     outcomes: Sequence[Outcome] = attrs.field(default=(), repr=False)
     paused: str | None = None
     cause: Exception | None = attrs.field(default=None, repr=False)

@@ -20,6 +20,7 @@ from eversince_async.models._base import UNSET
 from eversince_async.models.account import CreditPackage
 from eversince_async.models.projects import Brief
 from eversince_async.report.entries import Entry, Offer, Overview, Problem
+from eversince_async.report.texts import plural
 
 LONGEST_SPEC: Final = 300
 """Characters of what was asked for that are shown where it has no brief."""
@@ -36,9 +37,10 @@ def overview_of(report: Report, title: str | None, outcomes: Iterable[Outcome]) 
         counts["paused"] -= working
         counts["working"] = working
     return Overview(
-        title=title or f"{sum(counts.values()):,} videos",
+        title=title or plural(sum(counts.values()) + report.left, "video"),
         made_at=clock.now(),
         counts={status: count for status, count in counts.items() if count},
+        left=report.left,
         paused=report.paused,
         resumes_at=report.resumes_at,
         offers=[_offer(package) for package in report.packages if package.purchase_url],

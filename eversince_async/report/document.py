@@ -40,6 +40,7 @@ def overall(overview: Overview) -> dict[str, Any]:
         "title": shown(overview.title),
         "made_at": _moment(overview.made_at),
         "counts": dict(overview.counts),
+        "left": overview.left,
         "paused": None if overview.paused is None else shown(overview.paused),
         "resumes_at": None if overview.resumes_at is None else _moment(overview.resumes_at),
         "offers": [

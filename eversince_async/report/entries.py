@@ -124,6 +124,7 @@ class Overview:
         title: What it is about.
         made_at: When this was told.
         counts: How many items came to which status.
+        left: How many more there are that have not been begun, as far as that is known.
         paused: Why it stopped before its end; None if it did not.
         resumes_at: When there are projects or renders again, if the day's were used up.
         offers: Where to buy credits, if they ran out.
@@ -137,6 +138,7 @@ class Overview:
     title: str
     made_at: datetime
     counts: Mapping[str, int]
+    left: int = 0
     paused: str | None = None
     resumes_at: datetime | None = None
     offers: Sequence[Offer] = ()
@@ -149,7 +151,7 @@ class Overview:
     @property
     def items(self) -> int:
         """How many items there are."""
-        return sum(self.counts.values())
+        return sum(self.counts.values()) + self.left
 
     @property
     def requests(self) -> int:

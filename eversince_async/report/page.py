@@ -47,8 +47,8 @@ POLICY: Final = (
 class _Chosen:
     """What of all items has a place on the page, gathered while they are read once."""
 
-    videos: list[Entry] = attrs.field(factory=list)
-    problems: list[Entry] = attrs.field(factory=list)
+    videos: list[Entry] = attrs.field(factory=list[Entry])
+    problems: list[Entry] = attrs.field(factory=list[Entry])
     last: deque[Entry] = attrs.field(factory=lambda: deque(maxlen=DRAWN))
     succeeded: int = 0
     others: int = 0

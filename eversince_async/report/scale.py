@@ -84,7 +84,7 @@ class Scale:
 
     def place(self, moment: datetime | float) -> float:
         """Where a moment is, in percent; what lies in a cut is at its beginning."""
-        seconds = moment if isinstance(moment, float) else moment.timestamp()
+        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
         stretch = self.stretches[max(0, bisect_right(self._begins, seconds) - 1)]
         within = min(max(0.0, seconds - stretch.begin), stretch.end - stretch.begin)
         return 100 * (stretch.at + within) / self.length

@@ -18,6 +18,8 @@ def headline(overview: Overview, entries: Collection[Entry]) -> str:
     first = f"All {plural(items, 'video')} are made{took}." if made == items > 1 else ""
     first = first or f"{made:,} of {plural(items, 'video')} {'is' if made == 1 else 'are'} made{took}."
     rest = [f"{count:,} {_WORDS[status]}" for status, count in overview.counts.items() if status in _WORDS]
+    if overview.left:
+        rest.append(f"{overview.left:,} not begun")
     return f"{first} {', '.join(rest)}." if rest else first
 
 
@@ -39,7 +41,7 @@ def figures(overview: Overview, entries: Collection[Entry]) -> Markup:
 def _of_items(overview: Overview) -> list[Markup]:
     counts = overview.counts
     failed = counts.get("failed", 0) + counts.get("cancelled", 0)
-    unfinished = counts.get("paused", 0) + counts.get("working", 0)
+    unfinished = counts.get("paused", 0) + counts.get("working", 0) + overview.left
     told = [
         _figure(f"{counts.get('succeeded', 0):,}", "made", f"of {overview.items:,}", look="good"),
         _figure(f"{failed:,}", "failed", look="bad" if failed else ""),

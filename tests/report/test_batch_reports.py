@@ -301,6 +301,18 @@ async def test_outcomes_that_were_iterated_over_have_to_be_handed_in(eversince, 
     assert "A film" in (tmp_path / "report.csv").read_text("utf-8")
 
 
+async def test_what_was_not_begun_is_told_of(eversince, tmp_path):
+    async with eversince.batch([f"Film {n}" for n in range(50)], journal=tmp_path / "a.db") as batch:
+        await asyncio.sleep(30)
+        batch.drain()
+        outcomes = [outcome async for outcome in batch]
+    report = attrs.evolve(batch.report, outcomes=outcomes)
+    report.to_html(tmp_path / "report.html")
+
+    assert 50 == report.left + len(outcomes)
+    assert f"{report.left} not begun." in (tmp_path / "report.html").read_text("utf-8")
+
+
 async def test_a_report_of_nothing_can_be_written(eversince, tmp_path):
     report = await eversince.batch([])
 

@@ -114,6 +114,7 @@ def test_the_document_tells_all(tmp_path):
         path,
         overview(
             counts={"succeeded": 1, "failed": 1},
+            left=7,
             paused="no credits",
             resumes_at=at(60),
             offers=[Offer("500 credits", "https://eversince.ai/buy"), Offer("x", "javascript:alert(1)")],
@@ -132,6 +133,7 @@ def test_the_document_tells_all(tmp_path):
         "title": "Mugs",
         "made_at": "2026-11-22T13:00:00.000+00:00",
         "counts": {"succeeded": 1, "failed": 1},
+        "left": 7,
         "paused": "no credits",
         "resumes_at": "2026-11-22T13:00:00.000+00:00",
         "offers": [{"label": "500 credits", "url": "https://eversince.ai/buy"}],
