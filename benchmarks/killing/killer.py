@@ -21,7 +21,7 @@ PROCESSES = Path(__file__).with_name("processes.py")
 LOOK = 0.01
 """Real seconds between looks at how far the work has come."""
 
-PATIENCE = 180.0
+PATIENCE = 400.0
 """Real seconds in which something must come to its end, or else hangs."""
 
 
