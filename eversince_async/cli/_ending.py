@@ -37,7 +37,7 @@ class Ending:
     journal: Path | None
     folder: Path | None
     report: Path | None
-    unhappy: list[Outcome] = attrs.field(factory=list)
+    unhappy: list[Outcome] = attrs.field(factory=list[Outcome])
     untold: int = 0
     failed: int = 0
     dropped: int = 0

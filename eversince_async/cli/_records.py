@@ -165,10 +165,11 @@ def _of_jsonl(lines: Iterator[str], complain: Complain) -> Iterator[Record]:
         if not isinstance(found, dict):
             complain(number, 'must be an object such as {"brief": "A film"}, or the brief as a text')
             continue
-        for name in found:
+        row: dict[str, Any] = found
+        for name in row:
             if not _is_known(name):
                 complain(number, _unknown(name))
-        cells = {name: value for name, value in found.items() if _is_known(name) and value not in (None, "")}
+        cells = {name: value for name, value in row.items() if _is_known(name) and value not in (None, "")}
         yield Record(number, cells)
 
 

@@ -28,9 +28,9 @@ class Remembered:
 
     journal: Journal
     folder: Path | None
-    keys: list[str] = attrs.field(factory=list)
-    programs: list[str] = attrs.field(factory=list)
-    incomplete: list[str] = attrs.field(factory=list)
+    keys: list[str] = attrs.field(factory=list[str])
+    programs: list[str] = attrs.field(factory=list[str])
+    incomplete: list[str] = attrs.field(factory=list[str])
 
     @classmethod
     async def read(cls, journal: Journal, folder: Path | None, *, retry_failed: bool) -> Self:
@@ -85,7 +85,7 @@ class Remembered:
 
 def is_of_batch(job: Job) -> bool:
     """Whether a job is a video of a batch, and not a pipeline."""
-    return isinstance(job.spec, Mapping) and job.spec.keys() == {"brief", "render", "share"}
+    return isinstance(job.spec, dict) and set(job.spec) == {"brief", "render", "share"}
 
 
 def _names(names: list[str]) -> str:
