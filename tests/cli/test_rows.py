@@ -236,7 +236,7 @@ def test_what_is_wrong_is_told_with_its_line(read, content, told):
         ('{"brief": "A", "titel": "B"}', "did you mean 'title'?"),
         ('{"brief": 7}', "brief must be text, not 7"),
         ('{"brief": "A", "title": "\\ud800"}', "title holds half of a surrogate pair"),
-        ('{"brief": "A", "references": [{"file": "mug.png"}]}', "cannot be read"),
+        ('{"brief": "A", "references": [{"file": "mug.png"}]}', "references[0].url"),
         ('{"brief": "A", "share": 7}', "share must be yes, no, or a title, not 7"),
         ('{"brief": "A", "key": "a\\nb"}', "key must be one line"),
     ],

@@ -33,7 +33,7 @@ def test_a_terminal_shows_a_batch_by_slots(beside):
     assert 0 == code
     assert "slot 1" in seen
     assert "slot 2" in seen
-    assert "briefs.csv: 1 of 2 done; 1 at work" in seen
+    assert "briefs.csv: 0 of 2 done; 2 at work" in seen
     assert "tides: succeeded in" in seen
     assert "/5 projects" in seen
     assert "report:  report.html" in seen
