@@ -14,7 +14,7 @@ from datetime import time, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import PurePath
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NoReturn, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import attrs
@@ -153,7 +153,7 @@ _TEXTS: Final[tuple[tuple[Any, Callable[[Any], str], Callable[[str], Any]], ...]
 
 
 def _converter() -> cattrs.Converter:
-    made = make_converter()
+    made = make_converter(structure_fallback_factory=_unknown)
     for single in (str, int, bool, type(None)):
         made.register_structure_hook(single, _exactly(single))
     made.register_structure_hook(float, _number)
@@ -168,6 +168,11 @@ def _converter() -> cattrs.Converter:
     made.register_structure_hook_func(_is(Model), structure)
     made.register_structure_hook_factory(_is_named_tuple, lambda kind: _named_tuple(kind, made))
     return made
+
+
+def _unknown(kind: Any) -> NoReturn:
+    """There are no rules for a type: said when it is met, and not only with a value of it."""
+    raise cattrs.StructureHandlerNotFoundError(f"there are no rules for {_named(kind)}", kind)
 
 
 def _is(base: type) -> Callable[[Any], bool]:

@@ -137,7 +137,7 @@ async def test_what_it_returns_must_be_what_it_is_annotated_to(eversince, journa
 
 
 async def test_what_cannot_be_stored_is_refused_before_it_is_called(eversince, journal):
-    with pytest.raises(NotStorable, match=r"step 'own': Lock cannot be stored: Unsupported type"):
+    with pytest.raises(NotStorable, match=r"step 'own': Lock cannot be stored: there are no rules for Lock"):
         await eversince.run(own, connected, key="mug", journal=journal)
     assert [] == CALLS
 
