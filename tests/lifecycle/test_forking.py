@@ -40,8 +40,9 @@ def story(tmp_path: Path, body: str) -> str:
         f"{FORKS}\nasync def story():\n    async with Emulator() as emulator:\n{lines}\n\nrun(story())\n"
     )
     (tmp_path / "story.py").write_text(program)
+    about_threads = "ignore:This process:DeprecationWarning"  # from 3.12 on; to fork beside them is the story
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", str(tmp_path / "story.py")],
+        [sys.executable, "-W", "error::ResourceWarning", "-W", about_threads, str(tmp_path / "story.py")],
         capture_output=True,
         text=True,
         timeout=60,
@@ -126,8 +127,9 @@ loop.run_until_complete(emulator.stop())
 loop.close()
 """
     )
+    about_threads = "ignore:This process:DeprecationWarning"  # from 3.12 on; to fork beside them is the story
     done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", str(tmp_path / "story.py")],
+        [sys.executable, "-W", "error::ResourceWarning", "-W", about_threads, str(tmp_path / "story.py")],
         capture_output=True,
         text=True,
         timeout=60,
