@@ -186,6 +186,7 @@ class Batch:
             stack.push_async_callback(self._crew.leave)
             if journal is not None:
                 await count_what_was_spent(journal, self._desk.governor)
+            await self._pause.learn_balance()
             try:
                 await self._take()
             except Exception as failure:  # noqa: BLE001 - the caller's items; what was paid for comes first

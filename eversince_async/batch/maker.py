@@ -143,6 +143,7 @@ class Maker:
             record.heard(event)
             self._crew.heard(work, event)
             self._usage.saw_credits()
+            self._pause.watch_credits()
             traced(event)
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)
@@ -172,7 +173,6 @@ class Maker:
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is this item's alone
             return await self._not_made(work, job, failure)
         await self._ends(work, job, JobChange(stage="succeeded", result=result, error=None))
-        self._pause.watch_credits()
         return told_now(work, "succeeded", job=job, made=made)
 
     async def _not_made(self, work: Work, job: Job | None, failure: Exception) -> Outcome:

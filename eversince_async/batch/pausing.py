@@ -38,8 +38,16 @@ class Pause:
             self.reason, self.cause = reason, cause
         self._stop()
 
+    async def learn_balance(self) -> None:
+        """Ask for the balance before anything is begun, if it matters."""
+        governor = self._desk.governor
+        if self._max_credits is not None or governor.limits.credits_reserve:
+            with suppress(EversinceError):  # then the first create's answer tells it, or the same error
+                governor.noted_credits((await self._desk.interactive.account.credits()).credits_balance)
+                self.watch_credits()
+
     def watch_credits(self) -> None:
-        """Stop before more is spent than was allowed."""
+        """Stop before more is spent than was allowed, as far as the balance is known: creates tell it."""
         known = self._desk.governor.credits
         if known is None:
             return

@@ -8,9 +8,11 @@ import pytest
 
 from eversince_async import Eversince, Limits, ProjectFailed, ValidationFailed
 from eversince_async.emulator import Emulator, Scenario
+from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.errors import InsufficientCredits, JournalError, SpecChanged
 from eversince_async.journal import SqliteJournal
 from eversince_async.models.projects import Brief
+from eversince_async.orchestrator.events import StageDone
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
@@ -148,10 +150,85 @@ async def test_want_of_credits_pauses_and_tells_what_to_buy(tmp_path):
 
 
 async def test_no_more_is_begun_once_the_credits_allowed_are_spent(emulator, eversince):
+    """What has begun by then is finished: every project that was paid for has its video."""
     report = await eversince.batch([f"Film {n}" for n in range(30)], max_credits=40)
 
     assert "at most 40" in str(report.paused)
-    assert report.counts["succeeded"] < 20
+    assert set(report.counts) <= {"succeeded", "paused"}
+    assert 3 * (report.counts["succeeded"],) == made(emulator)
+    assert 5 < report.counts["succeeded"] < 20
+
+
+async def test_a_balance_below_the_minimum_pauses_and_tells_what_to_buy(tmp_path):
+    items, limits = [f"Film {n}" for n in range(12)], Limits(credits_reserve=1985)
+    async with (
+        Emulator(scenario=FAST, credits=2000) as emulator,
+        Eversince(**emulator.connection, limits=limits) as eversince,
+    ):
+        report = await eversince.batch(items, journal=tmp_path / "a.db")
+
+        assert "1985 were to be" in str(report.paused)
+        assert report.packages[0].purchase_url
+        assert set(report.counts) <= {"succeeded", "paused"}
+        assert 3 * (report.counts["succeeded"],) == made(emulator)
+        assert 5 <= report.counts["succeeded"] < 12
+
+        emulator.world.account.credits = 10_000
+        eversince.governor.noted_credits(10_000)
+        report = await eversince.batch(items, journal=tmp_path / "a.db")
+
+    assert {"succeeded": 12} == report.counts
+    assert (12, 12, 12) == made(emulator)
+
+
+async def test_a_balance_below_the_minimum_begins_nothing(emulator):
+    limits = Limits(credits_reserve=10_000_000)
+    async with Eversince(**emulator.connection, limits=limits) as eversince:
+        report = await eversince.batch(["A film"])
+
+    assert report.packages
+    assert (0, 0, 0) == made(emulator)
+
+
+async def test_each_item_may_have_options_of_its_own(emulator, eversince, tmp_path):
+    items = [
+        {"key": "plain", "brief": "A film"},
+        {"key": "silent", "brief": "A film", "share": False, "aspect_ratio": "1:1"},
+        {"key": "raw", "brief": "A film", "render": None},
+        {
+            "key": "named",
+            "brief": "A film",
+            "share": {"title": "Ours"},
+            "download": str(tmp_path / "ours.mp4"),
+        },
+    ]
+
+    report = await eversince.batch(items, download=tmp_path / "all", aspect_ratio="9:16")
+
+    outcomes = {outcome.key: outcome for outcome in report.outcomes}
+    assert {"succeeded": 4} == report.counts
+    assert (4, 3, 2) == made(emulator)
+    assert {"silent", "raw"} == {key for key, outcome in outcomes.items() if outcome.share_url is None}
+    assert "Ours" in {share.title for share, _ in emulator.world.shares.values()}
+    assert (tmp_path / "ours.mp4",) == outcomes["named"].files
+    assert tmp_path / "all" == outcomes["plain"].files[0].parent
+    assert () == outcomes["raw"].files
+    ratios = [project.aspect_ratio for project in emulator.world.projects.values() if not project.studio]
+    assert ["1:1", "9:16", "9:16", "9:16"] == sorted(ratios)
+
+
+async def test_events_are_told_with_the_key_of_their_item(emulator, eversince):
+    told = []
+
+    await eversince.batch(
+        [{"key": "mug", "brief": "A mug"}, {"key": "cup", "brief": "A cup"}],
+        on_event=lambda key, event: told.append((key, event)),
+    )
+
+    for key in ("mug", "cup"):
+        stages = [event.stage for its, event in told if its == key and isinstance(event, StageDone)]
+        assert ["create", "settle", "render", "share"] == stages
+        assert 1 == len({event.project_id for its, event in told if its == key} - {None})
 
 
 async def test_a_spent_day_pauses_if_that_is_wished(emulator):
@@ -224,11 +301,21 @@ async def test_a_journal_that_cannot_be_used_says_so(emulator, eversince, tmp_pa
     assert 0 == made(emulator)[0]
 
 
-async def test_a_refused_brief_is_tried_again_under_the_same_attempt(emulator, eversince, tmp_path):
-    item = {"brief": "A film", "extra": {"craft": "no such"}}
-    report = await eversince.batch([item], journal=tmp_path / "a.db")
-    if "failed" in report.counts:
-        assert isinstance(report.outcomes[0].error, ValidationFailed)
+async def test_a_refused_brief_fails_its_item_and_is_created_when_it_is_taken(emulator, eversince, tmp_path):
+    """The refusal is definite: nothing was made, and nothing has to be looked for before it is sent again."""
+    emulator.faults.once("POST", "/projects", ErrorAnswer(status=400, code="validation_error", message="no"))
+
+    report = await eversince.batch(["A film"], journal=tmp_path / "a.db")
+
+    assert {"failed": 1} == report.counts
+    assert isinstance(report.outcomes[0].error, ValidationFailed)
+    async with SqliteJournal(tmp_path / "a.db") as journal:
+        assert "refused" == (await journal.effect("1", "create")).state
+
+    again = await eversince.batch(["A film"], journal=tmp_path / "a.db", retry_failed=True)
+
+    assert {"succeeded": 1} == again.counts
+    assert (1, 1, 1) == made(emulator)
 
 
 async def test_a_source_that_waits_for_ever_does_not_hold_up_a_drained_batch(emulator, eversince):
