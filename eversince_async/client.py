@@ -164,8 +164,9 @@ class Eversince(Resources, Verbs, Running, Batching):
 
         Returns:
             Handles of the productions that did not come to their end here: another client or process can
-            resume them. With `cancel`, those that surely were cancelled are not among them, and never what a
-            journal remembers: the same batch or pipeline goes on with that.
+            resume them. With `cancel`, those that surely were cancelled are not among them. Never is what a
+            journal remembers, with which the same batch or pipeline goes on, nor a conversation, with which
+            `converse_with(project_id)` does.
 
         Raises:
             ConfigurationError: There is no such thing to do with productions.
@@ -184,7 +185,7 @@ class Eversince(Resources, Verbs, Running, Batching):
             if productions == "cancel":
                 left = await self._cancelled(left, at_work)
             await self._close()
-        return tuple(each.handle for each in left if not each.is_remembered)
+        return tuple(each.handle for each in left if each.is_handed_out)
 
     async def _close(self) -> None:
         started = list(self._started)

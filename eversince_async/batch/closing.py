@@ -55,4 +55,4 @@ class BatchRun(Run):
                 wishes=item.wishes,
                 brief=None if steps.project_id is not None else brief,
             )
-            yield Left(handle, is_remembered=self._is_remembered)
+            yield Left(handle, is_handed_out=not self._is_remembered)

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -21,6 +22,7 @@ from eversince_async.orchestrator.producing import cancel_as_agreed, cancelled_t
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.sighting import Baseline, place
 from eversince_async.orchestrator.steps import Steps
+from eversince_async.orchestrator.talking import TalkingRun
 from eversince_async.orchestrator.varying import activated, new_variation
 from eversince_async.orchestrator.workflow import Emit
 from eversince_async.resources.messages import newest
@@ -154,8 +156,10 @@ class Conversation:
         key = str(begins_with.idempotency_key)
         self._steps = steps = Steps(self._desk, self._terms, self._emit, key=key)
         agreed = cancelled_too(self._desk, steps, self._terms)
-        async with agreed, self._desk.helping_to_buy(), steps.slot():  # an active project keeps it by itself
-            await steps.create(begins_with)
+        with TalkingRun(self._desk.underway, steps):
+            # An active project keeps its slot by itself.
+            async with agreed, self._desk.helping_to_buy(), steps.slot():
+                await steps.create(begins_with)
         return self
 
     async def __aexit__(
@@ -188,7 +192,7 @@ class Conversation:
             EversinceError: As for `eversince.produce`.
         """
         wishes = wishes_of(render, share, download)
-        async with self._desk.helping_to_buy():
+        async with self._waiting():
             steps, project = self._going, await self._at_rest()
             is_old = place(project.assembled_url) in {None, self._outdated}
             if wishes.render is not None and is_old and project.output_type != OutputType.ASSETS:
@@ -227,7 +231,7 @@ class Conversation:
             WaitTimedOut: The agent takes longer than allowed; ask again to wait on.
         """
         if self._turn is None:
-            async with self._desk.helping_to_buy():
+            async with self._waiting():
                 project = await self._at_rest()
                 messages, assets = await self._new_messages(), await self._new_assets()
             if messages:
@@ -273,7 +277,7 @@ class Conversation:
             raise _not_now(project, "the agent is at work; the next turn comes when it has stopped")
         self._outgoing = outgoing
         try:
-            async with self._desk.helping_to_buy():
+            async with self._waiting():
                 self._baseline = await steps.say(outgoing)
         except StatusConflict as refusal:
             raise _not_now(project, f"it takes no message: {refusal.message}") from refusal
@@ -297,7 +301,7 @@ class Conversation:
         Raises:
             NotAllowedNow: The agent made none; its answer is in the error and in the next turn.
         """
-        async with self._desk.helping_to_buy():
+        async with self._waiting():
             steps, project = self._going, await self._at_rest()
             self._outdated, self._turn = place(project.assembled_url), None
             async with steps.slot():
@@ -312,6 +316,20 @@ class Conversation:
         if self._steps is None:
             raise ConfigurationError("open the conversation with `async with` first")
         return self._steps
+
+    @asynccontextmanager
+    async def _waiting(self) -> AsyncGenerator[None, None]:
+        """Around what takes long; ends with `ClientClosed` when the client closes."""
+        steps = self._going
+        run = TalkingRun(self._desk.underway, steps)
+        with run:
+            try:
+                async with self._desk.helping_to_buy():
+                    yield
+            except asyncio.CancelledError:
+                if run.is_interrupted:  # else it passes the end of the conversation, which does the same
+                    await cancel_as_agreed(self._desk, steps, self._terms)
+                raise
 
     async def _at_rest(self) -> Project:
         """The project once the agent has stopped."""

@@ -19,6 +19,8 @@ cancelled at the server."""
 
 ON_CLOSE: Final = ("leave", "drain", "cancel")
 
+CLOSED: Final = "the client was closed while this was waited for"
+
 
 @attrs.frozen
 class Left:
@@ -26,11 +28,12 @@ class Left:
 
     Attributes:
         handle: What takes it up again.
-        is_remembered: Whether a journal remembers it, so that whoever runs the same again goes on with it.
+        is_handed_out: Whether that is the way to go on with it. What a journal remembers goes on when the
+            same is run again, and a conversation by its project's id.
     """
 
     handle: Handle
-    is_remembered: bool = False
+    is_handed_out: bool = True
 
 
 class Run:
@@ -71,12 +74,12 @@ class Run:
         if self._interrupted and self.task.uncancel() <= self._cancelling:
             self.ended = exc_type is not None and issubclass(exc_type, asyncio.CancelledError)
         if self.ended:
-            handle = self.handle()
-            raise ClientClosed(
-                "the client was closed while this was waited for",
-                project_id=None if handle is None else handle.project_id,
-                handle=None if handle is None else handle.to_json(),
-            ) from None
+            raise self.told() from None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether it is being ended from outside."""
+        return self._interrupted
 
     def interrupt(self) -> None:
         """End it."""
@@ -86,14 +89,13 @@ class Run:
     def drain(self) -> None:
         """The client waits for it, to close: begin nothing new."""
 
-    def handle(self) -> Handle | None:
-        """What takes it up again; None where it is enough to ask again."""
-        return None
-
     def left(self) -> Sequence[Left]:
         """The productions in it that did not come to their end, once it was ended."""
-        handle = self.handle()
-        return () if handle is None else (Left(handle),)
+        return ()
+
+    def told(self) -> ClientClosed:
+        """What whoever waits is told."""
+        return ClientClosed(CLOSED, project_id=None)
 
 
 class WorkflowRun(Run):
@@ -105,8 +107,19 @@ class WorkflowRun(Run):
         super().__init__(underway)
         self._workflow = workflow
 
-    def handle(self) -> Handle | None:
-        """What takes it up again; None where it is enough to ask again."""
+    def left(self) -> Sequence[Left]:
+        """The workflow's production; none where it is enough to ask again."""
+        handle = self._handle()
+        return () if handle is None else (Left(handle),)
+
+    def told(self) -> ClientClosed:
+        """With what takes it up again."""
+        handle = self._handle()
+        if handle is None:
+            return super().told()
+        return ClientClosed(CLOSED, project_id=handle.project_id, handle=handle.to_json())
+
+    def _handle(self) -> Handle | None:
         try:
             return self._workflow.handle
         except NotAllowedNow:
@@ -114,7 +127,7 @@ class WorkflowRun(Run):
 
 
 class Underway:
-    """The workflows and batches of a client that run.
+    """What runs in a client: workflows, batches, and what is waited for in conversations.
 
     Attributes:
         is_draining: Whether they are waited for, to close the client: what waits for a person is not to.
