@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from eversince_async import CreditsLow, StageDone, StageStarted, StatusChanged
-from eversince_async.cli._board import PlainBoard, Row, spell
+from eversince_async.batch.outcome import Progress
+from eversince_async.cli._board import PlainBoard, Row, seat, spell
+from eversince_async.cli._watch import standing
 
 
 def test_a_row_waits_for_its_slot_before_it_begins():
@@ -81,3 +83,65 @@ async def test_in_a_pipe_each_change_is_a_line(capsys):
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (61, "1:01"), (3661, "1:01:01")])
 def test_durations_are_spelled_like_clocks(seconds, text):
     assert text == spell(seconds)
+
+
+# -- Batches ----------------------------------------------------------------------------------------------
+
+
+def test_rows_take_the_lowest_free_slot_and_keep_it():
+    rows = [Row(name, project_id=name) for name in ("a", "b", "c")]
+
+    seat(rows, {"a", "b"})
+    assert [1, 2, None] == [row.slot for row in rows]
+
+    seat(rows, {"b", "c"})
+    assert [None, 2, 1] == [row.slot for row in rows]
+
+
+def test_a_row_without_a_project_sits_nowhere():
+    """Although a slot may be held for a project whose id is not known yet."""
+    row = Row("a")
+    seat([row], {None})
+    assert row.slot is None
+
+
+async def test_a_board_of_few_words_says_only_what_it_is_told_to(capsys):
+    with PlainBoard(wordy=False) as board:
+        board.changed(board.row("mug"))
+        board.say("all is well")
+
+    assert "[    0:00] all is well\n" == capsys.readouterr().err
+
+
+def progress(**known):
+    usual = {
+        "total": 200,
+        "taken": 30,
+        "active": 10,
+        "counts": {},
+        "earlier": 0,
+        "eta": None,
+        "eta_range": None,
+    }
+    return Progress(**{**usual, **known})
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({}, "0 of 200 done; 10 at work"),
+        ({"total": None, "counts": {"succeeded": 7}}, "7 done; 10 at work"),
+        (
+            {"counts": {"succeeded": 5, "failed": 2, "cancelled": 1, "paused": 3}},
+            "8 of 200 done (2 failed, 1 cancelled); 10 at work",
+        ),
+        (
+            {"eta": 4800.0, "eta_range": (4200.0, 5400.0), "active": 0},
+            "0 of 200 done; about 1:20:00 to go (1:10:00 to 1:30:00)",
+        ),
+        ({"eta": 0.0, "eta_range": (0.0, 0.0), "active": 0}, "0 of 200 done"),
+    ],
+)
+def test_how_far_a_batch_is_fits_a_line(known, told):
+    """What is paused is not done, and an end is foreseen with how far off it may be."""
+    assert told == standing(progress(**known))
