@@ -1,6 +1,7 @@
 """Starts the processes, kills them at random moments, and starts them anew until all is done."""
 
 import json
+import os
 import random
 import selectors
 import signal
@@ -48,7 +49,7 @@ class Child:
         assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            while selector.select(0) and (more := self.process.stdout.read1()):
+            while selector.select(0) and (more := os.read(self.process.stdout.fileno(), 65_536)):
                 self._said += more
         return self._said.decode().splitlines()
 
@@ -125,9 +126,9 @@ class Killer:
         ]
         for due, what in sorted(plan):
             wanted = min(due, self.settings.items)
-            self._until(lambda wanted=wanted: self._done() >= wanted, f"{wanted:.1f} items")  # type: ignore[misc]
+            self._until(lambda wanted=wanted: self._done() >= wanted, f"{wanted:.1f} items")
             moment = time.monotonic() + self.chance.uniform(0, self.longest)
-            self._until(lambda moment=moment: time.monotonic() >= moment, "a moment")  # type: ignore[misc]
+            self._until(lambda moment=moment: time.monotonic() >= moment, "a moment")
             acts[what]()
 
     def finish(self) -> None:

@@ -9,12 +9,13 @@ import asyncio
 import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from eversince_async._wire.endpoints import SHARE
-from eversince_async.errors import JournalLocked
+from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.governor import AccountGovernor
 from eversince_async.journal import Effect, Journal, ShareUnderWay
 from eversince_async.limits import PAGE_SHARES
@@ -99,7 +100,12 @@ async def settle_share(desk: Desk, journal: Journal, effect: Effect) -> None:
             if entry is not None and entry.state == "intent":
                 await _settled(desk, Deed.of(journal, entry))
     finally:
-        await asyncio.shield(journal.release(job.id))
+        await asyncio.shield(_let_go(journal, job.id))
+
+
+async def _let_go(journal: Journal, job_id: str) -> None:
+    with suppress(JournalError):  # whoever writes next learns of it; the lease runs out by itself
+        await journal.release(job_id)
 
 
 async def _settled(desk: Desk, deed: Deed) -> None:

@@ -13,7 +13,7 @@ from eversince_async import Eversince
 from eversince_async.clock import wall_seconds
 from eversince_async.emulator import door, storage, studio
 from eversince_async.emulator import emulator as server
-from eversince_async.emulator.faults import Reset, Stall
+from eversince_async.emulator.faults import Latency, Reset, Stall
 from eversince_async.journal import SqliteJournal
 from eversince_async.testing import VirtualTimeLoop
 
@@ -122,4 +122,25 @@ async def test_what_was_about_to_be_sent_before_a_sleep_is_not_sent_if_others_to
         journal.falls_asleep = sleep
         report = await campaign.batch(laptop, journal=journal)
 
+    await campaign.check(emulator, report)
+
+
+async def test_a_download_whose_lease_was_lost_is_given_up_and_no_two_write_to_one_file(emulator, tmp_path):
+    """It would go on for an hour; the heartbeat notices that somebody else had the job meanwhile."""
+    campaign = Campaign(tmp_path, items=1)
+    emulator.faults.once("GET", "/shared/*", Latency(seconds=HOUR))
+    async with AsyncExitStack() as stack:
+        slow, quick = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
+        journals = [await stack.enter_async_context(SqliteJournal(campaign.journal)) for _ in range(2)]
+        leaving = asyncio.ensure_future(campaign.batch(slow, journal=journals[0])._reported())
+        while emulator.faults.pending:
+            await asyncio.sleep(0.5)
+        jump(HOUR)
+        other = await campaign.batch(quick, journal=journals[1])
+        began = asyncio.get_running_loop().time()
+        report = await leaving
+
+    assert {"paused": 1} == other.counts
+    assert "another download to this path is under way" in str(other.outcomes[0].error)
+    assert asyncio.get_running_loop().time() - began < 120
     await campaign.check(emulator, report)
