@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 
 from eversince_async.cli._columns import COLUMNS
 from eversince_async.cli._sheet import Wanted, checked
+from eversince_async.cli.batch import batch_
 from eversince_async.errors import InvalidRequest
 from eversince_async.models.projects import Brief
 from eversince_async.resources._brief import BriefOptions
@@ -50,6 +52,11 @@ def only(read, content, **options):
 def test_there_is_a_column_for_everything_that_create_takes():
     ours = {"key", "render", "share", "download"}
     assert {"brief", *get_type_hints(BriefOptions), *ours} == set(COLUMNS)
+
+
+def test_the_help_page_names_every_column():
+    """Nobody looks for columns anywhere else."""
+    assert [] == [name for name in COLUMNS if name not in inspect.getdoc(batch_)]
 
 
 def test_every_cell_arrives_where_it_belongs(read):
