@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -21,7 +22,7 @@ from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.order import CANCEL_PATIENCE
 from eversince_async.orchestrator.schedule import PollSchedule
 from eversince_async.orchestrator.tracing import Telemetry
-from eversince_async.orchestrator.underway import ON_CLOSE, Left, OnClose
+from eversince_async.orchestrator.underway import ON_CLOSE, OnClose
 from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.pipelines.verbs import Running
@@ -181,9 +182,12 @@ class Eversince(Resources, Verbs, Running, Batching):
         finally:
             await self._desk.aclose()  # what only asks for details of its failure ends by that
             at_work = {lease.project_id for lease in self.governor.snapshot().slots.leases if lease.active}
+            holders = list(underway.holders)
             left = await underway.interrupt()
             if productions == "cancel":
-                left = await self._cancelled(left, at_work)
+                ours = {each.project_id for each in holders} | {each.handle.project_id for each in left}
+                cancelled = await self._cancelled(ours & at_work)
+                left = tuple(each for each in left if each.handle.project_id not in cancelled)
             await self._close()
         return tuple(each.handle for each in left if each.is_handed_out)
 
@@ -198,21 +202,18 @@ class Eversince(Resources, Verbs, Running, Batching):
         await self._transport.aclose()
         await self._store.aclose()
 
-    async def _cancelled(self, left: tuple[Left, ...], at_work: set[str | None]) -> tuple[Left, ...]:
-        """Cancel those at work at the server; returns the others, and those of which it is not certain."""
+    async def _cancelled(self, project_ids: set[str | None]) -> set[str]:
+        """Cancel projects at the server; returns those of which it is certain."""
+        cancelled = set[str]()
 
-        async def is_cancelled(handle: Handle) -> bool:
-            if handle.project_id is None or handle.project_id not in at_work:
-                return False
-            try:
+        async def cancel(project_id: str) -> None:
+            with suppress(EversinceError, TimeoutError):
                 async with asyncio.timeout(CANCEL_PATIENCE):
-                    await self._desk.interactive.projects.cancel(handle.project_id)
-            except (EversinceError, TimeoutError):
-                return False
-            return True
+                    await self._desk.interactive.projects.cancel(project_id)
+                cancelled.add(project_id)
 
-        certain = await asyncio.gather(*(is_cancelled(each.handle) for each in left))
-        return tuple(each for each, gone in zip(left, certain, strict=True) if not gone)
+        await asyncio.gather(*(cancel(each) for each in project_ids if each is not None))
+        return cancelled
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if not hasattr(self, "_store"):

@@ -396,10 +396,12 @@ class Steps:
             slots, in_flight = self._desk.governor.slots, self.project_id is not None
             with nullcontext() if slots.has_room(self.key) else self._desk.watcher.seeking_slot:
                 self._lease = await slots.acquire(self.key, project_id=self.project_id, in_flight=in_flight)
+            self._desk.underway.holders.add(self)
         return self._lease
 
     def _leave_slot(self) -> None:
         lease, self._lease = self._lease, None
+        self._desk.underway.holders.discard(self)
         if lease is not None:
             lease.release()
 

@@ -1,9 +1,10 @@
 """What runs in a client, so that closing the client can wait for it, or end it."""
 
 import asyncio
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import attrs
 
@@ -34,6 +35,14 @@ class Left:
 
     handle: Handle
     is_handed_out: bool = True
+
+
+class Holder(Protocol):
+    """Who holds a slot."""
+
+    @property
+    def project_id(self) -> str | None:
+        """For which project; None while it is not known."""
 
 
 class Run:
@@ -131,9 +140,11 @@ class Underway:
 
     Attributes:
         is_draining: Whether they are waited for, to close the client: what waits for a person is not to.
+        holders: Productions that hold a slot, whatever they are part of.
     """
 
     def __init__(self) -> None:
+        self.holders: weakref.WeakSet[Holder] = weakref.WeakSet()
         self._runs: set[Run] = set()
         self._waiting: set[asyncio.Event] = set()
         self.is_draining = False
