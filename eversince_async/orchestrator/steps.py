@@ -516,8 +516,8 @@ class Steps:
         except asyncio.CancelledError:
             if departures and self.project_id is None:
                 logger.warning(
-                    "cancelled before a create was answered: if there is a project, resuming the handle of this "
-                    "production finds it, and so does another create with the idempotency key %s",
+                    "cancelled before a create was answered: if there is a project, resuming the handle of "
+                    "this production finds it, and so does another create with the idempotency key %s",
                     brief.idempotency_key,
                     extra={"key": self.key, "idempotency_key": brief.idempotency_key},
                 )
