@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from eversince_async import Eversince, InDoubt, JournalError
 from eversince_async.emulator import Emulator, Scenario
-from eversince_async.emulator.faults import Reset
+from eversince_async.emulator.faults import Reset, Unavailable
 from eversince_async.journal import SqliteJournal
 
 QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1))
@@ -83,6 +85,28 @@ async def test_nothing_is_decided_that_is_not_in_doubt(eversince, tmp_path):
 
     with pytest.raises(JournalError, match="not in doubt"):
         await eversince.decide("mug", None, journal=tmp_path / "a.db")
+
+
+async def test_no_share_is_made_while_an_older_one_of_the_journal_is_in_doubt(emulator, eversince, tmp_path):
+    """The first item gives up, not knowing; the next one finds out what became of it before it shares."""
+    emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
+    emulator.faults.once("GET", "/account/shares", Unavailable(), times=4)
+    making = asyncio.ensure_future(
+        eversince.batch([{"key": "mug", "brief": "A mug"}], journal=tmp_path / "a.db")
+    )
+    while not emulator.world.counts["shares"]:
+        await asyncio.sleep(0.1)
+    emulator.faults.error_503 = 1.0
+    assert {"paused": 1} == (await making).counts
+    emulator.faults.error_503 = 0.0
+
+    report = await eversince.batch([{"key": "cup", "brief": "A cup"}], journal=tmp_path / "a.db")
+
+    assert {"succeeded": 1} == report.counts
+    async with SqliteJournal(tmp_path / "a.db") as journal:
+        known = [(await journal.effect(key, "share")).result["share_url"] for key in ("mug", "cup")]
+        assert "adopted" == (await journal.effect("mug", "share")).state
+    assert 2 == len(set(known)) == emulator.world.counts["shares"]
 
 
 # -- Projects that failed before their create was answered ----------------------------------------------

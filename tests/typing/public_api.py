@@ -339,6 +339,7 @@ async def pipelines_keep_their_types(eversince: Eversince) -> None:
     assert_type(await eversince.run(line, key="k"), int)
     assert_type(await eversince.approvals(journal="j.db"), list[Approval])
     await eversince.approve("k", answer=False, name="approval", journal="j.db")
+    await eversince.decide("k", None, effect="share", journal="j.db")
 
 
 async def wrong_arguments_are_errors(eversince: Eversince, run: Run) -> None:
