@@ -77,6 +77,8 @@ class Course:
         self._ledger = Ledger(job.id, job.attempt)
         self._left_by: BaseException | None = None
         self._projects = dict[str, asyncio.Lock]()
+        task = asyncio.current_task()
+        self._cancelling = 0 if task is None else task.cancelling()
 
     async def run(self, function: Callable[[], Awaitable[Any]]) -> Any:
         """Run the function to its end.
@@ -90,7 +92,7 @@ class Course:
         try:
             result = await function()
         except asyncio.CancelledError:
-            if self.hold.is_lost and not _is_cancelled_otherwise():
+            if self.hold.is_lost and not self._is_cancelled_otherwise():
                 raise Lost("its lease has run out, and somebody else has taken it over") from None
             raise
         except BaseException:
@@ -103,6 +105,12 @@ class Course:
             raise self._left_by
         self._ledger.need_all_met()
         return result
+
+    def _is_cancelled_otherwise(self) -> bool:
+        """Whether somebody else has cancelled this task as well; takes back our own doing."""
+        task = asyncio.current_task()
+        assert task is not None
+        return task.uncancel() > self._cancelling
 
     async def _read(self) -> None:
         self._ledger.read(await self.journal.effects(self.key))
@@ -284,13 +292,6 @@ class Course:
 
     def _tell(self, event: Event) -> None:
         self.manner.emit(event)
-
-
-def _is_cancelled_otherwise() -> bool:
-    """Whether somebody else has cancelled this task as well; takes back our own doing."""
-    task = asyncio.current_task()
-    assert task is not None
-    return task.uncancel() > 0
 
 
 def _next_try(step: Effect) -> dict[str, Any]:
