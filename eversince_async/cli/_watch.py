@@ -23,7 +23,10 @@ FRAME: Final = 0.2
 """Real seconds between two pictures of the board."""
 
 QUIET: Final = 60.0
-"""Seconds without a line after which a pipe is told how things stand."""
+"""Seconds without a line after which a pipe is told how things stand; each time twice as many."""
+
+LONGEST_QUIET: Final = 16 * QUIET
+"""At most: who waits for another day's renders need not be told so each minute."""
 
 TROUBLED: Final = 90.0
 """Seconds for which a request that failed is told of, at least."""
@@ -68,6 +71,7 @@ class Watch:
         self._rows: dict[str, Row] = {}
         self._batch: Batch | None = None
         self._spoke_at = 0.0
+        self._quiet = QUIET
         self._told_pause = False
         self._trouble: tuple[str, float] | None = None
         self.board: Board = (
@@ -128,21 +132,23 @@ class Watch:
 
     def say(self, line: str) -> None:
         """A line for the person, which stays."""
-        self._spoke_at = asyncio.get_running_loop().time()
+        self._spoke_at, self._quiet = asyncio.get_running_loop().time(), QUIET
         self.board.say(line)
 
     async def frame(self) -> None:
         """Let some time pass; then say what has to be said of it."""
         factor = speed() or 1.0
-        await asyncio.sleep(FRAME * factor)
+        await asyncio.sleep((FRAME if self._is_live else 5 * FRAME) * factor)
         batch = self._batch
         if batch is None:
             return
         if not self._told_pause and (reason := batch.report.paused) is not None:
             self._told_pause = True
             self.say(f"nothing more is begun: {reason}; {self.under_way}")
-        if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + QUIET * factor:
+        if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + self._quiet * factor:
+            quiet = self._quiet
             self.say("; ".join(filter(None, (self._standing(batch), self._trouble_now(), self._limits()))))
+            self._quiet = min(2 * quiet, LONGEST_QUIET)
 
     # -- Inside -----------------------------------------------------------------------------------------
 

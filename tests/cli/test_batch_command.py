@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -28,7 +29,8 @@ QUICK = {"queued": 2, "running": 5, "images": 5, "videos": 5, "rendering": 10}
 @pytest.fixture
 async def emulator():
     async with Emulator(
-        scenario=FAST.when("bad", failure=1.0).when("quick", **QUICK), credits=10_000
+        scenario=FAST.when("bad", failure=1.0).when("quick", **QUICK).when("slow", queued=1200),
+        credits=10_000,
     ) as emulator:
         yield emulator
 
@@ -114,14 +116,21 @@ async def test_an_empty_file_of_rows_is_done_at_once(rows, capsys):
     assert "nothing to do" in capsys.readouterr().err
 
 
-async def test_in_a_pipe_silence_is_broken_once_a_minute(rows, monkeypatch, capsys):
-    """With how far it is, how long it may take, and what the account's limits leave."""
+async def test_in_a_pipe_silence_is_broken_after_a_minute(rows, capsys):
+    """With how far it is, and what the account's limits leave."""
     await typed(batch_(rows(*rows_of(20)), concurrency=5))
 
     told = capsys.readouterr().err
-    assert "of 20 done; 5 at work; " in told
-    assert "5/5 projects" in told
-    assert "about 0:" in told or "about 1:" in told or " to go (" in told
+    assert "[    1:00] 0 of 20 done; 5 at work; 5/5 projects; " in told
+    assert " to go (" in told
+
+
+async def test_a_long_silence_is_broken_ever_more_rarely(rows, capsys):
+    """Another day's renders are waited for without a line for each of its minutes."""
+    await typed(batch_(rows("brief", "A slow mug"), render=False))
+
+    told = capsys.readouterr().err
+    assert ["1:00", "3:00", "7:00", "15:00"] == re.findall(r"^\[ *(\d+:00)\] 0 of 1 done", told, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("ending", "begins"), [("html", "<!"), ("csv", "\ufeffkey,"), ("json", "{")])
