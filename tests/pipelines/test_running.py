@@ -15,6 +15,7 @@ from eversince_async import (
     InsufficientCredits,
     Production,
     ProjectFailed,
+    RenderProducedNothing,
     Run,
     SpecChanged,
     StepEnded,
@@ -261,3 +262,46 @@ async def test_what_is_no_pipeline_is_not_run(eversince):
 async def test_an_empty_key_is_none(eversince):
     with pytest.raises(ConfigurationError, match="needs a key"):
         eversince.run(question, key="")
+
+
+async def test_a_render_without_a_video_is_tried_again_on_the_same_project(
+    emulator, eversince, journal, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(type(emulator.world.life), "_rendered", lambda *_: None)
+        with pytest.raises(RenderProducedNothing):
+            await eversince.run(one_film, "A film", key="mug", journal=journal)
+
+    film = await eversince.run(one_film, "A film", key="mug", journal=journal, retry_failed=True)
+
+    assert film.share_url is not None
+    assert 2 == len(emulator.world.log.of("POST /projects/:id/render"))
+    assert 1 == emulator.world.counts["projects"]
+
+
+async def test_a_forced_render_without_a_new_video_is_tried_again(emulator, eversince, journal, monkeypatch):
+    """The old one is not taken for it, in no run."""
+    with monkeypatch.context() as patch:
+        patch.setattr(type(emulator.world.life), "_rendered", _only_once(emulator))
+        with pytest.raises(RenderProducedNothing):
+            await eversince.run(rendered_anew, key="mug", journal=journal)
+
+    film = await eversince.run(rendered_anew, key="mug", journal=journal, retry_failed=True)
+
+    assert film.assembled_url is not None
+    assert 3 == len(emulator.world.log.of("POST /projects/:id/render"))
+
+
+def _only_once(emulator: Emulator) -> object:
+    whole, times = type(emulator.world.life)._rendered, iter([True])
+
+    def rendered(life: object, *args: object) -> object:
+        return whole(life, *args) if next(times, False) else None
+
+    return rendered
+
+
+@pipeline
+async def rendered_anew(run: Run) -> Production:
+    film = await run.produce("A film", share=False)
+    return await run.render(film, anew=True)
