@@ -23,8 +23,8 @@ ADVICE: Final = {
     "retry_failed=True.",
     "NotFound": "The project is not there any more. Give the item another key to have another one made.",
     "WaitTimedOut": "The project goes on at the server. Run the same batch again to wait for it.",
-    "InDoubt": "Whether it happened cannot be told by looking. Check the project in the studio, then run the "
-    "same batch again.",
+    "InDoubt": "Look where it says, tell what you have found by `eversince decide`, and run the same batch "
+    "again.",
     "ApprovalPending": "It waits for an answer: `eversince approve` gives it.",
     "TransportError": "The network broke. Run the same batch again: it goes on where it stopped.",
     "ConnectionFailed": "The network broke. Run the same batch again: it goes on where it stopped.",
