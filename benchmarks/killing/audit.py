@@ -4,12 +4,13 @@ The journal is read as anybody would who has but sqlite3.
 """
 
 import hashlib
+import http.client
 import json
 import sqlite3
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,16 @@ def served(journal: Journal) -> dict[str, set[str]]:
     digests = dict[str, set[str]]()
     for (key, _), effect in journal.effects.items():
         if effect["kind"] == "share" and effect["result"]:
-            with urllib.request.urlopen(json.loads(effect["result"])["video_url"], timeout=30) as answer:
-                digests.setdefault(key, set()).add(hashlib.file_digest(answer, "sha256").hexdigest())
+            digests.setdefault(key, set()).add(_digest(json.loads(effect["result"])["video_url"]))
     return digests
+
+
+def _digest(url: str) -> str:
+    """SHA-256 of what is there; asked again where a fault cuts the transfer."""
+    for _ in range(100):
+        with urllib.request.urlopen(url, timeout=30) as answer, suppress(http.client.IncompleteRead):
+            return hashlib.sha256(answer.read()).hexdigest()
+    raise ConnectionError(f"never got all of {url}")
 
 
 def violations(settings: Settings, server: dict[str, Any], digests: dict[str, set[str]]) -> Iterator[str]:
