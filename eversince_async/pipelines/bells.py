@@ -1,7 +1,7 @@
 """Telling those who wait in this process that an answer has come; other processes look into the journal."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ _waiting: dict[Place, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
 
 
 @contextmanager
-def heard(journal: Journal, key: str) -> Iterator[asyncio.Event]:
+def heard(journal: Journal, key: str) -> Generator[asyncio.Event, None, None]:
     """While this lasts, the event is set whenever something was answered."""
     place = _place(journal, key)
     bell = (asyncio.get_running_loop(), asyncio.Event())

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import is_dataclass
 from datetime import time, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import PurePath
 from typing import Any, Final, Literal, NoReturn, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -166,7 +166,7 @@ def _converter() -> cattrs.Converter:
     made.register_structure_hook_func(_is(PurePath), _path)
     made.register_unstructure_hook_func(_is(Model), _model)
     made.register_structure_hook_func(_is(Model), structure)
-    made.register_structure_hook_factory(_is_named_tuple, lambda kind: _named_tuple(kind, made))
+    made.register_structure_hook_factory(_is_named_tuple, partial(_named_tuple, made))
     return made
 
 
@@ -201,7 +201,7 @@ def _is_named_tuple(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
-def _named_tuple(kind: Any, made: cattrs.Converter) -> Callable[[Any, Any], Any]:
+def _named_tuple(made: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
     """Reads a named tuple, whose annotations may be texts."""
     hints = get_type_hints(kind)
     fields = [(made.get_structure_hook(hints.get(name, Any)), hints.get(name, Any)) for name in kind._fields]
