@@ -133,7 +133,7 @@ class Maker:
         return {"stages": packed(stages), **joined(earlier, self._usage.to_keep())}
 
     async def _made(self, work: Work, job: Job | None) -> Outcome:
-        record = work.record = await record_of(job, self._journal, self._numbers)
+        record = work.record = await record_of(job, self._journal, self._numbers, self._began_at)
         self._usage.learn(None if job is None else job.result)
 
         def began(steps: Steps) -> None:

@@ -17,11 +17,20 @@ LASTING: Final = frozenset({"create", "message", "render"})
 """Effects after which the server goes on by itself."""
 
 
-async def record_of(job: Job | None, journal: Journal | None, numbers: SlotNumbers) -> Record:
-    """A record of what an item goes through from now on, behind that of earlier runs."""
-    if job is None or journal is None:
+async def record_of(
+    job: Job | None, journal: Journal | None, numbers: SlotNumbers, began_at: datetime
+) -> Record:
+    """A record of what an item goes through from now on, behind that of earlier runs.
+
+    Args:
+        job: Its job.
+        journal: The journal.
+        numbers: Those of the batch.
+        began_at: When this run began: what was not in the journal by then has no past.
+    """
+    if job is None or journal is None or job.created_at >= began_at:
         return Record(numbers)
-    effects = [] if job.project_id is None else await journal.effects(job.id)
+    effects = await journal.effects(job.id)
     return Record(numbers, earlier_stages(job, effects, clock.now()))
 
 
@@ -40,7 +49,12 @@ def earlier_stages(job: Job, effects: Iterable[Effect], until: datetime) -> tupl
     """
     recorded = recorded_stages(job)
     after = max((stage.ended_at for stage in recorded), default=None)
-    later = [effect for effect in effects if after is None or effect.intent_at > after]
+    later = [
+        effect
+        for effect in effects
+        # The record of a pipeline ends with what it asks, perhaps in the same instant.
+        if after is None or effect.intent_at > after or (effect.kind == "approval" and effect.is_open)
+    ]
     return (*recorded, *told_by(later, until))
 
 

@@ -65,7 +65,7 @@ def _of_time(overview: Overview, entries: Collection[Entry]) -> list[Markup]:
 def _of_account(overview: Overview) -> list[Markup]:
     told, made = list[Markup](), overview.counts.get("succeeded", 0)
     if overview.minutes:
-        each = f"{overview.requests / made:.1f} for each video" if made else None
+        each = f"{overview.requests / made:.3g} for each video" if made else None
         told.append(_figure(f"{overview.requests:,}", "requests", each))
         refused = _figure(
             f"{overview.refused:,}", "refused requests", look="warn" if overview.refused else ""

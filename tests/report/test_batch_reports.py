@@ -20,6 +20,7 @@ from eversince_async.batch.usage import Tallied, joined
 from eversince_async.emulator import Emulator, Faults, Scenario
 from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal import Effect, EffectKind, Job, MemoryJournal, SqliteJournal
+from eversince_async.pipelines import Run, pipeline
 from eversince_async.report.stages import NAMES, packed
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
@@ -260,6 +261,39 @@ async def test_jobs_of_other_kinds_are_told_as_far_as_they_can_be():
         report = await Report.from_journal(journal)
 
     assert {"paused": 2} == report.counts
+
+
+async def campaign(run: Run, brief: str) -> str | None:
+    """A film, if somebody likes it."""
+    film = await run.produce(brief, share=True)
+    return film.share_url if await run.approval("ship it?") else None
+
+
+async def test_what_pipelines_did_is_told_as_well(emulator, tmp_path, monkeypatch):
+    """Of a run that died, too, and of one in which they waited for somebody."""
+    journal, items = tmp_path / "campaign.db", [{"key": "mug", "brief": "A mug"}]
+    with monkeypatch.context() as patch:
+        patch.setattr(Maker, "_let_go", lambda self, journal, work, job: journal.release(job.id))
+        async with (
+            Eversince(**emulator.connection) as eversince,
+            eversince.batch(items, pipeline=pipeline(campaign), journal=journal),
+        ):
+            await asyncio.sleep(60)
+    async with Eversince(**emulator.connection) as eversince:
+        await eversince.batch(items, pipeline=pipeline(campaign), journal=journal)
+        await asyncio.sleep(3600)
+        waiting = await Report.from_journal(journal)
+        await eversince.approve("mug", journal=journal)
+        report = await eversince.batch(items, pipeline=pipeline(campaign), journal=journal)
+
+    assert "approval" == names(waiting.outcomes[0])[-1]
+    assert 3500 < waiting.outcomes[0].stages[-1].seconds
+    [outcome] = report.outcomes
+    assert ("succeeded", None) == (outcome.status, outcome.error)
+    assert {"creating", "unrecorded", "rendering"} <= set(names(outcome))
+    report.to_html(tmp_path / "report.html")
+    found = Parsed((tmp_path / "report.html").read_text("utf-8"))
+    assert "1 of 1 video is made" in found.text
 
 
 # -- Writing them -----------------------------------------------------------------------------------------
