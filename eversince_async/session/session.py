@@ -13,6 +13,7 @@ from eversince_async._wire.jsons import dumps
 from eversince_async._wire.requests import WireRequest, build
 from eversince_async.errors import (
     AnswerTimedOut,
+    ClientClosed,
     EversinceError,
     NotFound,
     OutcomeUnknown,
@@ -85,6 +86,7 @@ class Session:
             TransportError: No answer came, and repeating it did not help.
             OutcomeUnknown: A write may or may not have happened; it says how to find out.
             UnreadableAnswer: The answer cannot be read as `returns`.
+            ClientClosed: The client was closed before it was answered.
         """
         request = build(endpoint, ids=ids, query=query, body=body, extra=extra)
         only_id = next(iter((ids or {}).values()), None)
@@ -125,6 +127,7 @@ class _Call:
         self.endpoint = request.endpoint
         self.tries = Tries(session.retry)
         self.gives_up_at: float | None = None
+        self.closings = session.transport.closings
 
     async def within_deadline(self, returns: type[T]) -> T:
         deadline = self.session.deadline
@@ -158,11 +161,24 @@ class _Call:
                 raise self._in_the_end(failure)
             await self._pause_before_next(failure, sort)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client was closed since this began; whatever it opened now, nobody would close."""
+        return self.closings != self.session.transport.closings
+
+    def _closed(self) -> ClientClosed:
+        return ClientClosed(
+            f"the client was closed during {self.endpoint.name}", project_id=self.request.project_id
+        )
+
     async def attempt(self, returns: type[T]) -> T | EversinceError:
         """Send once; return the result, or the failure to be judged."""
         session, loop = self.session, asyncio.get_running_loop()
         asked_at = loop.time()
         departure = await session.governor.admit(session.lane)
+        if self.is_closed:
+            session.governor.give_back(departure)
+            raise self._closed()
         if session.before_departure is not None:
             try:
                 await session.before_departure()
@@ -229,6 +245,8 @@ class _Call:
             return failure
 
     async def _pause_before_next(self, failure: EversinceError, sort: Verdict) -> None:
+        if self.is_closed:
+            raise self._closed() from failure
         wait = self.tries.wait_after(failure, sort)
         if wait is None:
             raise self._in_the_end(failure)

@@ -89,6 +89,7 @@ class Transport:
 
     Attributes:
         rate_limit: The rate headers of the latest answer; None before the first.
+        closings: How often it was closed; what began before the last time is to open nothing anew.
         server_ahead: Seconds by which the server's clock is ahead of ours, by the `Date` of the latest answer
             that had one.
     """
@@ -115,6 +116,7 @@ class Transport:
             self._headers["X-Eversince-Source"] = check_source(source)
         self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self.rate_limit: RateLimit | None = None
+        self.closings = 0
         self.server_ahead = 0.0
         self._borrowed = http
         self._owned = LoopBound(_open_api_session)
@@ -162,6 +164,7 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close what this transport opened; a borrowed session stays open."""
+        self.closings += 1
         await self._owned.aclose()
 
 

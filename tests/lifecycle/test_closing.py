@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from eversince_async import ClientClosed, ConfigurationError, Eversince, EversinceError
-from eversince_async.emulator import Emulator, Scenario
+from eversince_async import ClientClosed, ConfigurationError, Eversince, EversinceError, OutcomeUnknown
+from eversince_async.emulator import Emulator, Faults, Latency, Scenario
 from eversince_async.governor import Limits
 
 MINUTE = Scenario(walk={"queued": 10, "running": 50}, rendering=20)
@@ -241,3 +241,42 @@ async def test_nothing_is_left_open(emulator, productions):
     assert not eversince._store.is_open
     assert 0 == len(eversince._desk.underway)
     assert [] == [lease for lease in eversince.governor.snapshot().slots.leases if lease.held]
+
+
+# -- Single calls -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waits", ["for its answer", "for its turn"])
+async def test_a_call_that_straddles_the_end_opens_nothing_anew(waits):
+    """It would never be closed."""
+    async with Emulator(faults=Faults(latency=5)) as emulator:
+        eversince = Eversince(**emulator.connection)
+        if waits == "for its turn":
+            eversince.governor.pause(50)
+        call = asyncio.create_task(outcome(eversince.account.credits()))
+        await asyncio.sleep(2)
+        await eversince.aclose()
+
+        assert isinstance(await call, ClientClosed)
+        assert not eversince._transport.is_open
+        assert 0 == eversince.governor.snapshot().requests.in_flight
+
+
+async def test_a_write_that_straddles_the_end_says_that_it_may_have_happened(emulator):
+    eversince = Eversince(**emulator.connection)
+    project = emulator.add_project()
+    emulator.faults.once("POST", f"/projects/{project.id}/messages", Latency(seconds=5))
+    call = asyncio.create_task(outcome(eversince.messages.send(project.id, "Go on")))
+    await asyncio.sleep(2)
+    await eversince.aclose()
+
+    assert isinstance(await call, OutcomeUnknown)
+    assert not eversince._transport.is_open
+
+
+async def test_a_closed_client_can_be_used_again(emulator):
+    async with Eversince(**emulator.connection) as eversince:
+        await eversince.account.credits()
+        await eversince.aclose()
+
+        assert 1450 == (await eversince.account.credits()).credits_balance
