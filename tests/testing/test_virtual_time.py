@@ -233,8 +233,8 @@ async def test_a_thread_that_nobody_waits_for_holds_time_until_it_ends():
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    threading.Timer(0.05, release.set).start()
     began = time.monotonic()
+    threading.Timer(0.05, release.set).start()
 
     await asyncio.sleep(AN_HOUR)
 
