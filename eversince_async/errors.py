@@ -511,6 +511,9 @@ class ClientClosed(LifecycleError):
         super().__init__(reason, project_id=project_id)
         self.handle = handle
 
+    def __str__(self) -> str:
+        return super().__str__() if self.project_id is not None else self.reason
+
 
 # -- The journal ------------------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ async def test_who_awaits_a_batch_is_told_and_what_has_begun_is_handed_out(
     batch = await under_way(eversince)
     left = await eversince.aclose()
 
-    assert isinstance(await batch, ClientClosed)
+    assert "the client was closed while this was waited for" == str(await batch)
     assert not eversince._transport.is_open
     assert ["running"] * 5 == statuses(emulator)
     assert 5 == len([handle for handle in left if handle.project_id is not None])
