@@ -208,12 +208,15 @@ class Killer:
 
 
 def free_port() -> int:
-    """A port that is free, and the next one, too."""
+    """A port that is free, and the next one, too.
+
+    Of those that the system gives nobody by itself: the emulator must get it again each time it starts.
+    """
     while True:
+        port = random.randrange(20_000, 30_000)
         with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
             try:
+                one.bind(("127.0.0.1", port))
                 other.bind(("127.0.0.1", port + 1))
             except OSError:
                 continue

@@ -134,6 +134,7 @@ async def emulate(settings: Settings) -> None:
         state=settings.root / "emulator.db",
         credits=1e9,
         port=settings.port,
+        storage_port=settings.port + 1,
         video_bytes=settings.video_bytes,
         studio_projects=False,
     )
