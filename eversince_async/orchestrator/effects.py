@@ -36,7 +36,11 @@ LEASE: Final = 180.0
 """Seconds a job's lease lives on after an intent: longer than a request may take and its traces need."""
 
 AT_ONCE: Final = 30.0
-"""Seconds that may pass until an intent is written. After more, the lease may be gone before it is sent."""
+"""Seconds that may pass until an intent is written. After more, the lease may be gone before it is sent.
+
+Against a sleep that begins in the milliseconds after that and outlasts the lease, while another process shares
+the journal, nothing helps: the server takes no fencing token.
+"""
 
 
 @attrs.frozen(kw_only=True)
