@@ -1,0 +1,225 @@
+"""What the steps of a project stand on: how the project is looked at, what is told, how long it all took.
+
+`idle` comes twice, so no step infers anything from a status alone. A run or a render is over when the
+project is settled *and* something other than settled was seen since we asked for it, or something about
+the project has changed: `idle` right after the 202 may be an answer from before it.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from eversince_async.errors import (
+    ProjectCancelled,
+    ProjectFailed,
+    WaitTimedOut,
+)
+from eversince_async.governor.protocol import HeldSlot
+from eversince_async.lifecycle import FINAL, ProjectStatus
+from eversince_async.models._base import Response
+from eversince_async.models.content import Asset
+from eversince_async.models.projects import Project
+from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.effects import Effects
+from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, StageStarted, StatusChanged
+from eversince_async.orchestrator.foresight import UnderWay
+from eversince_async.orchestrator.handle import Handle
+from eversince_async.orchestrator.observing import persistently
+from eversince_async.orchestrator.order import Terms
+from eversince_async.orchestrator.sighting import Baseline, Sighting
+from eversince_async.orchestrator.tracing import staged
+from eversince_async.orchestrator.workflow import Emit
+from eversince_async.session.observers import tell
+
+
+class Footing:
+    """The steps of one project, what they told, and how long they took.
+
+    Attributes:
+        key: What the governor knows this production by.
+        project_id: The project; None before it is created.
+        status: Its status as last seen.
+        timings: Seconds each stage took.
+        request_ids: The request id of each write, in order.
+        handle: What takes the production up again; None for a step on its own.
+        effects: Where its effects are written down.
+        begun_at: When something was first asked of the server that costs something, in loop time.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        terms: Terms,
+        emit: Emit,
+        *,
+        key: str,
+        project_id: str | None = None,
+        effects: Effects | None = None,
+    ) -> None:
+        self.key = key
+        self.project_id = project_id
+        self.status: ProjectStatus | str | None = None
+        self.timings: dict[Stage, float] = {}
+        self.request_ids: list[str] = []
+        self.effects = effects or Effects()
+        self._desk = desk
+        self._terms = terms
+        self._emit = emit
+        self._warnings = set[str]()
+        self._began = self._now()
+        self._run: UnderWay | None = None
+        self._makes_video = False
+        self._lease: HeldSlot | None = None
+        self.handle: Callable[[], Handle] | None = None
+        self.begun_at: float | None = None
+
+    # -- Stages -------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def stage(self, stage: Stage) -> AsyncGenerator[None, None]:
+        """Tell that a stage begins and, if it comes to its end, how long it took."""
+        began = self._now()
+        self._emit(StageStarted(at=began, project_id=self.project_id, stage=stage))
+        with staged(stage, self, self._desk.tracer):
+            yield
+        now = self._now()
+        self.timings[stage] = now - began
+        self._emit(StageDone(at=now, project_id=self.project_id, stage=stage, seconds=now - began))
+
+    @asynccontextmanager
+    async def _within(self, seconds: float | None, what: str) -> AsyncGenerator[None, None]:
+        scope = asyncio.timeout(seconds)
+        try:
+            async with scope:
+                yield
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise WaitTimedOut(
+                f"{what} took longer than {seconds:g} s; it goes on, and can be resumed by this id",
+                project_id=self.project_id,
+                status=self.status,
+                handle=None if self.handle is None else self.handle().to_json(),
+            ) from None
+
+    # -- Looking ------------------------------------------------------------------------------------------
+
+    async def look(self) -> Project:
+        """The project as it stands now.
+
+        Raises:
+            ProjectFailed: It has failed.
+            ProjectCancelled: It was cancelled.
+        """
+        asked_at = self._now()
+        return await self.in_full(Sighting.of(await self.peek(), asked_at))
+
+    async def peek(self) -> Project:
+        """The project as it stands now, whatever that is."""
+        assert self.project_id is not None
+        asked_at = self._now()
+        project = await self._read(self.project_id)
+        self._desk.governor.observed(project.id, project.status, asked_at=asked_at)
+        self._saw(project.status)
+        return project
+
+    async def assets(self, project_id: str) -> tuple[Asset, ...]:
+        """All assets of the project."""
+        return tuple([asset async for asset in self._desk.api.content.iter_assets(project_id)])
+
+    async def in_full(self, seen: Sighting) -> Project:
+        """The whole record of a project, or the error its status means."""
+        project = seen.project or await self._read(seen.project_id)
+        self._saw(project.status)
+        self._heed_warning(project)
+        if project.status == ProjectStatus.FAILED:
+            raise ProjectFailed(
+                project.error_message, project_id=project.id, request_id=request_id_of(project)
+            )
+        if project.status == ProjectStatus.CANCELLED:
+            raise ProjectCancelled(
+                "it was cancelled",
+                project_id=project.id,
+                status=project.status,
+                request_id=request_id_of(project),
+            )
+        return project
+
+    async def _in_full_or_enough(self, seen: Sighting, *, whole: bool) -> Project:
+        """As `in_full`, but without asking for what a list has told already."""
+        if seen.project is None and not whole and seen.tells_enough(makes_video=self._makes_video):
+            return seen.outline()
+        return await self.in_full(seen)
+
+    async def _read(self, project_id: str) -> Project:
+        return await persistently(self._desk, lambda: self._desk.api.projects.get(project_id))
+
+    async def _sight(self, stage: UnderWay | None = None) -> Sighting:
+        """The next look at the project, at its pace."""
+        assert self.project_id is not None
+        watcher = self._desk.watcher
+        seen = await watcher.sight(
+            self.project_id,
+            status=self.status,
+            stage=stage,
+            missing_until=self._began + watcher.schedule.grace,
+        )
+        self._saw(seen.status)
+        if seen.project is not None:
+            self._heed_warning(seen.project)
+        return seen
+
+    async def _until_settled(self) -> None:
+        if not (await self.peek()).is_settled:
+            while not (await self._sight()).is_settled:
+                pass
+
+    async def _over(self, baseline: Baseline, stage: UnderWay | None = None) -> Sighting:
+        """Wait until what was asked for at the baseline is over, by evidence."""
+        began, before = False, self._now()
+        too_late = baseline.asked_at + self._desk.watcher.schedule.grace
+        while True:
+            seen = await self._sight(stage)
+            if not seen.is_settled:
+                began = True
+            elif began or baseline.has_changed(seen) or seen.asked_at > too_late:
+                self._learn(stage, before, seen)
+                return seen
+            before = seen.asked_at
+
+    # -- Telling ------------------------------------------------------------------------------------------
+
+    def _learn(self, stage: UnderWay | None, before: float, seen: Sighting) -> None:
+        """Remember how long a stage took that ended well, between two looks."""
+        if stage is not None and seen.status not in FINAL:
+            self._desk.watcher.foresight.learn(stage.kind, (before + seen.asked_at) / 2 - stage.began_at)
+
+    def _saw(self, status: ProjectStatus | str) -> None:
+        before, self.status = self.status, status
+        if status != before:
+            self._emit(
+                StatusChanged(at=self._now(), project_id=self.project_id, status=status, before=before)
+            )
+
+    def _heed_warning(self, project: Project) -> None:
+        """Tell that credits run out, once for each text: it stands in every answer."""
+        warning = project.credits_warning
+        if warning is not None and warning not in self._warnings:
+            self._warnings.add(warning)
+            self._emit(CreditsLow(at=self._now(), project_id=project.id, warning=warning))
+            if self._terms.on_credits_warning is not None:
+                tell(self._terms.on_credits_warning, warning)
+
+    def _note(self, answer: Response) -> None:
+        request_id = request_id_of(answer)
+        if request_id is not None:
+            self.request_ids.append(request_id)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def request_id_of(answer: Response) -> str | None:
+    """The request id of an answer, if it came with one."""
+    return None if answer.receipt is None else answer.receipt.request_id
