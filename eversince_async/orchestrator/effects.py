@@ -38,8 +38,8 @@ LEASE: Final = 180.0
 AT_ONCE: Final = 30.0
 """Seconds that may pass until an intent is written. After more, the lease may be gone before it is sent.
 
-Against a sleep that begins in the milliseconds after that and outlasts the lease, while another process shares
-the journal, nothing helps: the server takes no fencing token.
+Nothing helps against a sleep that begins in the milliseconds after that and outlasts the lease, while another
+process shares the journal: the server takes no fencing token.
 """
 
 
