@@ -674,9 +674,7 @@ class DownloadFailed(EversinceError):
         is_local: Whether this machine's disk is full, or cannot be written to.
     """
 
-    def __init__(
-        self, path: str, problem: str, *, status: int | None = None, is_local: bool = False
-    ) -> None:
+    def __init__(self, path: str, problem: str, *, status: int | None = None, is_local: bool = False) -> None:
         self.path = path
         self.problem = redact(problem)
         self.status = status
