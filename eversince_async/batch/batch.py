@@ -214,6 +214,8 @@ class Batch:
         async with aclosing(each(self._order.items)) as items:
             async for given in items:
                 await self._crew.begin(self._order.intake.item(self._tally.taken, given))
+                if self._crew.stopped.is_set():  # items that need no wait leave no moment to cancel us
+                    return
                 self._tally.taken += 1
         self._total = self._tally.taken
 

@@ -10,6 +10,7 @@ from eversince_async.errors import (
     ProjectFailed,
     QuotaSpent,
     RenderProducedNothing,
+    TransportError,
     Unauthorized,
 )
 from eversince_async.journal import Job, JobChange, Json
@@ -27,6 +28,8 @@ def stops_all(failure: Exception) -> bool:
     """Whether it would befall all other items as well, until somebody does something or another day comes."""
     if isinstance(failure, DownloadFailed):
         return failure.is_local
+    if isinstance(failure, TransportError):  # after all retries: the server cannot be reached at all
+        return failure.outcome == "never_sent"
     return isinstance(failure, InsufficientCredits | QuotaSpent | Unauthorized)
 
 

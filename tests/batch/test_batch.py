@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -330,6 +331,14 @@ async def test_a_source_that_waits_for_ever_does_not_hold_up_a_drained_batch(emu
             batch.drain()
 
     assert ["succeeded"] == [outcome.status for outcome in outcomes]
+
+
+async def test_items_without_end_are_no_longer_read_once_the_batch_is_drained(emulator, eversince):
+    async with eversince.batch(f"Film {n}" for n in itertools.count()) as batch:
+        async for _ in batch:
+            batch.drain()
+
+    assert 20 > batch.progress.taken
 
 
 async def test_a_listener_that_fails_fails_no_item(emulator, eversince, caplog):

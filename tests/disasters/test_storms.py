@@ -100,3 +100,15 @@ async def test_a_server_that_fails_now_and_then_all_along(tmp_path):
             if set(report.counts) == {"succeeded"}:
                 break
         await campaign.check(emulator, report)
+
+
+async def test_a_server_that_cannot_be_reached_pauses_the_batch_rather_than_each_item(tmp_path):
+    """Each item would try for minutes, one after another."""
+    nowhere = "http://127.0.0.1:1/api/v1"
+    async with Eversince("es_live_" + "a" * 32, base_url=nowhere) as eversince:
+        batch = eversince.batch([f"Film {n}" for n in range(200)], journal=tmp_path / "journal.db")
+        report = await batch
+
+    assert {"paused"} == set(report.counts)
+    assert "never left" in str(report.paused)
+    assert 20 > batch.progress.taken
