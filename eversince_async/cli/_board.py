@@ -114,18 +114,23 @@ class Board(Protocol):
 
     def row(self, name: str) -> Row:
         """Add a row."""
+        ...
 
     def changed(self, row: Row) -> None:
         """A row has something new to say."""
+        ...
 
     def gone(self, row: Row) -> None:
         """A row is not to be shown any more."""
+        ...
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
+        ...
 
     def refresh(self) -> None:
         """Show how things stand now."""
+        ...
 
 
 async def followed(workflow: Workflow[Production], row: Row, board: Board) -> Production:

@@ -24,25 +24,32 @@ class HeldSlot(Protocol):
     @property
     def project_id(self) -> str | None:
         """The project it is for, once known."""
+        ...
 
     @property
     def overtaken(self) -> bool:
         """Whether others have taken its place while its project was settled."""
+        ...
 
     def sent(self) -> None:
         """A write that may start the project is about to leave."""
+        ...
 
     def bind(self, project_id: str) -> None:
         """The project is known."""
+        ...
 
     def refused(self) -> None:
         """The server definitely did not do it."""
+        ...
 
     def turned_away(self) -> bool:
         """The server says that all slots are taken; whether slots can be the reason."""
+        ...
 
     def release(self) -> None:
         """The production needs the slot no more."""
+        ...
 
     def __enter__(self) -> "HeldSlot": ...
 
@@ -64,15 +71,19 @@ class ProjectSlots(Protocol):
         who: str | None = None,
     ) -> HeldSlot:
         """Wait for a slot; a key that holds one gets the same again."""
+        ...
 
     def has_room(self, key: str) -> bool:
         """Whether a production would be given a slot at once."""
+        ...
 
     def needs_look(self) -> bool:
         """Whether somebody waits and a list of projects would help."""
+        ...
 
     def on_wait(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Be called whenever somebody begins to wait for a slot."""
+        ...
 
 
 class TakenOfDay(Protocol):
@@ -80,12 +91,15 @@ class TakenOfDay(Protocol):
 
     def confirmed(self) -> None:
         """The server has done it."""
+        ...
 
     def give_back(self) -> None:
         """The server definitely did not, for another reason than the day's limit."""
+        ...
 
     def refused(self, retry_after: float | None = None) -> None:
         """The server says that the day's are spent."""
+        ...
 
 
 class DayQuotas(Protocol):
@@ -93,15 +107,19 @@ class DayQuotas(Protocol):
 
     async def take(self, name: QuotaName, *, wait: bool = True, who: str | None = None) -> TakenOfDay:
         """Take one, or wait for another day."""
+        ...
 
     def left(self, name: QuotaName) -> float:
         """How many are left for now; infinite without a limit."""
+        ...
 
     def resets_at(self, name: QuotaName, nth: int = 1) -> datetime | None:
         """When the next, or the nth next, is expected to be free; None: now."""
+        ...
 
     def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
         """Count what was done before this process began."""
+        ...
 
 
 class AccountGovernor(Protocol):
@@ -110,51 +128,67 @@ class AccountGovernor(Protocol):
     @property
     def limits(self) -> Limits:
         """What the account allows, as it was told at the beginning."""
+        ...
 
     @property
     def slots(self) -> ProjectSlots:
         """The account's active projects."""
+        ...
 
     @property
     def quota(self) -> DayQuotas:
         """The day's projects and renders."""
+        ...
 
     @property
     def credits(self) -> CreditsSnapshot | None:
         """The credits as last told."""
+        ...
 
     async def admit(self, lane: Lane = Lane.INTERACTIVE, *, who: str | None = None) -> Departure:
         """Wait until a request may leave."""
+        ...
 
     def answered(self, departure: Departure, rate_limit: RateLimit | None = None) -> None:
         """An answer's headers have arrived, or the request may have been sent."""
+        ...
 
     def give_back(self, departure: Departure) -> None:
         """The request was surely never sent."""
+        ...
 
     def pause(self, seconds: float) -> None:
         """Let nobody leave for so long."""
+        ...
 
     def expected_at(self, lane: Lane) -> float:
         """About when a request would leave that asked now."""
+        ...
 
     def allowance(self) -> float:
         """Requests in a window that are not left to others."""
+        ...
 
     def observed(self, project_id: str, status: str, *, asked_at: float | None = None) -> None:
         """An answer showed a project's status."""
+        ...
 
     def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
         """A list showed active projects."""
+        ...
 
     def noted_credits(self, balance: float) -> None:
         """An answer showed the balance."""
+        ...
 
     def on_wait(self, callback: Callable[[WaitReason], object]) -> Callable[[], None]:
         """Be called for every wait longer than a second."""
+        ...
 
     def on_waited(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
         """Be called as each wait ends, however short it was."""
+        ...
 
     def snapshot(self) -> GovernorSnapshot:
         """Everything it knows."""
+        ...

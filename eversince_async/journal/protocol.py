@@ -44,12 +44,15 @@ class Journal(Protocol):
     @property
     def incarnation(self) -> str:
         """This run's name, in leases and intents; another one each time the journal is opened."""
+        ...
 
     async def open(self) -> None:
         """Open it, or create it; `async with journal` does, too."""
+        ...
 
     async def aclose(self) -> None:
         """Finish what was begun, and close. Leases stay until they run out: release them before."""
+        ...
 
     async def __aenter__(self) -> Self: ...
 
@@ -73,9 +76,11 @@ class Journal(Protocol):
         Raises:
             SpecChanged: There is one with another spec; says what is different.
         """
+        ...
 
     async def load(self, job_id: str) -> Job | None:
         """The job of that name; None if there is none."""
+        ...
 
     async def change(self, job_id: str, change: JobChange) -> Job:
         """Change a job that is ours, without an effect.
@@ -84,6 +89,7 @@ class Journal(Protocol):
             JournalLocked: Its lease is not ours.
             JournalError: The project belongs to another job.
         """
+        ...
 
     def jobs(self, *stages: str, due: bool = False) -> AsyncIterator[Job]:
         """All jobs, or those of these stages, in the order in which they were put.
@@ -94,9 +100,11 @@ class Journal(Protocol):
             *stages: Only of these.
             due: Only those whose `not_before` has come.
         """
+        ...
 
     async def counts(self) -> Mapping[str, int]:
         """How many jobs there are in each stage that has any."""
+        ...
 
     # -- Leases -----------------------------------------------------------------------------------------
 
@@ -108,6 +116,7 @@ class Journal(Protocol):
         Raises:
             JournalLocked: Somebody works on it, perhaps another task of this process.
         """
+        ...
 
     async def take(self, *stages: str, seconds: float = LEASE, limit: int = 1) -> list[Job]:
         """Lease jobs of these stages that are due and that nobody works on.
@@ -117,12 +126,15 @@ class Journal(Protocol):
             seconds: For how long.
             limit: At most so many.
         """
+        ...
 
     async def renew(self, job_ids: Iterable[str], seconds: float = LEASE) -> frozenset[str]:
         """Prolong leases to so many seconds from now; those no longer ours are missing from the answer."""
+        ...
 
     async def release(self, job_id: str) -> None:
         """Let go of a lease, if it is ours; for others to take up the job at once."""
+        ...
 
     # -- Effects ----------------------------------------------------------------------------------------
 
@@ -151,6 +163,7 @@ class Journal(Protocol):
             JournalLocked: The lease is not ours.
             JournalError: There is an effect of this name.
         """
+        ...
 
     async def intent_again(
         self,
@@ -173,6 +186,7 @@ class Journal(Protocol):
             JournalLocked: The lease is not ours.
             JournalError: It happened, or somebody took it up meanwhile.
         """
+        ...
 
     async def done(
         self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
@@ -189,17 +203,21 @@ class Journal(Protocol):
             JournalLocked: The lease is no longer ours: whoever has it will find and adopt what we did.
             JournalError: Its outcome is known already, or what it claims belongs to another effect.
         """
+        ...
 
     async def adopted(
         self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
     ) -> Effect:
         """It happened: we found it on the server. Otherwise as `done`."""
+        ...
 
     async def refused(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
         """It definitely did not happen; its claim, if it had one, is free again. Otherwise as `done`."""
+        ...
 
     async def in_doubt(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
         """Whether it happened cannot be told by looking; a person has to. Otherwise as `done`."""
+        ...
 
     async def claim(self, effect: Effect, what: str) -> bool:
         """Claim something found on the server; False if it belongs to another effect.
@@ -209,21 +227,26 @@ class Journal(Protocol):
         Raises:
             JournalLocked: The lease is not ours.
         """
+        ...
 
     async def claimant(self, what: str) -> tuple[str, str] | None:
         """The job and the name of the effect that something on the server belongs to; None: to none."""
+        ...
 
     async def effect(self, job_id: str, name: str) -> Effect | None:
         """The effect of that name; None if there is none."""
+        ...
 
     async def effects(self, job_id: str) -> list[Effect]:
         """All effects of a job, in the order of their first intents."""
+        ...
 
     async def open_creates(self) -> list[Effect]:
         """Creates whose outcome is not known, those in doubt among them, by their last intents.
 
         A failed project that may be one's may be another's as well: see `orchestrator.creating`.
         """
+        ...
 
     async def decide(
         self, job_id: str, name: str, result: Json = None, *, claim: str | None = None
@@ -240,6 +263,7 @@ class Journal(Protocol):
             JournalLocked: Somebody works on its job.
             JournalError: It is not in doubt, or what it is said to have made belongs to another effect.
         """
+        ...
 
     async def answer(self, job_id: str, name: str, value: Json) -> Effect:
         """Answer an approval that a job waits for, from any process; the job is due at once.
@@ -247,9 +271,11 @@ class Journal(Protocol):
         Raises:
             JournalError: It does not wait for that, or has been answered.
         """
+        ...
 
     async def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
         """When creates or renders took place since then, oldest first, to seed the governor's quotas.
 
         What perhaps took place counts as well.
         """
+        ...

@@ -15,15 +15,19 @@ class Rows(Protocol):
 
     def job(self, job_id: str) -> Job | None:
         """The job of that name."""
+        ...
 
     def add_job(self, job: Job) -> None:
         """Store a new job."""
+        ...
 
     def save_job(self, job: Job) -> None:
         """Store a job as it is now; its id and spec never change."""
+        ...
 
     def job_of_project(self, project_id: str) -> str | None:
         """The job to which a project belongs."""
+        ...
 
     def jobs_after(
         self, place: int, count: int, *, stages: Sequence[str], due_at: datetime | None
@@ -36,36 +40,48 @@ class Rows(Protocol):
             stages: Only of these; of all if empty.
             due_at: Only those whose `not_before` is not after it; None: all.
         """
+        ...
 
     def free_jobs(self, stage: str, count: int, *, now: datetime, has_died: HasDied) -> list[Job]:
         """Jobs of a stage that are due and that nobody works on: those without `not_before` first."""
+        ...
 
     def counts(self) -> Mapping[str, int]:
         """How many jobs there are in each stage; stages without any are left out."""
+        ...
 
     def effect(self, job_id: str, name: str) -> Effect | None:
         """The effect of that name."""
+        ...
 
     def effects(self, job_id: str) -> list[Effect]:
         """All effects of a job, by `seq`."""
+        ...
 
     def open_share(self) -> Effect | None:
         """The share that is under way; there is one at a time, at most."""
+        ...
 
     def open_creates(self) -> list[Effect]:
         """Creates whose outcome is not known, in any order."""
+        ...
 
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect; 0 before the first."""
+        ...
 
     def add_effect(self, effect: Effect) -> None:
         """Store a new effect."""
+        ...
 
     def save_effect(self, effect: Effect) -> None:
         """Store an effect as it is now; its job, number, name and kind never change."""
+        ...
 
     def claimant(self, claim: str) -> tuple[str, str] | None:
         """The job and the name of the effect that has a claim."""
+        ...
 
     def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
         """When effects of that kind happened, or perhaps did; in any order."""
+        ...

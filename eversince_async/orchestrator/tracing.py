@@ -61,9 +61,11 @@ class Tracer(CallTracer, Protocol):
 
     def stage(self, stage: StageBegun, /) -> AbstractContextManager[object]:
         """Entered as a stage begins."""
+        ...
 
     def workflow(self, workflow: WorkflowBegun, /) -> AbstractContextManager[Callable[[Event], object]]:
         """Entered as a workflow begins; what it gives is called with the workflow's events."""
+        ...
 
 
 class Telemetry(Protocol):
@@ -71,6 +73,7 @@ class Telemetry(Protocol):
 
     def of_client(self, *, base_url: str, governor: AccountGovernor) -> Tracer:
         """The tracer of one client; called once, as it is made, and perhaps outside of any event loop."""
+        ...
 
 
 class OfProject(Protocol):
@@ -79,10 +82,12 @@ class OfProject(Protocol):
     @property
     def key(self) -> str:
         """What the governor knows it by."""
+        ...
 
     @property
     def project_id(self) -> str | None:
         """Its project, once known."""
+        ...
 
 
 @contextmanager

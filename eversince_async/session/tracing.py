@@ -42,18 +42,23 @@ class CallTrace(Protocol):
 
     def headers(self) -> Mapping[str, str]:
         """What to send along with each attempt, to the API and nowhere else."""
+        ...
 
     def request(self, record: RequestSent, /) -> object:
         """An attempt is about to leave."""
+        ...
 
     def response(self, record: AnswerReceived, /) -> object:
         """An answer came."""
+        ...
 
     def failure(self, record: AttemptFailed, /) -> object:
         """An attempt ended without an answer."""
+        ...
 
     def retry(self, record: RetryScheduled, /) -> object:
         """The call is going to be repeated."""
+        ...
 
 
 class CallTracer(Protocol):
@@ -64,3 +69,4 @@ class CallTracer(Protocol):
 
         It must not raise, and must let errors and cancellations pass.
         """
+        ...

@@ -194,9 +194,11 @@ class _Pace(Protocol):
 
     def time(self) -> float:
         """What the loop's clock shows."""
+        ...
 
     def wait(self, poll: Callable[[float | None], _Events], timeout: float) -> _Events:
         """Wait for sockets at most until `timeout` virtual seconds have passed."""
+        ...
 
 
 class _PacedSelector(selectors.DefaultSelector):
