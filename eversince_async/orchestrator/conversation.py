@@ -48,7 +48,7 @@ class Turn:
     project: Project = attrs.field(repr=False)
     messages: tuple[Message, ...] = attrs.field(repr=False)
     assets: tuple[Asset, ...] = attrs.field(repr=False)
-    _conversation: "Conversation" = attrs.field(repr=False)
+    _conversation: "Conversation" = attrs.field(alias="conversation", repr=False)
 
     @property
     def is_answered(self) -> bool:

@@ -41,7 +41,7 @@ class Production:
     files: tuple[Path, ...] = ()
     timings: Mapping[Stage, float] = attrs.field(factory=dict)
     request_ids: tuple[str, ...] = ()
-    _desk: Desk = attrs.field(repr=False, eq=False)
+    _desk: Desk = attrs.field(alias="desk", repr=False, eq=False)
 
     @property
     def project_id(self) -> str:
