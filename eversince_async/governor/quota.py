@@ -41,7 +41,7 @@ class Use:
     __slots__ = ("at", "quota")
 
     def __init__(self, quota: QuotaName, at: float) -> None:
-        self.quota = quota
+        self.quota: QuotaName = quota
         self.at = at
 
     def __lt__(self, other: "Use") -> bool:
@@ -60,7 +60,7 @@ class QuotaTicket(Waiter):
 
     def __init__(self, quota: QuotaName, since: float, who: str | None = None) -> None:
         super().__init__(since, who)
-        self.quota = quota
+        self.quota: QuotaName = quota
         self.use: Use | None = None
 
 
@@ -77,7 +77,7 @@ class DailyQuota:
     """
 
     def __init__(self, name: QuotaName, limit: int | None) -> None:
-        self.name = name
+        self.name: QuotaName = name
         self.limit = limit
         self._uses: list[Use] = []
         self._spent_until = -math.inf

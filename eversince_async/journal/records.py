@@ -159,5 +159,5 @@ class Effect:
 OPEN: Final[frozenset[EffectState]] = frozenset({"intent", "in_doubt"})
 """States in which the outcome is not known."""
 
-AGAIN: Final[frozenset[EffectState]] = OPEN | {"refused"}
+AGAIN: Final[frozenset[EffectState]] = frozenset({*OPEN, "refused"})
 """States after which an effect may be tried again."""

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import attrs
 
@@ -26,7 +26,12 @@ class Conversing:
     """Conversations and variations over a desk."""
 
     _desk: Desk
-    _stepping: Callable[..., Workflow[Production]]
+
+    if TYPE_CHECKING:
+
+        def _stepping(
+            self, name: str, project_id: str, terms: Terms, run: Callable[[Steps], Awaitable[T]]
+        ) -> Workflow[T]: ...
 
     def converse(
         self,

@@ -153,7 +153,7 @@ class Deed:
         entry: Effect | None,
     ) -> None:
         self._effects = effects
-        self._kind = kind
+        self._kind: EffectKind = kind
         self._name = name
         self._request = request
         self._baseline = baseline

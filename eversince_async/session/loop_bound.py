@@ -10,7 +10,7 @@ from eversince_async.errors import ConfigurationError
 if TYPE_CHECKING:
     import aiohttp
 
-_OF_THE_PARENT: "Final[list[aiohttp.ClientSession]]" = []
+_OF_THE_PARENT: Final["list[aiohttp.ClientSession]"] = []
 """Sessions that a fork brought along. Collecting them would take their sockets out of a poll that is still
 the parent's, so they are kept until this process ends."""
 

@@ -43,16 +43,20 @@ def check_base_url(base_url: str) -> str:
     Raises:
         ConfigurationError: It is not an absolute http(s) URL, or carries credentials, query or fragment.
     """
-    try:
-        parts = urlsplit(base_url)
-        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
-        is_one = False
-    if not is_one or not _VISIBLE.fullmatch(base_url):
+    if not _is_http(base_url) or not _VISIBLE.fullmatch(base_url):
         raise ConfigurationError(f"base_url must be an absolute https URL such as {BASE_URL}: {base_url!r}")
+    parts = urlsplit(base_url)
     if parts.query or parts.fragment or parts.username:
         raise ConfigurationError("base_url must not carry credentials, a query or a fragment")
     return base_url.rstrip("/")
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        return False
 
 
 def check_api_key(api_key: str | None) -> str:

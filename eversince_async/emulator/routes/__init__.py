@@ -1,6 +1,6 @@
 """The operations of the API by method and path, one module for each section of the documents."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 import attrs
@@ -99,7 +99,7 @@ class Router:
             self.names.append(name)
             self._branch(path.split("/")[1:]).methods[method] = Route(name, operation)
 
-    def _branch(self, parts: list[str]) -> _Branch:
+    def _branch(self, parts: Iterable[str]) -> _Branch:
         branch = self._root
         for part in parts:
             if part == ":id":
