@@ -156,6 +156,11 @@ class Transport:
                 answer = Answer.read(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise translated(error, endpoint, self.attempt_timeout) from None
+        except AttributeError:
+            if not http.closed:
+                raise
+            # Up to 3.10 aiohttp asks for another connection of a session that was closed, which has none.
+            raise ConnectionFailed("the client was closed meanwhile", endpoint=endpoint) from None
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
             self.server_ahead = served_at(answer.headers) - clock.wall_seconds()
