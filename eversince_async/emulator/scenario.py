@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import attrs
 
@@ -146,7 +146,9 @@ class Scenario:
     def walked(self, works: Iterable[str]) -> list[Step]:
         """The steps of a run whose walk is given: all works are done when it ends."""
         assert self.walk is not None
-        pairs = self.walk.items() if isinstance(self.walk, Mapping) else self.walk
+        pairs = self.walk
+        if isinstance(pairs, Mapping):  # for type checkers it may be the other kind, too, with pairs as its keys
+            pairs = cast("Mapping[str, float]", pairs).items()
         steps = [Step(status, float(seconds)) for status, seconds in pairs]
         if steps:
             steps[-1] = attrs.evolve(steps[-1], work=tuple(works))
