@@ -147,7 +147,7 @@ class Scenario:
         """The steps of a run whose walk is given: all works are done when it ends."""
         assert self.walk is not None
         pairs = self.walk
-        if isinstance(pairs, Mapping):  # for type checkers it may be the other kind, too, with pairs as its keys
+        if isinstance(pairs, Mapping):  # to a type checker perhaps one with pairs as its keys
             pairs = cast("Mapping[str, float]", pairs).items()
         steps = [Step(status, float(seconds)) for status, seconds in pairs]
         if steps:
