@@ -198,13 +198,14 @@ def types(session: nox.Session) -> None:
     """Check the types: ours strictly, and those that users see with two type checkers."""
     install(session, "lint", "test", "web")
     session.run("mypy", str(ROOT / "eversince_async"))
+    session.run("pyright", str(ROOT / "eversince_async"))
     applications = map(str, sorted((ROOT / "examples" / "web").glob("*.py")))
     session.run("mypy", f"--config-file={ROOT / 'pyproject.toml'}", *applications)
     elsewhere(session)
     shutil.copy(ROOT / "pyproject.toml", ".")
     shutil.copytree(ROOT / "tests" / "typing", "tests/typing", dirs_exist_ok=True)
     session.run("mypy", "tests/typing")
-    session.run("pyright")
+    session.run("pyright", "tests/typing")
 
 
 @nox.session(python=OLDEST)
