@@ -122,9 +122,9 @@ async def _settled(desk: Desk, deed: Deed) -> None:
 
 
 async def _made(desk: Desk, deed: Deed, share: Share) -> None:
-    _made_of(desk.governor).add(share.share_url)
     kept = {"share_url": share.share_url, "video_url": share.video_url}
     await deed.ended(kept, claim=share.share_url)
+    _made_of(desk.governor).add(share.share_url)  # not before: what is not written down is to be found again
 
 
 async def _new_share(desk: Desk, options: ShareOptions, deed: Deed, since: datetime) -> Share | None:

@@ -49,7 +49,7 @@ class Campaign:
         """Assert that all is there, once."""
         assert {"succeeded": self.items} == report.counts, [each.error for each in report.outcomes]
         counts = emulator.world.counts
-        assert [self.items] * 3 == [counts[name] for name in ("projects", "renders", "shares")]
+        assert [self.items] * 3 == [counts[name] for name in ("projects", "renders", "shares")], counts
         shared = {token: project for token, (_, project) in emulator.world.shares.items()}
         files = set()
         for outcome in report.outcomes:

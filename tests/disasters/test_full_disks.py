@@ -45,6 +45,27 @@ async def test_nothing_is_sent_that_cannot_be_written_down(emulator, eversince, 
     await campaign.check(emulator, report)
 
 
+@pytest.mark.parametrize("kind", ["create", "render", "share", "download"])
+async def test_what_was_done_but_could_not_be_written_down_is_found_again(
+    emulator, eversince, tmp_path, monkeypatch, kind
+):
+    """Also by the client that has done it, and remembers."""
+    campaign = Campaign(tmp_path, items=3)
+    write = SqliteJournal.done
+
+    async def full(journal, effect, *args, **kwargs):
+        if effect.kind == kind:
+            raise JournalError("the disk is full")
+        return await write(journal, effect, *args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteJournal, "done", full)
+        with pytest.raises(JournalError, match="the disk is full"):
+            await campaign.batch(eversince)
+
+    await campaign.check(emulator, await campaign.batch(eversince))
+
+
 class Disk:
     """A disk with so much room."""
 
