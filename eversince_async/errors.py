@@ -577,10 +577,7 @@ class InDoubt(JournalError):
         self.candidates = tuple(candidates)
 
 
-# -- Files ------------------------------------------------------------------------------------------------
-
-
-# -- Pipelines ------------------------------------------------------------------------------------------
+# -- Pipelines --------------------------------------------------------------------------------------------
 
 
 class PipelineError(EversinceError):
@@ -644,6 +641,9 @@ class EarlierFailure(EversinceError):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.problem}"
+
+
+# -- Files ------------------------------------------------------------------------------------------------
 
 
 class UploadRejected(EversinceError):
