@@ -25,8 +25,9 @@ def first_interrupt(call: Callable[[], object]) -> Generator[None, None, None]:
             signal.signal(signal.SIGINT, previous)
 
     def interrupted() -> None:
-        give_back()
-        call()
+        if is_ours:  # a shell or `timeout` may signal process and group: that is one Ctrl-C, not two
+            give_back()
+            call()
 
     if threading.current_thread() is threading.main_thread() and previous is not None:
         try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from eversince_async.batch.interrupts import first_interrupt
 
 PRESSING = Path(__file__).with_name("pressing.py")
 
@@ -37,3 +42,14 @@ def test_twice_leaves_at_once(tmp_path):
     assert "KeyboardInterrupt" in left.stderr
     assert "" == left.stdout
     finishes_all(tmp_path)
+
+
+async def test_a_ctrl_c_that_arrives_twice_at_once_counts_once():
+    """As from `timeout`, which signals the process and then its group."""
+    told = []
+    with first_interrupt(lambda: told.append("drain")):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(1)
+
+    assert ["drain"] == told
