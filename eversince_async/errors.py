@@ -195,7 +195,7 @@ class ApiError(EversinceError):
     Attributes:
         message: The server's own words, or a piece of the body when it did not use the envelope.
         status: The HTTP status.
-        code: The envelope's `code`; None when the answer had no envelope.
+        code: The envelope's `code`; None when the answer had no envelope, see `is_documented`.
         endpoint: What was called, e.g. `projects.get`.
         request_id: The `X-Request-Id`, to log and to quote to support.
         rate_limit: The rate headers of this answer.
@@ -220,6 +220,15 @@ class ApiError(EversinceError):
         self.request_id = request_id
         self.rate_limit = rate_limit
         self.retry_after = retry_after
+
+    @property
+    def is_documented(self) -> bool:
+        """Whether the API itself answered, in its documented envelope.
+
+        Anything else, whatever its status, is a page of some gateway on the way: it is nobody's verdict, and
+        a write that it answers may have been carried out.
+        """
+        return self.code is not None
 
     def __str__(self) -> str:
         where = f"{self.endpoint}: " if self.endpoint else ""

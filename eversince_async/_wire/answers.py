@@ -16,7 +16,6 @@ from eversince_async._wire.endpoints import Endpoint
 from eversince_async._wire.jsons import loads
 from eversince_async.errors import (
     ApiError,
-    ServerError,
     UnreadableAnswer,
     ValidationFailed,
     WrongStatus,
@@ -124,12 +123,12 @@ def _as_utc(date: datetime) -> datetime:
 
 
 def error_in(answer: Answer, endpoint: Endpoint) -> ApiError | None:
-    """The error an answer means; None when it is a success of this endpoint."""
-    if answer.status in endpoint.success or (not endpoint.success and answer.status < 300):
+    """The error an answer means; None when it is a success, if only by its body: see `result_of`."""
+    if 200 <= answer.status < 300:
         return None
     code, message = _envelope(answer)
     cls = error_class(answer.status, code)
-    if cls is ValidationFailed and endpoint.by_status and not _names_a_field(message):
+    if cls is ValidationFailed and code and endpoint.by_status and not _names_a_field(message):
         cls = WrongStatus
     return cls(
         message,
@@ -142,18 +141,14 @@ def error_in(answer: Answer, endpoint: Endpoint) -> ApiError | None:
     )
 
 
-def refused_in_words(error: ServerError) -> bool:
-    """Whether a 5xx came from the API itself, in its envelope, and not from a gateway on the way."""
-    return error.code is not None
-
-
 def _envelope(answer: Answer) -> tuple[str | None, str]:
     try:
         error = loads(answer.body)["error"]
-        code, message = error["code"], error["message"]
-    except (ValueError, TypeError, KeyError, IndexError):
-        code = message = None
-    if isinstance(code, str) and isinstance(message, str):
+        code, message, status = error["code"], error["message"], error.get("status", answer.status)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+        code = message = status = None
+    is_of_another = isinstance(status, int) and status != answer.status
+    if isinstance(code, str) and code and isinstance(message, str) and not is_of_another:
         return code, message
     text = excerpt(answer.body[:2000].decode("utf-8", "replace"))
     return None, f"not the documented error envelope: {text}" if text else "empty answer"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from eversince_async.errors import (
+    ApiError,
     EversinceError,
     OutcomeUnknown,
     ServerError,
@@ -24,11 +25,13 @@ class Ambiguous(OutcomeUnknown):
 
 
 def is_in_doubt(failure: EversinceError) -> bool:
-    """Whether the server may have done what it was asked for."""
+    """Whether the server may have done what it was asked for: only its own envelope is a refusal."""
     match failure:
         case TransportError():
             return failure.outcome == "unknown"
         case OutcomeUnknown() | ServerError() | UnreadableAnswer():
             return True
+        case ApiError():
+            return not failure.is_documented
         case _:
             return False

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from eversince_async.errors import (
+    ApiError,
     EversinceError,
     RateLimited,
     ServerError,
@@ -108,6 +109,8 @@ async def look_for(
 def _passes(failure: EversinceError) -> bool:
     """Whether the same call may well succeed in a while."""
     match failure:
+        case ApiError(is_documented=False):
+            return True
         case RateLimited():
             return not failure.is_not_of_the_minute
         case TransportError() | ServerError() | UnreadableAnswer(path="$"):

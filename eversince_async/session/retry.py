@@ -5,9 +5,13 @@
 | no connection                          | saw nothing       | again                                        |
 | 429 `rate_limited` of the minute       | refused           | the whole account waits, then again          |
 | 503 in the API's own envelope          | refused           | again, not before its `Retry-After`          |
-| other 5xx, broken or late answer, or   | may have done it  | again where that is harmless (`Resend`),     |
-| one that is no JSON                    |                   | else `OutcomeUnknown`                        |
-| any other answer                       | decided           | raise it                                     |
+| another error in that envelope, below  | decided           | raise it                                     |
+| 500                                    |                   |                                              |
+| 5xx, an error without the envelope, a  | may have done it  | again where that is harmless (`Resend`),     |
+| broken or late or unreadable answer    |                   | else `OutcomeUnknown`                        |
+
+Only the API's own envelope decides: a page of a gateway is nobody's verdict, whatever its status. With 429 or
+503 it has the whole account wait, too, if it names a pace.
 
 `Retry-After` is a floor: jitter comes on top, and one that is longer than the policy or the caller's
 deadline allows is raised instead of slept.
@@ -21,7 +25,6 @@ from typing import Final
 import attrs
 import backoff
 
-from eversince_async._wire.answers import refused_in_words
 from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async.errors import (
     ApiError,
@@ -80,17 +83,54 @@ def verdict(failure: EversinceError, endpoint: Endpoint) -> Verdict:
     match failure:
         case TransportError(outcome="never_sent"):
             return Verdict.AGAIN
-        case RateLimited():
+        case RateLimited() if failure.is_documented or endpoint.resend is not Resend.OBSERVE:
             return Verdict.RAISE if failure.is_not_of_the_minute else Verdict.PACED
-        case ServiceUnavailable() if refused_in_words(failure):
+        case ServiceUnavailable(is_documented=True):
             return Verdict.AGAIN
-        case TransportError() | ServerError():
+        case ApiError() if will_last(failure) and endpoint.resend is not Resend.OBSERVE:
+            return Verdict.RAISE
+        case TransportError() | ServerError() | ApiError(is_documented=False):
             pass
-        case UnreadableAnswer(path="$"):
+        case UnreadableAnswer() if failure.path == "$" or endpoint.resend is Resend.OBSERVE:
             pass
         case _:
             return Verdict.RAISE
     return Verdict.IN_DOUBT if endpoint.resend is Resend.OBSERVE else Verdict.AGAIN
+
+
+LASTING: Final = frozenset({405, 411, 413, 414, 415, 431, 501, 505})
+"""Statuses with which a gateway says that it does not pass such a request on, today or tomorrow."""
+
+
+def will_last(failure: EversinceError) -> bool:
+    """Whether the same request would meet the same page of a gateway again: a redirect, or one too large."""
+    if not isinstance(failure, ApiError) or failure.is_documented:
+        return False
+    return failure.status < 400 or failure.status in LASTING
+
+
+def is_definite(failure: EversinceError) -> bool:
+    """Whether an answer tells what the server did: a failing server and a page of a gateway do not."""
+    match failure:
+        case ServiceUnavailable():
+            return failure.is_documented
+        case ServerError() | UnreadableAnswer():
+            return False
+        case ApiError():
+            return failure.is_documented
+        case _:
+            return True
+
+
+def pace_of_all(failure: EversinceError) -> bool:
+    """Whether a pace that an answer names, by `Retry-After`, is for everybody."""
+    match failure:
+        case RateLimited():
+            return True
+        case ServiceUnavailable():
+            return not failure.is_documented and failure.retry_after is not None
+        case _:
+            return False
 
 
 JITTER: Final = 0.25

@@ -7,19 +7,17 @@ from typing import Any, TypeVar
 import attrs
 
 from eversince_async._redaction import excerpt
-from eversince_async._wire.answers import Answer, error_in, refused_in_words, result_of
+from eversince_async._wire.answers import Answer, error_in, result_of
 from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async._wire.jsons import dumps
 from eversince_async._wire.requests import WireRequest, build
 from eversince_async.errors import (
     AnswerTimedOut,
+    ApiError,
     ClientClosed,
     EversinceError,
     NotFound,
     OutcomeUnknown,
-    RateLimited,
-    ServerError,
-    ServiceUnavailable,
     TransportError,
     UnreadableAnswer,
 )
@@ -32,7 +30,14 @@ from eversince_async.session.observers import (
     RequestSent,
     RetryScheduled,
 )
-from eversince_async.session.retry import RetryPolicy, Tries, Verdict, verdict
+from eversince_async.session.retry import (
+    RetryPolicy,
+    Tries,
+    Verdict,
+    is_definite,
+    pace_of_all,
+    verdict,
+)
 from eversince_async.session.tracing import CallBegun, CallTrace, CallTracer
 from eversince_async.session.transport import Transport
 
@@ -158,6 +163,7 @@ class _Call:
                 return result_of(self._gone(failure), self.endpoint, returns)
             sort = verdict(failure, self.endpoint)
             if sort is Verdict.IN_DOUBT or sort is Verdict.RAISE:
+                self._heed_pace(failure)
                 raise self._in_the_end(failure)
             await self._pause_before_next(failure, sort)
 
@@ -223,7 +229,7 @@ class _Call:
             )
         )
         outcome = self._read(answer, returns)
-        if isinstance(outcome, EversinceError) and _is_definite(outcome):
+        if isinstance(outcome, EversinceError) and is_definite(outcome):
             self.tries.in_doubt = in_doubt_before
         return outcome
 
@@ -249,8 +255,9 @@ class _Call:
             raise self._closed() from failure
         wait = self.tries.wait_after(failure, sort)
         if wait is None:
+            self._heed_pace(failure)
             raise self._in_the_end(failure)
-        if isinstance(failure, RateLimited):
+        if pace_of_all(failure):
             self.session.governor.pause(wait)
         now = asyncio.get_running_loop().time()
         if self.gives_up_at is not None and now + wait > self.gives_up_at:
@@ -266,12 +273,18 @@ class _Call:
                 project_id=self.request.project_id,
             )
         )
-        if not isinstance(failure, RateLimited):  # a pause of the account is waited for at its door
+        if not pace_of_all(failure):  # a pause of the account is waited for at its door
             await asyncio.sleep(wait)
+
+    def _heed_pace(self, failure: EversinceError) -> None:
+        """Have everybody wait as long as a gateway asks for, although this call is not sent again."""
+        if isinstance(failure, ApiError) and not failure.is_documented and pace_of_all(failure):
+            self.session.governor.pause(min(failure.retry_after or 0.0, self.session.retry.longest_wait))
 
     def _gone_already(self, failure: EversinceError) -> bool:
         """A delete that was in doubt and now answers 404 has done its work."""
-        return self.endpoint.resend is Resend.GONE and self.tries.in_doubt and isinstance(failure, NotFound)
+        is_gone = isinstance(failure, NotFound) and failure.is_documented
+        return self.endpoint.resend is Resend.GONE and self.tries.in_doubt and is_gone
 
     def _gone(self, failure: EversinceError) -> Answer:
         """The answer to the first delete, which got lost."""
@@ -303,14 +316,3 @@ def _begun(request: WireRequest, lane: Lane) -> CallBegun:
         project_id=request.project_id,
         idempotency_key=request.idempotency_key,
     )
-
-
-def _is_definite(failure: EversinceError) -> bool:
-    """Whether an answer tells what the server did: a failing server and a garbled body do not."""
-    match failure:
-        case ServiceUnavailable():
-            return refused_in_words(failure)
-        case ServerError() | UnreadableAnswer(path="$"):
-            return False
-        case _:
-            return True

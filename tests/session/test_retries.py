@@ -46,6 +46,13 @@ IN_DOUBT: dict[str, tuple[Play, type[EversinceError]]] = {
     "truncated": (Say(status=202, json={"id": "proj_1", "status": "idle"}, cut=9), ConnectionFailed),
     "not JSON": (Say(status=202, body=b"<html>Hello</html>"), UnreadableAnswer),
     "empty": (Say(status=202), UnreadableAnswer),
+    "nothing to read": (Say(status=204), UnreadableAnswer),
+    "another page than documented": (Say(status=200, body=b"<html>Hello</html>"), UnreadableAnswer),
+    "429 without envelope": (Say(status=429, body=b"slow down"), RateLimited),
+    **{
+        f"{status} of a gateway": (Say(status=status, body=b"<html>no</html>"), ApiError)
+        for status in (400, 401, 402, 403, 404, 408, 409, 421, 425, 451, 504)
+    },
 }
 """After each of these nobody knows what the server did."""
 
@@ -53,7 +60,6 @@ REFUSED: dict[str, tuple[Play, type[EversinceError]]] = {
     "503 in the envelope": (refusal(503, "service_unavailable"), ServiceUnavailable),
     "503 with the code of a 429": (refusal(503, "rate_limited"), ServiceUnavailable),
     "429": (refusal(429, "rate_limited"), RateLimited),
-    "429 without envelope": (Say(status=429, body=b"slow down"), RateLimited),
     "429 in seconds": (refusal(429, "rate_limited", headers={"Retry-After": "7"}), RateLimited),
 }
 """After each of these the server did nothing, and the same call may be sent again."""
@@ -172,6 +178,81 @@ async def test_answer_of_the_wrong_shape_is_raised_at_once(server: ScriptedServe
     assert 1 == len(server.seen)
 
 
+LASTING = [301, 302, 307, 308, 405, 413, 415]
+"""A gateway's page with one of these would come again."""
+
+
+@pytest.mark.parametrize("status", LASTING)
+async def test_page_that_would_come_again_is_raised_at_once(server: ScriptedServer, status: int) -> None:
+    server.plays(Say(status=status, body=b"<html>no</html>"))
+    async with server.client() as eversince:
+        with pytest.raises(ApiError) as raised:
+            await eversince.projects.create("A film")
+
+    assert (status, False) == (raised.value.status, raised.value.is_documented)
+    assert 1 == len(server.seen)
+
+
+@pytest.mark.parametrize("status", LASTING)
+async def test_even_such_a_page_leaves_a_write_in_doubt(server: ScriptedServer, status: int) -> None:
+    server.plays(Say(status=status, body=b"<html>no</html>"))
+    async with server.client() as eversince:
+        with pytest.raises(OutcomeUnknown):
+            await eversince.output.render("proj_1")
+
+    assert 1 == len(server.seen)
+
+
+async def test_undocumented_success_with_a_readable_body_is_one(server: ScriptedServer) -> None:
+    server.plays(Say(json={"id": "proj_1", "status": "rendering", "quality": "1080p"}))  # 202 is documented
+    async with server.client() as eversince:
+        assert "rendering" == (await eversince.output.render("proj_1")).status
+
+
+async def test_write_whose_answer_lacks_what_is_needed_is_in_doubt(server: ScriptedServer) -> None:
+    """Some gateways answer with JSON of their own."""
+    server.plays(Say(status=200, json={"ok": True}))
+    async with server.client() as eversince:
+        with pytest.raises(OutcomeUnknown):
+            await eversince.output.render("proj_1")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_gateway_that_names_a_pace_has_the_whole_account_wait(
+    server: ScriptedServer, status: int
+) -> None:
+    """Also after a write, which it leaves in doubt; but not for ever."""
+    page = Say(status=status, body=b"<html>slow down</html>", headers={"Retry-After": "30"})
+    server.plays(page, PROJECT)
+    async with server.client() as eversince:
+        began = anyio.current_time()
+        with pytest.raises(OutcomeUnknown):
+            await eversince.output.render("proj_1")
+        await eversince.projects.get("proj_1")
+
+    assert 30 <= anyio.current_time() - began < 35
+
+
+async def test_gateway_cannot_have_the_account_wait_for_ever(server: ScriptedServer) -> None:
+    server.plays(Say(status=503, body=b"<html>away</html>", headers={"Retry-After": "86400"}), PROJECT)
+    async with server.client() as eversince:
+        began = anyio.current_time()
+        with pytest.raises(OutcomeUnknown):
+            await eversince.output.render("proj_1")
+        await eversince.projects.get("proj_1")
+
+    assert anyio.current_time() - began < 130
+
+
+async def test_a_404_of_a_gateway_does_not_prove_that_a_delete_was_done(server: ScriptedServer) -> None:
+    server.plays(Reset(), Say(status=404, body=b"<html>no</html>"))
+    async with server.client() as eversince:
+        with pytest.raises(NotFound) as raised:
+            await eversince.skills.delete("skill_1")
+
+    assert not raised.value.is_documented
+
+
 # -- Render: never repeated in doubt ----------------------------------------------------------------------
 
 
@@ -185,7 +266,7 @@ async def test_render_in_doubt_is_not_sent_again(
         with pytest.raises(OutcomeUnknown) as raised:
             await eversince.output.render("proj_1")
 
-    assert error is type(raised.value.__cause__)
+    assert isinstance(raised.value.__cause__, error)
     assert "output.render" == raised.value.endpoint
     assert "read the project" in raised.value.find_out
     assert len(server.seen) <= 1

@@ -248,9 +248,41 @@ def test_odd_bodies_are_no_envelope(body: bytes) -> None:
     assert len(found.message) < 300
 
 
-def test_other_success_than_documented_is_an_error() -> None:
-    """A 204 where a project was expected is no project."""
-    assert ApiError is type(error_in(answer(204, b""), GET_PROJECT))
+def test_other_success_than_documented_is_judged_by_its_body() -> None:
+    """A 201 with a project is one; a 204 where a project was expected is none."""
+    assert error_in(answer(201, PROJECT), GET_PROJECT) is None
+    assert error_in(answer(204, b""), GET_PROJECT) is None
+
+    assert "proj_1" == result_of(answer(203, PROJECT), GET_PROJECT, Project).id
+    with pytest.raises(UnreadableAnswer) as caught:
+        result_of(answer(204, b""), GET_PROJECT, Project)
+    assert "$" == caught.value.path
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 409, 413, 421, 425, 429, 451, 500, 503])
+def test_only_the_envelope_is_the_api_s_own_answer(status: int) -> None:
+    page = error_in(answer(status, b"<html>gateway</html>"), GET_CREDITS)
+    own = error_in(envelope(status, "some_code"), GET_CREDITS)
+
+    assert page is not None
+    assert own is not None
+    assert (False, True) == (page.is_documented, own.is_documented)
+
+
+def test_an_envelope_of_another_status_is_not_the_api_s_own_answer() -> None:
+    """Something on the way has changed one of the two."""
+    body = b'{"error": {"code": "not_found", "message": "no", "status": 404}}'
+    found = error_in(answer(502, body), GET_CREDITS)
+
+    assert found is not None
+    assert not found.is_documented
+
+
+def test_an_envelope_need_not_repeat_its_status() -> None:
+    found = error_in(answer(404, b'{"error": {"code": "not_found", "message": "no"}}'), GET_CREDITS)
+
+    assert found is not None
+    assert found.is_documented
 
 
 def test_fields_of_a_validation_error() -> None:
