@@ -100,9 +100,15 @@ class Governor:
         self.budget.pause(seconds, self.clock.loop().time())
         self._release()
 
-    def expected_at(self, lane: Lane) -> float:
-        """About when a request would leave that asked now, in clock seconds; no later than now: at once."""
-        return self.budget.expected(lane, self.budget.waiting().count, self._time())
+    def expected_at(self, lane: Lane, now: float | None = None) -> float:
+        """About when a request would leave that asked now, in clock seconds; `now`: at once.
+
+        Args:
+            lane: How urgent it would be.
+            now: What the clock (`loop.time()`) shows, for a caller who compares the answer with that: two
+                readings are never equal on a running clock. It is read by default.
+        """
+        return self.budget.expected(lane, self.budget.waiting().count, self._time() if now is None else now)
 
     def allowance(self) -> float:
         """Requests in a window that are not left to others on the account; infinite without a limit."""

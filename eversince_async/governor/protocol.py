@@ -161,8 +161,8 @@ class AccountGovernor(Protocol):
         """Let nobody leave for so long."""
         ...
 
-    def expected_at(self, lane: Lane) -> float:
-        """About when a request would leave that asked now."""
+    def expected_at(self, lane: Lane, now: float | None = None) -> float:
+        """About when a request would leave that asked now; `now` itself: at once."""
         ...
 
     def allowance(self) -> float:

@@ -68,7 +68,7 @@ class Timing:
             return math.inf
         price = PRICE_IN_DEMAND if in_demand else PRICE
         pays_at = self._pays_at(unseen, earliest, due_at, price)
-        return pays_at if pays_at == math.inf else max(pays_at, self._governor.expected_at(Lane.POLL))
+        return pays_at if pays_at == math.inf else max(pays_at, self._governor.expected_at(Lane.POLL, now))
 
     def bought(self, requests: int, now: float) -> None:
         """An early look has taken so many requests."""

@@ -38,6 +38,13 @@ from eversince_async.session.session import Session
 
 logger: Final = logging.getLogger("eversince_async")
 
+TICK: Final = 0.001
+"""Seconds by which a timer may ring before its time: a look that is due in a moment is due."""
+
+APART: Final = 0.05
+"""Seconds between two decisions at least, whatever they come to and whatever changes meanwhile. So nothing that
+is wrong in them can keep a core busy, and of a storm of changes many are decided on together."""
+
 
 @attrs.define(eq=False)
 class _Wait:
@@ -59,12 +66,14 @@ class Watcher:
         foresight: What it knows of how long stages take; whoever sees one end tells.
         seeking_slot: `with watcher.seeking_slot:` around a wait for a slot, so that it is seen when a
             project of others, or one that nobody waits for any more, has settled.
+        decisions: How often it has decided when to look, so far.
     """
 
     def __init__(self, session: Session, schedule: PollSchedule) -> None:
         self.schedule = schedule
         self.foresight = Foresight()
         self.seeking_slot = _Seekers(self._wake, lambda: self._changed.set())
+        self.decisions = 0
         self._governor = session.governor
         self._looks = Looks(session, self._tell)
         self._timing = Timing(schedule, session.governor, self.foresight)
@@ -165,27 +174,36 @@ class Watcher:
         return False
 
     async def _look_while_awaited(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            while self._waits or self.seeking_slot:
-                await self._wait_and_look()
+            while self._is_wanted():
+                decided_at = loop.time()
+                await self._wait_and_look(decided_at)
+                rest = decided_at + APART - loop.time()
+                if rest > 0 and self._is_wanted():
+                    await asyncio.sleep(rest)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is those who wait that must learn of it
             self._fail(list(self._waits), failure)
 
-    async def _wait_and_look(self) -> None:
+    def _is_wanted(self) -> bool:
+        return bool(self._waits) or bool(self.seeking_slot)
+
+    async def _wait_and_look(self, now: float) -> None:
         """Look if it is time; else wait until it is, or until something changes that."""
-        now = asyncio.get_running_loop().time()
+        self.decisions += 1
         due_at = min(self._due_at(), self._due_for_slot(now))
-        early_at = math.inf
-        if now < due_at and self._failing_since is None:
+        early_at, at_once = math.inf, now + TICK
+        if at_once < due_at and self._failing_since is None:
             early_at = self._timing.early_at(
                 list(self._unseen()), now, due_at, in_demand=bool(self.seeking_slot)
             )
-        if now < min(due_at, early_at):
+        if at_once < min(due_at, early_at):
             await self._sleep_until(min(due_at, early_at, now + UNKNOWN_EVERY))
             return
         before, self._timing.looked_at = self._looks.requests, now
-        await self._look(set(self._waits) if now < due_at else self._due_by(now))
-        if now < due_at:
+        is_early = at_once < due_at
+        await self._look(set(self._waits) if is_early else self._due_by(at_once))
+        if is_early:
             self._timing.bought(self._looks.requests - before, now)
 
     async def _sleep_until(self, when: float) -> None:

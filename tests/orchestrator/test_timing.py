@@ -22,8 +22,8 @@ class Wanted:
     def allowance(self) -> float:
         return self.requests
 
-    def expected_at(self, lane: object) -> float:
-        return self.at
+    def expected_at(self, lane: object, now: float) -> float:
+        return max(now, self.at)
 
 
 def timing(spare: float = 0.5, *, governor: object = None, foresight: Foresight | None = None) -> Timing:

@@ -1,0 +1,129 @@
+"""How often the watcher decides: seldom, on any clock, whatever its decisions come to."""
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+from eversince_async import Eversince, PollSchedule
+from eversince_async.emulator import Emulator, Scenario
+from eversince_async.governor import Governor, Lane
+from eversince_async.orchestrator.foresight import Foresight
+from eversince_async.orchestrator.timing import Timing, Unseen
+from eversince_async.orchestrator.watcher import APART
+from eversince_async.testing import run
+
+
+class Ticking:
+    """A clock that shows another time whenever it is read, as running ones do."""
+
+    def __init__(self, shown: float) -> None:
+        self.shown = shown
+
+    def __call__(self) -> float:
+        self.shown += 1e-6
+        return self.shown
+
+
+async def test_what_may_leave_at_once_leaves_at_the_time_of_whoever_asks() -> None:
+    governor, clock = Governor(), Ticking(1000.0)
+    governor._time = clock  # type: ignore[assignment]
+    now = clock()
+
+    assert now == governor.expected_at(Lane.POLL, now)
+    assert now < governor.expected_at(Lane.POLL)
+
+
+async def test_an_early_look_that_pays_is_now_on_a_running_clock() -> None:
+    governor, clock = Governor(), Ticking(1000.0)
+    governor._time = clock  # type: ignore[assignment]
+    timing = Timing(PollSchedule(), governor, Foresight())
+    timing.looked_at = 980.0
+    now = clock()
+
+    assert now >= timing.early_at([Unseen(None, 960.0)], now, now + 10.0)
+
+
+async def productions(count: int, seconds: float) -> tuple[int, int, int]:
+    """So many decisions, looks, and looks before they were due, while productions wait so long."""
+    scenario = Scenario(walk={"generating": 10_000})
+    async with Emulator(scenario=scenario) as emulator, Eversince(**emulator.connection) as eversince:
+        work = [asyncio.ensure_future(eversince.produce(f"film {n}")) for n in range(count)]
+        await asyncio.sleep(seconds)
+        for each in work:
+            each.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        looks = [entry for entry in emulator.world.log if entry.method == "GET"]
+        return eversince._watcher.decisions, len(looks), len(eversince._watcher._timing._bought)
+
+
+@pytest.mark.parametrize("count", [1, 4, 40])
+def test_a_running_clock_makes_no_more_decisions_than_a_jumping_one(count: int) -> None:
+    """There are a few for each look, and looks before they are due are taken on either."""
+    for speed in (None, 120.0):
+        decisions, looks, early = run(productions(count, 180.0), speed=speed)
+
+        assert 3 <= looks
+        assert decisions <= 4 * looks + 10
+        assert early > 0
+
+
+@pytest.mark.parametrize("always", [0.0, 1e-9, 0.002], ids=str)
+def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatch, always: float) -> None:
+    """Even if a look always seemed to be due in a moment, as it once did."""
+
+    async def story() -> tuple[int, float]:
+        async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
+            watcher = eversince._watcher
+
+            def soon(_: object, now: float, *__: Any, **___: Any) -> float:
+                return now + 0.002 if watcher.decisions % 3 else now + always
+
+            async def nothing(_: object) -> None:
+                pass
+
+            monkeypatch.setattr(watcher._timing, "early_at", soon)
+            monkeypatch.setattr(watcher, "_look", nothing)
+            project = emulator.add_project(walks={"generating": 10_000})
+            waiting = asyncio.create_task(watcher.sight(project.id, status="generating"))
+            began = asyncio.get_running_loop().time()
+            await asyncio.sleep(20)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            return watcher.decisions, asyncio.get_running_loop().time() - began
+
+    for speed in (None, 60.0):
+        decisions, seconds = run(story(), speed=speed)
+
+        assert 1 < decisions <= math.ceil(seconds / APART) + 1
+
+
+async def test_a_storm_of_changes_is_decided_on_together(emulator: Emulator, eversince: Eversince) -> None:
+    project = emulator.add_project(walks={"running": 10_000})
+    waiting = asyncio.create_task(eversince._watcher.sight(project.id, status="running"))
+    await asyncio.sleep(0.1)
+    before = eversince._watcher.decisions
+    for _ in range(1000):
+        coming_and_going = asyncio.create_task(eversince._watcher.sight("proj_other", status="running"))
+        await asyncio.sleep(0.001)
+        coming_and_going.cancel()
+        await asyncio.wait([coming_and_going])
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert eversince._watcher.decisions - before <= 1 / APART + 1
+
+
+async def test_nobody_is_left_behind_who_comes_between_two_decisions(
+    emulator: Emulator, eversince: Eversince
+) -> None:
+    project = emulator.add_project(walks={"running": 10_000})
+    first = asyncio.create_task(eversince._watcher.sight(project.id, status="running"))
+    await asyncio.sleep(APART / 2)
+    first.cancel()
+    await asyncio.wait([first])
+    second = await eversince._watcher.sight(project.id, status="queued")
+
+    assert "running" == second.status
+    assert [5.0 + APART / 2] == emulator.looks(project.id)
