@@ -42,8 +42,8 @@ TICK: Final = 0.001
 """Seconds by which a timer may ring before its time: a look that is due in a moment is due."""
 
 APART: Final = 0.05
-"""Seconds between two decisions at least, whatever they come to and whatever changes meanwhile. So nothing that
-is wrong in them can keep a core busy, and of a storm of changes many are decided on together."""
+"""Seconds between two decisions at least, whatever they come to and whatever changes meanwhile. So nothing
+that is wrong in them can keep a core busy, and of a storm of changes many are decided on together."""
 
 
 @attrs.define(eq=False)
