@@ -15,7 +15,8 @@ from yarl import URL
 
 from eversince_async.errors import ConnectionFailed, TransportError
 from eversince_async.session.loop_bound import LoopBound
-from eversince_async.session.transport import CONNECT_TIMEOUT, sent_once, translated
+from eversince_async.session.single_send import request_once
+from eversince_async.session.transport import CONNECT_TIMEOUT, translated
 
 STALL_TIMEOUT: Final = 60.0
 """Seconds without progress after which a transfer is given up."""
@@ -64,8 +65,13 @@ class Store:
         try:
             async with (
                 self._moving(endpoint) as body.moved,
-                self._owned.get().put(
-                    _exact(url, endpoint), data=body, headers=headers, allow_redirects=False
+                request_once(
+                    self._owned.get(),
+                    "PUT",
+                    _exact(url, endpoint),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
                 ) as response,
             ):
                 if response.status not in {200, 201, 204}:
@@ -88,7 +94,9 @@ class Store:
         """
         async with (
             self._moving(endpoint) as progress,
-            self._owned.get().get(_exact(url, endpoint), headers=headers, allow_redirects=True) as response,
+            request_once(
+                self._owned.get(), "GET", _exact(url, endpoint), headers=headers, allow_redirects=True
+            ) as response,
         ):
             yield Download(response, progress)
 
@@ -225,7 +233,6 @@ def _exact(url: str, endpoint: str) -> URL:
 
 def _open_store_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        trace_configs=[sent_once()],
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         read_bufsize=TRANSFER_BUFFER,

@@ -17,6 +17,7 @@ from eversince_async._wire.requests import WireRequest
 from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
 from eversince_async.models.receipt import RateLimit
 from eversince_async.session.loop_bound import LoopBound
+from eversince_async.session.single_send import request_once
 
 BASE_URL: Final = "https://eversince.ai/api/v1"
 """Where the API lives (overview, "Base URL")."""
@@ -143,7 +144,8 @@ class Transport:
         endpoint = request.endpoint.name
         ours = self._headers if request.body is None else self._json_headers
         try:
-            async with http.request(
+            async with request_once(
+                http,
                 request.endpoint.method,
                 URL(self.base_url + request.target, encoded=True),
                 data=request.body,
@@ -156,11 +158,6 @@ class Transport:
                 answer = Answer.read(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise translated(error, endpoint, self.attempt_timeout) from None
-        except AttributeError:
-            if not http.closed:
-                raise
-            # Up to 3.10 aiohttp asks for another connection of a session that was closed, which has none.
-            raise ConnectionFailed("the client was closed meanwhile", endpoint=endpoint) from None
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
             self.server_ahead = served_at(answer.headers) - clock.wall_seconds()
@@ -177,37 +174,6 @@ class Transport:
         await self._owned.aclose()
 
 
-def sent_once() -> aiohttp.TraceConfig:
-    """Keep aiohttp from sending a request a second time by itself.
-
-    When a connection breaks it repeats idempotent requests once, unseen by the governor, the observers and
-    the retry rules: a delete would come back as "no such thing", a half-read stream would be sent as whole.
-    There is no option against that, but a request may be kept from asking for a second connection.
-    """
-    trace = aiohttp.TraceConfig(trace_config_ctx_factory=_Connections)  # type: ignore[arg-type]  # any object will do
-    trace.on_connection_create_start.append(_only_one)  # type: ignore[arg-type]  # likewise
-    trace.on_connection_reuseconn.append(_only_one)  # type: ignore[arg-type]  # likewise
-    trace.on_request_redirect.append(_another)  # type: ignore[arg-type]  # likewise
-    return trace
-
-
-class _Connections:
-    """The connections of one request."""
-
-    def __init__(self, trace_request_ctx: object = None) -> None:
-        self.asked_for = 0
-
-
-async def _only_one(_: aiohttp.ClientSession, connections: _Connections, __: object) -> None:
-    connections.asked_for += 1
-    if connections.asked_for > 1:
-        raise aiohttp.ServerDisconnectedError("no whole answer came before it ended")
-
-
-async def _another(_: aiohttp.ClientSession, connections: _Connections, __: object) -> None:
-    connections.asked_for = 0  # following a redirect is a request of its own
-
-
 @cache
 def _user_agent() -> str:
     return f"eversince-async/{version('eversince-async')}"  # reads and parses a file
@@ -215,7 +181,6 @@ def _user_agent() -> str:
 
 def _open_api_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        trace_configs=[sent_once()],
         # The governor queues before aiohttp does, so a request never spends its timeout on a full pool.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
         cookie_jar=aiohttp.DummyCookieJar(),
