@@ -20,7 +20,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from eversince_async.orchestrator.download import download
+from eversince_async._wire.addresses import AddressPolicy
+from eversince_async.orchestrator.download import NamedUrl, download
 from eversince_async.resources._sources import source_of
 from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.transfer import Store
@@ -85,7 +86,7 @@ async def main(megabytes, rounds):
         film = Path(folder, "film.mp4")
         film.write_bytes(bytes(size))
         target = Path(folder, "copy.mp4")
-        store = Store()
+        store = Store(AddressPolicy(https_only=False, allows_private=True))
         async with aiohttp.ClientSession() as bare:
 
             async def bare_put():
@@ -95,9 +96,7 @@ async def main(megabytes, rounds):
 
             async def our_put():
                 source = await source_of(film, name=None, content_type=None, size=None)
-                await store.put(
-                    url, source.open(), size=size, content_type="video/mp4", endpoint="uploads.put"
-                )
+                await store.put(url, source.open, size=size, content_type="video/mp4", endpoint="uploads.put")
 
             async def bare_get():
                 async with bare.get(url) as response:
@@ -106,7 +105,7 @@ async def main(megabytes, rounds):
                             file.write(chunk)
 
             async def one_url():
-                return url
+                return NamedUrl("assembled_url", url)
 
             async def our_get():
                 await download(store, one_url, target, retry=RetryPolicy())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
+from eversince_async._wire.addresses import AddressPolicy
 from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async.batch.verbs import Batching
 from eversince_async.errors import ConfigurationError, EversinceError, InvalidRequest
@@ -75,6 +76,9 @@ class Eversince(Resources, Verbs, Running, Batching):
         on_retry: Called when an attempt is going to be repeated.
         telemetry: What traces and measures: `eversince_async.telemetry.OpenTelemetry(…)`, or another object
             with its methods. Without it nothing is traced, whatever is installed.
+        allow_private_addresses: Whether videos and uploads may be at a loopback, private or link-local
+            address although the API itself is not. By default that is refused, so that no answer can lead us
+            to a machine behind a firewall. Hosts are judged as they are written; names are not resolved.
 
     Raises:
         ConfigurationError: No key, a key or URL that cannot be used, or both `limits` and `governor`.
@@ -97,6 +101,7 @@ class Eversince(Resources, Verbs, Running, Batching):
         on_response: Callable[[AnswerReceived], object] | Iterable[Callable[[AnswerReceived], object]] = (),
         on_retry: Callable[[RetryScheduled], object] | Iterable[Callable[[RetryScheduled], object]] = (),
         telemetry: Telemetry | None = None,
+        allow_private_addresses: bool = False,
     ) -> None:
         if limits is not None and governor is not None:
             raise ConfigurationError("give limits or a governor, not both: a governor has its own limits")
@@ -126,7 +131,10 @@ class Eversince(Resources, Verbs, Running, Batching):
             retry=retry or RetryPolicy(),
             tracer=tracer,
         )
-        super().__init__(session, Store(stall_timeout=stall_timeout))
+        addresses = AddressPolicy.of(
+            self._transport.base_url, allow_private_addresses=allow_private_addresses
+        )
+        super().__init__(session, Store(addresses, stall_timeout=stall_timeout))
         self._watcher = Watcher(session, schedule or PollSchedule())
         self._desk = Desk(session, self._store, self._watcher, tracer)
         self._started: set[asyncio.Task[Any]] = set()

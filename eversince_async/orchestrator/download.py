@@ -2,7 +2,8 @@
 
 What has arrived stays in `<file>.part`, and what it is a part of (ETag and size) in `<file>.part.json`, so
 that the next attempt, in this process or another, goes on where it broke. Resuming asks with `If-Range`:
-if the video is another one by now, the server sends all of it and the part is begun anew.
+if the video is another one by now, the server sends all of it and the part is begun anew. A part that
+cannot be resumed is not kept.
 """
 
 import inspect
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import anyio
+import attrs
 
+from eversince_async._wire.addresses import AddressRefused
+from eversince_async._wire.documents import error_code, is_decided, kind_of_document
 from eversince_async.errors import DownloadFailed, TransportError
 from eversince_async.orchestrator.part import Part, on_disk
 from eversince_async.session.retry import RetryPolicy
-from eversince_async.session.transfer import Download, Store, StoreRefused
+from eversince_async.session.transfer import Download, Store, StoreRefused, in_words, wait_after
 
 WRITE: Final = 4 * 1024 * 1024
 """Bytes collected before a worker thread writes them. Hopping to a thread costs as much as writing 1 MB."""
@@ -27,8 +31,29 @@ PROGRESS: Final = 64 * 1024
 
 _ENDPOINT: Final = "download"
 
-UrlSource = Callable[[], Awaitable[str | None]]
-"""Gives a URL to try; called again when a store has refused that one. None: there is no other."""
+CODINGS: Final = frozenset(
+    {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "aes128gcm"}
+    | {"pack200-gzip", "bzip2", "x-bzip2", "lz4", "lzma", "xz", "snappy"}
+)
+"""Content-Encodings that change the bytes. Stores put other words there on plain ones: `aws-chunked`,
+`utf-8`, `binary`, `identity`, or what the uploader took for a type."""
+
+
+@attrs.frozen
+class NamedUrl:
+    """A URL to download from.
+
+    Attributes:
+        field: Where the server named it, e.g. `assembled_url`.
+        url: The URL, as it came.
+    """
+
+    field: str
+    url: str = attrs.field(repr=False)
+
+
+UrlSource = Callable[[], Awaitable[NamedUrl | None]]
+"""Gives a URL to try; called again when that one is refused, here or by a store. None: there is no other."""
 
 Progress = Callable[[int, int | None], Awaitable[None] | None]
 """Told of bytes so far and in all (None when the server does not say); may be a coroutine function."""
@@ -46,17 +71,23 @@ async def download(
 
     Attempts are counted against the retry policy only while they bring nothing.
 
-    Cancelling leaves the `.part` file, from which the next download resumes.
+    Cancelling leaves the `.part` file if it can be resumed; the next download then does.
 
     Raises:
         DownloadFailed: The disk is full or cannot be written, somebody else is downloading to the same path,
-            every URL is refused, or the transfer kept breaking. What arrived is kept.
+            no URL can be used or every one is refused, something came that is no video, or the transfer kept
+            breaking. What arrived is kept if it can be resumed.
     """
     with _alone(path):
         part = Part(path)
         await on_disk(part, part.load)
-        await _fetched(store, next_url, part, retry, on_progress)
-        await on_disk(part, part.finish)
+        try:
+            await _fetched(store, next_url, part, retry, on_progress)
+            await on_disk(part, part.finish)
+        except BaseException:
+            if not part.is_resumable:
+                await on_disk(part, part.discard)
+            raise
     return path
 
 
@@ -64,26 +95,31 @@ async def _fetched(
     store: Store, next_url: UrlSource, part: Part, retry: RetryPolicy, on_progress: Progress | None
 ) -> None:
     """Try until all of it is there."""
-    url, delays, failures, before = await next_url(), retry.delays(), 0, part.size
-    status: int | None = None
-    while True:
-        if url is None:
-            raise DownloadFailed(str(part.path), f"the store answered {status}; {part.kept()}", status=status)
+    source, delays, failures, before = await next_url(), retry.delays(), 0, part.size
+    status, problems = None, list[str]()
+    while source is not None:
         try:
-            return await _attempt(store, url, part, on_progress)
+            return await _attempt(store, source.url, part, on_progress)
         except _Refused as refusal:
-            status, url = refusal.status, await next_url()
+            status = refusal.status or status
+            problems.append(f"{source.field}: {refusal.problem}")
+            source = await next_url()
+        except AddressRefused as refusal:
+            problems.append(f"{source.field} {refusal.problem}")
+            source = await next_url()
         except _CallersMistake as mistake:
             raise mistake.error from None
         except TransportError as failure:
             if part.etag and part.size >= before + PROGRESS:
                 failures, delays, before = 0, retry.delays(), part.size
             failures += 1
-            if failures >= retry.attempts:
+            wait = wait_after(failure, retry, delays)
+            if failures >= retry.attempts or wait is None:
                 status = failure.status if isinstance(failure, StoreRefused) else None
-                problem = f"{failure.reason}; {part.kept()}"
+                problem = f"{source.field}: {in_words(failure, retry)}; {part.kept()}"
                 raise DownloadFailed(str(part.path), problem, status=status) from None
-            await anyio.sleep(next(delays))
+            await anyio.sleep(wait)
+    raise DownloadFailed(str(part.path), "; ".join([*problems, part.kept()]), status=status)
 
 
 def passes(status: int) -> bool:
@@ -92,9 +128,11 @@ def passes(status: int) -> bool:
 
 
 class _Refused(Exception):
-    """The store does not give this out, or not any more; another URL may do."""
+    """The store does not give this out, or not any more, or something else; another URL may do."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, problem: str, status: int | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
         self.status = status
 
 
@@ -131,10 +169,13 @@ async def _attempt(store: Store, url: str, part: Part, on_progress: Progress | N
             if part.size == part.total:
                 return  # it was whole already; only the rename was missing
             _start_over(part, "the server has less of it than we do")
-        _check_status(answer)
+        await _check_status(answer)
+        _check_encoding(answer)
         if answer.status == 206:
             _check_range(answer, part)
-        else:
+        if answer.status != 206 or not part.size:
+            await _check_is_video(answer)
+        if answer.status != 206:
             part.begin(answer.headers.get("ETag"), _number(answer.headers.get("Content-Length")))
         await _write(part, answer.chunks(), on_progress)
     if part.total is not None and part.size > part.total:
@@ -143,21 +184,44 @@ async def _attempt(store: Store, url: str, part: Part, on_progress: Progress | N
         raise _broken(f"{part.size:,} of {part.total:,} bytes arrived")
 
 
-def _check_status(answer: Download) -> None:
-    """Sort out what brings no bytes of the file, or not as they are.
+async def _check_status(answer: Download) -> None:
+    """Sort out what brings no bytes of the file.
 
     Raises:
         StoreRefused: For now.
         _Refused: For good.
     """
-    status = answer.status
-    if passes(status):
-        raise StoreRefused(status, endpoint=_ENDPOINT)
-    if status not in {200, 206}:
-        raise _Refused(status)
-    encoding = answer.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
-        raise _broken(f"the server sent it in an encoding that was not asked for: {encoding}")
+    if answer.status not in {200, 206}:
+        refusal = await answer.refusal(_ENDPOINT)
+        if passes(refusal.status):
+            raise refusal
+        raise _Refused(refusal.reason, refusal.status)
+
+
+def _check_encoding(answer: Download) -> None:
+    """Make sure that the bytes are the file's own: ranges and sizes are those of what is sent.
+
+    Raises:
+        _Refused: They are not, although nothing but that was asked for.
+    """
+    words = answer.headers.get("Content-Encoding", "").lower().split(",")
+    found = sorted(CODINGS.intersection(word.strip() for word in words))
+    if found:
+        raise _Refused(f"the store sent it in an encoding that was not asked for: {', '.join(found)}")
+
+
+async def _check_is_video(answer: Download) -> None:
+    """Make sure that it is no page, error or nothing that comes instead, whatever the status says.
+
+    Raises:
+        _Refused: It is.
+    """
+    head = await answer.peek(is_decided)
+    kind = kind_of_document(head)
+    if kind is not None:
+        code = error_code(head)
+        words = f"the store sent {kind}{f' ({code})' if code else ''} instead of a video"
+        raise _Refused(f"{words}, with status {answer.status}", answer.status)
 
 
 def _check_range(answer: Download, part: Part) -> None:

@@ -18,6 +18,7 @@ from typing import BinaryIO, Final, ParamSpec, TypeVar
 import anyio
 import attrs
 
+from eversince_async._wire.documents import HEAD, kind_of_document
 from eversince_async.errors import DownloadFailed
 
 if sys.platform != "win32":
@@ -79,8 +80,19 @@ class Part:
             etag, total, size = noted["etag"], noted["total"], self.file.stat().st_size
         except (OSError, ValueError, KeyError, TypeError):
             return
-        if isinstance(etag, str) and (total is None or (isinstance(total, int) and size <= total)):
+        if not isinstance(etag, str) or not (total is None or (isinstance(total, int) and size <= total)):
+            return
+        if kind_of_document(self._head()) is None:
             self.etag, self.total, self.size = etag, total, size
+
+    def _head(self) -> bytes:
+        with self.file.open("rb") as file:
+            return file.read(HEAD)
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether something has arrived, and a server can be asked for the rest of it."""
+        return bool(self.size and self.etag)
 
     def begin(self, etag: str | None = None, total: int | None = None) -> None:
         """Start over with what the server offers now; a weak ETag does not promise equal bytes."""
@@ -129,12 +141,23 @@ class Part:
             finally:
                 os.close(folder)
 
+    def discard(self) -> None:
+        """Remove what cannot be resumed, unless another process writes to it."""
+        with contextlib.suppress(OSError):
+            with self.file.open("r+b") as file:
+                _lock(file)
+            self.file.unlink()
+            self.note.unlink(missing_ok=True)
+
     def kept(self) -> str:
         """What becomes of what has arrived, in words."""
         if not self.size:
             return "nothing has arrived yet"
-        fate = "will be resumed" if self.etag else "cannot be resumed, as the server gives no strong ETag"
-        return f"{self.size:,} bytes are kept in {self.file.name} and {fate}"
+        if not self.etag:
+            return (
+                f"the {self.size:,} bytes that arrived are not kept: nothing is resumed without a strong ETag"
+            )
+        return f"{self.size:,} bytes are kept in {self.file.name} and will be resumed"
 
 
 def check_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from eversince_async.errors import NotAllowedNow
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.download import NamedUrl
 from eversince_async.orchestrator.order import Terms
 from eversince_async.orchestrator.steps import Steps
 
@@ -36,22 +37,27 @@ class VideoUrls:
         self._project = project
         self._share = share
         self._quality = render_again
-        self._sources: list[Callable[[], Awaitable[str | None]]] = [self._shared, self._known, self._fresh]
+        self._sources: list[tuple[str, Callable[[], Awaitable[str | None]]]] = [
+            ("video_url", self._shared),
+            ("assembled_url", self._known),
+            ("assembled_url", self._fresh),
+        ]
         if render_again is not None:
-            self._sources.append(self._rendered_again)
+            self._sources.append(("assembled_url", self._rendered_again))
         self._given = set[str]()
 
-    async def next(self) -> str | None:
-        """The next URL that was not given before; None when there is no other.
+    async def next(self) -> NamedUrl | None:
+        """The next URL that was not given before, and what names it; None when there is no other.
 
         Raises:
             NotAllowedNow: There is no video at all, or not this variation's.
         """
         while self._sources:
-            url = await self._sources.pop(0)()
+            field, source = self._sources.pop(0)
+            url = await source()
             if url is not None and url not in self._given:
                 self._given.add(url)
-                return url
+                return NamedUrl(field, url)
         if not self._given:
             raise NotAllowedNow(
                 "there is no video to download; render it first",

@@ -3,16 +3,18 @@
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 import anyio
 
+from eversince_async._wire.addresses import AddressRefused
 from eversince_async._wire.endpoints import CONFIRM_UPLOAD, REQUEST_UPLOAD
 from eversince_async.errors import TransportError, UploadRejected
 from eversince_async.models.uploads import Upload, UploadConfirmation, UploadRequest, UploadTicket
 from eversince_async.resources._base import Extra, Resource
 from eversince_async.resources._sources import Content, Progress, Source, source_of
 from eversince_async.session.session import Session
-from eversince_async.session.transfer import Store, StoreRefused
+from eversince_async.session.transfer import Store, StoreRefused, in_words, wait_after
 
 _PUT = "uploads.put"
 
@@ -64,9 +66,10 @@ class Uploads(Resource):
                 break
             except TransportError as failure:
                 attempts -= 1
-                if attempts <= 0:
-                    raise _rejected(source, failure) from None
-            await anyio.sleep(next(delays))
+                wait = wait_after(failure, self._session.retry, delays)
+                if attempts <= 0 or wait is None:
+                    raise self._rejected(source, failure) from None
+            await anyio.sleep(wait)
         return await self.confirm(ticket, source.name, source.content_type, source.size)
 
     async def request(
@@ -106,7 +109,7 @@ class Uploads(Resource):
         try:
             await self._put(ticket, source, None)
         except TransportError as failure:
-            raise _rejected(source, failure) from None
+            raise self._rejected(source, failure) from None
 
     async def confirm(
         self,
@@ -135,14 +138,24 @@ class Uploads(Resource):
         return await self._session.send(CONFIRM_UPLOAD, Upload, body=body, extra=extra)
 
     async def _put(self, ticket: UploadTicket, source: Source, on_progress: Progress | None) -> None:
-        await self._store.put(
-            ticket.upload_url,
-            _told(source, on_progress),
-            size=source.size,
-            content_type=source.content_type,
-            endpoint=_PUT,
-        )
+        try:
+            await self._store.put(
+                ticket.upload_url,
+                partial(_told, source, on_progress),
+                size=source.size,
+                content_type=source.content_type,
+                endpoint=_PUT,
+                replayable=source.replayable,
+            )
+        except AddressRefused as refused:
+            raise UploadRejected(source.name, f"not sent: upload_url {refused.problem}") from None
         await _tell(on_progress, source.size, source.size)
+
+    def _rejected(self, source: Source, failure: TransportError) -> UploadRejected | TransportError:
+        if isinstance(failure, StoreRefused):
+            problem = in_words(failure, self._session.retry)
+            return UploadRejected(source.name, problem, status=failure.status)
+        return failure
 
 
 async def _told(source: Source, on_progress: Progress | None) -> AsyncIterator[bytes]:
@@ -161,9 +174,3 @@ async def _tell(on_progress: Progress | None, sent: int, total: int) -> None:
         told = on_progress(sent, total)
         if inspect.isawaitable(told):
             await told
-
-
-def _rejected(source: Source, failure: TransportError) -> UploadRejected | TransportError:
-    if isinstance(failure, StoreRefused):
-        return UploadRejected(source.name, failure.reason, status=failure.status)
-    return failure

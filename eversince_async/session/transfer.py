@@ -6,15 +6,20 @@ timeout: so many seconds without one byte moving end them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
 import aiohttp
 from yarl import URL
 
+from eversince_async._wire.addresses import Address, AddressPolicy, AddressRefused
+from eversince_async._wire.answers import retry_after
+from eversince_async._wire.documents import error_code, kind_of_document
 from eversince_async.errors import ConnectionFailed, TransportError
 from eversince_async.session.loop_bound import LoopBound
+from eversince_async.session.retry import JITTER, RetryPolicy
 from eversince_async.session.single_send import request_once
 from eversince_async.session.transport import CONNECT_TIMEOUT, translated
 
@@ -24,81 +29,170 @@ STALL_TIMEOUT: Final = 60.0
 TRANSFER_BUFFER: Final = 1024 * 1024
 """Bytes aiohttp may buffer of a download: larger reads cost less."""
 
+REDIRECTS: Final = 10
+"""How often a store may send us on."""
+
+LONGEST_HEADER: Final = 64 * 1024
+"""Bytes of one header: an address that is signed with a session's token is long."""
+
+REFUSAL: Final = 16 * 1024
+"""Bytes of a refusal that are looked at."""
+
+REFUSAL_TIMEOUT: Final = 5.0
+"""Seconds to read them: the status alone says that it is one."""
+
+_REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
+_REDIRECT_OF_A_PUT: Final = frozenset({307, 308})
+"""The others would make a read of it."""
+
 
 class StoreRefused(TransportError):
     """The store answered with a status that is not a success.
 
     Attributes:
         status: The HTTP status.
+        retry_after: Seconds the store asked to wait; None when it did not say.
     """
 
-    def __init__(self, status: int, *, endpoint: str) -> None:
-        super().__init__(f"the store answered {status}", endpoint=endpoint, outcome="unknown")
+    def __init__(
+        self, status: int, *, endpoint: str, words: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(words or f"the store answered {status}", endpoint=endpoint, outcome="unknown")
         self.status = status
+        self.retry_after = retry_after
+
+
+def in_words(failure: TransportError, retry: RetryPolicy) -> str:
+    """Why a transfer is given up."""
+    asked = failure.retry_after if isinstance(failure, StoreRefused) else None
+    if asked is None or asked <= retry.longest_wait:
+        return failure.reason
+    return f"{failure.reason} and asks for a wait of {asked:,.0f} s, longer than the retry policy's"
+
+
+def wait_after(failure: TransportError, retry: RetryPolicy, delays: Iterator[float]) -> float | None:
+    """Seconds to wait before a transfer is tried again; None when the store asks for too long a wait."""
+    asked = failure.retry_after if isinstance(failure, StoreRefused) else None
+    if asked is None:
+        return next(delays)
+    return None if asked > retry.longest_wait else asked + random.uniform(0.0, JITTER)
 
 
 class Store:
-    """Puts and gets bytes at presigned URLs."""
+    """Puts and gets bytes at presigned URLs.
 
-    def __init__(self, *, stall_timeout: float = STALL_TIMEOUT) -> None:
+    Args:
+        addresses: Which addresses may be used, of those the server names and those a store redirects to.
+        stall_timeout: Seconds without progress after which a transfer is given up.
+    """
+
+    def __init__(self, addresses: AddressPolicy, *, stall_timeout: float = STALL_TIMEOUT) -> None:
+        self.addresses = addresses
         self.stall_timeout = stall_timeout
         self._owned = LoopBound(_open_store_session)
 
     async def put(
-        self, url: str, content: AsyncIterator[bytes], *, size: int, content_type: str, endpoint: str
+        self,
+        url: str,
+        content: Callable[[], AsyncIterator[bytes]],
+        *,
+        size: int,
+        content_type: str,
+        endpoint: str,
+        replayable: bool = True,
     ) -> None:
         """Send `size` bytes to a presigned URL.
 
         Args:
             url: The presigned URL.
-            content: Yields exactly `size` bytes in all.
+            content: Begins what yields exactly `size` bytes in all.
             size: Bytes; sent as Content-Length, which stores insist on.
             content_type: The same as was asked for with the URL.
             endpoint: What to call this in errors.
+            replayable: Whether `content` may be called again, to follow a redirect.
 
         Raises:
+            AddressRefused: The address, or one it redirects to, must not be used.
             StoreRefused: The store does not take it, e.g. as the URL has expired.
             TransportError: The connection failed or stalled.
         """
-        headers = {"Content-Type": content_type, "Content-Length": str(size)}
-        body = _Body(content)
+        headers = {"Content-Type": content_type, "Content-Length": str(size), "Accept-Encoding": "identity"}
+        journey = _Journey(self.addresses, url)
+        while True:
+            location = await self._put(journey.address, _Body(content()), headers, endpoint)
+            if location is None:
+                return
+            if not replayable:
+                raise AddressRefused("redirects, and a stream can be sent only once")
+            journey.go_on(location)
+
+    async def _put(
+        self, address: Address, body: "_Body", headers: dict[str, str], endpoint: str
+    ) -> str | None:
+        """Send a body once; returns where the store wants it instead."""
         try:
             async with (
                 self._moving(endpoint) as body.moved,
                 request_once(
                     self._owned.get(),
                     "PUT",
-                    _exact(url, endpoint),
+                    _exact(address),
                     data=body,
                     headers=headers,
                     allow_redirects=False,
                 ) as response,
             ):
-                if response.status not in {200, 201, 204}:
-                    raise StoreRefused(response.status, endpoint=endpoint)
-        except TransportError:
+                answer = Download(response, body.moved)
+                if answer.status in _REDIRECT_OF_A_PUT:
+                    return answer.headers.get("Location", "")
+                if answer.status not in {200, 201, 204}:
+                    raise await answer.refusal(endpoint)
+                await _check_taken(answer, endpoint)
+        except TransportError as failure:
             if body.failure is None:
+                failure.__context__ = None  # aiohttp's own error holds the whole URL
                 raise
-            raise body.failure from None  # our own source broke, not the connection
         finally:
             await body.aclose()
+        if body.failure is not None:
+            raise body.failure  # our own source broke, not the connection
+        return None
 
     @asynccontextmanager
     async def get(
         self, url: str, *, headers: dict[str, str], endpoint: str
     ) -> AsyncGenerator["Download", None]:
-        """Open a presigned URL for reading; whatever its status is, the caller judges.
+        """Open a presigned URL for reading, following redirects; what else its status is, the caller judges.
 
         Raises:
+            AddressRefused: The address, or one it redirects to, must not be used.
             TransportError: The connection failed or stalled, here or while reading in the block.
         """
-        async with (
-            self._moving(endpoint) as progress,
-            request_once(
-                self._owned.get(), "GET", _exact(url, endpoint), headers=headers, allow_redirects=True
-            ) as response,
-        ):
-            yield Download(response, progress)
+        journey = _Journey(self.addresses, url)
+        try:
+            async with (
+                self._moving(endpoint) as progress,
+                await self._arrive(journey, headers) as response,
+            ):
+                yield Download(response, progress)
+        except TransportError as failure:
+            failure.__context__ = None  # aiohttp's own error holds the whole URL
+            raise
+
+    async def _arrive(self, journey: "_Journey", headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """The first answer that is no redirect.
+
+        aiohttp would spell a redirect's target anew, and then its signature does not fit any more.
+        """
+        while True:
+            url = _exact(journey.address)
+            response: aiohttp.ClientResponse = await request_once(
+                self._owned.get(), "GET", url, headers=headers, allow_redirects=False
+            )
+            if response.status not in _REDIRECT:
+                return response
+            response.release()
+            journey.go_on(response.headers.get("Location", ""))
 
     @property
     def is_open(self) -> bool:
@@ -123,6 +217,51 @@ class Store:
             raise ConnectionFailed(f"nothing moved for {self.stall_timeout:g} s", endpoint=endpoint) from None
         except (aiohttp.ClientError, OSError) as error:
             raise translated(error, endpoint, self.stall_timeout) from None
+
+
+class _Journey:
+    """The way from the address that was named to the one that answers."""
+
+    def __init__(self, policy: AddressPolicy, url: str) -> None:
+        self._policy = policy
+        self.address = policy.check(url)
+        self._visited = {self.address.text}
+
+    def go_on(self, location: str) -> None:
+        """Follow a redirect.
+
+        Raises:
+            AddressRefused: It leads nowhere, in a circle, or where it must not.
+        """
+        if not location:
+            raise AddressRefused("redirects without saying where to")
+        try:
+            address = self._policy.check(self.address.target(location), linked_from=self.address)
+        except AddressRefused as refused:
+            problem = f"redirects to an address that {refused.problem}"
+        else:
+            if address.text not in self._visited and len(self._visited) <= REDIRECTS:
+                self._visited.add(address.text)
+                self.address = address
+                return
+            is_circle = address.text in self._visited
+            problem = "redirects in a circle" if is_circle else f"redirects more than {REDIRECTS} times"
+        raise AddressRefused(problem)
+
+
+async def _check_taken(answer: "Download", endpoint: str) -> None:
+    """Make sure that a success is the store's own: it answers a PUT with nothing, or hardly anything.
+
+    Raises:
+        StoreRefused: A page came, which some gateway answers for whatever is not carried out, or an error.
+    """
+    head = await answer.first(REFUSAL)
+    if (code := error_code(head)) is not None:
+        words = f"the store answered {answer.status}, and yet {code}"
+        raise StoreRefused(answer.status, endpoint=endpoint, words=words)
+    if kind_of_document(head) == "HTML":
+        words = f"a web page came instead of the store's answer ({answer.status})"
+        raise StoreRefused(answer.status, endpoint=endpoint, words=words)
 
 
 class _Stall:
@@ -164,12 +303,44 @@ class Download:
 
     def __init__(self, response: aiohttp.ClientResponse, progress: Callable[[], None]) -> None:
         self.status = response.status
-        self.headers = response.headers
+        self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._progress = progress
+        self._head = b""
+
+    async def peek(self, is_enough: Callable[[bytes], bool]) -> bytes:
+        """The first bytes of the body, as many as are enough, or all; `chunks` brings them once more."""
+        while not is_enough(self._head):
+            chunk = await self._response.content.readany()
+            if not chunk:
+                break
+            self._progress()
+            self._head += chunk
+        return self._head
+
+    async def first(self, most: int) -> bytes:
+        """About so many bytes of a body that is not what was wanted; what cannot be read is let go."""
+        try:
+            async with asyncio.timeout(REFUSAL_TIMEOUT):
+                await self.peek(lambda head: len(head) >= most)
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            pass  # the status has told the most important
+        return self._head[:most]
+
+    async def refusal(self, endpoint: str) -> StoreRefused:
+        """What to raise for a status that is no success, with the code that a store gives in XML."""
+        code = error_code(await self.first(REFUSAL))
+        return StoreRefused(
+            self.status,
+            endpoint=endpoint,
+            words=f"the store answered {self.status}" + (f" {code}" if code else ""),
+            retry_after=retry_after(self.headers),
+        )
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, in pieces of whatever size the network brings."""
+        if self._head:
+            yield self._head
         async for chunk in self._response.content.iter_any():
             self._progress()
             yield chunk
@@ -220,15 +391,9 @@ class _Body:
             await self._content.aclose()
 
 
-def _exact(url: str, endpoint: str) -> URL:
+def _exact(address: Address) -> URL:
     """The URL with not one character of its signature normalised."""
-    try:
-        parsed = URL(url, encoded=True)
-    except ValueError:
-        parsed = URL()
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConnectionFailed("the URL is not an http(s) URL", endpoint=endpoint, outcome="never_sent")
-    return parsed
+    return URL(address.text, encoded=True)
 
 
 def _open_store_session() -> aiohttp.ClientSession:
@@ -237,4 +402,5 @@ def _open_store_session() -> aiohttp.ClientSession:
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         read_bufsize=TRANSFER_BUFFER,
         auto_decompress=False,
+        max_field_size=LONGEST_HEADER,
     )

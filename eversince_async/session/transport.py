@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
 from eversince_async import clock
 from eversince_async._redaction import excerpt, keep_secret
+from eversince_async._wire.addresses import AddressRefused, parse
 from eversince_async._wire.answers import Answer, served_at
 from eversince_async._wire.requests import WireRequest
 from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
@@ -44,20 +44,16 @@ def check_base_url(base_url: str) -> str:
     Raises:
         ConfigurationError: It is not an absolute http(s) URL, or carries credentials, query or fragment.
     """
-    if not _is_http(base_url) or not _VISIBLE.fullmatch(base_url):
-        raise ConfigurationError(f"base_url must be an absolute https URL such as {BASE_URL}: {base_url!r}")
-    parts = urlsplit(base_url)
-    if parts.query or parts.fragment or parts.username:
+    try:
+        parse(base_url)
+    except AddressRefused as refused:
+        told = excerpt(repr(base_url))
+        raise ConfigurationError(
+            f"base_url must be an absolute https URL such as {BASE_URL}: {told} {refused.problem}"
+        ) from None
+    if "?" in base_url or "#" in base_url:
         raise ConfigurationError("base_url must not carry credentials, a query or a fragment")
     return base_url.rstrip("/")
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
-        return False
 
 
 def check_api_key(api_key: str | None) -> str:

@@ -9,7 +9,8 @@ import pytest
 from scripted import Hang, Reset, Say
 
 from eversince_async import DownloadFailed, RetryPolicy
-from eversince_async.orchestrator.download import download
+from eversince_async._wire.addresses import AddressPolicy
+from eversince_async.orchestrator.download import NamedUrl, download
 from eversince_async.session.transfer import Store
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ ETAG = '"v1"'
 
 @pytest.fixture
 async def store() -> AsyncIterator[Store]:
-    store = Store(stall_timeout=60)
+    store = Store(AddressPolicy(https_only=False, allows_private=True), stall_timeout=60)
     yield store
     await store.aclose()
 
@@ -38,8 +39,8 @@ def fetch(store: Store, server: ScriptedServer, tmp_path: Path) -> Any:
         server.plays(*script)
         left = [f"{server.origin}{url}" for url in urls]
 
-        async def next_url() -> str | None:
-            return left.pop(0) if left else None
+        async def next_url() -> NamedUrl | None:
+            return NamedUrl("assembled_url", left.pop(0)) if left else None
 
         policy = RetryPolicy(attempts=attempts)
         return await download(store, next_url, tmp_path / "film.mp4", retry=policy, **more)

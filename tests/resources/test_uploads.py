@@ -26,6 +26,7 @@ from eversince_async.emulator import Emulator, ErrorAnswer, Stall
 from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.emulator import Reset as ResetFault
 from eversince_async.limits import MIB
+from eversince_async.models.uploads import UploadTicket
 from eversince_async.resources._sources import guess
 
 PHOTO = bytes(range(256)) * 300  # in more than one piece
@@ -448,16 +449,139 @@ async def test_store_that_does_not_exist_is_told_without_its_signature(server: S
 async def test_ticket_without_a_url_is_refused(server: ScriptedServer, url: str) -> None:
     server.plays(Say(json={"upload_url": url, "r2_key": "x"}))
     async with server.client() as eversince:
-        with pytest.raises(ConnectionFailed, match="not an http"):
-            await eversince.uploads.upload(stream(b"12345"), name="mug.png", size=5)
+        with pytest.raises(UploadRejected, match=r"mug\.png: not sent: upload_url ") as raised:
+            await eversince.uploads.upload(b"12345", name="mug.png")
+
+    assert raised.value.status is None
+    assert 1 == len(server.seen)
 
 
-async def test_redirect_of_a_put_is_not_followed(server: ScriptedServer) -> None:
+async def test_redirect_of_a_stream_is_not_followed(server: ScriptedServer) -> None:
     ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
     server.plays(Say(json=ticket), Say(status=307, headers={"Location": "/elsewhere"}))
     async with server.client() as eversince:
-        with pytest.raises(UploadRejected, match="the store answered 307"):
+        with pytest.raises(UploadRejected, match="upload_url redirects, and a stream can be sent only once"):
             await eversince.uploads.upload(stream(b"12345"), name="mug.png", size=5)
+
+
+SIGNED = "/r2//a%2Fb?X-Sig=a%2Bb+c/~&empty=&=&x;y"
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_redirect_of_a_put_is_followed_byte_for_byte(server: ScriptedServer, status: int) -> None:
+    """New buckets answer so for a while; the bytes are read again from their start."""
+    ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
+    moved = Say(status=status, headers={"Location": server.origin + SIGNED})
+    server.plays(Say(json=ticket), moved, Say(), Say(status=201, json={"upload_id": "upl_1"}))
+    async with server.client() as eversince:
+        await eversince.uploads.upload(b"12345", name="mug.png")
+
+    put = server.seen[2]
+    assert ("PUT", SIGNED, b"12345") == (put.method, put.target, put.body)
+    assert ("image/png", "5") == (put.headers["content-type"], put.headers["content-length"])
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+async def test_redirect_that_makes_a_read_of_it_is_a_refusal(server: ScriptedServer, status: int) -> None:
+    ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
+    server.plays(Say(json=ticket), Say(status=status, headers={"Location": "/elsewhere"}))
+    async with server.client() as eversince:
+        with pytest.raises(UploadRejected, match=f"the store answered {status}"):
+            await eversince.uploads.upload(stream(b"12345"), name="mug.png", size=5)
+
+    assert 2 == len(server.seen)
+
+
+async def test_redirects_in_a_circle_say_so(server: ScriptedServer) -> None:
+    ticket = {"upload_url": f"{server.origin}/r2?s=hush", "r2_key": "x"}
+    server.plays(Say(json=ticket), Say(status=307, headers={"Location": "/r2?s=hush"}))
+    async with server.client() as eversince:
+        with pytest.raises(UploadRejected, match="upload_url redirects in a circle") as raised:
+            await eversince.uploads.upload(b"12345", name="mug.png")
+
+    assert "hush" not in str(raised.value)
+    assert 2 == len(server.seen)
+
+
+async def test_nothing_is_sent_to_a_private_address_that_the_public_api_names(server: ScriptedServer) -> None:
+    ticket = UploadTicket(upload_url=f"https{server.origin.removeprefix('http')}/r2?s=hush", r2_key="x")
+    async with Eversince("es_live_x") as eversince:
+        with pytest.raises(UploadRejected, match=r"upload_url leads to 127\.0\.0\.1") as raised:
+            await eversince.uploads.put(ticket, b"12345", name="a.png", content_type="image/png", size=5)
+
+    assert "hush" not in str(raised.value)
+    assert [] == server.seen
+
+
+async def test_the_code_of_a_refusal_in_xml_is_told(server: ScriptedServer) -> None:
+    ticket = UploadTicket(upload_url=f"{server.origin}/r2?s=1", r2_key="x")
+    server.plays(Say(status=403, body=b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code></Error>"))
+    async with server.client() as eversince:
+        with pytest.raises(UploadRejected, match="the store answered 403 ExpiredToken"):
+            await eversince.uploads.put(ticket, b"1", name="a.png", content_type="image/png", size=1)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"<html>Sign in</html>", r"a web page came instead of the store's answer \(200\)"),
+        (b"<Error><Code>InternalError</Code></Error>", "answered 200, and yet InternalError"),
+    ],
+)
+async def test_page_instead_of_the_stores_answer_is_no_success(
+    server: ScriptedServer, body: bytes, problem: str
+) -> None:
+    ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
+    server.plays(Say(json=ticket), Say(body=body))
+    async with server.client() as eversince:
+        with pytest.raises(UploadRejected, match=problem):
+            await eversince.uploads.upload(stream(b"12345"), name="mug.png", size=5)
+
+    assert 2 == len(server.seen)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"Key": "x"}', b"OK"])
+async def test_what_stores_answer_to_a_put_is_a_success(server: ScriptedServer, body: bytes) -> None:
+    ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
+    server.plays(Say(json=ticket), Say(body=body), Say(status=201, json={"upload_id": "upl_1"}))
+    async with server.client() as eversince:
+        assert "upl_1" == (await eversince.uploads.upload(b"12345", name="mug.png")).upload_id
+
+
+async def test_store_that_asks_for_a_pause_gets_it(server: ScriptedServer) -> None:
+    ticket = Say(json={"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"})
+    busy = Say(status=503, headers={"Retry-After": "37"})
+    server.plays(ticket, busy, ticket, Say(), Say(status=201, json={"upload_id": "upl_1"}))
+    async with server.client() as eversince:
+        await eversince.uploads.upload(b"12345", name="mug.png")
+
+    assert 37 <= server.seen[2].at - server.seen[1].at < 38
+
+
+async def test_pause_that_is_too_long_is_told(server: ScriptedServer) -> None:
+    ticket = Say(json={"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"})
+    server.plays(ticket, Say(status=503, headers={"Retry-After": "7200"}))
+    async with server.client() as eversince:
+        with pytest.raises(UploadRejected, match="the store answered 503 and asks for a wait of 7,200 s"):
+            await eversince.uploads.upload(b"12345", name="mug.png")
+
+    assert 2 == len(server.seen)
+
+
+@pytest.mark.parametrize(
+    "play", [Reset(), Say(status=403), Say(headers={"X": "a" * 100_000}), Hang()], ids=str
+)
+async def test_no_error_behind_the_error_knows_the_signature(server: ScriptedServer, play: Any) -> None:
+    server.plays(Say(json={"upload_url": f"{server.origin}/r2?s=hush", "r2_key": "x"}), play)
+    async with server.client() as eversince:
+        with pytest.raises((UploadRejected, TransportError)) as raised:
+            await eversince.uploads.upload(stream(b"12345"), name="mug.png", size=5)
+
+    left: list[BaseException] = [raised.value]
+    while left:
+        error = left.pop()
+        assert "hush" not in f"{error} {error!r} {vars(error)} {error.args}"
+        left += [other for other in (error.__cause__, error.__context__) if other is not None]
 
 
 async def test_confirm_in_doubt_is_sent_again(server: ScriptedServer) -> None:

@@ -13,6 +13,7 @@ from aiohttp.client_proto import ResponseHandler
 from scripted import Reset, Say, ScriptedServer
 
 from eversince_async import EversinceError, Limits, RetryPolicy
+from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.errors import ConnectionFailed, TransportError
 from eversince_async.session.transfer import Store
 
@@ -63,7 +64,7 @@ async def test_resets_cost_a_borrowed_session_no_socket(server: ScriptedServer) 
 
 async def test_resets_cost_downloads_no_socket(server: ScriptedServer) -> None:
     server.plays(*one_in_ten(Say(body=b"film")))
-    before, store = open_sockets(), Store()
+    before, store = open_sockets(), Store(AddressPolicy.of(server.base_url))
 
     async def download() -> None:
         async with store.get(f"{server.origin}/film.mp4", headers={}, endpoint="download") as opened:
@@ -78,11 +79,11 @@ async def test_resets_cost_downloads_no_socket(server: ScriptedServer) -> None:
 
 async def test_resets_cost_uploads_no_socket(server: ScriptedServer) -> None:
     server.plays(*one_in_ten(Say()))
-    before, store = open_sockets(), Store()
+    before, store = open_sockets(), Store(AddressPolicy.of(server.base_url))
 
     async def upload() -> None:
         await store.put(
-            f"{server.origin}/mug.png", content(), size=4, content_type="image/png", endpoint="upload"
+            f"{server.origin}/mug.png", content, size=4, content_type="image/png", endpoint="upload"
         )
 
     await ask(upload, 800)
