@@ -43,13 +43,15 @@ class Looks:
         self._beyond: set[str] = set()
         self._pages = 1
 
-    async def at(self, project_id: str) -> None:
-        """Look at one project.
+    async def at(self, project_id: str) -> str:
+        """Look at one project; return the id of what was shown.
 
         Raises:
             EversinceError: Whatever a single call may raise.
         """
-        self._tell(await self._projects.get(project_id), self.asked_at)
+        project = await self._projects.get(project_id)
+        self._tell(project, self.asked_at)
+        return project.id
 
     async def through(self, wanted: set[str]) -> tuple[set[str], bool]:
         """Look at the list, which shows up to 100 projects at once, newest first.

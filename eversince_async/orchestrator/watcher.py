@@ -9,6 +9,7 @@ likely to find something, out of requests that nobody else wants (`timing`).
 """
 
 import asyncio
+import copy
 import logging
 import math
 from collections.abc import Callable, Iterable
@@ -21,8 +22,6 @@ from eversince_async.errors import (
     ApiError,
     EversinceError,
     NotFound,
-    ServerError,
-    TooManyRequests,
     TransportError,
     UnreadableAnswer,
 )
@@ -32,6 +31,7 @@ from eversince_async.orchestrator.foresight import Foresight, UnderWay
 from eversince_async.orchestrator.looks import Looks
 from eversince_async.orchestrator.nudges import Nudges
 from eversince_async.orchestrator.schedule import CLOSEST, UNKNOWN_EVERY, PollSchedule
+from eversince_async.orchestrator.setbacks import LIST, Setbacks, concerns_account, is_verdict
 from eversince_async.orchestrator.sighting import Sighting
 from eversince_async.orchestrator.timing import Timing, Unseen
 from eversince_async.session.session import Session
@@ -44,6 +44,12 @@ TICK: Final = 0.001
 APART: Final = 0.05
 """Seconds between two decisions at least, whatever they come to and whatever changes meanwhile. So nothing
 that is wrong in them can keep a core busy, and of a storm of changes many are decided on together."""
+
+OUTAGE: Final = 3
+"""Looks at single projects that fail in a row, after which others are not tried for now."""
+
+FAILURES: Final = (ApiError, TransportError, UnreadableAnswer)
+"""What a look may come to instead of an answer that can be read."""
 
 
 @attrs.define(eq=False)
@@ -81,7 +87,7 @@ class Watcher:
         self._nudges = Nudges()
         self._changed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
-        self._failing_since: float | None = None
+        self._setbacks = Setbacks(schedule.patience)
         self._unknown: set[str] = set()
         self._sought_since = math.inf  # when looks began to be needed for a slot
         self._paged_at = -math.inf
@@ -127,7 +133,7 @@ class Watcher:
 
         Of a storm of nudges some share a look, so that it leaves the request budget to others (`nudges`).
         """
-        now = asyncio.get_running_loop().time()
+        now = _now()
         self._nudges.note(project_id, now)
         due_at = self._nudges.due_at(project_id, now)
         for wait in self._waits.get(project_id, ()):
@@ -151,7 +157,7 @@ class Watcher:
         """Somebody waits: decide anew."""
         if not self._is_looking():
             self._changed = asyncio.Event()
-            self._failing_since = None
+            self._setbacks.begin_anew()
             self._looking = asyncio.create_task(
                 self._look_while_awaited(),
                 name="eversince watcher",
@@ -174,16 +180,16 @@ class Watcher:
         return False
 
     async def _look_while_awaited(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._is_wanted():
-                decided_at = loop.time()
+        while self._is_wanted():
+            decided_at = _now()
+            try:
                 await self._wait_and_look(decided_at)
-                rest = decided_at + APART - loop.time()
-                if rest > 0 and self._is_wanted():
-                    await asyncio.sleep(rest)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it is those who wait that must learn of it
-            self._fail(list(self._waits), failure)
+            except Exception as failure:  # noqa: BLE001 - whatever it is, those who wait must learn of it
+                self._fail(list(self._waits), failure)
+                self._setbacks.hold(LIST, _now() + UNKNOWN_EVERY)  # whoever seeks a slot is not left alone
+            rest = decided_at + APART - _now()
+            if rest > 0 and self._is_wanted():
+                await asyncio.sleep(rest)
 
     def _is_wanted(self) -> bool:
         return bool(self._waits) or bool(self.seeking_slot)
@@ -193,7 +199,8 @@ class Watcher:
         self.decisions += 1
         due_at = min(self._due_at(), self._due_for_slot(now))
         early_at, at_once = math.inf, now + TICK
-        if at_once < due_at and self._failing_since is None:
+        is_troubled = self._setbacks.befall(self._waits) or self._setbacks.befall((LIST,))
+        if at_once < due_at and not is_troubled:
             early_at = self._timing.early_at(
                 list(self._unseen()), now, due_at, in_demand=bool(self.seeking_slot)
             )
@@ -202,7 +209,7 @@ class Watcher:
             return
         before, self._timing.looked_at = self._looks.requests, now
         is_early = at_once < due_at
-        await self._look(set(self._waits) if is_early else self._due_by(at_once))
+        await self._look(set(self._waits) if is_early else self._due_by(at_once), now)
         if is_early:
             self._timing.bought(self._looks.requests - before, now)
 
@@ -215,14 +222,14 @@ class Watcher:
             pass
 
     def _due_at(self) -> float:
-        return min((wait.due_at for waits in self._waits.values() for wait in waits), default=math.inf)
+        return min(map(self._due_of, self._waits), default=math.inf)
+
+    def _due_of(self, project_id: str) -> float:
+        due_at = min(wait.due_at for wait in self._waits[project_id])
+        return max(due_at, self._setbacks.not_before(project_id))
 
     def _due_by(self, now: float) -> set[str]:
-        return {
-            project_id
-            for project_id, waits in self._waits.items()
-            if any(wait.due_at <= now for wait in waits)
-        }
+        return {project_id for project_id in self._waits if self._due_of(project_id) <= now}
 
     def _due_for_slot(self, now: float) -> float:
         """When to look at the list because somebody waits for a slot that is not ours to free."""
@@ -232,8 +239,10 @@ class Watcher:
         if self._sought_since == math.inf:
             self._sought_since = now
         if self._paged_at < self._sought_since:
-            return max(self._sought_since, self._paged_at + CLOSEST)
-        return self._paged_at + UNKNOWN_EVERY
+            due_at = max(self._sought_since, self._paged_at + CLOSEST)
+        else:
+            due_at = self._paged_at + UNKNOWN_EVERY
+        return max(due_at, self._setbacks.not_before(LIST))
 
     def _unseen(self) -> Iterable[Unseen]:
         for waits in self._waits.values():
@@ -243,42 +252,99 @@ class Watcher:
 
     # -- Looking ----------------------------------------------------------------------------------------
 
-    async def _look(self, wanted: set[str]) -> None:
+    async def _look(self, wanted: set[str], now: float) -> None:
         try:
-            if len(self._waits) == 1 and self._sought_since == math.inf:
-                await self._look_at(next(iter(self._waits)))
+            if len(self._waits) > 1 or self._sought_since < math.inf:
+                wanted = await self._look_at_list(wanted, now)
             else:
-                await self._look_at_list(wanted)
-        except (TransportError, ServerError, TooManyRequests, UnreadableAnswer) as failure:
-            self._absorb(failure)
-        else:
-            self._failing_since = None
+                self._setbacks.end_streak(LIST)  # which is not looked at for now
+            await self._look_at_each(wanted)
+        except ApiError as refusal:
+            if not concerns_account(refusal):
+                raise
+            self._fail(list(self._waits), refusal)
+            self._setbacks.hold(LIST, _now() + UNKNOWN_EVERY)  # for whoever seeks a slot
 
-    async def _look_at_list(self, wanted: set[str]) -> None:
-        now = asyncio.get_running_loop().time()
-        missing, complete = await self._looks.through(wanted)
+    async def _look_at_list(self, wanted: set[str], now: float) -> set[str]:
+        """Look at the list; which projects are still to be looked at singly."""
+        try:
+            missing, complete = await self._looks.through(wanted)
+        except FAILURES as failure:
+            return wanted if self._list_is_useless(failure) else set()
+        self._setbacks.succeeded(LIST)
         self._paged_at = now
-        for project_id in missing & self._waits.keys():
-            await self._look_at(project_id)
         if self._sought_since < math.inf and not complete and self._surveyed_at + UNKNOWN_EVERY <= now:
             self._surveyed_at = now
-            await self._looks.survey()
+            try:
+                await self._looks.survey()
+            except FAILURES as failure:
+                self._list_is_useless(failure)
+        return missing
 
-    async def _look_at(self, project_id: str) -> None:
+    def _list_is_useless(self, failure: EversinceError) -> bool:
+        """The list has failed: whether projects are to be looked at singly rather than with the next one."""
+        if concerns_account(failure):
+            raise failure
+        now = _now()
+        is_too_long = self._setbacks.failed(LIST, failure, now)
+        if is_verdict(failure):
+            self._setbacks.hold(LIST, now + UNKNOWN_EVERY)
+        if is_too_long or is_verdict(failure) or isinstance(failure, UnreadableAnswer):
+            return True
+        self._setbacks.hold_all(now + CLOSEST)
+        return False
+
+    async def _look_at_each(self, project_ids: set[str]) -> None:
+        """Look at projects singly, those that are overdue for longest first."""
+        there = {project_id: self._waits[project_id] for project_id in project_ids & self._waits.keys()}
+        order = sorted(there, key=lambda project_id: min(wait.due_at for wait in there[project_id]))
+        in_a_row = 0
+        for place, project_id in enumerate(order):
+            failure = await self._look_at(project_id)
+            in_a_row = 0 if failure is None else in_a_row + 1
+            if failure is not None and in_a_row == OUTAGE:
+                self._leave(order[place + 1 :], failure)
+                return
+
+    async def _look_at(self, project_id: str) -> EversinceError | None:
+        """Look at one project; return what has kept us from it, if that may pass."""
         try:
-            await self._looks.at(project_id)
-        except NotFound as missing:
-            self._missing(project_id, missing)
-        except ApiError as failure:
-            if isinstance(failure, ServerError | TooManyRequests) or failure.status == 401:
+            seen = await self._looks.at(project_id)
+        except FAILURES as failure:
+            if concerns_account(failure):
                 raise
+            if not is_verdict(failure):
+                return self._put_off(project_id, failure)
+            self._setbacks.succeeded(project_id)
+            if isinstance(failure, NotFound):
+                self._missing(project_id, failure)
+            else:
+                self._fail([project_id], failure)
+            return None
+        if seen != project_id:
+            another = UnreadableAnswer("$.id", "another project than the one asked for")
+            return self._put_off(project_id, another)
+        self._setbacks.succeeded(project_id)
+        return None
+
+    def _put_off(self, project_id: str, failure: EversinceError) -> EversinceError:
+        """Look at a project again later, unless looks have failed without a break for too long."""
+        if self._setbacks.failed(project_id, failure, _now()):
             self._fail([project_id], failure)
+        return failure
+
+    def _leave(self, project_ids: list[str], failure: EversinceError) -> None:
+        """Look at others later, as one look after the other fails; or never, if that has lasted too long."""
+        if self._setbacks.is_spent(_now()):
+            self._fail(project_ids, failure)
+        self._setbacks.hold_all(_now() + CLOSEST)
 
     # -- Telling ----------------------------------------------------------------------------------------
 
     def _tell(self, project: Project | ProjectSummary, asked_at: float) -> None:
         """A look showed a project: tell those who wait, unless they know something newer."""
         self._governor.observed(project.id, project.status, asked_at=asked_at)
+        self._setbacks.forget(project.id)
         self._nudges.seen(project.id, asked_at)
         waits = self._waits.get(project.id)
         if waits is None:
@@ -306,31 +372,21 @@ class Watcher:
 
     def _missing(self, project_id: str, missing: NotFound) -> None:
         """A project that was only just created may not be visible yet; any other does not exist."""
-        now = asyncio.get_running_loop().time()
-        waits = self._waits.get(project_id, set())
-        if any(now < wait.missing_until for wait in waits):
-            for wait in waits:
-                wait.due_at = now + CLOSEST
+        now = _now()
+        if any(now < wait.missing_until for wait in self._waits.get(project_id, ())):
+            self._setbacks.hold(project_id, now + CLOSEST)
         else:
             self._fail([project_id], missing)
 
-    def _absorb(self, failure: EversinceError) -> None:
-        """Try again later, unless looks have failed without a break for too long."""
-        now = asyncio.get_running_loop().time()
-        if self._failing_since is None:
-            self._failing_since = now
-        if now - self._failing_since >= self.schedule.patience:
-            self._failing_since = None
-            self._fail(list(self._waits), failure)
-        for waits in self._waits.values():
-            for wait in waits:
-                wait.due_at = max(wait.due_at, now + CLOSEST)
-
     def _fail(self, project_ids: list[str], failure: Exception) -> None:
+        """End waits with an error, one for each: one that many raise would gather all their tracebacks."""
         for project_id in project_ids:
+            self._setbacks.forget(project_id)
             for wait in self._waits.pop(project_id, ()):
                 if not wait.news.done():
-                    wait.news.set_exception(failure)
+                    own = copy.copy(failure) if isinstance(failure, EversinceError) else failure
+                    own.__cause__ = failure.__cause__
+                    wait.news.set_exception(own)
 
     def _forget(self, project_id: str, wait: _Wait) -> None:
         waits = self._waits.get(project_id)
@@ -339,7 +395,12 @@ class Watcher:
         waits.discard(wait)
         if not waits:
             del self._waits[project_id]
+            self._setbacks.forget(project_id)
         self._changed.set()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class _Seekers:
