@@ -134,10 +134,10 @@ async def test_a_broken_connection_is_no_reason_to_send_again(
 
 async def test_a_broken_upload_is_not_sent_again(server: ScriptedServer) -> None:
     server.plays(Say(), Reset())
-    store = Store()
+    store = Store(AddressPolicy.of(server.base_url))
 
     async def upload() -> None:
-        await store.put(f"{server.origin}/x", content(), size=4, content_type="image/png", endpoint="upload")
+        await store.put(f"{server.origin}/x", content, size=4, content_type="image/png", endpoint="upload")
 
     await upload()
     with pytest.raises(TransportError):
@@ -150,7 +150,7 @@ async def test_a_broken_upload_is_not_sent_again(server: ScriptedServer) -> None
 async def test_a_broken_download_is_not_sent_again(server: ScriptedServer) -> None:
     """Behind a redirect as little as at once: the caller asks again, for the rest only."""
     server.plays(Say(status=302, headers={"Location": "/there"}), Reset())
-    store = Store()
+    store = Store(AddressPolicy.of(server.base_url))
     with pytest.raises(TransportError):
         async with store.get(f"{server.origin}/here", headers={}, endpoint="download"):
             pass
