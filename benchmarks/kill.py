@@ -7,6 +7,10 @@ ends. After that there must be exactly one project, one render, one share and on
 the emulator's own count, the journal must say the same, and each file must be what the emulator serves.
 
     python benchmarks/kill.py --kills 100 --items 200 --workers 2
+    python benchmarks/kill.py --kills 40 --items 200 --workers 1 --chaos 0.1 --outages 3
+
+With `--chaos` a hostile proxy stands in between (`killing/proxy.py`), and a single worker must not be refused
+anything for a limit that it could have foreseen.
 
 Prints what is wrong, if anything, and a summary; the exit code is 1 if something is.
 """
@@ -20,7 +24,8 @@ from pathlib import Path
 
 from killing.audit import Journal, served, violations
 from killing.killer import Killer, Stuck, free_port
-from killing.processes import Settings
+from killing.processes import REQUESTS, Settings
+from killing.proxy import fates, refusals
 
 
 def measure(options: argparse.Namespace, root: Path) -> int:
@@ -35,20 +40,32 @@ def measure(options: argparse.Namespace, root: Path) -> int:
         video_bytes=options.video_bytes,
         skew=options.skew,
         pipeline=options.pipeline,
+        chaos=options.chaos,
+        requests=options.requests,
+        workers=options.workers,
     )
     killer = Killer(settings, options.workers, random.Random(options.seed), options.longest)
     began = time.monotonic()
     wrong: list[str] = []
     try:
         killer.start()
-        killer.strike({"kill": options.kills, "stop": options.stops, "kill server": options.server_kills})
+        killer.strike(
+            {
+                "kill": options.kills,
+                "stop": options.stops,
+                "kill server": options.server_kills,
+                "outage": options.outages,
+            }
+        )
         killer.finish()
         journal = Journal.read(settings.journal)
-        digests = served(journal)
+        digests = served(settings, journal)
         server = killer.stop()
         wrong = list(violations(settings, server, digests))
         print(journal.fates())
         print(f"server: {server['counts']}")
+        if settings.chaos is not None:
+            print_proxy(settings.proxy_log)
     except Stuck as problem:
         wrong.append(str(problem))
     finally:
@@ -59,10 +76,18 @@ def measure(options: argparse.Namespace, root: Path) -> int:
     print(
         f"{killer.kills} kills of {options.workers} worker(s), {killer.early} of them before the last of "
         f"{options.items} items was done, {killer.stops} stopped for a while, {killer.server_kills} of the "
-        f"server, {options.faults:.0%} faults, clocks {options.skew:g} s apart, seed {options.seed}: "
-        f"{len(wrong)} violations in {took:.0f} s"
+        f"server, {killer.outages} outages, {options.faults:.0%} faults, clocks {options.skew:g} s apart, "
+        f"seed {options.seed}: {len(wrong)} violations in {took:.0f} s"
     )
     return len(wrong)
+
+
+def print_proxy(log: Path) -> None:
+    """Tell what the proxy did, and which refusals came through it."""
+    print("proxy: " + ", ".join(f"{count} {fate}" for fate, count in fates(log)))
+    refused = refusals(log)
+    explained = sum(bool(each["orphans"]) for each in refused)
+    print(f"refused for a limit: {len(refused)}, {explained} of them explained by requests of dead clients")
 
 
 def main() -> int:
@@ -78,6 +103,9 @@ def main() -> int:
     parser.add_argument("--stops", type=int, default=0, help="how often a worker sleeps as a laptop does")
     parser.add_argument("--skew", type=float, default=0.0, help="seconds the workers' clocks are ahead")
     parser.add_argument("--faults", type=float, default=0.0, help="share of requests that go wrong")
+    parser.add_argument("--chaos", type=float, help="put a proxy in between; share of requests it spoils")
+    parser.add_argument("--outages", type=int, default=0, help="how often the proxy spoils all, for minutes")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="requests a minute of the account")
     parser.add_argument("--speed", type=float, default=30.0, help="seconds of compressed time in a real one")
     parser.add_argument(
         "--longest", type=float, default=1.0, help="real seconds a kill that is due waits at most"

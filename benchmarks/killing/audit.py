@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from killing.processes import Settings
+from killing.proxy import refusals
 
 KINDS = ("create", "render", "share", "download")
 
@@ -68,12 +69,15 @@ def progress(settings: Settings) -> float:
         return 0.0
 
 
-def served(journal: Journal) -> dict[str, set[str]]:
+def served(settings: Settings, journal: Journal) -> dict[str, set[str]]:
     """SHA-256 of each job's videos, as the emulator gives them to anybody who has their shares."""
     digests = dict[str, set[str]]()
     for (key, _), effect in journal.effects.items():
         if effect["kind"] == "share" and effect["result"]:
-            digests.setdefault(key, set()).add(_digest(json.loads(effect["result"])["video_url"]))
+            url = json.loads(effect["result"])["video_url"]
+            for proxied, direct in settings.proxied.items():
+                url = url.replace(f":{proxied}/", f":{direct}/")
+            digests.setdefault(key, set()).add(_digest(url))
     return digests
 
 
@@ -104,6 +108,17 @@ def violations(settings: Settings, server: dict[str, Any], digests: dict[str, se
         yield from _of_jobs(settings, server, journal)
         yield from _of_effects(journal)
     yield from _of_files(settings, digests)
+    if settings.chaos is not None:
+        yield from _of_refusals(settings)
+
+
+def _of_refusals(settings: Settings) -> Iterator[str]:
+    """Refusals that a single worker could have foreseen; several do not know of each other's requests."""
+    if settings.workers > 1:
+        return
+    for refusal in refusals(settings.proxy_log):
+        if not refusal["orphans"]:
+            yield f"{refusal['request']} was refused, {refusal['code']}, and no orphan explains it"
 
 
 def _of_projects(settings: Settings, server: dict[str, Any], journal: Journal) -> Iterator[str]:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from eversince_async.orchestrator.effects import LEASE
 from killing.audit import progress
 from killing.processes import Settings
 
-PROCESSES = Path(__file__).with_name("processes.py")
+BENCHMARKS = Path(__file__).parents[1]
 LOOK = 0.01
 """Real seconds between looks at how far the work has come."""
 
@@ -40,8 +41,8 @@ class Child:
     _said: bytes = attrs.field(default=b"", init=False)
 
     def __attrs_post_init__(self) -> None:
-        command = [sys.executable, str(PROCESSES), self.role, self.settings.to_json()]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        command = [sys.executable, "-m", "killing.processes", self.role, self.settings.to_json()]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=BENCHMARKS)
 
     @property
     def lines(self) -> list[str]:
@@ -92,6 +93,7 @@ class Killer:
         early: How many of them before the last item was done.
         stops: How often one slept.
         server_kills: How often the emulator was killed.
+        outages: How often the proxy let everything go wrong for a while.
         endings: What workers that came to an end have said.
     """
 
@@ -103,22 +105,30 @@ class Killer:
     early: int = 0
     stops: int = 0
     server_kills: int = 0
+    outages: int = 0
     endings: list[dict[str, Any]] = attrs.field(factory=list)
-    _emulator: Child = attrs.field(init=False)
+    _emulator: Child | None = attrs.field(default=None, init=False)
+    _proxy: Child | None = attrs.field(default=None, init=False)
     _answerer: Child | None = attrs.field(default=None, init=False)
     _running: list[Child] = attrs.field(factory=list, init=False)
 
     def start(self) -> None:
         """Start the emulator."""
-        self._emulator = Child("emulate", self.settings)
-        self._until(lambda: self._emulator.is_up, "the emulator to start")
+        self._emulator = self._server("emulate")
+        if self.settings.chaos is not None and self._proxy is None:
+            self._proxy = self._server("proxy")
 
     def strike(self, times: dict[str, int]) -> None:
         """Strike so often, spread by chance over the items from the first to the last, and after that.
 
         Each strike is due when so many items are done, and comes a little later.
         """
-        acts = {"kill": self._kill_worker, "stop": self._stop_worker, "kill server": self._kill_emulator}
+        acts = {
+            "kill": self._kill_worker,
+            "stop": self._stop_worker,
+            "kill server": self._kill_emulator,
+            "outage": self._begin_outage,
+        }
         plan = [
             (self.chance.uniform(-0.5, self.settings.items + 0.5), what)
             for what, count in times.items()
@@ -142,13 +152,17 @@ class Killer:
         raise Stuck(f"never all done: {self.endings[-1]}")
 
     def stop(self) -> dict[str, Any]:
-        """End the emulator; what it has counted."""
+        """End the proxy and the emulator; what the latter has counted."""
+        if self._proxy is not None:
+            self._proxy.process.terminate()
+            self._proxy.end()
+        assert self._emulator is not None
         self._emulator.process.terminate()
         return self._emulator.end()
 
     def clean_up(self) -> None:
         """Leave no process behind."""
-        for child in (*self._running, self._answerer, self._emulator):
+        for child in (*self._running, self._answerer, self._proxy, self._emulator):
             if child is not None and not child.has_ended:
                 child.kill()
 
@@ -160,19 +174,31 @@ class Killer:
         for worker in [worker for worker in self._running if worker.has_ended]:
             self.endings.append(worker.end())
             self._running.remove(worker)
+            if self.endings[-1].get("counts", {}).get("failed"):
+                raise Stuck(f"items failed for good: {self.endings[-1]['problems']}")
         if self.settings.pipeline and (self._answerer is None or self._answerer.has_ended):
             self._answerer = Child("answer", self.settings)
         while len(self._running) < self.workers:
             self._running.append(Child("work", self.settings))
         return list(self._running)
 
+    def _server(self, role: str) -> Child:
+        """Start what is to be there before any worker."""
+        child = Child(role, self.settings)
+        patience = time.monotonic() + PATIENCE
+        while not child.is_up:
+            if child.has_ended or time.monotonic() > patience:
+                child.process.kill()
+                raise Stuck(f"{role} does not start")
+            time.sleep(LOOK)
+        return child
+
     def _until(self, ready: Any, what: str) -> None:
         patience = time.monotonic() + PATIENCE
         while not ready():
             if time.monotonic() > patience:
                 raise Stuck(f"waited for {what} in vain; {self._done():.1f} items are done")
-            if self._emulator.is_up:
-                self._started()
+            self._started()
             time.sleep(LOOK)
 
     def _victim(self) -> Child:
@@ -201,23 +227,29 @@ class Killer:
         self.stops += 1
 
     def _kill_emulator(self) -> None:
+        assert self._emulator is not None
         self._emulator.kill()
         time.sleep(self.chance.uniform(0, 0.5))
         self.start()
         self.server_kills += 1
 
+    def _begin_outage(self) -> None:
+        assert self._proxy is not None, "only a proxy has outages"
+        self._proxy.process.send_signal(signal.SIGUSR1)
+        self.outages += 1
+
 
 def free_port() -> int:
-    """A port that is free, and the next one, too.
+    """The first of four ports in a row that are free.
 
     Of those that the system gives nobody by itself: the emulator must get it again each time it starts.
     """
     while True:
         port = random.randrange(20_000, 30_000)
-        with socket.socket() as one, socket.socket() as other:
+        with ExitStack() as stack:
             try:
-                one.bind(("127.0.0.1", port))
-                other.bind(("127.0.0.1", port + 1))
+                for each in range(port, port + 4):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", each))
             except OSError:
                 continue
             return port

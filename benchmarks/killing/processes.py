@@ -1,6 +1,6 @@
 """The processes that are killed: an emulator with its state on disk, and workers with a journal.
 
-    python benchmarks/killing/processes.py emulate|work SETTINGS
+    python -m killing.processes emulate|proxy|work|answer SETTINGS
 
 All live in the same compressed time, also after they were started anew.
 """
@@ -25,6 +25,7 @@ from eversince_async.emulator.faults import Latency
 from eversince_async.emulator.limits import Limits as Kept
 from eversince_async.journal import SqliteJournal
 from eversince_async.testing import VirtualTimeLoop
+from killing import proxy
 
 QUICK = Scenario(
     queued=1, running=(2, 4), images=2, videos=(4, 12), rendering=(4, 12), cycles=1, scenes=(1, 1)
@@ -54,6 +55,9 @@ class Settings:
         video_bytes: Size of each video.
         skew: Seconds by which the workers' clocks are ahead of the emulator's.
         pipeline: Whether each item is a run of a pipeline with two videos, instead of one video of a batch.
+        chaos: Share of requests that a proxy lets go wrong; None: there is no proxy.
+        requests: Requests the account has in a minute.
+        workers: How many processes share the journal.
     """
 
     root: Path
@@ -65,6 +69,9 @@ class Settings:
     video_bytes: int
     skew: float
     pipeline: bool
+    chaos: float | None = None
+    requests: int = REQUESTS
+    workers: int = 1
 
     @property
     def videos(self) -> int:
@@ -90,8 +97,18 @@ class Settings:
         return self.root / "videos"
 
     @property
+    def proxy_log(self) -> Path:
+        return self.root / "proxy.jsonl"
+
+    @property
+    def proxied(self) -> dict[int, int]:
+        """The emulator's port for each of the proxy's."""
+        return {self.port + 2: self.port, self.port + 3: self.port + 1}
+
+    @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api/v1"
+        """Where workers find the API."""
+        return f"http://127.0.0.1:{self.port + (2 if self.chaos is not None else 0)}/api/v1"
 
     @property
     def briefs(self) -> dict[str, str]:
@@ -107,7 +124,8 @@ class Settings:
 
     def loop(self, role: str) -> VirtualTimeLoop:
         """A loop whose wall time goes on where that of dead processes was."""
-        wall = self.epoch + (time.time() - self.epoch) * self.speed + (self.skew if role != "emulate" else 0)
+        ahead = self.skew if role in {"work", "answer"} else 0
+        wall = self.epoch + (time.time() - self.epoch) * self.speed + ahead
         return VirtualTimeLoop(speed=self.speed, start=datetime.fromtimestamp(wall, UTC))
 
 
@@ -115,7 +133,7 @@ async def emulate(settings: Settings) -> None:
     """Run the emulator; at SIGTERM tell all that it has."""
     share = settings.faults / 8
     faults = Faults(
-        latency=ON_THE_WAY,
+        latency=ON_THE_WAY if settings.chaos is None else None,
         error_500=share,
         error_503=share,
         rate_limited=2 * share,
@@ -126,10 +144,11 @@ async def emulate(settings: Settings) -> None:
         cut_downloads=settings.faults,
         seed=int(time.time() * 1000),
     )
-    faults.once("*", "/**", Latency(seconds=ON_THE_WAY_BACK, after_commit=True), times=sys.maxsize)
+    if settings.chaos is None:  # else the proxy takes its time
+        faults.once("*", "/**", Latency(seconds=ON_THE_WAY_BACK, after_commit=True), times=sys.maxsize)
     emulator = Emulator(
         scenario=QUICK,
-        limits=Kept(renders_per_day=None, projects_per_day=None, requests_per_minute=REQUESTS),
+        limits=Kept(renders_per_day=None, projects_per_day=None, requests_per_minute=settings.requests),
         faults=faults,
         state=settings.root / "emulator.db",
         credits=1e9,
@@ -206,7 +225,7 @@ async def answer(settings: Settings) -> None:
 
 async def work(settings: Settings) -> None:
     """Run the batch, or the pipelines; tell what came of it."""
-    limits = Limits(renders_per_day=None, projects_per_day=None, requests_per_minute=REQUESTS)
+    limits = Limits(renders_per_day=None, projects_per_day=None, requests_per_minute=settings.requests)
     async with Eversince(api_key="es_live_emulator", base_url=settings.base_url, limits=limits) as eversince:
         say("up")
         if settings.pipeline:
@@ -218,12 +237,19 @@ async def work(settings: Settings) -> None:
     say(json.dumps({"counts": dict(report.counts), "paused": report.paused, "problems": problems}))
 
 
+async def obstruct(settings: Settings) -> None:
+    """Run the proxy."""
+    assert settings.chaos is not None
+    chance = random.Random(time.time_ns())
+    await proxy.run(proxy.Proxy(settings.proxied, settings.chaos, chance, settings.proxy_log), say)
+
+
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-ROLES = {"emulate": emulate, "work": work, "answer": answer}
+ROLES = {"emulate": emulate, "proxy": obstruct, "work": work, "answer": answer}
 
 
 def main() -> None:
