@@ -11,10 +11,9 @@ from eversince_async.errors import (
     QuotaSpent,
     RenderProducedNothing,
     TransportError,
-    Unauthorized,
 )
 from eversince_async.journal import Job, JobChange, Json
-from eversince_async.pipelines.failures import end_of, may_pass
+from eversince_async.pipelines.failures import end_of, is_of_the_account, kind_of, may_pass
 
 
 def status_after(failure: Exception) -> OutcomeStatus:
@@ -30,12 +29,14 @@ def stops_all(failure: Exception) -> bool:
         return failure.is_local
     if isinstance(failure, TransportError):  # after all retries: the server cannot be reached at all
         return failure.outcome == "never_sent"
-    return isinstance(failure, InsufficientCredits | QuotaSpent | Unauthorized)
+    if isinstance(failure, InsufficientCredits):
+        return failure.is_documented
+    return isinstance(failure, QuotaSpent) or is_of_the_account(failure)
 
 
 def told(failure: Exception) -> Json:
     """What the journal keeps of a failure."""
-    return {"type": type(failure).__name__, "message": str(failure)}
+    return {"type": kind_of(failure), "message": str(failure)}
 
 
 def another_try(job: Job) -> JobChange:

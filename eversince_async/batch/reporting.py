@@ -19,6 +19,7 @@ from eversince_async.journal import Effect, Job, Journal, SqliteJournal
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import CreditPackage
 from eversince_async.models.projects import Brief
+from eversince_async.pipelines.failures import kind_of
 from eversince_async.report.entries import Entry, Offer, Overview, Problem
 from eversince_async.report.texts import plural
 
@@ -84,7 +85,7 @@ def _problem(error: Exception | None) -> Problem | None:
         return None
     if isinstance(error, EarlierFailure):
         return Problem(error.kind, error.problem)
-    return Problem(type(error).__name__, str(error))
+    return Problem(kind_of(error), str(error))
 
 
 def _asked_for(given: Any) -> tuple[str | None, str]:

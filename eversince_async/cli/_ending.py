@@ -12,7 +12,7 @@ from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
 from eversince_async.cli._board import spell
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._trouble import sentence
-from eversince_async.errors import Unauthorized
+from eversince_async.pipelines.failures import is_of_the_account
 
 UNHAPPY: Final = 20
 """Failures, and other reasons not to have a video, that are told once more in the end; more are counted."""
@@ -60,7 +60,7 @@ class Ending:
             report: Of the batch.
             left: Items that were not taken.
         """
-        if isinstance(report.cause, Unauthorized):
+        if report.cause is not None and is_of_the_account(report.cause):
             return Exit.CONFIGURATION
         if report.counts.get("paused") or left:
             return Exit.UNFINISHED

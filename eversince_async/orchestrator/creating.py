@@ -1,7 +1,8 @@
-"""Finding a project again that its idempotency key no longer stands for.
+"""Finding a project again that its idempotency key no longer stands for, or cannot be asked for.
 
 The same key brings back whatever the first create made, unless that has failed: then it would make another.
-So before a create in doubt is sent again, the failed projects are looked through. A list shows no key, but
+So before a create in doubt is sent again, the failed projects are looked through; and all of them where a
+gateway would not pass it on again. A list shows no key, but
 the beginning of the brief and the time; where these fit several projects, or several creates, a person has
 to tell which is whose.
 """
@@ -44,8 +45,13 @@ KNOWN: Final = 500
 """Projects that are remembered as somebody's; only those of the last minutes matter."""
 
 
-async def failed_project(desk: Desk, deed: Deed) -> ProjectSummary | None:
-    """The failed project that an earlier try of a create has made; None: there is none.
+async def project_of(desk: Desk, deed: Deed, status: ProjectStatus | None = None) -> ProjectSummary | None:
+    """The project that an earlier try of a create has made; None: there is none.
+
+    Args:
+        desk: What to work with.
+        deed: The create.
+        status: Only of this status; None for any.
 
     Raises:
         Ambiguous: It may be one of several, or another create's.
@@ -55,7 +61,7 @@ async def failed_project(desk: Desk, deed: Deed) -> ProjectSummary | None:
     while True:
         found = [
             project
-            async for project in _failed_since(desk, ours.since)
+            async for project in _made_since(desk, ours.since, status)
             if ours.may_have_made(project)
             and project.id not in account.made
             and not await deed.belongs_to_another(project.id)
@@ -68,7 +74,7 @@ async def failed_project(desk: Desk, deed: Deed) -> ProjectSummary | None:
             return min(found, key=lambda project: sum(other.may_have_made(project) for other in others))
         if now() >= gives_up_at or not others:
             raise Ambiguous(
-                f"{len(found)} failed projects may be of {1 + len(others)} creates",
+                f"{len(found)} projects may be of {1 + len(others)} creates",
                 endpoint=CREATE_PROJECT.name,
                 find_out="look at " + ", ".join(project.id for project in found),
                 candidates=[project.id for project in found],
@@ -76,8 +82,10 @@ async def failed_project(desk: Desk, deed: Deed) -> ProjectSummary | None:
         await asyncio.sleep(LOOKS_AGAIN)
 
 
-async def _failed_since(desk: Desk, since: datetime) -> AsyncIterator[ProjectSummary]:
-    async for project in desk.api.projects.iter(status=ProjectStatus.FAILED):
+async def _made_since(
+    desk: Desk, since: datetime, status: ProjectStatus | None
+) -> AsyncIterator[ProjectSummary]:
+    async for project in desk.api.projects.iter(status=status):
         if project.created_at is not None and project.created_at < since - SKEW:
             return  # the newest come first
         yield project

@@ -99,6 +99,8 @@ class Desk:
         try:
             yield
         except InsufficientCredits as refusal:
+            if not refusal.is_documented:  # a gateway that somebody did not pay for
+                raise
             asking = self._asking_for_packages()
             await asyncio.wait([asking])
             if not asking.cancelled() and asking.exception() is None:  # the refusal itself matters more

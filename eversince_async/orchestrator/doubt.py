@@ -1,4 +1,9 @@
-"""Whether a failed write may have been carried out all the same."""
+"""Whether a failed write may have been carried out all the same.
+
+Only the API's own envelope is a refusal. Everything else leaves a write in doubt: it is looked for before it
+is sent again. Some pages of gateways would meet it each time: so once it has been looked for in vain, these
+are told as they are, and the write is left to another day.
+"""
 
 from collections.abc import Sequence
 
@@ -10,6 +15,7 @@ from eversince_async.errors import (
     TransportError,
     UnreadableAnswer,
 )
+from eversince_async.session.retry import will_last
 
 
 class Ambiguous(OutcomeUnknown):
@@ -22,6 +28,12 @@ class Ambiguous(OutcomeUnknown):
     def __init__(self, reason: str, *, endpoint: str, find_out: str, candidates: Sequence[str]) -> None:
         super().__init__(reason, endpoint=endpoint, find_out=find_out)
         self.candidates = tuple(candidates)
+
+
+def lasting_page(failure: EversinceError) -> ApiError | None:
+    """The page of a gateway behind a failure, if the same write would meet it again."""
+    page = failure.__cause__ if isinstance(failure, OutcomeUnknown) else failure
+    return page if isinstance(page, ApiError) and will_last(page) else None
 
 
 def is_in_doubt(failure: EversinceError) -> bool:

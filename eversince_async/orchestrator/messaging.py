@@ -18,7 +18,7 @@ from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.messages import Message, Role, SentMessage
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.doubt import is_in_doubt, lasting_page
 from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import persistently
 from eversince_async.orchestrator.sighting import Baseline
@@ -77,9 +77,11 @@ async def deliver(
         OutcomeUnknown: No definite answer came, again and again; it is still in doubt.
         EversinceError: Another refusal; it was not sent.
     """
-    failures = 0
+    failures, page = 0, None
     while outgoing.in_doubt_since is None or not await _arrived(desk, outgoing, until_settled):
         outgoing.in_doubt_since = None
+        if page is not None:
+            raise page
         try:
             await write(lambda: _sent(desk, outgoing, deed))
         except EversinceError as failure:
@@ -87,7 +89,8 @@ async def deliver(
                 outgoing.in_doubt_since = None
                 raise
             failures += 1
-            if failures >= desk.retry.attempts:
+            page = lasting_page(failure)
+            if failures >= desk.retry.attempts and page is None:
                 raise
             outgoing.in_doubt_since = now()
         else:

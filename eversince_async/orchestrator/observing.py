@@ -18,7 +18,7 @@ from eversince_async.errors import (
     UnreadableAnswer,
 )
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.doubt import is_in_doubt, lasting_page
 from eversince_async.orchestrator.schedule import CLOSEST
 
 R = TypeVar("R")
@@ -47,7 +47,8 @@ async def once(
 
     Raises:
         EversinceError: A definite refusal; or what went wrong last, when that lasts longer than the
-            schedule's patience.
+            schedule's patience. A page of a gateway that would come again is raised once it has been seen
+            that nothing was carried out.
     """
     began, in_doubt = now(), False
     while True:
@@ -61,12 +62,19 @@ async def once(
             found = await look_for(desk, effect, looks_after if doubtful else looks_after[:1])
             if found is not None:
                 return found
+            if (page := lasting_page(failure)) is not None:
+                raise page from None
             if not doubtful or now() - began >= desk.watcher.schedule.patience:
                 raise
 
 
-async def persistently(desk: Desk, call: Callable[[], Awaitable[R]]) -> R:
+async def persistently(desk: Desk, call: Callable[[], Awaitable[R]], *, is_write: bool = False) -> R:
     """Make a call that is harmless to repeat, through trouble that passes within the schedule's patience.
+
+    Args:
+        desk: What to work with.
+        call: Makes it.
+        is_write: Whether it does something: then a page of a gateway that would come again is raised at once.
 
     Raises:
         EversinceError: As the call does; what went wrong last, when it does not pass.
@@ -76,7 +84,8 @@ async def persistently(desk: Desk, call: Callable[[], Awaitable[R]]) -> R:
         try:
             return await call()
         except EversinceError as failure:
-            if not _passes(failure) or now() - began >= desk.watcher.schedule.patience:
+            passes = _passes(failure) and not (is_write and lasting_page(failure))
+            if not passes or now() - began >= desk.watcher.schedule.patience:
                 raise
         await asyncio.sleep(CLOSEST)
 

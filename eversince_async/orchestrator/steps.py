@@ -2,27 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 import attrs
 
 from eversince_async._wire.converter import unstructure
-from eversince_async.errors import (
-    RenderProducedNothing,
-)
+from eversince_async.errors import EversinceError, RenderProducedNothing
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.output import RenderStarted, Share
 from eversince_async.models.projects import Brief, CreatedProject, ExpectedOutput, Project
 from eversince_async.models.references import Reference
-from eversince_async.orchestrator.creating import create_under_way, failed_project
+from eversince_async.orchestrator.creating import create_under_way, project_of
 from eversince_async.orchestrator.desk import last_words
+from eversince_async.orchestrator.doubt import lasting_page
 from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.footing import request_id_of
 from eversince_async.orchestrator.foresight import UnderWay
 from eversince_async.orchestrator.messaging import Outgoing, deliver, newest_message
-from eversince_async.orchestrator.observing import LOOKS_AFTER, once, persistently
+from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for, once, persistently
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions
 from eversince_async.orchestrator.sharing import shared_once
 from eversince_async.orchestrator.sighting import Baseline, Sighting, place
@@ -76,7 +75,19 @@ class Steps(Writing):
             return await self._failed_already(deed) or await self._created(deed, brief)
 
         # The idempotency key makes it harmless to ask again.
-        return await self._counted("projects", lambda: self._written(lambda: persistently(self._desk, asked)))
+        return await self._counted("projects", lambda: self._written(lambda: self._asked_for(deed, asked)))
+
+    async def _asked_for(self, deed: Deed, ask: Callable[[], Awaitable[CreatedProject]]) -> CreatedProject:
+        """Ask until there is an answer; where a gateway does not let us ask again, look for the project."""
+        try:
+            return await persistently(self._desk, ask, is_write=True)
+        except EversinceError as failure:
+            if lasting_page(failure) is None:
+                raise
+            made = await look_for(self._desk, lambda: project_of(self._desk, deed), LOOKS_AFTER)
+            if made is None:
+                raise
+        return CreatedProject(id=made.id, status=made.status, existed=True)
 
     async def _existing(self, deed: Deed) -> CreatedProject | None:
         """The project of an earlier run, when asking again with the same key would not bring it."""
@@ -90,7 +101,7 @@ class Steps(Writing):
         """The project that a create in doubt has made, if it has failed since."""
         if deed.in_doubt_since is None:
             return None
-        failed = await persistently(self._desk, lambda: failed_project(self._desk, deed))
+        failed = await persistently(self._desk, lambda: project_of(self._desk, deed, ProjectStatus.FAILED))
         return None if failed is None else CreatedProject(id=failed.id, status=failed.status, existed=True)
 
     async def settle(self, *, whole: bool = True) -> Project:

@@ -117,7 +117,7 @@ def is_of_the_day(failure: EversinceError) -> bool:
     match failure:
         case ProjectLimitReached():
             return failure.daily is True
-        case RateLimited():
+        case RateLimited(is_documented=True):
             return failure.is_not_of_the_minute
         case _:
             return False

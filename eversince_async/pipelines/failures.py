@@ -5,11 +5,14 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from eversince_async import errors
+from eversince_async._wire.endpoints import CREATE_PROJECT, GET_PROJECT, LIST_PROJECTS, RENDER
 from eversince_async.errors import (
+    ApiError,
     ClientClosed,
     DownloadFailed,
     EarlierFailure,
     EversinceError,
+    Forbidden,
     InDoubt,
     InsufficientCredits,
     ProjectCancelled,
@@ -31,11 +34,36 @@ NEEDS_ANOTHER_TRY: Final = frozenset(
 )
 """Errors after which nothing is to be had of what was done, so that it has to be done anew."""
 
+OF_THE_ACCOUNT: Final = frozenset({LIST_PROJECTS.name, GET_PROJECT.name, CREATE_PROJECT.name})
+"""Calls that an account may always make: a 403 there is about the account, not about what was asked for."""
+
+OF_THE_QUALITY: Final = frozenset({RENDER.name})
+"""Calls where a 403 is about the quality: 4K needs a subscription, and the rest can be had without."""
+
+
+def is_of_the_account(failure: BaseException) -> bool:
+    """Whether a refusal is about the account's key or rights, and would befall everything else as well."""
+    match failure:
+        case Unauthorized():
+            return True
+        case Forbidden(is_documented=True, endpoint=endpoint):
+            return endpoint in OF_THE_ACCOUNT
+        case _:
+            return False
+
+
+def kind_of(failure: BaseException) -> str:
+    """The name of a failure's class; a page of a gateway is only the general error, whatever its status."""
+    is_page = isinstance(failure, ApiError) and not failure.is_documented
+    return ApiError.__name__ if is_page else type(failure).__name__
+
 
 def may_pass(failure: BaseException) -> bool:
     """Whether the same may well go on later: what failed passes by itself, or with money or another key."""
     match failure:
         case ClientClosed() | InsufficientCredits() | QuotaSpent() | Unauthorized() | ProjectLimitReached():
+            return True
+        case Forbidden(endpoint=endpoint) if endpoint in OF_THE_ACCOUNT | OF_THE_QUALITY:
             return True
         case TransportError() | RateLimited() | WaitTimedOut() | InDoubt():
             return True
@@ -54,7 +82,7 @@ def end_of(failure: BaseException) -> Literal["failed", "cancelled"]:
 
 def told(failure: BaseException) -> dict[str, Json]:
     """What the journal keeps of a failure."""
-    kept: dict[str, Json] = {"type": type(failure).__name__, "message": str(failure)}
+    kept: dict[str, Json] = {"type": kind_of(failure), "message": str(failure)}
     if isinstance(failure, EversinceError):
         kept["facts"] = {name: value for name, value in vars(failure).items() if _is_plain(value)}
     return kept

@@ -19,8 +19,8 @@ ADVICE: Final = {
     "QuotaSpent": "Run the same batch again when the day is over: it goes on where it stopped.",
     "RateLimited": "Run the same batch again: it goes on where it stopped.",
     "Unauthorized": "Check the API key, then run the same batch again: it goes on where it stopped.",
-    "Forbidden": "The key may not do this. Check what it is allowed, then run the batch again with "
-    "retry_failed=True.",
+    "Forbidden": "The account may not do this. Check what it is allowed, then run the batch again, with "
+    "retry_failed=True if the item has failed.",
     "NotFound": "The project is not there any more. Give the item another key to have another one made.",
     "WaitTimedOut": "The project goes on at the server. Run the same batch again to wait for it.",
     "InDoubt": "Look where it says, tell what you have found by `eversince decide`, and run the same batch "

@@ -91,7 +91,7 @@ def verdict(failure: EversinceError, endpoint: Endpoint) -> Verdict:
             return Verdict.RAISE
         case TransportError() | ServerError() | ApiError(is_documented=False):
             pass
-        case UnreadableAnswer() if failure.path == "$" or endpoint.resend is Resend.OBSERVE:
+        case UnreadableAnswer() if failure.path == "$" or endpoint.resend in {Resend.OBSERVE, Resend.KEYED}:
             pass
         case _:
             return Verdict.RAISE
