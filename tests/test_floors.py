@@ -27,6 +27,8 @@ FLOORS = {
     "limits": 0,
     "lifecycle": 0,
     "clock": 0,
+    "streams": 0,
+    "tasks": 0,
     "_redaction": 0,
     "models": 1,
     "errors": 2,

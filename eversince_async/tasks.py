@@ -1,0 +1,61 @@
+"""Tasks that come to their ends, also when whoever waits for them is cancelled meanwhile."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Do something to its end, however often the caller is cancelled; return its result.
+
+    For what is short and must not stay half done, such as giving a lease back. A cancellation is raised
+    when it is done; what it failed of is then the cancellation's context.
+    """
+    task = asyncio.ensure_future(work)
+    interruption: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as cancelled:
+            interruption = cancelled
+    try:
+        result = task.result()
+    finally:
+        if interruption is not None:
+            raise interruption
+    return result
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks of this loop, and wait until they have ended.
+
+    When the caller is cancelled meanwhile, they are cancelled once more, which shortens what they still do;
+    the cancellation is raised when they have ended. What they end with is not raised.
+    """
+    _cancel(tasks)
+    interruption: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as cancelled:
+            interruption = cancelled
+            _cancel(running)
+    if interruption is not None:
+        raise interruption
+
+
+def _cancel(tasks: "list[asyncio.Task[Any]] | tuple[asyncio.Task[Any], ...]") -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has cancelled the current task.
+
+    A `CancelledError` that comes while nobody has is no cancellation of ours: something that we waited for
+    was cancelled.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
