@@ -30,8 +30,9 @@ EversinceError
 │  └─ SpecChanged ── PipelineChanged (.key .step)
 ├─ PipelineError (.key .step)
 │  ├─ ApprovalPending (.question)         ├─ ApprovalExpired (.question)
-│  └─ NotStorable
+│  ├─ SleepPending (.until)               └─ NotStorable
 ├─ EarlierFailure (.kind .problem)
+├─ UnexpectedCancellation           something waited for was cancelled, and nobody who waits
 ├─ UploadRejected
 ├─ DownloadFailed
 └─ WebhookError ── SignatureMismatch | TimestampOutsideTolerance | MalformedEvent
@@ -41,9 +42,10 @@ A different next move is a different class. Errors keep facts as attributes, com
 `__str__`, survive pickling, and never contain an API key or the query string of a URL.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 from eversince_async._redaction import redact
 from eversince_async.limits import REQUEST_WINDOW
@@ -51,6 +53,9 @@ from eversince_async.limits import REQUEST_WINDOW
 if TYPE_CHECKING:
     from eversince_async.models.account import CreditPackage
     from eversince_async.models.receipt import RateLimit
+
+
+E = TypeVar("E", bound=BaseException)
 
 
 def _rebuild(cls: type["EversinceError"], facts: dict[str, Any]) -> "EversinceError":
@@ -72,6 +77,25 @@ class EversinceError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by facts: constructors take keywords, which Exception's own way cannot replay."""
         return _rebuild, (type(self), self.__dict__.copy())
+
+
+def copy_of(error: E) -> E:
+    """Copy an error for another task: one object raised in many would collect all their tracebacks.
+
+    The copy has the same facts, cause and notes, and the traceback so far. What cannot be copied is returned
+    as it is.
+    """
+    try:
+        another = copy.copy(error)
+    except Exception:  # noqa: BLE001 - somebody else's error, whose constructor wants what it does not keep
+        return error
+    if type(another) is not type(error) or str(another) != str(error):
+        return error
+    if (notes := getattr(error, "__notes__", None)) is not None:
+        another.__notes__ = list(notes)
+    another.__cause__, another.__context__ = error.__cause__, error.__context__
+    another.__suppress_context__ = error.__suppress_context__
+    return another.with_traceback(error.__traceback__)
 
 
 class ConfigurationError(EversinceError, ValueError):
@@ -620,6 +644,18 @@ class ApprovalPending(PipelineError):
         self.question = question
 
 
+class SleepPending(PipelineError):
+    """It sleeps, and who ran it was told to stop; run it again to go on.
+
+    Attributes:
+        until: When it goes on.
+    """
+
+    def __init__(self, until: datetime, *, key: str, step: str) -> None:
+        super().__init__(f"sleeps until {until.isoformat(timespec='seconds')}", key=key, step=step)
+        self.until = until
+
+
 class ApprovalExpired(PipelineError):
     """Nobody has answered in time.
 
@@ -634,6 +670,22 @@ class ApprovalExpired(PipelineError):
 
 class NotStorable(PipelineError):
     """A result cannot be kept in the journal, or would not come back as what it was."""
+
+
+class UnexpectedCancellation(EversinceError):
+    """Something that was waited for was cancelled, while nobody had cancelled who waited.
+
+    A `CancelledError` would be taken for a cancellation of the task that gets it, and mostly for no error.
+
+    Attributes:
+        what: What ended with `CancelledError`.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} ended with CancelledError, although nobody had cancelled it from here"
 
 
 class EarlierFailure(EversinceError):

@@ -54,9 +54,11 @@ EversinceError
     InDoubt
   PipelineError
     ApprovalPending
+    SleepPending
     ApprovalExpired
     NotStorable
   EarlierFailure
+  UnexpectedCancellation
   UploadRejected
   DownloadFailed
   WebhookError
@@ -147,9 +149,11 @@ SAMPLES: dict[str, EversinceError] = {
     "PipelineChanged": errors.PipelineChanged("step 2 is another", key="mug-1", step="produce"),
     "PipelineError": errors.PipelineError("it has no more steps", key="mug-1"),
     "ApprovalPending": errors.ApprovalPending("ship it?", key="mug-1", step="approval"),
+    "SleepPending": errors.SleepPending(datetime(2026, 3, 15, 12, tzinfo=UTC), key="mug-1", step="sleep"),
     "ApprovalExpired": errors.ApprovalExpired("ship it?", key="mug-1", step="approval"),
     "NotStorable": errors.NotStorable("a socket cannot be stored", key="mug-1", step="post"),
     "EarlierFailure": errors.EarlierFailure("KeyError", "'mug'"),
+    "UnexpectedCancellation": errors.UnexpectedCancellation("the source of items"),
     "UploadRejected": errors.UploadRejected("mug.png", "is too large", status=403),
     "DownloadFailed": errors.DownloadFailed("mug.mp4", "the disk is full", status=None),
     "WebhookError": errors.WebhookError("no"),

@@ -11,7 +11,7 @@ from typing import Any, Self
 import attrs
 
 from eversince_async.batch.closing import BatchRun
-from eversince_async.batch.crew import UNLIMITED, Crew, Work, ended, usual_places
+from eversince_async.batch.crew import UNLIMITED, Crew, Work, usual_places
 from eversince_async.batch.interrupts import first_interrupt
 from eversince_async.batch.item import each
 from eversince_async.batch.maker import Maker
@@ -21,15 +21,17 @@ from eversince_async.batch.outlook import forecast
 from eversince_async.batch.pace import Forecast
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
-from eversince_async.errors import ConfigurationError, JournalError
+from eversince_async.errors import ConfigurationError, JournalError, UnexpectedCancellation, copy_of
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.part import check_folder
 from eversince_async.orchestrator.spending import count_what_was_spent
 from eversince_async.orchestrator.tracing import WorkflowBegun, around
+from eversince_async.streams import Stream
+from eversince_async.tasks import end
 
 
-class Batch:
+class Batch(AsyncIterator[Outcome]):
     """Many videos: await it for a report, or open it for the outcomes as they come.
 
         async with eversince.batch(briefs, journal="campaign.db") as batch:
@@ -37,7 +39,8 @@ class Batch:
                 print(outcome.key, outcome.status, outcome.share_url)
 
     It runs once. Leaving the block early cancels what is being waited for; the projects go on at the server,
-    and the same batch with the same journal takes them up again.
+    and the same batch with the same journal takes them up again. If the batch had failed by then, e.g. for
+    its journal, and nobody was told, leaving raises that.
     """
 
     def __init__(self, desk: Desk, order: BatchOrder) -> None:
@@ -45,13 +48,14 @@ class Batch:
         self._order = order
         self._journal = order.journal
         self._tally = Tally()
-        self._crew = Crew(order.concurrency or usual_places(desk), self._work)
+        self._crew = Crew(order.concurrency or usual_places(desk), self._work, self._is_held_up)
         self._pause = Pause(desk, order.max_credits, self._crew.stop)
         self._usage = Usage(desk.governor)
         self._maker = Maker(desk, order, self._crew, self._pause, self._usage)
         self._broken: Exception | None = None
-        # Who does not take outcomes holds up the intake, or they would pile up.
-        self._outcomes: asyncio.Queue[Outcome] = asyncio.Queue(max(UNLIMITED, self._crew.places))
+        self._is_told = False
+        self._outcomes = Stream[Outcome]()
+        self._read = 0
         self._total = len(order.items) if isinstance(order.items, Sized) else None
         self._running: asyncio.Task[None] | None = None
         self._interrupts = AsyncExitStack()
@@ -79,6 +83,7 @@ class Batch:
             self._interrupts.enter_context(first_interrupt(self.drain))
         self._began = now()
         self._running = asyncio.create_task(self._run(), name="eversince batch")
+        self._running.add_done_callback(lambda _: self._outcomes.end())
         return self
 
     async def __aexit__(
@@ -88,38 +93,60 @@ class Batch:
         traceback: TracebackType | None,
     ) -> None:
         assert self._running is not None
-        self._running.cancel()
-        await asyncio.wait([self._running])
-        await self._interrupts.aclose()
-        self._seconds = now() - self._began
+        try:
+            await end(self._running)
+        finally:
+            await self._interrupts.aclose()
+            self._seconds = now() - self._began
+        failure = self._failure()
+        if failure is None or self._is_told:
+            return
+        if exc is None:
+            raise failure  # nobody asked how it ended, and it ended badly
+        exc.add_note(f"The batch had failed as well: {failure!r}")
 
-    async def __aiter__(self) -> AsyncIterator[Outcome]:
+    def __aiter__(self) -> Self:
         """The outcomes as they come.
+
+        A step that is cancelled, e.g. by a timeout, loses nothing: the next one goes on.
 
         Raises:
             JournalError: The journal fails; nothing is begun any more.
             DownloadFailed: The folder for the videos cannot be written; nothing was begun.
+            UnexpectedCancellation: The source of the items ended with `CancelledError`: some may be missing.
         """
         if self._running is None:
             raise ConfigurationError("open the batch with `async with` to follow its outcomes")
-        while (outcome := await self._next(self._running)) is not None:
-            yield outcome
-        await self._running
+        return self
 
-    async def _next(self, running: "asyncio.Task[None]") -> Outcome | None:
-        if self._outcomes.empty() and not running.done():
-            getting = asyncio.create_task(self._outcomes.get())
-            try:
-                await asyncio.wait([getting, running], return_when=asyncio.FIRST_COMPLETED)
-                if getting.done():
-                    return getting.result()
-            finally:
-                getting.cancel()
-        return None if self._outcomes.empty() else self._outcomes.get_nowait()
+    async def __anext__(self) -> Outcome:
+        """The next outcome."""
+        if self._running is None:
+            raise ConfigurationError("open the batch with `async with` to follow its outcomes")
+        async for outcome in self._outcomes:
+            self._crew.has_room()
+            return outcome
+        failure = self._failure()
+        if failure is None:
+            raise StopAsyncIteration
+        self._is_told = True
+        raise copy_of(failure)
+
+    def _failure(self) -> BaseException | None:
+        """What the batch has failed of; None if it has not, or was left."""
+        running = self._running
+        if running is None or not running.done() or running.cancelled():
+            return self._broken
+        return running.exception()
 
     def drain(self) -> None:
-        """Begin nothing any more; bring to its end what has begun at the server. Ctrl-C does this."""
+        """Begin nothing any more; bring to its end what has begun at the server. Ctrl-C does this.
+
+        What waits for a person, for another day, or for more than two minutes of a `run.sleep`, is not
+        waited for: its outcome is `paused`.
+        """
         self._pause.begins("drained: what had begun was brought to its end")
+        self._crew.let_rests_go()
 
     # -- How it stands ----------------------------------------------------------------------------------
 
@@ -129,7 +156,7 @@ class Batch:
         seconds = now() - self._began if self._seconds is None else self._seconds
         return Report(
             counts=dict(self._tally.counts),
-            left=max(0, (self._total or 0) - self._tally.counts.total()),
+            left=max(0, (self._read if self._total is None else self._total) - self._tally.counts.total()),
             paused=self._pause.reason,
             cause=self._pause.cause,
             packages=self._pause.packages,
@@ -204,28 +231,36 @@ class Batch:
         stopping = asyncio.create_task(self._crew.stopped.wait())
         try:
             await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            is_over = taking.done()
         finally:
-            await ended([taking, stopping])
+            await end(taking, stopping)
         if not taking.cancelled():
             taking.result()
+        elif is_over:  # nobody here has cancelled it
+            raise UnexpectedCancellation("the source of items")
 
     async def _take_all(self) -> None:
         """Take items as long as there is room."""
         async with aclosing(each(self._order.items)) as items:
             async for given in items:
+                self._read += 1
                 await self._crew.begin(self._order.intake.item(self._tally.taken, given))
                 if self._crew.stopped.is_set():  # items that need no wait leave no moment to cancel us
                     return
                 self._tally.taken += 1
         self._total = self._tally.taken
 
+    def _is_held_up(self) -> bool:
+        """Whether outcomes pile up: who does not take them holds up the intake."""
+        return len(self._outcomes) >= max(UNLIMITED, self._crew.places)
+
     async def _work(self, work: Work) -> None:
         try:
             outcome = await self._maker.outcome(work)
             if outcome.status == "succeeded" and work.age is not None:
                 self._crew.pace.ended(work.age)
-            await self._outcomes.put(outcome)
             self._tally.add(outcome)
+            self._outcomes.put(outcome)
         except JournalError as failure:
             self._broken = self._broken or failure
             self._crew.stop()

@@ -1,7 +1,7 @@
 """The items at work: at most so many at a time, and none any more once the batch is stopped."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from eversince_async.journal import Journal
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.events import Event, Waiting
 from eversince_async.orchestrator.steps import Steps
+from eversince_async.tasks import end
 
 AHEAD: Final = 5
 """Items beyond the account's slots that are at work by default: some share or download meanwhile."""
@@ -48,7 +49,7 @@ class Work:
         has_begun: Whether its task runs: one that is cancelled before never does anything.
         is_leased: Whether its job is ours, as far as we know.
         is_lost: Whether its lease has run out meanwhile, and somebody else has taken it over.
-        is_dropped: Whether it is let go because the batch stops, before anything was asked of the server.
+        is_dropped: Whether it is let go because the batch stops, while nothing works on it at the server.
         is_counted: Whether it is among those that its crew knows to be under way.
     """
 
@@ -104,20 +105,30 @@ class Crew:
     Args:
         places: How many at a time.
         do: Brings one to its end; raises `WorkedElsewhere` if it is not ours to.
+        is_held_up: Whether none may be begun now, although there is a place; `has_room` says when that ends.
 
     Attributes:
         places: How many at a time.
         works: Those at work.
         pace: How fast it goes.
         stopped: Set when nothing is begun any more.
+        stopped_at: Since when, in loop time; None before.
     """
 
-    def __init__(self, places: int, do: Callable[[Work], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self,
+        places: int,
+        do: Callable[[Work], Coroutine[Any, Any, None]],
+        is_held_up: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.places = places
         self.works: set[Work] = set()
         self.pace = Pace()
         self.stopped = asyncio.Event()
+        self.stopped_at: float | None = None
         self._do = do
+        self._is_held_up = is_held_up
+        self._rests_go = False
         self._under_way = 0
         self._elsewhere: list[Item] = []
         self._room = asyncio.Event()  # set when there may be some, or none is needed any more
@@ -129,7 +140,7 @@ class Crew:
         await self._begin(item)
 
     async def _begin(self, item: Item) -> None:
-        while len(self.works) >= self.places and not self.stopped.is_set():
+        while (len(self.works) >= self.places or self._is_held_up()) and not self.stopped.is_set():
             self._room.clear()
             await self._room.wait()
         if self.stopped.is_set():
@@ -149,10 +160,16 @@ class Crew:
             self._count(work, is_under_way=False)
             self._room.set()
 
+    def has_room(self) -> None:
+        """There may be room for another item now."""
+        self._room.set()
+
     def heard(self, work: Work, event: Event) -> None:
         """Something has happened to an item."""
         work.heard(event)
         self._count(work, is_under_way=work.is_under_way)
+        if self._rests_go and work.is_resting:
+            self._drop(work)
 
     def _count(self, work: Work, *, is_under_way: bool) -> None:
         if work.is_counted is not is_under_way:
@@ -189,6 +206,8 @@ class Crew:
 
     def close(self) -> None:
         """Begin nothing any more."""
+        if self.stopped_at is None:
+            self.stopped_at = now()
         self.stopped.set()
         self._room.set()
 
@@ -197,29 +216,36 @@ class Crew:
         self.close()
         current = asyncio.current_task()
         for work in self.works:
-            if work.may_be_dropped and work.task is not None and work.task is not current:
-                work.is_dropped = True
-                if work.has_begun:
-                    work.task.cancel()
+            if work.may_be_dropped and work.task is not current:
+                self._drop(work)
+
+    def let_rests_go(self) -> None:
+        """Let go of what waits for another day, too, now or later."""
+        self._rests_go = True
+        for work in self.works:
+            if work.is_resting:
+                self._drop(work)
+
+    def _drop(self, work: Work) -> None:
+        """Let go of an item, once: it may be giving back what it holds, or telling its outcome."""
+        if work.is_dropped or work.task is None:
+            return
+        work.is_dropped = True
+        if work.has_begun:
+            work.task.cancel()
 
     async def leave(self) -> None:
         """Cancel what is at work, and wait until it has let go of everything."""
         self.stopped.set()
         for work in self.works:
             work.is_dropped = False
-        await ended(self._tasks())
-        self.works.clear()  # a task that was cancelled before it began has not done so itself
+        try:
+            await end(*self._tasks())
+        finally:
+            self.works.clear()  # a task that was cancelled before it began has not done so itself
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [work.task for work in self.works if work.task is not None]
-
-
-async def ended(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, and wait until they have ended."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
 
 
 def usual_places(desk: Desk) -> int:

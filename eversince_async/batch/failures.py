@@ -10,6 +10,7 @@ from eversince_async.errors import (
     ProjectFailed,
     QuotaSpent,
     RenderProducedNothing,
+    SleepPending,
     TransportError,
 )
 from eversince_async.journal import Job, JobChange, Json
@@ -18,7 +19,7 @@ from eversince_async.pipelines.failures import end_of, is_of_the_account, kind_o
 
 def status_after(failure: Exception) -> OutcomeStatus:
     """What a failure makes of an item: what may well pass, or can be bought, leaves it to be gone on with."""
-    if isinstance(failure, ApprovalPending) or may_pass(failure):
+    if isinstance(failure, ApprovalPending | SleepPending) or may_pass(failure):
         return "paused"
     return end_of(failure)
 

@@ -9,6 +9,7 @@ import attrs
 from eversince_async import clock
 from eversince_async.batch.crew import Crew, Work, WorkedElsewhere
 from eversince_async.batch.failures import another_try, status_after, stops_all, told
+from eversince_async.batch.item import Item
 from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
@@ -25,6 +26,7 @@ from eversince_async.errors import (
     JournalLocked,
     PipelineChanged,
     SpecChanged,
+    UnexpectedCancellation,
 )
 from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
@@ -34,6 +36,7 @@ from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.pipelines.running import another_try as pipeline_again
 from eversince_async.report.stages import packed
 from eversince_async.session.observers import tell
+from eversince_async.tasks import finish, is_cancelled
 
 
 class Maker:
@@ -78,9 +81,11 @@ class Maker:
             return await self._made(work, job)
         except SpecChanged as failure:
             return told_now(work, "failed", error=failure)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
+            if not is_cancelled():
+                return await self._not_made(work, job, _unexpected(item, cancelled))
             if self._journal is not None and job is not None:
-                await asyncio.shield(self._let_go(self._journal, work, job))
+                await finish(self._let_go(self._journal, work, job))
             if work.is_dropped:
                 return told_now(work, "paused", job=job)
             if work.is_lost:
@@ -107,14 +112,23 @@ class Maker:
             job = await journal.acquire(job.id)
         except JournalLocked:
             raise WorkedElsewhere from None
-        if is_retried and job.stage == "failed":
-            again = another_try if item.order is None else pipeline_again
-            job = await journal.change(job.id, again(job))
+        work.is_leased = True
+        try:
+            if is_retried and job.stage == "failed":
+                again = another_try if item.order is None else pipeline_again
+                job = await journal.change(job.id, again(job))
+        except BaseException:
+            await self._release(journal, work)
+            raise
         if job.stage in ENDS:  # it came to its end elsewhere in the moment before it was ours
-            await journal.release(job.id)
-        else:
-            work.is_leased = True
+            await self._release(journal, work)
         return job
+
+    async def _release(self, journal: Journal, work: Work) -> None:
+        """Give a lease back that was just taken."""
+        work.is_leased = False
+        with suppress(JournalError):  # the lease runs out
+            await finish(journal.release(work.item.key))
 
     async def _let_go(self, journal: Journal, work: Work, job: Job) -> None:
         """Leave an item to others, with the record of it so far."""
@@ -159,6 +173,7 @@ class Maker:
                     journal=self._journal,
                     emit=emit,
                     began=began,
+                    stopping_since=lambda: self._crew.stopped_at,
                 )
             result = {**kept(work, made, self._desk), **self._kept(work, job)}
         except PipelineChanged:
@@ -192,3 +207,9 @@ class Maker:
                 await self._journal.change(job.id, attrs.evolve(change, release=True))
             except JournalLocked:
                 raise WorkedElsewhere from None
+
+
+def _unexpected(item: Item, cancelled: asyncio.CancelledError) -> UnexpectedCancellation:
+    failure = UnexpectedCancellation(f"item {item.key!r}")
+    failure.__cause__ = cancelled
+    return failure

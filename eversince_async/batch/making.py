@@ -38,6 +38,7 @@ async def make(
     journal: Journal | None,
     emit: Emit,
     began: Callable[[Steps], object],
+    stopping_since: Callable[[], float | None],
 ) -> Any:
     """Make an item: its video, or what its pipeline returns.
 
@@ -49,14 +50,18 @@ async def make(
         journal: The journal.
         emit: Told of what happens.
         began: Told of the steps, which show how far it has come.
+        stopping_since: Since when, in loop time, nothing is to be waited for that takes long; None: it is.
 
     Raises:
         EversinceError: As `eversince.produce`.
         ApprovalPending: The pipeline waits for an approval.
+        SleepPending: The pipeline sleeps for longer than it may.
         Exception: What the pipeline raises.
     """
     if item.order is not None:
-        manner = Manner(terms=terms, emit=emit, is_followed=True, waits=False, began=began)
+        manner = Manner(
+            terms=terms, emit=emit, is_followed=True, waits=False, began=began, stopping_since=stopping_since
+        )
         return await _run(desk, item.key, item.order, manner, job, journal)
     return await _produce(desk, item, terms, job=job, journal=journal, emit=emit, began=began)
 

@@ -139,7 +139,8 @@ class Underway:
     """What runs in a client: workflows, batches, and what is waited for in conversations.
 
     Attributes:
-        is_draining: Whether they are waited for, to close the client: what waits for a person is not to.
+        draining_since: Since when, in loop time, they are waited for, to close the client: what waits for a
+            person or sleeps for long is then not to; None: they are not.
         holders: Productions that hold a slot, whatever they are part of.
     """
 
@@ -147,7 +148,7 @@ class Underway:
         self.holders: weakref.WeakSet[Holder] = weakref.WeakSet()
         self._runs: set[Run] = set()
         self._waiting: set[asyncio.Event] = set()
-        self.is_draining = False
+        self.draining_since: float | None = None
 
     def __len__(self) -> int:
         """How many run."""
@@ -172,7 +173,7 @@ class Underway:
 
     async def over(self, patience: float | None) -> None:
         """Wait until nothing runs any more, at most `patience` seconds."""
-        self.is_draining = True
+        self.draining_since = asyncio.get_running_loop().time()
         for run in self._here():
             run.drain()
         try:
@@ -181,7 +182,7 @@ class Underway:
         except TimeoutError:
             pass
         finally:
-            self.is_draining = False
+            self.draining_since = None
 
     async def interrupt(self) -> tuple[Left, ...]:
         """End all that run; returns the productions that were ended by that and can be taken up again."""

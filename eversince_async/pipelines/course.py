@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from datetime import datetime
+from typing import Any, Final, NoReturn
 
 import attrs
 
+from eversince_async import clock
 from eversince_async.errors import (
     ClientClosed,
     ConfigurationError,
@@ -15,6 +17,8 @@ from eversince_async.errors import (
     NotStorable,
     PipelineChanged,
     RenderProducedNothing,
+    SleepPending,
+    copy_of,
 )
 from eversince_async.governor import WaitReason
 from eversince_async.journal import Effect, EffectKind, Job, Journal, Json
@@ -31,6 +35,9 @@ from eversince_async.pipelines.leaving import Leaving, Lost, Parked
 from eversince_async.pipelines.ledger import Ledger
 from eversince_async.pipelines.storing import Storing, Unstorable
 
+SHORT: Final = 120.0
+"""Seconds after it was told to stop for which a pipeline still waits for the end of a pause."""
+
 
 @attrs.frozen(kw_only=True)
 class Manner:
@@ -42,6 +49,7 @@ class Manner:
         is_followed: Whether somebody listens to that.
         waits: Whether it waits for approvals, or is left when it comes to one that is not there yet.
         began: Told of each production's steps.
+        stopping_since: Since when, in loop time, it is to come to a stop; None: it is not to.
     """
 
     terms: Terms
@@ -49,6 +57,7 @@ class Manner:
     is_followed: bool = False
     waits: bool = True
     began: Callable[[Steps], object] = lambda _: None
+    stopping_since: Callable[[], float | None] = lambda: None
 
 
 class Course:
@@ -97,12 +106,12 @@ class Course:
             raise
         except BaseException:
             if self._left_by is not None:
-                raise self._left_by from None
+                raise copy_of(self._left_by) from None
             raise
         finally:
             self.hold.is_over = True
         if self._left_by is not None:  # the function has taken it for something else
-            raise self._left_by
+            raise copy_of(self._left_by)
         self._ledger.need_all_met()
         return result
 
@@ -166,7 +175,7 @@ class Course:
             Exception: It has failed, and is not tried again.
         """
         if self._left_by is not None:
-            raise self._left_by
+            raise copy_of(self._left_by)  # many branches may come by here
         if self.hold.is_over:
             raise ConfigurationError(f"pipeline {self.key!r} is over; step {call.name!r} comes too late")
         try:
@@ -249,13 +258,27 @@ class Course:
             self._left_by = self._left_by or by
             raise
 
+    def need_short_pause(self, until: datetime, call: Call) -> None:
+        """Leave a pause that goes on for long after this was told to stop.
+
+        Raises:
+            Leaving: It ends more than `SHORT` seconds after that.
+        """
+        ends_at = now() + (until - clock.now()).total_seconds()
+        stopping_since, draining_since = self.manner.stopping_since(), self.desk.underway.draining_since
+        if stopping_since is not None and ends_at > stopping_since + SHORT:
+            self.leave(Parked(SleepPending(until, key=self.key, step=call.name)))
+        if draining_since is not None and ends_at > draining_since + SHORT:
+            why = f"it sleeps until {until.isoformat(timespec='seconds')}"
+            self.leave(Parked(ClientClosed(f"the client closes, and {why}", project_id=None)))
+
     async def rest(self, why: str) -> None:
         """Let others have the job, while nothing is done; see `Hold.rest`.
 
         Raises:
             Leaving: Somebody else has it already, or the client waits for this to end.
         """
-        if self.desk.underway.is_draining:
+        if self.desk.underway.draining_since is not None:
             self.leave(Parked(ClientClosed(f"the client closes, and {why}", project_id=None)))
         try:
             await self.hold.rest()

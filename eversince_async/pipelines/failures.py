@@ -23,6 +23,7 @@ from eversince_async.errors import (
     RenderProducedNothing,
     TransportError,
     Unauthorized,
+    UnexpectedCancellation,
     WaitTimedOut,
 )
 from eversince_async.journal import Json
@@ -69,6 +70,8 @@ def may_pass(failure: BaseException) -> bool:
             return True
         case DownloadFailed():
             return failure.status is None or passes(failure.status)
+        case UnexpectedCancellation():
+            return True
         case EversinceError():
             return is_in_doubt(failure)
         case _:

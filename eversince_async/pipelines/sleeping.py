@@ -25,6 +25,7 @@ async def slept(course: Course, call: Call, pause: datetime | timedelta) -> date
             step = await course.begun(call, None, until=until.isoformat())
     until = datetime.fromisoformat(step.request["until"])
     while (left := (until - clock.now()).total_seconds()) > 0:
+        course.need_short_pause(until, call)
         if left > LEASE and course.manner.waits:
             await course.rest(f"it sleeps until {until.isoformat(timespec='seconds')}")
         await asyncio.sleep(min(left, LOOK))
