@@ -195,6 +195,20 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
+def everything_behind(error: BaseException) -> str:
+    """All that an error, and whatever hangs on it, can tell to somebody who looks."""
+    told: list[str] = []
+    left, seen = [error], set[int]()
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        told += [str(each), repr(each), repr(vars(each)), repr(each.args)]
+        left += [other for other in (each.__cause__, each.__context__) if other is not None]
+    return "\n".join(told)
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[ScriptedServer]:
     """A scripted server of its own for each test."""

@@ -207,6 +207,36 @@ class AddressPolicy:
         return address
 
 
+# -- Redirects of the API itself --------------------------------------------------------------------------
+
+
+def describe_redirect(base_url: str, target: str, location: str) -> str:
+    """Where the API sends us, and what to set if that is right; it is never followed.
+
+    Args:
+        base_url: What was set so far.
+        target: What was asked for below it.
+        location: The answer's `Location`.
+    """
+    if not location:
+        return f"the API redirects without saying where to; {_CHECK}"
+    asked = parse(base_url + target)
+    try:
+        address = parse(asked.target(location))
+    except AddressRefused as refused:
+        return f"the API redirects to an address that {refused.problem}; {_CHECK}"
+    if asked.scheme == "https" and address.scheme != "https":
+        return f"the API redirects to {address.origin}, without encryption; {_CHECK}"
+    path, found = target.partition("?")[0], re.split(r"[?#]", address.text, maxsplit=1)[0]
+    moved_to = found.removesuffix(path)
+    if moved_to in {found, base_url} or len(moved_to) > LONGEST_NAME:
+        return f"the API redirects to {address.origin}; {_CHECK}"
+    return f"the API redirects to {address.origin}; if it has moved, set base_url= to {moved_to}"
+
+
+_CHECK: Final = "check base_url= or EVERSINCE_BASE_URL, and what is between us and the API"
+
+
 # -- Hosts ------------------------------------------------------------------------------------------------
 
 

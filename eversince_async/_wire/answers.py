@@ -122,8 +122,14 @@ def _as_utc(date: datetime) -> datetime:
 # -- Errors -----------------------------------------------------------------------------------------------
 
 
-def error_in(answer: Answer, endpoint: Endpoint) -> ApiError | None:
-    """The error an answer means; None when it is a success, if only by its body: see `result_of`."""
+def error_in(answer: Answer, endpoint: Endpoint, *, told: str | None = None) -> ApiError | None:
+    """The error an answer means; None when it is a success, if only by its body: see `result_of`.
+
+    Args:
+        answer: The answer.
+        endpoint: What was called.
+        told: What it means in words, where its body does not say.
+    """
     if 200 <= answer.status < 300:
         return None
     code, message = _envelope(answer)
@@ -131,7 +137,7 @@ def error_in(answer: Answer, endpoint: Endpoint) -> ApiError | None:
     if cls is ValidationFailed and code and endpoint.by_status and not _names_a_field(message):
         cls = WrongStatus
     return cls(
-        message,
+        told or message,
         status=answer.status,
         code=code,
         endpoint=endpoint.name,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import attrs
 
 from eversince_async._redaction import excerpt
+from eversince_async._wire.addresses import describe_redirect
 from eversince_async._wire.answers import Answer, error_in, result_of
 from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async._wire.jsons import dumps
@@ -246,9 +247,17 @@ class _Call:
 
     def _read(self, answer: Answer, returns: type[T]) -> T | EversinceError:
         try:
-            return error_in(answer, self.endpoint) or result_of(answer, self.endpoint, returns)
+            error = error_in(answer, self.endpoint, told=self._redirect(answer))
+            return error or result_of(answer, self.endpoint, returns)
         except UnreadableAnswer as failure:
             return failure
+
+    def _redirect(self, answer: Answer) -> str | None:
+        """What a redirect means; it is never followed, lest the key go where an answer says."""
+        if not 300 <= answer.status < 400:
+            return None
+        location = answer.headers.get("Location", "")
+        return describe_redirect(self.session.transport.base_url, self.request.target, location)
 
     async def _pause_before_next(self, failure: EversinceError, sort: Verdict) -> None:
         if self.is_closed:

@@ -139,6 +139,7 @@ class Transport:
         http = self._owned.get() if self._borrowed is None else self._borrowed
         endpoint = request.endpoint.name
         ours = self._headers if request.body is None else self._json_headers
+        failure: TransportError | None = None
         try:
             async with request_once(
                 http,
@@ -153,7 +154,9 @@ class Transport:
                 body = await _read(response)
                 answer = Answer.read(response.status, response.headers, body)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            raise translated(error, endpoint, self.attempt_timeout) from None
+            failure = translated(error, endpoint, self.attempt_timeout)
+        if failure is not None:  # raised where nothing hangs on it: aiohttp's errors hold the key
+            raise failure
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
             self.server_ahead = served_at(answer.headers) - clock.wall_seconds()

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Hang, Reset, Say
+from scripted import Hang, Reset, Say, everything_behind
 from test_hostile_stores import ETAG, FILM, fetch, ranges, rest, store, whole
 
 from eversince_async import DownloadFailed, RetryPolicy
@@ -399,21 +399,3 @@ async def test_no_error_behind_the_error_knows_the_signature(fetch, play):
         await fetch(play, urls=("/a?signature=hush",))
 
     assert "hush" not in everything_behind(failed.value)
-
-
-def everything_behind(error: BaseException) -> str:
-    """All that an error and those it hangs on can tell."""
-    told, left, seen = [], [error], set[int]()
-    while left:
-        each = left.pop()
-        if id(each) not in seen:
-            seen.add(id(each))
-            told += [
-                str(each),
-                repr(each),
-                repr(vars(each)),
-                repr(each.args),
-                *map(str, getattr(each, "__notes__", ())),
-            ]
-            left += [other for other in (each.__cause__, each.__context__) if other is not None]
-    return "\n".join(told)

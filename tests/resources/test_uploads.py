@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import Hang, Reset, Say, ScriptedServer
+from scripted import Hang, Reset, Say, ScriptedServer, everything_behind
 
 from eversince_async import (
     ConnectionFailed,
@@ -577,11 +577,7 @@ async def test_no_error_behind_the_error_knows_the_signature(server: ScriptedSer
         with pytest.raises((UploadRejected, TransportError)) as raised:
             await eversince.uploads.upload(stream(b"12345"), name="mug.png", size=5)
 
-    left: list[BaseException] = [raised.value]
-    while left:
-        error = left.pop()
-        assert "hush" not in f"{error} {error!r} {vars(error)} {error.args}"
-        left += [other for other in (error.__cause__, error.__context__) if other is not None]
+    assert "hush" not in everything_behind(raised.value)
 
 
 async def test_confirm_in_doubt_is_sent_again(server: ScriptedServer) -> None:

@@ -6,9 +6,16 @@ import json
 
 import aiohttp
 import pytest
-from scripted import KEY, Say, ScriptedServer
+from scripted import KEY, Hang, Play, Reset, Say, ScriptedServer, everything_behind
 
-from eversince_async import ApiError, ConfigurationError, Eversince
+from eversince_async import (
+    ApiError,
+    ConfigurationError,
+    Eversince,
+    EversinceError,
+    OutcomeUnknown,
+    RetryPolicy,
+)
 from eversince_async.testing import VirtualTimeLoop
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})
@@ -62,10 +69,44 @@ async def test_redirects_are_not_followed(server: ScriptedServer) -> None:
     async with server.client() as eversince:
         with pytest.raises(ApiError) as raised:
             await eversince.projects.get("proj_1")
+    told = f"redirects to {other.origin}; if it has moved, set base_url= to {other.base_url}"
     await other.aclose()
 
     assert 307 == raised.value.status
+    assert told in str(raised.value)
     assert [] == other.seen
+
+
+async def test_a_redirect_of_a_write_says_so_too(server: ScriptedServer) -> None:
+    """Whether it was carried out, nobody knows; where it was sent on to is told all the same."""
+    server.plays(
+        Say(status=308, headers={"Location": "https://eversince.example/api/v1/projects/p_1/render"})
+    )
+    async with server.client() as eversince:
+        with pytest.raises(OutcomeUnknown, match="set base_url= to https://eversince\\.example/api/v1"):
+            await eversince.output.render("p_1")
+
+    assert 1 == len(server.seen)
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        Reset(),
+        Say(cut=0, body=b"x"),
+        Say(headers={"X": "a" * 100_000}),
+        Say(body=b"x", headers={"Content-Encoding": "br"}),
+        Hang(),
+    ],
+    ids=str,
+)
+async def test_no_error_behind_the_error_knows_the_key(server: ScriptedServer, play: Play) -> None:
+    server.plays(play)
+    async with server.client(retry=RetryPolicy(attempts=1)) as eversince:
+        with pytest.raises(EversinceError) as raised:
+            await eversince.projects.get("proj_1")
+
+    assert KEY not in everything_behind(raised.value)
 
 
 async def test_cookies_are_not_kept(server: ScriptedServer) -> None:

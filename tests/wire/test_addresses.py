@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from eversince_async._wire.addresses import Address, AddressPolicy, AddressRefused, parse
+from eversince_async._wire.addresses import Address, AddressPolicy, AddressRefused, describe_redirect, parse
 
 PUBLIC = AddressPolicy.of("https://eversince.ai/api/v1")
 
@@ -299,6 +299,46 @@ def test_a_redirect_does_not_lead_from_https_to_http_either():
         AddressPolicy.of("http://api.example/v1").check(
             "http://b.example/", linked_from=parse("https://a.example/")
         )
+
+
+# -- Redirects of the API itself --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base_url", "location", "told"),
+    [
+        (
+            "https://a.example/api/v1",
+            "https://b.example/v2/projects/p_1?limit=1",
+            "the API redirects to https://b.example; if it has moved, set base_url= to https://b.example/v2",
+        ),
+        (
+            "http://a.example/api/v1",
+            "https://a.example/api/v1/projects/p_1",
+            "redirects to https://a.example; if it has moved, set base_url= to https://a.example/api/v1",
+        ),
+        ("https://a.example/api/v1", "/api/v2/projects/p_1", "set base_url= to https://a.example/api/v2"),
+        (
+            "https://a.example/api/v1",
+            "/api/v1/projects/p_1?x",
+            "redirects to https://a.example; check base_url=",
+        ),
+        ("https://a.example/api/v1", "/login?next=hush", "redirects to https://a.example; check base_url="),
+        (
+            "https://a.example/api/v1",
+            "http://b.example/api/v1/projects/p_1",
+            "redirects to http://b.example, without encryption; check base_url=",
+        ),
+        ("https://a.example/api/v1", "", "redirects without saying where to; check base_url="),
+        ("https://a.example/api/v1", "javascript:hush", "redirects to an address that is no http"),
+        ("https://a.example/api/v1", "https://me:hush@b.example/", "an address that carries a user name"),
+    ],
+)
+def test_a_redirect_of_the_api_is_told_with_what_to_set(base_url, location, told):
+    words = describe_redirect(base_url, "/projects/p_1?limit=1", location)
+
+    assert told in words
+    assert "hush" not in words
 
 
 # -- Redirects --------------------------------------------------------------------------------------------
