@@ -1,6 +1,7 @@
 """The governor: decisions come from budget, slots and quotas; this is the door they share."""
 
 import math
+from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import cast
@@ -21,7 +22,9 @@ from eversince_async.models.receipt import RateLimit
 class Governor:
     """One door for the limits of one account; share it between all clients of that account.
 
-    It belongs to one event loop at a time, and moves by itself to another when the first has stopped.
+    It belongs to one event loop at a time, and moves by itself to another when the first has stopped. While
+    it is in use by a running loop, whoever asks for anything in another gets `ConfigurationError`, before
+    anything is sent.
     `repr()` tells in a sentence how things stand.
 
     Args:
@@ -71,6 +74,8 @@ class Governor:
         Raises:
             ConfigurationError: The governor is in use by another running event loop.
         """
+        if get_ident() != self.clock.thread:  # a quick look for what `loop` finds out
+            self.clock.loop()
         departure = self.budget.depart(lane, self._time())
         if departure is not None:
             return departure
@@ -83,13 +88,14 @@ class Governor:
             departure: What `admit` gave.
             rate_limit: What the headers said; None if there were none.
         """
-        if self.budget.answered(departure, self.clock.loop().time(), rate_limit):
+        if self.clock.is_here() and self.budget.answered(departure, self._time(), rate_limit):
             self._release()
 
     def give_back(self, departure: Departure) -> None:
         """The request was surely never sent: its place is free again."""
-        self.budget.give_back(departure, self.clock.loop().time())
-        self._release()
+        if self.clock.is_here():
+            self.budget.give_back(departure, self._time())
+            self._release()
 
     def pause(self, seconds: float) -> None:
         """Let nobody leave for `seconds`, because the server said so.
@@ -97,8 +103,9 @@ class Governor:
         Of several pauses the one that ends last counts, and nothing ends it earlier. After it requests
         leave one by one until an answer shows how things stand.
         """
-        self.budget.pause(seconds, self.clock.loop().time())
-        self._release()
+        if self.clock.is_here():
+            self.budget.pause(seconds, self._time())
+            self._release()
 
     def expected_at(self, lane: Lane, now: float | None = None) -> float:
         """About when a request would leave that asked now, in clock seconds; `now`: at once.

@@ -86,7 +86,9 @@ class Quotas:
 
         Raises:
             QuotaSpent: There is none and the caller would not wait; nothing was sent.
+            ConfigurationError: The governor is in use by another running event loop.
         """
+        self._clock.loop()
         quota = self.daily[name]
         use = quota.take(wall_seconds())
         if use is None:

@@ -136,6 +136,7 @@ class Slots:
 
         Raises:
             WouldWait: There is no slot and the caller would not wait.
+            ConfigurationError: The governor is in use by another running event loop.
         """
         now = self._clock.loop().time()
         claim = self.table.claim(key, now)

@@ -3,11 +3,24 @@
 import asyncio
 import math
 import os
+import weakref
+from _thread import get_ident
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from eversince_async.clock import wall_seconds
 from eversince_async.errors import ConfigurationError
+
+_clocks: "weakref.WeakSet[LoopClock]" = weakref.WeakSet()
+
+
+def _forget_threads() -> None:
+    for clock in _clocks:
+        clock.thread = None
+
+
+if hasattr(os, "register_at_fork"):  # a child has its parent's threads by name, but not their loops
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 class LoopClock:
@@ -15,6 +28,7 @@ class LoopClock:
 
     Attributes:
         time: Tells clock seconds; while there has been no loop yet, it is always long ago.
+        thread: The thread of our loop; None while that is not known. In any other thread runs another loop.
     """
 
     def __init__(self) -> None:
@@ -22,6 +36,8 @@ class LoopClock:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._movers: list[Callable[[float], None]] = []
+        self.thread: int | None = None
+        _clocks.add(self)
 
     def on_move(self, mover: Callable[[float], None]) -> None:
         """Have `mover(seconds)` called when another loop's clock takes over that is so far ahead."""
@@ -36,7 +52,20 @@ class LoopClock:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)
+        self.thread = get_ident()
         return loop
+
+    def is_here(self) -> bool:
+        """Whether the running loop is ours, or can be made ours.
+
+        What a request has come to is told where it was sent. If another loop has taken over meanwhile, the
+        request was counted then, and there is nothing left to tell; least of all may the answer get lost.
+        """
+        try:
+            self.loop()
+        except ConfigurationError:
+            return False
+        return True
 
     def wall(self, when: float) -> datetime:
         """An instant of this clock as people tell it."""

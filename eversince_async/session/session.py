@@ -16,6 +16,7 @@ from eversince_async.errors import (
     AnswerTimedOut,
     ApiError,
     ClientClosed,
+    ConfigurationError,
     EversinceError,
     NotFound,
     OutcomeUnknown,
@@ -214,6 +215,9 @@ class _Call:
                 self.tries.in_doubt, never_sent = in_doubt_before, True
             self._tell_of_failure(failure, loop.time() - sent_at)
             return failure
+        except ConfigurationError:  # the connections are another loop's
+            self.tries.in_doubt, never_sent = in_doubt_before, True
+            raise
         finally:
             if never_sent:
                 session.governor.give_back(departure)

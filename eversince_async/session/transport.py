@@ -1,5 +1,6 @@
 """The one place where API requests meet aiohttp: send bytes, get an `Answer` or a `TransportError`."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -136,7 +137,7 @@ class Transport:
             TransportError: No whole answer came; its `outcome` says whether the request may have arrived.
             ConfigurationError: The client is in use on another event loop.
         """
-        http = self._owned.get() if self._borrowed is None else self._borrowed
+        http = self._owned.get() if self._borrowed is None else _of_this_loop(self._borrowed)
         endpoint = request.endpoint.name
         ours = self._headers if request.body is None else self._json_headers
         failure: TransportError | None = None
@@ -171,6 +172,19 @@ class Transport:
         """Close what this transport opened; a borrowed session stays open."""
         self.closings += 1
         await self._owned.aclose()
+
+
+def _of_this_loop(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """A borrowed session, which over a connection that is open would send first and fail then.
+
+    Raises:
+        ConfigurationError: It is another event loop's.
+    """
+    if getattr(borrowed, "_loop", None) not in {None, asyncio.get_running_loop()}:
+        raise ConfigurationError(
+            "the aiohttp session given as http= belongs to another event loop; make one for each loop"
+        )
+    return borrowed
 
 
 @cache
