@@ -28,6 +28,7 @@ from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.pipelines.verbs import Running
 from eversince_async.resources import Resources
+from eversince_async.session.newborn import Newborn
 from eversince_async.session.observers import AnswerReceived, Observers, RequestSent, RetryScheduled
 from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.session import Session
@@ -124,18 +125,20 @@ class Eversince(Resources, Verbs, Running, Batching):
         tracer = None
         if telemetry is not None:
             tracer = telemetry.of_client(base_url=self._transport.base_url, governor=self.governor)
+        schedule = schedule or PollSchedule()
         session = Session(
             transport=self._transport,
             governor=self.governor,
             observers=observers,
             retry=retry or RetryPolicy(),
             tracer=tracer,
+            newborn=Newborn(schedule.grace),
         )
         addresses = AddressPolicy.of(
             self._transport.base_url, allow_private_addresses=allow_private_addresses
         )
         super().__init__(session, Store(addresses, stall_timeout=stall_timeout))
-        self._watcher = Watcher(session, schedule or PollSchedule())
+        self._watcher = Watcher(session, schedule)
         self._desk = Desk(session, self._store, self._watcher, tracer)
         self._started: set[asyncio.Task[Any]] = set()
 

@@ -66,12 +66,14 @@ class Footing:
         self._terms = terms
         self._emit = emit
         self._warnings = set[str]()
-        self._began = self._now()
         self._run: UnderWay | None = None
         self._makes_video = False
         self._lease: HeldSlot | None = None
         self.handle: Callable[[], Handle] | None = None
         self.begun_at: float | None = None
+        newborn = desk.session.newborn
+        if newborn is not None and project_id not in {None, key}:
+            newborn.note(project_id)  # an earlier run has made it, perhaps only just now
 
     # -- Stages -------------------------------------------------------------------------------------------
 
@@ -158,12 +160,7 @@ class Footing:
         """The next look at the project, at its pace."""
         assert self.project_id is not None
         watcher = self._desk.watcher
-        seen = await watcher.sight(
-            self.project_id,
-            status=self.status,
-            stage=stage,
-            missing_until=self._began + watcher.schedule.grace,
-        )
+        seen = await watcher.sight(self.project_id, status=self.status, stage=stage)
         self._saw(seen.status)
         if seen.project is not None:
             self._heed_warning(seen.project)

@@ -114,4 +114,4 @@ def _pages_left(page: ProjectPage, seen: int) -> int:
 def _noting_departures(session: Session, note: Callable[[RequestSent], None]) -> Session:
     observers = session.observers
     listening = attrs.evolve(observers, on_request=(*observers.on_request, note))
-    return attrs.evolve(session, lane=Lane.POLL, observers=listening)
+    return attrs.evolve(session, lane=Lane.POLL, observers=listening, newborn=None)

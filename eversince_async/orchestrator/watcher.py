@@ -58,7 +58,6 @@ class _Wait:
 
     due_at: float
     unseen: Unseen
-    missing_until: float
     news: "asyncio.Future[Sighting]"
 
 
@@ -81,6 +80,7 @@ class Watcher:
         self.seeking_slot = _Seekers(self._wake, lambda: self._changed.set())
         self.decisions = 0
         self._governor = session.governor
+        self._newborn = session.newborn
         self._looks = Looks(session, self._tell)
         self._timing = Timing(schedule, session.governor, self.foresight)
         self._waits: dict[str, set[_Wait]] = {}
@@ -96,14 +96,7 @@ class Watcher:
     def __repr__(self) -> str:
         return f"<Watcher of {len(self._waits)} projects>"
 
-    async def sight(
-        self,
-        project_id: str,
-        *,
-        status: str | None,
-        stage: UnderWay | None = None,
-        missing_until: float = 0.0,
-    ) -> Sighting:
+    async def sight(self, project_id: str, *, status: str | None, stage: UnderWay | None = None) -> Sighting:
         """Wait for the next look at a project. Cancelling forgets the wait at once.
 
         Args:
@@ -111,7 +104,6 @@ class Watcher:
             status: Its status as it was seen just now, which says when it is due; None for a new one. A look
                 for somebody else may come earlier and serves, too.
             stage: The stage whose end is awaited; None when it is not known when it began.
-            missing_until: Until when, in loop time, a 404 means that the server has not caught up yet.
 
         Raises:
             ApiError: The server refused for good: the key is not valid, there is no such project.
@@ -120,7 +112,7 @@ class Watcher:
         loop = asyncio.get_running_loop()
         now = loop.time()
         due_at = min(now + self.schedule.interval(status), self._nudges.due_at(project_id, now))
-        wait = _Wait(due_at, Unseen(stage, now), missing_until, loop.create_future())
+        wait = _Wait(due_at, Unseen(stage, now), loop.create_future())
         self._waits.setdefault(project_id, set()).add(wait)
         self._wake()
         try:
@@ -373,7 +365,7 @@ class Watcher:
     def _missing(self, project_id: str, missing: NotFound) -> None:
         """A project that was only just created may not be visible yet; any other does not exist."""
         now = _now()
-        if any(now < wait.missing_until for wait in self._waits.get(project_id, ())):
+        if self._newborn is not None and self._newborn.may_be_missing(project_id, self._looks.asked_at):
             self._setbacks.hold(project_id, now + CLOSEST)
         else:
             self._fail([project_id], missing)

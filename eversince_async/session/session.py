@@ -9,7 +9,7 @@ import attrs
 from eversince_async._redaction import excerpt
 from eversince_async._wire.addresses import describe_redirect
 from eversince_async._wire.answers import Answer, error_in, result_of
-from eversince_async._wire.endpoints import Endpoint, Resend
+from eversince_async._wire.endpoints import ADOPT_PROJECT, CREATE_PROJECT, Endpoint, Resend
 from eversince_async._wire.jsons import dumps
 from eversince_async._wire.requests import WireRequest, build
 from eversince_async.errors import (
@@ -25,6 +25,7 @@ from eversince_async.errors import (
 )
 from eversince_async.governor import AccountGovernor, Lane
 from eversince_async.models._base import Request
+from eversince_async.session.newborn import LOOK_AGAIN, Newborn
 from eversince_async.session.observers import (
     AnswerReceived,
     AttemptFailed,
@@ -59,6 +60,8 @@ class Session:
         deadline: Seconds one call may take in all, waiting and retries included; None for no bound beyond
             the retry policy.
         tracer: What stands around each call; None for nothing.
+        newborn: Projects that may be missing for a while because they were created only just now: a 404 is
+            asked about again until that can be no longer. None for a 404 that is a 404.
         before_departure: Awaited before each attempt, when it may leave: what it raises keeps the request
             from being sent.
     """
@@ -70,6 +73,7 @@ class Session:
     lane: Lane = Lane.INTERACTIVE
     deadline: float | None = None
     tracer: CallTracer | None = attrs.field(default=None, repr=False)
+    newborn: Newborn | None = attrs.field(default=None, repr=False)
     before_departure: Callable[[], Awaitable[object]] | None = attrs.field(default=None, repr=False)
 
     async def send(
@@ -134,6 +138,7 @@ class _Call:
         self.endpoint = request.endpoint
         self.tries = Tries(session.retry)
         self.gives_up_at: float | None = None
+        self.sent_at = 0.0
         self.closings = session.transport.closings
 
     async def within_deadline(self, returns: type[T]) -> T:
@@ -160,9 +165,13 @@ class _Call:
         while True:
             failure = await self.attempt(returns)
             if not isinstance(failure, EversinceError):
+                self._note_newborn(failure)
                 return failure
             if self._gone_already(failure):
                 return result_of(self._gone(failure), self.endpoint, returns)
+            if self._is_hidden(failure):
+                await self._ask_again(failure, LOOK_AGAIN)
+                continue
             sort = verdict(failure, self.endpoint)
             if sort is Verdict.IN_DOUBT or sort is Verdict.RAISE:
                 self._heed_pace(failure)
@@ -194,7 +203,7 @@ class _Call:
                 session.governor.give_back(departure)
                 raise
         self.tries.sent += 1
-        sent_at = loop.time()
+        self.sent_at = sent_at = loop.time()
         session.observers.request(
             RequestSent(
                 endpoint=self.endpoint.name,
@@ -272,6 +281,14 @@ class _Call:
             raise self._in_the_end(failure)
         if pace_of_all(failure):
             self.session.governor.pause(wait)
+        await self._ask_again(failure, wait)
+
+    async def _ask_again(self, failure: EversinceError, wait: float) -> None:
+        """Tell of another attempt, and wait until it is time for it.
+
+        Raises:
+            EversinceError: The failure; it would be too late.
+        """
         now = asyncio.get_running_loop().time()
         if self.gives_up_at is not None and now + wait > self.gives_up_at:
             failure.add_note(f"waiting {wait:.1f} s for another attempt would outlast the call's deadline")
@@ -288,6 +305,20 @@ class _Call:
         )
         if not pace_of_all(failure):  # a pause of the account is waited for at its door
             await asyncio.sleep(wait)
+
+    def _note_newborn(self, result: object) -> None:
+        """Remember the project that a create has made, which may not be to be seen everywhere yet."""
+        newborn = self.session.newborn
+        if newborn is not None and self.endpoint in {CREATE_PROJECT, ADOPT_PROJECT}:
+            newborn.note(getattr(result, "id", ""))
+
+    def _is_hidden(self, failure: EversinceError) -> bool:
+        """Whether a 404 means no more than that a project of ours is not to be seen everywhere yet."""
+        newborn, project_id = self.session.newborn, self.request.project_id
+        if newborn is None or project_id is None or self.session.retry.attempts == 1:
+            return False
+        is_missing = isinstance(failure, NotFound) and failure.is_documented
+        return is_missing and newborn.may_be_missing(project_id, self.sent_at)
 
     def _heed_pace(self, failure: EversinceError) -> None:
         """Have everybody wait as long as a gateway asks for, although this call is not sent again."""
