@@ -19,6 +19,10 @@ from eversince_async.lifecycle import ACTIVE, SETTLED
 STALE: Final = 5.0
 """Seconds after a write during which a project's absence from a list says nothing."""
 
+HIDDEN: Final = 60.0
+"""Seconds after its create during which a project's absence from a list says nothing: the server may not show
+it everywhere yet."""
+
 LOST: Final = 60.0
 """Seconds after which a create of unknown outcome is covered by what a complete list shows."""
 
@@ -49,11 +53,12 @@ class Claim:
         held: The production needs the slot for this stage or the next.
         active: A write has left that may have started the project, and it was not seen settled since.
         since: Clock seconds of the grant.
+        bound_at: Clock seconds since when the project is known; minus infinity until then.
         changed_at: Clock seconds of the last write, or of the last look that saw it active.
         delivered: Callers that were given it and not cancelled in the instant of the grant.
     """
 
-    __slots__ = ("active", "changed_at", "delivered", "held", "key", "project_id", "since")
+    __slots__ = ("active", "bound_at", "changed_at", "delivered", "held", "key", "project_id", "since")
 
     def __init__(self, key: str, now: float) -> None:
         self.key = key
@@ -61,6 +66,7 @@ class Claim:
         self.held = True
         self.active = False
         self.since = now
+        self.bound_at = -math.inf
         self.changed_at = now
         self.delivered = 0
 
@@ -205,9 +211,10 @@ class SlotTable:
 
     # -- Holding ----------------------------------------------------------------------------------------
 
-    def bind(self, claim: Claim, project_id: str) -> None:
+    def bind(self, claim: Claim, project_id: str, now: float) -> None:
         """The production's project is known now."""
-        claim.project_id = project_id
+        if claim.project_id != project_id:
+            claim.project_id, claim.bound_at = project_id, now
         if claim.key in self.claims:
             self._projects[project_id] = claim
             self.foreign.pop(project_id, None)  # seen in a list before its create was answered
@@ -295,6 +302,7 @@ class SlotTable:
         self.foreign = {project_id: seen + shift for project_id, seen in self.foreign.items()}
         for claim in self.claims.values():
             claim.since += shift
+            claim.bound_at += shift
             claim.changed_at += shift
 
     # -- Inside -----------------------------------------------------------------------------------------
@@ -356,7 +364,8 @@ class SlotTable:
 
     def _absence_counts(self, claim: Claim, asked_at: float) -> bool:
         patience = STALE if claim.project_id is not None else LOST
-        return claim.active and asked_at >= claim.changed_at + patience
+        says_something_at = max(claim.changed_at + patience, claim.bound_at + HIDDEN)
+        return claim.active and asked_at >= says_something_at
 
     def _drop_if_free(self, claim: Claim) -> None:
         if claim.held or claim.active:

@@ -58,7 +58,7 @@ class Lease:
 
     def bind(self, project_id: str) -> None:
         """The project is known: looks at it tell when the slot is free."""
-        self._slots.table.bind(self._claim, project_id)
+        self._slots.table.bind(self._claim, project_id, self._slots.now())
         self._slots.release()
 
     def refused(self) -> None:
@@ -151,7 +151,7 @@ class Slots:
                 self.release()
                 raise
         if project_id is not None:
-            self.table.bind(claim, project_id)
+            self.table.bind(claim, project_id, self.now())
         return Lease(self, claim)
 
     def has_room(self, key: str) -> bool:

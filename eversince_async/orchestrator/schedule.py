@@ -43,8 +43,9 @@ class PollSchedule:
             wants it at that moment. They find an end sooner, which frees slots and starts renders sooner.
             They are never closer than 5 seconds. 0 keeps strictly to the intervals.
         patience: Seconds an unbroken streak of failed looks may last before the waits end with the failure.
-        grace: Seconds after a create in which a 404 is taken for a server that has not caught up, and after
-            a message or render in which `idle` is taken for an answer from before it.
+        grace: Seconds after the answer to a create, or to an adoption, in which a 404 for the project is taken
+            for a server that has not caught up, whatever asks for it; and after a message or render in which
+            `idle` is taken for an answer from before it.
     """
 
     intervals: Mapping[str, float] = attrs.field(factory=lambda: POLL_EVERY)

@@ -54,7 +54,7 @@ class Studio(RuleBasedStateMachine):
             project_id = f"project of {claim.key}"
             self.active.add(project_id)
             if outcome == "done":
-                self.table.bind(claim, project_id)
+                self.table.bind(claim, project_id, self.now)
                 self.written[project_id] = claim
         self.release()
 

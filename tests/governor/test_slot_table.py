@@ -1,6 +1,14 @@
 import pytest
 
-from eversince_async.governor.slot_table import COURTESY, RETRY_FULL, UNSEEN, Claim, SlotTable, SlotTicket
+from eversince_async.governor.slot_table import (
+    COURTESY,
+    HIDDEN,
+    RETRY_FULL,
+    UNSEEN,
+    Claim,
+    SlotTable,
+    SlotTicket,
+)
 
 
 def claimed(table: SlotTable, key: str, project_id: str | None = None, now: float = 0) -> Claim:
@@ -8,7 +16,7 @@ def claimed(table: SlotTable, key: str, project_id: str | None = None, now: floa
     claim = table.claim(key, now)
     assert claim is not None
     table.sent(claim, now)
-    table.bind(claim, project_id or f"project of {key}")
+    table.bind(claim, project_id or f"project of {key}", now)
     return claim
 
 
@@ -129,10 +137,25 @@ def test_a_complete_list_settles_a_write_of_unknown_outcome() -> None:
 def test_a_project_missing_from_a_complete_list_has_settled() -> None:
     table, (first, second) = full_table(2)
     table.let_go(first)
-    page(table, "project of film 1")
+    page(table, "project of film 1", now=HIDDEN)
 
     assert ["film 1"] == list(table.claims)
     assert second.active
+
+
+def test_a_new_project_missing_from_a_complete_list_may_only_not_be_shown_yet() -> None:
+    """Counted from the answer to its create, however long it had the slot before."""
+    table = SlotTable(1)
+    assert table.claim("film 0", 0) is not None
+    claim = claimed(table, "film 0", now=1000)
+    table.let_go(claim)
+    page(table, now=1000 + HIDDEN - 1)
+
+    assert 1 == table.occupied()
+
+    page(table, now=1000 + HIDDEN)
+
+    assert 0 == table.occupied()
 
 
 def test_a_project_missing_from_a_list_right_after_its_write_may_yet_appear() -> None:
@@ -222,7 +245,7 @@ def test_our_own_project_is_not_counted_twice_when_a_list_shows_it_before_its_cr
     assert claim is not None
     table.sent(claim, 0)
     page(table, "project 0", now=0.1)
-    table.bind(claim, "project 0")
+    table.bind(claim, "project 0", 0)
 
     assert 1 == table.occupied()
 
