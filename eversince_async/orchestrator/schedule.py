@@ -43,7 +43,7 @@ class PollSchedule:
             wants it at that moment. They find an end sooner, which frees slots and starts renders sooner.
             They are never closer than 5 seconds. 0 keeps strictly to the intervals.
         patience: Seconds an unbroken streak of failed looks may last before the waits end with the failure.
-        grace: Seconds after the answer to a create, or to an adoption, in which a 404 for the project is taken
+        grace: Seconds after the answer to a create, or an adoption, in which a 404 for the project is taken
             for a server that has not caught up, whatever asks for it; and after a message or render in which
             `idle` is taken for an answer from before it.
     """
