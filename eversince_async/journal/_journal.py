@@ -7,7 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from eversince_async.clock import now
+from eversince_async import clock
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import verbs
 from eversince_async.journal.owners import has_died, new_incarnation
@@ -100,7 +100,7 @@ class RowsJournal(ABC):
         await self.aclose()
 
     def _run(self) -> verbs.Run:
-        return verbs.Run(self.incarnation, now(), has_died)
+        return verbs.Run(self.incarnation, clock.now(), clock.moment(), has_died)
 
     # -- Jobs -------------------------------------------------------------------------------------------
 
@@ -276,5 +276,12 @@ class RowsJournal(ABC):
 
     async def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
         """When creates or renders took place since then."""
+        run = self._run()
+        found = await self._read(lambda rows: rows.spent(kind, since, run.moment))
+        told = (run.happened_at(at, moment) for at, moment in found)
+        return sorted(at for at in told if at >= since)
+
+    async def changes(self) -> int:
+        """How many changes of jobs there were so far."""
         self._run()
-        return sorted(await self._read(lambda rows: rows.spent(kind, since)))
+        return await self._read(lambda rows: rows.changes())

@@ -1,11 +1,12 @@
 """How a journal's file is laid out, and how it is told from other files."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 APPLICATION: Final = 0x45765373
 """`PRAGMA application_id` of a journal: "EvSs"."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """`PRAGMA user_version` of this layout."""
 
 LAYOUT: Final = (
@@ -24,7 +25,11 @@ LAYOUT: Final = (
         lease_until REAL,
         not_before REAL,
         created_at REAL NOT NULL,
-        updated_at REAL NOT NULL
+        updated_at REAL NOT NULL,
+        lease_boot TEXT,
+        lease_seconds REAL,
+        created_change INTEGER NOT NULL DEFAULT 0,
+        updated_change INTEGER NOT NULL DEFAULT 0
     ) STRICT
     """,
     """
@@ -42,6 +47,9 @@ LAYOUT: Final = (
         claim TEXT UNIQUE,
         intent_at REAL NOT NULL,
         done_at REAL,
+        boot TEXT,
+        intent_seconds REAL,
+        done_seconds REAL,
         PRIMARY KEY (job_id, seq),
         UNIQUE (job_id, name)
     ) STRICT, WITHOUT ROWID
@@ -49,11 +57,16 @@ LAYOUT: Final = (
     "CREATE INDEX job_due ON job (stage, not_before)",
     "CREATE INDEX job_owner ON job (owner) WHERE owner IS NOT NULL",
     "CREATE INDEX effect_spent ON effect (kind, intent_at) WHERE kind IN ('create', 'render')",
+    """
+    CREATE INDEX effect_spent_since ON effect (kind, boot, intent_seconds) WHERE kind IN ('create', 'render')
+    """,
     "CREATE INDEX effect_open_share ON effect (kind) WHERE kind = 'share' AND state = 'intent'",
     """
     CREATE INDEX effect_open_create ON effect (kind)
         WHERE kind = 'create' AND state IN ('intent', 'in_doubt')
     """,
+    "CREATE TABLE change (count INTEGER NOT NULL) STRICT",
+    "INSERT INTO change VALUES (0)",
     # For people, with `sqlite3 campaign.db 'SELECT * FROM jobs'`: what they look for first, times in ISO.
     """
     CREATE VIEW jobs AS SELECT
@@ -91,3 +104,24 @@ LAYOUT: Final = (
     f"PRAGMA application_id = {APPLICATION}",
     f"PRAGMA user_version = {VERSION}",
 )
+
+UPGRADES: Final[Mapping[int, Sequence[str]]] = {
+    # Moments by a clock that nobody sets, and the order of changes: of what is older, both are unknown.
+    1: (
+        "ALTER TABLE job ADD COLUMN lease_boot TEXT",
+        "ALTER TABLE job ADD COLUMN lease_seconds REAL",
+        "ALTER TABLE job ADD COLUMN created_change INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE job ADD COLUMN updated_change INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE effect ADD COLUMN boot TEXT",
+        "ALTER TABLE effect ADD COLUMN intent_seconds REAL",
+        "ALTER TABLE effect ADD COLUMN done_seconds REAL",
+        """
+        CREATE INDEX effect_spent_since ON effect (kind, boot, intent_seconds)
+            WHERE kind IN ('create', 'render')
+        """,
+        "CREATE TABLE change (count INTEGER NOT NULL) STRICT",
+        "INSERT INTO change VALUES (0)",
+        "PRAGMA user_version = 2",
+    ),
+}
+"""How a file of an older layout becomes one of the next; all steps happen in one transaction."""

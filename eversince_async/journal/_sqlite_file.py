@@ -11,10 +11,10 @@ import sqlite3
 import struct
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from eversince_async.errors import JournalError, JournalLocked
-from eversince_async.journal._schema import APPLICATION, LAYOUT, VERSION
+from eversince_async.journal._schema import APPLICATION, LAYOUT, UPGRADES, VERSION
 from eversince_async.journal._troubles import DAMAGED, READ_ONLY, explain, gone, is_damage
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -137,7 +137,7 @@ def _needs_a_writer(error: sqlite3.Error) -> bool:
 
 
 def _make(connection: sqlite3.Connection, path: Path) -> None:
-    """Lay a new file out, in one transaction and before it is written ahead.
+    """Lay a new file out, or upgrade an older one, in one transaction and before it is written ahead.
 
     So the file itself says what it is from its first byte on, and not only together with its -wal file.
     """
@@ -147,6 +147,8 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
         if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
             for statement in LAYOUT:
                 connection.execute(statement)
+        elif _pragma(connection, "application_id") == APPLICATION:
+            _upgrade(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -155,6 +157,13 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
     application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
     if (application, version) != (APPLICATION, VERSION):
         raise JournalError(f"{path}: somebody made another database of it just now; name another file")
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring an older journal to this layout; another process may have done so a moment ago."""
+    while (version := _pragma(connection, "user_version")) in UPGRADES:
+        for statement in UPGRADES[version]:
+            connection.execute(statement)
 
 
 def _write_ahead(connection: sqlite3.Connection, path: Path, patience: float) -> None:
@@ -177,7 +186,7 @@ def _write_ahead(connection: sqlite3.Connection, path: Path, patience: float) ->
     connection.execute("SELECT 1 FROM job LIMIT 1").fetchone()  # now the -wal file is there
 
 
-def _pragma(connection: sqlite3.Connection, text: str) -> object:
+def _pragma(connection: sqlite3.Connection, text: str) -> Any:
     return connection.execute(f"PRAGMA {text}").fetchone()[0]
 
 

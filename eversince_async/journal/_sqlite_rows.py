@@ -4,12 +4,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import attrs
 
+from eversince_async.clock import Moment
 from eversince_async.journal.records import Effect, Job, Json, SpentKind
-from eversince_async.journal.rows import HasDied
+from eversince_async.journal.rows import IsFree
 from eversince_async.journal.stored import written
 
 T = TypeVar("T")
@@ -38,11 +40,15 @@ _JOBS: Final = f"SELECT {', '.join(_JOB)} FROM job"
 _EFFECTS: Final = f"SELECT {', '.join(_EFFECT)} FROM effect"
 
 _SPENT: Final[Mapping[SpentKind, str]] = {
-    # The kind stands in the text, or SQLite would not see that the partial index serves. An effect may be
-    # done long after its intent; hence the margin of a day before the index is asked.
+    # The kind stands in the text, or SQLite would not see that the partial indexes serve. An effect may be
+    # done long after its intent; hence the margin of a day. By the clock that nobody sets, those are found
+    # that a wrong wall clock made old.
     kind: f"""
-    SELECT CASE state WHEN 'done' THEN done_at ELSE intent_at END AS happened_at FROM effect
-    WHERE kind = '{kind}' AND intent_at >= :since - 86400 AND state <> 'refused' AND happened_at >= :since
+    SELECT CASE state WHEN 'done' THEN done_at ELSE intent_at END, boot,
+        CASE state WHEN 'done' THEN done_seconds ELSE intent_seconds END
+    FROM effect WHERE kind = '{kind}' AND state <> 'refused' AND (
+        intent_at >= :since - 86400 OR (boot = :boot AND intent_seconds >= :seconds - 2 * 86400)
+    )
     """
     for kind in ("create", "render")
 }
@@ -94,20 +100,13 @@ class SqliteRows:
         )
         return [(row[0], _job(row[1:])) for row in rows]
 
-    def free_jobs(self, stage: str, count: int, *, now: datetime, has_died: HasDied) -> list[Job]:
+    def free_jobs(self, stage: str, count: int, *, now: datetime, is_free: IsFree) -> list[Job]:
         """Jobs of a stage that are due and that nobody works on."""
-        if count <= 0:
-            return []
-        at = now.timestamp()
-        owners = self._rows("SELECT DISTINCT owner FROM job WHERE owner IS NOT NULL AND lease_until > ?", at)
-        dead = [owner for (owner,) in owners if has_died(owner)]
-        rows = self._rows(
-            f"{_JOBS} WHERE stage = ? AND (not_before IS NULL OR not_before <= ?) "
-            f"AND (owner IS NULL OR lease_until <= ? OR owner IN ({', '.join('?' * len(dead))})) "
-            "ORDER BY not_before, rowid LIMIT ?",
-            *(stage, at, at, *dead, count),
+        rows = self._connection.execute(
+            f"{_JOBS} WHERE stage = ? AND (not_before IS NULL OR not_before <= ?) ORDER BY not_before, rowid",
+            (stage, now.timestamp()),
         )
-        return list(map(_job, rows))
+        return list(islice(filter(is_free, map(_job, rows)), max(count, 0)))
 
     def counts(self) -> Mapping[str, int]:
         """How many jobs there are in each stage."""
@@ -151,10 +150,21 @@ class SqliteRows:
         """The job and the name of the effect that has a claim."""
         return _first(self._rows("SELECT job_id, name FROM effect WHERE claim = ?", claim))
 
-    def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
+    def spent(self, kind: SpentKind, since: datetime, here: Moment) -> list[tuple[datetime, Moment | None]]:
         """When effects of that kind happened, or perhaps did."""
-        rows = self._connection.execute(_SPENT[kind], {"since": since.timestamp()})
-        return [_instant(moment) for (moment,) in rows]
+        asked = {"since": since.timestamp(), "boot": here.boot, "seconds": here.seconds}
+        return [
+            (_instant(at), None if boot is None or seconds is None else Moment(boot, seconds))
+            for at, boot, seconds in self._connection.execute(_SPENT[kind], asked)
+        ]
+
+    def changes(self) -> int:
+        """How many changes there were so far."""
+        return int(self._rows("SELECT count FROM change")[0][0])
+
+    def next_change(self) -> int:
+        """Count one more."""
+        return int(self._rows("UPDATE change SET count = count + 1 RETURNING count")[0][0])
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         return self._connection.execute(query, values).fetchall()

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from eversince_async.clock import Moment
 from eversince_async.journal._journal import RowsJournal
 from eversince_async.journal.records import Effect, Job, SpentKind
-from eversince_async.journal.rows import HasDied, Rows
+from eversince_async.journal.rows import IsFree, Rows
 
 T = TypeVar("T")
 
@@ -20,6 +21,7 @@ class MemoryRows:
         self._effects: dict[str, dict[str, Effect]] = {}
         self._claims: dict[str, tuple[str, str]] = {}
         self._projects: dict[str, str] = {}
+        self._changes = 0
 
     def job(self, job_id: str) -> Job | None:
         """The job of that name."""
@@ -54,14 +56,10 @@ class MemoryRows:
                 found.append((number, job))
         return found
 
-    def free_jobs(self, stage: str, count: int, *, now: datetime, has_died: HasDied) -> list[Job]:
+    def free_jobs(self, stage: str, count: int, *, now: datetime, is_free: IsFree) -> list[Job]:
         """Jobs of a stage that are due and that nobody works on."""
         free = [
-            job
-            for job in self._jobs.values()
-            if job.stage == stage
-            and _is_due(job, now)
-            and (job.lease_until is None or job.lease_until <= now)
+            job for job in self._jobs.values() if job.stage == stage and _is_due(job, now) and is_free(job)
         ]
         return sorted(free, key=lambda job: job.not_before or _EVER)[: max(count, 0)]
 
@@ -109,13 +107,20 @@ class MemoryRows:
         """The job and the name of the effect that has a claim."""
         return self._claims.get(claim)
 
-    def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
+    def spent(self, kind: SpentKind, since: datetime, here: Moment) -> list[tuple[datetime, Moment | None]]:
         """When effects of that kind happened, or perhaps did."""
         return [
-            moment
-            for effect in self._all()
-            if effect.kind == kind and effect.state != "refused" and (moment := happened_at(effect)) >= since
+            happened_at(effect) for effect in self._all() if effect.kind == kind and effect.state != "refused"
         ]
+
+    def changes(self) -> int:
+        """How many changes there were so far."""
+        return self._changes
+
+    def next_change(self) -> int:
+        """Count one more."""
+        self._changes += 1
+        return self._changes
 
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -125,9 +130,11 @@ def _is_due(job: Job, at: datetime) -> bool:
     return job.not_before is None or job.not_before <= at
 
 
-def happened_at(effect: Effect) -> datetime:
+def happened_at(effect: Effect) -> tuple[datetime, Moment | None]:
     """The latest moment at which the server can have counted an effect, as far as we know."""
-    return effect.done_at if effect.state == "done" and effect.done_at is not None else effect.intent_at
+    if effect.state == "done" and effect.done_at is not None:
+        return effect.done_at, effect.done_moment
+    return effect.intent_at, effect.intent_moment
 
 
 class MemoryJournal(RowsJournal):

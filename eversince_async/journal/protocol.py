@@ -273,9 +273,18 @@ class Journal(Protocol):
         """
         ...
 
+    async def changes(self) -> int:
+        """How many changes of jobs there were so far, by all processes.
+
+        A job with a smaller or the same `updated_change` was before, and one with a greater after; no clock
+        has a say in that.
+        """
+        ...
+
     async def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
         """When creates or renders took place since then, oldest first, to seed the governor's quotas.
 
-        What perhaps took place counts as well.
+        What perhaps took place counts as well. Times are of the present wall clock, whatever it has shown
+        then, as far as that can be told; nothing lies in the future.
         """
         ...

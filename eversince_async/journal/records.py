@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 import attrs
 
+from eversince_async.clock import Moment
 from eversince_async.errors import JournalLocked
 from eversince_async.models._unset import UNSET, Unset
 
@@ -49,10 +50,14 @@ class Job:
         result: What came of it; None before the end.
         error: What went wrong last.
         owner: The incarnation that works on it, or did when it died.
-        lease_until: When others may take it over; None without an owner.
+        lease_until: When others may take it over, by the wall clock; None without an owner.
+        lease_boot: The boot of the clock by which its lease runs out; None where that was not kept.
+        lease_seconds: When it runs out, in seconds since then.
         not_before: When it is to be gone on with; None: at once.
         created_at: When it was first put.
         updated_at: When anything here last changed.
+        created_change: How many changes the journal had seen when it was put, with that one.
+        updated_change: How many when it last changed: greater than that of whatever was before.
     """
 
     id: str
@@ -66,9 +71,13 @@ class Job:
     error: Json = None
     owner: str | None = None
     lease_until: datetime | None = None
+    lease_boot: str | None = None
+    lease_seconds: float | None = None
     not_before: datetime | None = None
     created_at: datetime
     updated_at: datetime
+    created_change: int = 0
+    updated_change: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -134,6 +143,9 @@ class Effect:
         claim: What it has made on the server (project id, share URL, message id); nothing else has it.
         intent_at: When the last intent was written, right before sending.
         done_at: When its outcome was known; None while it is not.
+        boot: The boot of the clock that the next two are by; None where that was not kept.
+        intent_seconds: When the last intent was written, in seconds since then.
+        done_seconds: When its outcome was known, if by the same clock.
     """
 
     job_id: str
@@ -149,11 +161,27 @@ class Effect:
     claim: str | None = None
     intent_at: datetime
     done_at: datetime | None = None
+    boot: str | None = None
+    intent_seconds: float | None = None
+    done_seconds: float | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether its outcome is not known."""
         return self.state in OPEN
+
+    @property
+    def intent_moment(self) -> Moment | None:
+        """When the last intent was written, by a clock that nobody sets; None where that was not kept."""
+        return self._moment(self.intent_seconds)
+
+    @property
+    def done_moment(self) -> Moment | None:
+        """When its outcome was known, likewise."""
+        return self._moment(self.done_seconds)
+
+    def _moment(self, seconds: float | None) -> Moment | None:
+        return None if self.boot is None or seconds is None else Moment(self.boot, seconds)
 
 
 OPEN: Final[frozenset[EffectState]] = frozenset({"intent", "in_doubt"})

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from eversince_async.clock import Moment
 from eversince_async.journal.records import Effect, Job, SpentKind
 
-HasDied = Callable[[str], bool]
-"""Whether an owner is gone for certain."""
+IsFree = Callable[[Job], bool]
+"""Whether nobody works on a job."""
 
 
 class Rows(Protocol):
@@ -42,7 +43,7 @@ class Rows(Protocol):
         """
         ...
 
-    def free_jobs(self, stage: str, count: int, *, now: datetime, has_died: HasDied) -> list[Job]:
+    def free_jobs(self, stage: str, count: int, *, now: datetime, is_free: IsFree) -> list[Job]:
         """Jobs of a stage that are due and that nobody works on: those without `not_before` first."""
         ...
 
@@ -82,6 +83,20 @@ class Rows(Protocol):
         """The job and the name of the effect that has a claim."""
         ...
 
-    def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
-        """When effects of that kind happened, or perhaps did; in any order."""
+    def spent(self, kind: SpentKind, since: datetime, here: Moment) -> list[tuple[datetime, Moment | None]]:
+        """When effects of that kind happened, or perhaps did, by both clocks; in any order.
+
+        Args:
+            kind: The kind.
+            since: What was surely before that need not be told.
+            here: The present.
+        """
+        ...
+
+    def changes(self) -> int:
+        """How many changes there were so far."""
+        ...
+
+    def next_change(self) -> int:
+        """Count one more."""
         ...

@@ -4,12 +4,14 @@ They check before they store, so that one that raises has changed nothing. Every
 in whose name it acts: its incarnation and the time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
+from eversince_async import clock
+from eversince_async.clock import Moment
 from eversince_async.errors import JournalError, JournalLocked, SpecChanged
 from eversince_async.journal.differences import told
 from eversince_async.journal.records import (
@@ -24,9 +26,15 @@ from eversince_async.journal.records import (
     Json,
     ShareUnderWay,
 )
-from eversince_async.journal.rows import HasDied, Rows
+from eversince_async.journal.rows import Rows
 from eversince_async.journal.stored import claimable, digest, observed, sendable
 from eversince_async.models._unset import UNSET, Unset
+
+STEADY: Final = timedelta(seconds=1)
+"""By how much two clocks may differ before one of them has been set."""
+
+NO_LEASE: Final = {"owner": None, "lease_until": None, "lease_boot": None, "lease_seconds": None}
+"""What changes about a job that is let go."""
 
 
 @attrs.frozen
@@ -35,19 +43,51 @@ class Run:
 
     Attributes:
         incarnation: The run.
-        now: The time.
+        now: The time, by the wall clock.
+        moment: The same, by a clock that nobody sets.
         has_died: Whether another run is over for certain.
     """
 
     incarnation: str
     now: datetime
-    has_died: HasDied
+    moment: Moment
+    has_died: Callable[[str], bool]
 
-    def later(self, seconds: float) -> datetime:
-        """The time so many seconds from now."""
+    def lease(self, seconds: float) -> dict[str, Any]:
+        """A lease for so many seconds from now."""
         if not seconds > 0:
             raise JournalError(f"a lease is for a number of seconds above zero, not {seconds!r}")
-        return self.now + timedelta(seconds=seconds)
+        return {
+            "lease_until": self.now + timedelta(seconds=seconds),
+            "lease_boot": self.moment.boot,
+            "lease_seconds": self.moment.seconds + seconds,
+        }
+
+    def lease_left(self, job: Job) -> float:
+        """Seconds until others may take a job over; 0 or less: they may."""
+        if job.owner is None or job.lease_until is None:
+            return 0.0
+        if job.lease_boot is not None and job.lease_seconds is not None:
+            if clock.is_past(job.lease_boot):
+                return 0.0
+            shows = clock.elapsed(Moment(job.lease_boot, 0.0), self.moment)
+            if shows is not None:
+                return job.lease_seconds - shows
+        return (job.lease_until - self.now).total_seconds()
+
+    def is_free(self, job: Job) -> bool:
+        """Whether nobody works on a job: its lease has run out, or its owner has died."""
+        if self.lease_left(job) <= 0:
+            return True
+        return job.owner != self.incarnation and self.has_died(str(job.owner))
+
+    def happened_at(self, at: datetime, moment: Moment | None) -> datetime:
+        """When something happened, by the present wall clock, if it showed `at` then."""
+        passed = None if moment is None else clock.elapsed(moment, self.moment)
+        if passed is None:
+            return min(at, self.now)
+        told = self.now - timedelta(seconds=passed)
+        return at if abs(told - at) < STEADY else told
 
 
 # -- Jobs -----------------------------------------------------------------------------------------------
@@ -61,6 +101,7 @@ def put(rows: Rows, run: Run, job_id: str, spec: Json, stage: str, not_before: d
     sha = digest(kept)
     known = rows.job(job_id)
     if known is None:
+        number = rows.next_change()
         job = Job(
             id=job_id,
             spec=kept,
@@ -69,6 +110,8 @@ def put(rows: Rows, run: Run, job_id: str, spec: Json, stage: str, not_before: d
             not_before=not_before,
             created_at=run.now,
             updated_at=run.now,
+            created_change=number,
+            updated_change=number,
         )
         rows.add_job(job)
         return job
@@ -99,8 +142,12 @@ def _changed(rows: Rows, run: Run, job: Job, changes: JobChange) -> Job:
         if holder not in {None, job.id}:
             raise JournalError(f"project {project_id} belongs to {holder!r}, not to {job.id!r}")
     if changes.release:
-        values.update(owner=None, lease_until=None)
-    return attrs.evolve(job, updated_at=run.now, **values)
+        values.update(NO_LEASE)
+    return _updated(rows, run, job, values)
+
+
+def _updated(rows: Rows, run: Run, job: Job, values: Mapping[str, Any]) -> Job:
+    return attrs.evolve(job, updated_at=run.now, updated_change=rows.next_change(), **values)
 
 
 # -- Leases ---------------------------------------------------------------------------------------------
@@ -109,7 +156,7 @@ def _changed(rows: Rows, run: Run, job: Job, changes: JobChange) -> Job:
 def acquire(rows: Rows, run: Run, job_id: str, seconds: float) -> Job:
     """Lease a job that nobody works on."""
     job = _known(rows, job_id)
-    if not _is_free(job, run):
+    if not run.is_free(job):
         raise JournalLocked(
             f"{_who(job, run)} works on {job_id!r}, until {job.lease_until:%H:%M:%S} UTC at least"
         )
@@ -120,7 +167,7 @@ def take(rows: Rows, run: Run, stages: Sequence[str], seconds: float, limit: int
     """Lease jobs that are due and that nobody works on; those of earlier named stages first."""
     found: list[Job] = []
     for stage in dict.fromkeys(stages):
-        found += rows.free_jobs(stage, limit - len(found), now=run.now, has_died=run.has_died)
+        found += rows.free_jobs(stage, limit - len(found), now=run.now, is_free=run.is_free)
     return [_leased(rows, run, job, seconds) for job in found]
 
 
@@ -140,26 +187,18 @@ def release(rows: Rows, run: Run, job_id: str, lease_until: datetime | None = No
     job = rows.job(job_id)
     if job is None or job.owner != run.incarnation or lease_until not in {None, job.lease_until}:
         return
-    rows.save_job(attrs.evolve(job, owner=None, lease_until=None, updated_at=run.now))
-
-
-def _is_free(job: Job, run: Run) -> bool:
-    if job.owner is None or job.lease_until is None or job.lease_until <= run.now:
-        return True
-    return job.owner != run.incarnation and run.has_died(job.owner)
+    rows.save_job(_updated(rows, run, job, NO_LEASE))
 
 
 def _leased(rows: Rows, run: Run, job: Job, seconds: float) -> Job:
-    leased = attrs.evolve(job, owner=run.incarnation, lease_until=run.later(seconds), updated_at=run.now)
+    leased = _updated(rows, run, job, {"owner": run.incarnation, **run.lease(seconds)})
     rows.save_job(leased)
     return leased
 
 
 def _prolonged(run: Run, job: Job, seconds: float) -> Job:
-    until = run.later(seconds)
-    if job.lease_until is not None and job.lease_until >= until:
-        return job
-    return attrs.evolve(job, lease_until=until)
+    lease = run.lease(seconds)
+    return job if run.lease_left(job) >= seconds else attrs.evolve(job, **lease)
 
 
 def _known(rows: Rows, job_id: str) -> Job:
@@ -213,6 +252,8 @@ def intent(
         request=sendable(request),
         baseline=observed(baseline),
         intent_at=run.now,
+        boot=run.moment.boot,
+        intent_seconds=run.moment.seconds,
     )
     rows.add_effect(effect)
     rows.save_job(job)
@@ -240,6 +281,9 @@ def intent_again(
         tries=current.tries + 1,
         intent_at=run.now,
         done_at=None,
+        boot=run.moment.boot,
+        intent_seconds=run.moment.seconds,
+        done_seconds=None,
         result=None,
         claim=None,
         **values,
@@ -294,8 +338,13 @@ def _ended(
         state=state,
         result=_kept(current, result),
         claim=claimed if state != "refused" else None,
-        done_at=None if state == "in_doubt" else run.now,
+        **({"done_at": None, "done_seconds": None} if state == "in_doubt" else _done(run, current)),
     )
+
+
+def _done(run: Run, effect: Effect) -> dict[str, Any]:
+    seconds = run.moment.seconds if effect.boot == run.moment.boot else None
+    return {"done_at": run.now, "done_seconds": seconds}
 
 
 def claim(rows: Rows, run: Run, effect: Effect, what: str) -> bool:
@@ -325,9 +374,9 @@ def answer(rows: Rows, run: Run, job_id: str, name: str, value: Json) -> Effect:
             f"{_named(question)} {'expired' if question.state == 'refused' else 'was answered'} "
             f"at {question.done_at:%Y-%m-%d %H:%M} UTC already"
         )
-    answered = attrs.evolve(question, state="done", result=_kept(question, value), done_at=run.now)
+    answered = attrs.evolve(question, state="done", result=_kept(question, value), **_done(run, question))
     rows.save_effect(answered)
-    rows.save_job(attrs.evolve(job, not_before=None, updated_at=run.now))
+    rows.save_job(_updated(rows, run, job, {"not_before": None}))
     return answered
 
 
@@ -339,11 +388,11 @@ def decide(rows: Rows, run: Run, job_id: str, name: str, result: Json, claim: st
         others = [each.name for each in rows.effects(job_id) if each.state == "in_doubt"]
         hint = f"; in doubt is {', '.join(map(repr, others))}" if others else ", and nothing else is"
         raise JournalError(f"{name!r} of {job_id!r} is not in doubt{hint}")
-    if not _is_free(job, run):
+    if not run.is_free(job):
         raise JournalLocked(f"{_who(job, run)} works on {job_id!r}; wait until it has come to its end")
     decided = _ended(rows, run, doubtful, "refused" if claim is None else "adopted", result, claim)
     rows.save_effect(decided)
-    rows.save_job(attrs.evolve(job, not_before=None, updated_at=run.now))
+    rows.save_job(_updated(rows, run, job, {"not_before": None}))
     return decided
 
 

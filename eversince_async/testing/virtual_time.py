@@ -34,6 +34,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
+from eversince_async import clock
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
@@ -70,6 +72,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self, *, speed: float | None = None, start: datetime | None = None) -> None:
         self._pace: _Pace = _Jumps(self) if speed is None else _Scaled(speed)
         self._started_at = time.time() if start is None else start.timestamp()
+        self._slept = 0.0
         self._holds = 0
         self._at_work: set[Future[Any]] = set()
         self._children: weakref.WeakSet[asyncio.SubprocessTransport] = weakref.WeakSet()
@@ -87,6 +90,20 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def wall_time(self) -> float:
         """Unix seconds in the loop's own world: its start plus the virtual time since."""
         return self._started_at + self.time()
+
+    @property
+    def boot_id(self) -> str:
+        """What `boot_time` counts from, by a name that no other loop has; see `eversince_async.clock`."""
+        return self._pace.boot_id
+
+    def boot_time(self) -> float:
+        """Virtual seconds since this loop was made, those included for which the machine slept."""
+        return self.time() + self._slept
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep, as a laptop whose lid is shut: clocks go on, and no timer notices."""
+        self._started_at += seconds
+        self._slept += seconds
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -190,7 +207,13 @@ _Events = list[tuple[selectors.SelectorKey, int]]
 
 
 class _Pace(Protocol):
-    """How time passes between two timers."""
+    """How time passes between two timers.
+
+    Attributes:
+        boot_id: Names what it counts from.
+    """
+
+    boot_id: str
 
     def time(self) -> float:
         """What the loop's clock shows."""
@@ -220,6 +243,7 @@ class _Scaled:
     def __init__(self, speed: float) -> None:
         self._speed = speed
         self._origin = time.monotonic()
+        self.boot_id = clock.paced(speed, self._origin)
 
     def time(self) -> float:
         return (time.monotonic() - self._origin) * self._speed
@@ -241,6 +265,7 @@ class _Jumps:
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
         self._loop = weakref.proxy(loop)  # the loop owns us
+        self.boot_id = clock.private()
         self._now = 0.0
         self._waited = 0.0  # real seconds spent waiting for others since the last jump
 

@@ -16,6 +16,7 @@ import pytest
 
 from eversince_async.errors import ConfigurationError, JournalError, JournalLocked
 from eversince_async.journal import JobChange, SqliteJournal
+from eversince_async.journal._schema import VERSION
 
 HERE = Path(__file__).parent
 
@@ -61,11 +62,11 @@ async def test_the_database_of_another_application_is_not_ours(tmp_path):
 async def test_a_journal_of_a_later_version_asks_for_an_upgrade(tmp_path):
     await make(path := tmp_path / "journal.db")
     with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 2")
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
 
     error = await refusal(path)
 
-    assert "layout 2" in str(error)
+    assert f"layout {VERSION + 1}" in str(error)
     assert "upgrade" in str(error)
 
 
