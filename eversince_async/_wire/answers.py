@@ -21,7 +21,7 @@ from eversince_async.errors import (
     WrongStatus,
     error_class,
 )
-from eversince_async.models._base import Response
+from eversince_async.models._base import NO_EXTRA, ItemList, Response
 from eversince_async.models.receipt import RateLimit, Receipt
 
 T = TypeVar("T")
@@ -173,10 +173,12 @@ def result_of(answer: Answer, endpoint: Endpoint, returns: type[T]) -> T:
     Raises:
         UnreadableAnswer: The body is no JSON, or a field that is needed is missing or of another type.
     """
+    siblings: Mapping[str, Any] = NO_EXTRA
     try:
         payload, path = (loads(answer.body) if answer.body or returns is not object else None), "$"
         if endpoint.unwrap is not None:
-            payload, path = _inside(payload, endpoint.unwrap), f"$.{endpoint.unwrap}"
+            payload, siblings = _inside(payload, endpoint.unwrap)
+            path = f"$.{endpoint.unwrap}"
         result = cast("T", payload) if returns is object else structure(payload, returns, path)
     except UnreadableAnswer as error:
         raise UnreadableAnswer(
@@ -189,16 +191,22 @@ def result_of(answer: Answer, endpoint: Endpoint, returns: type[T]) -> T:
             endpoint=endpoint.name,
             request_id=answer.receipt.request_id,
         ) from None
-    if isinstance(result, Response):
-        object.__setattr__(result, "receipt", answer.receipt)  # frozen for everybody but its maker
-        if endpoint.success[1:] == (200,):  # 201 or 202 is new, 200 was there already
-            object.__setattr__(result, "existed", answer.status == 200)
+    # These are frozen for everybody but their maker.
+    if isinstance(result, Response | ItemList):
+        object.__setattr__(result, "receipt", answer.receipt)
+        if siblings:
+            object.__setattr__(result, "extra" if isinstance(result, ItemList) else "envelope", siblings)
+    if isinstance(result, Response) and endpoint.success[1:] == (200,):
+        object.__setattr__(
+            result, "existed", answer.status == 200
+        )  # 201 or 202 is new, 200 was there already
     return result
 
 
-def _inside(payload: Any, key: str) -> Any:
+def _inside(payload: Any, key: str) -> tuple[Any, Mapping[str, Any]]:
+    """What an envelope holds, and what stands beside it."""
     if not isinstance(payload, dict):
         raise UnreadableAnswer("$", f"expected an object, got {type(payload).__name__}")
     if key not in payload:
         raise UnreadableAnswer(f"$.{key}", "is missing")
-    return payload[key]
+    return payload[key], {name: value for name, value in payload.items() if name != key}

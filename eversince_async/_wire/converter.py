@@ -3,8 +3,11 @@
 `structure` reads by these rules:
 
 - Unknown fields are kept, in `extra`. Names are the same in JSON and in Python.
-- A required field that is missing or null, and any field whose value is of another JSON type, is an
-  `UnreadableAnswer` with its path. Nothing is coerced: `"7"` is no 7, and true is no number.
+- Nothing is coerced: `"7"` is no 7, and true is no number.
+- What cannot be read is set aside, and with it the smallest thing that is useless without it: an optional
+  field has its default then, and its value is kept in `extra`; a list or mapping has one item less; an object
+  without a required field is no object. It stands in `unreadable`, with its path, unless nothing is left:
+  that is an `UnreadableAnswer`. In requests nothing is set aside.
 - Only the forms of numbers are not told apart: an integer is read where a number is wanted, 4.0 where an
   integer is.
 - An optional field that is missing or null has its default. Only in requests is null a value of its own.
@@ -29,15 +32,24 @@ from typing import Any, TypeVar, get_origin
 import attrs
 import cattrs
 
-from eversince_async._wire.reading import Member, Read, members, refuse, rule_for
+from eversince_async._wire.reading import (
+    MAX_UNREADABLE,
+    Findings,
+    Member,
+    Read,
+    TooManyUnreadable,
+    members,
+    refuse,
+    rule_for,
+)
 from eversince_async.errors import InvalidRequest, UnreadableAnswer
-from eversince_async.models._base import NO_EXTRA, UNSET, Model, Request
+from eversince_async.models._base import NO_EXTRA, UNSET, ItemList, Model, Request, Response
 
 T = TypeVar("T")
 
 
 def structure(data: Any, cls: type[T], path: str = "$") -> T:
-    """Read JSON data as a model, or as a `list[...]` of models.
+    """Read JSON data as a model, or as an `ItemList[...]` of models.
 
     Args:
         data: What the JSON parser made of a body, or of a part of it.
@@ -50,9 +62,19 @@ def structure(data: Any, cls: type[T], path: str = "$") -> T:
     read = _readers.get(cls) or reader_of(cls)
     try:
         model: T = read(data, cls)
-    except Exception as error:
-        rule_for(cls, reader_of).find(data, path)
-        raise UnreadableAnswer(path, f"cannot be read: {error}") from error
+    except Exception:  # noqa: BLE001 - any of them means "does not fit"
+        model = _salvage(data, cls, path)
+    return model
+
+
+def _salvage(data: Any, cls: Any, path: str) -> Any:
+    findings = Findings(is_strict=_is_model(cls) and issubclass(cls, Request))
+    try:
+        model = rule_for(cls, reader_of).salvage(data, path, findings)
+    except TooManyUnreadable:
+        raise UnreadableAnswer(path, f"more than {MAX_UNREADABLE:,} values in it cannot be read") from None
+    if isinstance(model, Response | ItemList):
+        object.__setattr__(model, "unreadable", tuple(findings.values))  # frozen for everybody but its maker
     return model
 
 
@@ -81,7 +103,7 @@ _readers: dict[Any, Read] = {}
 
 
 def reader_of(cls: Any) -> Read:
-    """The function that reads a class, or a list of them; generated when first asked for."""
+    """The function that reads a class, or an `ItemList` of them; generated when first asked for."""
     reader = _readers[cls] = converter.get_structure_hook(cls)
     return reader
 
@@ -97,7 +119,7 @@ def make_reader(model: type[Model]) -> Read:
       it is given its real class, and from then on nobody can change it.
     - That way `__init__` is never run, and so neither validators nor converters would be: classes that have
       some are refused.
-    - Any exception in here means "does not fit". `structure` then finds out where, by a slow walk.
+    - Any exception in here means "does not fit". `structure` then reads again, slowly.
     """
     _refuse_what_would_be_skipped(model)
     names = _Names()
@@ -109,7 +131,8 @@ def make_reader(model: type[Model]) -> Read:
 
 def _source(model: type[Model], bind: Callable[[Any], str]) -> list[str]:
     """Lines of the reading function of a class: `o` is the JSON object, `s` the instance, `v` a value."""
-    fields = members(model, reader_of)
+    hashable: Any = model
+    fields = members(hashable, reader_of)
     local = [field for field in attrs.fields(model) if "local" in field.metadata and field.name != "extra"]
     known = frozenset(field.name for field in fields)
     return [
@@ -210,7 +233,7 @@ def _is_model(cls: Any) -> bool:
 
 def _is_list(cls: Any) -> bool:
     origin: Any = get_origin(cls)
-    return origin is list
+    return origin is ItemList
 
 
 def _list_hook(cls: Any) -> Read:

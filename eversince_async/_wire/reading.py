@@ -1,11 +1,13 @@
 """How a JSON value is read, by the annotation of the field it is for.
 
 Every rule exists twice, side by side. `source` writes it into the reading function that is generated for
-a class: that only has to be fast, and may fail with any exception. When it has failed, `find` walks the
-same value again, slowly, and raises an error saying where it does not fit and what was expected there.
+a class: that only has to be fast, and may fail with any exception. When it has failed, `salvage` reads the
+same value again, slowly: what does not fit is set aside, and with it only what is useless without it.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from types import NoneType, UnionType
@@ -13,8 +15,9 @@ from typing import Any, Final, Never, Union, get_args, get_origin
 
 import attrs
 
+from eversince_async._redaction import HIDDEN
 from eversince_async.errors import UnreadableAnswer
-from eversince_async.models._base import Model, Request, Unset
+from eversince_async.models._base import NO_EXTRA, ItemList, Model, Request, UnreadableValue, Unset
 from eversince_async.models._shown import shown
 
 Read = Callable[..., Any]
@@ -27,6 +30,49 @@ ReaderOf = Callable[[type[Model]], Read]
 """Finds or makes the generated function that reads a class."""
 
 _TEXT_SHOWN: Final = 40
+
+MAX_UNREADABLE: Final = 1000
+"""Values of one answer that may be set aside; an answer with more is none."""
+
+
+class TooManyUnreadable(Exception):
+    """More was set aside than an answer may have."""
+
+
+class Findings:
+    """What a slow reading sets aside.
+
+    Attributes:
+        values: The parts that could not be read.
+    """
+
+    def __init__(self, *, is_strict: bool) -> None:
+        self.values: list[UnreadableValue] = []
+        self._is_strict = is_strict
+
+    def set_aside(self, path: str, value: Any, error: UnreadableAnswer, owner: Any = None) -> None:
+        """Note a value that cannot be read, and why.
+
+        Args:
+            path: Where it stands.
+            value: What stands there.
+            error: Why it cannot be read.
+            owner: The object it belongs to, if it is a field of one.
+
+        Raises:
+            UnreadableAnswer: Nothing may be set aside.
+            TooManyUnreadable: Too much was set aside already.
+        """
+        if self._is_strict:
+            raise error
+        if len(self.values) == MAX_UNREADABLE:
+            raise TooManyUnreadable
+        inside = error.path.removeprefix(path).removeprefix(".")
+        problem = f"{inside}: {error.problem}" if inside else error.problem
+        named = value if owner is None else owner
+        known = named.get("id") if type(named) is dict else None
+        item_id = known if type(known) is str else None
+        self.values.append(UnreadableValue(path=path, problem=problem, id=item_id, value=value))
 
 
 class Rule:
@@ -44,8 +90,12 @@ class Rule:
         """Call that function."""
         raise NotImplementedError
 
-    def find(self, value: Any, path: str) -> None:
-        """Raise `UnreadableAnswer` for the first place within `value` that cannot be read, if any."""
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        """Read what can be read of a value, and set the rest aside.
+
+        Raises:
+            UnreadableAnswer: Nothing useful is left of it; says where, what was expected and what came.
+        """
         raise NotImplementedError
 
 
@@ -90,9 +140,9 @@ class _Single(Rule):
 
     expected: str
 
-    def find(self, value: Any, path: str) -> None:
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
         try:
-            self.read(value)
+            return self.read(value)
         except (TypeError, ValueError, OverflowError):
             raise misfit(path, self.expected, value) from None
 
@@ -181,11 +231,17 @@ class Items(Rule):
             f"v = {bind(self.collect)}([{read}(item) for item in v])",
         ]
 
-    def find(self, value: Any, path: str) -> None:
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
         if type(value) is not list:
             raise misfit(path, "a list", value)
+        read = []
         for index, item in enumerate(value):
-            self.item.find(item, f"{path}[{index}]")
+            here = f"{path}[{index}]"
+            try:
+                read.append(self.item.salvage(item, here, findings))
+            except UnreadableAnswer as error:
+                findings.set_aside(here, item, error)
+        return self.collect(read)
 
 
 @attrs.frozen
@@ -198,11 +254,17 @@ class Table(Rule):
         read = self.item.reader()
         return {name: read(item) for name, item in value.items()}
 
-    def find(self, value: Any, path: str) -> None:
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
         if type(value) is not dict:
             raise misfit(path, "an object", value)
+        read = {}
         for name, item in value.items():
-            self.item.find(item, member(path, name))
+            here = member(path, name)
+            try:
+                read[name] = self.item.salvage(item, here, findings)
+            except UnreadableAnswer as error:
+                findings.set_aside(here, item, error)
+        return read
 
 
 @attrs.frozen
@@ -218,11 +280,23 @@ class Object(Rule):
     def read(self, value: Any) -> Any:
         return self.reader()(value)
 
-    def find(self, value: Any, path: str) -> None:
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
         if type(value) is not dict:
             raise misfit(path, "an object", value)
-        for field in members(self.model, self.reader_of):
-            field.find(value, path)
+        with suppress(Exception):
+            return self.read(value)  # nothing is wrong with this one
+        model: Any = self.model
+        before = len(findings.values)
+        extra = {name: each for name, each in value.items() if name not in _names_of(model)}
+        try:
+            known = {
+                field.name: field.salvage(value, path, findings, extra)
+                for field in members(model, self.reader_of)
+            }
+        except UnreadableAnswer:
+            del findings.values[before:]  # it is lost as a whole, and told of as one
+            raise
+        return model(**known, extra=extra or NO_EXTRA)
 
 
 @attrs.frozen
@@ -234,8 +308,8 @@ class Either(Rule):
     def read(self, value: Any) -> Any:
         return self._choice(value).read(value)
 
-    def find(self, value: Any, path: str) -> None:
-        self._choice(value).find(value, path)
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        return self._choice(value).salvage(value, path, findings)
 
     def _choice(self, value: Any) -> Object:
         names = value if type(value) is dict else ()
@@ -267,20 +341,30 @@ class Member:
         """Whether it must be there and must not be null."""
         return self.default is attrs.NOTHING
 
-    def find(self, siblings: Mapping[str, Any], path: str) -> None:
-        """Raise `UnreadableAnswer` if this field of an object cannot be read."""
-        here = member(path, self.name)
-        value = siblings.get(self.name)
-        if value is None and self.name not in siblings:
+    def salvage(
+        self, siblings: Mapping[str, Any], path: str, findings: Findings, extra: dict[str, Any]
+    ) -> Any:
+        """Read this field of an object; an optional one that cannot be read is set aside, into `extra`.
+
+        Raises:
+            UnreadableAnswer: It is required and cannot be read.
+        """
+        here, value = member(path, self.name), siblings.get(self.name)
+        if value is None and (not self.is_required or self.name not in siblings):
             if self.is_required:
                 raise UnreadableAnswer(here, "is missing")
-        elif value is not None or self.is_required:
-            try:
-                self.rule.find(value, here)
-            except UnreadableAnswer:
-                if self.is_secret:
-                    raise UnreadableAnswer(here, "expected something else") from None
-                raise
+            return None if self.keeps_null and self.name in siblings else self.default
+        try:
+            return self.rule.salvage(value, here, findings)
+        except UnreadableAnswer as error:
+            problem = error
+        if self.is_secret:
+            problem, value = UnreadableAnswer(here, "expected something else"), HIDDEN
+        if self.is_required:
+            raise problem from None
+        findings.set_aside(here, value, problem, siblings)
+        extra[self.name] = value
+        return self.default
 
 
 def member(path: str, name: str) -> str:
@@ -291,7 +375,8 @@ def member(path: str, name: str) -> str:
 # -- From annotations to rules --------------------------------------------------------------------------
 
 
-def members(model: type[Model], reader_of: ReaderOf) -> list[Member]:
+@functools.cache
+def members(model: type[Any], reader_of: ReaderOf) -> list[Member]:
     """The fields of a model that come from JSON."""
     return [
         Member(
@@ -326,8 +411,8 @@ def _rule_with_parts(annotation: Any, reader_of: ReaderOf) -> Rule:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in {tuple, Sequence}:
         return Items(rule_for(arguments[0], reader_of), tuple)
-    if origin is list:
-        return Items(rule_for(arguments[0], reader_of), list)
+    if origin is ItemList:
+        return Items(rule_for(arguments[0], reader_of), ItemList)
     if origin is Mapping:
         return Table(rule_for(arguments[1], reader_of))
     if isinstance(annotation, type) and issubclass(annotation, Model):
@@ -337,3 +422,8 @@ def _rule_with_parts(annotation: Any, reader_of: ReaderOf) -> Rule:
 
 def _required(model: type[Model]) -> list[str]:
     return [field.name for field in attrs.fields(model) if field.default is attrs.NOTHING]
+
+
+@functools.cache
+def _names_of(model: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in attrs.fields(model) if "local" not in field.metadata)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eversince_async.models._base import (
         UNSET,
+        ItemList,
         Model,
         Request,
         Response,
+        UnreadableValue,
         Unset,
     )
     from eversince_async.models.account import (
@@ -142,7 +144,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "_base": "Model Request Response UNSET Unset",
+    "_base": "ItemList Model Request Response UNSET UnreadableValue Unset",
     "account": (
         "CreditPackage CreditPackages Credits LearnedPreferences PreferencesChange SharePage SharedVideo"
     ),
@@ -220,6 +222,7 @@ __all__ = [
     "FeedbackType",
     "Gender",
     "GenerationModel",
+    "ItemList",
     "Key",
     "KeyDraft",
     "LearnedPreferences",
@@ -281,6 +284,7 @@ __all__ = [
     "Tool",
     "Track",
     "TrackType",
+    "UnreadableValue",
     "Unset",
     "Upload",
     "UploadConfirmation",

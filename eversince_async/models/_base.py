@@ -5,7 +5,7 @@ the methods here serve them all; generating them for each class would slow down 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Never
+from typing import Any, Final, Never, TypeVar
 
 import attrs
 
@@ -15,7 +15,20 @@ from eversince_async.models._shown import shown
 from eversince_async.models._unset import UNSET, Unset
 from eversince_async.models.receipt import Receipt
 
-__all__ = ["LOCAL", "NO_EXTRA", "SECRET", "UNSET", "Model", "Request", "Response", "Unset"]
+__all__ = [
+    "LOCAL",
+    "NO_EXTRA",
+    "SECRET",
+    "UNSET",
+    "ItemList",
+    "Model",
+    "Request",
+    "Response",
+    "UnreadableValue",
+    "Unset",
+]
+
+T = TypeVar("T")
 
 LOCAL: Final = {"local": True}
 """Metadata of a field that is no part of the JSON: we fill it in."""
@@ -53,7 +66,8 @@ class Model:
     """A JSON object of the API.
 
     Attributes:
-        extra: Fields this version does not know, by name, as they came; mostly empty.
+        extra: Fields this version does not know, by name, as they came; mostly empty. A field whose value
+            is of another type than documented is here, too, and its attribute has the default.
     """
 
     extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, metadata=LOCAL)
@@ -83,15 +97,55 @@ class Model:
                 yield field.name, HIDDEN if "secret" in field.metadata else shown(value)
 
 
+@attrs.frozen(kw_only=True)
+class UnreadableValue:
+    """A part of an answer that was set aside, as it is not what the API documents.
+
+    Attributes:
+        path: Where it stood, such as `$.projects[3]` or `$.projects[3].created_at`.
+        problem: What was expected and what came, such as `status: is missing`.
+        id: The `id` of the object it is, or is a field of; None if that has none.
+        value: The JSON as it came.
+    """
+
+    path: str
+    problem: str
+    id: str | None = attrs.field(default=None, repr=shown)
+    value: Any = attrs.field(default=None, repr=False)
+
+    @property
+    def is_item(self) -> bool:
+        """Whether it is a whole item of the answer's list, rather than a field of one."""
+        return self.path.endswith("]") and self.path.count("[") == self.path.count(".") == 1
+
+
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Response(Model):
     """A JSON object that an endpoint answers with.
 
     Attributes:
         receipt: Status, request id and rate headers of that answer; None if it came another way.
+        unreadable: Parts that could not be read, nested ones included; mostly empty. The rest is here.
+        envelope: Unknown fields beside this object, where the answer has it in an envelope of its own.
     """
 
     receipt: Receipt | None = attrs.field(default=None, eq=False, repr=False, metadata=LOCAL)
+    unreadable: tuple[UnreadableValue, ...] = attrs.field(default=(), eq=False, metadata=LOCAL)
+    envelope: Mapping[str, Any] = attrs.field(default=NO_EXTRA, eq=False, metadata=LOCAL)
+
+
+class ItemList(list[T]):
+    """All items that an endpoint answers with.
+
+    Attributes:
+        extra: Unknown fields beside the list, by name, as they came; mostly empty.
+        receipt: Status, request id and rate headers of that answer; None if it came another way.
+        unreadable: Items that could not be read and are not in the list, and fields of those that are.
+    """
+
+    extra: Mapping[str, Any] = NO_EXTRA
+    receipt: Receipt | None = None
+    unreadable: tuple[UnreadableValue, ...] = ()
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from eversince_async._wire.endpoints import GET_AGENT_MEMORY, GET_TIMELINE, LIST_ASSETS, LIST_VARIATIONS
 from eversince_async._wire.requests import page_query
 from eversince_async.limits import PAGE_ASSETS, PAGE_ASSETS_MAY
+from eversince_async.models._base import ItemList
 from eversince_async.models.content import AgentMemory, Asset, AssetPage, Timeline, Variation
 from eversince_async.resources._base import Extra, Resource, Stretch, walk
 
@@ -58,10 +59,10 @@ class Content(Resource):
 
         return walk(page_at, lambda asset: (asset.ref, asset.url), PAGE_ASSETS)
 
-    async def variations(self, project_id: str, *, extra: Extra = None) -> list[Variation]:
+    async def variations(self, project_id: str, *, extra: Extra = None) -> ItemList[Variation]:
         """All variations. Create, switch and delete them with messages to the agent."""
         return await self._session.send(
-            LIST_VARIATIONS, list[Variation], ids={"project_id": project_id}, extra=extra
+            LIST_VARIATIONS, ItemList[Variation], ids={"project_id": project_id}, extra=extra
         )
 
     async def memory(self, project_id: str, *, extra: Extra = None) -> AgentMemory:

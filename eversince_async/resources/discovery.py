@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from eversince_async._wire.endpoints import ESTIMATE_COST, LIST_MODELS, LIST_VOICES
+from eversince_async.models._base import ItemList
 from eversince_async.models.discovery import Estimate, EstimateRequest, GenerationModel, Operation, Voice
 from eversince_async.resources._base import Extra, Resource
 
@@ -10,23 +11,25 @@ from eversince_async.resources._base import Extra, Resource
 class Discovery(Resource):
     """`eversince.discovery`."""
 
-    async def models(self, *, type: str | None = None, extra: Extra = None) -> list[GenerationModel]:  # noqa: A002 - the API's own word
+    async def models(self, *, type: str | None = None, extra: Extra = None) -> ItemList[GenerationModel]:  # noqa: A002 - the API's own word
         """The generation models.
 
         Args:
             type: `video` or `image`; None for both.
             extra: Query parameters this version does not know yet.
         """
-        return await self._session.send(LIST_MODELS, list[GenerationModel], query={"type": type}, extra=extra)
+        return await self._session.send(
+            LIST_MODELS, ItemList[GenerationModel], query={"type": type}, extra=extra
+        )
 
-    async def voices(self, *, gender: str | None = None, extra: Extra = None) -> list[Voice]:
+    async def voices(self, *, gender: str | None = None, extra: Extra = None) -> ItemList[Voice]:
         """The voiceover voices; ask for one by its name in the brief or a message.
 
         Args:
             gender: `male`, `female` or `neutral`; None for all.
             extra: Query parameters this version does not know yet.
         """
-        return await self._session.send(LIST_VOICES, list[Voice], query={"gender": gender}, extra=extra)
+        return await self._session.send(LIST_VOICES, ItemList[Voice], query={"gender": gender}, extra=extra)
 
     async def estimate_cost(self, operations: Sequence[Operation], *, extra: Extra = None) -> Estimate:
         """Estimate what planned operations would cost, in credits.

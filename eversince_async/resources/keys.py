@@ -1,6 +1,7 @@
 """Keys: the account's API keys. Source: the account page."""
 
 from eversince_async._wire.endpoints import CREATE_KEY, LIST_KEYS, REVOKE_KEY
+from eversince_async.models._base import ItemList
 from eversince_async.models.keys import Key, KeyDraft, NewKey, RevokedKey
 from eversince_async.resources._base import Extra, Resource
 
@@ -21,9 +22,9 @@ class Keys(Resource):
         """
         return await self._session.send(CREATE_KEY, NewKey, body=KeyDraft(name=name), extra=extra)
 
-    async def list(self, *, extra: Extra = None) -> list[Key]:
+    async def list(self, *, extra: Extra = None) -> ItemList[Key]:
         """The account's keys, by their prefixes."""
-        return await self._session.send(LIST_KEYS, list[Key], extra=extra)
+        return await self._session.send(LIST_KEYS, ItemList[Key], extra=extra)
 
     async def revoke(self, key_id: str, *, extra: Extra = None) -> RevokedKey:
         """Revoke a key, at once. Revoking the one in use locks this client out.

@@ -24,7 +24,7 @@ from eversince_async.errors import (
     UnreadableAnswer,
 )
 from eversince_async.governor import AccountGovernor, Lane
-from eversince_async.models._base import Request
+from eversince_async.models._base import ItemList, Request, Response
 from eversince_async.session.newborn import LOOK_AGAIN, Newborn
 from eversince_async.session.observers import (
     AnswerReceived,
@@ -261,9 +261,14 @@ class _Call:
     def _read(self, answer: Answer, returns: type[T]) -> T | EversinceError:
         try:
             error = error_in(answer, self.endpoint, told=self._redirect(answer))
-            return error or result_of(answer, self.endpoint, returns)
+            if error is not None:
+                return error
+            result = result_of(answer, self.endpoint, returns)
         except UnreadableAnswer as failure:
             return failure
+        if isinstance(result, Response | ItemList) and result.unreadable:
+            self.session.transport.unreadable.warn(self.endpoint.name, result.unreadable)
+        return result
 
     def _redirect(self, answer: Answer) -> str | None:
         """What a redirect means; it is never followed, lest the key go where an answer says."""

@@ -19,6 +19,7 @@ from eversince_async.errors import AnswerTimedOut, ConfigurationError, Connectio
 from eversince_async.models.receipt import RateLimit
 from eversince_async.session.loop_bound import LoopBound
 from eversince_async.session.single_send import request_once
+from eversince_async.session.unreadable_log import UnreadableLog
 
 BASE_URL: Final = "https://eversince.ai/api/v1"
 """Where the API lives (overview, "Base URL")."""
@@ -92,6 +93,7 @@ class Transport:
     Attributes:
         rate_limit: The rate headers of the latest answer; None before the first.
         closings: How often it was closed; what began before the last time is to open nothing anew.
+        unreadable: Where parts of answers that cannot be read are logged.
         server_ahead: Seconds by which the server's clock is ahead of ours, by the `Date` of the latest answer
             that had one.
     """
@@ -119,6 +121,7 @@ class Transport:
         self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self.rate_limit: RateLimit | None = None
         self.closings = 0
+        self.unreadable = UnreadableLog()
         self.server_ahead = 0.0
         self._borrowed = http
         self._owned = LoopBound(_open_api_session)

@@ -109,39 +109,59 @@ class Place:
     """
 
     path: str
+    trail: tuple[Any, ...]
     holder: Any
-    key: Any
     wanted: frozenset[str]
     is_required: bool
+    around: "Place | None" = attrs.field(repr=False)
+
+    @property
+    def key(self) -> Any:
+        return self.trail[-1]
+
+    @property
+    def lost(self) -> "Place | None":
+        """The smallest place that is useless when nothing readable is here; None for the whole payload."""
+        place: Place | None = self
+        while place is not None and place.is_required:
+            place = place.around
+        return place
 
 
-def places(data: Any, model: type[Model], path: str = "$") -> Iterator[Place]:
+def places(
+    data: Any, model: type[Model], path: str = "$", trail: tuple[Any, ...] = (), around: Place | None = None
+) -> Iterator[Place]:
     """Every place in a payload of that model, at any depth."""
     for field in fields(model):
         if field.name not in data:
             continue
         here, found = f"{path}.{field.name}", data[field.name]
         null = frozenset() if not may_be_null(model, field) and not issubclass(model, Request) else {"null"}
-        yield Place(here, data, field.name, kinds(field.type) | null, is_required(field))
+        place = Place(here, (*trail, field.name), data, kinds(field.type) | null, is_required(field), around)
+        yield place
         if found is not None:
-            yield from _inside(found, field.type, here)
+            yield from _inside(found, field.type, place)
 
 
-def _inside(found: Any, annotation: Any, path: str) -> Iterator[Place]:
+def _inside(found: Any, annotation: Any, place: Place) -> Iterator[Place]:
     inner = choices(annotation)[0]
     origin = get_origin(inner)
     if origin in {tuple, Sequence}:
+        item_type = get_args(inner)[0]
         for index, item in enumerate(found):
-            item_type = get_args(inner)[0]
-            yield Place(f"{path}[{index}]", found, index, kinds(item_type), False)
-            yield from _inside(item, item_type, f"{path}[{index}]")
+            here = f"{place.path}[{index}]"
+            one = Place(here, (*place.trail, index), found, kinds(item_type), False, place)
+            yield one
+            yield from _inside(item, item_type, one)
     elif origin is Mapping:
+        item_type = get_args(inner)[1]
         for name, item in found.items():
-            here = f"{path}.{name}" if name.isidentifier() else f"{path}[{name!r}]"
-            yield Place(here, found, name, kinds(get_args(inner)[1]), False)
-            yield from _inside(item, get_args(inner)[1], here)
+            here = f"{place.path}.{name}" if name.isidentifier() else f"{place.path}[{name!r}]"
+            one = Place(here, (*place.trail, name), found, kinds(item_type), False, place)
+            yield one
+            yield from _inside(item, item_type, one)
     elif issubclass(inner, Model):
-        yield from places(found, fitting(found, choices(annotation)), path)
+        yield from places(found, fitting(found, choices(annotation)), place.path, place.trail, place)
 
 
 def fitting(data: Any, alternatives: Sequence[type[Model]]) -> type[Model]:

@@ -4,10 +4,14 @@ from typing import Any
 
 import pytest
 from documented import Example, examples, filled
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from payloads import Place, anything, places
 
 from eversince_async import models
 from eversince_async._wire.converter import check, structure, unstructure
-from eversince_async.models import Request
+from eversince_async.errors import UnreadableAnswer
+from eversince_async.models import ItemList, Request
 
 EXAMPLES = examples()
 
@@ -17,7 +21,7 @@ def read(example: Example, body: Any) -> Any:
     inner = body if example.envelope is None else body[example.envelope]
     name = example.model.removeprefix("list[").removesuffix("]")
     cls: Any = getattr(models, name)
-    return structure(inner, list[cls] if example.model.startswith("list[") else cls, path)
+    return structure(inner, ItemList[cls] if example.model.startswith("list[") else cls, path)
 
 
 def everything_in(model: Any) -> Any:
@@ -53,6 +57,45 @@ def test_requests_pass_the_local_checks(example: Example) -> None:
     for each in result if isinstance(result, list) else [result]:
         if isinstance(each, Request):
             check(each)
+
+
+ANSWERS = [
+    example
+    for example in EXAMPLES
+    if not example.model.startswith("list[") and not issubclass(getattr(models, example.model), Request)
+]
+
+
+@pytest.mark.parametrize("example", ANSWERS, ids=str)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_one_odd_value_loses_only_what_is_useless_without_it(example: Example, data: st.DataObject) -> None:
+    """Any one value of an answer may be replaced by any JSON; the rest is still read as it was."""
+    body = filled(example.body, null=False)
+    body = body if example.envelope is None else body[example.envelope]
+    model = getattr(models, example.model)
+    before = unstructure(structure(body, model))
+    place = data.draw(st.sampled_from(list(places(body, model))))
+    place.holder[place.key] = data.draw(anything)
+    try:
+        read = structure(body, model)
+    except UnreadableAnswer:
+        assert place.lost is None
+        return
+
+    after = unstructure(read)
+    lost = place.lost or Place("", (place.trail[0],), body, frozenset(), False, None)
+    cut(before, lost.trail)
+    if not any(each.path == lost.path and isinstance(lost.key, int) for each in read.unreadable):
+        cut(after, lost.trail)
+    assert before == after
+
+
+def cut(said: Any, trail: tuple[Any, ...]) -> None:
+    for key in trail[:-1]:
+        said = said[key]
+    if isinstance(said, list) or trail[-1] in said:
+        del said[trail[-1]]
 
 
 def comparable(value: Any) -> Any:

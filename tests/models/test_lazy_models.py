@@ -12,7 +12,7 @@ from eversince_async import models
 
 PACKAGE = Path(models.__file__).parent
 PAGES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("_"))
-BASE = {"Model", "Request", "Response", "UNSET", "Unset"}
+BASE = {"ItemList", "Model", "Request", "Response", "UNSET", "UnreadableValue", "Unset"}
 
 
 def public_names(page: str) -> set[str]:

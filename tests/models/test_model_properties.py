@@ -8,12 +8,15 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from payloads import ALL, WRONG, fields, is_required, payload, places, value
+from payloads import ALL, WRONG, Place, fields, is_required, payload, places, value
 
 from eversince_async._wire.converter import structure, unstructure
 from eversince_async._wire.jsons import dumps, loads
 from eversince_async.errors import UnreadableAnswer
-from eversince_async.models import Request
+from eversince_async.models import Request, Response
+
+REQUESTS = [model for model in ALL if issubclass(model, Request)]
+ANSWERS = [model for model in ALL if not issubclass(model, Request)]
 
 every_model = pytest.mark.parametrize("model", ALL, ids=lambda model: model.__name__)
 
@@ -53,23 +56,65 @@ def test_is_a_value(model: Any, data: st.DataObject) -> None:
     assert {repr(read)} == {repr(each) for each in same}
 
 
-@every_model
-@some
-@given(data=st.data())
-def test_a_wrong_type_names_its_path(model: Any, data: st.DataObject) -> None:
-    """Any value of a wrong JSON type, anywhere, is refused with exactly its path."""
-    body = data.draw(payload(model))
+def spoiled(data: st.DataObject, body: Any, model: Any) -> Place | None:
+    """Put a value of a wrong JSON type somewhere; return the place, if there is one."""
     spots = list(places(body, model))
     if not spots:
-        return
+        return None
     place = data.draw(st.sampled_from(spots))
-    kind = data.draw(st.sampled_from(sorted(WRONG.keys() - place.wanted)))
-    place.holder[place.key] = WRONG[kind]
+    place.holder[place.key] = WRONG[data.draw(st.sampled_from(sorted(WRONG.keys() - place.wanted)))]
+    return place
+
+
+@pytest.mark.parametrize("model", REQUESTS, ids=lambda model: model.__name__)
+@some
+@given(data=st.data())
+def test_a_wrong_type_in_a_request_names_its_path(model: Any, data: st.DataObject) -> None:
+    """Any value of a wrong JSON type, anywhere, is refused with exactly its path."""
+    body = data.draw(payload(model))
+    place = spoiled(data, body, model)
+    if place is None:
+        return
 
     with pytest.raises(UnreadableAnswer) as caught:
         structure(body, model)
     assert place.path == caught.value.path
     assert "expected" in caught.value.problem
+
+
+@pytest.mark.parametrize("model", ANSWERS, ids=lambda model: model.__name__)
+@some
+@given(data=st.data())
+def test_a_wrong_type_loses_only_what_is_useless_without_it(model: Any, data: st.DataObject) -> None:
+    """And the rest is as it would be had that not come at all."""
+    body = data.draw(payload(model))
+    place = spoiled(data, body, model)
+    if place is None:
+        return
+    if place.lost is None:
+        with pytest.raises(UnreadableAnswer) as caught:
+            structure(body, model)
+        assert place.path == caught.value.path
+        return
+
+    read = structure(body, model)
+    del place.lost.holder[place.lost.key]
+    rest = structure(body, model)
+
+    assert without(rest, place.lost.trail) == without(read, place.lost.trail)
+    if isinstance(read, Response):
+        assert [place.lost.path] == [each.path for each in read.unreadable]
+        assert "expected" in read.unreadable[0].problem
+
+
+def without(model: Any, trail: tuple[Any, ...]) -> Any:
+    """What a model says in JSON, but for the field at the end of a trail, where its value is kept."""
+    said = inner = unstructure(model)
+    for key in trail[:-1]:
+        inner = inner.get(key, {}) if isinstance(inner, dict) else inner[key]
+    if isinstance(inner, dict):
+        inner.pop(trail[-1], None)
+    return said
 
 
 @pytest.mark.parametrize("model", [model for model in ALL if any(map(is_required, fields(model)))])

@@ -9,6 +9,7 @@ from payloads import ALL, choices, fields
 from eversince_async._wire.converter import structure
 from eversince_async.errors import UnreadableAnswer
 from eversince_async.models import (
+    AgentMemory,
     Brief,
     CreditPackage,
     Key,
@@ -77,11 +78,11 @@ def test_a_new_key_is_never_shown() -> None:
 @pytest.mark.parametrize(
     ("data", "cls"),
     [
-        ({"id": SIGNED, "status": "idle", "created_at": SIGNED}, Project),
-        ({"id": "k", "created_at": KEY}, Key),
+        ({"id": SIGNED, "status": [SIGNED]}, Project),
+        ({"id": [KEY]}, Key),
         ({"id": "k", "key": {"5ecret": 1}}, NewKey),
         ({"id": "k", "key": 53_713}, NewKey),
-        ({"upload_url": "u", "r2_key": "r", "expires_in": SIGNED}, UploadTicket),
+        ({"upload_url": "u", "r2_key": {SIGNED: SIGNED}}, UploadTicket),
     ],
 )
 def test_a_reading_error_shows_no_secret(data: Any, cls: type) -> None:
@@ -90,6 +91,23 @@ def test_a_reading_error_shows_no_secret(data: Any, cls: type) -> None:
         structure(data, cls)
     assert_silent(f"{caught.value} {caught.value!r} {caught.value.problem}")
     assert "53713" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "cls"),
+    [
+        ({"id": SIGNED, "status": "idle", "created_at": SIGNED}, Project),
+        ({"projects": [{"id": SIGNED, "status": [SIGNED]}, KEY]}, ProjectPage),
+        ({"upload_url": "u", "r2_key": "r", "expires_in": SIGNED}, UploadTicket),
+        ({"sections": {SIGNED: SIGNED}}, AgentMemory),
+    ],
+)
+def test_what_is_set_aside_shows_no_secret(data: Any, cls: Any) -> None:
+    """Neither beside the rest of its answer nor by itself."""
+    read = structure(data, cls)
+
+    assert read.unreadable
+    assert_silent(f"{read!r} {read.unreadable!r} {[each.problem for each in read.unreadable]}")
 
 
 def test_says_only_what_there_is() -> None:

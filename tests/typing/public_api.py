@@ -52,6 +52,7 @@ from eversince_async import (
     WrongStatus,
     pipeline,
 )
+from eversince_async.models import ItemList
 from eversince_async.models.account import CreditPackage, Credits, LearnedPreferences, SharedVideo
 from eversince_async.models.content import AgentMemory, Asset, Timeline, Variation
 from eversince_async.models.discovery import Estimate, GenerationModel, Voice
@@ -190,7 +191,7 @@ async def messages_and_content(eversince: Eversince) -> None:
     assert_type((await eversince.messages.list("proj_1", limit=50)).messages, tuple[Message, ...])
     assert_type(await eversince.content.timeline("proj_1", variation_id="var_1"), Timeline)
     assert_type([asset async for asset in eversince.content.iter_assets("proj_1")], list[Asset])
-    assert_type(await eversince.content.variations("proj_1"), list[Variation])
+    assert_type(await eversince.content.variations("proj_1"), ItemList[Variation])
     assert_type(await eversince.content.memory("proj_1"), AgentMemory)
     assert_type(await eversince.output.render("proj_1"), RenderStarted)
     assert_type(await eversince.output.share("proj_1", description="A mug"), Share)
@@ -219,13 +220,13 @@ async def account(eversince: Eversince) -> None:
     assert_type(await eversince.memories.get("mem_1"), Memory)
     assert_type(await eversince.memories.update("mem_1", is_active=True), MemoryAnswer)
     assert_type(await eversince.keys.create("CI"), NewKey)
-    assert_type(await eversince.keys.list(), list[Key])
+    assert_type(await eversince.keys.list(), ItemList[Key])
     await eversince.feedback.send("bug", "It is blue", project_id="proj_1")
 
 
 async def discovery(eversince: Eversince) -> None:
-    assert_type(await eversince.discovery.models(type="video"), list[GenerationModel])
-    assert_type(await eversince.discovery.voices(gender="female"), list[Voice])
+    assert_type(await eversince.discovery.models(type="video"), ItemList[GenerationModel])
+    assert_type(await eversince.discovery.voices(gender="female"), ItemList[Voice])
     operations: Sequence[Operation] = [Operation(tool="generate_image", count=2)]
     assert_type(await eversince.discovery.estimate_cost(operations), Estimate)
 

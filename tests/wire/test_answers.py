@@ -41,6 +41,7 @@ from eversince_async._wire.endpoints import (
     LIST_VARIATIONS,
     Endpoint,
 )
+from eversince_async.models import ItemList
 from eversince_async.models.content import Timeline, Variation
 from eversince_async.models.projects import AdoptedProject, CreatedProject
 
@@ -353,7 +354,29 @@ def test_existed_never_comes_from_the_body() -> None:
 def test_unwrapped_list() -> None:
     body = {"variations": [{"id": "var_1", "title": "Main", "aspect_ratio": "16:9", "is_active": True}]}
 
-    assert ["var_1"] == [each.id for each in result_of(answer(200, body), LIST_VARIATIONS, list[Variation])]
+    variations = result_of(answer(200, body), LIST_VARIATIONS, ItemList[Variation])
+    assert ["var_1"] == [each.id for each in variations]
+
+
+def test_what_stands_beside_an_unwrapped_list_is_kept() -> None:
+    body = {"variations": [{"id": "var_1"}, 7], "active": "var_1"}
+    variations = result_of(answer(200, body, {"X-Request-Id": "req_1"}), LIST_VARIATIONS, ItemList[Variation])
+
+    assert {"active": "var_1"} == variations.extra
+    assert variations.receipt is not None
+    assert "req_1" == variations.receipt.request_id
+    assert ["$.variations[1]"] == [each.path for each in variations.unreadable]
+
+
+def test_what_stands_beside_an_unwrapped_object_is_kept() -> None:
+    """Apart from the object's own unknown fields."""
+    body = {"timeline": {"scenes": [7], "mood": "calm"}, "version": 3}
+    timeline = result_of(answer(200, body, {"X-Request-Id": "req_1"}), GET_TIMELINE, Timeline)
+
+    assert ({"version": 3}, {"mood": "calm"}) == (timeline.envelope, timeline.extra)
+    assert timeline.receipt is not None
+    assert "req_1" == timeline.receipt.request_id
+    assert ["$.timeline.scenes[0]"] == [each.path for each in timeline.unreadable]
 
 
 @pytest.mark.parametrize(
@@ -368,8 +391,8 @@ def test_unwrapped_list() -> None:
         (GET_TIMELINE, Timeline, b"{}", "$.timeline"),
         (GET_TIMELINE, Timeline, b"[]", "$"),
         (GET_TIMELINE, Timeline, b'{"timeline": []}', "$.timeline"),
-        (LIST_VARIATIONS, list[Variation], b'{"variations": {}}', "$.variations"),
-        (LIST_VARIATIONS, list[Variation], b'{"variations": [{}]}', "$.variations[0].id"),
+        (LIST_VARIATIONS, ItemList[Variation], b'{"variations": {}}', "$.variations"),
+        (LIST_VARIATIONS, ItemList[Variation], b"{}", "$.variations"),
         (GET_PROJECT, Project, b'{"id": "p", "status": NaN}', "$"),
     ],
     ids=lambda value: repr(value)[:40],

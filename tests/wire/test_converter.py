@@ -14,11 +14,14 @@ from eversince_async.models import (
     Brief,
     CreatedProject,
     Credits,
+    ItemList,
     Model,
     Project,
+    ProjectPage,
     Scene,
     SettingsChange,
     SkillBudget,
+    SkillList,
     Timeline,
     Track,
     UploadReference,
@@ -103,7 +106,7 @@ def test_lists_are_tuples() -> None:
 
 def test_a_list_of_models_can_be_read() -> None:
     """For answers whose envelope the caller took off."""
-    assert [Variation(id="v")] == structure([{"id": "v"}], list[Variation])
+    assert [Variation(id="v")] == structure([{"id": "v"}], ItemList[Variation])
 
 
 def test_null_in_an_answer_is_the_default() -> None:
@@ -144,52 +147,90 @@ TRACK = {"id": "t", "type": "music", "url": "u", "duration": 1, "volume": 1, "st
         (None, Project, "$", "expected an object, got null"),
         ([], Project, "$", "expected an object, got a list of 0"),
         ("x", Project, "$", "expected an object, got the text 'x'"),
-        ({}, list[Variation], "$", "expected a list, got an object"),
-        ([{"id": "v"}, 7], list[Variation], "$[1]", "expected an object, got the number 7"),
+        ({}, ItemList[Variation], "$", "expected a list, got an object"),
         ({"status": "idle"}, Project, "$.id", "is missing"),
         ({"id": None, "status": "idle"}, Project, "$.id", "expected a text, got null"),
         ({"id": 7, "status": "idle"}, Project, "$.id", "expected a text, got the number 7"),
         ({"id": "a", "status": ["idle"]}, Project, "$.status", "expected a text, got a list of 1"),
-        (
-            {**PROJECT, "created_at": "yesterday"},
-            Project,
-            "$.created_at",
-            "expected a time in ISO 8601, got the text 'yesterday'",
-        ),
-        (
-            {**PROJECT, "created_at": 0},
-            Project,
-            "$.created_at",
-            "expected a time in ISO 8601, got the number 0",
-        ),
         ({"credits_balance": "7"}, Credits, "$.credits_balance", "expected a number, got the text '7'"),
         ({"credits_balance": True}, Credits, "$.credits_balance", "expected a number, got true"),
-        ({"used": 4.5}, SkillBudget, "$.used", "expected an integer, got the number 4.5"),
-        ({"used": True}, SkillBudget, "$.used", "expected an integer, got true"),
-        (
-            {"scenes": [{"id": "a"}, {"id": "b"}, {"id": "c", "duration": "4"}]},
-            Timeline,
-            "$.scenes[2].duration",
-            "expected a number, got the text '4'",
-        ),
-        (
-            {"scenes": [], "audio": {"tracks": [TRACK, {**TRACK, "volume": None}]}},
-            Timeline,
-            "$.audio.tracks[1].volume",
-            "expected a number, got null",
-        ),
-        (
-            {"sections": {"creative": {"content": "x"}, "to do": {}}},
-            AgentMemory,
-            "$.sections['to do'].content",
-            "is missing",
-        ),
         ({"sections": []}, AgentMemory, "$.sections", "expected an object, got a list of 0"),
     ],
 )
 def test_says_where_and_what(data: Any, cls: Any, path: str, text: str) -> None:
     """The path leads to the value; the problem names what was expected and what came."""
     assert (path, text) == problem(data, cls)
+
+
+SET_ASIDE: list[tuple[Any, Any, str, str]] = [
+    ([{"id": "v"}, 7], ItemList[Variation], "$[1]", "expected an object, got the number 7"),
+    (
+        {**PROJECT, "created_at": "yesterday"},
+        Project,
+        "$.created_at",
+        "expected a time in ISO 8601, got the text 'yesterday'",
+    ),
+    ({**PROJECT, "created_at": 0}, Project, "$.created_at", "expected a time in ISO 8601, got the number 0"),
+    (
+        {"skills": [], "budget": {"used": 4.5}},
+        SkillList,
+        "$.budget.used",
+        "expected an integer, got the number 4.5",
+    ),
+    ({"skills": [], "budget": {"used": True}}, SkillList, "$.budget.used", "expected an integer, got true"),
+    ({"skills": [], "budget": []}, SkillList, "$.budget", "expected an object, got a list of 0"),
+    (
+        {"scenes": [{"id": "a"}, {"id": "b"}, {"id": "c", "duration": "4"}]},
+        Timeline,
+        "$.scenes[2].duration",
+        "expected a number, got the text '4'",
+    ),
+    ({"scenes": [], "audio": {"tracks": [TRACK, {}]}}, Timeline, "$.audio.tracks[1]", "id: is missing"),
+    (
+        {"scenes": [], "audio": {"tracks": [TRACK, {**TRACK, "id": None}]}},
+        Timeline,
+        "$.audio.tracks[1]",
+        "id: expected a text, got null",
+    ),
+    ({"sections": {"to do": 7}}, AgentMemory, "$.sections['to do']", "expected an object, got the number 7"),
+]
+
+
+@pytest.mark.parametrize(("data", "cls", "path", "text"), SET_ASIDE)
+def test_what_is_set_aside_says_where_and_what(data: Any, cls: Any, path: str, text: str) -> None:
+    """The rest is read; the path leads to what is not, and the problem to the reason within it."""
+    assert [(path, text)] == [(each.path, each.problem) for each in structure(data, cls).unreadable]
+
+
+def test_what_is_set_aside_is_kept() -> None:
+    """A field in `extra`, as if it were unknown; an item by its value and id."""
+    odd = {"id": "proj_2", "status": 7}
+    page = structure({"projects": [PROJECT, odd, {**PROJECT, "title": 7}]}, ProjectPage)
+
+    assert (2, {"title": 7}, None) == (len(page.projects), page.projects[1].extra, page.projects[1].title)
+    assert [("proj_2", odd, True), ("proj_1", 7, False)] == [
+        (each.id, each.value, each.is_item) for each in page.unreadable
+    ]
+
+
+def test_nothing_inside_of_what_is_lost_is_told_apart() -> None:
+    """An item is one loss, however much of it cannot be read."""
+    odd = {"id": "proj_2", "title": 7, "created_at": 7, "status": 7}
+
+    assert ["$.projects[0]"] == [each.path for each in structure({"projects": [odd]}, ProjectPage).unreadable]
+
+
+def test_an_answer_of_which_hardly_anything_can_be_read_is_none() -> None:
+    """It would cost more memory than it came with."""
+    path, text = problem({"projects": [7] * 5_000}, ProjectPage)
+
+    assert ("$", "more than 1,000 values in it cannot be read") == (path, text)
+
+
+def test_in_a_request_nothing_is_set_aside() -> None:
+    """What is paid for is made as it was asked for, or not at all."""
+    assert ("$.title", "expected a text, got the number 7") == problem({"brief": "x", "title": 7}, Brief)
+    assert "$.references[1]" == problem({"brief": "x", "references": [{"upload_id": "u"}, 7]}, Brief)[0]
 
 
 def test_the_path_starts_where_the_data_stood() -> None:
@@ -216,7 +257,7 @@ def test_a_huge_number_is_refused(huge: int) -> None:
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_an_infinite_count_is_refused(number: float) -> None:
     """Should a parser ever let one through."""
-    assert "$.used" == problem({"used": number}, SkillBudget)[0]
+    assert structure({"used": number}, SkillBudget).used is None
 
 
 def test_depth_does_no_harm() -> None:
