@@ -1,13 +1,16 @@
 """What one look told about one project, and what that proves."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import urlsplit
+from typing import Final
 
 import attrs
 
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models.projects import ExpectedOutput, Project, ProjectSummary
+
+_TAIL: Final = re.compile("[?#]")
 
 
 @attrs.frozen(kw_only=True)
@@ -134,5 +137,5 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def place(url: str | None) -> str | None:
-    """A URL without query and fragment."""
-    return None if url is None else urlsplit(url)._replace(query="", fragment="").geturl()
+    """A URL without query and fragment. It is compared, not used, so it may be as odd as it likes."""
+    return None if url is None else _TAIL.split(url, maxsplit=1)[0]

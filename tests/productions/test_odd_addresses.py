@@ -1,0 +1,131 @@
+"""An address that is none never loses an answer: it stays readable, and only using it is an error."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eversince_async import DownloadFailed, Eversince
+from eversince_async.emulator import Emulator
+from eversince_async.orchestrator.sighting import place
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+ODD = [
+    "",
+    "http://[",
+    "http://a]b/",
+    "javascript:alert(1)",
+    "ftp://a.example/b?s=hush",
+    "https://a b/?s=hush",
+    "https://me:hush@a.example/",
+    "//a.example/",
+    "https://a.example:99999/",
+    "https://a\u2044b.example/",
+    "\0",
+    "x" * 100_000,
+]
+
+
+@asynccontextmanager
+async def naming(addresses: Mapping[str, Any]) -> AsyncIterator[tuple[Emulator, Eversince]]:
+    """An emulator whose answers name these addresses wherever they name any."""
+
+    def edited(answer: Any) -> Any:
+        if isinstance(answer, list):
+            return [edited(each) for each in answer]
+        if not isinstance(answer, dict):
+            return answer
+        return {
+            name: addresses[name] if name in addresses and value is not None else edited(value)
+            for name, value in answer.items()
+        }
+
+    async with Emulator() as emulator, aiohttp.ClientSession() as http:
+
+        async def pass_on(request: web.BaseRequest) -> web.Response:
+            body = await request.read()
+            headers = {
+                name: request.headers[name]
+                for name in ("Authorization", "Content-Type")
+                if name in request.headers
+            }
+            url = emulator.places.api + request.raw_path
+            async with http.request(request.method, url, data=body, headers=headers) as answer:
+                told = edited(await answer.json())
+                return web.json_response(told, status=answer.status)
+
+        runner = web.ServerRunner(web.Server(pass_on))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1"
+        try:
+            async with Eversince(**{**emulator.connection, "base_url": base_url}) as eversince:
+                yield emulator, eversince
+        finally:
+            await runner.cleanup()
+
+
+@pytest.mark.parametrize("odd", ["http://[", "javascript:alert(1)", "x" * 100_000], ids=lambda odd: odd[:20])
+@pytest.mark.parametrize("field", ["assembled_url", "share_url", "video_url", "project_url"])
+async def test_a_film_is_made_whatever_one_of_its_addresses_is(tmp_path, field, odd):
+    async with naming({field: odd}) as (emulator, eversince):
+        rows = [{"key": "mug", "brief": "A mug"}]
+        async with eversince.batch(rows, journal=tmp_path / "j.db", download=tmp_path / "films") as running:
+            outcomes = [outcome async for outcome in running]
+
+        assert ["succeeded"] == [outcome.status for outcome in outcomes]
+        assert outcomes[0].files[0].stat().st_size > 0
+        assert (1, 1) == (emulator.world.counts["renders"], len(emulator.world.shares))
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd[:20])
+async def test_an_odd_address_stays_readable_as_it_came(odd):
+    names = ("assembled_url", "share_url", "video_url", "project_url")
+    async with naming(dict.fromkeys(names, odd)) as (_, eversince):
+        film = await eversince.produce("A mug")
+
+    told = [film.assembled_url, film.share_url, film.video_url, film.project.project_url]
+    assert [odd] * 4 == told
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd[:20])
+async def test_only_fetching_from_it_is_an_error_which_names_the_fields(tmp_path, odd):
+    async with naming({"assembled_url": odd, "video_url": odd}) as (_, eversince):
+        film = await eversince.produce("A mug")
+        with pytest.raises(DownloadFailed, match=r"^.*film\.mp4: video_url ") as failed:
+            await film.download(tmp_path / "film.mp4")
+
+    assert "hush" not in str(failed.value)
+    assert [] == list(tmp_path.iterdir())
+
+
+async def test_a_video_is_fetched_from_the_address_that_is_good(tmp_path):
+    async with naming({"video_url": "javascript:alert(1)"}) as (_, eversince):
+        film = await eversince.produce("A mug")
+
+        assert (await film.download(tmp_path / "film.mp4")).stat().st_size > 0
+
+
+async def test_an_odd_share_in_the_list_is_adopted_when_the_share_was_in_doubt():
+    """What matters is that it was made: a second one would be public, too."""
+    from eversince_async.emulator.faults import Reset
+
+    async with naming({"share_url": "http://["}) as (emulator, eversince):
+        emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
+        film = await eversince.produce("A mug")
+
+        assert "http://[" == film.share_url
+        assert 1 == len(emulator.world.shares)
+
+
+@given(st.text())
+def test_any_text_may_be_compared_as_an_address(text):
+    assert place(text) == place(f"{text}?signature") == place(f"{text}#t")
