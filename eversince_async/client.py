@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -23,7 +23,7 @@ from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.order import CANCEL_PATIENCE
 from eversince_async.orchestrator.schedule import PollSchedule
 from eversince_async.orchestrator.tracing import Telemetry
-from eversince_async.orchestrator.underway import ON_CLOSE, OnClose
+from eversince_async.orchestrator.underway import ON_CLOSE, PATIENCE, Left, OnClose
 from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.pipelines.verbs import Running
@@ -34,6 +34,7 @@ from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.session import Session
 from eversince_async.session.transfer import STALL_TIMEOUT, Store
 from eversince_async.session.transport import BASE_URL, Transport
+from eversince_async.tasks import finish
 
 if TYPE_CHECKING:
     import aiohttp
@@ -164,8 +165,9 @@ class Eversince(Resources, Verbs, Running, Batching):
         Whatever still waits for a project, in whichever task, ends with `ClientClosed`. The client can be
         used again, on another loop if need be.
 
-        A second call while the first one drains ends the draining. Cancelling the draining closes at once,
-        and is passed on.
+        A second call while the first one drains ends the draining. Cancelling the draining closes at once.
+        Closing itself goes on to its end when it is cancelled, and the cancellation is raised then. It waits
+        half a minute at most for what does not end although it was cancelled twice, and leaves that behind.
 
         Args:
             productions: What becomes of what is under way. `leave`: it is no longer waited for, and goes on
@@ -185,33 +187,40 @@ class Eversince(Resources, Verbs, Running, Batching):
         """
         if productions not in ON_CLOSE:
             raise ConfigurationError(f"productions must be one of {ON_CLOSE}, not {productions!r}")
-        underway = self._desk.underway
         try:
             await asyncio.sleep(0)  # what was started a moment ago begins, so that it can be ended
             if productions == "drain":
-                await underway.over(patience)
+                await self._desk.underway.over(patience)
         finally:
+            left = await finish(self._close(productions, asyncio.current_task()))
+        return tuple(each.handle for each in left if each.is_handed_out)
+
+    async def _close(self, productions: OnClose, caller: "asyncio.Task[Any] | None") -> tuple[Left, ...]:
+        """Close everything, whatever happens meanwhile; returns the productions that were ended by that."""
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._store.aclose)
+            closing.push_async_callback(self._transport.aclose)
+            closing.push_async_callback(self._watcher.aclose)
+            closing.push_async_callback(self._end_started, caller)
             await self._desk.aclose()  # what only asks for details of its failure ends by that
             at_work = {lease.project_id for lease in self.governor.snapshot().slots.leases if lease.active}
-            holders = list(underway.holders)
-            left = await underway.interrupt()
+            holders = list(self._desk.underway.holders)
+            left = await self._desk.underway.interrupt(caller)
             if productions == "cancel":
                 ours = {each.project_id for each in holders} | {each.handle.project_id for each in left}
                 cancelled = await self._cancelled(ours & at_work)
                 left = tuple(each for each in left if each.handle.project_id not in cancelled)
-            await self._close()
-        return tuple(each.handle for each in left if each.is_handed_out)
+        return left
 
-    async def _close(self) -> None:
-        started = list(self._started)
-        if started:
-            await asyncio.wait(started)
-        for task in started:
+    async def _end_started(self, caller: "asyncio.Task[Any] | None") -> None:
+        """Wait for the tasks of `start`, which were interrupted; those of loops that are gone never end."""
+        loop = asyncio.get_running_loop()
+        self._started = {task for task in self._started if not task.get_loop().is_closed()}
+        started = [task for task in self._started if task.get_loop() is loop and task is not caller]
+        ended = (await asyncio.wait(started, timeout=PATIENCE))[0] if started else ()
+        for task in ended:
             if not task.cancelled():
                 task.exception()  # heard of: what ends with the client needs nobody who waits for it
-        await self._watcher.aclose()
-        await self._transport.aclose()
-        await self._store.aclose()
 
     async def _cancelled(self, project_ids: set[str | None]) -> set[str]:
         """Cancel projects at the server; returns those of which it is certain."""

@@ -1,13 +1,15 @@
 """Tasks that come to their ends, also when whoever waits for them is cancelled meanwhile."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Collection
 from typing import Any, TypeVar
+
+import anyio
 
 T = TypeVar("T")
 
 
-async def finish(work: Coroutine[Any, Any, T]) -> T:
+async def finish(work: Awaitable[T]) -> T:
     """Do something to its end, however often the caller is cancelled; return its result.
 
     For what is short and must not stay half done, such as giving a lease back. A cancellation is raised
@@ -15,11 +17,12 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
     """
     task = asyncio.ensure_future(work)
     interruption: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as cancelled:
-            interruption = cancelled
+    with anyio.CancelScope(shield=True):  # anyio cancels again in each round of the loop
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as cancelled:
+                interruption = cancelled
     try:
         result = task.result()
     finally:
@@ -36,17 +39,18 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     """
     _cancel(tasks)
     interruption: asyncio.CancelledError | None = None
-    while running := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(running)
-        except asyncio.CancelledError as cancelled:
-            interruption = cancelled
-            _cancel(running)
+    with anyio.CancelScope(shield=True):
+        while running := [task for task in tasks if not task.done()]:
+            try:
+                await asyncio.wait(running)
+            except asyncio.CancelledError as cancelled:
+                interruption = cancelled
+                _cancel(running)
     if interruption is not None:
         raise interruption
 
 
-def _cancel(tasks: "list[asyncio.Task[Any]] | tuple[asyncio.Task[Any], ...]") -> None:
+def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
 

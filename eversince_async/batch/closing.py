@@ -36,7 +36,7 @@ class BatchRun(Run):
 
     def interrupt(self) -> None:
         """End it; what was at work is known only until then."""
-        self._left = tuple(self._at_work())
+        self._left = self._left or tuple(self._at_work())
         super().interrupt()
 
     def left(self) -> Sequence[Left]:

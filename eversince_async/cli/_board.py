@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import attrs
@@ -18,6 +18,7 @@ from eversince_async.orchestrator.events import (
 )
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.workflow import Workflow
+from eversince_async.tasks import end
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -190,9 +191,9 @@ async def redrawn(frame: Callable[[], Awaitable[object]], board: Board) -> Async
     try:
         yield
     finally:
-        redrawing.cancel()
-        with suppress(asyncio.CancelledError):
-            await redrawing  # a board that cannot be drawn is a mistake to hear of
+        await end(redrawing)
+        if not redrawing.cancelled():
+            redrawing.result()  # a board that cannot be drawn is a mistake to hear of
 
 
 class PlainBoard:

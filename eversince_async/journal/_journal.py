@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -25,6 +25,7 @@ from eversince_async.journal.records import (
 from eversince_async.journal.rows import Rows
 from eversince_async.journal.stored import claimable
 from eversince_async.models._unset import UNSET, Unset
+from eversince_async.streams import Pages
 
 T = TypeVar("T")
 
@@ -121,18 +122,21 @@ class RowsJournal(ABC):
         run = self._run()
         return await self._write(lambda rows: verbs.change(rows, run, job_id, change))
 
-    async def jobs(self, *stages: str, due: bool = False) -> AsyncIterator[Job]:
+    def jobs(self, *stages: str, due: bool = False) -> AsyncIterator[Job]:
         """All jobs, or those of these stages, in the order in which they were put."""
         due_at = self._run().now if due else None
-        place = 0
-        while True:
-            page = await self._read(
-                lambda rows, place=place: rows.jobs_after(place, PAGE, stages=stages, due_at=due_at)  # type: ignore[misc]  # a default is how a lambda keeps a loop's value
-            )
-            for place, job in page:  # noqa: B007 - the last place is where the next page begins
-                yield job
-            if len(page) < PAGE:
-                return
+        place: int | None = 0
+
+        async def ask() -> Sequence[Job] | None:
+            nonlocal place
+            if place is None:
+                return None
+            after = place
+            page = await self._read(lambda rows: rows.jobs_after(after, PAGE, stages=stages, due_at=due_at))
+            place = page[-1][0] if len(page) == PAGE else None
+            return [job for _, job in page]
+
+        return Pages(ask)
 
     async def counts(self) -> Mapping[str, int]:
         """How many jobs there are in each stage that has any."""

@@ -14,6 +14,7 @@ from eversince_async.journal._sqlite_rows import SqliteRows
 from eversince_async.journal._thread import Failed, WriterThread
 from eversince_async.journal._troubles import explain
 from eversince_async.journal.rows import Rows
+from eversince_async.tasks import finish
 
 T = TypeVar("T")
 
@@ -82,8 +83,7 @@ class SqliteJournal(RowsJournal):
     async def _close(self) -> None:
         if self._thread is not None:
             thread, self._thread = self._usable(), None
-            # Cancelled here, it is closed all the same, a little later.
-            await asyncio.shield(thread.end(self._disconnect))
+            await finish(thread.end(self._disconnect))
 
     async def _write(self, transaction: Callable[[Rows], T]) -> T:
         return await self._usable().write(transaction)

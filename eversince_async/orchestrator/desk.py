@@ -21,6 +21,7 @@ from eversince_async.session.observers import RetryScheduled
 from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.session import Session
 from eversince_async.session.transfer import Store
+from eversince_async.tasks import end
 
 PACKAGES_HOLD: Final = 60.0
 """Seconds for which what can be bought is not asked for again: a batch fails for want of credits at once."""
@@ -108,17 +109,17 @@ class Desk:
             raise
 
     def _asking_for_packages(self) -> asyncio.Task[CreditPackages]:
-        if self._packages is None or self._packages[0] + PACKAGES_HOLD < now():
+        packages, loop = self._packages, asyncio.get_running_loop()
+        if packages is None or packages[0] + PACKAGES_HOLD < now() or packages[1].get_loop() is not loop:
             asking = asyncio.create_task(self.interactive.account.credit_packages())
-            self._packages = (now(), asking)
-        return self._packages[1]
+            packages = self._packages = (now(), asking)
+        return packages[1]
 
     async def aclose(self) -> None:
         """Ask for nothing any more."""
         packages, self._packages = self._packages, None
-        if packages is not None:
-            packages[1].cancel()
-            await asyncio.wait([packages[1]])
+        if packages is not None and packages[1].get_loop() is asyncio.get_running_loop():
+            await end(packages[1])
 
     # -- Waits ------------------------------------------------------------------------------------------
 
@@ -146,8 +147,7 @@ async def last_words(task: asyncio.Task[Any], *, seconds: float) -> None:
     try:
         await asyncio.wait([task], timeout=seconds)
     finally:
-        task.cancel()
-    await asyncio.wait([task])
+        await end(task)
 
 
 def now() -> float:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from eversince_async.errors import JournalError
 from eversince_async.journal import LEASE
+from eversince_async.tasks import end
 
 
 @asynccontextmanager
@@ -19,8 +20,7 @@ async def heartbeat(beat: Callable[[], Awaitable[object]]) -> AsyncGenerator[Non
     try:
         yield
     finally:
-        beating.cancel()
-        await asyncio.wait([beating])
+        await end(beating)
 
 
 async def _beating(beat: Callable[[], Awaitable[object]]) -> None:

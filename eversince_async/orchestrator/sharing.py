@@ -27,6 +27,7 @@ from eversince_async.orchestrator.doubt import Ambiguous
 from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import ShareOptions
+from eversince_async.tasks import finish
 
 SKEW: Final = timedelta(seconds=60)
 """How far the server's clock may be behind ours."""
@@ -100,7 +101,7 @@ async def settle_share(desk: Desk, journal: Journal, effect: Effect) -> None:
             if entry is not None and entry.state == "intent":
                 await _settled(desk, Deed.of(journal, entry))
     finally:
-        await asyncio.shield(_let_go(journal, job.id))
+        await finish(_let_go(journal, job.id))
 
 
 async def _let_go(journal: Journal, job_id: str) -> None:

@@ -1,8 +1,10 @@
 """What runs in a client, so that closing the client can wait for it, or end it."""
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -14,11 +16,16 @@ from eversince_async.orchestrator.handle import Handle
 if TYPE_CHECKING:
     from eversince_async.orchestrator.workflow import Workflow
 
+logger: Final = logging.getLogger("eversince_async")
+
 OnClose = Literal["leave", "drain", "cancel"]
 """What becomes of productions when their client closes: they go on without us, are waited for, or are
 cancelled at the server."""
 
 ON_CLOSE: Final = ("leave", "drain", "cancel")
+
+PATIENCE: Final = 15.0
+"""Seconds in which what was interrupted should have ended: longer than it takes to cancel a project."""
 
 CLOSED: Final = "the client was closed while this was waited for"
 
@@ -61,11 +68,12 @@ class Run:
 
     task: "asyncio.Task[Any]"
     _cancelling: int
+    _interrupted: int
 
     def __init__(self, underway: "Underway") -> None:
         self.ended = False
         self._underway = underway
-        self._interrupted = False
+        self._interrupted = 0
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
@@ -80,7 +88,10 @@ class Run:
         traceback: TracebackType | None,
     ) -> None:
         self._underway.ends(self)
-        if self._interrupted and self.task.uncancel() <= self._cancelling:
+        cancelling = self.task.cancelling()
+        for _ in range(self._interrupted):
+            cancelling = self.task.uncancel()
+        if self._interrupted and cancelling <= self._cancelling:
             self.ended = exc_type is not None and issubclass(exc_type, asyncio.CancelledError)
         if self.ended:
             raise self.told() from None
@@ -88,11 +99,11 @@ class Run:
     @property
     def is_interrupted(self) -> bool:
         """Whether it is being ended from outside."""
-        return self._interrupted
+        return self._interrupted > 0
 
     def interrupt(self) -> None:
-        """End it."""
-        self._interrupted = True
+        """End it; once more, if it has not ended by that."""
+        self._interrupted += 1
         self.task.cancel()
 
     def drain(self) -> None:
@@ -147,7 +158,7 @@ class Underway:
     def __init__(self) -> None:
         self.holders: weakref.WeakSet[Holder] = weakref.WeakSet()
         self._runs: set[Run] = set()
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self.draining_since: float | None = None
 
     def __len__(self) -> int:
@@ -168,8 +179,9 @@ class Underway:
     def ends(self, run: Run) -> None:
         """One ends, however that may be."""
         self._runs.discard(run)
-        for news in self._waiting:
-            news.set()
+        for loop, news in self._waiting:
+            if not loop.is_closed():  # else nobody waits there any more
+                news.set()
 
     async def over(self, patience: float | None) -> None:
         """Wait until nothing runs any more, at most `patience` seconds."""
@@ -184,25 +196,40 @@ class Underway:
         finally:
             self.draining_since = None
 
-    async def interrupt(self) -> tuple[Left, ...]:
-        """End all that run; returns the productions that were ended by that and can be taken up again."""
-        runs = self._here()
-        for run in runs:
-            run.interrupt()
-        await self._while(lambda: not self._runs.isdisjoint(runs))
+    async def interrupt(self, caller: "asyncio.Task[Any] | None" = None) -> tuple[Left, ...]:
+        """End all that run; returns the productions that were ended by that and can be taken up again.
+
+        Code of the user's may take a cancellation for an error of its own and go on. So what has not ended
+        after a while is interrupted once more, and then left behind: closing comes to its end.
+
+        Args:
+            caller: The task that closes the client, which is not ended.
+        """
+        runs = [run for run in self._here() if run.task is not caller]
+        for _ in range(2):
+            for run in self._runs.intersection(runs):
+                run.interrupt()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._while(lambda: not self._runs.isdisjoint(runs))
+                    break
+        else:
+            for run in self._runs.intersection(runs):
+                logger.warning("the client was closed, but %r goes on although it was cancelled", run.task)
         return tuple(left for run in runs if run.ended for left in run.left())
 
     def _here(self) -> list[Run]:
         """Those of this event loop: one that ended without a word may have left others behind."""
         loop, current = asyncio.get_running_loop(), asyncio.current_task()
+        self._runs = {run for run in self._runs if not run.task.get_loop().is_closed()}
         return [run for run in self._runs if run.task.get_loop() is loop and run.task is not current]
 
     async def _while(self, goes_on: Callable[[], bool]) -> None:
-        news = asyncio.Event()
-        self._waiting.add(news)
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+        self._waiting.add((loop, news))
         try:
             while goes_on():
                 news.clear()
                 await news.wait()
         finally:
-            self._waiting.discard(news)
+            self._waiting.discard((loop, news))

@@ -2,17 +2,18 @@
 
 import asyncio
 import warnings
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
-from eversince_async.errors import ConfigurationError, NotAllowedNow
+from eversince_async.errors import ConfigurationError, NotAllowedNow, copy_of
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.underway import Underway
 from eversince_async.session.observers import tell
+from eversince_async.streams import Stream
+from eversince_async.tasks import end
 
 T = TypeVar("T")
 
@@ -45,7 +46,6 @@ class Workflow(Generic[T]):
         "_handle",
         "_listener",
         "_name",
-        "_news",
         "_outcome",
         "_run",
         "_started",
@@ -66,9 +66,8 @@ class Workflow(Generic[T]):
         self._task: asyncio.Task[T] | None = None
         self._started = False
         self._outcome: asyncio.Future[T] | None = None
-        self._events: deque[Event] | None = None
+        self._events: Stream[Event] | None = None
         self._listener: Callable[[Event], object] | None = None
-        self._news: asyncio.Event | None = None
         self._awaited = False
 
     def __repr__(self) -> str:
@@ -83,7 +82,7 @@ class Workflow(Generic[T]):
     async def __aenter__(self) -> Self:
         if self._started:
             raise ConfigurationError(f"{self._name} has been started already")
-        self._events, self._news = deque(), asyncio.Event()
+        self._events = Stream()
         self.start()
         return self
 
@@ -91,8 +90,9 @@ class Workflow(Generic[T]):
         """Run it in a task of its own; whoever calls this owns the task."""
         self._started = True
         self._task = asyncio.create_task(self._run_here(), name=f"eversince {self._name}")
-        if self._news is not None:
-            self._task.add_done_callback(lambda _: self._tell_of_news())
+        if self._events is not None:
+            events = self._events
+            self._task.add_done_callback(lambda _: events.end())
         return self._task
 
     async def __aexit__(
@@ -103,30 +103,34 @@ class Workflow(Generic[T]):
     ) -> None:
         task = self._task
         assert task is not None
-        task.cancel()
-        await asyncio.wait([task])
+        await end(task)
         failure = None if task.cancelled() else task.exception()
-        if failure is not None and exc is None and not self._awaited:
+        if failure is None or self._awaited:
+            return
+        if exc is None:
             raise failure  # nobody asked how it ended, and it ended badly
+        exc.add_note(f"The {self._name} had failed as well: {failure!r}")
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        """The events, until the workflow ends; how it ended is what awaiting it says."""
-        if self._task is None or self._events is None or self._news is None:
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """The events, until the workflow ends; how it ended is what awaiting it says.
+
+        A step that is cancelled, e.g. by a timeout, loses no event: the next one goes on.
+        """
+        if self._events is None:
             raise ConfigurationError(f"open {self._name} with `async with` to follow its events")
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if self._task.done():
-                return
-            self._news.clear()
-            await self._news.wait()
+        return self._events
 
     async def _result(self) -> T:
         return await self
 
     async def _again(self) -> T:
         """The result of what runs or has run: the block cancels it, not whoever stops listening."""
-        return await asyncio.shield(self._task or self._end())
+        running = self._task or self._end()
+        running.add_done_callback(_heard)
+        await asyncio.wait([running])
+        if not running.cancelled() and (failure := running.exception()) is not None:
+            raise copy_of(failure)
+        return running.result()
 
     async def _run_here(self) -> T:
         self._started = True
@@ -140,9 +144,14 @@ class Workflow(Generic[T]):
         except asyncio.CancelledError:
             self._end().cancel()
             raise
-        except BaseException as error:
+        except Exception as error:
             self._end().set_exception(error)
             self._end().exception()  # retrieved: it is raised right here
+            raise
+        except GeneratorExit:  # its event loop has gone, and everybody who waited there
+            raise
+        except BaseException:  # the interpreter is to end, which is for nobody else to be told
+            self._end().cancel()
             raise
         self._end().set_result(result)
         return result
@@ -191,12 +200,7 @@ class Workflow(Generic[T]):
         if self._listener is not None:
             tell(self._listener, event)
         if self._events is not None:
-            self._events.append(event)
-            self._tell_of_news()
-
-    def _tell_of_news(self) -> None:
-        if self._news is not None:
-            self._news.set()
+            self._events.put(event)
 
     def _is_done(self) -> bool:
         running = self._task or self._outcome
@@ -207,3 +211,9 @@ class Workflow(Generic[T]):
             warnings.warn(
                 f"{self._name} was never awaited, so nothing was done", RuntimeWarning, stacklevel=2
             )
+
+
+def _heard(running: "asyncio.Future[Any]") -> None:
+    """Take note of how something ended: whoever awaited it has stopped, and is told of nothing."""
+    if not running.cancelled():
+        running.exception()

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from eversince_async.pipelines.leaving import Leaving
+from eversince_async.tasks import end
 
 T = TypeVar("T")
 
@@ -20,10 +21,7 @@ async def gathered(*lines: Awaitable[T]) -> tuple[T, ...]:
         if tasks:
             await asyncio.wait(tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        while not all(task.done() for task in tasks):
-            await asyncio.wait(tasks)
+        await end(*tasks)
     ends: list[BaseException | None] = [None if task.cancelled() else task.exception() for task in tasks]
     for left in ends:
         if isinstance(left, Leaving):

@@ -8,6 +8,7 @@ from eversince_async.errors import JournalLocked
 from eversince_async.journal import JobChange, Journal
 from eversince_async.pipelines.leaving import Lost
 from eversince_async.pipelines.stages import ENDS, WAITING, WORKING
+from eversince_async.tasks import finish
 
 
 class Hold:
@@ -60,6 +61,9 @@ class Hold:
                     await self._journal.change(self._key, JobChange(stage=WAITING, release=True))
                 except JournalLocked as locked:
                     raise Lost(str(locked)) from locked
+                except BaseException:  # it may be ours still, and is then let go of with the rest
+                    self.is_held = True
+                    raise
 
     async def keep(self) -> None:
         """Renew the lease, and stop the run if it is another's by now, as after a computer has slept.
@@ -80,7 +84,7 @@ class Hold:
                 return
             job = await self._journal.acquire(self._key)
             if job.stage in ENDS:
-                await self._journal.release(self._key)
+                await finish(self._journal.release(self._key))
                 raise Lost("it has been brought to its end elsewhere")
             self.is_held = True
             await self._journal.change(self._key, JobChange(stage=WORKING))

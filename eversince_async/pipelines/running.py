@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 
 from eversince_async.errors import (
+    ClientClosed,
     ConfigurationError,
     JournalError,
     JournalLocked,
@@ -25,6 +26,7 @@ from eversince_async.pipelines.leaving import Lost, Parked
 from eversince_async.pipelines.run import Run
 from eversince_async.pipelines.stages import ENDS, WORKING
 from eversince_async.pipelines.storing import Storing, Unstorable
+from eversince_async.tasks import finish
 
 ELSEWHERE: Final = 5.0
 """Seconds between looks into the journal at a pipeline that somebody else works on."""
@@ -135,8 +137,10 @@ async def brought_to_its_end(
             job = await journal.acquire(key)
             if not _is_over(job, retry_failed=retry_failed):
                 return await _brought(desk, order, job, journal, manner)
-            await journal.release(key)
+            await finish(journal.release(key))
             continue
+        if desk.underway.draining_since is not None:
+            raise ClientClosed(f"the client closes, and {key!r} is worked on elsewhere", project_id=None)
         await _elsewhere(journal, key)
 
 
@@ -156,7 +160,7 @@ async def _brought(desk: Desk, order: Order, job: Job, journal: Journal, manner:
         kept = order.kept(course.storing, result, job.id)
     except BaseException as failure:
         if course is None or course.hold.is_held:  # else it is anybody's already
-            await asyncio.shield(_let_go(journal, job.id, failure))
+            await finish(_let_go(journal, job.id, failure))
         bells.ring(journal, job.id)
         raise
     await journal.change(job.id, JobChange(stage="succeeded", result=kept, error=None, release=True))

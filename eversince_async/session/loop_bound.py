@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from eversince_async.errors import ConfigurationError
@@ -59,5 +60,8 @@ class LoopBound:
             return
         if self._process != os.getpid():
             _OF_THE_PARENT.append(session)
+        elif self._loop is not None and self._loop.is_closed():
+            with suppress(RuntimeError):  # of what would be called there later; the sockets are closed by now
+                await session.close()
         else:
             await session.close()

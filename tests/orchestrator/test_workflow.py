@@ -55,7 +55,8 @@ async def test_awaiting_again_gives_the_same_error(emulator: Emulator, eversince
     with pytest.raises(NotFound) as second:
         await workflow
 
-    assert first.value is second.value
+    assert first.value is not second.value
+    assert repr(first.value) == repr(second.value)
 
 
 async def test_two_may_await_one(emulator: Emulator, eversince: Eversince) -> None:
