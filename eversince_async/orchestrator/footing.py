@@ -8,6 +8,7 @@ the project has changed: `idle` right after the 202 may be an answer from before
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from eversince_async.errors import (
     ProjectCancelled,
@@ -26,10 +27,13 @@ from eversince_async.orchestrator.foresight import UnderWay
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.observing import persistently
 from eversince_async.orchestrator.order import Terms
-from eversince_async.orchestrator.sighting import Baseline, Sighting
+from eversince_async.orchestrator.sighting import Baseline, Known, Sighting
 from eversince_async.orchestrator.tracing import staged
 from eversince_async.orchestrator.workflow import Emit
 from eversince_async.session.observers import tell
+
+LAGS: Final = (5.0, 10.0)
+"""Seconds between looks at a project while answers show less of it than is known."""
 
 
 class Footing:
@@ -68,6 +72,7 @@ class Footing:
         self._warnings = set[str]()
         self._run: UnderWay | None = None
         self._makes_video = False
+        self._known: Known | None = None  # since we last asked for something
         self._lease: HeldSlot | None = None
         self.handle: Callable[[], Handle] | None = None
         self.begun_at: float | None = None
@@ -113,27 +118,68 @@ class Footing:
             ProjectFailed: It has failed.
             ProjectCancelled: It was cancelled.
         """
-        asked_at = self._now()
-        return await self.in_full(Sighting.of(await self.peek(), asked_at))
+        return self._or_its_end(await self.peek())
 
     async def peek(self) -> Project:
-        """The project as it stands now, whatever that is."""
+        """The project as it stands now, whatever that is.
+
+        It is asked for again while answers show less than is known; in the end, what is known counts.
+        """
         assert self.project_id is not None
-        asked_at = self._now()
-        project = await self._read(self.project_id)
+        project_id = self.project_id
+        for pause in (*LAGS, None):
+            asked_at = self._now()
+            project = await persistently(self._desk, lambda: self._desk.api.projects.get(project_id))
+            if pause is None or not self._lags(project, asked_at):
+                break
+            await asyncio.sleep(pause)
+        project = self.knows(project, asked_at)
         self._desk.governor.observed(project.id, project.status, asked_at=asked_at)
-        self._saw(project.status)
         return project
+
+    def knows(self, project: Project, asked_at: float) -> Project:
+        """Add an answer to what is known of the project, and return that."""
+        if self._known is None:
+            self._known = Known(project=project, asked_at=asked_at)
+        else:
+            self._known = self._known.grown(project, asked_at, for_seconds=self._grace)
+        project = self._known.project
+        self._saw(project.status)
+        self._heed_warning(project)
+        return project
+
+    def _lags(self, project: Project, asked_at: float) -> bool:
+        known = self._known
+        return known is not None and known.is_ahead_of(project, asked_at, for_seconds=self._grace)
+
+    @property
+    def _grace(self) -> float:
+        return self._desk.watcher.schedule.grace
 
     async def assets(self, project_id: str) -> tuple[Asset, ...]:
         """All assets of the project."""
         return tuple([asset async for asset in self._desk.api.content.iter_assets(project_id)])
 
     async def in_full(self, seen: Sighting) -> Project:
-        """The whole record of a project, or the error its status means."""
-        project = seen.project or await self._read(seen.project_id)
-        self._saw(project.status)
-        self._heed_warning(project)
+        """The whole record of a project that was sighted, or the error its status means."""
+        if seen.project is None:
+            return await self.look()
+        return self._or_its_end(self.knows(seen.project, seen.asked_at))
+
+    async def _in_full_or_enough(self, seen: Sighting, *, whole: bool) -> Project:
+        """As `in_full`, but without asking for what a list has told already."""
+        if seen.project is None and not whole and seen.tells_enough(makes_video=self._makes_video):
+            return self.knows(seen.outline(), seen.asked_at)
+        return await self.in_full(seen)
+
+    @staticmethod
+    def _or_its_end(project: Project) -> Project:
+        """A project that goes on.
+
+        Raises:
+            ProjectFailed: It has failed.
+            ProjectCancelled: It was cancelled.
+        """
         if project.status == ProjectStatus.FAILED:
             raise ProjectFailed(
                 project.error_message, project_id=project.id, request_id=request_id_of(project)
@@ -147,23 +193,15 @@ class Footing:
             )
         return project
 
-    async def _in_full_or_enough(self, seen: Sighting, *, whole: bool) -> Project:
-        """As `in_full`, but without asking for what a list has told already."""
-        if seen.project is None and not whole and seen.tells_enough(makes_video=self._makes_video):
-            return seen.outline()
-        return await self.in_full(seen)
-
-    async def _read(self, project_id: str) -> Project:
-        return await persistently(self._desk, lambda: self._desk.api.projects.get(project_id))
-
     async def _sight(self, stage: UnderWay | None = None) -> Sighting:
-        """The next look at the project, at its pace."""
+        """The next look at the project, at its pace, that does not lag behind what is known."""
         assert self.project_id is not None
-        watcher = self._desk.watcher
-        seen = await watcher.sight(self.project_id, status=self.status, stage=stage)
-        self._saw(seen.status)
-        if seen.project is not None:
-            self._heed_warning(seen.project)
+        watcher, lags = self._desk.watcher, True
+        while lags:
+            seen = await watcher.sight(self.project_id, status=self.status, stage=stage)
+            record = seen.outline() if seen.project is None else seen.project
+            lags = self._lags(record, seen.asked_at)
+            self.knows(record, seen.asked_at)
         return seen
 
     async def _until_settled(self) -> None:
@@ -178,7 +216,7 @@ class Footing:
         while True:
             seen = await self._sight(stage)
             if not seen.is_settled:
-                began = True
+                began = began or not baseline.is_after(seen)
             elif began or baseline.has_changed(seen) or seen.asked_at > too_late:
                 self._learn(stage, before, seen)
                 return seen

@@ -9,6 +9,7 @@ import attrs
 
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models.projects import ExpectedOutput, Project, ProjectSummary
+from eversince_async.models.receipt import Receipt
 
 _TAIL: Final = re.compile("[?#]")
 
@@ -121,11 +122,88 @@ class Baseline:
     def has_changed(self, seen: Sighting) -> bool:
         """Whether a sighting shows anything that was not so before.
 
-        The URL is compared without its signature, which may be made afresh for each answer.
+        The URL is compared without its signature, which may be made afresh for each answer. An answer with an
+        older time of change is from before, and so is one that has lost the video, if it tells no newer time.
         """
-        if place(seen.assembled_url) != self.video:
-            return True
-        return None not in (self.updated_at, seen.updated_at) and seen.updated_at != self.updated_at
+        video = place(seen.assembled_url)
+        if video is None and None not in (self.updated_at, seen.updated_at):
+            return _is_before(self.updated_at, seen.updated_at)
+        return video != self.video or _is_before(self.updated_at, seen.updated_at)
+
+    def is_after(self, seen: Sighting) -> bool:
+        """Whether a sighting shows the project as it was before it stood here."""
+        return _is_before(seen.updated_at, self.updated_at)
+
+
+@attrs.frozen(kw_only=True)
+class Known:
+    """What is known of a project: it only grows, whichever answer comes last.
+
+    An answer may come from a replica that lags behind, so one that shows less than an earlier one is older,
+    however late it was asked for.
+
+    Attributes:
+        project: All that answers have shown.
+        asked_at: When the latest of them that counts was asked for, in loop time.
+    """
+
+    project: Project
+    asked_at: float
+
+    def is_ahead_of(self, seen: Project, asked_at: float, *, for_seconds: float) -> bool:
+        """Whether an answer shows the project as it was before what is known.
+
+        Args:
+            seen: What it shows.
+            asked_at: When it was asked for.
+            for_seconds: How long answers may lag behind; a later one counts, whatever it shows.
+        """
+        known, is_late = self.project, asked_at > self.asked_at + for_seconds
+        if None not in (known.updated_at, seen.updated_at) and known.updated_at != seen.updated_at:
+            return _is_before(seen.updated_at, known.updated_at) and not is_late
+        if is_late or asked_at < self.asked_at:
+            return not is_late
+        has_lost_its_end = known.status in FINAL and seen.status not in FINAL
+        has_lost_its_video = known.assembled_url is not None and seen.assembled_url is None
+        return has_lost_its_end or (has_lost_its_video and not _is_another_variation(known, seen))
+
+    def grown(self, seen: Project, asked_at: float, *, for_seconds: float) -> "Known":
+        """With what another answer shows; see `is_ahead_of`. A video that was there is not lost again."""
+        if self.is_ahead_of(seen, asked_at, for_seconds=for_seconds):
+            # The receipt is of the latest answer, which says whether the whole record was read.
+            return Known(project=_filled(self.project, seen, receipt=seen.receipt), asked_at=self.asked_at)
+        return Known(project=_filled(seen, self.project, receipt=seen.receipt), asked_at=asked_at)
+
+
+_VIDEO: Final = ("assembled_url", "assembled_url_expires_at")
+
+
+_OF_THE_MOMENT: Final = ("credits_warning", "error_message", "receipt")
+
+
+def _filled(project: Project, other: Project, *, receipt: Receipt | None) -> Project:
+    """A record, with what only the other has. A video is one thing with the time until when it can be had."""
+    missing = {
+        field.name: getattr(other, field.name)
+        for field in attrs.fields(Project)
+        if field.name not in _VIDEO + _OF_THE_MOMENT and getattr(project, field.name) is None
+    }
+    ours, theirs = place(project.assembled_url), place(other.assembled_url)
+    if ours is None and not _is_another_variation(project, other):
+        missing |= {name: getattr(other, name) for name in _VIDEO}
+    elif ours == theirs and project.assembled_url_expires_at is None:
+        missing["assembled_url_expires_at"] = other.assembled_url_expires_at
+    return attrs.evolve(project, **missing, extra=project.extra or other.extra, receipt=receipt)
+
+
+def _is_another_variation(project: Project, other: Project) -> bool:
+    ours, theirs = project.variation_id, other.variation_id
+    return None not in (ours, theirs) and ours != theirs
+
+
+def _is_before(earlier: datetime | None, later: datetime | None) -> bool:
+    """Whether one time is known to be before another."""
+    return earlier is not None and later is not None and earlier < later
 
 
 def _text(instant: datetime | None) -> str | None:

@@ -173,6 +173,7 @@ class Steps(Writing):
                     self._desk, outgoing, deed, write=self._written, until_settled=self._until_settled
                 )
             await deed.ended()
+        self._known = None  # of what was before; the baseline tells that
         self._saw(ProjectStatus.RUNNING)
         return attrs.evolve(outgoing.before, asked_at=self._now())
 
@@ -207,14 +208,25 @@ class Steps(Writing):
             async with self._within(self._terms.timeouts.render, "the render"):
                 seen = await self._over(baseline, UnderWay("render", baseline.asked_at))
                 finished = await self._in_full_or_enough(seen, whole=whole)
-            if finished.assembled_url is None or await self._is_the_old_video(baseline, finished):
+                if await self._has_new_video(baseline, finished):
+                    return finished
+                # An answer from before the render may well come after it.
+                late = await look_for(self._desk, lambda: self._new_video(baseline), LOOKS_AFTER[1:])
+            if late is None:
                 raise RenderProducedNothing(
                     "the render ended without a video",
                     project_id=finished.id,
                     status=finished.status,
                     request_id=request_id_of(finished),
                 )
-        return finished
+        return late
+
+    async def _new_video(self, baseline: Baseline) -> Project | None:
+        """The project, if it shows a video that was not there before; if it is at work, once it is done."""
+        project = await self.look()
+        while not project.is_settled:
+            project = await self.in_full(await self._sight())
+        return project if await self._has_new_video(baseline, project) else None
 
     async def saw_render(self, project: Project) -> None:
         """Adopt a render in doubt whose video, or whose running, a look has shown."""
@@ -227,17 +239,17 @@ class Steps(Writing):
                 if has_video or project.status == ProjectStatus.RENDERING:
                     await deed.ended()
 
-    async def _is_the_old_video(self, baseline: Baseline, after: Project) -> bool:
-        """Whether a render left nothing but the video that was there before it.
+    async def _has_new_video(self, baseline: Baseline, after: Project) -> bool:
+        """Whether a render left another video than the one that was there before it.
 
         A new one lies elsewhere, or at least expires later. Where that is not told, it is taken for new.
         """
         if place(after.assembled_url) != baseline.video:
-            return False
-        if after.assembled_url_expires_at is None:
+            return after.assembled_url is not None
+        if after.assembled_url is not None and after.assembled_url_expires_at is None:
             after = await self.peek()
         expiries = baseline.video_expires_at, after.assembled_url_expires_at
-        return None not in expiries and expiries[0] == expiries[1]
+        return after.assembled_url is not None and (None in expiries or expiries[0] != expiries[1])
 
     async def share(self, project_id: str, options: ShareOptions) -> Share:
         """Make the public link."""
@@ -254,6 +266,7 @@ class Steps(Writing):
         """Have the server take a render, once; return where the project stood before."""
         request = {"project_id": project.id, "quality": quality}
         before = Baseline.before(project, self._now())
+        self._known = None  # from here on, the baseline tells what was before
         async with self.effects.doing("render", request, baseline=before.to_json()) as deed:
             if deed.is_over:  # an earlier run was told that it is taken
                 return Baseline.from_json(deed.entry_baseline, asked_at=self._now())
@@ -277,6 +290,7 @@ class Steps(Writing):
                     "renders", lambda: once(self._desk, lambda: self._written(render), effect)
                 )
             await deed.ended()
+        self._known = None
         return attrs.evolve(baseline, asked_at=self._now())
 
     async def _created(self, deed: Deed, brief: Brief) -> CreatedProject:
