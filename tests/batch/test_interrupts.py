@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from eversince_async.batch.interrupts import first_interrupt
 
@@ -53,3 +60,206 @@ async def test_a_ctrl_c_that_arrives_twice_at_once_counts_once():
         await asyncio.sleep(1)
 
     assert ["drain"] == told
+
+
+# -- The handler ------------------------------------------------------------------------------------------
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def others() -> Iterator[list[int]]:
+    """What somebody else hears, whose handler was there before; it must be there afterwards, too."""
+    heard: list[int] = []
+
+    def hear(number: int, _: object) -> None:
+        heard.append(number)
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+        assert hear is signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def test_the_second_goes_to_whoever_was_there_before(others: list[int]) -> None:
+    told = []
+    with first_interrupt(lambda: told.append("drain")):
+        for expected in (0, 1, 2):
+            press()
+            await asyncio.sleep(1)
+            assert expected == len(others)
+
+    assert ["drain"] == told
+
+
+@pytest.mark.parametrize("first_to_leave", [0, 1])
+async def test_blocks_beside_each_other_are_all_told_and_leave_in_any_order(
+    others: list[int], first_to_leave: int
+) -> None:
+    """Two batches at once: neither takes the other's Ctrl-C away, nor leaves one that nobody hears."""
+    told: list[int] = []
+    blocks = [first_interrupt(lambda n=n: told.append(n)) for n in (0, 1)]  # type: ignore[misc]
+    for block in blocks:
+        block.__enter__()
+    press()
+    await asyncio.sleep(1)
+    blocks[first_to_leave].__exit__(None, None, None)
+    press()
+    await asyncio.sleep(1)
+    blocks[1 - first_to_leave].__exit__(None, None, None)
+
+    assert [0, 1] == told
+    assert 1 == len(others)
+
+
+async def test_one_that_was_left_is_told_of_nothing(others: list[int]) -> None:
+    told: list[int] = []
+    with first_interrupt(lambda: told.append(1)):
+        with first_interrupt(lambda: told.append(2)):
+            pass
+        press()
+        await asyncio.sleep(1)
+
+    assert [1] == told
+
+
+async def test_a_block_entered_after_the_first_takes_no_second_one(others: list[int]) -> None:
+    told: list[int] = []
+    with first_interrupt(lambda: told.append(1)):
+        press()
+        await asyncio.sleep(1)
+        with first_interrupt(lambda: told.append(2)):
+            press()
+            await asyncio.sleep(1)
+
+    assert [1] == told
+    assert 1 == len(others)
+
+
+async def test_what_begins_later_hears_of_ctrl_c_again(others: list[int]) -> None:
+    told: list[int] = []
+    for number in (1, 2):
+        with first_interrupt(lambda number=number: told.append(number)):  # type: ignore[misc]
+            press()
+            await asyncio.sleep(1)
+
+    assert [1, 2] == told
+    assert [] == others
+
+
+def test_one_that_comes_while_something_holds_up_the_loop_is_not_swallowed(others: list[int]) -> None:
+    """On a real clock: the loop is stuck in a callback, and somebody presses twice."""
+
+    async def stuck() -> list[int]:
+        told: list[int] = []
+        with first_interrupt(lambda: told.append(1)):
+            press()
+            time.sleep(0.3)  # noqa: ASYNC251 - that is the point
+            press()
+            assert 1 == len(others)
+            await asyncio.sleep(0)
+        return told
+
+    assert [1] == asyncio.run(stuck())
+
+
+def test_a_loop_that_died_in_the_block_swallows_nothing(others: list[int]) -> None:
+    loop = asyncio.new_event_loop()
+    block = first_interrupt(lambda: None)
+
+    async def enter() -> None:
+        block.__enter__()
+
+    loop.run_until_complete(enter())
+    loop.close()
+    press()
+
+    assert 1 == len(others)
+    with contextlib.suppress(ValueError):
+        block.__exit__(None, None, None)
+
+
+def test_the_next_loop_is_not_bothered_by_one_that_died(others: list[int]) -> None:
+    loop = asyncio.new_event_loop()
+    block = first_interrupt(lambda: None)
+
+    async def enter() -> None:
+        block.__enter__()
+
+    loop.run_until_complete(enter())
+    loop.close()
+
+    async def story() -> list[int]:
+        told: list[int] = []
+        with first_interrupt(lambda: told.append(1)):
+            press()
+            await asyncio.sleep(0.01)
+        return told
+
+    assert [1] == asyncio.run(story())
+    assert [] == others
+
+
+async def test_a_handler_of_the_application_in_the_loop_is_left_alone() -> None:
+    """Web servers have one."""
+    heard: list[str] = []
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGINT)
+    loop.add_signal_handler(signal.SIGINT, lambda: heard.append("application"))
+    try:
+        with first_interrupt(lambda: heard.append("drain")):
+            press()
+            await asyncio.sleep(1)
+        press()
+        await asyncio.sleep(1)
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+
+    assert ["application", "application"] == heard
+
+
+async def test_a_handler_that_came_meanwhile_is_left_alone() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def theirs(*_: Any) -> None: ...
+
+    try:
+        with first_interrupt(lambda: None):
+            signal.signal(signal.SIGINT, theirs)
+        assert theirs is signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+async def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
+    told: list[int] = []
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with first_interrupt(lambda: told.append(1)):
+            press()
+            await asyncio.sleep(1)
+        assert signal.SIG_IGN is signal.getsignal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert [] == told
+
+
+def test_elsewhere_than_in_the_main_thread_it_changes_nothing(others: list[int]) -> None:
+    async def story() -> None:
+        with first_interrupt(lambda: None):
+            pass
+
+    thread = threading.Thread(target=lambda: asyncio.run(story()))
+    thread.start()
+    thread.join()
+
+
+async def test_an_exception_in_the_block_leaves_no_handler(others: list[int]) -> None:
+    with contextlib.suppress(ZeroDivisionError), first_interrupt(lambda: None):
+        raise ZeroDivisionError
