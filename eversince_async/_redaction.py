@@ -40,6 +40,12 @@ def redact(text: str) -> str:
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
 
 
+def without_query(address: str) -> str:
+    """An address as it may be shown: however odd it is, what follows a `?` or `#` may be access."""
+    place, *rest = re.split("[?#]", address, maxsplit=1)
+    return f"{place}?{HIDDEN}" if rest else place
+
+
 def excerpt(text: str, length: int = 200) -> str:
     """The redacted beginning of a text on one line, for error messages."""
     flat = " ".join(redact(text).split())

@@ -9,6 +9,7 @@ from typing import Final, get_args
 import attrs
 
 from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
+from eversince_async.cli._addresses import address
 from eversince_async.cli._board import spell
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._trouble import sentence
@@ -138,7 +139,7 @@ def _when(at: datetime) -> str:
 
 def _credits_to_buy(report: Report) -> Sequence[str]:
     return [
-        f"buy:     {package.purchase_url}"
+        f"buy:     {address('purchase_url', package.purchase_url)}"
         + (f" ({package.credits:g} credits)" if package.credits is not None else "")
         for package in report.packages
         if package.purchase_url

@@ -4,6 +4,7 @@ from shlex import quote
 from typing import Final
 
 from eversince_async._redaction import redact
+from eversince_async.cli._addresses import may_be_opened
 from eversince_async.cli._exits import Exit
 from eversince_async.errors import (
     ConfigurationError,
@@ -61,10 +62,9 @@ def _advice(error: EversinceError) -> str:
 
 def _where_to_buy(error: InsufficientCredits) -> str:
     left = "" if error.balance is None else f"; {error.balance:g} credits are left"
-    offers = [package for package in error.packages if package.purchase_url]
-    if not offers:
+    offer = next((each for each in error.packages if may_be_opened(each.purchase_url)), None)
+    if offer is None:
         return f"{left}; `eversince credits` shows where to buy more"
-    offer = offers[0]
     label = "" if offer.credits is None else f"{offer.credits:g} credits"
     label += "" if offer.price is None else f" for {offer.price}"
     return f"{left}; buy more: {offer.purchase_url}" + (f" ({label.strip()})" if label else "")

@@ -11,6 +11,7 @@ from eversince_async._redaction import excerpt
 from eversince_async.batch.batch import Batch
 from eversince_async.batch.item import each
 from eversince_async.batch.outcome import Outcome, Progress
+from eversince_async.cli._addresses import address
 from eversince_async.cli._board import Board, LiveBoard, PlainBoard, Row, spell
 from eversince_async.cli._loop import speed
 from eversince_async.cli._say import is_terminal, say
@@ -110,7 +111,9 @@ class Watch:
             say(json.dumps(outcome.to_json(), ensure_ascii=False))
         elif not self._is_live:
             files = " ".join(map(str, outcome.files))
-            say("\t".join((outcome.key, outcome.status, outcome.share_url or "", files)))
+            say(
+                "\t".join((outcome.key, outcome.status, address("share_url", outcome.share_url) or "", files))
+            )
 
     @property
     def under_way(self) -> str:
@@ -162,7 +165,7 @@ class Watch:
             words[0] += f": {sentence(outcome.error)}"
         elif took is not None:
             words[0] += f" in {spell(took)}"
-        words += [outcome.share_url or "", *map(str, outcome.files)]
+        words += [address("share_url", outcome.share_url) or "", *map(str, outcome.files)]
         line = "  ".join(filter(None, words))
         if self._is_live or self._batch is None:
             return line

@@ -1,5 +1,6 @@
 """`eversince credits`: what is left."""
 
+from eversince_async.cli._addresses import address
 from eversince_async.cli._client import connected
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._options import AsJson, Debug
@@ -25,6 +26,9 @@ async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
     if offer.packages:
         print_rows(
             ("credits", "price", "buy"),
-            [(package.credits, package.price, package.purchase_url) for package in offer.packages],
+            [
+                (package.credits, package.price, address("purchase_url", package.purchase_url))
+                for package in offer.packages
+            ],
         )
     return Exit.DONE

@@ -12,6 +12,7 @@ import attrs
 from cyclopts import Parameter
 
 from eversince_async._redaction import excerpt
+from eversince_async.cli._addresses import address
 from eversince_async.cli._board import Row, board, followed, redrawn
 from eversince_async.cli._client import connected
 from eversince_async.cli._columns import maybe_json, reference_to
@@ -222,12 +223,12 @@ def print_production(production: Production, *, as_json: bool) -> None:
     print_facts(
         {
             "project": project.id,
-            "studio": project.project_url,
-            "share": production.share_url,
-            "video": production.video_url,
+            "studio": address("project_url", project.project_url),
+            "share": address("share_url", production.share_url),
+            "video": address("video_url", production.video_url),
             "expires": project.assembled_url_expires_at if production.share is None else None,
             "file": ", ".join(str(path) for path in production.files) or None,
         }
     )
     for asset in production.assets:
-        print_facts({"asset": asset.url})
+        print_facts({"asset": address("url", asset.url)})

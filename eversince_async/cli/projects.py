@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from eversince_async.cli._addresses import address
 from eversince_async.cli._bar import bar
 from eversince_async.cli._client import connected
 from eversince_async.cli._exits import Exit
@@ -35,9 +36,9 @@ async def status_(project_id: str, *, as_json: AsJson = False, debug: Debug = Fa
             "status": project.status,
             "mode": project.mode,
             "output": project.output_type,
-            "video": project.assembled_url,
+            "video": address("assembled_url", project.assembled_url),
             "expires": project.assembled_url_expires_at,
-            "studio": project.project_url,
+            "studio": address("project_url", project.project_url),
             "agent says": project.agent_message,
             "error": project.error_message,
             "warning": project.credits_warning,

@@ -9,7 +9,7 @@ from typing import Any, Final, Never, TypeVar
 
 import attrs
 
-from eversince_async._redaction import HIDDEN
+from eversince_async._redaction import HIDDEN, without_query
 from eversince_async.models._checks import field_problem
 from eversince_async.models._shown import shown
 from eversince_async.models._unset import UNSET, Unset
@@ -93,6 +93,8 @@ class Model:
         # Unknown fields come last, although they are inherited.
         for field in sorted(attrs.fields(type(self)), key=lambda field: field.name == "extra"):
             value = getattr(self, field.name)
+            if isinstance(value, str) and field.name.endswith("url"):
+                value = without_query(value)
             if field.repr and not _says_nothing(value):
                 yield field.name, HIDDEN if "secret" in field.metadata else shown(value)
 

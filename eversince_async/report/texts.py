@@ -3,9 +3,9 @@
 import re
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
-from eversince_async._redaction import redact
+from eversince_async._redaction import redact, without_query
+from eversince_async._wire.addresses import AddressRefused, parse
 from eversince_async.journal.stored import is_complete, sendable
 
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -32,18 +32,28 @@ def shown_url(url: str | None) -> str | None:
     What looks like a signature or a credential in its query is access for whoever reads it, so then the
     query is left out.
     """
-    if not url or _UNSHOWABLE.search(url) or any(space in url for space in " \t\r\n"):
-        return None
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+    if not url or odd_url("", url) is not None:
         return None
     if is_complete(sendable(url)):
         return url
-    bare = parts._replace(query="", fragment="").geturl()
+    bare = re.split("[?#]", url, maxsplit=1)[0]
     return bare if is_complete(sendable(bare)) else None
+
+
+def odd_url(field: str, url: str | None) -> str | None:
+    """Why an address cannot be linked to, and the address as text; None if it can be, or there is none.
+
+    Args:
+        field: What names it, e.g. `share_url`.
+        url: The address.
+    """
+    if not url:
+        return None
+    try:
+        parse(url)
+    except AddressRefused as refused:
+        return f"{field} {refused.problem}: {shown(' '.join(without_query(url).split()), 80)}"
+    return None
 
 
 def spelled(seconds: float) -> str:

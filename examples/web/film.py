@@ -129,7 +129,13 @@ class Film:
 
     def ended(self, production: Production) -> None:
         """There it is."""
-        self.video_url, self.share_url = production.video_url, production.share_url
+        self.video_url, self.share_url = link(production.video_url), link(production.share_url)
+        odd = [
+            name for name in ("video_url", "share_url") if getattr(self, name) != getattr(production, name)
+        ]
+        if odd:
+            text = f"But {' and '.join(odd)} is no web address; look for {self.project_id} in the studio."
+            self.problem = {"title": "The film is made", "text": text, "links": []}
         self.is_over = True
         self._changed()
 
@@ -180,6 +186,11 @@ class Film:
         ]
 
 
+def link(address: str | None) -> str | None:
+    """What a page may link to: a `javascript:` address would run in it, whoever made it up."""
+    return address if (address or "").lower().startswith(("https://", "http://")) else None
+
+
 def explained(error: EversinceError) -> dict[str, Any]:
     """An error for a customer: what happened, why, and what helps."""
     links: list[dict[str, str]] = []
@@ -189,9 +200,9 @@ def explained(error: EversinceError) -> dict[str, Any]:
             if error.balance is not None:
                 text = f"{error.balance:g} credits are left, which is too few for a film."
             links = [
-                {"text": f"{package.credits:g} credits for {package.price}", "url": package.purchase_url}
+                {"text": f"{package.credits:g} credits for {package.price}", "url": url}
                 for package in error.packages
-                if package.purchase_url and package.credits
+                if (url := link(package.purchase_url)) and package.credits
             ]
         case ProjectFailed():
             title, text = "The film failed", error.error_message or str(error)

@@ -159,3 +159,18 @@ def test_equality_is_by_class_and_value() -> None:
     assert Project(id="p", status="idle") != Project(id="p", status="idle", extra={"new": 1})
     assert Project(id="p", status="idle") != ProjectSummary(id="p", status="idle")
     assert {Brief(brief="x", skills=["a"])} == {Brief(brief="x", skills=["a"])}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a b/x?sig=hush",
+        "//a.example/x?sig=hush",
+        "/x#hush",
+        "mailto:x?hush",
+        "http://[/?hush",
+        "?hush",
+    ],
+)
+def test_an_address_loses_its_query_however_odd_it_is(url: str) -> None:
+    assert "hush" not in repr(UploadTicket(upload_url=url, r2_key="x"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async.report.markup import EMPTY, Markup, tag
-from eversince_async.report.texts import plural, shown, shown_url, spelled
+from eversince_async.report.texts import odd_url, plural, shown, shown_url, spelled
 
 
 @given(st.text())
@@ -45,12 +45,33 @@ def test_a_long_text_says_that_it_goes_on():
         ("https://[", None),
         ("https://a.example/ b", None),
         ("https://a.example/\x00", None),
+        ("https://a.example/ü", None),
+        ("https://a..example/", None),
+        ("https://a.example:99999/", None),
         ("", None),
         (None, None),
     ],
 )
 def test_only_web_addresses_without_secrets_are_linked_to(url, expected):
     assert expected == shown_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("javascript:alert(1)", "share_url is no http(s) address: javascript:alert(1)"),
+        (
+            "ftp://a b/?token=hush",
+            "share_url has blanks or other characters that no address has: ftp://a b/?…",
+        ),
+        ("x" * 500, f"share_url is no http(s) address: {'x' * 79}…"),
+        ("https://eversince.ai/v/1", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_why_an_address_is_not_linked_to_is_told_with_its_field(url, told):
+    assert told == odd_url("share_url", url)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from applications import EXAMPLES
 
-from eversince_async import Eversince
+from eversince_async import Eversince, InsufficientCredits
+from eversince_async.models.account import CreditPackage
 
 
 @pytest.fixture
@@ -61,6 +63,23 @@ async def test_a_page_that_waits_for_news_can_be_cancelled(films, film):
 
     assert watching.cancelled()
     assert film.video_url is not None
+
+
+@pytest.mark.parametrize("odd", ["javascript:alert(1)", "data:text/html,x", "", " https://a.example"])
+async def test_an_address_that_is_none_is_no_link_of_the_page(films, film, odd):
+    made = SimpleNamespace(video_url=odd, share_url="https://eversince.ai/share/1")
+    film.ended(made)
+
+    told = film.to_json()
+    assert (None, "https://eversince.ai/share/1") == (told["video_url"], told["share_url"])
+    assert "video_url is no web address" in told["problem"]["text"]
+
+
+def test_an_offer_that_is_no_link_is_not_offered(shelf):
+    refusal = InsufficientCredits("too few", status=402)
+    refusal.packages = [CreditPackage(id="a", credits=100, price="$1", purchase_url="javascript:alert(1)")]
+
+    assert [] == import_module("film").explained(refusal)["links"]
 
 
 def test_the_last_line_of_a_film_counts(shelf):
