@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -51,6 +52,7 @@ class Work:
         is_lost: Whether its lease has run out meanwhile, and somebody else has taken it over.
         is_dropped: Whether it is let go because the batch stops, while nothing works on it at the server.
         is_counted: Whether it is among those that its crew knows to be under way.
+        missing: Its file, if it is finished, and that is to be fetched again; None otherwise.
     """
 
     item: Item
@@ -63,6 +65,7 @@ class Work:
     is_lost: bool = False
     is_dropped: bool = False
     is_counted: bool = False
+    missing: Path | None = None
     _resting_since: float | None = None
     _rested: float = 0.0
 

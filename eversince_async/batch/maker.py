@@ -8,6 +8,7 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.batch.crew import Crew, Work, WorkedElsewhere
+from eversince_async.batch.delivery import is_complete, missing_files
 from eversince_async.batch.failures import another_try, status_after, stops_all, told
 from eversince_async.batch.item import Item
 from eversince_async.batch.making import make
@@ -75,9 +76,9 @@ class Maker:
         try:
             if self._journal is not None:
                 job = await self._leased(self._journal, work)
-                if job.stage in ENDS:
+                if job.stage in ENDS and work.missing is None:
                     self._usage.learn(job.result)
-                    return told_earlier(work, job, self._desk)
+                    return told_earlier(work, job, self._desk, await missing_files(job))
             return await self._made(work, job)
         except SpecChanged as failure:
             return told_now(work, "failed", error=failure)
@@ -106,7 +107,11 @@ class Maker:
         job = await journal.put(item.key, item.spec, stage=WORKING)
         # What has failed since this batch began was tried again by another process: once is enough.
         is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_at <= self._began_at
-        if job.stage in ENDS and not is_retried:
+        if job.stage == "succeeded":
+            if is_complete(item, job):
+                return await self._with_its_files(journal, work, job)
+            is_retried = True  # it was taken for finished, and is not
+        elif job.stage in ENDS and not is_retried:
             return job
         try:
             job = await journal.acquire(job.id)
@@ -117,11 +122,25 @@ class Maker:
             if is_retried and job.stage == "failed":
                 again = another_try if item.order is None else pipeline_again
                 job = await journal.change(job.id, again(job))
+            elif job.stage == "succeeded" and not is_complete(item, job):
+                job = await journal.change(job.id, JobChange(stage=WORKING))
         except BaseException:
             await self._release(journal, work)
             raise
         if job.stage in ENDS:  # it came to its end elsewhere in the moment before it was ours
             await self._release(journal, work)
+        return job
+
+    async def _with_its_files(self, journal: Journal, work: Work, job: Job) -> Job:
+        """A finished item's job: ours alone if its file is to be fetched again."""
+        missing = await missing_files(job) if self._order.refetch else ()
+        if not missing:
+            return job
+        try:
+            job = await journal.acquire(job.id)
+        except JournalLocked:
+            raise WorkedElsewhere from None
+        work.is_leased, work.missing = True, missing[0]
         return job
 
     async def _release(self, journal: Journal, work: Work) -> None:
@@ -135,7 +154,7 @@ class Maker:
         # It may have come to its end, or be somebody else's already; and what cannot be written now, nobody
         # is left to be told of.
         with suppress(JournalError):
-            if work.record is None:
+            if work.record is None or work.missing is not None:
                 await journal.release(job.id)
             else:
                 await journal.change(job.id, JobChange(result=self._kept(work, job), release=True))
@@ -174,6 +193,7 @@ class Maker:
                     emit=emit,
                     began=began,
                     stopping_since=lambda: self._crew.stopped_at,
+                    missing=work.missing,
                 )
             result = {**kept(work, made, self._desk), **self._kept(work, job)}
         except PipelineChanged:
@@ -195,7 +215,9 @@ class Maker:
         stage: str = WORKING if status == "paused" else status
         if isinstance(failure, ApprovalPending):
             stage = WAITING
-        await self._ends(work, job, JobChange(stage=stage, error=told(failure), result=self._kept(work, job)))
+        change = JobChange(stage=stage, error=told(failure), result=self._kept(work, job))
+        # What is finished stays so, when only its file could not be fetched again.
+        await self._ends(work, job, change if work.missing is None else JobChange())
         if stops_all(failure):
             self._pause.begins(str(failure), failure)
         return told_now(work, status, job=job, error=failure)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -16,7 +17,7 @@ from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.order import Terms
-from eversince_async.orchestrator.producing import produce, resume
+from eversince_async.orchestrator.producing import produce, refetched, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.workflow import Emit
@@ -39,8 +40,9 @@ async def make(
     emit: Emit,
     began: Callable[[Steps], object],
     stopping_since: Callable[[], float | None],
+    missing: Path | None = None,
 ) -> Any:
-    """Make an item: its video, or what its pipeline returns.
+    """Make an item: its video, or what its pipeline returns; or fetch what is missing of its files.
 
     Args:
         desk: What to work with.
@@ -51,6 +53,7 @@ async def make(
         emit: Told of what happens.
         began: Told of the steps, which show how far it has come.
         stopping_since: Since when, in loop time, nothing is to be waited for that takes long; None: it is.
+        missing: Its file, if that is all that it lacks; None: it is made, or gone on with.
 
     Raises:
         EversinceError: As `eversince.produce`.
@@ -63,7 +66,9 @@ async def make(
             terms=terms, emit=emit, is_followed=True, waits=False, began=began, stopping_since=stopping_since
         )
         return await _run(desk, item.key, item.order, manner, job, journal)
-    return await _produce(desk, item, terms, job=job, journal=journal, emit=emit, began=began)
+    return await _produce(
+        desk, item, terms, job=job, journal=journal, emit=emit, began=began, missing=missing
+    )
 
 
 async def _run(
@@ -86,6 +91,7 @@ async def _produce(
     journal: Journal | None,
     emit: Emit,
     began: Callable[[Steps], object],
+    missing: Path | None,
 ) -> Production:
     assert item.brief is not None
     brief = _with_key(item.brief, 1 if job is None else job.attempt)
@@ -105,6 +111,8 @@ async def _produce(
     desk.listen(steps.key, tell)
     try:
         async with desk.helping_to_buy():
+            if missing is not None:
+                return await refetched(desk, steps, missing)
             if steps.project_id is None:
                 return await produce(desk, steps, brief, item.wishes, terms)
             return await resume(desk, steps, item.wishes, terms)

@@ -25,6 +25,7 @@ class BatchOrder:
     opens_journal: bool
     concurrency: int | None
     retry_failed: bool
+    refetch: bool
     max_credits: float | None
     on_event: Listener | None
     drain_on_interrupt: bool

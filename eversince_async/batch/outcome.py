@@ -36,6 +36,8 @@ class Outcome:
         project_id: The project, if there is one.
         share_url: The public page, which does not expire.
         files: What was downloaded.
+        missing: Those of them, downloaded by an earlier run, that were removed since; `refetch=True` fetches
+            them again.
         attempts: How many projects it took.
         earlier: Whether an earlier run, or another process, has come to this; nothing was done now.
         stages: What it went through, in earlier runs as well if there is a journal.
@@ -53,6 +55,7 @@ class Outcome:
     project_id: str | None = None
     share_url: str | None = None
     files: tuple[Path, ...] = ()
+    missing: tuple[Path, ...] = ()
     attempts: int = 1
     earlier: bool = False
     stages: tuple[Stage, ...] = attrs.field(default=(), repr=False)
@@ -68,6 +71,7 @@ class Outcome:
             "project_id": self.project_id,
             "share_url": self.share_url,
             "files": [str(path) for path in self.files],
+            "missing": [str(path) for path in self.missing],
             "error": None if self.error is None else str(self.error),
             "attempts": self.attempts,
             "earlier": self.earlier,

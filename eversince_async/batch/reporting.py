@@ -9,7 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
+
 from eversince_async import clock
+from eversince_async.batch.delivery import missing_files
 from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
 from eversince_async.batch.recalling import earlier_stages, recorded_stages
 from eversince_async.batch.stages import ENDS
@@ -68,7 +71,7 @@ def entries_of(outcomes: Iterable[Outcome], at_work: frozenset[str]) -> Iterator
             status="working" if outcome.key in at_work else outcome.status,
             title=title,
             brief=brief,
-            problem=_problem(outcome.error),
+            problem=_problem(outcome.error) or _missing(outcome.missing),
             project_id=outcome.project_id,
             share_url=outcome.share_url,
             files=outcome.files,
@@ -86,6 +89,12 @@ def _problem(error: Exception | None) -> Problem | None:
     if isinstance(error, EarlierFailure):
         return Problem(error.kind, error.problem)
     return Problem(kind_of(error), str(error))
+
+
+def _missing(files: Iterable[Path]) -> Problem | None:
+    """What is wrong with a finished item whose files were removed since."""
+    names = ", ".join(str(path) for path in files)
+    return Problem("FileMissing", f"not there any more: {names}") if names else None
 
 
 def _asked_for(given: Any) -> tuple[str | None, str]:
@@ -125,7 +134,8 @@ async def _remembered(journal: Journal) -> Report:
     now, tallied = clock.now(), Tallied()
     outcomes, at_work = list[Outcome](), set[str]()
     async for job in journal.jobs():
-        outcomes.append(_outcome(job, len(outcomes), await _effects(job, journal), now))
+        outcome = _outcome(job, len(outcomes), await _effects(job, journal), now)
+        outcomes.append(attrs.evolve(outcome, missing=await missing_files(job)))
         tallied.learn(job.result)
         if job.stage not in ENDS and job.lease_until is not None and job.lease_until > now:
             at_work.add(job.id)

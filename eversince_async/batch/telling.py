@@ -5,6 +5,7 @@ from typing import Any
 
 from eversince_async import clock
 from eversince_async.batch.crew import Work
+from eversince_async.batch.delivery import to_keep
 from eversince_async.batch.outcome import Outcome, OutcomeStatus
 from eversince_async.errors import EarlierFailure
 from eversince_async.journal import Job
@@ -43,8 +44,8 @@ def told_now(
     )
 
 
-def told_earlier(work: Work, job: Job, desk: Desk) -> Outcome:
-    """What an earlier run, or another process, has come to."""
+def told_earlier(work: Work, job: Job, desk: Desk, missing: tuple[Path, ...] = ()) -> Outcome:
+    """What an earlier run, or another process, has come to; some of its files may not be there any more."""
     result, error = job.result or {}, job.error
     order, made = work.item.order, None
     if order is not None and job.stage == "succeeded":
@@ -61,6 +62,7 @@ def told_earlier(work: Work, job: Job, desk: Desk) -> Outcome:
         project_id=job.project_id,
         share_url=result.get("share_url"),
         files=tuple(map(Path, result.get("files", ()))),
+        missing=missing,
         attempts=job.attempt,
         earlier=True,
         stages=unpacked(result.get("stages")),
@@ -81,11 +83,5 @@ def kept(work: Work, made: Any, desk: Desk) -> dict[str, Any]:
     return _kept(made)
 
 
-def _kept(production: object) -> dict[str, Any]:
-    if not isinstance(production, Production):
-        return {}
-    return {
-        "project_id": production.project_id,
-        "share_url": production.share_url,
-        "files": [str(path) for path in production.files],
-    }
+def _kept(made: object) -> dict[str, Any]:
+    return to_keep(made) if isinstance(made, Production) else {}

@@ -37,6 +37,7 @@ class Batching:
         wait_for_quota: bool = True,
         concurrency: int | None = None,
         retry_failed: bool = False,
+        refetch: bool = False,
         max_credits: float | None = None,
         on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
@@ -72,6 +73,7 @@ class Batching:
         wait_for_quota: bool = True,
         concurrency: int | None = None,
         retry_failed: bool = False,
+        refetch: bool = False,
         max_credits: float | None = None,
         on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
@@ -83,7 +85,8 @@ class Batching:
         failure touches no other. Items are read as there is room for them, so there may be any number.
 
         With a journal, the same items again go on where it stopped: finished ones are skipped, unfinished
-        ones resumed. Items are told apart by their `key`, or without one by their place in the order.
+        ones resumed, and so are those that lack a public page or a file that is asked for. Items are told
+        apart by their `key`, or without one by their place in the order.
 
         With a pipeline, each item is a run of it under the item's key. One that comes to an approval nobody
         has given yet gives its place up: its outcome is `paused`, with `ApprovalPending`, and the same batch
@@ -104,6 +107,8 @@ class Batching:
             wait_for_quota: When today's projects or renders are used up: wait for another day, or stop.
             concurrency: Items at work at most; by default a few more than the account has slots.
             retry_failed: Whether items that failed in an earlier run are tried again.
+            refetch: Whether files that an earlier run has downloaded, and that were removed since, are
+                downloaded again; else they are told of (`Outcome.missing`). Nothing is rendered for it.
             max_credits: Begin nothing any more once so many credits are spent, or when fewer are left than
                 the limits' `credits_reserve`. What has begun then is finished, and costs what it costs.
             on_event: Called with an item's key and each event of its production.
@@ -116,6 +121,8 @@ class Batching:
         """
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
+        if refetch and pipeline is not None:
+            raise ConfigurationError("with a pipeline, its files are its own business: refetch does nothing")
         folder = None if download is None else os.path.join(download, "")
         opens = isinstance(journal, str | os.PathLike)
         if isinstance(journal, str | os.PathLike):
@@ -131,6 +138,7 @@ class Batching:
             opens_journal=opens,
             concurrency=concurrency,
             retry_failed=retry_failed,
+            refetch=refetch,
             max_credits=max_credits,
             on_event=on_event,
             drain_on_interrupt=drain_on_interrupt,

@@ -32,6 +32,7 @@ class Ending:
         untold: How many more have.
         failed: How many failed or were cancelled.
         dropped: How many had been taken, and were let go of before anything was asked of the server.
+        missing: Keys of finished items whose files were removed since.
     """
 
     command: str
@@ -42,10 +43,13 @@ class Ending:
     untold: int = 0
     failed: int = 0
     dropped: int = 0
+    missing: list[str] = attrs.field(factory=list[str])
 
     def add(self, outcome: Outcome) -> None:
         """One more outcome."""
         self.failed += outcome.status in {"failed", "cancelled"}
+        if outcome.missing:
+            self.missing.append(outcome.key)
         if outcome.error is not None or outcome.status == "cancelled":
             if len(self.unhappy) < UNHAPPY:
                 self.unhappy.append(outcome)
@@ -77,6 +81,8 @@ class Ending:
         said += [f"  {_few(keys)}: {why}" for why, keys in reasons.values()]
         if self.untold:
             said.append(f"  and {self.untold} more")
+        if self.missing:
+            said.append(f"  {_few(self.missing)}: finished, but the file is not there any more")
         unfinished = report.counts.get("paused", 0) + left
         if report.paused is not None and unfinished:
             said.append(f"paused:  {report.paused}")
@@ -105,6 +111,8 @@ class Ending:
             return [f"go on:   {self.command}"]
         if self.failed and self.journal is not None:
             return [f"retry:   {_with(self.command, '--retry-failed')}"]
+        if self.missing:
+            return [f"fetch:   {_with(self.command, '--refetch')}"]
         return []
 
     def left_at_once(self, why: str) -> list[str]:

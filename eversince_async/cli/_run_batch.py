@@ -37,6 +37,7 @@ class Plan:
         concurrency: As for `eversince.batch`.
         max_credits: As for `eversince.batch`.
         retry_failed: As for `eversince.batch`.
+        refetch: As for `eversince.batch`.
         wait_for_quota: As for `eversince.batch`.
         as_json: Whether to print outcomes as JSON.
     """
@@ -51,6 +52,7 @@ class Plan:
     concurrency: int | None
     max_credits: float | None
     retry_failed: bool
+    refetch: bool = False
     wait_for_quota: bool
     as_json: bool
 
@@ -98,6 +100,7 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
             concurrency=plan.concurrency,
             max_credits=plan.max_credits,
             retry_failed=plan.retry_failed,
+            refetch=plan.refetch,
             wait_for_quota=plan.wait_for_quota,
             on_event=watch.event,
             drain_on_interrupt=False,

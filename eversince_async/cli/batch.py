@@ -34,6 +34,7 @@ def batch_(
     concurrency: int | None = None,
     max_credits: float | None = None,
     retry_failed: Annotated[bool, Parameter(negative=())] = False,
+    refetch: Annotated[bool, Parameter(negative=())] = False,
     stop_at_quota: Annotated[bool, Parameter(negative=())] = False,
     format: Literal["csv", "jsonl"] | None = None,  # noqa: A002 - the word people look for
     encoding: str = "utf-8",
@@ -70,6 +71,7 @@ def batch_(
         concurrency: Videos at work at once; by default a few more than the account has slots.
         max_credits: Begin nothing more once so many credits are spent.
         retry_failed: Try again what failed in an earlier run.
+        refetch: Download again what was downloaded and removed since; nothing is rendered for it.
         stop_at_quota: Stop when the day's projects or renders are used up, instead of waiting for another.
         format: How to read the file, if its name does not say.
         encoding: Of the file's text.
@@ -101,6 +103,7 @@ def batch_(
         concurrency=concurrency,
         max_credits=max_credits,
         retry_failed=retry_failed,
+        refetch=refetch,
         wait_for_quota=not stop_at_quota,
         as_json=as_json,
     )

@@ -119,6 +119,20 @@ async def delivered(
     return attrs.evolve(production, files=(path,))
 
 
+async def refetched(desk: Desk, steps: Steps, target: Path) -> Production:
+    """Download the file of a finished production again; nothing is rendered or shared for it."""
+    production = Production(
+        project=await steps.look(),
+        share=await steps.share_made(),
+        timings=steps.timings,
+        request_ids=tuple(steps.request_ids),
+        desk=desk,
+    )
+    async with steps.stage("download"):
+        path = await downloaded_once(production, os.fspath(target), steps.effects)
+    return attrs.evolve(production, files=(path,))
+
+
 async def downloaded_once(production: Production, target: str, effects: Effects) -> Path:
     """Download the video, unless that is done and the file is there.
 

@@ -262,6 +262,11 @@ class Steps(Writing):
             self._note(share)
         return share
 
+    async def share_made(self) -> Share | None:
+        """The public link that was made, if one was."""
+        async with self.effects.doing("share") as deed:
+            return Share(**deed.result) if deed.is_over else None
+
     async def _render_taken(self, project: Project, quality: str) -> Baseline:
         """Have the server take a render, once; return where the project stood before."""
         request = {"project_id": project.id, "quality": quality}

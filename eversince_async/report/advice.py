@@ -32,9 +32,16 @@ ADVICE: Final = {
 }
 """By the name of the error's class."""
 
+_MISSING: Final = (
+    "The video was made and downloaded, and its file was removed since. Run the same batch again with "
+    "refetch=True: only the file is fetched."
+)
+
 
 def advice(kind: str, status: str) -> str:
     """What to do, in a sentence or two."""
+    if status == "succeeded":
+        return _MISSING
     known = ADVICE.get(kind)
     if known is not None:
         return known

@@ -36,7 +36,8 @@ class Entry:
         status: One of `STATUSES`.
         title: Its project's title; None if it has none.
         brief: What was to be made.
-        problem: Why it has not succeeded; None if it has, or has not ended.
+        problem: Why it has not succeeded, or what has become of its files since; None if all is well, or it
+            has not ended.
         project_id: The project, if there is one.
         share_url: The public page.
         files: What was downloaded.

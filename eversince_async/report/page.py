@@ -59,7 +59,7 @@ class _Chosen:
             self.succeeded += 1
             if len(self.videos) < VIDEOS:
                 self.videos.append(entry)
-        else:
+        if entry.status != "succeeded" or entry.problem is not None:
             self.others += 1
             if len(self.problems) < PROBLEMS:
                 self.problems.append(entry)
@@ -159,8 +159,10 @@ def _section(
 def _problems_section(chosen: _Chosen) -> Section | None:
     if not chosen.problems:
         return None
-    failed = any(entry.status in {"failed", "cancelled"} for entry in chosen.problems)
-    name = "What failed" if failed else "Not finished"
+    statuses = {entry.status for entry in chosen.problems}
+    name = "What failed" if statuses & {"failed", "cancelled"} else "Not finished"
+    if statuses == {"succeeded"}:
+        name = "Files that are missing"
     cut = _left_out(chosen.others, len(chosen.problems), "the first")
     return _section(name, "problems", cut, problems(chosen.problems), count=chosen.others)
 

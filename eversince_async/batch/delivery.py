@@ -1,0 +1,47 @@
+"""Whether a finished item has all that was asked for, and whether its files are still there."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from eversince_async.batch.item import Item
+from eversince_async.journal import Job
+from eversince_async.orchestrator.production import Production
+
+
+def to_keep(production: Production) -> dict[str, Any]:
+    """What the journal keeps of what a production has come to."""
+    return {
+        "project_id": production.project_id,
+        "share_url": production.share_url,
+        "files": [str(path) for path in production.files],
+        "has_video": production.assembled_url is not None,
+    }
+
+
+def is_complete(item: Item, job: Job) -> bool:
+    """Whether what an item asks for was delivered, by an earlier run, as far as its job tells.
+
+    What has no video, as a project of single assets, has nothing to be shared or downloaded. Journals of
+    earlier versions do not tell that: then one look at the project does, once.
+    """
+    made, wishes = job.result, item.wishes
+    if item.order is not None or not isinstance(made, Mapping) or "share_url" not in made:
+        return True
+    if made.get("has_video") is False:
+        return True
+    is_shared = wishes.share is None or made["share_url"] is not None
+    return is_shared and (wishes.download is None or bool(made.get("files")))
+
+
+async def missing_files(job: Job) -> tuple[Path, ...]:
+    """The files that an item's earlier runs have written and that are not there any more."""
+    if job.stage != "succeeded" or not isinstance(job.result, Mapping):
+        return ()
+    paths = [Path(path) for path in job.result.get("files") or () if isinstance(path, str)]
+    return await asyncio.to_thread(_missing, paths) if paths else ()
+
+
+def _missing(paths: list[Path]) -> tuple[Path, ...]:
+    return tuple(path for path in paths if not path.is_file())

@@ -1,0 +1,195 @@
+"""Success means that everything asked for was delivered, whatever the last answer showed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from eversince_async import ConfigurationError, Eversince
+from eversince_async.batch.outcome import Report
+from eversince_async.emulator import Emulator, Scenario
+from eversince_async.emulator.faults import ErrorAnswer
+from eversince_async.journal import JobChange, SqliteJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUICK = Scenario(
+    queued=1, running=(2, 4), images=2, videos=(4, 12), rendering=(4, 12), cycles=1, scenes=(1, 1)
+)
+ITEMS = [{"key": name, "brief": f"Film {name}"} for name in "abc"]
+
+
+@pytest.fixture
+async def emulator():
+    async with Emulator(scenario=QUICK) as emulator:
+        yield emulator
+
+
+def made(emulator: Emulator) -> tuple[int, int, int]:
+    counts = emulator.world.counts
+    return counts["projects"], counts["renders"], counts["shares"]
+
+
+def edited(eversince: Eversince, edit: Callable[[str, Any], Any]) -> None:
+    """Have each answer to a GET changed on its way: edit(path, document)."""
+    transport = eversince._transport
+    exchange = transport.exchange
+
+    async def changed(request: Any, *more: Any, **named: Any) -> Any:
+        answer = await exchange(request, *more, **named)
+        if request.endpoint.method != "GET" or answer.status != 200:
+            return answer
+        plain = edit(request.path, json.loads(answer.body))
+        return attrs.evolve(answer, body=json.dumps(plain).encode())
+
+    object.__setattr__(transport, "exchange", changed)
+
+
+def lagging(status: str, *, times: int) -> Callable[[str, Any], Any]:
+    """Single reads that show less of a project than a list has shown, the first few times."""
+    shown, left = set[str](), {}
+
+    def edit(path: str, plain: Any) -> Any:
+        if path == "/projects":
+            shown.update(each["id"] for each in plain["projects"] if each["assembled_url"])
+        elif plain.get("id") in shown and left.setdefault(plain["id"], times):
+            left[plain["id"]] -= 1
+            plain |= {"status": status, "assembled_url": None, "assembled_url_expires_at": None}
+            plain |= {"output_type": "pending"}
+        return plain
+
+    return edit
+
+
+@pytest.mark.parametrize("times", [1, 2, 100])
+@pytest.mark.parametrize("status", ["rendering", "idle", "generating", "queued"])
+async def test_a_read_that_lags_behind_the_list_loses_neither_share_nor_file(
+    emulator, eversince, tmp_path, status, times
+):
+    edited(eversince, lagging(status, times=times))
+
+    for _ in range(2):
+        report = await eversince.batch(ITEMS, journal=tmp_path / "j.db", download=tmp_path)
+
+        assert {"succeeded": 3} == report.counts
+        assert all(outcome.share_url and len(outcome.files) == 1 for outcome in report.outcomes)
+    assert (3, 3, 3) == made(emulator)
+
+
+async def forgetting(path: Any, **result: Any) -> None:
+    """Have a journal say of all items what an earlier version would have said of what it forgot."""
+    async with SqliteJournal(path) as journal:
+        async for job in journal.jobs():
+            kept = {name: value for name, value in job.result.items() if name != "has_video"}
+            await journal.acquire(job.id)
+            await journal.change(job.id, JobChange(result={**kept, **result}, release=True))
+
+
+async def test_a_row_without_its_share_is_finished_by_the_next_run(emulator, eversince, tmp_path):
+    await eversince.batch(ITEMS, journal=tmp_path / "j.db", share=True)
+    await forgetting(tmp_path / "j.db", share_url=None)
+
+    report = await eversince.batch(ITEMS, journal=tmp_path / "j.db", share=True)
+
+    assert {"succeeded": 3} == report.counts
+    assert all(outcome.share_url for outcome in report.outcomes)
+    assert (3, 3, 3) == made(emulator)
+
+
+async def test_a_file_that_was_never_written_is_fetched_by_the_next_run(emulator, eversince, tmp_path):
+    await eversince.batch(ITEMS, journal=tmp_path / "j.db")
+
+    report = await eversince.batch(ITEMS, journal=tmp_path / "j.db", download=tmp_path / "films")
+
+    assert {"succeeded": 3} == report.counts
+    assert all(path.stat().st_size for outcome in report.outcomes for path in outcome.files)
+    assert 3 == len(list((tmp_path / "films").iterdir()))
+    assert (3, 3, 3) == made(emulator)
+
+
+async def test_what_has_no_video_is_looked_at_only_once_for_it(emulator, eversince, tmp_path):
+    """Single assets can neither be shared nor downloaded; an old journal does not say that it is these."""
+    items = [{"key": "a", "brief": "Some photos", "expected_output": "assets"}]
+    await eversince.batch(items, journal=tmp_path / "j.db", download=tmp_path)
+    await forgetting(tmp_path / "j.db")
+
+    await eversince.batch(items, journal=tmp_path / "j.db", download=tmp_path)
+    asked = len(emulator.world.log)
+    report = await eversince.batch(items, journal=tmp_path / "j.db", download=tmp_path)
+
+    assert {"succeeded": 1} == report.counts
+    assert asked == len(emulator.world.log)
+
+
+async def removed(eversince: Eversince, folder: Any) -> Any:
+    """A finished batch of which one file was removed since."""
+    report = await eversince.batch(ITEMS, journal=folder / "j.db", download=folder / "films")
+    (path,) = next(outcome.files for outcome in report.outcomes if outcome.key == "b")
+    path.unlink()
+    return path
+
+
+async def test_a_file_that_was_removed_is_told_by_the_run(emulator, eversince, tmp_path):
+    path = await removed(eversince, tmp_path)
+    asked = len(emulator.world.log)
+
+    report = await eversince.batch(ITEMS, journal=tmp_path / "j.db", download=tmp_path / "films")
+
+    assert {"a": (), "b": (path,), "c": ()} == {each.key: each.missing for each in report.outcomes}
+    assert not path.exists()
+    assert asked == len(emulator.world.log)
+
+
+async def test_a_file_that_was_removed_is_told_by_all_reports(eversince, tmp_path):
+    path = await removed(eversince, tmp_path)
+
+    report = await Report.from_journal(tmp_path / "j.db")
+
+    assert (path,) == next(each.missing for each in report.outcomes if each.key == "b")
+    for write, name in ((report.to_html, "r.html"), (report.to_csv, "r.csv"), (report.to_json, "r.json")):
+        write(tmp_path / name)
+        assert "not there any more" in (tmp_path / name).read_text("utf-8")
+
+
+async def test_refetch_fetches_it_and_nothing_else(emulator, eversince, tmp_path):
+    path = await removed(eversince, tmp_path)
+    before = made(emulator)
+
+    report = await eversince.batch(
+        ITEMS, journal=tmp_path / "j.db", download=tmp_path / "films", refetch=True
+    )
+
+    assert {"succeeded": 3} == report.counts
+    assert path.stat().st_size
+    assert before == made(emulator)
+    assert all(outcome.share_url and not outcome.missing for outcome in report.outcomes)
+    again = await eversince.batch(ITEMS, journal=tmp_path / "j.db", refetch=True)
+    assert all(outcome.earlier and outcome.share_url for outcome in again.outcomes)
+
+
+async def test_a_refetch_that_fails_leaves_the_item_finished(emulator, eversince, tmp_path):
+    path = await removed(eversince, tmp_path)
+    emulator.faults.once("GET", "/projects/*", ErrorAnswer(status=410, code="gone"))
+
+    failed = await eversince.batch(ITEMS, journal=tmp_path / "j.db", refetch=True)
+    again = await eversince.batch(ITEMS, journal=tmp_path / "j.db")
+
+    assert ["b"] == [outcome.key for outcome in failed.outcomes if outcome.error]
+    assert not path.exists()
+    assert {"succeeded": 3} == again.counts
+    assert all(outcome.share_url for outcome in again.outcomes)
+
+
+async def test_refetch_is_not_for_pipelines(eversince):
+    from eversince_async.pipelines import Run, pipeline
+
+    @pipeline
+    async def nothing(run: Run) -> None:
+        pass
+
+    with pytest.raises(ConfigurationError):
+        eversince.batch([()], pipeline=nothing, refetch=True)
