@@ -7,16 +7,16 @@ left to do speeds all of them up alike, over real sockets, and none of them take
 What may happen before the next timer must happen before the jump. Three things can still be on
 their way when the loop has nothing to run:
 
-- Bytes between two sockets. On one machine, and on Linux for certain, bytes that were sent can be
-  received at once, so a last look at the sockets is enough (`_Jumps.GRACE`).
+- Bytes on a socket. The kernel tells whether they have arrived, and a peer that is not on this loop gets
+  a moment of real time to answer (`_traffic`).
 - A thread. While one works for this loop (`loop.run_in_executor`, `asyncio.to_thread`, name lookups,
   `anyio.to_thread`), time stands still. A timer goes off all the same once it is due by the real
   clock, so that a timeout around a thread that hangs, or a thread that itself waits for a timer of
   this loop, behaves as it does elsewhere.
 - Another process. Child processes started through the loop count as a thread at work, until they end.
 
-Nobody can see the rest (a thread of your own, a server in another process): say `with loop.held():`
-while you wait for it.
+Nobody can see the rest (a thread of your own that computes, a server in another process that takes longer
+than a second): say `with loop.held():` while you wait for it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from eversince_async import clock
+from eversince_async.testing._traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -76,7 +77,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._holds = 0
         self._at_work: set[Future[Any]] = set()
         self._children: weakref.WeakSet[asyncio.SubprocessTransport] = weakref.WeakSet()
-        super().__init__(_PacedSelector(self._pace))
+        selector = _PacedSelector(self._pace)
+        self.traffic = selector.traffic
+        super().__init__(selector)
+        self.traffic.transports = self._transports  # type: ignore[attr-defined]  # asyncio shows them nowhere
         # Timers closer than this go off together. The system clock's own resolution would be asyncio's
         # choice: 16 ms on Windows.
         self._clock_resolution = RESOLUTION
@@ -229,7 +233,20 @@ class _PacedSelector(selectors.DefaultSelector):
 
     def __init__(self, pace: _Pace) -> None:
         super().__init__()
+        self.traffic = Traffic(self.get_map())
         self._pace = pace
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Wait for a socket, too."""
+        key = super().register(fileobj, events, data)
+        self.traffic.remember(key.fd)
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Wait for a socket no longer."""
+        key = super().unregister(fileobj)
+        self.traffic.forget(key.fd)
+        return key
 
     def select(self, timeout: float | None = None) -> _Events:
         """Return what is ready; without timers, block until something is."""
@@ -255,12 +272,13 @@ class _Scaled:
 class _Jumps:
     """Time that stands still while there is anything to do, then jumps to the next timer."""
 
-    # Real seconds of a last look at the sockets before a jump. Linux delivers over loopback before
-    # send() returns: in 40,000 sends and in 500 MB of bodies, on a loaded machine too, nothing came
-    # late. Other systems deliver in a thread of their own, which needs a moment.
+    # Real seconds of a last look at the sockets where the kernel does not tell what is under way (see
+    # `_traffic`): such systems deliver in a thread of their own, which needs a moment.
     GRACE: Final = 0.0 if sys.platform == "linux" else 0.0005
-    # How long to wait for a thread before asking whether it still works, in real seconds. Threads
-    # that have a result wake the loop anyway; one whose result nobody wants ends silently.
+    # How long to wait for others before asking again whether they still work, in real seconds. What they
+    # have for us wakes the loop anyway; a thread whose result nobody wants ends silently, and so does the
+    # acknowledgement of bytes.
+    SHORTEST: Final = 0.001
     PATIENCE: Final = 0.02
 
     def __init__(self, loop: VirtualTimeLoop) -> None:
@@ -273,12 +291,26 @@ class _Jumps:
         return self._now
 
     def wait(self, poll: Callable[[float | None], _Events], timeout: float) -> _Events:
-        events = poll(0)
-        while not events and timeout > self._waited and self._loop.waits_for_others():
-            asked = time.monotonic()
-            events = poll(min(self.PATIENCE, timeout - self._waited))
-            self._waited += time.monotonic() - asked
+        events = poll(0) or self._wait_for_others(poll, timeout)
         return events or poll(self.GRACE) or self._jump()
+
+    def _wait_for_others(self, poll: Callable[[float | None], _Events], timeout: float) -> _Events:
+        """Wait while others work for the loop, but for no timer longer than it takes in real time."""
+        loop, patience, began = self._loop, self.SHORTEST, time.monotonic()
+        while timeout > self._waited:
+            has_workers = loop.waits_for_others()
+            if not (has_workers or loop.traffic.is_moving()):
+                break
+            asked = time.monotonic()
+            events = poll(min(patience, timeout - self._waited))
+            now = time.monotonic()
+            self._waited += now - asked
+            if events:
+                if not has_workers:
+                    loop.traffic.came_after(now - began)
+                return events
+            patience = min(2 * patience, self.PATIENCE)
+        return []
 
     def _jump(self) -> _Events:
         # Adding the timeout could miss the timer by a rounding error, and a day is all a loop ever waits.
