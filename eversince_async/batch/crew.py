@@ -37,6 +37,10 @@ class WorkedElsewhere(Exception):
     """Another process works on this item now."""
 
 
+class ComesLast(Exception):
+    """This item is for when all others have come to their ends."""
+
+
 @attrs.define(eq=False)
 class Work:
     """An item at work.
@@ -52,6 +56,7 @@ class Work:
         is_lost: Whether its lease has run out meanwhile, and somebody else has taken it over.
         is_dropped: Whether it is let go because the batch stops, while nothing works on it at the server.
         is_counted: Whether it is among those that its crew knows to be under way.
+        is_last: Whether all others have come to their ends.
         missing: Its file, if it is finished, and that is to be fetched again; None otherwise.
     """
 
@@ -65,6 +70,7 @@ class Work:
     is_lost: bool = False
     is_dropped: bool = False
     is_counted: bool = False
+    is_last: bool = False
     missing: Path | None = None
     _resting_since: float | None = None
     _rested: float = 0.0
@@ -107,7 +113,7 @@ class Crew:
 
     Args:
         places: How many at a time.
-        do: Brings one to its end; raises `WorkedElsewhere` if it is not ours to.
+        do: Brings one to its end; raises `WorkedElsewhere` if it is not ours to, `ComesLast` if not yet.
         is_held_up: Whether none may be begun now, although there is a place; `has_room` says when that ends.
 
     Attributes:
@@ -134,6 +140,7 @@ class Crew:
         self._rests_go = False
         self._under_way = 0
         self._elsewhere: list[Item] = []
+        self._last: list[Item] = []
         self._room = asyncio.Event()  # set when there may be some, or none is needed any more
 
     async def begin(self, item: Item) -> None:
@@ -142,13 +149,13 @@ class Crew:
             await self._begin(self._elsewhere.pop(0))
         await self._begin(item)
 
-    async def _begin(self, item: Item) -> None:
+    async def _begin(self, item: Item, *, is_last: bool = False) -> None:
         while (len(self.works) >= self.places or self._is_held_up()) and not self.stopped.is_set():
             self._room.clear()
             await self._room.wait()
         if self.stopped.is_set():
             return
-        work = Work(item, clock.now())
+        work = Work(item, clock.now(), is_last=is_last)
         self.works.add(work)
         work.task = asyncio.create_task(self._worked(work), name=f"eversince item {item.key}")
 
@@ -158,6 +165,8 @@ class Crew:
             await self._do(work)
         except WorkedElsewhere:
             self._elsewhere.append(work.item)
+        except ComesLast:
+            self._last.append(work.item)
         finally:
             self.works.discard(work)
             self._count(work, is_under_way=False)
@@ -196,7 +205,14 @@ class Crew:
                 work.task.cancel()
 
     async def finish(self) -> None:
-        """Wait for what is at work, here and in other processes."""
+        """Wait for what is at work, here and in other processes, and for what comes last."""
+        await self._finish()
+        last, self._last = self._last, []
+        for item in last:
+            await self._begin(item, is_last=True)
+        await self._finish()
+
+    async def _finish(self) -> None:
         while self.works or (self._elsewhere and not self.stopped.is_set()):
             looked_at, again = now(), list[Item]()
             again, self._elsewhere = self._elsewhere, again

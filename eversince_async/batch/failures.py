@@ -1,10 +1,13 @@
 """What a failure makes of an item, of its job, and of the whole batch."""
 
+from collections.abc import Mapping
+
 from eversince_async.batch.outcome import OutcomeStatus
 from eversince_async.batch.stages import WORKING
 from eversince_async.errors import (
     ApprovalPending,
     DownloadFailed,
+    Forbidden,
     InsufficientCredits,
     ProjectCancelled,
     ProjectFailed,
@@ -37,7 +40,22 @@ def stops_all(failure: Exception) -> bool:
 
 def told(failure: Exception) -> Json:
     """What the journal keeps of a failure."""
-    return {"type": kind_of(failure), "message": str(failure)}
+    kept = {"type": kind_of(failure), "message": str(failure)}
+    return {**kept, "comes_last": True} if may_be_odd(failure) else kept
+
+
+def may_be_odd(failure: Exception) -> bool:
+    """Whether it stops all other items, although it may after all be about its own alone.
+
+    A 403 may be about what an item asks for, a price too high for what is left, a folder its own. So in the
+    next run, the item that has stopped this one comes last: or it would stop each of them.
+    """
+    return stops_all(failure) and isinstance(failure, Forbidden | InsufficientCredits | DownloadFailed)
+
+
+def comes_last(job: Job) -> bool:
+    """Whether an unfinished item has stopped an earlier run, which may have been its own fault."""
+    return job.stage == WORKING and isinstance(job.error, Mapping) and bool(job.error.get("comes_last"))
 
 
 def another_try(job: Job) -> JobChange:

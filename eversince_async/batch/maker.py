@@ -7,9 +7,9 @@ from contextlib import suppress
 import attrs
 
 from eversince_async import clock
-from eversince_async.batch.crew import Crew, Work, WorkedElsewhere
+from eversince_async.batch.crew import ComesLast, Crew, Work, WorkedElsewhere
 from eversince_async.batch.delivery import is_complete, missing_files
-from eversince_async.batch.failures import another_try, status_after, stops_all, told
+from eversince_async.batch.failures import another_try, comes_last, status_after, stops_all, told
 from eversince_async.batch.item import Item
 from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
@@ -66,6 +66,7 @@ class Maker:
 
         Raises:
             WorkedElsewhere: Another process works on it.
+            ComesLast: It has stopped an earlier run, so others go first.
             JournalError: The journal fails; nothing can be done any more.
         """
         item, job = work.item, None
@@ -102,9 +103,12 @@ class Maker:
         Raises:
             SpecChanged: Its key was used for something else.
             WorkedElsewhere: Somebody else works on it.
+            ComesLast: It has stopped an earlier run, so others go first.
         """
         item = work.item
         job = await journal.put(item.key, item.spec, stage=WORKING)
+        if comes_last(job) and not work.is_last:
+            raise ComesLast
         # What has failed since this batch began was tried again by another process: once is enough.
         is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_at <= self._began_at
         if job.stage == "succeeded":

@@ -1,0 +1,166 @@
+"""Whom a 401 or 403 concerns: the account, a quality, or one item; and no odd item stops each new run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from eversince_async import Eversince, Forbidden, Unauthorized
+from eversince_async._wire.answers import Answer
+from eversince_async.emulator import Emulator, Scenario
+from eversince_async.emulator.faults import ErrorAnswer, NotJson
+
+QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1))
+ITEMS = [{"key": str(number), "brief": f"Film {number}"} for number in range(14)]
+FORBIDDEN = ErrorAnswer(status=403, code="forbidden", message="Not permitted")
+UNAUTHORIZED = ErrorAnswer(status=401, code="unauthorized", message="Invalid API key")
+
+
+@pytest.fixture
+async def emulator():
+    async with Emulator(scenario=QUICK) as emulator:
+        yield emulator
+
+
+def made(emulator: Emulator) -> tuple[int, int, int]:
+    counts = emulator.world.counts
+    return counts["projects"], counts["renders"], counts["shares"]
+
+
+CALLS = {
+    "create": ("POST", "/projects"),
+    "list": ("GET", "/projects"),
+    "look": ("GET", "/projects/*"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_403_on_create_list_or_look_means_the_account(emulator, eversince, tmp_path, call):
+    """The batch pauses, nothing fails, and goes on when the account may do it again."""
+    emulator.faults.once(*CALLS[call], FORBIDDEN, times=1000)
+    items = ITEMS if call != "look" else ITEMS[:1]
+    first = await eversince.batch(items, journal=tmp_path / "a.db")
+    emulator.faults._script.clear()
+    second = await eversince.batch(items, journal=tmp_path / "a.db")
+
+    assert "Not permitted" in str(first.paused)
+    assert not {"failed", "cancelled"} & first.counts.keys()
+    assert {"succeeded": len(items)} == second.counts
+    assert (len(items),) * 3 == made(emulator)
+
+
+EVERYWHERE = {**CALLS, "render": ("POST", "/projects/*/render"), "share": ("POST", "/projects/*/share")}
+
+
+@pytest.mark.parametrize("call", EVERYWHERE)
+async def test_401_means_the_account_wherever_it_comes(emulator, eversince, tmp_path, call):
+    emulator.faults.once(*EVERYWHERE[call], UNAUTHORIZED, times=1000)
+    items = ITEMS if call != "look" else ITEMS[:1]
+    first = await eversince.batch(items, journal=tmp_path / "a.db")
+    emulator.faults._script.clear()
+    second = await eversince.batch(items, journal=tmp_path / "a.db")
+
+    assert isinstance(first.cause, Unauthorized)
+    assert not {"failed", "cancelled"} & first.counts.keys()
+    assert {"succeeded": len(items)} == second.counts
+    assert (len(items),) * 3 == made(emulator)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_pages_of_a_proxy_that_wants_a_password_fail_nothing(emulator, eversince, tmp_path, status):
+    """On all calls, for longer than anybody is patient."""
+    emulator.faults.once("*", "/**", NotJson(status=status), times=100_000)
+    first = await eversince.batch(ITEMS[:3], journal=tmp_path / "a.db")
+    emulator.faults._script.clear()
+    second = await eversince.batch(ITEMS[:3], journal=tmp_path / "a.db")
+
+    assert not {"failed", "cancelled", "succeeded"} & first.counts.keys()
+    assert {"succeeded": 3} == second.counts
+    assert (3, 3, 3) == made(emulator)
+
+
+async def test_403_on_a_render_leaves_that_item_unfinished_and_stops_no_other(emulator, eversince, tmp_path):
+    """4K needs a subscription; the rest can be had without."""
+    items = [{**ITEMS[0], "render": "4k"}, *ITEMS[1:4]]
+    eversince_calls(eversince, lambda method, path, body: body.get("quality") == "4k" and FORBIDDEN)
+
+    first = await eversince.batch(items, journal=tmp_path / "a.db")
+
+    assert {"succeeded": 3, "paused": 1} == first.counts
+    assert first.paused is None
+    (odd,) = [outcome for outcome in first.outcomes if outcome.status == "paused"]
+    assert isinstance(odd.error, Forbidden)
+    assert ("0", True) == (odd.key, odd.project_id is not None)
+
+
+@pytest.mark.parametrize("retry_failed", [False, True])
+async def test_403_on_a_share_is_that_items_own_failure(emulator, eversince, tmp_path, retry_failed):
+    emulator.faults.once("POST", "/projects/*/share", FORBIDDEN)
+
+    first = await eversince.batch(ITEMS[:3], journal=tmp_path / "a.db")
+    second = await eversince.batch(ITEMS[:3], journal=tmp_path / "a.db", retry_failed=retry_failed)
+
+    assert {"succeeded": 2, "failed": 1} == first.counts
+    assert {"succeeded": 3} == second.counts or not retry_failed
+    assert (3, 3) == made(emulator)[:2]
+
+
+async def test_403_on_a_message_is_a_failure(emulator, eversince):
+    emulator.faults.once("POST", "/projects/*/messages", FORBIDDEN)
+    async with eversince.converse("A film") as talk:
+        await talk.turn()
+        with pytest.raises(Forbidden):
+            await talk.say("Bluer")
+
+
+def eversince_calls(eversince: Eversince, refusal: Any) -> None:
+    """Have the server refuse some writes: refusal(method, path, body)."""
+    transport = eversince._transport
+    exchange = transport.exchange
+
+    async def refusing(request: Any, *more: Any, **named: Any) -> Any:
+        body = json.loads(request.body) if request.body else {}
+        found = refusal(request.endpoint.method, request.path, body)
+        if not found:
+            return await exchange(request, *more, **named)
+        error = {"code": found.code, "message": found.message, "status": found.status}
+        return Answer.read(found.status, {}, json.dumps({"error": error}).encode())
+
+    object.__setattr__(transport, "exchange", refusing)
+
+
+ODD = {
+    "403": FORBIDDEN,
+    "402": ErrorAnswer(status=402, code="insufficient_credits", message="This costs 900 credits"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_one_odd_item_does_not_stop_each_new_run(emulator, eversince, tmp_path, odd):
+    """It stops the first, which cannot know better; in the next, all others go before it."""
+    eversince_calls(eversince, lambda method, path, body: body.get("brief") == "Film 0" and ODD[odd])
+
+    first = await eversince.batch(ITEMS, journal=tmp_path / "a.db")
+    second = await eversince.batch(ITEMS, journal=tmp_path / "a.db")
+    third = await eversince.batch(ITEMS, journal=tmp_path / "a.db")
+
+    assert first.paused
+    assert {"succeeded": 13, "paused": 1} == second.counts == third.counts
+    assert odd in str(third.paused)
+    assert (13, 13, 13) == made(emulator)
+
+
+async def test_an_item_with_an_odd_folder_does_not_stop_each_new_run(emulator, eversince, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    items = [{**ITEMS[0], "download": f"{tmp_path}/file/film.mp4"}, *ITEMS[1:]]
+
+    first = await eversince.batch(
+        items, journal=tmp_path / "a.db", download=tmp_path / "films", concurrency=2
+    )
+    second = await eversince.batch(items, **options)
+
+    assert first.paused
+    assert {"succeeded": 13, "paused": 1} == second.counts
+    assert (14, 14, 14) == made(emulator)
