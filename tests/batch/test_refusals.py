@@ -156,9 +156,8 @@ async def test_an_item_with_an_odd_folder_does_not_stop_each_new_run(emulator, e
     (tmp_path / "file").write_text("no folder")
     items = [{**ITEMS[0], "download": f"{tmp_path}/file/film.mp4"}, *ITEMS[1:]]
 
-    first = await eversince.batch(
-        items, journal=tmp_path / "a.db", download=tmp_path / "films", concurrency=2
-    )
+    options: Any = {"journal": tmp_path / "a.db", "download": tmp_path / "films"}
+    first = await eversince.batch(items, concurrency=2, **options)
     second = await eversince.batch(items, **options)
 
     assert first.paused
