@@ -14,10 +14,17 @@ from urllib.parse import quote
 _API_KEY: Final = re.compile(r"es_live_[\w-]+")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[^\s,;\"']+")
 _USERINFO: Final = re.compile(r"(?<=://)[^/\s@\"'?#]+@")
-_URL_TAIL: Final = re.compile(r"(\w+://[^\s\"'<>?#]*)[?#][^\s\"'<>]*")
+_URL_HEAD: Final = re.compile(r"[^\s\"'<>?#]*")
+_URL_TAIL: Final = re.compile(r"[^\s\"'<>]*")
 
 HIDDEN: Final = "…"
 """What stands where a secret stood."""
+
+MAX_TEXT: Final = 4000
+"""Characters of a text from outside that an error, an event or a log line carries along at most."""
+
+MAX_REDACTED: Final = 64 * 1024
+"""Characters of a text from outside that are searched for secrets; what is behind them is cut off."""
 
 SHORTEST: Final = 8
 """Characters. Anything shorter guards nothing, and may well be part of an honest word."""
@@ -36,7 +43,7 @@ def redact(text: str) -> str:
     if "es_live_" in text:
         text = _API_KEY.sub("es_live_" + HIDDEN, text)
     if "://" in text:
-        text = _URL_TAIL.sub(rf"\1?{HIDDEN}", _USERINFO.sub(HIDDEN + "@", text))
+        text = _without_queries(_USERINFO.sub(HIDDEN + "@", text))
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
 
 
@@ -46,10 +53,38 @@ def without_query(address: str) -> str:
     return f"{place}?{HIDDEN}" if rest else place
 
 
+def _without_queries(text: str) -> str:
+    """Hide the query and fragment of every URL; each character is looked at only once."""
+    parts, kept, at = [], 0, text.find("://")
+    while at >= 0:
+        end = _URL_HEAD.match(text, at + 3).end()  # type: ignore[union-attr]  # it matches nothing, too
+        if text[end : end + 1] in {"?", "#"}:
+            parts += [text[kept:end], "?", HIDDEN]
+            kept = end = _URL_TAIL.match(text, end).end()  # type: ignore[union-attr]  # likewise
+        at = text.find("://", end)
+    return "".join([*parts, text[kept:]])
+
+
+def shorten(text: str, length: int = MAX_TEXT) -> str:
+    """Return the redacted beginning of a text that somebody else wrote.
+
+    Args:
+        text: However long it is, the time this takes is bounded.
+        length: Characters to keep; one that had to be cut ends with an ellipsis.
+    """
+    if len(text) > MAX_REDACTED:  # and not in the middle of what may be a secret
+        text = text[:MAX_REDACTED].rpartition(" ")[0] or text[:MAX_REDACTED]
+        return _cut(redact(text) + HIDDEN, length)
+    return _cut(redact(text), length)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + HIDDEN
+
+
 def excerpt(text: str, length: int = 200) -> str:
     """The redacted beginning of a text on one line, for error messages."""
-    flat = " ".join(redact(text).split())
-    return flat if len(flat) <= length else flat[: length - 1] + HIDDEN
+    return _cut(" ".join(shorten(text, MAX_REDACTED).split()), length)
 
 
 # -- Secrets that cannot be told by their looks ------------------------------------------------------------

@@ -39,7 +39,8 @@ EversinceError
 ```
 
 A different next move is a different class. Errors keep facts as attributes, compose their sentence in
-`__str__`, survive pickling, and never contain an API key or the query string of a URL.
+`__str__`, survive pickling, and never contain an API key or the query string of a URL. However much the
+server says, they carry at most `MAX_TEXT` characters of it.
 """
 
 import copy
@@ -47,7 +48,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
-from eversince_async._redaction import redact
+from eversince_async._redaction import excerpt, shorten
 from eversince_async.limits import REQUEST_WINDOW
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class ConfigurationError(EversinceError, ValueError):
     """
 
     def __init__(self, problem: str) -> None:
-        self.problem = redact(problem)
+        self.problem = shorten(problem)
 
     def __str__(self) -> str:
         return self.problem
@@ -120,7 +121,7 @@ class InvalidRequest(EversinceError, ValueError):
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:
-        self.fields = {name: redact(text) for name, text in fields.items()}
+        self.fields = {name: shorten(text) for name, text in fields.items()}
 
     def __str__(self) -> str:
         return "; ".join(f"{name}: {text}" for name, text in self.fields.items())
@@ -142,7 +143,7 @@ class TransportError(EversinceError):
     """
 
     def __init__(self, reason: str, *, endpoint: str, outcome: Outcome = "unknown") -> None:
-        self.reason = redact(reason)
+        self.reason = shorten(reason)
         self.endpoint = endpoint
         self.outcome: Outcome = outcome
 
@@ -174,7 +175,7 @@ class OutcomeUnknown(EversinceError):
     """
 
     def __init__(self, reason: str, *, endpoint: str, find_out: str, request_id: str | None = None) -> None:
-        self.reason = redact(reason)
+        self.reason = shorten(reason)
         self.endpoint = endpoint
         self.find_out = find_out
         self.request_id = request_id
@@ -196,8 +197,8 @@ class UnreadableAnswer(EversinceError):
     def __init__(
         self, path: str, problem: str, *, endpoint: str | None = None, request_id: str | None = None
     ) -> None:
-        self.path = path
-        self.problem = redact(problem)
+        self.path = shorten(path)
+        self.problem = shorten(problem)
         self.endpoint = endpoint
         self.request_id = request_id
 
@@ -207,7 +208,7 @@ class UnreadableAnswer(EversinceError):
 
 
 def _quoted(request_id: str | None) -> str:
-    return "" if request_id is None else f" [request {request_id}]"
+    return "" if request_id is None else f" [request {excerpt(request_id)}]"
 
 
 # -- Refusals and failures answered by the server ---------------------------------------------------------
@@ -237,9 +238,9 @@ class ApiError(EversinceError):
         rate_limit: "RateLimit | None" = None,
         retry_after: float | None = None,
     ) -> None:
-        self.message = redact(message)
+        self.message = shorten(message)
         self.status = status
-        self.code = code
+        self.code = None if code is None else shorten(code, 100)
         self.endpoint = endpoint
         self.request_id = request_id
         self.rate_limit = rate_limit
@@ -439,7 +440,7 @@ class WouldWait(GovernorError):
     """
 
     def __init__(self, reason: str, *, seconds: float | None = None) -> None:
-        self.reason = redact(reason)
+        self.reason = shorten(reason)
         self.seconds = seconds
 
     def __str__(self) -> str:
@@ -463,14 +464,14 @@ class LifecycleError(EversinceError):
     def __init__(
         self, reason: str, *, project_id: str | None, status: str | None = None, request_id: str | None = None
     ) -> None:
-        self.reason = redact(reason)
+        self.reason = shorten(reason)
         self.project_id = project_id
         self.status = status
         self.request_id = request_id
 
     def __str__(self) -> str:
-        which = "project (no id yet)" if self.project_id is None else f"project {self.project_id}"
-        status = "" if self.status is None else f", last seen {self.status}"
+        which = "project (no id yet)" if self.project_id is None else f"project {excerpt(self.project_id)}"
+        status = "" if self.status is None else f", last seen {excerpt(self.status)}"
         return f"{which}{status}: {self.reason}{_quoted(self.request_id)}"
 
 
@@ -495,7 +496,7 @@ class ProjectFailed(LifecycleError):
             status=status,
             request_id=request_id,
         )
-        self.error_message = None if error_message is None else redact(error_message)
+        self.error_message = None if error_message is None else shorten(error_message)
 
 
 class ProjectCancelled(LifecycleError):
@@ -559,7 +560,7 @@ class JournalError(EversinceError):
     """
 
     def __init__(self, problem: str) -> None:
-        self.problem = redact(problem)
+        self.problem = shorten(problem)
 
     def __str__(self) -> str:
         return self.problem
@@ -623,7 +624,7 @@ class PipelineError(EversinceError):
     """
 
     def __init__(self, problem: str, *, key: str, step: str | None = None) -> None:
-        self.problem = redact(problem)
+        self.problem = shorten(problem)
         self.key = key
         self.step = step
 
@@ -698,7 +699,7 @@ class EarlierFailure(EversinceError):
 
     def __init__(self, kind: str, problem: str) -> None:
         self.kind = kind
-        self.problem = redact(problem)
+        self.problem = shorten(problem)
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.problem}"
@@ -718,7 +719,7 @@ class UploadRejected(EversinceError):
 
     def __init__(self, name: str, problem: str, *, status: int | None = None) -> None:
         self.name = name
-        self.problem = redact(problem)
+        self.problem = shorten(problem)
         self.status = status
 
     def __str__(self) -> str:
@@ -737,7 +738,7 @@ class DownloadFailed(EversinceError):
 
     def __init__(self, path: str, problem: str, *, status: int | None = None, is_local: bool = False) -> None:
         self.path = path
-        self.problem = redact(problem)
+        self.problem = shorten(problem)
         self.status = status
         self.is_local = is_local
 
@@ -756,7 +757,7 @@ class WebhookError(EversinceError):
     """
 
     def __init__(self, problem: str) -> None:
-        self.problem = redact(problem)
+        self.problem = shorten(problem)
 
     def __str__(self) -> str:
         return self.problem

@@ -3,6 +3,8 @@
 import gc
 import logging
 import pickle
+import re
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async import Eversince, EversinceError, RetryPolicy, WebhookReceiver
-from eversince_async._redaction import HIDDEN, excerpt, keep_secret, redact
+from eversince_async._redaction import (
+    HIDDEN,
+    MAX_REDACTED,
+    MAX_TEXT,
+    excerpt,
+    keep_secret,
+    redact,
+    shorten,
+)
 from eversince_async.emulator import Emulator, ErrorAnswer, Fault, Faults, NotJson, Reset, Truncated
+from eversince_async.models._shown import shown
 
 # -- The rules --------------------------------------------------------------------------------------------
 
@@ -310,3 +321,66 @@ def always(faults: Faults, method: str, path: str, fault: Fault) -> Iterator[Non
     faults.once(method, path, fault, times=1000)
     yield
     faults._script.clear()
+
+
+# -- Time ------------------------------------------------------------------------------------------------
+
+MEGABYTE = 1_000_000
+
+HOSTILE = [
+    "a",
+    "a://",
+    "x://" + "a" * 1000,
+    "://",
+    "a@",
+    "x://a@",
+    "x://a?",
+    "bearer ",
+    "bearer" + " " * 1000,
+    "basic\t",
+    "es_live_",
+    "es_live_a ",
+    "?",
+    "?#",
+    " ",
+    "\n",
+    "'\"<>",
+    "a.",
+    "x://?",
+]
+"""What a hostile server may repeat for a megabyte."""
+
+
+@pytest.mark.parametrize("part", HOSTILE, ids=lambda part: repr(part[:12]))
+@pytest.mark.parametrize("ends", [("", ""), ("x://", "?"), ("bearer", ";"), ("", "://x?y")], ids=str)
+def test_time_is_linear(part: str, ends: tuple[str, str]) -> None:
+    """A text of a megabyte takes some milliseconds, and not minutes, whatever it repeats."""
+    text = ends[0] + part * (MEGABYTE // len(part)) + ends[1]
+
+    begin = time.process_time()
+    for redacted in (redact, excerpt, shorten, shown):
+        redacted(text)
+    assert time.process_time() - begin < 5
+
+
+@given(st.text("ab:/?#@ '\"<>\n", max_size=60))
+def test_a_query_never_survives(text: str) -> None:
+    """Nothing of what stands behind a URL's question mark or hash is left."""
+    for token in re.split(r"[\s\"'<>]+", redact(text)):
+        _, has_url, rest = token.partition("://")
+        if has_url and (found := re.search(r"[?#]", rest)):
+            assert HIDDEN == rest[found.end() :]
+
+
+def test_what_is_carried_along_is_bounded() -> None:
+    assert len(shorten("x " * MEGABYTE)) == MAX_TEXT
+    assert len(excerpt("x " * MEGABYTE)) == 200
+
+
+def test_a_text_is_not_cut_in_the_middle_of_a_secret() -> None:
+    """Where the search ends it leaves off whatever it has not seen to its end."""
+    owner = Owner()
+    keep_secret(ODD, owner)
+    signed = f"https://r2.example/a?{'s' * (MAX_REDACTED - 30)} {ODD}"
+
+    assert f"https://r2.example/a?{HIDDEN}{HIDDEN}" == shorten(signed)

@@ -29,6 +29,18 @@ T = TypeVar("T")
 LONGEST_RESET: Final = 24 * 3600.0
 """Seconds; an `X-RateLimit-Reset` further away than this is absurd and ignored."""
 
+LONGEST_RETRY_AFTER: Final = 366 * 24 * 3600.0
+"""Seconds; a longer `Retry-After` is taken for this."""
+
+MAX_REQUESTS: Final = 1_000_000
+"""A larger `X-RateLimit-Limit` or `X-RateLimit-Remaining` is absurd and ignored."""
+
+DATES: Final = (datetime(2015, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp())
+"""Between which a date of a server lies; any other is absurd and ignored."""
+
+MAX_NUMBER: Final = 64
+"""Characters of a header that is a number or a date."""
+
 
 @attrs.frozen
 class Answer:
@@ -49,9 +61,7 @@ class Answer:
     @classmethod
     def read(cls, status: int, headers: Mapping[str, str], body: bytes) -> "Answer":
         """Take an answer apart; never fails, whatever the headers say."""
-        receipt = Receipt(
-            status=status, request_id=headers.get("X-Request-Id"), rate_limit=rate_limit(headers)
-        )
+        receipt = Receipt(status=status, request_id=_request_id(headers), rate_limit=rate_limit(headers))
         return cls(status, headers, body, receipt)
 
 
@@ -64,28 +74,32 @@ def rate_limit(headers: Mapping[str, str]) -> RateLimit:
     The reset is Unix seconds by the overview's example. Seconds *until* then are counted from the answer's
     own `Date`, so that a wrong local clock does no harm.
     """
+    limit, remaining = _count(headers, "Limit", least=1), _count(headers, "Remaining", least=0)
     reset = _number(headers.get("X-RateLimit-Reset"))
-    resets_in = None if reset is None else reset - served_at(headers)
-    if resets_in is None or reset is None or resets_in > LONGEST_RESET or resets_in < -LONGEST_RESET:
-        return RateLimit(limit=_count(headers, "Limit"), remaining=_count(headers, "Remaining"))
+    if reset is None or not DATES[0] <= reset <= DATES[1]:
+        return RateLimit(limit=limit, remaining=remaining)
+    resets_in = reset - served_at(headers)
+    if not -LONGEST_RESET <= resets_in <= LONGEST_RESET:
+        return RateLimit(limit=limit, remaining=remaining)
     return RateLimit(
-        limit=_count(headers, "Limit"),
-        remaining=_count(headers, "Remaining"),
+        limit=limit,
+        remaining=remaining,
         resets_at=datetime.fromtimestamp(reset, UTC),
         resets_in=max(resets_in, 0.0),
     )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `Retry-After`: a number, or an HTTP date read against the answer's `Date`."""
-    text = headers.get("Retry-After")
-    if text is None:
-        return None
+    """Seconds to wait by `Retry-After`: a number, or an HTTP date read against the answer's `Date`.
+
+    None where there is none, and where it makes no sense; at most `LONGEST_RETRY_AFTER`.
+    """
+    text = headers.get("Retry-After", "")
     seconds = _number(text)
     if seconds is None:
         date = _http_date(text)
-        seconds = None if date is None else date - served_at(headers)
-    return None if seconds is None else max(seconds, 0.0)
+        return None if date is None else min(max(date - served_at(headers), 0.0), LONGEST_RETRY_AFTER)
+    return None if seconds < 0 else min(seconds, LONGEST_RETRY_AFTER)
 
 
 def served_at(headers: Mapping[str, str]) -> float:
@@ -94,14 +108,20 @@ def served_at(headers: Mapping[str, str]) -> float:
     return clock.wall_seconds() if date is None else date
 
 
-def _count(headers: Mapping[str, str], name: str) -> int | None:
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    """The request id, as it may stand in an error or a log line."""
+    text = headers.get("X-Request-Id")
+    return None if text is None else excerpt(text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _count(headers: Mapping[str, str], name: str, *, least: int) -> int | None:
     number = _number(headers.get(f"X-RateLimit-{name}"))
-    return None if number is None or number < 0 else int(number)
+    return None if number is None or not least <= number <= MAX_REQUESTS else int(number)
 
 
 def _number(text: str | None) -> float | None:
     try:
-        number = float(text) if text is not None else math.nan
+        number = float(text) if text is not None and len(text) <= MAX_NUMBER else math.nan
     except ValueError:
         return None
     return number if math.isfinite(number) else None
@@ -110,9 +130,10 @@ def _number(text: str | None) -> float | None:
 @functools.lru_cache(maxsize=16)  # all answers of one second carry the same Date, and parsing it is slow
 def _http_date(text: str) -> float | None:
     try:
-        return _as_utc(parsedate_to_datetime(text)).timestamp()
+        seconds = _as_utc(parsedate_to_datetime(text)).timestamp() if len(text) <= MAX_NUMBER else math.nan
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
+    return seconds if DATES[0] <= seconds <= DATES[1] else None
 
 
 def _as_utc(date: datetime) -> datetime:

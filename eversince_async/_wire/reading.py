@@ -31,6 +31,12 @@ ReaderOf = Callable[[type[Model]], Read]
 
 _TEXT_SHOWN: Final = 40
 
+MAX_IDENTIFIER: Final = 1000
+"""Characters of an id."""
+
+MAX_WORD: Final = 200
+"""Characters of a word that this version does not know."""
+
 MAX_UNREADABLE: Final = 1000
 """Values of one answer that may be set aside; an answer with more is none."""
 
@@ -181,16 +187,37 @@ class Instant(_Single):
 
 @attrs.frozen
 class Open(_Single):
-    """A text; one of the documented ones becomes its enum member."""
+    """A word; one of the documented ones becomes its enum member, any other stays a text."""
 
     members: Mapping[Any, Enum]
-    expected: str = "a text"
+    expected: str = "a word"
 
     def source(self, bind: Bind) -> list[str]:
-        return [f"if type(v) is not str: {bind(refuse)}(v)", f"v = {bind(self.members.get)}(v, v)"]
+        return [
+            f"if type(v) is not str: {bind(refuse)}(v)",
+            f"v = {bind(self.members.get)}(v) or {bind(_word)}(v)",
+        ]
 
     def read(self, value: Any) -> Any:
-        return self.members.get(value, value) if type(value) is str else refuse(value)
+        return (self.members.get(value) or _word(value)) if type(value) is str else refuse(value)
+
+
+@attrs.frozen
+class Identifier(_Single):
+    """An id: opaque, but neither empty nor longer than any URL takes."""
+
+    expected: str = f"an id of 1 to {MAX_IDENTIFIER:,} characters"
+
+    def source(self, bind: Bind) -> list[str]:
+        return [f"if type(v) is not str or not 0 < len(v) <= {MAX_IDENTIFIER}: {bind(refuse)}(v)"]
+
+    def read(self, value: Any) -> str:
+        is_one = type(value) is str and 0 < len(value) <= MAX_IDENTIFIER
+        return value if is_one else refuse(value)
+
+
+def _word(value: str) -> str:
+    return value if len(value) <= MAX_WORD else refuse(value)
 
 
 def _number(value: Any) -> float:
@@ -381,7 +408,7 @@ def members(model: type[Any], reader_of: ReaderOf) -> list[Member]:
     return [
         Member(
             name=field.name,
-            rule=rule_for(field.type, reader_of),
+            rule=_IDENTIFIER if _is_identifier(model, field) else rule_for(field.type, reader_of),
             default=field.default,
             keeps_null=issubclass(model, Request),
             is_secret="secret" in field.metadata,
@@ -422,6 +449,14 @@ def _rule_with_parts(annotation: Any, reader_of: ReaderOf) -> Rule:
 
 def _required(model: type[Model]) -> list[str]:
     return [field.name for field in attrs.fields(model) if field.default is attrs.NOTHING]
+
+
+def _is_identifier(model: type[Model], field: "attrs.Attribute[Any]") -> bool:
+    is_own = field.name in {"id", "project_id", "upload_id"} and field.default is attrs.NOTHING
+    return is_own and not issubclass(model, Request)
+
+
+_IDENTIFIER: Final = Identifier()
 
 
 @functools.cache

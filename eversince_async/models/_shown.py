@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from eversince_async._redaction import HIDDEN, redact
+from eversince_async._redaction import HIDDEN, MAX_REDACTED, redact, shorten
 
 TEXT_SHOWN: Final = 200
 """Characters of a text that are shown; the brief in a list of projects just fits."""
@@ -53,7 +53,7 @@ def shown(value: Any, depth: int = DEPTH_SHOWN, text: int = TEXT_SHOWN) -> str:
 def _clean(text: str) -> str:
     # A text that *is* a URL loses all of its query, even one with blanks or quotes in it.
     whole = _URL_WITH_TAIL.fullmatch(text)
-    return redact(f"{whole[1]}?" if whole else str(text))
+    return shorten(f"{whole[1]}?" if whole else str(text), MAX_REDACTED)
 
 
 def _joined(parts: Iterable[str], count: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from eversince_async._redaction import shorten
 from eversince_async.errors import (
     ProjectCancelled,
     ProjectFailed,
@@ -238,8 +239,10 @@ class Footing:
 
     def _heed_warning(self, project: Project) -> None:
         """Tell that credits run out, once for each text: it stands in every answer."""
-        warning = project.credits_warning
-        if warning is not None and warning not in self._warnings:
+        if project.credits_warning is None:
+            return
+        warning = shorten(project.credits_warning)
+        if warning not in self._warnings:
             self._warnings.add(warning)
             self._emit(CreditsLow(at=self._now(), project_id=project.id, warning=warning))
             if self._terms.on_credits_warning is not None:

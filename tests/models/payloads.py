@@ -69,9 +69,14 @@ def payload(draw: st.DrawFn, model: type[Model]) -> dict[str, Any]:
         if not is_required(field) and draw(st.integers(0, 3)) == 0:
             continue
         null = may_be_null(model, field) and draw(st.integers(0, 3)) == 0
-        made[field.name] = None if null else draw(value(field.type))
+        made[field.name] = None if null else draw(field_value(model, field))
     extra = draw(st.dictionaries(invented_names, anything, max_size=2))
     return {**extra, **made}
+
+
+def field_value(model: type[Model], field: "attrs.Attribute[Any]") -> "st.SearchStrategy[Any]":
+    is_id = field.name in {"id", "project_id", "upload_id"} and not issubclass(model, Request)
+    return st.text(min_size=1, max_size=8) if is_id else value(field.type)
 
 
 def value(annotation: Any) -> "st.SearchStrategy[Any]":

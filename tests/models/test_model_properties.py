@@ -8,7 +8,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from payloads import ALL, WRONG, Place, fields, is_required, payload, places, value
+from payloads import ALL, WRONG, Place, field_value, fields, is_required, payload, places
 
 from eversince_async._wire.converter import structure, unstructure
 from eversince_async._wire.jsons import dumps, loads
@@ -137,7 +137,7 @@ def test_a_missing_field_names_its_path(model: Any, data: st.DataObject) -> None
 @given(data=st.data())
 def test_optional_means_optional(model: Any, data: st.DataObject) -> None:
     """With nothing but its required fields, everything else has its default; null counts as missing."""
-    needed = {f.name: data.draw(value(f.type)) for f in fields(model) if is_required(f)}
+    needed = {f.name: data.draw(field_value(model, f)) for f in fields(model) if is_required(f)}
     nulls = {f.name: None for f in fields(model) if not is_required(f) and not issubclass(model, Request)}
 
     read = structure(needed, model)

@@ -34,7 +34,7 @@ async def test_it_is_told_once(server: ScriptedServer, caplog: pytest.LogCapture
         for _ in range(3):
             await eversince.projects.list()
 
-    why = "as it cannot be read: status: expected a text, got null"
+    why = "as it cannot be read: status: expected a word, got null"
     assert [
         f"projects.list: left out $.projects[0] of {project_id}, {why}" for project_id in ("proj_2", "proj_4")
     ] == warnings(caplog)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -30,7 +31,16 @@ from eversince_async import (
     ValidationFailed,
     WrongStatus,
 )
-from eversince_async._wire.answers import Answer, error_in, rate_limit, result_of, retry_after
+from eversince_async._wire.answers import (
+    LONGEST_RESET,
+    LONGEST_RETRY_AFTER,
+    MAX_REQUESTS,
+    Answer,
+    error_in,
+    rate_limit,
+    result_of,
+    retry_after,
+)
 from eversince_async._wire.endpoints import (
     ADOPT_PROJECT,
     CANCEL_PROJECT,
@@ -56,6 +66,22 @@ def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | Non
 
 def envelope(status: int, code: str, message: str = "no") -> Answer:
     return answer(status, {"error": {"code": code, "message": message, "status": status}})
+
+
+ABSURD_DATES = [
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Mon, 01 Jan 0001 00:00:00 GMT",
+    "Mon, 01 Jan 0001 00:00:00 +1400",
+    "Fri, 31 Dec 9999 23:59:59 -1400",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Sun, 15 Mar 2026 12:00:09 +9999999999",
+    "Sun, 99 Mar 2026 99:99:99 GMT",
+    "9" * 60_000,
+]
+
+
+def http(moment: datetime) -> str:
+    return format_datetime(moment.replace(tzinfo=UTC), usegmt=True)
 
 
 # -- Rate headers -----------------------------------------------------------------------------------------
@@ -109,21 +135,46 @@ def test_reset_without_a_date_is_read_against_our_clock() -> None:
     assert 40 < resets_in <= 42
 
 
-@pytest.mark.parametrize("count", ["-1", "many", "nan", "", "∞"])
+@pytest.mark.parametrize("count", ["-1", "many", "nan", "", "∞", "1e308", "1e7", "9" * 5000])
 def test_absurd_counts_are_ignored(count: str) -> None:
     assert RateLimit() == rate_limit({"X-RateLimit-Limit": count, "X-RateLimit-Remaining": count})
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(["X-RateLimit-Limit", "X-RateLimit-Reset", "Date", "Retry-After"]), st.text()
-    )
-)
+def test_a_limit_of_nothing_is_absurd_and_nothing_left_is_not() -> None:
+    assert RateLimit(remaining=0) == rate_limit({"X-RateLimit-Limit": "0", "X-RateLimit-Remaining": "0"})
+
+
+@pytest.mark.parametrize("date", ABSURD_DATES)
+def test_an_absurd_date_of_the_answer_is_ignored(date: str) -> None:
+    """What is relative to it is read against our own clock, as if there were none."""
+    reset = str(datetime.now(UTC).timestamp() + 42)
+    resets_in = rate_limit({"X-RateLimit-Reset": reset, "Date": date}).resets_in
+
+    assert resets_in is not None
+    assert 40 < resets_in <= 42
+
+
+HEADERS = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Date", "Retry-After"]
+
+
+@given(st.dictionaries(st.sampled_from(HEADERS), st.text() | st.floats().map(str) | st.datetimes().map(http)))
 def test_no_header_breaks_reading(headers: dict[str, str]) -> None:
-    answer(headers=headers)
+    limit = answer(headers=headers).receipt.rate_limit
     wait = retry_after(headers)
 
-    assert wait is None or wait >= 0
+    assert wait is None or 0 <= wait <= LONGEST_RETRY_AFTER
+    assert limit.limit is None or 1 <= limit.limit <= MAX_REQUESTS
+    assert limit.remaining is None or 0 <= limit.remaining <= MAX_REQUESTS
+    assert limit.resets_in is None or 0 <= limit.resets_in <= LONGEST_RESET
+
+
+@pytest.mark.parametrize("text", ["x" * 60_000, "req_\udcff\udc80", "a\u202eb"])
+def test_a_request_id_can_be_shown(text: str) -> None:
+    """It stands in errors and log lines, so it is short, and can be printed."""
+    request_id = answer(headers={"X-Request-Id": text}).receipt.request_id
+
+    assert request_id is not None
+    assert len(request_id.encode()) <= 600
 
 
 # -- Retry-After ------------------------------------------------------------------------------------------
@@ -136,7 +187,12 @@ def test_no_header_breaks_reading(headers: dict[str, str]) -> None:
         (" 7 ", 7.0),
         ("0", 0.0),
         ("1.5", 1.5),
-        ("-3", 0.0),
+        ("-3", None),
+        ("1e308", LONGEST_RETRY_AFTER),
+        ("9" * 60, LONGEST_RETRY_AFTER),
+        ("Fri, 31 Dec 2199 23:59:59 GMT", LONGEST_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", None),
         ("Sun, 15 Mar 2026 12:00:09 GMT", 9.0),
         ("Sunday, 15-Mar-26 12:00:09 GMT", 9.0),
         ("Sun Mar 15 12:00:09 2026", 9.0),
@@ -156,7 +212,7 @@ def test_retry_after_may_be_missing() -> None:
 
 
 def test_retry_after_as_a_date_without_a_date_is_read_against_our_clock() -> None:
-    assert 0.0 == retry_after({"Retry-After": "Thu, 01 Jan 1970 00:00:09 GMT"})
+    assert 0.0 == retry_after({"Retry-After": "Thu, 01 Jan 2026 00:00:09 GMT"})
 
 
 # -- Errors -----------------------------------------------------------------------------------------------

@@ -138,6 +138,7 @@ def test_a_union_of_models_is_told_apart_by_its_fields() -> None:
 
 # -- What cannot be read --------------------------------------------------------------------------------
 
+ID = "expected an id of 1 to 1,000 characters"
 TRACK = {"id": "t", "type": "music", "url": "u", "duration": 1, "volume": 1, "start_time": 0}
 
 
@@ -149,9 +150,11 @@ TRACK = {"id": "t", "type": "music", "url": "u", "duration": 1, "volume": 1, "st
         ("x", Project, "$", "expected an object, got the text 'x'"),
         ({}, ItemList[Variation], "$", "expected a list, got an object"),
         ({"status": "idle"}, Project, "$.id", "is missing"),
-        ({"id": None, "status": "idle"}, Project, "$.id", "expected a text, got null"),
-        ({"id": 7, "status": "idle"}, Project, "$.id", "expected a text, got the number 7"),
-        ({"id": "a", "status": ["idle"]}, Project, "$.status", "expected a text, got a list of 1"),
+        ({"id": None, "status": "idle"}, Project, "$.id", f"{ID}, got null"),
+        ({"id": 7, "status": "idle"}, Project, "$.id", f"{ID}, got the number 7"),
+        ({"id": "a", "status": ["idle"]}, Project, "$.status", "expected a word, got a list of 1"),
+        ({"id": "", "status": "idle"}, Project, "$.id", f"{ID}, got the text ''"),
+        ({"id": "x" * 1001, "status": "idle"}, Project, "$.id", f"{ID}, got the text '{'x' * 39}…'"),
         ({"credits_balance": "7"}, Credits, "$.credits_balance", "expected a number, got the text '7'"),
         ({"credits_balance": True}, Credits, "$.credits_balance", "expected a number, got true"),
         ({"sections": []}, AgentMemory, "$.sections", "expected an object, got a list of 0"),
@@ -190,7 +193,7 @@ SET_ASIDE: list[tuple[Any, Any, str, str]] = [
         {"scenes": [], "audio": {"tracks": [TRACK, {**TRACK, "id": None}]}},
         Timeline,
         "$.audio.tracks[1]",
-        "id: expected a text, got null",
+        f"id: {ID}, got null",
     ),
     ({"sections": {"to do": 7}}, AgentMemory, "$.sections['to do']", "expected an object, got the number 7"),
 ]
@@ -236,6 +239,12 @@ def test_in_a_request_nothing_is_set_aside() -> None:
 def test_the_path_starts_where_the_data_stood() -> None:
     """Inside an envelope, the envelope is part of the path."""
     assert ("$.timeline.scenes", "is missing") == problem({}, Timeline, "$.timeline")
+
+
+def test_a_word_is_short() -> None:
+    """What is no word at all would stand in errors and log lines, which have an end."""
+    assert "$.status" == problem({"id": "p", "status": "x" * 201}, Project)[0]
+    assert "x" * 200 == structure({"id": "p", "status": "x" * 200}, Project).status
 
 
 def test_a_long_value_is_cut() -> None:
