@@ -28,6 +28,7 @@ from eversince_async.orchestrator.verbs import Verbs
 from eversince_async.orchestrator.watcher import Watcher
 from eversince_async.pipelines.verbs import Running
 from eversince_async.resources import Resources
+from eversince_async.session.body import MAX_RESPONSE_BYTES
 from eversince_async.session.newborn import Newborn
 from eversince_async.session.observers import AnswerReceived, Observers, RequestSent, RetryScheduled
 from eversince_async.session.retry import RetryPolicy
@@ -69,10 +70,12 @@ class Eversince(Resources, Verbs, Running, Batching):
         retry: How patiently failed attempts are repeated.
         timeout: Seconds one attempt may take, not counting the wait for the request budget.
         stall_timeout: Seconds without progress after which an upload or download is given up.
+        max_response_bytes: Bytes that one answer may have when it is unpacked; by default 32 MiB. A read that
+            is answered with more raises `ResponseTooLarge`, a write is in doubt. Uploads and downloads are
+            not bounded.
         source: Sent as `X-Eversince-Source`; a name for your application.
         http: An aiohttp session to use for API calls; it stays yours to close. Uploads and downloads use a
-            session of their own, which carries no credentials. By itself aiohttp sends reads and deletes
-            once more when a connection breaks, past all limits; only our own sessions are kept from that.
+            session of their own, which carries no credentials.
         on_request: Called before each attempt.
         on_response: Called after each answer.
         on_retry: Called when an attempt is going to be repeated.
@@ -97,6 +100,7 @@ class Eversince(Resources, Verbs, Running, Batching):
         retry: RetryPolicy | None = None,
         timeout: float = ATTEMPT_TIMEOUT,
         stall_timeout: float = STALL_TIMEOUT,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         source: str | None = None,
         http: "aiohttp.ClientSession | None" = None,
         on_request: Callable[[RequestSent], object] | Iterable[Callable[[RequestSent], object]] = (),
@@ -115,6 +119,7 @@ class Eversince(Resources, Verbs, Running, Batching):
             base_url=base_url or os.environ.get("EVERSINCE_BASE_URL") or BASE_URL,
             api_key=api_key or os.environ.get("EVERSINCE_API_KEY") or "",
             attempt_timeout=timeout,
+            max_response_bytes=max_response_bytes,
             source=source,
             http=http,
         )

@@ -8,6 +8,7 @@ EversinceError
 │  ├─ ConnectionFailed           └─ AnswerTimedOut (is a TimeoutError)
 ├─ OutcomeUnknown                a write may have happened; says how to find out
 ├─ UnreadableAnswer              .path ("$.scenes[2].duration")
+│  └─ ResponseTooLarge           .limit; set max_response_bytes= higher
 ├─ ApiError                      .code .status .message .request_id .rate_limit .endpoint .retry_after
 │  ├─ ValidationFailed 400 (.fields)
 │  ├─ Unauthorized 401
@@ -205,6 +206,27 @@ class UnreadableAnswer(EversinceError):
     def __str__(self) -> str:
         where = f"{self.endpoint}: " if self.endpoint else ""
         return f"{where}cannot read {self.path}: {self.problem}{_quoted(self.request_id)}"
+
+
+class ResponseTooLarge(UnreadableAnswer):
+    """The answer is larger than the client reads; see its option `max_response_bytes`.
+
+    Attributes:
+        limit: Bytes that were read of it.
+    """
+
+    def __init__(self, limit: int, *, endpoint: str | None = None, request_id: str | None = None) -> None:
+        super().__init__(
+            "$",
+            f"the answer has more than {limit:,} bytes; set max_response_bytes= of the client higher",
+            endpoint=endpoint,
+            request_id=request_id,
+        )
+        self.limit = limit
+
+    def __str__(self) -> str:
+        where = f"{self.endpoint}: " if self.endpoint else ""
+        return f"{where}{self.problem}{_quoted(self.request_id)}"
 
 
 def _quoted(request_id: str | None) -> str:

@@ -22,6 +22,7 @@ EversinceError
     AnswerTimedOut
   OutcomeUnknown
   UnreadableAnswer
+    ResponseTooLarge
   ApiError
     ValidationFailed
     Unauthorized
@@ -105,6 +106,7 @@ SAMPLES: dict[str, EversinceError] = {
     "OutcomeUnknown": errors.OutcomeUnknown(
         "it broke", endpoint="output.render", find_out="read the project", request_id="req_1"
     ),
+    "ResponseTooLarge": errors.ResponseTooLarge(5000, endpoint="projects.get", request_id="req_1"),
     "UnreadableAnswer": errors.UnreadableAnswer(
         "$.scenes[2].duration", "expected a number", endpoint="content.timeline", request_id="req_1"
     ),

@@ -16,6 +16,7 @@ from eversince_async._wire.endpoints import Endpoint
 from eversince_async._wire.jsons import loads
 from eversince_async.errors import (
     ApiError,
+    ResponseTooLarge,
     UnreadableAnswer,
     ValidationFailed,
     WrongStatus,
@@ -51,18 +52,30 @@ class Answer:
         headers: The response headers; looked up without regard to case.
         body: The raw body.
         receipt: Request id and rate headers, read once.
+        problem: Why the body could not be decoded; None if it could.
+        exceeded: How many bytes were too few for it; None if it was read to its end.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     receipt: Receipt
+    problem: str | None = None
+    exceeded: int | None = None
 
     @classmethod
-    def read(cls, status: int, headers: Mapping[str, str], body: bytes) -> "Answer":
+    def read(
+        cls,
+        status: int,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        problem: str | None = None,
+        exceeded: int | None = None,
+    ) -> "Answer":
         """Take an answer apart; never fails, whatever the headers say."""
         receipt = Receipt(status=status, request_id=_request_id(headers), rate_limit=rate_limit(headers))
-        return cls(status, headers, body, receipt)
+        return cls(status, headers, body, receipt, problem, exceeded)
 
 
 # -- Headers ----------------------------------------------------------------------------------------------
@@ -193,7 +206,13 @@ def result_of(answer: Answer, endpoint: Endpoint, returns: type[T]) -> T:
 
     Raises:
         UnreadableAnswer: The body is no JSON, or a field that is needed is missing or of another type.
+        ResponseTooLarge: The body is larger than the client reads.
     """
+    request_id = answer.receipt.request_id
+    if answer.exceeded is not None:
+        raise ResponseTooLarge(answer.exceeded, endpoint=endpoint.name, request_id=request_id)
+    if answer.problem is not None:
+        raise UnreadableAnswer("$", answer.problem, endpoint=endpoint.name, request_id=request_id)
     siblings: Mapping[str, Any] = NO_EXTRA
     try:
         payload, path = (loads(answer.body) if answer.body or returns is not object else None), "$"
@@ -203,14 +222,14 @@ def result_of(answer: Answer, endpoint: Endpoint, returns: type[T]) -> T:
         result = cast("T", payload) if returns is object else structure(payload, returns, path)
     except UnreadableAnswer as error:
         raise UnreadableAnswer(
-            error.path, error.problem, endpoint=endpoint.name, request_id=answer.receipt.request_id
+            error.path, error.problem, endpoint=endpoint.name, request_id=request_id
         ) from None
     except ValueError:
         raise UnreadableAnswer(
             "$",
             f"expected JSON, got {excerpt(answer.body[:500].decode('utf-8', 'replace'), 80)!r}",
             endpoint=endpoint.name,
-            request_id=answer.receipt.request_id,
+            request_id=request_id,
         ) from None
     # These are frozen for everybody but their maker.
     if isinstance(result, Response | ItemList):

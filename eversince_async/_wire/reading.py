@@ -212,8 +212,9 @@ class Identifier(_Single):
         return [f"if type(v) is not str or not 0 < len(v) <= {MAX_IDENTIFIER}: {bind(refuse)}(v)"]
 
     def read(self, value: Any) -> str:
-        is_one = type(value) is str and 0 < len(value) <= MAX_IDENTIFIER
-        return value if is_one else refuse(value)
+        if type(value) is not str or not 0 < len(value) <= MAX_IDENTIFIER:
+            refuse(value)
+        return value
 
 
 def _word(value: str) -> str:

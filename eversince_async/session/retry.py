@@ -31,6 +31,7 @@ from eversince_async.errors import (
     ConfigurationError,
     EversinceError,
     RateLimited,
+    ResponseTooLarge,
     ServerError,
     ServiceUnavailable,
     TransportError,
@@ -91,6 +92,8 @@ def verdict(failure: EversinceError, endpoint: Endpoint) -> Verdict:
             return Verdict.RAISE
         case TransportError() | ServerError() | ApiError(is_documented=False):
             pass
+        case ResponseTooLarge() if endpoint.resend in {Resend.SAFE, Resend.GONE}:
+            return Verdict.RAISE  # the same again would be as large
         case UnreadableAnswer() if failure.path == "$" or endpoint.resend in {Resend.OBSERVE, Resend.KEYED}:
             pass
         case _:

@@ -17,6 +17,14 @@ from eversince_async._wire.answers import Answer, served_at
 from eversince_async._wire.requests import WireRequest
 from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
 from eversince_async.models.receipt import RateLimit
+from eversince_async.session.body import (
+    ACCEPT_ENCODING,
+    MAX_ERROR_BYTES,
+    MAX_RESPONSE_BYTES,
+    BodyTooLarge,
+    BodyUnreadable,
+    read_body,
+)
 from eversince_async.session.loop_bound import LoopBound
 from eversince_async.session.single_send import request_once
 from eversince_async.session.unreadable_log import UnreadableLog
@@ -35,6 +43,9 @@ connection the server has just closed is a write in doubt."""
 READ_BUFFER: Final = 256 * 1024
 """Bytes aiohttp may buffer; timelines and pages of projects are some 60 KB."""
 
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+"""Bytes of one header of an answer."""
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 """What may stand in a request line or a header and cannot end it: visible ASCII, no blanks."""
@@ -85,6 +96,17 @@ def check_source(source: str) -> str:
     return source
 
 
+def check_max_response_bytes(size: int) -> int:
+    """The size, if an answer can have it.
+
+    Raises:
+        ConfigurationError: It cannot.
+    """
+    if type(size) is not int or size < 1:
+        raise ConfigurationError(f"max_response_bytes is a number of bytes and must be positive: {size!r}")
+    return size
+
+
 class Transport:
     """Sends requests with the API key to the one base URL, and nowhere else.
 
@@ -104,16 +126,19 @@ class Transport:
         base_url: str,
         api_key: str,
         attempt_timeout: float,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
         source: str | None = None,
         http: aiohttp.ClientSession | None = None,
     ) -> None:
         self.base_url = check_base_url(base_url)
         keep_secret(check_api_key(api_key), self)
         self.attempt_timeout = attempt_timeout
+        self.max_response_bytes = check_max_response_bytes(max_response_bytes)
         self._timeout = aiohttp.ClientTimeout(total=attempt_timeout, sock_connect=CONNECT_TIMEOUT)
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
             "User-Agent": _user_agent(),
         }
         if source is not None:
@@ -154,9 +179,11 @@ class Transport:
                 allow_redirects=False,
                 raise_for_status=False,
                 timeout=self._timeout,
+                auto_decompress=False,
+                max_line_size=MAX_HEADER_BYTES,
+                max_field_size=MAX_HEADER_BYTES,
             ) as response:
-                body = await _read(response)
-                answer = Answer.read(response.status, response.headers, body)
+                answer = await _read(response, self.max_response_bytes)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             failure = translated(error, endpoint, self.attempt_timeout)
         if failure is not None:  # raised where nothing hangs on it: aiohttp's errors hold the key
@@ -204,13 +231,20 @@ def _open_api_session() -> aiohttp.ClientSession:
     )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
+    """Read an answer; of one that is no success only as much as an error takes."""
+    is_success = 200 <= response.status < 300
+    body, problem, exceeded = b"", None, None
     try:
-        return await response.read()
+        body = await read_body(response, limit if is_success else MAX_ERROR_BYTES)
+    except BodyTooLarge as larger:
+        body, exceeded = larger.start, limit
+    except BodyUnreadable as unreadable:
+        problem = str(unreadable)
     except aiohttp.ClientPayloadError:
         if response.status < 400:
-            raise
-        return b""  # the status alone already says that it was refused
+            raise  # else the status alone already says that it was refused
+    return Answer.read(response.status, response.headers, body, problem=problem, exceeded=exceeded)
 
 
 def translated(error: aiohttp.ClientError | OSError, endpoint: str, timeout: float) -> TransportError:

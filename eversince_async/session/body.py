@@ -1,0 +1,114 @@
+"""The body of an answer, decoded and bounded, however it is packed and however long it goes on."""
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+import aiohttp
+
+MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
+"""Bytes of a decoded answer, unless the client is told otherwise; a timeline has some 60 KB."""
+
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""Bytes that are read of an error; the rest is left where it is."""
+
+ACCEPT_ENCODING: Final = "gzip, deflate"
+"""What answers may be packed with: what the standard library unpacks in pieces of a size that we choose."""
+
+_PIECE: Final = 256 * 1024
+_WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+class BodyTooLarge(Exception):
+    """There is more than may be read.
+
+    Attributes:
+        start: As much as may be.
+    """
+
+    def __init__(self, start: bytes) -> None:
+        self.start = start
+
+
+class BodyUnreadable(Exception):
+    """It cannot be decoded."""
+
+
+async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Read and decode a body of at most so many bytes.
+
+    The connection is not used again when it was not read to its end.
+
+    Args:
+        response: An answer to a request that was sent with `auto_decompress=False`.
+        limit: Bytes of the decoded body.
+
+    Raises:
+        BodyTooLarge: It has more.
+        BodyUnreadable: It is packed in a way that was not asked for, or is damaged.
+        aiohttp.ClientPayloadError: The connection ended before the body did.
+    """
+    body = bytearray()
+    content = response.content
+    try:
+        decode = _decoder(response.headers.get("Content-Encoding", ""))
+        while not content.at_eof():
+            for piece in decode.pieces(await content.readany()):
+                body += piece
+                if len(body) > limit:
+                    raise BodyTooLarge(bytes(body[:limit]))
+        decode.end()
+    except zlib.error as error:
+        raise BodyUnreadable(f"it cannot be unpacked: {error}") from None
+    finally:
+        if not content.at_eof():
+            response.close()
+    return bytes(body)
+
+
+class _Plain:
+    """Bytes that are what they are."""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        """The decoded bytes, never many at once."""
+        yield data
+
+    def end(self) -> None:
+        """Raise `BodyUnreadable` if something is missing at the end."""
+
+
+class _Packed(_Plain):
+    """Bytes packed by zlib; gzip may have several members one after the other."""
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding
+        self._window = _WINDOWS[encoding]
+        self._unpacking = zlib.decompressobj(self._window)
+        self._is_empty = True
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        if self._is_empty and self._encoding == "deflate" and data and data[0] & 0x0F != zlib.DEFLATED:
+            self._unpacking = zlib.decompressobj(-zlib.MAX_WBITS)  # some send it without its frame
+        self._is_empty = self._is_empty and not data
+        piece = b""
+        while data or len(piece) == _PIECE:
+            if self._unpacking.eof:
+                if not data.strip(b"\0"):  # padding
+                    return
+                self._unpacking = zlib.decompressobj(self._window)
+            piece = self._unpacking.decompress(data, _PIECE)
+            yield piece
+            data = self._unpacking.unconsumed_tail or self._unpacking.unused_data
+
+    def end(self) -> None:
+        if not self._is_empty and not self._unpacking.eof:
+            raise BodyUnreadable(f"its {self._encoding} ends too early")
+
+
+def _decoder(encodings: str) -> _Plain:
+    wanted = [name for each in encodings.lower().split(",") if (name := each.strip()) not in {"", "identity"}]
+    if not wanted:
+        return _Plain()
+    if len(wanted) > 1 or wanted[0] not in _WINDOWS:
+        raise BodyUnreadable(f"it is packed with {encodings[:100]!r}, which was not asked for")
+    return _Packed(wanted[0])
