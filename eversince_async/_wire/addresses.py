@@ -159,6 +159,15 @@ def parse(text: object) -> Address:
     return Address(text, scheme, host.strip("[]"), port)
 
 
+def is_address(text: object) -> bool:
+    """Whether `parse` takes it."""
+    try:
+        parse(text)
+    except AddressRefused:
+        return False
+    return True
+
+
 @attrs.frozen(kw_only=True)
 class AddressPolicy:
     """Which of the addresses that a server names may be used.

@@ -8,6 +8,8 @@
   field has its default then, and its value is kept in `extra`; a list or mapping has one item less; an object
   without a required field is no object. It stands in `unreadable`, with its path, unless nothing is left:
   that is an `UnreadableAnswer`. In requests nothing is set aside.
+- An address in an answer (`…url`) that is no text is read as the JSON that it is, a required one that is
+  null as an empty text: only using it is an error.
 - Only the forms of numbers are not told apart: an integer is read where a number is wanted, 4.0 where an
   integer is.
 - An optional field that is missing or null has its default. Only in requests is null a value of its own.

@@ -16,6 +16,7 @@ from typing import Any, Final, Never, Union, get_args, get_origin
 import attrs
 
 from eversince_async._redaction import HIDDEN
+from eversince_async._wire.jsons import dumps
 from eversince_async.errors import UnreadableAnswer
 from eversince_async.models._base import NO_EXTRA, ItemList, Model, Request, UnreadableValue, Unset
 from eversince_async.models._shown import shown
@@ -356,6 +357,7 @@ class Member:
         keeps_null: Whether null is a value of its own (in what is sent) or as good as missing (in what is
             received).
         is_secret: Whether its value must never be shown.
+        is_address: Whether it names an address in an answer: one that is no text is odd, but there.
     """
 
     name: str
@@ -363,6 +365,7 @@ class Member:
     default: Any
     keeps_null: bool
     is_secret: bool
+    is_address: bool
 
     @property
     def is_required(self) -> bool:
@@ -386,6 +389,8 @@ class Member:
             return self.rule.salvage(value, here, findings)
         except UnreadableAnswer as error:
             problem = error
+        if self.is_address and (value is not None or self.is_required):
+            return "" if value is None else dumps(value).decode()
         if self.is_secret:
             problem, value = UnreadableAnswer(here, "expected something else"), HIDDEN
         if self.is_required:
@@ -413,6 +418,7 @@ def members(model: type[Any], reader_of: ReaderOf) -> list[Member]:
             default=field.default,
             keeps_null=issubclass(model, Request),
             is_secret="secret" in field.metadata,
+            is_address=field.name.endswith("url") and not issubclass(model, Request),
         )
         for field in attrs.fields(model)
         if "local" not in field.metadata

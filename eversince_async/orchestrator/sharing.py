@@ -12,8 +12,9 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
+from eversince_async._wire.addresses import is_address
 from eversince_async._wire.endpoints import SHARE
 from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.governor import AccountGovernor
@@ -124,6 +125,9 @@ async def _settled(desk: Desk, deed: Deed) -> None:
 
 async def _made(desk: Desk, deed: Deed, share: Share) -> None:
     kept = {"share_url": share.share_url, "video_url": share.video_url}
+    if not is_address(share.share_url) or await deed.belongs_to_another(share.share_url):
+        await deed.ended(kept)  # made it is, but by such an address nobody could tell it from others
+        return
     await deed.ended(kept, claim=share.share_url)
     _made_of(desk.governor).add(share.share_url)  # not before: what is not written down is to be found again
 
@@ -147,10 +151,30 @@ async def _new_share(desk: Desk, options: ShareOptions, deed: Deed, since: datet
         raise Ambiguous(
             f"{len(found)} new shares may be this one",
             endpoint=SHARE.name,
-            find_out="open them: " + ", ".join(each.share_url for each in found),
+            find_out="open them: " + ", ".join(map(_openable, found)),
             candidates=[each.share_url for each in found],
         )
+    hidden = [row for row in page.unreadable if row.is_item and _may_be_new(row.value, since)]
+    if hidden and not found:
+        raise Ambiguous(
+            f"of the account's shares {len(hidden)} cannot be read, and may be this one",
+            endpoint=SHARE.name,
+            find_out="look for it among your shares in the studio",
+            candidates=(),
+        )
     return Share(share_url=found[0].share_url, video_url=found[0].video_url) if found else None
+
+
+def _may_be_new(row: Any, since: datetime) -> bool:
+    """Whether a row that cannot be read was made since then, or does not say when."""
+    try:
+        return datetime.fromisoformat(row["created_at"]) >= since - SKEW
+    except (TypeError, ValueError, KeyError, IndexError):
+        return True
+
+
+def _openable(share: SharedVideo) -> str:
+    return share.share_url if is_address(share.share_url) else f"(one without an address: {share.title})"
 
 
 def _since(deed: Deed) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from eversince_async import DownloadFailed, Eversince
 from eversince_async.emulator import Emulator
+from eversince_async.orchestrator.sharing import _may_be_new
 from eversince_async.orchestrator.sighting import place
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ ODD = [
 ]
 
 
+class Gone:
+    """Stands for a field that an answer does not have."""
+
+
 @asynccontextmanager
 async def naming(addresses: Mapping[str, Any]) -> AsyncIterator[tuple[Emulator, Eversince]]:
     """An emulator whose answers name these addresses wherever they name any."""
@@ -46,6 +52,7 @@ async def naming(addresses: Mapping[str, Any]) -> AsyncIterator[tuple[Emulator, 
         return {
             name: addresses[name] if name in addresses and value is not None else edited(value)
             for name, value in answer.items()
+            if addresses.get(name) is not Gone
         }
 
     async with Emulator() as emulator, aiohttp.ClientSession() as http:
@@ -112,6 +119,57 @@ async def test_a_video_is_fetched_from_the_address_that_is_good(tmp_path):
         film = await eversince.produce("A mug")
 
         assert (await film.download(tmp_path / "film.mp4")).stat().st_size > 0
+
+
+@pytest.mark.parametrize("odd", ["http://[", "", "https://the.same/for/all", 7, None, {"a": 1}], ids=str)
+async def test_several_shares_with_one_odd_address_are_each_made_once(tmp_path, odd):
+    async with naming({"share_url": odd}) as (emulator, eversince):
+        rows = [{"key": key, "brief": f"Mug {key}"} for key in "abc"]
+        async with eversince.batch(rows, journal=tmp_path / "j.db") as running:
+            outcomes = [outcome async for outcome in running]
+
+        assert ["succeeded"] * 3 == [outcome.status for outcome in outcomes]
+        assert (3, 3) == (emulator.world.counts["renders"], len(emulator.world.shares))
+
+
+@pytest.mark.parametrize(("odd", "text"), [(7, "7"), ({"a": 1}, '{"a":1}'), ([], "[]"), (True, "true")])
+async def test_an_address_that_is_no_text_stays_readable_as_the_json_it_is(tmp_path, odd, text):
+    async with naming({"assembled_url": odd, "share_url": odd}) as (emulator, eversince):
+        film = await eversince.produce("A mug", download=tmp_path)
+
+        assert [text, text] == [film.assembled_url, film.share_url]
+        assert film.files
+        assert 1 == emulator.world.counts["renders"]
+
+
+async def test_a_share_that_cannot_be_seen_is_not_made_again(tmp_path):
+    """Its answer names no address, and its row in the list cannot be read: that is for a person to decide."""
+    async with naming({"share_url": Gone}) as (emulator, eversince):
+        rows = [{"key": "mug", "brief": "A mug"}]
+        async with eversince.batch(rows, journal=tmp_path / "j.db") as running:
+            outcomes = [outcome async for outcome in running]
+
+        assert ["paused"] == [outcome.status for outcome in outcomes]
+        assert "cannot be read, and may be this one" in str(outcomes[0].error)
+        assert 1 == len(emulator.world.shares)
+
+
+@pytest.mark.parametrize(
+    ("row", "may_be_new"),
+    [
+        ({"created_at": "2026-01-01T00:00:00Z"}, False),
+        ({"created_at": "2026-01-02T00:00:00Z"}, True),
+        ({"created_at": "yesterday"}, True),
+        ({"created_at": "2026-01-02T00:00:00"}, True),
+        ({"created_at": None}, True),
+        ({}, True),
+        (None, True),
+        ([], True),
+    ],
+    ids=str,
+)
+def test_only_a_row_that_is_surely_older_is_left_out_of_account(row, may_be_new):
+    assert may_be_new is _may_be_new(row, datetime(2026, 1, 1, 12, tzinfo=UTC))
 
 
 async def test_an_odd_share_in_the_list_is_adopted_when_the_share_was_in_doubt():
