@@ -1,10 +1,10 @@
 """Three lanes of waiting requests: who goes next when a place in the budget comes free."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NewType
 
+from eversince_async.governor.line import Line
 from eversince_async.governor.waits import Waiter
 
 Departure = NewType("Departure", int)
@@ -54,8 +54,7 @@ class Lanes:
     """
 
     def __init__(self) -> None:
-        # Ordered dicts, because a cancelled ticket must leave the middle of a long queue cheaply.
-        self._queues: tuple[OrderedDict[Ticket, None], ...] = tuple(OrderedDict() for _ in Lane)
+        self._queues: tuple[Line[Ticket], ...] = tuple(Line() for _ in Lane)
         self._passed = [0] * len(Lane)
         self.count = 0  # kept, because every request asks for it
 
@@ -71,17 +70,16 @@ class Lanes:
     def ahead_of(self, ticket: Ticket) -> int:
         """How many go before a waiting ticket, as things stand."""
         urgent = sum(len(queue) for queue in self._queues[: ticket.lane])
-        return urgent + next((n for n, other in enumerate(self._queues[ticket.lane]) if other is ticket), 0)
+        return urgent + self._queues[ticket.lane].ahead_of(ticket)
 
     def add(self, ticket: Ticket) -> None:
         """Queue a ticket at the end of its lane."""
-        self._queues[ticket.lane][ticket] = None
+        self._queues[ticket.lane].add(ticket)
         self.count += 1
 
     def discard(self, ticket: Ticket) -> None:
         """Forget a ticket whose caller gave up; nothing happens if it has left already."""
-        if ticket in self._queues[ticket.lane]:
-            del self._queues[ticket.lane][ticket]
+        if self._queues[ticket.lane].discard(ticket):
             self.count -= 1
 
     def starved(self) -> Lane | None:
@@ -100,7 +98,7 @@ class Lanes:
 
     def pop(self, lane: Lane) -> Ticket:
         """Take the head of a lane; every less urgent lane that waits has been passed once more."""
-        ticket, _ = self._queues[lane].popitem(last=False)
+        ticket = self._queues[lane].pop()
         self.count -= 1
         self._passed[lane] = 0
         for lower in range(lane + 1, len(self._queues)):

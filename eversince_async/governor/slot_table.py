@@ -9,10 +9,11 @@ Active projects of others (the studio, another process) are seen in lists and co
 """
 
 import math
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from eversince_async.governor.line import Line
 from eversince_async.governor.waits import Waiter
 from eversince_async.lifecycle import ACTIVE, SETTLED
 
@@ -112,7 +113,7 @@ class SlotTable:
         self.full_until = -math.inf
         self._looked = False  # a complete list was seen since the last refusal
         self._surprises = 0
-        self._queues: tuple[OrderedDict[SlotTicket, None], ...] = (OrderedDict(), OrderedDict())
+        self._queues: tuple[Line[SlotTicket], ...] = (Line(), Line())  # those in flight, and new ones
         self._keys: Counter[str] = Counter()
         self._turned_away: set[str] = set()  # had their turn already, and go first the next time
 
@@ -148,6 +149,16 @@ class SlotTable:
         for queue in self._queues:
             yield from queue
 
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return sum(map(len, self._queues))
+
+    def ahead_of(self, ticket: SlotTicket) -> int:
+        """How many go on before one who waits."""
+        in_flight, new = self._queues
+        return in_flight.ahead_of(ticket) if ticket.in_flight else len(in_flight) + new.ahead_of(ticket)
+
     def claim(self, key: str, now: float) -> Claim | None:
         """Take a slot at once, or the one the key has already; None: take a ticket (`enqueue`)."""
         if not self.has_room(key, now):
@@ -165,10 +176,7 @@ class SlotTable:
         """Wait in line; `release` will name the ticket when its turn has come."""
         first = ticket.key in self._turned_away
         ticket.in_flight = ticket.in_flight or first
-        queue = self._queues[not ticket.in_flight]
-        queue[ticket] = None
-        if first:
-            queue.move_to_end(ticket, last=False)
+        self._queues[not ticket.in_flight].add(ticket, first=first)
         self._keys[ticket.key] += 1
 
     def withdraw(self, ticket: SlotTicket) -> None:
@@ -376,8 +384,7 @@ class SlotTable:
             del self._projects[claim.project_id]
 
     def _forget(self, ticket: SlotTicket) -> None:
-        queue = self._queues[not ticket.in_flight]
-        if queue.pop(ticket, 0) is None:
+        if self._queues[not ticket.in_flight].discard(ticket):
             self._keys[ticket.key] -= 1
             if not self._keys[ticket.key]:
                 del self._keys[ticket.key]

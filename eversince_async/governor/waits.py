@@ -82,14 +82,16 @@ class Waiter:
         since: Clock seconds when it began to wait.
         who: Its name, for people.
         future: What its caller awaits; None while only decisions are tested.
+        number: Its number in the line it stands in.
     """
 
-    __slots__ = ("future", "since", "who")
+    __slots__ = ("future", "number", "since", "who")
 
     def __init__(self, since: float, who: str | None = None) -> None:
         self.since = since
         self.who = who
         self.future: Future[Any] | None = None
+        self.number = 0
 
     @property
     def waits(self) -> bool:
