@@ -108,16 +108,13 @@ async def _produce(
     def tell(reason: WaitReason) -> None:
         emit(Waiting(at=now(), project_id=steps.project_id, reason=reason))
 
-    desk.listen(steps.key, tell)
-    try:
+    with desk.listening(steps.key, tell):
         async with desk.helping_to_buy():
             if missing is not None:
                 return await refetched(desk, steps, missing)
             if steps.project_id is None:
                 return await produce(desk, steps, brief, item.wishes, terms)
             return await resume(desk, steps, item.wishes, terms)
-    finally:
-        desk.unlisten(steps.key)
 
 
 def _with_key(brief: Brief, attempt: int) -> Brief:

@@ -144,7 +144,7 @@ class Usage(Tallied):
     @property
     def limit(self) -> int | None:
         """How many requests the account may send in a minute; None if there is no limit."""
-        return self._governor.snapshot().requests.limit
+        return self._governor.request_limit
 
 
 def _forget(by_minute: dict[int, Any]) -> None:

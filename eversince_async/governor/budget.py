@@ -20,7 +20,8 @@ from itertools import count
 from typing import Final, cast
 
 from eversince_async.governor.foreign import ForeignUse
-from eversince_async.governor.lanes import Departure, Lane, Lanes, Ticket
+from eversince_async.governor.lanes import LANES, Departure, Lane, Lanes, Ticket
+from eversince_async.governor.outlook import Outlook
 from eversince_async.models.receipt import RateLimit
 
 KEPT: Final = (0.0, 1 / 2, 2 / 3)
@@ -144,16 +145,18 @@ class Budget:
 
     def expected(self, lane: Lane, ahead: int, now: float) -> float:
         """About when a request leaves that has `ahead` others before it."""
+        return self.outlook(now).expected(lane, ahead)
+
+    def outlook(self, now: float) -> Outlook:
+        """When requests will leave, as things stand."""
         self._expire(now)
-        opens_at = max(now, self._opens_at)
-        ends = sorted(self.ends())
-        if not ends or self._free == math.inf:
-            return opens_at
-        place = ahead - int(self._free)
-        if place < 0:
-            return max(opens_at, self._opens_for(lane))
-        rounds, place = divmod(place, len(ends))
-        return max(opens_at, ends[place] + rounds * self._span)
+        return Outlook(
+            opens_at=max(now, self._opens_at),
+            free=self._free,
+            ends=sorted(self.ends()),
+            span=self._span,
+            lanes_open_at=[self._opens_for(lane) for lane in LANES] if self._free >= 1 else (),
+        )
 
     def ends(self) -> list[float]:
         """When each of our requests stops counting; for those in flight the earliest moment."""

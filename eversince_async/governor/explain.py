@@ -1,7 +1,8 @@
 """Putting what the governor knows into words: a snapshot of all, or the reason of one wait."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, overload
 
 from eversince_async.clock import now as wall_now
 from eversince_async.clock import wall_seconds
@@ -23,28 +24,27 @@ if TYPE_CHECKING:
 
 def snapshot(governor: "Governor") -> GovernorSnapshot:
     """Everything the governor knows, at this moment."""
+    queues = governor.budget.waiting(), governor.slots.table.waiting(), governor.quota.waiting()
     return GovernorSnapshot(
         at=wall_now(),
         requests=_requests(governor),
         slots=_slots(governor),
         quotas={name: _quota(governor, quota) for name, quota in governor.quota.daily.items()},
         credits=governor.credits,
-        waits=tuple(
-            _reason(governor, waiter, ahead)
-            for queue in (governor.budget.waiting(), governor.slots.table.waiting(), governor.quota.waiting())
-            for ahead, waiter in enumerate(queue)
-        ),
+        waits=_Waits(_Reasons(governor), [list(queue) for queue in queues]),
     )
 
 
-def explain(governor: "Governor", waiter: Waiter) -> WaitReason:
-    """Why one waits."""
-    ahead = 0
-    if isinstance(waiter, Ticket):
-        ahead = governor.budget.waiting().ahead_of(waiter)
-    elif isinstance(waiter, SlotTicket):
-        ahead = next((n for n, other in enumerate(governor.slots.table.waiting()) if other is waiter), 0)
-    return _reason(governor, waiter, ahead)
+def explain(governor: "Governor", waiters: Iterable[Waiter]) -> Iterator[WaitReason]:
+    """Why each of these waits."""
+    reasons = _Reasons(governor)
+    for waiter in waiters:
+        ahead = 0
+        if isinstance(waiter, Ticket):
+            ahead = governor.budget.waiting().ahead_of(waiter)
+        elif isinstance(waiter, SlotTicket):
+            ahead = governor.slots.table.ahead_of(waiter)
+        yield reasons.of(waiter, ahead)
 
 
 def kind_of(governor: "Governor", waiter: Waiter) -> WaitKind:
@@ -57,33 +57,87 @@ def kind_of(governor: "Governor", waiter: Waiter) -> WaitKind:
     return WaitKind.PAUSE if paused else WaitKind.REQUESTS
 
 
-def _reason(governor: "Governor", waiter: Waiter, ahead: int) -> WaitReason:
-    kind, detail, until = WaitKind.REQUESTS, "", None
-    if isinstance(waiter, Ticket):
-        kind, detail, until = _why_not_sent(governor, waiter.lane, ahead)
-    elif isinstance(waiter, SlotTicket):
-        kind, detail = WaitKind.SLOT, f"{governor.slots.describe()}{_others_first(ahead)}"
-    elif isinstance(waiter, QuotaTicket):
-        kind, detail = WaitKind(waiter.quota), governor.quota.daily[waiter.quota].describe(wall_seconds())
-        until = governor.quota.resets_at(waiter.quota)
-    return WaitReason(
-        kind=kind, detail=detail, who=waiter.who, since=governor.clock.wall(waiter.since), until=until
-    )
+class _Reasons:
+    """What keeps whoever waits, as it stands at one moment: looked up once for all."""
+
+    def __init__(self, governor: "Governor") -> None:
+        budget, now = governor.budget, governor.clock.time()
+        self._wall_ahead = wall_seconds() - now
+        self._outlook = budget.outlook(now)
+        paused_until = budget.paused_until(now)
+        self._paused_for = None if paused_until is None else paused_until - now
+        self._spent = _spent(governor, now)
+        self._slots = governor.slots.describe()
+        self._quotas = {
+            name: (quota.describe(wall_seconds()), governor.quota.resets_at(name))
+            for name, quota in governor.quota.daily.items()
+        }
+
+    def of(self, waiter: Waiter, ahead: int) -> WaitReason:
+        """Why one waits that has so many before it."""
+        kind, detail, until = WaitKind.REQUESTS, "", None
+        if isinstance(waiter, Ticket):
+            kind, detail = self._why_not_sent(ahead)
+            until = self._instant(self._outlook.expected(waiter.lane, ahead))
+        elif isinstance(waiter, SlotTicket):
+            kind, detail = WaitKind.SLOT, f"{self._slots}{_others_first(ahead)}"
+        elif isinstance(waiter, QuotaTicket):
+            kind = WaitKind(waiter.quota)
+            detail, until = self._quotas[waiter.quota]
+        return WaitReason(
+            kind=kind, detail=detail, who=waiter.who, since=self._instant(waiter.since), until=until
+        )
+
+    def _why_not_sent(self, ahead: int) -> tuple[WaitKind, str]:
+        if self._paused_for is not None:
+            return WaitKind.PAUSE, f"requests are paused for {self._paused_for:.1f} s"
+        return WaitKind.REQUESTS, f"{self._spent}{_others_first(ahead)}"
+
+    def _instant(self, when: float) -> datetime:
+        return datetime.fromtimestamp(when + self._wall_ahead, UTC)
 
 
-def _why_not_sent(governor: "Governor", lane: Lane, ahead: int) -> tuple[WaitKind, str, datetime]:
-    budget, now = governor.budget, governor.clock.time()
-    until = governor.clock.wall(budget.expected(lane, ahead, now))
-    paused_until = budget.paused_until(now)
-    if paused_until is not None:
-        return WaitKind.PAUSE, f"requests are paused for {paused_until - now:.1f} s", until
+class _Waits(Sequence[WaitReason]):
+    """Everybody who waited at one moment; put into words when it is read, as there may be thousands."""
+
+    def __init__(self, reasons: _Reasons, queues: Sequence[Sequence[Waiter]]) -> None:
+        self._reasons = reasons
+        self._queues = queues
+
+    def __len__(self) -> int:
+        return sum(map(len, self._queues))
+
+    def __iter__(self) -> Iterator[WaitReason]:
+        for queue in self._queues:
+            for ahead, waiter in enumerate(queue):
+                yield self._reasons.of(waiter, ahead)
+
+    @overload
+    def __getitem__(self, index: int) -> WaitReason: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[WaitReason]: ...
+    def __getitem__(self, index: int | slice) -> WaitReason | Sequence[WaitReason]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+def _spent(governor: "Governor", now: float) -> str:
+    budget = governor.budget
     used, others = budget.used(now), budget.others(now)
     detail = f"{used} of {budget.limit} requests are spent"
     if others:
         detail += f" and {others} left to others"
     if budget.limit is not None and used + others < budget.limit:
         detail += ", the rest is kept for more urgent ones"
-    return WaitKind.REQUESTS, f"{detail}{_others_first(ahead)}", until
+    return detail
 
 
 def _others_first(ahead: int) -> str:
@@ -125,7 +179,7 @@ def _slots(governor: "Governor") -> SlotsSnapshot:
         limit=table.limit(clock.time()),
         leases=leases,
         foreign=tuple(table.foreign),
-        waiting=sum(1 for _ in table.waiting()),
+        waiting=table.count,
         full=table.is_full(),
     )
 

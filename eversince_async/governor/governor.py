@@ -49,7 +49,7 @@ class Governor:
         self._time = self.clock.time
         self._alarm = Alarm(self.clock, self._release)
         self._announcer = Announcer(
-            self.clock, lambda waiter: explain(self, waiter), lambda waiter: kind_of(self, waiter)
+            self.clock, lambda waiters: explain(self, waiters), lambda waiter: kind_of(self, waiter)
         )
         self.slots = Slots(self.limits.active_projects, self.clock, self._announcer.expect)
         self.quota = Quotas(
@@ -116,6 +116,11 @@ class Governor:
                 readings are never equal on a running clock. It is read by default.
         """
         return self.budget.expected(lane, self.budget.waiting().count, self._time() if now is None else now)
+
+    @property
+    def request_limit(self) -> int | None:
+        """Requests in a window, as the server has announced or as it was told; None: no limit."""
+        return self.budget.limit
 
     def allowance(self) -> float:
         """Requests in a window that are not left to others on the account; infinite without a limit."""
@@ -188,15 +193,22 @@ class Governor:
 
     # -- Explaining itself ------------------------------------------------------------------------------
 
-    def on_wait(self, callback: Callable[[WaitReason], object]) -> Callable[[], None]:
+    def on_wait(
+        self, callback: Callable[[WaitReason], object], *, wants: Callable[[str | None], bool] | None = None
+    ) -> Callable[[], None]:
         """Call `callback` for every wait that lasts longer than a second, once for each.
 
         A callback that fails is logged and breaks nothing.
 
+        Args:
+            callback: Called with the reason.
+            wants: Tells by its name (`WaitReason.who`) whether a wait is of interest; all are by default.
+                Nothing is put into words that interests nobody, however many wait.
+
         Returns:
             What ends the subscription when called.
         """
-        return self._announcer.subscribe(callback, self.waiting())
+        return self._announcer.subscribe(callback, self.waiting(), wants or (lambda _: True))
 
     def on_waited(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
         """Call `callback` as each wait ends that begins from now on, however short it was: for statistics.

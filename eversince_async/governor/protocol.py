@@ -165,6 +165,11 @@ class AccountGovernor(Protocol):
         """About when a request would leave that asked now; `now` itself: at once."""
         ...
 
+    @property
+    def request_limit(self) -> int | None:
+        """Requests in a window; None: no limit."""
+        ...
+
     def allowance(self) -> float:
         """Requests in a window that are not left to others."""
         ...
@@ -181,8 +186,10 @@ class AccountGovernor(Protocol):
         """An answer showed the balance."""
         ...
 
-    def on_wait(self, callback: Callable[[WaitReason], object]) -> Callable[[], None]:
-        """Be called for every wait longer than a second."""
+    def on_wait(
+        self, callback: Callable[[WaitReason], object], *, wants: Callable[[str | None], bool] | None = None
+    ) -> Callable[[], None]:
+        """Be called for every wait longer than a second, or only for those whose names are wanted."""
         ...
 
     def on_waited(self, callback: Callable[[Waited], object]) -> Callable[[], None]:

@@ -1,6 +1,6 @@
 """What the governor knows at one moment, frozen, and the sentence a person reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import attrs
@@ -141,7 +141,7 @@ class GovernorSnapshot:
     slots: SlotsSnapshot
     quotas: Mapping[str, QuotaSnapshot]
     credits: CreditsSnapshot | None
-    waits: tuple[WaitReason, ...]
+    waits: Sequence[WaitReason]
 
     def __str__(self) -> str:
         return sentence(self)

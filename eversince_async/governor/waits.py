@@ -18,6 +18,12 @@ log = logging.getLogger("eversince_async.governor")
 WORTH_TELLING: Final = 1.0
 """Seconds after which a wait is explained to subscribers; shorter ones nobody notices."""
 
+AT_A_TIME: Final = 100
+"""Waits that are explained in a row, before others have their turn on the loop."""
+
+Wants = Callable[[str | None], bool]
+"""Whether a subscriber wants to be told of what goes by such a name."""
+
 
 class WaitKind(StrEnum):
     """What is waited for."""
@@ -135,14 +141,14 @@ class Announcer:
 
     Args:
         clock: Whose time counts.
-        explain: Makes the reason of a waiter that is still waiting.
+        explain: Makes the reasons of waiters that are still waiting.
         kind_of: What a waiter waits for, at less expense.
     """
 
     def __init__(
         self,
         clock: LoopClock,
-        explain: Callable[[Waiter], WaitReason],
+        explain: Callable[[Iterable[Waiter]], Iterable[WaitReason]],
         kind_of: Callable[[Waiter], WaitKind],
     ) -> None:
         self._explain = explain
@@ -150,19 +156,40 @@ class Announcer:
         self._ends: Subscribers[[Waited]] = Subscribers()
         self._clock = clock
         self._subscribers: Subscribers[[WaitReason]] = Subscribers()
+        self._wants: dict[object, Wants] = {}  # by subscription
         self._pending: deque[Waiter] = deque()
         self._alarm = Alarm(clock, self._announce)
         clock.on_move(lambda _shift: self._pending.clear())
 
     def subscribe(
-        self, callback: Callable[[WaitReason], object], waiting: Iterable[Waiter]
+        self,
+        callback: Callable[[WaitReason], object],
+        waiting: Iterable[Waiter],
+        wants: Wants = lambda _: True,
     ) -> Callable[[], None]:
-        """Call `callback` for every wait that lasts, also those begun; returns what ends it."""
-        first = not self._subscribers
-        unsubscribe = self._subscribers.add(callback)
+        """Call `callback` for every wait that lasts, also those begun; returns what ends it.
+
+        Args:
+            callback: Called with the reason.
+            waiting: Everybody who waits now.
+            wants: Which of them it is called for, by name; all by default.
+        """
+        first, subscription = not self._subscribers, object()
+
+        def tell(reason: WaitReason) -> None:
+            if wants(reason.who):
+                callback(reason)
+
+        end = self._subscribers.add(tell)
+        self._wants[subscription] = wants
         if first:
-            for waiter in sorted(waiting, key=lambda waiter: waiter.since):
-                self.expect(waiter)
+            self._pending.extend(sorted(waiting, key=lambda waiter: waiter.since))
+            self._set_alarm()
+
+        def unsubscribe() -> None:
+            end()
+            self._wants.pop(subscription, None)
+
         return unsubscribe
 
     def subscribe_to_ends(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
@@ -177,16 +204,29 @@ class Announcer:
             return
         self._pending.append(waiter)
         if len(self._pending) == 1:
-            self._alarm.set(waiter.since + WORTH_TELLING)
+            self._set_alarm()
 
     def _ended(self, waiter: Waiter, kind: WaitKind, future: Future[Any]) -> None:
         seconds = max(0.0, self._clock.time() - waiter.since)
         self._ends.tell(Waited(kind=kind, who=waiter.who, seconds=seconds, granted=not future.cancelled()))
 
     def _announce(self) -> None:
-        now = self._clock.time()
-        while self._pending and self._pending[0].since + WORTH_TELLING <= now:
+        now, lasting = self._clock.time(), list[Waiter]()
+        while self._pending and self._pending[0].since + WORTH_TELLING <= now and len(lasting) < AT_A_TIME:
             waiter = self._pending.popleft()
-            if waiter.waits:
-                self._subscribers.tell(self._explain(waiter))
+            if waiter.waits and self._is_wanted(waiter.who):
+                lasting.append(waiter)
+        if lasting:
+            for reason in self._explain(lasting):
+                self._subscribers.tell(reason)
+        self._set_alarm()
+
+    def _is_wanted(self, who: str | None) -> bool:
+        try:
+            return any(wants(who) for wants in self._wants.values())
+        except Exception:
+            log.exception("a callback of the governor failed")
+            return False
+
+    def _set_alarm(self) -> None:
         self._alarm.set(self._pending[0].since + WORTH_TELLING if self._pending else None)

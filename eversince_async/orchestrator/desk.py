@@ -1,8 +1,8 @@
 """What workflows work with: the client's parts they need, and nothing else of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -46,7 +46,7 @@ class Desk:
         self.store = store
         self.watcher = watcher
         self.underway = Underway()
-        self._listeners: dict[str, Callable[[WaitReason], None]] = {}
+        self._listeners: dict[str, dict[object, Callable[[WaitReason], None]]] = {}
         self._stop_listening: Callable[[], None] | None = None
         self._packages: tuple[float, asyncio.Task[CreditPackages]] | None = None
 
@@ -123,22 +123,28 @@ class Desk:
 
     # -- Waits ------------------------------------------------------------------------------------------
 
-    def listen(self, key: str, listener: Callable[[WaitReason], None]) -> None:
-        """Have a production told of what it waits for; one subscription serves all."""
-        self._listeners[key] = listener
-        if self._stop_listening is None:
-            self._stop_listening = self.governor.on_wait(self._told)
+    @contextmanager
+    def listening(self, key: str, listener: Callable[[WaitReason], None]) -> Generator[None, None, None]:
+        """Have a production told meanwhile of what it waits for; one subscription serves all.
 
-    def unlisten(self, key: str) -> None:
-        """End what `listen` began."""
-        self._listeners.pop(key, None)
-        if not self._listeners and self._stop_listening is not None:
-            self._stop_listening()
-            self._stop_listening = None
+        Several may listen by one key, as two workflows of one project do: none takes that from another.
+        """
+        mine = object()
+        self._listeners.setdefault(key, {})[mine] = listener
+        if self._stop_listening is None:
+            self._stop_listening = self.governor.on_wait(self._told, wants=self._listeners.__contains__)
+        try:
+            yield
+        finally:
+            del self._listeners[key][mine]
+            if not self._listeners[key]:
+                del self._listeners[key]
+            if not self._listeners and self._stop_listening is not None:
+                self._stop_listening()
+                self._stop_listening = None
 
     def _told(self, reason: WaitReason) -> None:
-        listener = self._listeners.get(reason.who or "")
-        if listener is not None:
+        for listener in tuple(self._listeners.get(reason.who or "", {}).values()):
             listener(reason)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from typing import Any, TypeVar, Unpack
 
 from eversince_async.errors import InvalidRequest
@@ -317,17 +318,14 @@ class Verbs(Conversing):
 
     async def _followed(self, workflow: Workflow[T], steps: Steps, running: Awaitable[T]) -> T:
         """Run, telling whoever follows what is waited for, and where credits can be bought."""
-        if workflow.is_followed:
 
-            def tell(reason: WaitReason) -> None:
-                workflow.emit(Waiting(at=now(), project_id=steps.project_id, reason=reason))
+        def tell(reason: WaitReason) -> None:
+            workflow.emit(Waiting(at=now(), project_id=steps.project_id, reason=reason))
 
-            self._desk.listen(steps.key, tell)
-        try:
+        listening = self._desk.listening(steps.key, tell) if workflow.is_followed else nullcontext()
+        with listening:
             async with self._desk.helping_to_buy():
                 return await running
-        finally:
-            self._desk.unlisten(steps.key)
 
 
 class _Producing(Workflow[Production]):

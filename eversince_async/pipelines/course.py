@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -300,14 +300,10 @@ class Course:
             self.desk, self.manner.terms, self._tell, key=key, project_id=project_id, effects=effects
         )
         self.manner.began(steps)
-        if self.manner.is_followed:
-            self.desk.listen(key, tell)
-        try:
+        listening = self.desk.listening(key, tell) if self.manner.is_followed else nullcontext()
+        with listening:
             async with self._alone(project_id or key), self.desk.helping_to_buy():
                 yield steps
-        finally:
-            if self.manner.is_followed:
-                self.desk.unlisten(key)
 
     def _alone(self, project_id: str) -> asyncio.Lock:
         """One step at a time works on a project: its agent takes one message after another."""
