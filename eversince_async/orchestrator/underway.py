@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
@@ -190,7 +190,7 @@ class Underway:
             run.drain()
         try:
             async with asyncio.timeout(patience):
-                await self._while(lambda: bool(self._here()))
+                await self._while(self._is_anything_here)
         except TimeoutError:
             pass
         finally:
@@ -205,7 +205,7 @@ class Underway:
         Args:
             caller: The task that closes the client, which is not ended.
         """
-        runs = [run for run in self._here() if run.task is not caller]
+        runs = {run for run in self._here() if run.task is not caller}
         for _ in range(2):
             for run in self._runs.intersection(runs):
                 run.interrupt()
@@ -220,9 +220,16 @@ class Underway:
 
     def _here(self) -> list[Run]:
         """Those of this event loop: one that ended without a word may have left others behind."""
-        loop, current = asyncio.get_running_loop(), asyncio.current_task()
         self._runs = {run for run in self._runs if not run.task.get_loop().is_closed()}
-        return [run for run in self._runs if run.task.get_loop() is loop and run.task is not current]
+        return list(self._all_here())
+
+    def _is_anything_here(self) -> bool:
+        """As `_here`, for whoever asks again after each of thousands that ends."""
+        return any(True for _ in self._all_here())
+
+    def _all_here(self) -> Iterator[Run]:
+        loop, current = asyncio.get_running_loop(), asyncio.current_task()
+        return (run for run in self._runs if run.task.get_loop() is loop and run.task is not current)
 
     async def _while(self, goes_on: Callable[[], bool]) -> None:
         loop, news = asyncio.get_running_loop(), asyncio.Event()
