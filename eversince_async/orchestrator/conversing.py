@@ -132,7 +132,8 @@ class Conversing:
         terms = Terms(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota)
 
         def run(steps: Steps) -> Awaitable[Production]:
-            return vary(self._desk, steps, text, wishes)
+            of = project if isinstance(project, Production) else None
+            return vary(self._desk, steps, text, wishes, of=of)
 
         return self._stepping("variation", _id_of(project), terms, run)
 

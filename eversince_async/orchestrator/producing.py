@@ -23,8 +23,9 @@ from eversince_async.orchestrator.schedule import CLOSEST
 from eversince_async.orchestrator.sighting import place
 from eversince_async.orchestrator.steps import Steps
 
-RACES: Final = 3
-"""How often a render is tried again that the project's status did not allow."""
+RACES: Final = (CLOSEST, 3 * CLOSEST, 9 * CLOSEST)
+"""Seconds after which a render is tried again that the project's status did not allow: longer in all than
+answers lag behind."""
 
 
 async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms: Terms) -> Production:
@@ -69,7 +70,7 @@ async def rendered(steps: Steps, project: Project, quality: str, *, whole: bool 
         ProjectCancelled: It was cancelled meanwhile.
         StatusConflict: The server refuses although nothing is to be seen that would explain it.
     """
-    for _ in range(RACES):
+    for pause in RACES:
         try:
             return await steps.render(project, quality, whole=whole)
         except StatusConflict:
@@ -78,7 +79,7 @@ async def rendered(steps: Steps, project: Project, quality: str, *, whole: bool 
                 project = await steps.settle()
             if place(project.assembled_url) not in {None, place(before.assembled_url)}:
                 return project
-            await asyncio.sleep(CLOSEST)
+            await asyncio.sleep(pause)
     return await steps.render(project, quality, whole=whole)
 
 

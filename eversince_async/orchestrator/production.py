@@ -12,9 +12,10 @@ import attrs
 from eversince_async.models.content import Asset, Variation
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.download import Progress, download
 from eversince_async.orchestrator.events import Stage
+from eversince_async.orchestrator.sighting import Known
 from eversince_async.orchestrator.video_urls import VideoUrls, need_the_same_variation
 
 _SLASHES: Final = tuple({"/", os.sep})
@@ -80,7 +81,8 @@ class Production:
         """
         project = await self._desk.interactive.projects.get(self.project.id)
         need_the_same_variation(self.project, project)
-        return attrs.evolve(self, project=project)
+        known, grace = Known(project=self.project, asked_at=now()), self._desk.watcher.schedule.grace
+        return attrs.evolve(self, project=known.grown(project, now(), for_seconds=grace).project)
 
     async def download(
         self,

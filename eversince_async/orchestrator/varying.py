@@ -1,7 +1,7 @@
 """Variations: other versions of a project, which the agent makes when it is asked by message.
 
-Whether it made one is seen in the list of variations, not in what it says. A new one need not be the
-active one, and a render renders the active one: so we ask for the switch, and look again.
+Whether it made one is seen in the list of variations, which may lag behind, not in what it says. A new one
+need not be the active one, and a render renders the active one: so we ask for the switch, and look again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +13,8 @@ import attrs
 from eversince_async.errors import NotAllowedNow
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Project
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
 from eversince_async.orchestrator.order import Wishes
 from eversince_async.orchestrator.producing import delivered, rendered
 from eversince_async.orchestrator.production import Production
@@ -26,12 +27,16 @@ SWITCH: Final = "Switch to variation {id}"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
-async def vary(desk: Desk, steps: Steps, text: str, wishes: Wishes) -> Production:
+async def vary(
+    desk: Desk, steps: Steps, text: str, wishes: Wishes, *, of: Production | None = None
+) -> Production:
     """Have a variation made, render it, and deliver it as a production of its own.
 
     Without a render it has no video, unless the agent has rendered it by itself: the one that is there is
     another variation's.
     """
+    if of is not None:
+        steps.knows(of.project, now())
     project = await at_rest(steps)
     before = await steps.effects.noted("video before", video_of(project))
     async with steps.slot():
@@ -76,33 +81,40 @@ async def new_variation(desk: Desk, steps: Steps, project: Project, text: str) -
     before = await steps.effects.noted("variations before", standing)
     answered = await steps.message(project, text)
 
-    there = list[Variation]()
+    async def fresh() -> str | None:
+        there = await desk.api.content.variations(project.id)
+        new = [each for each in there if each.id not in before["known"]]
+        if new:
+            return _newest(new).id
+        active = _active(there)
+        return None if active is None or before["active"] in {None, active.id} else active.id
 
     async def made() -> str:
-        there.extend(await desk.api.content.variations(project.id))
-        fresh = [each for each in there if each.id not in before["known"]]
-        if fresh:
-            return _newest(fresh).id
-        active = _active(there)
-        if active is None or before["active"] in {None, active.id}:
+        found = await look_for(desk, fresh, LOOKS_AFTER)
+        if found is None:
             raise NotAllowedNow(
                 f"the agent made no variation; it says: {answered.agent_message or 'nothing'}",
                 project_id=project.id,
                 status=answered.status,
             )
-        return active.id
+        return found
 
     made_id = await steps.effects.noted("variation made", made)
-    return answered, the_variation(there or await desk.api.content.variations(project.id), made_id, answered)
+    return answered, await the_variation(desk, answered, made_id)
 
 
-def the_variation(there: Sequence[Variation], variation_id: str, project: Project) -> Variation:
+async def the_variation(desk: Desk, project: Project, variation_id: str) -> Variation:
     """One of a project's variations, by its id.
 
     Raises:
         NotAllowedNow: It is not there any more.
     """
-    found = next((each for each in there if each.id == variation_id), None)
+
+    async def there() -> Variation | None:
+        variations = await desk.api.content.variations(project.id)
+        return next((each for each in variations if each.id == variation_id), None)
+
+    found = await look_for(desk, there, LOOKS_AFTER)
     if found is None:
         raise NotAllowedNow(
             f"there is no variation {variation_id} any more", project_id=project.id, status=project.status
@@ -121,8 +133,13 @@ async def activated(
     if wanted.is_active:
         return project, wanted
     project = await steps.message(project, SWITCH.format(id=wanted.id), name="switch")
-    active = _active(await desk.api.content.variations(project.id))
-    if active is None or active.id != wanted.id:
+
+    async def switched() -> Variation | None:
+        active = _active(await desk.api.content.variations(project.id))
+        return active if active is not None and active.id == wanted.id else None
+
+    active = await look_for(desk, switched, LOOKS_AFTER)
+    if active is None:
         raise NotAllowedNow(
             f"the agent did not switch to {wanted.id}; it says: {project.agent_message or 'nothing'}",
             project_id=project.id,

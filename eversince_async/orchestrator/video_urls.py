@@ -8,7 +8,7 @@ from eversince_async import clock
 from eversince_async.errors import NotAllowedNow
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.download import NamedUrl
 from eversince_async.orchestrator.order import Terms
 from eversince_async.orchestrator.steps import Steps
@@ -76,20 +76,25 @@ class VideoUrls:
 
     async def _fresh(self) -> str | None:
         """Asked again, the server may sign it anew. By whose clock it has expired, the store decides."""
-        project = await self._desk.api.projects.get(self._project.id)
+        steps = self._steps()
+        steps.knows(self._project, now())  # an answer without the video lags behind
+        project = await steps.peek()
         need_the_same_variation(self._project, project)
         return project.assembled_url
 
     async def _rendered_again(self) -> str | None:
         assert self._quality is not None
-        project_id = self._project.id
-        steps = Steps(self._desk, Terms(), lambda _: None, key=project_id, project_id=project_id)
+        steps = self._steps()
         project = await steps.look()
         if not project.is_settled:
             project = await steps.settle()
         need_the_same_variation(self._project, project)
         async with self._desk.helping_to_buy(), steps.slot():
             return (await steps.render(project, self._quality)).assembled_url
+
+    def _steps(self) -> Steps:
+        project_id = self._project.id
+        return Steps(self._desk, Terms(), lambda _: None, key=project_id, project_id=project_id)
 
 
 def need_the_same_variation(before: Project, now: Project) -> None:

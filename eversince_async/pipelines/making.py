@@ -1,5 +1,7 @@
 """What the steps of a pipeline do with projects, each gone on with from wherever an earlier run left it."""
 
+import asyncio
+import math
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -12,11 +14,13 @@ from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, Project
 from eversince_async.models.references import Reference, UploadReference
+from eversince_async.orchestrator.desk import now
 from eversince_async.orchestrator.effects import Effects
+from eversince_async.orchestrator.footing import LAGS
 from eversince_async.orchestrator.order import Wishes
 from eversince_async.orchestrator.producing import cancelled_once, delivered, produce, rendered, resume
 from eversince_async.orchestrator.production import Production
-from eversince_async.orchestrator.sighting import place
+from eversince_async.orchestrator.sighting import Known, place
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.varying import activated, at_rest, the_variation, vary, video_of
 from eversince_async.pipelines.course import Course
@@ -82,7 +86,7 @@ async def varied(course: Course, effects: Effects, of: Of, text: str, wishes: Wi
     """Have a variation made."""
     project_id = id_of(of)
     async with course.steps(effects, key=project_id, project_id=project_id) as steps:
-        return await vary(course.desk, steps, text, wishes)
+        return await vary(course.desk, steps, text, wishes, of=of if isinstance(of, Production) else None)
 
 
 async def rendered_and_more(
@@ -94,7 +98,7 @@ async def rendered_and_more(
     """
     project_id = id_of(of)
     async with course.steps(effects, key=project_id, project_id=project_id) as steps:
-        project = await at_rest(steps)
+        project = await _no_less_than(of, steps)
         async with steps.slot():
             project, variation = await _as_it_was(course, steps, project, of)
             if wishes.render is not None:
@@ -109,6 +113,20 @@ async def cancelled(course: Course, effects: Effects, project_id: str) -> None:
     await cancelled_once(course.desk, project_id, effects)
 
 
+async def _no_less_than(of: Of, steps: Steps) -> Project:
+    """The project at rest, as an answer shows it that does not lag behind the production that is meant."""
+    project = await at_rest(steps)
+    if not isinstance(of, Production):
+        return project
+    known = Known(project=of.project, asked_at=now())
+    for pause in LAGS:
+        if not known.is_ahead_of(project, now(), for_seconds=math.inf):
+            return project
+        await asyncio.sleep(pause)
+        project = await at_rest(steps)
+    return known.grown(project, now(), for_seconds=math.inf).project
+
+
 async def _as_it_was(
     course: Course, steps: Steps, project: Project, of: Of
 ) -> tuple[Project, Variation | None]:
@@ -119,8 +137,8 @@ async def _as_it_was(
     variation = of.variation if isinstance(of, Production) else None
     if meant == project.variation_id:
         return project, variation
-    there = await course.desk.api.content.variations(project.id)
-    project, found = await activated(course.desk, steps, project, the_variation(there, meant, project))
+    wanted = await the_variation(course.desk, project, meant)
+    project, found = await activated(course.desk, steps, project, wanted)
     return project, None if variation is None else found
 
 

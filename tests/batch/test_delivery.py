@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import attrs
 import pytest
+from lagging import edited, losing_videos
 
 from eversince_async import ConfigurationError, Eversince
 from eversince_async.batch.outcome import Report
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.journal import JobChange, SqliteJournal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 QUICK = Scenario(
     queued=1, running=(2, 4), images=2, videos=(4, 12), rendering=(4, 12), cycles=1, scenes=(1, 1)
@@ -34,43 +30,12 @@ def made(emulator: Emulator) -> tuple[int, int, int]:
     return counts["projects"], counts["renders"], counts["shares"]
 
 
-def edited(eversince: Eversince, edit: Callable[[str, Any], Any]) -> None:
-    """Have each answer to a GET changed on its way: edit(path, document)."""
-    transport = eversince._transport
-    exchange = transport.exchange
-
-    async def changed(request: Any, *more: Any, **named: Any) -> Any:
-        answer = await exchange(request, *more, **named)
-        if request.endpoint.method != "GET" or answer.status != 200:
-            return answer
-        plain = edit(request.path, json.loads(answer.body))
-        return attrs.evolve(answer, body=json.dumps(plain).encode())
-
-    object.__setattr__(transport, "exchange", changed)
-
-
-def lagging(status: str, *, times: int) -> Callable[[str, Any], Any]:
-    """Single reads that show less of a project than a list has shown, the first few times."""
-    shown, left = set[str](), {}
-
-    def edit(path: str, plain: Any) -> Any:
-        if path == "/projects":
-            shown.update(each["id"] for each in plain["projects"] if each["assembled_url"])
-        elif plain.get("id") in shown and left.setdefault(plain["id"], times):
-            left[plain["id"]] -= 1
-            plain |= {"status": status, "assembled_url": None, "assembled_url_expires_at": None}
-            plain |= {"output_type": "pending"}
-        return plain
-
-    return edit
-
-
 @pytest.mark.parametrize("times", [1, 2, 100])
 @pytest.mark.parametrize("status", ["rendering", "idle", "generating", "queued"])
 async def test_a_read_that_lags_behind_the_list_loses_neither_share_nor_file(
     emulator, eversince, tmp_path, status, times
 ):
-    edited(eversince, lagging(status, times=times))
+    edited(eversince, losing_videos(status, times=times))
 
     for _ in range(2):
         report = await eversince.batch(ITEMS, journal=tmp_path / "j.db", download=tmp_path)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from lagging import refusing
 
-from eversince_async import Eversince, Forbidden, Unauthorized
-from eversince_async._wire.answers import Answer
+from eversince_async import Forbidden, Unauthorized
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, NotJson
 
@@ -84,7 +83,7 @@ async def test_pages_of_a_proxy_that_wants_a_password_fail_nothing(emulator, eve
 async def test_403_on_a_render_leaves_that_item_unfinished_and_stops_no_other(emulator, eversince, tmp_path):
     """4K needs a subscription; the rest can be had without."""
     items = [{**ITEMS[0], "render": "4k"}, *ITEMS[1:4]]
-    eversince_calls(eversince, lambda method, path, body: body.get("quality") == "4k" and FORBIDDEN)
+    refusing(eversince, lambda method, path, body: body.get("quality") == "4k" and FORBIDDEN)
 
     first = await eversince.batch(items, journal=tmp_path / "a.db")
 
@@ -115,22 +114,6 @@ async def test_403_on_a_message_is_a_failure(emulator, eversince):
             await talk.say("Bluer")
 
 
-def eversince_calls(eversince: Eversince, refusal: Any) -> None:
-    """Have the server refuse some writes: refusal(method, path, body)."""
-    transport = eversince._transport
-    exchange = transport.exchange
-
-    async def refusing(request: Any, *more: Any, **named: Any) -> Any:
-        body = json.loads(request.body) if request.body else {}
-        found = refusal(request.endpoint.method, request.path, body)
-        if not found:
-            return await exchange(request, *more, **named)
-        error = {"code": found.code, "message": found.message, "status": found.status}
-        return Answer.read(found.status, {}, json.dumps({"error": error}).encode())
-
-    object.__setattr__(transport, "exchange", refusing)
-
-
 ODD = {
     "403": FORBIDDEN,
     "402": ErrorAnswer(status=402, code="insufficient_credits", message="This costs 900 credits"),
@@ -140,7 +123,7 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD)
 async def test_one_odd_item_does_not_stop_each_new_run(emulator, eversince, tmp_path, odd):
     """It stops the first, which cannot know better; in the next, all others go before it."""
-    eversince_calls(eversince, lambda method, path, body: body.get("brief") == "Film 0" and ODD[odd])
+    refusing(eversince, lambda method, path, body: body.get("brief") == "Film 0" and ODD[odd])
 
     first = await eversince.batch(ITEMS, journal=tmp_path / "a.db")
     second = await eversince.batch(ITEMS, journal=tmp_path / "a.db")
