@@ -10,10 +10,12 @@ import errno
 import hashlib
 import json
 import os
+import re
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final, ParamSpec, TypeVar
+from typing import BinaryIO, Final, ParamSpec, TypeGuard, TypeVar
 
 import anyio
 import attrs
@@ -77,10 +79,15 @@ class Part:
             raise PermissionError(errno.EACCES, "its folder cannot be written to")
         try:
             noted = json.loads(self.note.read_text("utf-8"))
-            etag, total, size = noted["etag"], noted["total"], self.file.stat().st_size
+            etag, total, found = noted["etag"], noted["total"], self.file.lstat()
         except (OSError, ValueError, KeyError, TypeError):
             return
-        if not isinstance(etag, str) or not (total is None or (isinstance(total, int) and size <= total)):
+        size = found.st_size
+        if (
+            not _is_ours(found)
+            or not _is_validator(etag)
+            or not (total is None or (isinstance(total, int) and size <= total))
+        ):
             return
         if kind_of_document(self._head()) is None:
             self.etag, self.total, self.size = etag, total, size
@@ -95,16 +102,18 @@ class Part:
         return bool(self.size and self.etag)
 
     def begin(self, etag: str | None = None, total: int | None = None) -> None:
-        """Start over with what the server offers now; a weak ETag does not promise equal bytes."""
+        """Start over with what the server offers now."""
         self.size, self.total = 0, total
-        self.etag = etag if etag and not etag.startswith("W/") else None
+        self.etag = etag if _is_validator(etag) else None
 
     def open(self) -> None:
         """Open at `size`, cutting off whatever is behind it, with the note in place first."""
-        file = self.file.open("r+b" if self.size else "ab")  # "wb" would empty what another process writes
+        file = _open(self.file)  # not emptied: another process may be writing to it
         try:
             _lock(file)
-            self.note.write_text(json.dumps({"etag": self.etag, "total": self.total}), "utf-8")
+            with _open(self.note) as note:
+                note.truncate()
+                note.write(json.dumps({"etag": self.etag, "total": self.total}).encode())
             file.seek(self.size)
             file.truncate()
         except BaseException:
@@ -128,7 +137,7 @@ class Part:
 
     def finish(self) -> None:
         """Make it durable, then visible under its name."""
-        with self.file.open("r+b") as file:
+        with _open(self.file) as file:
             if os.fstat(file.fileno()).st_size != self.size:
                 raise OSError(errno.EBUSY, "somebody else has written to the .part file")
             os.fsync(file.fileno())
@@ -158,6 +167,35 @@ class Part:
                 f"the {self.size:,} bytes that arrived are not kept: nothing is resumed without a strong ETag"
             )
         return f"{self.size:,} bytes are kept in {self.file.name} and will be resumed"
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file of ours for reading and writing, and make it if there is none.
+
+    A link that somebody has put in its place would lead our bytes into another file: it is removed.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    with contextlib.suppress(FileNotFoundError):
+        if not _is_ours(path.lstat()):
+            path.unlink()
+    file = os.fdopen(os.open(path, flags, 0o666), "r+b")
+    if not _is_ours(os.fstat(file.fileno())):
+        file.close()
+        raise OSError(errno.EBUSY, "somebody else has put a link in its place")
+    return file
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    """Whether something is a file of one name, and no link to another."""
+    return stat.S_ISREG(found.st_mode) and found.st_nlink <= 1
+
+
+def _is_validator(etag: object) -> TypeGuard[str]:
+    """Whether an ETag promises equal bytes, as a weak one does not, and can be sent."""
+    return isinstance(etag, str) and _SENDABLE.fullmatch(etag) is not None and not etag.startswith("W/")
+
+
+_SENDABLE: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
 def check_folder(folder: Path) -> None:

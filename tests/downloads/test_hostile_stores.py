@@ -85,7 +85,7 @@ async def test_a_broken_transfer_is_resumed_where_it_broke(fetch, server):
     assert ETAG == server.seen[1].headers["if-range"]
 
 
-@pytest.mark.parametrize("etag", [None, 'W/"v1"'], ids=["none", "weak"])
+@pytest.mark.parametrize("etag", [None, 'W/"v1"', '"\x7f"', '"\xff"'], ids=["none", "weak", "DEL", "binary"])
 async def test_without_a_strong_etag_it_is_begun_anew(fetch, server, etag):
     path = await fetch(whole(cut=100_000, etag=etag), whole(etag=etag))
 
@@ -152,6 +152,8 @@ async def test_a_file_that_only_missed_its_rename_is_finished(fetch, tmp_path, s
         '{"etag": 5, "total": 6}',
         '{"etag": null, "total": null}',
         '{"etag": "\\"v1\\"", "total": 9}',
+        '{"etag": "\\r\\nX-Injected: 1", "total": null}',
+        '{"etag": "\\ud800", "total": null}',
     ],
 )
 async def test_a_part_of_unknown_origin_is_not_resumed(fetch, tmp_path, server, note):

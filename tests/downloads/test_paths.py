@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from eversince_async import DownloadFailed
 from eversince_async.orchestrator.part import Part
+from eversince_async.orchestrator.production import _file_name
 
 
 @pytest.fixture
@@ -23,6 +25,38 @@ async def film(emulator, eversince):
 
 async def test_into_a_folder_it_is_named_after_the_project(film, tmp_path):
     assert tmp_path / f"{film.project_id}.mp4" == await film.download(tmp_path)
+
+
+ODD_IDS = [
+    "../../escaped",
+    "/absolute",
+    "sub/x",
+    "..\\..\\x",
+    "a\0b",
+    "..",
+    "",
+    "a\nb\x1b[31m",
+    "CON",
+    "nul.x",
+    "é",
+    "x" * 500,
+]
+
+
+@pytest.mark.parametrize("project_id", ODD_IDS, ids=ascii)
+async def test_no_id_of_a_project_leads_out_of_the_folder(film, tmp_path, project_id):
+    """Ids come from the server."""
+    odd = attrs.evolve(film, project=attrs.evolve(film.project, id=project_id))
+    path = await odd.download(tmp_path)
+
+    assert tmp_path == path.parent
+    assert path.name.isprintable()
+    assert path.name.isascii()
+    assert path.stem.lower() not in {"con", "nul.x", "."}
+
+
+def test_two_odd_ids_have_two_names():
+    assert len(ODD_IDS) == len({_file_name(each) for each in ODD_IDS})
 
 
 async def test_a_path_that_ends_in_a_slash_is_a_folder_that_is_made(film, tmp_path):
@@ -136,6 +170,31 @@ async def test_another_process_that_downloads_to_the_same_path_is_noticed(film, 
         with pytest.raises(DownloadFailed, match="another process is downloading to it"):
             await film.download(tmp_path / "film.mp4")
     assert b"theirs" == (tmp_path / "film.mp4.part").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["film.mp4.part", "film.mp4.part.json", "film.mp4"])
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+async def test_a_link_in_the_way_leads_our_bytes_into_no_other_file(film, tmp_path, name, link):
+    precious, target = tmp_path / "precious", tmp_path / "films" / "film.mp4"
+    precious.write_text("precious")
+    target.parent.mkdir()
+    link(precious, target.parent / name)
+
+    await film.download(target)
+
+    assert "precious" == precious.read_text()
+    assert ["film.mp4"] == [each.name for each in target.parent.iterdir()]
+    assert not target.is_symlink()
+
+
+async def test_a_part_that_is_a_link_is_not_resumed(film, tmp_path, emulator):
+    (tmp_path / "elsewhere").write_bytes(b"x" * 1000)
+    (tmp_path / "film.mp4.part").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "film.mp4.part.json").write_text('{"etag": "\\"v1\\"", "total": null}')
+
+    await film.download(tmp_path / "film.mp4")
+
+    assert b"x" * 1000 == (tmp_path / "elsewhere").read_bytes()
 
 
 async def test_a_part_that_somebody_else_wrote_to_is_not_passed_off_as_the_file(film, tmp_path, monkeypatch):
