@@ -1,5 +1,7 @@
 """Making a client, options for some of its calls, and calls it does not know."""
 
+from typing import Any
+
 import pytest
 from scripted import KEY, Reset, Say, ScriptedServer, refusal
 
@@ -68,6 +70,11 @@ def test_key_that_cannot_be_sent_is_refused_without_being_told(key: str) -> None
         "https://eversince.ai:99999",
         "https://ever since.ai",
         "https://eversince.ai/a\r\nHost: x",
+        "http://:secret@127.0.0.1:1/x",
+        "http://@127.0.0.1:1/x",
+        "http://a..b/api",
+        "http://" + "a" * 300 + ".invalid/x",
+        "https://eversince.ai:0",
     ],
 )
 def test_address_that_is_none_is_refused(url: str) -> None:
@@ -75,6 +82,19 @@ def test_address_that_is_none_is_refused(url: str) -> None:
         Eversince(KEY, base_url=url)
 
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [
+        ({}, False),
+        ({"allow_private_addresses": True}, True),
+        ({"base_url": "https://127.0.0.1/api/v1"}, True),
+        ({"base_url": "https://emulator/api/v1"}, True),
+    ],
+)
+def test_whether_files_may_be_at_private_addresses(options: dict[str, Any], allowed: object) -> None:
+    assert allowed is Eversince(KEY, **options)._store.addresses.allows_private
 
 
 @pytest.mark.parametrize("source", ["", " a", "a\r\nX: y", "é"])

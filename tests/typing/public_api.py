@@ -93,6 +93,7 @@ def a_client_takes_options() -> Eversince:
         source="my-app",
         on_request=on_request,
         on_response=[seen.append],
+        allow_private_addresses=True,
     )
 
 
