@@ -21,6 +21,7 @@ import functools
 import secrets
 import sys
 import time
+import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -53,6 +54,27 @@ def wall_seconds() -> float:
 def now() -> datetime:
     """The same instant as an aware datetime in UTC."""
     return datetime.fromtimestamp(wall_seconds(), UTC)
+
+
+def steady_now() -> datetime:
+    """The time, for records of how one thing followed another: as the wall showed first, then only counted.
+
+    Whoever sets the clock while a loop runs makes nothing in its records end before it began.
+    """
+    loop, here = _loop(), moment()
+    if loop is None:
+        return now()
+    boot, ahead = _STEADY.get(loop, (None, 0.0))
+    if boot != here.boot:
+        ahead = wall_seconds() - here.seconds
+        _STEADY[loop] = here.boot, ahead
+    return datetime.fromtimestamp(here.seconds + ahead, UTC)
+
+
+_STEADY: Final[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[str, float]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""By how much the wall was ahead of the seconds since a boot when each loop first asked."""
 
 
 # -- Since a boot -----------------------------------------------------------------------------------------
@@ -91,6 +113,24 @@ def age(since: Moment | None, at: datetime) -> float:
 def certain_age(since: Moment | None, at: datetime) -> float:
     """As `age`, but after another boot of the machine only what is certain: the seconds since this one."""
     return _uptime() if since is not None and is_past(since.boot) else age(since, at)
+
+
+class Remaining:
+    """Counts down what is left of a duration that began earlier, perhaps in another process.
+
+    Args:
+        seconds: The duration.
+        since: When it began; None: that was not kept.
+        at: The same by the wall clock, as for `age`.
+    """
+
+    def __init__(self, seconds: float, since: Moment | None, at: datetime) -> None:
+        self._seconds = seconds - age(since, at)
+        self._since = moment()
+
+    def seconds(self) -> float:
+        """Seconds that are left; 0 or less: none."""
+        return self._seconds - (elapsed(self._since) or 0.0)
 
 
 def is_past(boot: str) -> bool:

@@ -212,6 +212,7 @@ class Batch(AsyncIterator[Outcome]):
                 await stack.enter_async_context(heartbeat(keep))
             stack.push_async_callback(self._crew.leave)
             if journal is not None:
+                await self._maker.begin(journal)
                 await count_what_was_spent(journal, self._desk.governor)
             await self._pause.learn_balance()
             try:

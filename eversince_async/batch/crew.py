@@ -155,7 +155,7 @@ class Crew:
             await self._room.wait()
         if self.stopped.is_set():
             return
-        work = Work(item, clock.now(), is_last=is_last)
+        work = Work(item, clock.steady_now(), is_last=is_last)
         self.works.add(work)
         work.task = asyncio.create_task(self._worked(work), name=f"eversince item {item.key}")
 

@@ -6,7 +6,6 @@ from contextlib import suppress
 
 import attrs
 
-from eversince_async import clock
 from eversince_async.batch.crew import ComesLast, Crew, Work, WorkedElsewhere
 from eversince_async.batch.delivery import is_complete, missing_files
 from eversince_async.batch.failures import another_try, comes_last, status_after, stops_all, told
@@ -59,7 +58,11 @@ class Maker:
         self._pause = pause
         self._usage = usage
         self._numbers = SlotNumbers()
-        self._began_at = clock.now()
+        self._began = 0
+
+    async def begin(self, journal: Journal) -> None:
+        """Note where the journal stands: what changes from now on is no earlier run's."""
+        self._began = await journal.changes()
 
     async def outcome(self, work: Work) -> Outcome:
         """Bring one item to its end.
@@ -110,7 +113,7 @@ class Maker:
         if comes_last(job) and not work.is_last:
             raise ComesLast
         # What has failed since this batch began was tried again by another process: once is enough.
-        is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_at <= self._began_at
+        is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_change <= self._began
         if job.stage == "succeeded":
             if is_complete(item, job):
                 return await self._with_its_files(journal, work, job)
@@ -170,7 +173,7 @@ class Maker:
         return {"stages": packed(stages), **joined(earlier, self._usage.to_keep())}
 
     async def _made(self, work: Work, job: Job | None) -> Outcome:
-        record = work.record = await record_of(job, self._journal, self._numbers, self._began_at)
+        record = work.record = await record_of(job, self._journal, self._numbers, self._began)
         self._usage.learn(None if job is None else job.result)
 
         def began(steps: Steps) -> None:

@@ -1,6 +1,6 @@
 """What an item went through in earlier runs: as they have recorded it, and else as its effects tell."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
@@ -17,21 +17,19 @@ LASTING: Final = frozenset({"create", "message", "render"})
 """Effects after which the server goes on by itself."""
 
 
-async def record_of(
-    job: Job | None, journal: Journal | None, numbers: SlotNumbers, began_at: datetime
-) -> Record:
+async def record_of(job: Job | None, journal: Journal | None, numbers: SlotNumbers, began: int) -> Record:
     """A record of what an item goes through from now on, behind that of earlier runs.
 
     Args:
         job: Its job.
         journal: The journal.
         numbers: Those of the batch.
-        began_at: When this run began: what was not in the journal by then has no past.
+        began: How many changes the journal had seen when this run began: what was put since has no past.
     """
-    if job is None or journal is None or job.created_at >= began_at:
+    if job is None or journal is None or job.created_change > began:
         return Record(numbers)
     effects = await journal.effects(job.id)
-    return Record(numbers, earlier_stages(job, effects, clock.now()))
+    return Record(numbers, earlier_stages(job, effects, clock.steady_now()))
 
 
 def recorded_stages(job: Job) -> tuple[Stage, ...]:
@@ -73,14 +71,21 @@ def _lines(effects: Iterable[Effect]) -> Iterable[Sequence[Effect]]:
     for line in lines.values():
         if len(line) > 1:  # of a step, its parts tell more than it does
             line = [effect for effect in line if effect.kind not in {"step", "approval"}]
-        yield sorted(line, key=lambda effect: effect.intent_at)
+        yield sorted(line, key=_order(line))
+
+
+def _order(effects: Sequence[Effect]) -> Callable[[Effect], float]:
+    """By the clock that nobody sets, where all were written by the same, else by the wall clock."""
+    if len({effect.boot for effect in effects}) == 1 and effects[0].boot is not None:
+        return lambda effect: effect.intent_seconds or 0.0
+    return lambda effect: effect.intent_at.timestamp()
 
 
 def _told_by_line(effects: Sequence[Effect], until: datetime) -> Iterable[Stage]:
     for effect, following in pairwise([*effects, None]):
         assert effect is not None
         until_next = max(effect.intent_at, until if following is None else following.intent_at)
-        ended_at = min(effect.done_at or effect.intent_at, until_next)
+        ended_at = max(effect.intent_at, min(effect.done_at or effect.intent_at, until_next))
         is_waited_for = effect.kind == "approval" and effect.done_at is None
         if is_waited_for or (effect.kind == "render" and following is not None):
             ended_at = until_next  # done is when the server took it, and what follows when there was a video

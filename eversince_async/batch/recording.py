@@ -84,7 +84,7 @@ class _Line:
         self._numbers = numbers
         self._stages = stages
         self._name = name
-        self._since = clock.now()
+        self._since = clock.steady_now()
         self._slot: int | None = None
         self._usual_slot: int | None = None
 
@@ -110,7 +110,7 @@ class _Line:
     def running(self) -> Stage | None:
         if self._name is None:
             return None
-        return Stage(self._name, self._since, max(self._since, clock.now()), self._slot)
+        return Stage(self._name, self._since, max(self._since, clock.steady_now()), self._slot)
 
     def ends(self) -> None:
         self._goes_on(None, needs_slot=False)
@@ -118,7 +118,7 @@ class _Line:
     def _goes_on(self, name: str | None, *, needs_slot: bool, since: datetime | None = None) -> None:
         if name == self._name and needs_slot == (self._slot is not None):
             return
-        now = clock.now() if since is None else max(since, self._since)
+        now = clock.steady_now() if since is None else max(since, self._since)
         if self._name is not None and now > self._since:
             self._stages.append(Stage(self._name, self._since, now, self._slot))
         self._name, self._since = name, now

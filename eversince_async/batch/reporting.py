@@ -19,6 +19,7 @@ from eversince_async.batch.stages import ENDS
 from eversince_async.batch.usage import Tallied
 from eversince_async.errors import EarlierFailure, JournalError
 from eversince_async.journal import Effect, Job, Journal, SqliteJournal
+from eversince_async.journal.leases import lease_left
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import CreditPackage
 from eversince_async.models.projects import Brief
@@ -131,13 +132,13 @@ async def remembered(journal: str | os.PathLike[str] | Journal) -> Report:
 
 
 async def _remembered(journal: Journal) -> Report:
-    now, tallied = clock.now(), Tallied()
+    now, here, tallied = clock.now(), clock.moment(), Tallied()
     outcomes, at_work = list[Outcome](), set[str]()
     async for job in journal.jobs():
         outcome = _outcome(job, len(outcomes), await _effects(job, journal), now)
         outcomes.append(attrs.evolve(outcome, missing=await missing_files(job)))
         tallied.learn(job.result)
-        if job.stage not in ENDS and job.lease_until is not None and job.lease_until > now:
+        if job.stage not in ENDS and lease_left(job, now, here) > 0:
             at_work.add(job.id)
     return Report(
         counts=dict(Counter(outcome.status for outcome in outcomes)),
@@ -156,7 +157,8 @@ async def _effects(job: Job, journal: Journal) -> list[Effect]:
 
 def _outcome(job: Job, index: int, effects: list[Effect], now: datetime) -> Outcome:
     share_url, files = _made(job, effects)
-    ended_at = job.updated_at if job.stage in ENDS else now
+    ended_at = job.updated_at if job.stage in ENDS else max(now, job.updated_at)
+    ended_at = max(ended_at, job.created_at)  # a clock was set back meanwhile
     return Outcome(
         key=job.id,
         index=index,

@@ -40,7 +40,7 @@ def told_now(
         attempts=1 if job is None else job.attempt,
         stages=() if work.record is None else work.record.stages,
         began_at=work.began_at,
-        ended_at=clock.now(),
+        ended_at=clock.steady_now(),
     )
 
 

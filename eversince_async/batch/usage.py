@@ -84,7 +84,7 @@ class Usage(Tallied):
     def __init__(self, governor: AccountGovernor) -> None:
         super().__init__()
         self._governor = governor
-        self._began_at = clock.now()
+        self._began_at = clock.steady_now()
         self._has_paid = False
         self._unsaved: dict[int, list[int]] = {}
 
@@ -109,7 +109,7 @@ class Usage(Tallied):
                 pass
 
     def _count(self, kind: int) -> None:
-        minute = int(clock.wall_seconds() // 60)
+        minute = int(clock.steady_now().timestamp() // 60)
         for counts in (self._minutes, self._unsaved):
             counts.setdefault(minute, [0] * _KINDS)[kind] += 1
         _forget(self._minutes)

@@ -69,7 +69,7 @@ class _Reasons:
         self._spent = _spent(governor, now)
         self._slots = governor.slots.describe()
         self._quotas = {
-            name: (quota.describe(wall_seconds()), governor.quota.resets_at(name))
+            name: (quota.describe(governor.quota.clock.now()), governor.quota.resets_at(name))
             for name, quota in governor.quota.daily.items()
         }
 
@@ -188,7 +188,7 @@ def _quota(governor: "Governor", quota: DailyQuota) -> QuotaSnapshot:
     return QuotaSnapshot(
         name=quota.name,
         limit=quota.limit,
-        used=quota.used(wall_seconds()),
+        used=quota.used(governor.quota.clock.now()),
         resets_at=governor.quota.resets_at(quota.name),
         waiting=sum(1 for _ in quota.waiting()),
     )

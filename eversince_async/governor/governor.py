@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import cast
 
-from eversince_async.clock import now as wall_now
+from eversince_async.clock import steady_now
 from eversince_async.governor.budget import Budget
 from eversince_async.governor.explain import explain, kind_of, snapshot
 from eversince_async.governor.lanes import Departure, Lane, Ticket
@@ -181,7 +181,7 @@ class Governor:
 
     def noted_credits(self, balance: float) -> None:
         """Tell the balance that an answer showed."""
-        self._balance = (balance, wall_now())
+        self._balance = (balance, steady_now())
 
     @property
     def credits(self) -> CreditsSnapshot | None:

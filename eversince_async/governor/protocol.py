@@ -97,8 +97,8 @@ class TakenOfDay(Protocol):
         """The server definitely did not, for another reason than the day's limit."""
         ...
 
-    def refused(self, retry_after: float | None = None) -> None:
-        """The server says that the day's are spent."""
+    def refused(self, retry_after: float | None = None, at: datetime | None = None) -> None:
+        """The server, whose clock shows `at`, says that the day's are spent."""
         ...
 
 

@@ -9,7 +9,6 @@ import math
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from eversince_async.governor.waits import Waiter
@@ -162,16 +161,20 @@ class DailyQuota:
         if use is self._probe:
             self._probe = None
 
-    def refused(self, use: Use, now: float, retry_after: float | None = None) -> None:
+    def refused(
+        self, use: Use, now: float, retry_after: float | None = None, server_now: float | None = None
+    ) -> None:
         """The server says that the day's are spent, although we counted some left.
 
         Args:
             use: What was taken in vain.
             now: Unix seconds.
             retry_after: Seconds the server asked to wait, if it did.
+            server_now: Unix seconds by the server's clock; `now` by default.
         """
         self.give_back(use)
-        self._spent_until = max(self._spent_until, self._perhaps_again(now, retry_after))
+        server_now = now if server_now is None else server_now
+        self._spent_until = max(self._spent_until, self._perhaps_again(now, retry_after, server_now))
 
     def seed(self, times: Iterable[float]) -> None:
         """Count what was taken before this process began."""
@@ -205,12 +208,11 @@ class DailyQuota:
             del self._uses[0]
         return self._uses
 
-    def _perhaps_again(self, now: float, retry_after: float | None) -> float:
+    def _perhaps_again(self, now: float, retry_after: float | None, server_now: float) -> float:
         """The first moment at which a server that counts in some usual way has one again."""
         if retry_after is not None and retry_after > MARGIN:
             return now + min(retry_after, DAY)
-        midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        moments = [(midnight + timedelta(days=1)).timestamp() + MARGIN]
+        moments = [now + DAY - server_now % DAY + MARGIN]  # midnight in UTC
         uses = self._recent(now)
         if uses:
             moments.append(uses[0].at + DAY + MARGIN)

@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Final
 
 from eversince_async.clock import wall_seconds
 from eversince_async.errors import QuotaSpent
 from eversince_async.governor.quota import DailyQuota, QuotaName, QuotaTicket, Use
-from eversince_async.governor.timekeeping import Alarm, LoopClock
+from eversince_async.governor.timekeeping import Alarm, DayClock, LoopClock
 from eversince_async.governor.waits import Waiter
+
+LOOK: Final = 600.0
+"""Seconds after which those who wait are looked after at the latest."""
 
 
 class Taken:
@@ -31,11 +35,11 @@ class Taken:
     @property
     def at(self) -> datetime:
         """When it counts from; seed another process's governor with it."""
-        return datetime.fromtimestamp(self._use.at, UTC)
+        return self._quotas.clock.wall(self._use.at)
 
     def confirmed(self) -> None:
         """The server has done it."""
-        self._quota.confirmed(self._use, wall_seconds())
+        self._quota.confirmed(self._use, self._quotas.clock.now())
         self._quotas.release()
 
     def give_back(self) -> None:
@@ -43,13 +47,15 @@ class Taken:
         self._quota.give_back(self._use)
         self._quotas.release()
 
-    def refused(self, retry_after: float | None = None) -> None:
+    def refused(self, retry_after: float | None = None, at: datetime | None = None) -> None:
         """The server answered that the day's are spent, although we counted some left.
 
         Args:
             retry_after: Seconds the server asked to wait, if it did.
+            at: What the server's clock shows, whose midnight may turn its day; ours by default.
         """
-        self._quota.refused(self._use, wall_seconds(), retry_after)
+        now = self._quotas.clock.now()
+        self._quota.refused(self._use, now, retry_after, wall_seconds() if at is None else at.timestamp())
         self._quotas.release()
 
     def __repr__(self) -> str:
@@ -69,6 +75,7 @@ class Quotas:
         self, limits: dict[QuotaName, int | None], clock: LoopClock, expect: Callable[[Waiter], None]
     ) -> None:
         self.daily = {name: DailyQuota(name, limit) for name, limit in limits.items()}
+        self.clock = DayClock()
         self._clock = clock
         self._expect = expect
         self._alarm = Alarm(clock, self.release)
@@ -90,7 +97,7 @@ class Quotas:
         """
         self._clock.loop()
         quota = self.daily[name]
-        use = quota.take(wall_seconds())
+        use = quota.take(self.clock.now())
         if use is None:
             if not wait:
                 raise QuotaSpent(name, resets_at=self.resets_at(name))
@@ -99,17 +106,17 @@ class Quotas:
 
     def left(self, name: QuotaName) -> float:
         """How many are left for now, as far as we know; infinite without a limit."""
-        return self.daily[name].left(wall_seconds())
+        return self.daily[name].left(self.clock.now())
 
     def resets_at(self, name: QuotaName, nth: int = 1) -> datetime | None:
         """When the next one is expected to be free, or the nth next if each is taken at once; None: now."""
-        now = wall_seconds()
+        now = self.clock.now()
         moment = self.daily[name].available_at(now, nth)
-        return None if moment <= now else datetime.fromtimestamp(moment, UTC)
+        return None if moment <= now else self.clock.wall(moment)
 
     def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
         """Count what was done before this process began, as a journal remembers it."""
-        self.daily[name].seed(moment.timestamp() for moment in times)
+        self.daily[name].seed(map(self.clock.of, times))
 
     def waiting(self) -> Iterator[QuotaTicket]:
         """All who wait for another day."""
@@ -118,7 +125,7 @@ class Quotas:
 
     def release(self) -> None:
         """Let go on everybody for whom there is something, and come back when there is more."""
-        now = wall_seconds()
+        now = self.clock.now()
         next_at = math.inf
         for quota in self.daily.values():
             for ticket in quota.release(now):
@@ -126,7 +133,9 @@ class Quotas:
                     ticket.future.set_result(ticket.use)
             if any(True for _ in quota.waiting()):
                 next_at = min(next_at, quota.available_at(now))
-        self._alarm.set(None if next_at == math.inf else self._clock.time() + max(next_at - now, 0.001))
+        # Now and then it looks by itself: no timer notices that a computer slept.
+        wait = min(max(next_at - now, 0.001), LOOK)
+        self._alarm.set(None if next_at == math.inf else self._clock.time() + wait)
 
     async def _queue(self, quota: DailyQuota, who: str | None) -> Use:
         loop = self._clock.loop()

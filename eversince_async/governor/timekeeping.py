@@ -3,12 +3,13 @@
 import asyncio
 import math
 import os
+import time
 import weakref
 from _thread import get_ident
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from eversince_async.clock import wall_seconds
+from eversince_async.clock import moment, wall_seconds
 from eversince_async.errors import ConfigurationError
 
 _clocks: "weakref.WeakSet[LoopClock]" = weakref.WeakSet()
@@ -89,10 +90,42 @@ class LoopClock:
             raise ConfigurationError(
                 "this governor is in use by another running event loop; make one for each loop"
             )
-        self._loop, self.time, self._process = loop, loop.time, os.getpid()
+        self._loop, self.time, self._process = loop, lambda: loop.time(), os.getpid()
         shift = 0.0 if before is None else loop.time() - before.time()
         for mover in self._movers:
             mover(shift)
+
+
+class DayClock:
+    """Unix seconds for limits of a day: as the wall showed at first, and from then on never set.
+
+    They go on while a computer sleeps, and when another loop takes over.
+    """
+
+    def __init__(self) -> None:
+        self._boot: str | None = None
+        self._ahead = 0.0
+        self._told = 0.0
+        self._told_at = 0.0  # by the process's own clock
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        here = moment()
+        if here.boot != self._boot:
+            started = self._boot is None
+            since = time.monotonic() - self._told_at
+            self._ahead = (wall_seconds() if started else self._told + since) - here.seconds
+            self._boot = here.boot
+        self._told, self._told_at = here.seconds + self._ahead, time.monotonic()
+        return self._told
+
+    def of(self, at: datetime) -> float:
+        """An instant that the wall clock shows as `at`; the future is now."""
+        return self.now() - max(0.0, wall_seconds() - at.timestamp())
+
+    def wall(self, when: float) -> datetime:
+        """An instant of this clock as people tell it."""
+        return datetime.fromtimestamp(wall_seconds() + when - self.now(), UTC)
 
 
 class Alarm:

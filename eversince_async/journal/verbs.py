@@ -14,6 +14,7 @@ from eversince_async import clock
 from eversince_async.clock import Moment
 from eversince_async.errors import JournalError, JournalLocked, SpecChanged
 from eversince_async.journal.differences import told
+from eversince_async.journal.leases import lease_left
 from eversince_async.journal.records import (
     AGAIN,
     KINDS,
@@ -63,21 +64,9 @@ class Run:
             "lease_seconds": self.moment.seconds + seconds,
         }
 
-    def lease_left(self, job: Job) -> float:
-        """Seconds until others may take a job over; 0 or less: they may."""
-        if job.owner is None or job.lease_until is None:
-            return 0.0
-        if job.lease_boot is not None and job.lease_seconds is not None:
-            if clock.is_past(job.lease_boot):
-                return 0.0
-            shows = clock.elapsed(Moment(job.lease_boot, 0.0), self.moment)
-            if shows is not None:
-                return job.lease_seconds - shows
-        return (job.lease_until - self.now).total_seconds()
-
     def is_free(self, job: Job) -> bool:
         """Whether nobody works on a job: its lease has run out, or its owner has died."""
-        if self.lease_left(job) <= 0:
+        if lease_left(job, self.now, self.moment) <= 0:
             return True
         return job.owner != self.incarnation and self.has_died(str(job.owner))
 
@@ -198,7 +187,7 @@ def _leased(rows: Rows, run: Run, job: Job, seconds: float) -> Job:
 
 def _prolonged(run: Run, job: Job, seconds: float) -> Job:
     lease = run.lease(seconds)
-    return job if run.lease_left(job) >= seconds else attrs.evolve(job, **lease)
+    return job if lease_left(job, run.now, run.moment) >= seconds else attrs.evolve(job, **lease)
 
 
 def _known(rows: Rows, job_id: str) -> Job:

@@ -19,7 +19,7 @@ import attrs
 
 from eversince_async._wire.endpoints import CREATE_PROJECT
 from eversince_async.governor import AccountGovernor
-from eversince_async.journal import Effect
+from eversince_async.journal import Effect, Json
 from eversince_async.lifecycle import ProjectStatus
 from eversince_async.models.projects import ProjectSummary
 from eversince_async.orchestrator.desk import Desk, now
@@ -56,19 +56,19 @@ async def project_of(desk: Desk, deed: Deed, status: ProjectStatus | None = None
     Raises:
         Ambiguous: It may be one of several, or another create's.
     """
-    ours, account = _Try.of(deed), _account(desk.governor)
+    ours, account = _Try.of(desk, deed), _account(desk.governor)
     gives_up_at = now() + OTHERS_END
     while True:
         found = [
             project
-            async for project in _made_since(desk, ours.since, status)
+            async for project in _made_since(desk, ours, status)
             if ours.may_have_made(project)
             and project.id not in account.made
             and not await deed.belongs_to_another(project.id)
         ]
         if not found:
             return None
-        others = [each for each in await _others(deed, account) if any(map(each.may_have_made, found))]
+        others = [each for each in await _others(desk, deed, account) if any(map(each.may_have_made, found))]
         if len(found) == 1 + len(others) and all(other.asks_for == ours.asks_for for other in others):
             # One for each, and all the same: so take the one that suits the fewest others.
             return min(found, key=lambda project: sum(other.may_have_made(project) for other in others))
@@ -83,10 +83,10 @@ async def project_of(desk: Desk, deed: Deed, status: ProjectStatus | None = None
 
 
 async def _made_since(
-    desk: Desk, since: datetime, status: ProjectStatus | None
+    desk: Desk, ours: "_Try", status: ProjectStatus | None
 ) -> AsyncIterator[ProjectSummary]:
     async for project in desk.api.projects.iter(status=status):
-        if project.created_at is not None and project.created_at < since - SKEW:
+        if project.created_at is not None and project.created_at < ours.since - SKEW:
             return  # the newest come first
         yield project
 
@@ -106,32 +106,43 @@ def create_under_way(desk: Desk, deed: Deed) -> Generator[Callable[[str], None],
         account.under_way.discard(deed)
 
 
-async def _others(deed: Deed, account: "_Account") -> "list[_Try]":
+async def _others(desk: Desk, deed: Deed, account: "_Account") -> "list[_Try]":
     """Other creates of which it is not known what they made: of the journal's jobs, or of this process."""
     if deed.journal is None:
-        return [_Try.of(other) for other in account.under_way if other is not deed and other.journal is None]
+        others = [other for other in account.under_way if other is not deed and other.journal is None]
+        return [_Try.of(desk, other) for other in others]
     effects = await deed.journal.open_creates()
-    return [_Try.of_effect(effect) for effect in effects if not deed.is_of(effect)]
+    return [_Try.of_effect(desk, effect) for effect in effects if not deed.is_of(effect)]
 
 
 @attrs.frozen
 class _Try:
-    """What was asked for, and when it may have been carried out."""
+    """What was asked for, and when it may have been carried out, by the server's clock."""
 
+    desk: Desk
     asks_for: Mapping[str, Any]
-    since: datetime
-    until: datetime | None
+    baseline: Mapping[str, Json]
+    effect: Effect | None = None
 
     @classmethod
-    def of(cls, deed: Deed) -> "_Try":
+    def of(cls, desk: Desk, deed: Deed) -> "_Try":
         if deed.entry is not None:
-            return cls.of_effect(deed.entry)
-        return cls(_without_key(deed.request), datetime.fromisoformat(deed.baseline["since"]), None)
+            return cls.of_effect(desk, deed.entry)
+        return cls(desk, _without_key(deed.request), deed.baseline)
 
     @classmethod
-    def of_effect(cls, effect: Effect) -> "_Try":
-        since = datetime.fromisoformat(effect.baseline["since"])
-        return cls(_without_key(effect.request), since, effect.intent_at + ARRIVES)
+    def of_effect(cls, desk: Desk, effect: Effect) -> "_Try":
+        return cls(desk, _without_key(effect.request), effect.baseline, effect)
+
+    @property
+    def since(self) -> datetime:
+        return self.desk.began(self.baseline)
+
+    @property
+    def until(self) -> datetime | None:
+        if self.effect is None:
+            return None
+        return self.desk.server_time(self.effect.intent_moment, self.effect.intent_at) + ARRIVES
 
     def may_have_made(self, project: ProjectSummary) -> bool:
         """Whether a project looks as what was asked for would, and was made at the time."""
@@ -140,7 +151,8 @@ class _Try:
         at = project.created_at
         if at is None:
             return True
-        return self.since - SKEW <= at and (self.until is None or at <= self.until + SKEW)
+        until = self.until
+        return self.since - SKEW <= at and (until is None or at <= until + SKEW)
 
 
 def _without_key(request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,9 +1,9 @@
 """What workflows work with: the client's parts they need, and nothing else of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import attrs
 from eversince_async import clock
 from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import AccountGovernor, Lane, WaitReason
+from eversince_async.journal import Json
 from eversince_async.models.account import CreditPackages
 from eversince_async.orchestrator.tracing import Tracer
 from eversince_async.orchestrator.underway import Underway
@@ -62,7 +63,29 @@ class Desk:
 
     def server_now(self) -> datetime:
         """What the server's clock shows, as far as its answers tell: ours may be wrong, or be set."""
-        return clock.now() + timedelta(seconds=self.session.transport.server_ahead)
+        return datetime.fromtimestamp(self.session.transport.server_seconds(), UTC)
+
+    def begins(self) -> dict[str, Json]:
+        """This instant, for a baseline: by the server's clock and by one that nobody sets."""
+        moment = clock.moment()
+        return {"since": self.server_now().isoformat(), "boot": moment.boot, "seconds": moment.seconds}
+
+    def began(self, baseline: Mapping[str, Json]) -> datetime:
+        """When the server's clock shows what `begins` has told, by what it shows now if that can be told.
+
+        The first answer of a process is the first to tell its time; before, that was taken from our clock.
+        """
+        told = datetime.fromisoformat(baseline["since"])
+        match baseline:
+            case {"boot": str() as boot, "seconds": int() | float() as seconds}:
+                return self.server_time(clock.Moment(boot, seconds), told)
+            case _:
+                return told
+
+    def server_time(self, moment: clock.Moment | None, told: datetime) -> datetime:
+        """What the server's clock showed at a moment; as was `told` then, if that clock is not ours."""
+        passed = None if moment is None else clock.elapsed(moment)
+        return told if passed is None else self.server_now() - timedelta(seconds=passed)
 
     @cached_property
     def api(self) -> Resources:

@@ -15,7 +15,6 @@ Without a journal a deed is just done, and what is in doubt is found out within 
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Final, TypeVar
 
 import attrs
@@ -162,9 +161,7 @@ class Deed:
         self.entry = entry
         self.in_doubt_since: float | None = None
         if entry is not None and entry.is_open:
-            # A clock that was set back must not make us wait for hours.
-            age = max(timedelta(), clock.now() - entry.intent_at)
-            self.in_doubt_since = now() - age.total_seconds()
+            self.in_doubt_since = now() - clock.certain_age(entry.intent_moment, entry.intent_at)
 
     @classmethod
     def of(cls, journal: Journal, entry: Effect) -> "Deed":
@@ -266,10 +263,10 @@ class Deed:
         if journal is None:
             return
         while True:
-            before = clock.wall_seconds(), now()
+            before = clock.moment()
             await self._intend(journal)
             # A laptop may have slept meanwhile, for longer than the lease lives: is the job still ours?
-            if max(clock.wall_seconds() - before[0], now() - before[1]) < AT_ONCE:
+            if (clock.elapsed(before) or 0.0) < AT_ONCE:
                 break
         self._departures += 1
 

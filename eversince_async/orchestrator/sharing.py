@@ -8,7 +8,7 @@ journal take turns by it: there, too, no second share is begun before the first 
 import asyncio
 import weakref
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from eversince_async._wire.addresses import is_address
 from eversince_async._wire.endpoints import SHARE
 from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.governor import AccountGovernor
-from eversince_async.journal import Effect, Journal, ShareUnderWay
+from eversince_async.journal import Effect, Journal, Json, ShareUnderWay
 from eversince_async.limits import PAGE_SHARES
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import SharedVideo
@@ -63,8 +63,8 @@ async def _shared(desk: Desk, project_id: str, options: ShareOptions, deed: Deed
     if deed.in_doubt_since is not None:
         share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
     if share is None:
-        began = desk.server_now()
-        deed.begins_at({"since": began.isoformat()})
+        began = desk.begins()
+        deed.begins_at(began)
 
         def send() -> Awaitable[Share]:
             return deed.send(
@@ -132,14 +132,17 @@ async def _made(desk: Desk, deed: Deed, share: Share) -> None:
     _made_of(desk.governor).add(share.share_url)  # not before: what is not written down is to be found again
 
 
-async def _new_share(desk: Desk, options: ShareOptions, deed: Deed, since: datetime) -> Share | None:
-    """A share that nobody knows of, made since then, as this one would look.
+async def _new_share(
+    desk: Desk, options: ShareOptions, deed: Deed, baseline: Mapping[str, Json]
+) -> Share | None:
+    """A share that nobody knows of, made since the baseline, as this one would look.
 
     Raises:
         Ambiguous: There are several.
     """
     made = _made_of(desk.governor)
     page = await desk.api.account.shares(limit=PAGE_SHARES)
+    since = desk.began(baseline)
     found = [
         each
         for each in page.shares
@@ -177,10 +180,11 @@ def _openable(share: SharedVideo) -> str:
     return share.share_url if is_address(share.share_url) else f"(one without an address: {share.title})"
 
 
-def _since(deed: Deed) -> datetime:
+def _since(deed: Deed) -> Mapping[str, Json]:
+    """The baseline of a share: when it was begun."""
     assert deed.entry is not None
-    baseline = deed.entry_baseline or {}
-    return datetime.fromisoformat(baseline["since"]) if "since" in baseline else deed.entry.intent_at
+    baseline: Mapping[str, Json] = deed.entry_baseline or {}
+    return baseline if "since" in baseline else {"since": deed.entry.intent_at.isoformat()}
 
 
 def _may_be(share: SharedVideo, options: ShareOptions, began: datetime) -> bool:

@@ -42,7 +42,7 @@ class Steps(Writing):
             QuotaSpent: Today's projects are used up, and the terms say not to wait.
             InDoubt: Several failed projects may be what an earlier try of this has made.
         """
-        baseline = {"since": self._desk.server_now().isoformat()}
+        baseline = self._desk.begins()
         async with (
             self.stage("create"),
             self.effects.doing("create", unstructure(brief), baseline=baseline) as deed,

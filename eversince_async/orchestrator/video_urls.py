@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-from eversince_async import clock
 from eversince_async.errors import NotAllowedNow
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
@@ -71,7 +70,7 @@ class VideoUrls:
 
     async def _known(self) -> str | None:
         expires_at = self._project.assembled_url_expires_at
-        expires_soon = expires_at is not None and expires_at - clock.now() < MARGIN
+        expires_soon = expires_at is not None and expires_at - self._desk.server_now() < MARGIN
         return None if expires_soon else self._project.assembled_url
 
     async def _fresh(self) -> str | None:

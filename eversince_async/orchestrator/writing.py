@@ -80,7 +80,7 @@ class Writing(Footing):
                 answer = await write()
             except EversinceError as failure:
                 if is_of_the_day(failure):
-                    taken.refused(getattr(failure, "retry_after", None))
+                    taken.refused(getattr(failure, "retry_after", None), self._desk.server_now())
                     continue
                 if not is_in_doubt(failure):
                     taken.give_back()

@@ -125,10 +125,11 @@ def _tell(course: Course, call: Call, step: Effect) -> None:
 
 async def _answer_or_expiry(course: Course, step: Effect) -> None:
     """Wait until somebody has answered, or it is too late; meanwhile the lease is anybody's."""
-    expires_at = _expiry(step)
+    timeout = step.request.get("timeout")
+    remaining = None if timeout is None else clock.Remaining(timeout, step.intent_moment, step.intent_at)
     with bells.heard(course.journal, course.key) as bell:
         while (await _read(course, step)).is_open:
-            left = LOOK if expires_at is None else (expires_at - clock.now()).total_seconds()
+            left = LOOK if remaining is None else remaining.seconds()
             if left <= 0:
                 return
             if not course.manner.waits:

@@ -8,7 +8,6 @@ from typing import Any, Final, NoReturn
 
 import attrs
 
-from eversince_async import clock
 from eversince_async.errors import (
     ClientClosed,
     ConfigurationError,
@@ -258,13 +257,13 @@ class Course:
             self._left_by = self._left_by or by
             raise
 
-    def need_short_pause(self, until: datetime, call: Call) -> None:
+    def need_short_pause(self, until: datetime, left: float, call: Call) -> None:
         """Leave a pause that goes on for long after this was told to stop.
 
         Raises:
             Leaving: It ends more than `SHORT` seconds after that.
         """
-        ends_at = now() + (until - clock.now()).total_seconds()
+        ends_at = now() + left
         stopping_since, draining_since = self.manner.stopping_since(), self.desk.underway.draining_since
         if stopping_since is not None and ends_at > stopping_since + SHORT:
             self.leave(Parked(SleepPending(until, key=self.key, step=call.name)))

@@ -1,12 +1,12 @@
 """Productions as the journal keeps them: without the signatures of their URLs, and without a client."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
-from eversince_async import clock
 from eversince_async._wire.converter import structure, unstructure
 from eversince_async.journal import Json
 from eversince_async.journal.stored import observed
@@ -16,6 +16,9 @@ from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.production import Production
+
+EXPIRED: Final = datetime.fromtimestamp(0, UTC)
+"""When what is no longer good has expired, whatever clocks show."""
 
 
 def kept(production: Production) -> Json:
@@ -39,7 +42,7 @@ def restored(desk: Desk, plain: Mapping[str, Any]) -> Production:
     """
     project = structure(plain["project"], Project)
     if project.assembled_url is not None:
-        project = attrs.evolve(project, assembled_url_expires_at=clock.now())
+        project = attrs.evolve(project, assembled_url_expires_at=EXPIRED)
     share, variation = plain["share"], plain["variation"]
     return Production(
         project=project,

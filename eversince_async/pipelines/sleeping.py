@@ -1,11 +1,12 @@
 """Pauses that outlast the process: until a time that is written down when they begin."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from eversince_async import clock
-from eversince_async.journal import LEASE
+from eversince_async.journal import LEASE, Effect
 from eversince_async.pipelines.calls import Call
 from eversince_async.pipelines.course import Course
 
@@ -23,12 +24,20 @@ async def slept(course: Course, call: Call, pause: datetime | timedelta) -> date
         until = pause if isinstance(pause, datetime) else clock.now() + pause
         async with course.at_work():
             step = await course.begun(call, None, until=until.isoformat())
-    until = datetime.fromisoformat(step.request["until"])
-    while (left := (until - clock.now()).total_seconds()) > 0:
-        course.need_short_pause(until, call)
+    until, left_of = datetime.fromisoformat(step.request["until"]), _left_of(step, pause)
+    while (left := left_of(until)) > 0:
+        course.need_short_pause(until, left, call)
         if left > LEASE and course.manner.waits:
             await course.rest(f"it sleeps until {until.isoformat(timespec='seconds')}")
         await asyncio.sleep(min(left, LOOK))
     async with course.at_work():
         await course.ended(call, step, until, datetime)
     return until
+
+
+def _left_of(step: Effect, pause: datetime | timedelta) -> Callable[[datetime], float]:
+    """Tells the seconds until a time by the wall clock, or of a duration by one that nobody sets."""
+    if isinstance(pause, datetime):
+        return lambda until: (until - clock.now()).total_seconds()
+    remaining = clock.Remaining(pause.total_seconds(), step.intent_moment, step.intent_at)
+    return lambda _: remaining.seconds()

@@ -116,8 +116,6 @@ class Transport:
         rate_limit: The rate headers of the latest answer; None before the first.
         closings: How often it was closed; what began before the last time is to open nothing anew.
         unreadable: Where parts of answers that cannot be read are logged.
-        server_ahead: Seconds by which the server's clock is ahead of ours, by the `Date` of the latest answer
-            that had one.
     """
 
     def __init__(
@@ -147,7 +145,7 @@ class Transport:
         self.rate_limit: RateLimit | None = None
         self.closings = 0
         self.unreadable = UnreadableLog()
-        self.server_ahead = 0.0
+        self._served: tuple[float, clock.Moment] | None = None
         self._borrowed = http
         self._owned = LoopBound(_open_api_session)
 
@@ -190,8 +188,20 @@ class Transport:
             raise failure
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
-            self.server_ahead = served_at(answer.headers) - clock.wall_seconds()
+            self._served = served_at(answer.headers), clock.moment()
         return answer
+
+    def server_seconds(self) -> float:
+        """What the server's clock shows, in Unix seconds, by its latest answer with a `Date`.
+
+        What has passed since is counted by a clock that nobody sets. Before such an answer it is our clock.
+        """
+        if self._served is not None:
+            served, at = self._served
+            passed = clock.elapsed(at)
+            if passed is not None:
+                return served + passed
+        return clock.wall_seconds()
 
     @property
     def is_open(self) -> bool:

@@ -13,12 +13,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from wall_clocks import set_clock
 
 from eversince_async import Eversince
 from eversince_async.journal import _journal as journals
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from eversince_async.emulator import Emulator
     from eversince_async.journal import Journal
@@ -51,11 +52,14 @@ dead: set[str] = set()
 class Plug:
     """Counts the moments at which a process may die, and pulls itself at the nth.
 
+    At others somebody sets the wall clock, if it is told to.
+
     There is one before each journal write, one after each, one before each write to the server, one while it
     is on its way, and one when the answer has arrived.
     """
 
     nth: int
+    sets: Mapping[int, float] = attrs.field(factory=dict)
     moments: int = 0
     last: str = ""
     pulled: asyncio.Event = attrs.field(factory=asyncio.Event)
@@ -66,6 +70,7 @@ class Plug:
         await self.or_dead()
         self.moments += 1
         self.last = name
+        set_clock(self.sets.get(self.moments, 0.0))
         if self.moments == self.nth:
             self.pulled.set()
         await self.or_dead()
@@ -127,9 +132,10 @@ async def live(
     journal: Journal,
     nth: int,
     act: Callable[[Eversince, Journal], Awaitable[None]],
+    sets: Mapping[int, float] | None = None,
 ) -> Plug:
-    """One life of the process: to its end, or to its nth moment."""
-    plug = Plug(nth)
+    """One life of the process: to its end, or to its nth moment; the wall clock is set meanwhile."""
+    plug = Plug(nth, sets or {})
     await journal.open()
     incarnation = journal.incarnation
     plug.into(journal)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import pytest
 from power_cuts import NEVER, Plug, count_as_dead, live
+from wall_clocks import set_clock, unmoved
 
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import Latency, Reset, Stall
@@ -160,12 +161,17 @@ WORKS = {
 
 @attrs.frozen
 class Cut:
-    """A piece of work, what goes wrong on the wire, when the plug is pulled, and how soon it is put back."""
+    """A piece of work, what goes wrong on the wire, when the plug is pulled, and how soon it is put back.
+
+    The wall clock is set by `step` after each life, and by `sets` at moments of the first.
+    """
 
     work: str
     kind: str
     pause: float
     moments: tuple[int, ...]
+    step: float = 0.0
+    sets: dict[int, float] = attrs.field(factory=dict)
 
 
 async def suffered(cut: Cut, journal: Callable[[], Journal], folder: Path) -> list[Plug]:
@@ -184,8 +190,10 @@ async def suffered(cut: Cut, journal: Callable[[], Journal], folder: Path) -> li
         nths = iter(cut.moments)
         try:
             while not done:
-                lives.append(await live(emulator, journal(), next(nths, NEVER), act))
+                sets = {} if lives else cut.sets
+                lives.append(await live(emulator, journal(), next(nths, NEVER), act, sets))
                 await asyncio.sleep(cut.pause)
+                set_clock(cut.step)
                 assert len(lives) < 8, "it comes to no end"
             assert work.makes == made(emulator)
         except BaseException as failure:
@@ -253,3 +261,38 @@ async def test_a_project_that_fails_while_the_process_is_down(tmp_path):
     length, _ = await lengths_of("first fails", "none", tmp_path)
     for nth in range(1, length + 1, 1 if EVERY else 3):
         await suffered(Cut("first fails", "none", 300.0, (nth,)), in_memory(), tmp_path)
+
+
+HOUR, DAY = 3600.0, 86400.0
+STEPS = (HOUR, -HOUR, 30 * DAY, -30 * DAY)
+
+
+@pytest.mark.parametrize("work", WORKS)
+async def test_cuts_after_which_the_clock_is_set(work, tmp_path, monkeypatch):
+    """Set forward or back while the process is down, and wrong from then on."""
+    unmoved(monkeypatch)
+    chance, cut_off, number = random.Random(f"{work} down {EVERY}"), 0, 0
+    for step in STEPS:
+        for _ in range(PAIRS or 5):
+            kind, pause = chance.choice(list(KINDS)), chance.choice([3.0, 90.0])
+            longest = max(await lengths_of(work, kind, tmp_path / "uncut"))
+            cut = Cut(work, kind, pause, (chance.randint(1, longest), chance.randint(1, longest)), step)
+            lives = await suffered(cut, in_memory(), tmp_path / str(number := number + 1))
+            cut_off += lives[0].pulled.is_set()
+    print(f"{work}: {cut_off} cuts with a clock set meanwhile")  # noqa: T201 - a figure to report
+    assert cut_off
+
+
+@pytest.mark.parametrize("work", WORKS)
+async def test_clocks_that_are_set_while_something_is_written(work, tmp_path, monkeypatch):
+    """Set at one moment and again at another, with a cut at a third."""
+    unmoved(monkeypatch)
+    chance, number = random.Random(f"{work} meanwhile {EVERY}"), 0
+    for step in STEPS:
+        for _ in range(PAIRS or 5):
+            kind, pause = chance.choice(list(KINDS)), chance.choice([3.0, 90.0])
+            longest = max(await lengths_of(work, kind, tmp_path / "uncut"))
+            first, second, third = (chance.randint(1, longest) for _ in range(3))
+            cut = Cut(work, kind, pause, (third,), 0.0, {first: step, second: -2 * step})
+            await suffered(cut, in_memory(), tmp_path / str(number := number + 1))
+    print(f"{work}: {number} runs with a clock set meanwhile")  # noqa: T201 - a figure to report

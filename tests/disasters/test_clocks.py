@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from types import SimpleNamespace
 
 import pytest
-from campaign import Campaign
+from campaign import QUICK, Campaign
+from wall_clocks import set_clock, sleep_through, unmoved
 
 from eversince_async import Eversince
 from eversince_async.clock import wall_seconds
@@ -15,23 +16,9 @@ from eversince_async.emulator import door, storage, studio
 from eversince_async.emulator import emulator as server
 from eversince_async.emulator.faults import Latency, Reset, Stall
 from eversince_async.journal import SqliteJournal
-from eversince_async.testing import VirtualTimeLoop
+from eversince_async.orchestrator.video_urls import VideoUrls
 
 HOUR = 3600.0
-
-
-def step(seconds: float) -> None:
-    """Set the wall clock of everybody in this loop."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualTimeLoop)
-    loop._started_at += seconds
-
-
-def sleep_through(seconds: float) -> None:
-    """Let the machine sleep: clocks go on, and no timer notices."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualTimeLoop)
-    loop.suspend(seconds)
 
 
 @pytest.mark.parametrize("when", ["projects", "renders", "shares"])
@@ -78,13 +65,103 @@ async def test_a_clock_set_back_an_hour_repeats_nothing(emulator, eversince, tmp
         await asyncio.sleep(0.5)
     running.cancel()
     await asyncio.wait([running])
-    step(-HOUR)
+    set_clock(-HOUR)
     server_clock.ahead = HOUR
     began = asyncio.get_running_loop().time()
 
     await campaign.check(emulator, await campaign.batch(eversince))
 
     assert asyncio.get_running_loop().time() - began < HOUR / 4  # nobody waits until the clock is right again
+
+
+SETS = pytest.mark.parametrize("set_by", [HOUR, -HOUR, 720 * HOUR, -720 * HOUR])
+
+
+@pytest.fixture
+def apart(monkeypatch):
+    """The server's clock is not the one that is set."""
+    unmoved(monkeypatch)
+
+
+@SETS
+@pytest.mark.parametrize("where", ["/projects", "/projects/*/render", "/projects/*/share"])
+@pytest.mark.parametrize(
+    "fault", [Reset(after_commit=True), Stall(after_commit=True), Latency(seconds=20)], ids=type
+)
+async def test_a_clock_set_while_a_write_is_on_its_way_repeats_nothing(
+    emulator, eversince, tmp_path, apart, set_by, where, fault
+):
+    campaign = Campaign(tmp_path, items=4)
+    emulator.faults.once("POST", where, fault)
+    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    while emulator.faults.pending:
+        await asyncio.sleep(0.1)
+    set_clock(set_by)
+
+    await campaign.check(emulator, await running)
+
+
+@SETS
+async def test_two_workers_beside_a_clock_that_is_set_repeat_nothing(emulator, tmp_path, apart, set_by):
+    campaign = Campaign(tmp_path, items=8)
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
+        journals = [await stack.enter_async_context(SqliteJournal(campaign.journal)) for _ in range(2)]
+        running = [
+            asyncio.ensure_future(campaign.batch(client, journal=journal)._reported())
+            for client, journal in zip(clients, journals, strict=True)
+        ]
+        for kind in ("projects", "renders", "shares"):
+            while not emulator.world.counts[kind]:
+                await asyncio.sleep(0.1)
+            set_clock(set_by)
+        for report in await asyncio.gather(*running):
+            await campaign.check(emulator, report)
+
+
+@SETS
+async def test_nothing_waits_for_a_clock_to_be_right_again(emulator, eversince, tmp_path, apart, set_by):
+    """Neither a pause nor a look nor a lease; and the report tells how long things have taken."""
+    campaign = Campaign(tmp_path, items=8)
+    began = asyncio.get_running_loop().time()
+    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    while not emulator.world.counts["renders"]:
+        await asyncio.sleep(0.1)
+    set_clock(set_by)
+    report = await running
+
+    assert asyncio.get_running_loop().time() - began < HOUR / 4
+    assert 0 <= report.seconds < HOUR / 4
+    for outcome in report.outcomes:
+        assert all(stage.began_at <= stage.ended_at for stage in outcome.stages), outcome.stages
+        assert (outcome.ended_at - outcome.began_at).total_seconds() < HOUR / 4
+
+
+@SETS
+async def test_what_failed_is_tried_again_whatever_the_clock_showed_then(
+    emulator, eversince, tmp_path, apart, set_by
+):
+    """An earlier run is one that was before, and not one that has an earlier date."""
+    emulator.world.life.scenario = QUICK.when("Film", failure=1.0)
+    campaign = Campaign(tmp_path, items=2)
+    assert {"failed": 2} == (await campaign.batch(eversince)).counts
+    emulator.world.life.scenario = QUICK
+    set_clock(set_by)
+
+    report = await campaign.batch(eversince, retry_failed=True)
+
+    assert {"succeeded": 2} == report.counts
+
+
+@SETS
+async def test_a_video_whose_url_is_good_is_not_asked_for_anew(emulator, eversince, apart, set_by):
+    """Its expiry is a matter of the server's clock."""
+    production = await eversince.produce("A film", share=False)
+    set_clock(set_by)
+    looks = len(emulator.world.log)
+
+    assert await VideoUrls(eversince._desk, production.project, None, render_again=None).next() is not None
+    assert looks == len(emulator.world.log)
 
 
 @pytest.mark.parametrize("ahead", [-HOUR, HOUR], ids=["behind", "ahead"])

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from crowd import account, refused, scenario
+from wall_clocks import set_clock, unmoved
 
 from eversince_async import Eversince, Limits, QuotaSpent
 from eversince_async.emulator import Emulator
@@ -95,3 +97,56 @@ def emulator_start() -> float:
     """Unix seconds when the running loop's time was 0."""
     loop = asyncio.get_running_loop()
     return float(loop.wall_time() - loop.time())  # type: ignore[attr-defined]  # of the virtual loop
+
+
+# -- Clocks that are set ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator's clock is not the one that is set."""
+    unmoved(monkeypatch)
+
+
+SETS = pytest.mark.parametrize("ahead", [0.0, 3600.0, DAY, 30 * DAY, -3600.0, -30 * DAY])
+
+
+@SETS
+@pytest.mark.usefixtures("clock_of_its_own")
+async def test_a_render_counts_for_a_day_whatever_the_clock_showed(ahead: float, tmp_path: Path) -> None:
+    """Three were made while the clock was wrong; it is right again, and a new process wants the fourth."""
+    three = Limits(renders_per_day=3)
+    async with Emulator(scenario=QUICK) as emulator:
+
+        async def make(count: int) -> None:
+            async with Eversince(**emulator.connection, limits=three) as eversince:
+                items = [{"key": str(n), "brief": f"Film {n}"} for n in range(count)]
+                await eversince.batch(items, journal=tmp_path / "j.db")
+
+        set_clock(ahead)
+        await make(3)
+        set_clock(-ahead)
+        began = asyncio.get_running_loop().time()
+        await make(4)
+
+    assert 0.99 * DAY < asyncio.get_running_loop().time() - began < 1.01 * DAY
+
+
+@SETS
+@pytest.mark.usefixtures("clock_of_its_own")
+async def test_who_waits_for_tomorrow_waits_for_no_clock(
+    ahead: float,
+) -> None:
+    limits = Limits(renders_per_day=1)
+    async with (
+        Emulator(scenario=QUICK) as emulator,
+        Eversince(**emulator.connection, limits=limits) as eversince,
+    ):
+        await eversince.produce("Film 1", share=False)
+        began = asyncio.get_running_loop().time()
+        async with eversince.produce("Film 2", share=False) as second:
+            await asyncio.sleep(3600)
+            set_clock(ahead)
+            await second
+
+    assert 0.99 * DAY < asyncio.get_running_loop().time() - began < 1.01 * DAY
