@@ -96,12 +96,12 @@ async def _fetched(
 ) -> None:
     """Try until all of it is there."""
     source, delays, failures, before = await next_url(), retry.delays(), 0, part.size
-    status, problems = None, list[str]()
+    statuses, problems = list[int | None](), list[str]()
     while source is not None:
         try:
             return await _attempt(store, source.url, part, on_progress)
         except _Refused as refusal:
-            status = refusal.status or status
+            statuses.append(refusal.status)
             problems.append(f"{source.field}: {refusal.problem}")
             source = await next_url()
         except AddressRefused as refusal:
@@ -115,11 +115,22 @@ async def _fetched(
             failures += 1
             wait = wait_after(failure, retry, delays)
             if failures >= retry.attempts or wait is None:
-                status = failure.status if isinstance(failure, StoreRefused) else None
                 problem = f"{source.field}: {in_words(failure, retry)}; {part.kept()}"
-                raise DownloadFailed(str(part.path), problem, status=status) from None
+                raise DownloadFailed(str(part.path), problem, status=_status_of(failure)) from None
             await anyio.sleep(wait)
+    status = None if None in statuses else statuses[-1] if statuses else None
     raise DownloadFailed(str(part.path), "; ".join([*problems, part.kept()]), status=status)
+
+
+def _status_of(failure: TransportError) -> int | None:
+    """The status of a failure that passes; None where its status alone would look as if it did not."""
+    return failure.status if isinstance(failure, StoreRefused) and passes(failure.status) else None
+
+
+PASSING_CODES: Final = frozenset(
+    {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "ServerBusy", "TooManyRequests"}
+)
+"""Codes of refusals that pass by themselves, whatever their status: S3 gives 400 to who keeps it waiting."""
 
 
 def passes(status: int) -> bool:
@@ -128,7 +139,12 @@ def passes(status: int) -> bool:
 
 
 class _Refused(Exception):
-    """The store does not give this out, or not any more, or something else; another URL may do."""
+    """The store does not give this out, or not any more, or something else; another URL may do.
+
+    Attributes:
+        problem: What happened.
+        status: With which status; None where that says nothing about the video, as with a gateway's page.
+    """
 
     def __init__(self, problem: str, status: int | None = None) -> None:
         super().__init__(problem)
@@ -193,9 +209,9 @@ async def _check_status(answer: Download) -> None:
     """
     if answer.status not in {200, 206}:
         refusal = await answer.refusal(_ENDPOINT)
-        if passes(refusal.status):
+        if passes(refusal.status) or refusal.code in PASSING_CODES:
             raise refusal
-        raise _Refused(refusal.reason, refusal.status)
+        raise _Refused(refusal.reason, None if refusal.is_page else refusal.status)
 
 
 def _check_encoding(answer: Download) -> None:
@@ -214,14 +230,18 @@ async def _check_is_video(answer: Download) -> None:
     """Make sure that it is no page, error or nothing that comes instead, whatever the status says.
 
     Raises:
-        _Refused: It is.
+        StoreRefused: For now.
+        _Refused: For good.
     """
     head = await answer.peek(is_decided)
     kind = kind_of_document(head)
-    if kind is not None:
-        code = error_code(head)
-        words = f"the store sent {kind}{f' ({code})' if code else ''} instead of a video"
-        raise _Refused(f"{words}, with status {answer.status}", answer.status)
+    if kind is None:
+        return
+    code = error_code(head)
+    words = f"the store sent {kind}{f' ({code})' if code else ''} instead of a video, with {answer.status}"
+    if code in PASSING_CODES:
+        raise StoreRefused(answer.status, endpoint=_ENDPOINT, words=words)
+    raise _Refused(words, None if code is None else answer.status)
 
 
 def _check_range(answer: Download, part: Part) -> None:

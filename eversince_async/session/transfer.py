@@ -51,14 +51,25 @@ class StoreRefused(TransportError):
 
     Attributes:
         status: The HTTP status.
+        code: The code it gives in XML, such as `AccessDenied`; None when it gives none.
+        is_page: Whether a web page came along: then it may be some gateway that refused.
         retry_after: Seconds the store asked to wait; None when it did not say.
     """
 
     def __init__(
-        self, status: int, *, endpoint: str, words: str | None = None, retry_after: float | None = None
+        self,
+        status: int,
+        *,
+        endpoint: str,
+        words: str | None = None,
+        code: str | None = None,
+        is_page: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(words or f"the store answered {status}", endpoint=endpoint, outcome="unknown")
         self.status = status
+        self.code = code
+        self.is_page = is_page
         self.retry_after = retry_after
 
 
@@ -329,11 +340,14 @@ class Download:
 
     async def refusal(self, endpoint: str) -> StoreRefused:
         """What to raise for a status that is no success, with the code that a store gives in XML."""
-        code = error_code(await self.first(REFUSAL))
+        head = await self.first(REFUSAL)
+        code = error_code(head)
         return StoreRefused(
             self.status,
             endpoint=endpoint,
             words=f"the store answered {self.status}" + (f" {code}" if code else ""),
+            code=code,
+            is_page=kind_of_document(head) == "HTML",
             retry_after=retry_after(self.headers),
         )
 

@@ -14,6 +14,7 @@ from test_hostile_stores import ETAG, FILM, fetch, ranges, rest, store, whole
 from eversince_async import DownloadFailed, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.orchestrator.download import NamedUrl, download
+from eversince_async.pipelines.failures import may_pass
 from eversince_async.session.transfer import Store
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ PAGES = {
 @pytest.mark.parametrize("kind", PAGES)
 async def test_what_is_no_video_is_not_passed_off_as_one(fetch, server, tmp_path, kind):
     (tmp_path / "film.mp4").write_bytes(b"the finished film of yesterday")
-    with pytest.raises(DownloadFailed, match=f"the store sent {kind}.* instead of a video, with status 200"):
+    with pytest.raises(DownloadFailed, match=f"the store sent {kind}.* instead of a video, with 200"):
         await fetch(whole(PAGES[kind]))
 
     assert 1 == len(server.seen)
@@ -318,6 +319,30 @@ async def test_the_code_of_a_refusal_in_xml_is_told(fetch, code):
 
     assert 403 == failed.value.status
     assert "hush" not in str(failed.value)
+
+
+@pytest.mark.parametrize("status", [400, 403, 200])
+async def test_a_code_that_passes_is_waited_out_whatever_the_status(fetch, status):
+    slow = Say(status=status, body=b"<Error><Code>RequestTimeout</Code></Error>")
+
+    assert FILM == (await fetch(slow, whole())).read_bytes()
+
+
+async def test_a_code_that_passes_leaves_the_video_to_another_run(fetch):
+    with pytest.raises(DownloadFailed, match="400 RequestTimeout") as failed:
+        await fetch(Say(status=400, body=b"<Error><Code>RequestTimeout</Code></Error>"))
+
+    assert may_pass(failed.value)
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+async def test_a_page_is_nobodys_verdict_on_a_video(fetch, status):
+    """Another run may find it: an item with such an error is not marked as failed."""
+    with pytest.raises(DownloadFailed) as failed:
+        await fetch(Say(status=403, body=DENIED), Say(status=status, body=PAGES["HTML"]), urls=("/a", "/b"))
+
+    assert failed.value.status is None
+    assert may_pass(failed.value)
 
 
 async def test_the_code_of_trouble_that_passes_is_told_when_it_does_not_pass(fetch):
