@@ -45,6 +45,9 @@ APART: Final = 0.05
 """Seconds between two decisions at least, whatever they come to and whatever changes meanwhile. So nothing
 that is wrong in them can keep a core busy, and of a storm of changes many are decided on together."""
 
+MANY: Final = 200
+"""Projects; of more, a decision takes longer, and so the next one is as much further away."""
+
 OUTAGE: Final = 3
 """Looks at single projects that fail in a row, after which others are not tried for now."""
 
@@ -179,7 +182,7 @@ class Watcher:
             except Exception as failure:  # noqa: BLE001 - whatever it is, those who wait must learn of it
                 self._fail(list(self._waits), failure)
                 self._setbacks.hold(LIST, _now() + UNKNOWN_EVERY)  # whoever seeks a slot is not left alone
-            rest = decided_at + APART - _now()
+            rest = decided_at + APART * max(1.0, len(self._waits) / MANY) - _now()
             if rest > 0 and self._is_wanted():
                 await asyncio.sleep(rest)
 
@@ -214,10 +217,15 @@ class Watcher:
             pass
 
     def _due_at(self) -> float:
-        return min(map(self._due_of, self._waits), default=math.inf)
+        earliest = math.inf
+        for project_id, waits in self._waits.items():
+            for wait in waits:
+                if wait.due_at < earliest:  # as good as never, where there are thousands
+                    earliest = min(earliest, max(wait.due_at, self._setbacks.not_before(project_id)))
+        return earliest
 
     def _due_of(self, project_id: str) -> float:
-        due_at = min(wait.due_at for wait in self._waits[project_id])
+        due_at = min([wait.due_at for wait in self._waits[project_id]])
         return max(due_at, self._setbacks.not_before(project_id))
 
     def _due_by(self, now: float) -> set[str]:

@@ -11,7 +11,7 @@ from eversince_async.emulator import Emulator, Scenario
 from eversince_async.governor import Governor, Lane
 from eversince_async.orchestrator.foresight import Foresight
 from eversince_async.orchestrator.timing import Timing, Unseen
-from eversince_async.orchestrator.watcher import APART
+from eversince_async.orchestrator.watcher import APART, MANY
 from eversince_async.testing import run
 
 
@@ -127,3 +127,20 @@ async def test_nobody_is_left_behind_who_comes_between_two_decisions(
 
     assert "running" == second.status
     assert [5.0 + APART / 2] == emulator.looks(project.id)
+
+
+async def test_the_more_is_waited_for_the_rarer_it_decides(eversince: Eversince) -> None:
+    """A decision looks at all that is awaited, so a storm of changes would keep a core busy."""
+    watcher = eversince._watcher
+    waits = [asyncio.create_task(watcher.sight(f"proj_{n}", status="generating")) for n in range(20 * MANY)]
+    await asyncio.sleep(0.1)
+    before = watcher.decisions
+    for n in range(300):
+        await asyncio.sleep(0.01)
+        waits[n].cancel()
+    decided = watcher.decisions - before
+    for wait in waits:
+        wait.cancel()
+    await asyncio.wait(waits)
+
+    assert decided <= 3 / (20 * APART) + 1
