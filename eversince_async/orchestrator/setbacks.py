@@ -5,7 +5,6 @@ befell the own project, or all looks alike, and never for what befell another's.
 """
 
 import math
-from collections.abc import Collection
 from typing import Final
 
 from eversince_async.errors import (
@@ -48,9 +47,9 @@ class Setbacks:
         self._held: dict[str, float] = {}
         self._all_held = -math.inf
 
-    def befall(self, subjects: Collection[str]) -> bool:
-        """Whether the last look at any of these failed."""
-        return any(subject in subjects for subject in self._since)
+    def befell(self, subject: str) -> bool:
+        """Whether the last look at it failed."""
+        return subject in self._since
 
     def failed(self, subject: str, failure: EversinceError, now: float) -> bool:
         """A look has failed; whether that has gone on for too long: with it, or with all looks."""

@@ -194,17 +194,17 @@ class Watcher:
         self.decisions += 1
         due_at = min(self._due_at(), self._due_for_slot(now))
         early_at, at_once = math.inf, now + TICK
-        is_troubled = self._setbacks.befall(self._waits) or self._setbacks.befall((LIST,))
-        if at_once < due_at and not is_troubled:
+        if at_once < due_at and not self._setbacks.befell(LIST):
             early_at = self._timing.early_at(
                 list(self._unseen()), now, due_at, in_demand=bool(self.seeking_slot)
             )
+            early_at = max(early_at, self._setbacks.not_before(LIST))
         if at_once < min(due_at, early_at):
             await self._sleep_until(min(due_at, early_at, now + UNKNOWN_EVERY))
             return
         before, self._timing.looked_at = self._looks.requests, now
         is_early = at_once < due_at
-        await self._look(set(self._waits) if is_early else self._due_by(at_once), now)
+        await self._look(self._free_at(at_once) if is_early else self._due_by(at_once), now)
         if is_early:
             self._timing.bought(self._looks.requests - before, now)
 
@@ -231,6 +231,10 @@ class Watcher:
     def _due_by(self, now: float) -> set[str]:
         return {project_id for project_id in self._waits if self._due_of(project_id) <= now}
 
+    def _free_at(self, now: float) -> set[str]:
+        """Those that may be looked at before they are due."""
+        return {project_id for project_id in self._waits if self._setbacks.not_before(project_id) <= now}
+
     def _due_for_slot(self, now: float) -> float:
         """When to look at the list because somebody waits for a slot that is not ours to free."""
         if not self.seeking_slot or not self._governor.slots.needs_look():
@@ -245,8 +249,9 @@ class Watcher:
         return max(due_at, self._setbacks.not_before(LIST))
 
     def _unseen(self) -> Iterable[Unseen]:
-        for waits in self._waits.values():
-            yield from (wait.unseen for wait in waits)
+        for project_id, waits in self._waits.items():
+            if not self._setbacks.befell(project_id):
+                yield from (wait.unseen for wait in waits)
         if self._sought_since < math.inf:
             yield Unseen(None, max(self._sought_since, self._paged_at))
 
@@ -254,16 +259,20 @@ class Watcher:
 
     async def _look(self, wanted: set[str], now: float) -> None:
         try:
-            if len(self._waits) > 1 or self._sought_since < math.inf:
-                wanted = await self._look_at_list(wanted, now)
-            else:
+            if len(self._waits) == 1 and self._sought_since == math.inf:
                 self._setbacks.end_streak(LIST)  # which is not looked at for now
+            elif not self._are_odd(wanted) or self._due_for_slot(now) <= now + TICK:
+                wanted = await self._look_at_list(wanted, now)
             await self._look_at_each(wanted)
         except ApiError as refusal:
             if not concerns_account(refusal):
                 raise
             self._fail(list(self._waits), refusal)
             self._setbacks.hold(LIST, _now() + UNKNOWN_EVERY)  # for whoever seeks a slot
+
+    def _are_odd(self, wanted: set[str]) -> bool:
+        """Whether these are only projects that the list does not help with: each has failed by itself."""
+        return bool(wanted) and all(map(self._setbacks.befell, wanted))
 
     async def _look_at_list(self, wanted: set[str], now: float) -> set[str]:
         """Look at the list; which projects are still to be looked at singly."""

@@ -87,15 +87,10 @@ async def test_project_that_cannot_be_looked_at_harms_no_other(
     emulator: Emulator, eversince: Eversince, fault: Any
 ) -> None:
     """It is on no page, and each look at it fails: its wait ends when patience does, and only that."""
-    old = emulator.add_project(walks={"running": 5000})
-    for _ in range(120):
-        emulator.add_project()
-    young = [emulator.add_project(walks={"running": 900}) for _ in range(2)]
-    older = emulator.world.projects[old.id]
-    emulator.world.projects = {old.id: older, **emulator.world.projects}
-    broken(emulator, f"/projects/{old.id}", fault)
-    odd = sight(eversince, old.id)
-    waits = [asyncio.create_task(eversince._desk.watcher.sight(each.id, status="running")) for each in young]
+    old, young = one_beyond_the_list(emulator, "running")
+    broken(emulator, f"/projects/{old}", fault)
+    odd = sight(eversince, old)
+    waits = [sight(eversince, each) for each in young]
     seen = await asyncio.gather(*waits)
     failure = await asyncio.gather(odd, return_exceptions=True)
 
@@ -396,3 +391,41 @@ async def test_early_looks_are_taken_again_when_trouble_has_passed(emulator: Emu
 
     assert "generating" == alone.status
     assert now() < 2 * 45 + 45
+
+
+def one_beyond_the_list(emulator: Emulator, status: str) -> tuple[str, list[str]]:
+    """A project that the first page does not show, and three that it does."""
+    old = emulator.add_project(walks={status: 10_000}).id
+    for _ in range(120):
+        emulator.add_project()
+    return old, [emulator.add_project(walks={status: 10_000}).id for _ in range(3)]
+
+
+async def test_an_odd_project_costs_a_request_at_a_time(emulator: Emulator, eversince: Eversince) -> None:
+    """Looks at it do not take the list with them, and the others keep their pace."""
+    odd, others = one_beyond_the_list(emulator, "running")
+    broken(emulator, f"/projects/{odd}", NotJson(status=200))
+    waiting = sight(eversince, odd)
+    watching = [asyncio.create_task(eversince.wait(each)._result()) for each in others]
+    await asyncio.sleep(200)
+    for task in (waiting, *watching):
+        task.cancel()
+    await asyncio.wait([waiting, *watching])
+
+    assert len(asked(emulator)) <= 200 / 30 + 2
+    assert 10 <= len(asked(emulator, f"/projects/{odd}"))
+
+
+async def test_early_looks_go_on_beside_an_odd_project(emulator: Emulator) -> None:
+    odd, others = one_beyond_the_list(emulator, "generating")
+    broken(emulator, f"/projects/{odd}", NotJson(status=200))
+    async with Eversince(**emulator.connection) as eversince:
+        waiting = sight(eversince, odd, "generating")
+        watching = [asyncio.create_task(eversince.wait(each)._result()) for each in others]
+        await asyncio.sleep(250)
+        for task in (waiting, *watching):
+            task.cancel()
+        await asyncio.wait([waiting, *watching])
+
+    looks = emulator.looks(others[0])
+    assert min(later - earlier for earlier, later in pairwise(looks)) < 45
