@@ -206,7 +206,7 @@ class Eversince(Resources, Verbs, Running, Batching):
             closing.push_async_callback(self._store.aclose)
             closing.push_async_callback(self._transport.aclose)
             closing.push_async_callback(self._watcher.aclose)
-            closing.push_async_callback(self._end_started, caller)
+            closing.push_async_callback(_heard, self._started_here(caller))
             await self._desk.aclose()  # what only asks for details of its failure ends by that
             at_work = {lease.project_id for lease in self.governor.snapshot().slots.leases if lease.active}
             holders = list(self._desk.underway.holders)
@@ -217,15 +217,11 @@ class Eversince(Resources, Verbs, Running, Batching):
                 left = tuple(each for each in left if each.handle.project_id not in cancelled)
         return left
 
-    async def _end_started(self, caller: "asyncio.Task[Any] | None") -> None:
-        """Wait for the tasks of `start`, which were interrupted; those of loops that are gone never end."""
+    def _started_here(self, caller: "asyncio.Task[Any] | None") -> "list[asyncio.Task[Any]]":
+        """The tasks of `start` that will end; those of loops that are gone never do."""
         loop = asyncio.get_running_loop()
         self._started = {task for task in self._started if not task.get_loop().is_closed()}
-        started = [task for task in self._started if task.get_loop() is loop and task is not caller]
-        ended = (await asyncio.wait(started, timeout=PATIENCE))[0] if started else ()
-        for task in ended:
-            if not task.cancelled():
-                task.exception()  # heard of: what ends with the client needs nobody who waits for it
+        return [task for task in self._started if task.get_loop() is loop and task is not caller]
 
     async def _cancelled(self, project_ids: set[str | None]) -> set[str]:
         """Cancel projects at the server; returns those of which it is certain."""
@@ -322,6 +318,15 @@ class Eversince(Resources, Verbs, Running, Batching):
             find_out="read whatever it would have changed",
         )
         return await self._session.send(endpoint, object, query=query, body=json)
+
+
+async def _heard(started: "list[asyncio.Task[Any]]") -> None:
+    """Wait for the tasks of `start`, which were interrupted."""
+    if started:
+        await asyncio.wait(started, timeout=PATIENCE)
+    for task in started:
+        if task.done() and not task.cancelled():
+            task.exception()  # heard of: what ends with the client needs nobody who waits for it
 
 
 def _several(given: Any) -> tuple[Any, ...]:

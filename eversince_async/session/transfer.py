@@ -22,6 +22,7 @@ from eversince_async.session.loop_bound import LoopBound
 from eversince_async.session.retry import JITTER, RetryPolicy
 from eversince_async.session.single_send import request_once
 from eversince_async.session.transport import CONNECT_TIMEOUT, translated
+from eversince_async.tasks import finish
 
 STALL_TIMEOUT: Final = 60.0
 """Seconds without progress after which a transfer is given up."""
@@ -164,7 +165,7 @@ class Store:
                 failure.__context__ = None  # aiohttp's own error holds the whole URL
                 raise
         finally:
-            await body.aclose()
+            await finish(body.aclose())
         if body.failure is not None:
             raise body.failure  # our own source broke, not the connection
         return None

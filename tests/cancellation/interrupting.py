@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import signal
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -17,6 +18,11 @@ from eversince_async.emulator import Emulator, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+
+    from eversince_async.journal import Journal
+
+LONGEST_CLOSING = 40.0
+"""Seconds within which a client has closed, whatever it was at."""
 
 CHEAP = Scenario(queued=2, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(2, 2))
 
@@ -86,27 +92,35 @@ async def at_every_wait(
     *,
     prepare: Callable[[Scene], Awaitable[None]] | None = None,
     limits: Limits | None = None,
+    stride: int = 1,
     **emulated: Any,
 ) -> AsyncIterator[Scene]:
     """Run `act` again and again, cancelled one wait later each time, until it completes.
 
-    Yields each run with its client still open, then closes it and checks that nothing is left.
+    Of a long story, `stride` takes only some of the waits, and others of them for each `when`.
+
+    Yields each run with its client still open, then closes it and checks that nothing is left: no task, no
+    slot, no connection, no handler of signals.
     """
-    nth = 0
+    nth = list(When).index(when) % stride + 1 - stride
+    loop, handler = asyncio.get_running_loop(), signal.getsignal(signal.SIGINT)
     while True:
-        nth += 1
+        nth += stride
         async with Emulator(**{"scenario": CHEAP, **emulated}) as emulator:
             async with Eversince(**emulator.connection, limits=limits) as eversince:
                 scene = Scene(emulator, eversince, nth)
                 if prepare is not None:
                     await prepare(scene)
                 scene.cancelled = await _is_cancelled(act(scene), nth, when)
+                assert handler is signal.getsignal(signal.SIGINT), f"a handler left, cancelled at {nth}"
                 yield scene
                 _nothing_is_held(scene)
                 if when is not When.TWICE:  # whose client is closed at once
                     await asyncio.sleep(100)
                     assert [] == _our_tasks(), f"tasks left while open, cancelled at {nth}"
                     _only_active_projects_have_slots(scene)
+                closing_since = loop.time()
+            assert loop.time() - closing_since < LONGEST_CLOSING, f"closing took long, cancelled at {nth}"
             assert [] == _our_tasks(), f"tasks left, cancelled at {nth}"
             assert eversince._transport._owned._session is None
             assert eversince._store._owned._session is None
@@ -174,6 +188,13 @@ def _our_tasks() -> list[str]:
         if file.startswith(here) and "emulator" not in file and not task.done():
             tasks.append(repr(task))
     return tasks
+
+
+async def no_lease_is_left(journal: Journal, scene: Scene) -> None:
+    """What was cancelled can be taken up again at once."""
+    await journal.renew([])  # what gives a lease back that was granted in vain is written before this
+    leased = [job.id async for job in journal.jobs() if job.lease_until is not None]
+    assert [] == leased, f"cancelled at {scene.nth}"
 
 
 def open_files(folder: Path) -> list[str]:
