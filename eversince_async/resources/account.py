@@ -69,6 +69,6 @@ class Account(Resource):
 
         async def page_at(offset: int) -> Stretch[SharedVideo]:
             page = await self.shares(limit=PAGE_SHARES, offset=offset, extra=extra)
-            return Stretch(page.shares, total=page.total, more=page.has_more)
+            return Stretch(page.shares, total=page.total, more=page.has_more, unreadable=page.unreadable)
 
         return walk(page_at, lambda share: share.share_url, PAGE_SHARES)

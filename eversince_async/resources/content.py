@@ -55,7 +55,7 @@ class Content(Resource):
 
         async def page_at(offset: int) -> Stretch[Asset]:
             page = await self.assets(project_id, limit=PAGE_ASSETS, offset=offset, extra=extra)
-            return Stretch(page.assets, total=page.total)
+            return Stretch(page.assets, total=page.total, limit=page.limit, unreadable=page.unreadable)
 
         return walk(page_at, lambda asset: (asset.ref, asset.url), PAGE_ASSETS)
 

@@ -1,6 +1,6 @@
 """Messages: the conversation with a project's agent. Source: the projects page and the catalogue."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 from eversince_async._wire.endpoints import LIST_MESSAGES, SEND_MESSAGE
 from eversince_async._wire.requests import page_query
@@ -8,7 +8,8 @@ from eversince_async.limits import PAGE_MESSAGES
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.messages import Message, MessageDraft, MessagePage, SentMessage
 from eversince_async.models.references import Reference
-from eversince_async.resources._base import Extra, Resource
+from eversince_async.resources._base import Extra, Resource, check_has_end
+from eversince_async.streams import Pages
 
 
 class Messages(Resource):
@@ -68,14 +69,14 @@ class Messages(Resource):
             LIST_MESSAGES, MessagePage, ids={"project_id": project_id}, query=query, extra=extra
         )
 
-    async def iter(
+    def iter(
         self, project_id: str, *, after: str | None = None, markers: bool = False, extra: Extra = None
     ) -> AsyncIterator[Message]:
         """Messages of the conversation, page by page, each once.
 
         With `after`, the newer ones, going forward: the way to poll cheaply. Without it the whole
         conversation, from the page the server gives first back to the beginning. The order within a page is
-        the server's, which is not documented.
+        the server's, which is not documented. Cancelling one step loses no message: the next goes on.
 
         Args:
             project_id: The project.
@@ -83,24 +84,44 @@ class Messages(Resource):
             markers: Also yield the empty messages that the agent emits for itself.
             extra: Query parameters this version does not know yet.
         """
-        forward = after is not None
-        cursor, seen = after, set[str]()
-        while True:
-            page = await self.list(
-                project_id,
-                limit=PAGE_MESSAGES,
-                after=cursor if forward else None,
-                before=None if forward else cursor,
-                extra=extra,
-            )
-            fresh = [message for message in page.messages if message.id not in seen]
-            seen.update(message.id for message in fresh)
-            for message in fresh:
-                if message.content or markers:
-                    yield message
-            if not page.has_more or not fresh:
-                return
-            cursor = (newest(fresh) if forward else oldest(fresh)).id
+
+        async def page_at(cursor: str | None) -> MessagePage:
+            direction = {"before": cursor} if after is None else {"after": cursor}
+            return await self.list(project_id, limit=PAGE_MESSAGES, extra=extra, **direction)
+
+        return Pages(_MessageWalk(page_at, after, markers=markers).next_page)
+
+
+class _MessageWalk:
+    """Where a walk through a conversation is: forward from a cursor, or back from its end."""
+
+    def __init__(
+        self, page_at: Callable[[str | None], Awaitable[MessagePage]], after: str | None, *, markers: bool
+    ) -> None:
+        self._page_at = page_at
+        self._cursor = after
+        self._is_forward = after is not None
+        self._markers = markers
+        self._seen: set[str] = set()
+        self._pages = 0
+        self._is_over = False
+
+    async def next_page(self) -> Iterable[Message] | None:
+        """The new messages of the next page; None when there is none."""
+        if self._is_over:
+            return None
+        check_has_end(self._pages)
+        page = await self._page_at(self._cursor)
+        self._pages += 1
+        fresh = {message.id: message for message in page.messages if message.id not in self._seen}
+        self._seen.update(fresh)
+        messages = list(fresh.values())
+        count = len(page.messages) + sum(each.is_item for each in page.unreadable)
+        more = count >= PAGE_MESSAGES if page.has_more is None else page.has_more
+        self._is_over = not messages or not more
+        if messages:
+            self._cursor = (newest(messages) if self._is_forward else oldest(messages)).id
+        return [message for message in messages if message.content or self._markers]
 
 
 def newest(messages: Sequence[Message]) -> Message:

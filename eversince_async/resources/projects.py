@@ -93,7 +93,7 @@ class Projects(Resource):
             page = await self.list(
                 limit=PAGE_PROJECTS, offset=offset, status=status, title=title, extra=extra
             )
-            return Stretch(page.projects, total=page.total)
+            return Stretch(page.projects, total=page.total, limit=page.limit, unreadable=page.unreadable)
 
         return walk(page_at, lambda project: project.id, PAGE_PROJECTS)
 
@@ -200,7 +200,7 @@ class Projects(Resource):
 
         async def page_at(offset: int) -> Stretch[StudioProject]:
             page = await self.discover(limit=PAGE_PROJECTS, offset=offset, title=title, extra=extra)
-            return Stretch(page.projects, total=page.total)
+            return Stretch(page.projects, total=page.total, limit=page.limit, unreadable=page.unreadable)
 
         return walk(page_at, lambda project: project.project_id, PAGE_PROJECTS)
 

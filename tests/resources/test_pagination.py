@@ -1,15 +1,16 @@
 """Walking lists: each item once, no request too many, whatever moves meanwhile."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from scripted import Say, ScriptedServer
 
-from eversince_async import Eversince, InvalidRequest
+from eversince_async import Eversince, InvalidRequest, UnreadableAnswer
 from eversince_async.emulator import Emulator
 from eversince_async.models.messages import Message
-from eversince_async.resources._base import Stretch, walk
+from eversince_async.resources._base import MAX_PAGES, Stretch, walk
 from eversince_async.resources.messages import newest, oldest
 
 
@@ -24,11 +25,11 @@ async def collected(items: Any) -> list[Any]:
 # -- Walking by offset ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (100, 1), (101, 2), (250, 3)])
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (100, 2), (101, 2), (250, 3)])
 async def test_projects_in_pages_of_a_hundred(
     emulator: Emulator, eversince: Eversince, count: int, requests: int
 ) -> None:
-    """No request is spent on finding out that there is no more."""
+    """A request to find out that there is no more is only spent after a full page."""
     added = [emulator.add_project(f"Film {number}").id for number in range(count)]
 
     assert added[::-1] == [project.id for project in await collected(eversince.projects.iter())]
@@ -118,11 +119,11 @@ def offsets(
     return page_at, asked
 
 
-async def test_list_that_says_no_total_ends_with_a_short_page() -> None:
+async def test_list_that_says_no_total_ends_with_an_empty_page() -> None:
     page_at, asked = offsets(None)
 
     assert list(range(7)) == await collected(walk(page_at, lambda item: item, 3))
-    assert [0, 3, 6] == asked
+    assert [0, 3, 6, 7] == asked
 
 
 async def test_server_that_gives_smaller_pages_than_asked_for_is_followed() -> None:
@@ -153,6 +154,154 @@ async def test_server_that_ignores_offsets_does_not_keep_us_for_ever() -> None:
         return Stretch([1, 2], more=True)
 
     assert [1, 2] == await collected(walk(page_at, lambda item: item, 2))
+
+
+TOTALS: dict[str, Callable[[int, int], float | None]] = {
+    "right": lambda offset, given: 250,
+    "missing": lambda offset, given: None,
+    "0": lambda offset, given: 0,
+    "negative": lambda offset, given: -1,
+    "that of the page": lambda offset, given: given,
+    "that of the pages so far": lambda offset, given: offset + given,
+    "outdated": lambda offset, given: 200,
+    "one too small": lambda offset, given: 249,
+    "too large": lambda offset, given: 1_000_000,
+    "growing": lambda offset, given: offset + 1000,
+}
+MORE: dict[str, Callable[[int, int], bool | None]] = {
+    "missing": lambda offset, given: None,
+    "right": lambda offset, given: offset + given < 250,
+    "always": lambda offset, given: True,
+}
+
+
+@pytest.mark.parametrize("sizes", [100, 30])
+@pytest.mark.parametrize("more", MORE)
+@pytest.mark.parametrize("total", TOTALS)
+async def test_what_a_list_says_about_itself_may_be_wrong(total: str, more: str, sizes: int) -> None:
+    """All 250 items come, each once, and in not many requests."""
+    asked: list[int] = []
+
+    async def page_at(offset: int) -> Stretch[int]:
+        asked.append(offset)
+        items = list(range(250))[offset : offset + sizes]
+        says = (offset, len(items))
+        return Stretch(items, total=TOTALS[total](*says), more=MORE[more](*says), limit=sizes)
+
+    assert list(range(250)) == await collected(walk(page_at, lambda item: item, 100))
+    assert len(asked) <= -(-250 // sizes) + 1
+
+
+@pytest.mark.parametrize("total", TOTALS)
+async def test_offsets_may_be_ignored(total: str) -> None:
+    """The page comes again and again, whatever it says."""
+    asked: list[int] = []
+
+    async def page_at(offset: int) -> Stretch[int]:
+        asked.append(offset)
+        return Stretch(list(range(100)), total=TOTALS[total](offset, 100))
+
+    assert list(range(100)) == await collected(walk(page_at, lambda item: item, 100))
+    assert len(asked) <= 4
+
+
+async def test_pages_may_come_again_in_turn() -> None:
+    async def page_at(offset: int) -> Stretch[int]:
+        return Stretch([offset // 2 % 3] * 2, more=True)
+
+    assert [0, 1, 2] == await collected(walk(page_at, lambda item: item, 2))
+
+
+async def test_a_list_that_ends_early_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    async def page_at(_: int) -> Stretch[int]:
+        return Stretch([1, 2], total=250)
+
+    await collected(walk(page_at, lambda item: item, 2))
+    assert ["a list ended early: 3 pages in a row had nothing new, after 2 items of 250"] == caplog.messages
+
+
+async def test_a_list_that_never_ends_is_given_up() -> None:
+    """Each page is full, and everything on it is new."""
+    asked: list[int] = []
+
+    async def page_at(offset: int) -> Stretch[int]:
+        asked.append(offset)
+        return Stretch([offset, offset + 1], total=2)
+
+    with pytest.raises(UnreadableAnswer, match="has not ended after 10,000 pages"):
+        await collected(walk(page_at, lambda item: item, 2))
+    assert MAX_PAGES == len(asked)
+
+
+async def test_what_cannot_be_read_counts_for_the_offset(server: ScriptedServer) -> None:
+    """Or the last items of each page would come again on the next, and at the end some were missing."""
+
+    def page(first: int, count: int) -> Say:
+        odd = {first, first + 1, first + 2}
+        rows = [
+            {"id": f"proj_{n}", "status": None if n in odd else "idle"} for n in range(first, first + count)
+        ]
+        return Say(json={"projects": rows, "total": 150})
+
+    server.plays(page(0, 100), page(100, 50))
+    async with server.client() as eversince:
+        found = await collected(eversince.projects.iter())
+
+    assert [f"proj_{n}" for n in range(150) if n not in {0, 1, 2, 100, 101, 102}] == [p.id for p in found]
+    assert ["limit=100&offset=0", "limit=100&offset=100"] == [
+        each.target.partition("?")[2] for each in server.seen
+    ]
+
+
+async def test_pages_of_which_nothing_can_be_read_are_passed(server: ScriptedServer) -> None:
+    def page(first: int, status: str | None) -> Say:
+        rows = [{"id": f"proj_{n}", "status": status} for n in range(first, first + 100)]
+        return Say(json={"projects": rows, "total": 500})
+
+    empty = Say(json={"projects": [], "total": 500})
+    server.plays(*(page(first, None) for first in (0, 100, 200, 300)), page(400, "idle"), empty)
+    async with server.client() as eversince:
+        assert 100 == len(await collected(eversince.projects.iter()))
+
+
+ITERATORS: dict[str, Callable[[Eversince], AsyncIterator[Any]]] = {
+    "projects": lambda eversince: eversince.projects.iter(),
+    "discover": lambda eversince: eversince.projects.iter_discover(),
+    "assets": lambda eversince: eversince.content.iter_assets("proj_1"),
+    "shares": lambda eversince: eversince.account.iter_shares(),
+    "messages": lambda eversince: eversince.messages.iter("proj_1"),
+    "newer messages": lambda eversince: eversince.messages.iter("proj_1", after="msg_0"),
+}
+FIELDS = {"discover": "projects", "newer messages": "messages"}
+
+
+@pytest.mark.parametrize("which", ITERATORS)
+async def test_a_step_that_timed_out_is_taken_again(server: ScriptedServer, which: str) -> None:
+    """Nothing is lost, nothing comes twice, and the iteration is not over."""
+
+    def page(first: int) -> dict[str, Any]:
+        numbers = range(first, first + 50)
+        rows = [
+            {"id": f"{n}", "project_id": f"{n}", "share_url": f"{n}", "ref": f"{n}", "url": f"{n}"}
+            | {"status": "idle", "role": "user", "content": "x", "type": "image"}
+            for n in numbers
+        ]
+        return {FIELDS.get(which, which): rows, "total": 100, "has_more": first == 0}
+
+    empty = {**page(50), FIELDS.get(which, which): []}
+    server.plays(*(Say(json=page(0)), Say(json=page(50), after=30), Say(json=page(50)), Say(json=empty)))
+    async with server.client() as eversince:
+        items, found, timeouts = ITERATORS[which](eversince), [], 0
+        while True:
+            try:
+                async with asyncio.timeout(10):
+                    found.append(await anext(items))
+            except TimeoutError:
+                timeouts += 1
+            except StopAsyncIteration:
+                break
+
+    assert (100, 1) == (len(found), timeouts)
 
 
 # -- Single pages -----------------------------------------------------------------------------------------
@@ -287,3 +436,21 @@ def test_cursors_without_times_go_by_place() -> None:
 
     assert "msg_2" == newest(messages).id
     assert "msg_0" == oldest(messages).id
+
+
+async def test_a_page_that_does_not_say_what_follows_goes_by_its_length(
+    server: ScriptedServer,
+) -> None:
+    def page(*numbers: int) -> Say:
+        return Say(json={"messages": [{"id": f"{n}", "role": "user", "content": "x"} for n in numbers]})
+
+    server.plays(page(*range(50, 100)), page(*range(50)), page())
+    async with server.client() as eversince:
+        assert 100 == len(await collected(eversince.messages.iter("proj_1", markers=True)))
+
+
+async def test_a_conversation_whose_cursors_are_ignored_ends(server: ScriptedServer) -> None:
+    server.plays(Say(json={"messages": [{"id": "1", "role": "user", "content": "x"}], "has_more": True}))
+    async with server.client() as eversince:
+        assert 1 == len(await collected(eversince.messages.iter("proj_1")))
+    assert 2 == len(server.seen)
