@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, overload
 
 from eversince_async.clock import now as wall_now
 from eversince_async.clock import wall_seconds
+from eversince_async.governor.claims import SlotTicket
 from eversince_async.governor.lanes import Lane, Ticket
 from eversince_async.governor.quota import DailyQuota, QuotaTicket
-from eversince_async.governor.slot_table import SlotTicket
 from eversince_async.governor.snapshot import (
     GovernorSnapshot,
     LeaseSnapshot,

@@ -70,10 +70,10 @@ class ProjectSlots(Protocol):
         wait: bool = True,
         who: str | None = None,
     ) -> HeldSlot:
-        """Wait for a slot; a key that holds one gets the same again."""
+        """Wait for a slot; a key, or project, that has one shares it."""
         ...
 
-    def has_room(self, key: str) -> bool:
+    def has_room(self, key: str, project_id: str | None = None) -> bool:
         """Whether a production would be given a slot at once."""
         ...
 
@@ -88,6 +88,11 @@ class ProjectSlots(Protocol):
 
 class TakenOfDay(Protocol):
     """One project or render of the day."""
+
+    @property
+    def overtaken(self) -> bool:
+        """Whether the server has said meanwhile that the day's are spent."""
+        ...
 
     def confirmed(self) -> None:
         """The server has done it."""

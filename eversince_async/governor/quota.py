@@ -132,7 +132,7 @@ class DailyQuota:
 
     def left(self, now: float) -> float:
         """How many are left, as far as we know; infinite without a limit."""
-        if self._spent_until > now:
+        if self.is_spent(now):
             return 0
         return math.inf if self.limit is None else max(0, self.limit - self.used(now))
 
@@ -175,6 +175,10 @@ class DailyQuota:
         self.give_back(use)
         server_now = now if server_now is None else server_now
         self._spent_until = max(self._spent_until, self._perhaps_again(now, retry_after, server_now))
+
+    def is_spent(self, now: float) -> bool:
+        """Whether the server has said so, and nothing has shown since that there is more."""
+        return self._spent_until > now
 
     def seed(self, times: Iterable[float]) -> None:
         """Count what was taken before this process began."""

@@ -37,6 +37,14 @@ class Taken:
         """When it counts from; seed another process's governor with it."""
         return self._quotas.clock.wall(self._use.at)
 
+    @property
+    def overtaken(self) -> bool:
+        """Whether the server has said meanwhile that the day's are spent, so that it would refuse this one.
+
+        Give it back then, and take another, which waits.
+        """
+        return self._quota.is_spent(wall_seconds())
+
     def confirmed(self) -> None:
         """The server has done it."""
         self._quota.confirmed(self._use, self._quotas.clock.now())

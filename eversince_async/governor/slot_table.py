@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from eversince_async.governor.claims import Claim, Hold, SlotTicket
 from eversince_async.governor.line import Line
-from eversince_async.governor.waits import Waiter
 from eversince_async.lifecycle import ACTIVE, SETTLED
 
 STALE: Final = 5.0
@@ -45,51 +45,6 @@ TRUST_LEARNED: Final = 3600.0
 """Seconds for which such a limit stands before it is tried again."""
 
 
-class Claim:
-    """What one production occupies.
-
-    Attributes:
-        key: The production's key, known before its project is.
-        project_id: The project, once known.
-        held: The production needs the slot for this stage or the next.
-        active: A write has left that may have started the project, and it was not seen settled since.
-        since: Clock seconds of the grant.
-        bound_at: Clock seconds since when the project is known; minus infinity until then.
-        changed_at: Clock seconds of the last write, or of the last look that saw it active.
-        delivered: Callers that were given it and not cancelled in the instant of the grant.
-    """
-
-    __slots__ = ("active", "bound_at", "changed_at", "delivered", "held", "key", "project_id", "since")
-
-    def __init__(self, key: str, now: float) -> None:
-        self.key = key
-        self.project_id: str | None = None
-        self.held = True
-        self.active = False
-        self.since = now
-        self.bound_at = -math.inf
-        self.changed_at = now
-        self.delivered = 0
-
-
-class SlotTicket(Waiter):
-    """One production waiting for a slot.
-
-    Attributes:
-        key: The production's key.
-        in_flight: Whether it has a project already, and so goes before new ones.
-        claim: What it was granted.
-    """
-
-    __slots__ = ("claim", "in_flight", "key")
-
-    def __init__(self, key: str, since: float, *, in_flight: bool = False, who: str | None = None) -> None:
-        super().__init__(since, key if who is None else who)
-        self.key = key
-        self.in_flight = in_flight
-        self.claim: Claim | None = None
-
-
 class SlotTable:
     """Who holds, who waits, and what is known of others.
 
@@ -98,7 +53,7 @@ class SlotTable:
 
     Attributes:
         claims: What our productions occupy, by key.
-        foreign: Active projects that are not ours, and when they were seen last.
+        foreign: Active projects that no production of ours works on, and when they were seen last.
         full_until: The server said that it is full when we thought not: nobody is granted a slot until a
             complete list shows room; at this time, or when one of ours settles, one may try.
     """
@@ -114,7 +69,8 @@ class SlotTable:
         self._looked = False  # a complete list was seen since the last refusal
         self._surprises = 0
         self._queues: tuple[Line[SlotTicket], ...] = (Line(), Line())  # those in flight, and new ones
-        self._keys: Counter[str] = Counter()
+        self._names: Counter[str] = Counter()  # of those who wait
+        self._some_may_join = False  # a slot is there that has one of these names
         self._turned_away: set[str] = set()  # had their turn already, and go first the next time
 
     # -- Asking -----------------------------------------------------------------------------------------
@@ -139,10 +95,10 @@ class SlotTable:
         """Whether the server said so, against our count, and no look has shown room since."""
         return self.full_until > -math.inf
 
-    def overtaken(self, claim: Claim, now: float) -> bool:
+    def overtaken(self, hold: Hold, now: float) -> bool:
         """Whether more is active than there are slots, so that a project that is settled finds no room."""
         limit = self.limit(now)
-        return limit is not None and not claim.active and self.occupied() > limit
+        return limit is not None and not hold.claim.active and self.occupied() > limit
 
     def waiting(self) -> Iterator[SlotTicket]:
         """All who wait, in the order in which they will go on."""
@@ -159,48 +115,48 @@ class SlotTable:
         in_flight, new = self._queues
         return in_flight.ahead_of(ticket) if ticket.in_flight else len(in_flight) + new.ahead_of(ticket)
 
-    def claim(self, key: str, now: float) -> Claim | None:
-        """Take a slot at once, or the one the key has already; None: take a ticket (`enqueue`)."""
-        if not self.has_room(key, now):
-            return None
-        claim = self.claims.get(key) or self._open(key, now)
-        claim.held = True
-        claim.delivered += 1
-        return claim
+    def claim(self, key: str, now: float, project_id: str | None = None) -> Hold | None:
+        """Take a slot at once, or share the one that is there; None: take a ticket (`enqueue`).
 
-    def has_room(self, key: str, now: float) -> bool:
-        """Whether a key has a slot, or would be given one at once."""
-        return key in self.claims or (not any(self._queues) and self._room(now))
+        One is there for a key that has one, and for a project that is active already: that takes no other.
+        """
+        if not self.has_room(key, now, project_id):
+            return None
+        return Hold(self._there(key, project_id, now) or self._open(key, now), key)
+
+    def has_room(self, key: str, now: float, project_id: str | None = None) -> bool:
+        """Whether a production has a slot, or would be given one at once."""
+        return self._is_there(key, project_id) or (not any(self._queues) and self._room(now))
 
     def enqueue(self, ticket: SlotTicket) -> None:
         """Wait in line; `release` will name the ticket when its turn has come."""
         first = ticket.key in self._turned_away
         ticket.in_flight = ticket.in_flight or first
         self._queues[not ticket.in_flight].add(ticket, first=first)
-        self._keys[ticket.key] += 1
+        self._names.update(ticket.names)
 
     def withdraw(self, ticket: SlotTicket) -> None:
         """The caller gave up waiting: forget the ticket, or take back what it was just given."""
         self._forget(ticket)
-        claim = ticket.claim
-        if claim is not None:
-            claim.delivered -= 1
-            if claim.delivered <= 0:
-                self.let_go(claim)
+        if ticket.hold is not None:
+            self.let_go(ticket.hold)
 
     def release(self, now: float) -> list[SlotTicket]:
         """Grant every ticket whose turn has come, in order."""
         granted: list[SlotTicket] = []
         if any(self._queues):
             self._forget_unseen(now)
-        while (ticket := next(self.waiting(), None)) and (ticket.key in self.claims or self._room(now)):
-            self._grant(ticket, now)
-            granted.append(ticket)
-            if self._keys[ticket.key]:  # rare: others wait for the very same production
-                twins = [twin for twin in self.waiting() if twin.key == ticket.key]
-                for twin in twins:
-                    self._grant(twin, now)
-                granted.extend(twins)
+        while True:
+            if self._some_may_join:  # rare: several work on the very same
+                self._some_may_join = False
+                joining = [each for each in self.waiting() if self._is_there(each.key, each.project_id)]
+            else:
+                joining = [first] if self._room(now) and (first := next(self.waiting(), None)) else []
+                if not joining:
+                    break
+            for ticket in joining:
+                self._grant(ticket, now)
+            granted += joining
         if not any(self._queues):
             self._turned_away.clear()  # nobody to go before
         return granted
@@ -219,36 +175,43 @@ class SlotTable:
 
     # -- Holding ----------------------------------------------------------------------------------------
 
-    def bind(self, claim: Claim, project_id: str, now: float) -> None:
-        """The production's project is known now."""
-        if claim.project_id != project_id:
-            claim.project_id, claim.bound_at = project_id, now
-        if claim.key in self.claims:
-            self._projects[project_id] = claim
-            self.foreign.pop(project_id, None)  # seen in a list before its create was answered
+    def bind(self, hold: Hold, project_id: str, now: float) -> None:
+        """The production's project is known now; if that has a slot already, it is one and the same."""
+        claim, other = hold.claim, self._projects.get(project_id)
+        if other is not None and other is not claim:
+            hold.moves_to(other)
+            self._drop_if_free(claim)
+        else:
+            if claim.project_id != project_id:
+                claim.project_id, claim.bound_at = project_id, now
+            if self.claims.get(claim.key) is claim:
+                self._projects[project_id] = claim
+                self.foreign.pop(project_id, None)  # seen in a list before its create was answered
+                self._may_be_joined(project_id)
         self._surprises = 0
 
-    def sent(self, claim: Claim, now: float) -> None:
-        """A write that may start the project is about to leave."""
-        claim.active = True
+    def sent(self, hold: Hold, now: float) -> None:
+        """A write that may start the project leaves."""
+        hold.writes()
+        claim = hold.claim
         claim.changed_at = now
-        self.claims.setdefault(claim.key, claim)
+        if self.claims.setdefault(claim.key, claim) is claim and claim.project_id is not None:
+            self._projects.setdefault(claim.project_id, claim)
 
-    def refused(self, claim: Claim) -> None:
+    def refused(self, hold: Hold) -> None:
         """The server definitely did nothing of what was sent last."""
-        claim.active = False
-        self._drop_if_free(claim)
+        hold.wrote_in_vain()
+        self._drop_if_free(hold.claim)
 
-    def let_go(self, claim: Claim) -> None:
+    def let_go(self, hold: Hold) -> None:
         """The production needs no slot now; it stays occupied while the project may be active."""
-        claim.held = False
-        claim.delivered = 0
-        self._drop_if_free(claim)
+        hold.lets_go()
+        self._drop_if_free(hold.claim)
 
-    def turned_away(self, claim: Claim, now: float) -> bool:
+    def turned_away(self, hold: Hold, now: float) -> bool:
         """The server says that all slots are taken. Returns whether slots can be the reason at all."""
-        claim.active = False
-        self.let_go(claim)
+        hold.wrote_in_vain()
+        self.let_go(hold)
         others = sum(other.active for other in self.claims.values()) + len(self.foreign)
         slots_can_be = others > 0 or not self._looked
         self._surprises += self._looked
@@ -256,7 +219,7 @@ class SlotTable:
             self._learned = (max(1, others), now + TRUST_LEARNED)
         self._looked = False
         self.full_until = now + RETRY_FULL
-        self._turned_away.add(claim.key)
+        self._turned_away.add(hold.key)
         return slots_can_be
 
     # -- Observing --------------------------------------------------------------------------------------
@@ -303,7 +266,7 @@ class SlotTable:
         """Go on by another clock, which is `shift` ahead. Whoever waited is gone."""
         for queue in self._queues:
             queue.clear()
-        self._keys.clear()
+        self._names.clear()
         self.full_until += shift
         self._learned = self._learned and (self._learned[0], self._learned[1] + shift)
         self._courtesies = [until + shift for until in self._courtesies]
@@ -333,28 +296,55 @@ class SlotTable:
             del self.foreign[project_id]
         for claim in list(self.claims.values()):
             if not claim.held and claim.changed_at + UNSEEN <= now:
-                self.refused(claim)
+                claim.seen_active, claim.writes = False, ()
+                self._drop_if_free(claim)
+
+    def _is_there(self, key: str, project_id: str | None) -> bool:
+        """Whether a production needs no slot but the one that is taken already."""
+        return key in self.claims or (
+            project_id is not None and (project_id in self._projects or project_id in self.foreign)
+        )
+
+    def _there(self, key: str, project_id: str | None, now: float) -> Claim | None:
+        """The slot that is taken already."""
+        claim = self.claims.get(key)
+        if claim is not None or project_id is None:
+            return claim
+        claim = self._projects.get(project_id)
+        if claim is None and project_id in self.foreign:  # an earlier run's, say
+            claim = self._claim_anew(key, now)
+            claim.project_id, claim.seen_active = project_id, True
+            claim.changed_at = self.foreign.pop(project_id)
+            self._projects[project_id] = claim
+            self._may_be_joined(project_id)
+        return claim
 
     def _open(self, key: str, now: float) -> Claim:
-        claim = self.claims[key] = Claim(key, now)
         if self.is_full():
             self.full_until = now + RETRY_FULL  # this one tries for all
+        return self._claim_anew(key, now)
+
+    def _claim_anew(self, key: str, now: float) -> Claim:
+        claim = self.claims[key] = Claim(key, now)
+        self._may_be_joined(key)
         return claim
+
+    def _may_be_joined(self, name: str) -> None:
+        self._some_may_join = self._some_may_join or name in self._names
 
     def _grant(self, ticket: SlotTicket, now: float) -> None:
         self._forget(ticket)
-        claim = self.claims.get(ticket.key) or self._open(ticket.key, now)
-        claim.held = True
-        claim.delivered += 1
-        ticket.claim = claim
+        claim = self._there(ticket.key, ticket.project_id, now) or self._open(ticket.key, now)
+        ticket.hold = Hold(claim, ticket.key)
 
     def _seen_active(self, project_id: str, claim: Claim | None, asked_at: float) -> None:
         if claim is None:
             if project_id not in self.foreign and self._courtesies:
                 del self._courtesies[0]  # they have gone on
             self.foreign[project_id] = asked_at
+            self._may_be_joined(project_id)
         else:
-            claim.active = True
+            claim.seen_active = True
             claim.changed_at = max(claim.changed_at, asked_at)
 
     def _foreign_left(self, project_id: str, now: float) -> bool:
@@ -365,7 +355,7 @@ class SlotTable:
         return True
 
     def _seen_settled(self, claim: Claim, now: float) -> None:
-        claim.active = False
+        claim.seen_active, claim.writes = False, ()
         self._drop_if_free(claim)
         if claim.key not in self.claims:
             self.full_until = min(self.full_until, now)  # room for one at least
@@ -384,7 +374,9 @@ class SlotTable:
             del self._projects[claim.project_id]
 
     def _forget(self, ticket: SlotTicket) -> None:
-        if self._queues[not ticket.in_flight].discard(ticket):
-            self._keys[ticket.key] -= 1
-            if not self._keys[ticket.key]:
-                del self._keys[ticket.key]
+        if not self._queues[not ticket.in_flight].discard(ticket):
+            return
+        for name in ticket.names:
+            self._names[name] -= 1
+            if not self._names[name]:
+                del self._names[name]

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 
 from eversince_async.errors import WouldWait
-from eversince_async.governor.slot_table import Claim, SlotTable, SlotTicket
+from eversince_async.governor.claims import Hold, SlotTicket
+from eversince_async.governor.slot_table import SlotTable
 from eversince_async.governor.timekeeping import Alarm, LoopClock
 from eversince_async.governor.waits import Subscribers, Waiter
 
@@ -18,31 +19,34 @@ class Lease:
     block, says that the production needs the slot no more; while the project may be active the slot
     stays occupied all the same, until a look has seen the project settled.
 
+    Productions that work on one project share its slot: each has a lease of its own, and it is free when
+    all have let go of it.
+
     Attributes:
         key: The production's key.
     """
 
-    __slots__ = ("_claim", "_slots", "key")
+    __slots__ = ("_hold", "_slots", "key")
 
-    def __init__(self, slots: "Slots", claim: Claim) -> None:
+    def __init__(self, slots: "Slots", key: str, hold: Hold) -> None:
         self._slots = slots
-        self._claim = claim
-        self.key = claim.key
+        self._hold = hold
+        self.key = key
 
     @property
     def project_id(self) -> str | None:
         """The project it is for, once known."""
-        return self._claim.project_id
+        return self._hold.claim.project_id
 
     @property
     def held(self) -> bool:
         """Whether the production still holds it."""
-        return self._claim.held
+        return self._hold.held
 
     @property
     def active(self) -> bool:
         """Whether the project may be active on the server, as far as we have seen."""
-        return self._claim.active
+        return self._hold.claim.active
 
     @property
     def overtaken(self) -> bool:
@@ -50,20 +54,20 @@ class Lease:
 
         What would start the project now would be refused: release it and acquire again, which goes first.
         """
-        return self._slots.table.overtaken(self._claim, self._slots.now())
+        return self._slots.table.overtaken(self._hold, self._slots.now())
 
     def sent(self) -> None:
         """A create, message or render is about to leave: from now on the server may count the project."""
-        self._slots.table.sent(self._claim, self._slots.now())
+        self._slots.table.sent(self._hold, self._slots.now())
 
     def bind(self, project_id: str) -> None:
         """The project is known: looks at it tell when the slot is free."""
-        self._slots.table.bind(self._claim, project_id, self._slots.now())
+        self._slots.table.bind(self._hold, project_id, self._slots.now())
         self._slots.release()
 
     def refused(self) -> None:
         """The server definitely did not do what was sent; the production goes on holding the slot."""
-        self._slots.table.refused(self._claim)
+        self._slots.table.refused(self._hold)
         self._slots.release()
 
     def turned_away(self) -> bool:
@@ -75,13 +79,13 @@ class Lease:
             Whether slots can be the reason. False when a complete list has just shown that nothing is
             active: then it is the day's limit that is meant.
         """
-        slots_can_be = self._slots.table.turned_away(self._claim, self._slots.now())
+        slots_can_be = self._slots.table.turned_away(self._hold, self._slots.now())
         self._slots.release()
         return slots_can_be
 
     def release(self) -> None:
         """The production needs no slot now: it has ended, or a person reviews it."""
-        self._slots.table.let_go(self._claim)
+        self._slots.table.let_go(self._hold)
         self._slots.release()
 
     def __enter__(self) -> "Lease":
@@ -123,7 +127,7 @@ class Slots:
         wait: bool = True,
         who: str | None = None,
     ) -> Lease:
-        """Wait for a slot; a key that holds one gets the same again at once.
+        """Wait for a slot; a key, or project, that has one shares it at once.
 
         Cancelling loses no slot, also in the instant after it was granted.
 
@@ -139,24 +143,25 @@ class Slots:
             ConfigurationError: The governor is in use by another running event loop.
         """
         now = self._clock.loop().time()
-        claim = self.table.claim(key, now)
-        if claim is None:
+        hold = self.table.claim(key, now, project_id)
+        if hold is None:
             if not wait:
                 raise WouldWait(self.describe(), seconds=None)
-            ticket = SlotTicket(key, now, in_flight=in_flight or project_id is not None, who=who)
+            ticket = SlotTicket(key, now, project_id=project_id, in_flight=in_flight, who=who)
             try:
-                claim = await self._queued(ticket)
+                hold = await self._queued(ticket)
             except BaseException:
                 self.table.withdraw(ticket)
                 self.release()
                 raise
         if project_id is not None:
-            self.table.bind(claim, project_id, self.now())
-        return Lease(self, claim)
+            self.table.bind(hold, project_id, self.now())
+            self.release()  # others may wait to work on the same
+        return Lease(self, key, hold)
 
-    def has_room(self, key: str) -> bool:
+    def has_room(self, key: str, project_id: str | None = None) -> bool:
         """Whether a production would be given a slot at once."""
-        return self.table.has_room(key, self.now())
+        return self.table.has_room(key, self.now(), project_id)
 
     def observed(self, project_id: str, status: str, asked_at: float | None = None) -> None:
         """A look saw a project in a status; see `Governor.observed`."""
@@ -208,10 +213,10 @@ class Slots:
         now = self.now()
         for ticket in self.table.release(now):
             if ticket.future is not None and not ticket.future.done():
-                ticket.future.set_result(ticket.claim)
+                ticket.future.set_result(ticket.hold)
         self._alarm.set(self.table.next_release(now))
 
-    def _queued(self, ticket: SlotTicket) -> "Future[Claim]":
+    def _queued(self, ticket: SlotTicket) -> "Future[Hold]":
         """What a ticket in line waits for."""
         ticket.future = self._clock.loop().create_future()
         self.table.enqueue(ticket)

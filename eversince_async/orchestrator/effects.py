@@ -13,8 +13,8 @@ intent costs nothing but the write: there are no requests but those that are nee
 Without a journal a deed is just done, and what is in doubt is found out within the process.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 
 import attrs
@@ -128,9 +128,11 @@ class Deed:
     Attributes:
         entry: It, as it stands in the journal; None while it does not.
         in_doubt_since: Since when it may have happened, in loop time; None when that is not in doubt.
+        may_have_left: Whether what was sent last has left, and no answer has said that it was not done.
     """
 
     __slots__ = (
+        "_at_departure",
         "_baseline",
         "_departures",
         "_effects",
@@ -140,6 +142,7 @@ class Deed:
         "_request",
         "entry",
         "in_doubt_since",
+        "may_have_left",
     )
 
     def __init__(
@@ -160,6 +163,8 @@ class Deed:
         self._refusal: EversinceError | None = None
         self.entry = entry
         self.in_doubt_since: float | None = None
+        self.may_have_left = False
+        self._at_departure: tuple[tuple[Callable[[], object], Callable[[], object]], ...] = ()
         if entry is not None and entry.is_open:
             self.in_doubt_since = now() - clock.certain_age(entry.intent_moment, entry.intent_at)
 
@@ -224,23 +229,51 @@ class Deed:
 
         def will_be_repeated(record: RetryScheduled) -> None:
             nonlocal doubt
-            doubt = record.error if is_in_doubt(record.error) else doubt
+            if is_in_doubt(record.error):
+                doubt = record.error
+            else:
+                self.may_have_left = False
 
         async def departs() -> None:
             if doubt is not None:
                 raise doubt
+            for may_leave, _ in self._at_departure:
+                may_leave()
             await self.departs()
+            self.may_have_left = True
+            for _, leaves in self._at_departure:
+                leaves()
             if on_departure is not None:
                 on_departure()
 
         try:
             return await call(desk.written_down(departs, will_be_repeated, lane))
         except EversinceError as failure:
-            if is_in_doubt(failure):
+            if doubt is not None or is_in_doubt(failure):  # what was to be repeated may not have come to that
                 self.in_doubt_since = now()
             else:
+                self.may_have_left = False
                 self._refusal = failure
             raise
+
+    @contextmanager
+    def at_departure(
+        self, may_leave: Callable[[], object], leaves: Callable[[], object] = lambda: None
+    ) -> Generator[None, None, None]:
+        """Have something called meanwhile each time it is sent, in the moment of its departure.
+
+        Until then nothing has happened: who is cancelled before gives back what was taken for it.
+
+        Args:
+            may_leave: Called when its turn has come, before it is written down; what it raises keeps it back.
+            leaves: Called when nothing keeps it back any more.
+        """
+        outer = self._at_departure
+        self._at_departure = (*outer, (may_leave, leaves))
+        try:
+            yield
+        finally:
+            self._at_departure = outer
 
     async def find(self, desk: Desk, effect: Callable[[], Awaitable[R | None]]) -> R | None:
         """Look for what it would have brought about, until it must have arrived or died.

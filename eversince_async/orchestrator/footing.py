@@ -75,6 +75,7 @@ class Footing:
         self._makes_video = False
         self._known: Known | None = None  # since we last asked for something
         self._lease: HeldSlot | None = None
+        self._given: HeldSlot | None = None
         self.handle: Callable[[], Handle] | None = None
         self.begun_at: float | None = None
         newborn = desk.session.newborn

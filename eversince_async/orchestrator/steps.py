@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -75,7 +76,9 @@ class Steps(Writing):
             return await self._failed_already(deed) or await self._created(deed, brief)
 
         # The idempotency key makes it harmless to ask again.
-        return await self._counted("projects", lambda: self._written(lambda: self._asked_for(deed, asked)))
+        return await self._counted(
+            "projects", deed, lambda: self._written(deed, lambda: self._asked_for(deed, asked))
+        )
 
     async def _asked_for(self, deed: Deed, ask: Callable[[], Awaitable[CreatedProject]]) -> CreatedProject:
         """Ask until there is an answer; where a gateway does not let us ask again, look for the project."""
@@ -170,7 +173,11 @@ class Steps(Writing):
                 outgoing.before = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
             async with self.slot():  # what the agent then does keeps it, not we
                 await deliver(
-                    self._desk, outgoing, deed, write=self._written, until_settled=self._until_settled
+                    self._desk,
+                    outgoing,
+                    deed,
+                    write=partial(self._written, deed),
+                    until_settled=self._until_settled,
                 )
             await deed.ended()
         self._known = None  # of what was before; the baseline tells that
@@ -292,7 +299,7 @@ class Steps(Writing):
             found = await deed.find(self._desk, effect) if deed.in_doubt_since is not None else None
             if found is None:
                 await self._counted(
-                    "renders", lambda: once(self._desk, lambda: self._written(render), effect)
+                    "renders", deed, lambda: once(self._desk, lambda: self._written(deed, render), effect)
                 )
             await deed.ended()
         self._known = None

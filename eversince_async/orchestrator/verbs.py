@@ -8,6 +8,7 @@ from typing import Any, TypeVar, Unpack
 
 from eversince_async.errors import InvalidRequest
 from eversince_async.governor import WaitReason
+from eversince_async.governor.protocol import HeldSlot, ProjectSlots
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.discovery import Estimate, Operation
 from eversince_async.models.output import Share
@@ -281,6 +282,8 @@ class Verbs(Conversing):
         assert isinstance(workflow, _Producing)
         key, wishes, terms = workflow.key, workflow.wishes, workflow.terms
         steps = Steps(self._desk, terms, workflow.emit, key=key)
+        if workflow.lease is not None:
+            steps.begins_with(workflow.lease)
         workflow.steps = steps
         steps.handle = lambda: workflow.handle
         running = produce(self._desk, steps, workflow.brief, wishes, terms)
@@ -332,10 +335,10 @@ class _Producing(Workflow[Production]):
     """A production from its brief on.
 
     Thousands wait for a slot at a time, so there is no more of one than what was ordered until its turn
-    comes. Its steps are then given the same slot again, at once.
+    comes. Its steps then begin with the slot that it has got.
     """
 
-    __slots__ = ("_verbs", "brief", "steps", "terms", "wishes")
+    __slots__ = ("_verbs", "brief", "lease", "steps", "terms", "wishes")
 
     def __init__(self, verbs: Verbs, brief: Brief, wishes: Wishes, terms: Terms) -> None:
         super().__init__("production", underway=verbs._desk.underway)  # noqa: SLF001 - a part of it
@@ -344,6 +347,7 @@ class _Producing(Workflow[Production]):
         self.wishes = wishes
         self.terms = terms
         self.steps: Steps | None = None
+        self.lease: HeldSlot | None = None
 
     @property
     def key(self) -> str:
@@ -362,9 +366,16 @@ class _Producing(Workflow[Production]):
         slots = desk.governor.slots
         if self.is_followed or desk.tracer is not None or slots.has_room(self.key):
             return AT_ONCE  # whoever follows or traces is told of the wait
-        return slots.acquire(self.key), desk.watcher.seeking_slot
+        return self._acquired(slots), desk.watcher.seeking_slot
 
-    def _go(self) -> Coroutine[Any, Any, Production]:
+    async def _acquired(self, slots: ProjectSlots) -> None:
+        self.lease = await slots.acquire(self.key)
+
+    async def _go(self) -> Production:
         verbs = self._verbs
         begun = WorkflowBegun(name="production", key=self.key, project_id=None)
-        return traced(verbs._desk.tracer, begun, verbs._produced)(self)  # noqa: SLF001 - a part of it
+        try:
+            return await traced(verbs._desk.tracer, begun, verbs._produced)(self)  # noqa: SLF001 - a part of it
+        finally:
+            if self.lease is not None:
+                self.lease.release()  # as its steps have done, if they came to that

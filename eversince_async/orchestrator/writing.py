@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import TypeVar
 
 from eversince_async.errors import (
@@ -13,7 +14,7 @@ from eversince_async.errors import (
 from eversince_async.governor import QuotaName
 from eversince_async.governor.protocol import HeldSlot, TakenOfDay
 from eversince_async.models._base import Response
-from eversince_async.orchestrator.doubt import is_in_doubt
+from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.footing import Footing
 
 R = TypeVar("R", bound=Response)
@@ -33,10 +34,18 @@ class Writing(Footing):
             if outermost:
                 self._leave_slot()
 
+    def begins_with(self, lease: HeldSlot) -> None:
+        """Take a slot that was acquired already for the first one that is needed."""
+        self._given = lease
+
     async def _take_slot(self) -> HeldSlot:
+        if self._given is not None:
+            self._lease, self._given = self._given, None
+            self._desk.underway.holders.add(self)
         if self._lease is None:
             slots, in_flight = self._desk.governor.slots, self.project_id is not None
-            with nullcontext() if slots.has_room(self.key) else self._desk.watcher.seeking_slot:
+            has_room = slots.has_room(self.key, self.project_id)
+            with nullcontext() if has_room else self._desk.watcher.seeking_slot:
                 self._lease = await slots.acquire(self.key, project_id=self.project_id, in_flight=in_flight)
             self._desk.underway.holders.add(self)
         return self._lease
@@ -47,46 +56,56 @@ class Writing(Footing):
         if lease is not None:
             lease.release()
 
-    async def _written(self, write: Callable[[], Awaitable[R]]) -> R:
+    async def _written(self, deed: Deed, write: Callable[[], Awaitable[R]]) -> R:
         """Do what makes the project active, telling its slot what became of it."""
         while True:
             lease = await self._take_slot()
-            if lease.overtaken:
-                self._leave_slot()
-                continue
-            lease.sent()
-            if self.begun_at is None:
-                self.begun_at = self._now()
             try:
-                answer = await write()
+                with deed.at_departure(partial(_need_room, lease), partial(self._leaves, lease)):
+                    answer = await write()
+            except _Overtaken:
+                self._leave_slot()
             except ProjectLimitReached as refusal:
                 refusal.daily = not lease.turned_away()
                 self._lease = None
                 if refusal.daily:
                     raise
-            except EversinceError as failure:
-                if not is_in_doubt(failure):
+            except BaseException:
+                if not deed.may_have_left:
                     lease.refused()
                 raise
             else:
                 self._note(answer)
                 return answer
 
-    async def _counted(self, quota: QuotaName, write: Callable[[], Awaitable[R]]) -> R:
+    def _leaves(self, lease: HeldSlot) -> None:
+        lease.sent()
+        if self.begun_at is None:
+            self.begun_at = self._now()
+
+    async def _counted(self, quota: QuotaName, deed: Deed, write: Callable[[], Awaitable[R]]) -> R:
         """Do what the day has only so many of."""
         while True:
             taken = await self._of_today(quota)
             try:
-                answer = await write()
+                with deed.at_departure(partial(_need_left, taken, deed)):
+                    answer = await write()
+            except _SpentMeanwhile:
+                taken.give_back()
             except EversinceError as failure:
                 if is_of_the_day(failure):
                     taken.refused(getattr(failure, "retry_after", None), self._desk.server_now())
                     continue
-                if not is_in_doubt(failure):
+                if not deed.may_have_left:
                     taken.give_back()
                 raise
-            taken.confirmed()
-            return answer
+            except BaseException:
+                if not deed.may_have_left:
+                    taken.give_back()
+                raise
+            else:
+                taken.confirmed()
+                return answer
 
     async def _of_today(self, quota: QuotaName) -> TakenOfDay:
         """Take one of today's; while there is none, wait for tomorrow without holding a slot."""
@@ -106,6 +125,24 @@ class Writing(Footing):
                 taken.give_back()
                 raise
         return taken
+
+
+class _Overtaken(Exception):
+    """Others have taken the slot before the request could leave."""
+
+
+class _SpentMeanwhile(Exception):
+    """The server has said that the day's are spent before the request could leave."""
+
+
+def _need_room(lease: HeldSlot) -> None:
+    if lease.overtaken:
+        raise _Overtaken
+
+
+def _need_left(taken: TakenOfDay, deed: Deed) -> None:
+    if taken.overtaken and not deed.may_have_left:  # else this only asks what became of it
+        raise _SpentMeanwhile
 
 
 def is_of_the_day(failure: EversinceError) -> bool:

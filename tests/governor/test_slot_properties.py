@@ -4,66 +4,80 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from eversince_async.governor.slot_table import Claim, SlotTable, SlotTicket
+from eversince_async.governor.claims import Hold, SlotTicket
+from eversince_async.governor.slot_table import SlotTable
+
+PROJECTS = [f"project {n}" for n in range(4)]
+"""Few, so that several productions meet on one."""
 
 
 class Studio(RuleBasedStateMachine):
-    """Productions acquire, write, lose answers, give up and are released; others come and go."""
+    """Productions acquire, write, lose answers, give up and are released, several to a project; others go."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.number = 0
-        self.held: dict[str, Claim] = {}
+        self.holds: list[Hold] = []
         self.tickets: dict[SlotTicket, None] = {}
         self.active: set[str] = set()  # on the server, with those of others
-        self.written: dict[str, Claim] = {}  # projects of ours, by id
+        self.bound: dict[Hold, str] = {}
 
     @initialize(limit=st.integers(1, 4))
     def begin(self, limit: int) -> None:
         self.limit = limit
         self.table = SlotTable(limit)
 
-    @rule(in_flight=st.booleans())
-    def acquire(self, *, in_flight: bool) -> None:
+    @rule(in_flight=st.booleans(), project_id=st.sampled_from([None, None, *PROJECTS]), same=st.booleans())
+    def acquire(self, *, in_flight: bool, project_id: str | None, same: bool) -> None:
+        """By a key of its own, or by the one that all who work on a project use."""
         self.number += 1
-        key = f"film {self.number}"
-        claim = self.table.claim(key, self.now)
-        if claim is not None:
-            assert not self.tickets
-            self.held[key] = claim
+        key = project_id if same and project_id is not None else f"film {self.number}"
+        occupied, is_there = self.table.occupied(), self.is_there(key, project_id)
+        hold = self.table.claim(key, self.now, project_id)
+        if hold is not None:
+            assert is_there or not self.tickets
+            assert self.table.occupied() <= max(self.limit, occupied)
+            self.granted(hold, project_id)
         else:
-            ticket = SlotTicket(key, self.now, in_flight=in_flight)
+            ticket = SlotTicket(key, self.now, project_id=project_id, in_flight=in_flight)
             self.tickets[ticket] = None
             self.table.enqueue(ticket)
         self.release()
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), outcome=st.sampled_from(["done", "lost", "refused", "full"]))
-    def create(self, data: st.DataObject, outcome: str) -> None:
-        claim = self.some_claim(data)
-        if claim.project_id is not None:
-            return
-        self.table.sent(claim, self.now)
+    @precondition(lambda self: self.holds)
+    @rule(
+        data=st.data(),
+        outcome=st.sampled_from(["done", "existed", "lost", "refused", "full", "cancelled"]),
+        project_id=st.sampled_from(PROJECTS),
+    )
+    def write(self, data: st.DataObject, outcome: str, project_id: str) -> None:
+        """A create, or a message or render where there is a project."""
+        hold = self.some_hold(data)
+        self.table.sent(hold, self.now)
         if outcome == "full":
-            self.table.turned_away(claim, self.now)
-            del self.held[claim.key]
+            self.table.turned_away(hold, self.now)
+            self.holds.remove(hold)
         elif outcome == "refused":
-            self.table.refused(claim)
+            self.table.refused(hold)
         else:
-            project_id = f"project of {claim.key}"
-            self.active.add(project_id)
-            if outcome == "done":
-                self.table.bind(claim, project_id, self.now)
-                self.written[project_id] = claim
+            self.number += 1
+            known = self.bound.get(hold) or (project_id if outcome == "existed" else f"made {self.number}")
+            if outcome != "cancelled":  # it left, and what came of it was never heard
+                self.active.add(known)
+            if outcome in {"done", "existed"}:
+                self.table.bind(hold, known, self.now)
+                self.bound[hold] = known
         self.release()
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def let_go(self, data: st.DataObject) -> None:
-        claim = self.some_claim(data)
-        del self.held[claim.key]
-        self.table.let_go(claim)
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data(), twice=st.booleans())
+    def let_go(self, data: st.DataObject, *, twice: bool) -> None:
+        hold = self.some_hold(data)
+        self.holds.remove(hold)
+        self.table.let_go(hold)
+        if twice:
+            self.table.let_go(hold)
         self.release()
 
     @precondition(lambda self: self.tickets)
@@ -74,22 +88,27 @@ class Studio(RuleBasedStateMachine):
         self.table.withdraw(ticket)
         self.release()
 
+    @precondition(lambda self: self.tickets)
     @rule()
-    def others_begin(self) -> None:
-        self.number += 1
-        self.active.add(f"foreign {self.number}")
+    def give_up_in_the_instant_of_the_grant(self) -> None:
+        for ticket in self.table.release(self.now):
+            del self.tickets[ticket]
+            self.table.withdraw(ticket)
+        self.release()
+
+    @rule(project_id=st.sampled_from([*PROJECTS, "of the studio"]))
+    def others_begin(self, project_id: str) -> None:
+        self.active.add(project_id)
 
     @precondition(lambda self: self.active)
     @rule(data=st.data())
     def settles(self, data: st.DataObject) -> None:
         self.active.discard(data.draw(st.sampled_from(sorted(self.active))))
 
-    @precondition(lambda self: self.written)
-    @rule(data=st.data())
-    def look(self, data: st.DataObject) -> None:
-        project_id = data.draw(st.sampled_from(sorted(self.written)))
+    @rule(project_id=st.sampled_from(PROJECTS), late=st.sampled_from([0.0, 2.0]))
+    def look(self, project_id: str, late: float) -> None:
         status = "running" if project_id in self.active else "idle"
-        self.table.observed(project_id, status, self.now, self.now)
+        self.table.observed(project_id, status, self.now, self.now - late)
         self.release()
 
     @rule(complete=st.booleans())
@@ -106,12 +125,16 @@ class Studio(RuleBasedStateMachine):
     # -- What always holds ------------------------------------------------------------------------------
 
     @invariant()
-    def ours_never_exceed_the_limit(self) -> None:
-        assert len(self.table.claims) <= self.limit
+    def whoever_holds_a_slot_is_counted(self) -> None:
+        for hold in self.holds:
+            assert hold.held
+            assert hold.claim in self.table.claims.values()
 
     @invariant()
-    def whoever_holds_a_slot_is_counted(self) -> None:
-        assert set(self.held) <= set(self.table.claims)
+    def a_project_has_one_slot(self) -> None:
+        projects = [claim.project_id for claim in self.table.claims.values() if claim.project_id is not None]
+        assert len(projects) == len(set(projects))
+        assert not set(projects) & set(self.table.foreign)
 
     @invariant()
     def nobody_waits_beside_a_free_slot(self) -> None:
@@ -119,32 +142,52 @@ class Studio(RuleBasedStateMachine):
             taken = self.table.occupied() + self.table.left_to_others(self.now)
             assert taken >= (self.table.limit(self.now) or 0)
 
+    @invariant()
+    def nobody_waits_for_a_slot_that_its_project_has(self) -> None:
+        assert not [each for each in self.tickets if self.is_there(each.key, each.project_id)]
+
     def teardown(self) -> None:
-        """When all are done and a list shows nothing, everything is free."""
+        """When all are done, everything is free, and whoever waited has had a turn."""
         if not hasattr(self, "table"):
             return
-        for ticket in self.tickets:
-            self.table.withdraw(ticket)
-        for claim in self.held.values():
-            self.table.let_go(claim)
-        self.now += 100
-        self.table.saw_page((), complete=True, now=self.now, asked_at=self.now)
+        for _ in range(len(self.tickets) + 1):
+            for hold in list(self.holds):
+                self.holds.remove(hold)
+                self.table.let_go(hold)
+            self.now += 100
+            self.table.saw_page((), complete=True, now=self.now, asked_at=self.now)
+            self.now += 100  # and what others may have gone on with
+            self.release()
+        assert not self.tickets
+        assert not list(self.table.waiting())
         assert 0 == self.table.occupied()
         assert not self.table.foreign
 
     # -- Helpers ----------------------------------------------------------------------------------------
 
-    def some_claim(self, data: st.DataObject) -> Claim:
-        return self.held[data.draw(st.sampled_from(sorted(self.held)))]
+    def some_hold(self, data: st.DataObject) -> Hold:
+        return self.holds[data.draw(st.integers(0, len(self.holds) - 1))]
+
+    def is_there(self, key: str, project_id: str | None) -> bool:
+        projects = {claim.project_id for claim in self.table.claims.values()} | set(self.table.foreign)
+        return key in self.table.claims or (project_id is not None and project_id in projects)
+
+    def granted(self, hold: Hold, project_id: str | None) -> None:
+        self.holds.append(hold)
+        if project_id is not None:
+            self.table.bind(hold, project_id, self.now)
+            self.bound[hold] = project_id
 
     def release(self) -> None:
+        occupied = self.table.occupied()
         for ticket in self.table.release(self.now):
-            assert ticket.claim is not None
+            assert ticket.hold is not None
             del self.tickets[ticket]
-            self.held[ticket.key] = ticket.claim
-            first = next(iter(self.tickets), None)
-            assert first is None or ticket.in_flight or not first.in_flight or first.since >= ticket.since
+            self.granted(ticket.hold, ticket.project_id)
+        assert self.table.occupied() <= max(self.limit, occupied)
+        if self.table._some_may_join:  # as `Slots` does when a lease is bound
+            self.release()
 
 
 TestStudio = Studio.TestCase
-TestStudio.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestStudio.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

@@ -1,18 +1,11 @@
 import pytest
 
-from eversince_async.governor.slot_table import (
-    COURTESY,
-    HIDDEN,
-    RETRY_FULL,
-    UNSEEN,
-    Claim,
-    SlotTable,
-    SlotTicket,
-)
+from eversince_async.governor.claims import Claim, Hold, SlotTicket
+from eversince_async.governor.slot_table import COURTESY, HIDDEN, RETRY_FULL, UNSEEN, SlotTable
 
 
-def claimed(table: SlotTable, key: str, project_id: str | None = None, now: float = 0) -> Claim:
-    """A claim of a production that has created its project."""
+def claimed(table: SlotTable, key: str, project_id: str | None = None, now: float = 0) -> Hold:
+    """The hold of a production that has created its project."""
     claim = table.claim(key, now)
     assert claim is not None
     table.sent(claim, now)
@@ -20,7 +13,7 @@ def claimed(table: SlotTable, key: str, project_id: str | None = None, now: floa
     return claim
 
 
-def full_table(limit: int = 2) -> tuple[SlotTable, list[Claim]]:
+def full_table(limit: int = 2) -> tuple[SlotTable, list[Hold]]:
     table = SlotTable(limit)
     return table, [claimed(table, f"film {n}") for n in range(limit)]
 
@@ -53,11 +46,141 @@ def test_without_a_limit_everybody_is_granted() -> None:
     assert all(table.claim(f"film {n}", 0) is not None for n in range(100))
 
 
-def test_a_key_that_holds_a_slot_gets_the_same_again() -> None:
+def test_a_key_that_holds_a_slot_shares_it() -> None:
     table, (first, _) = full_table(2)
 
-    assert first is table.claim("film 0", 5)
+    again = table.claim("film 0", 5)
+
+    assert again is not None
+    assert first.claim is again.claim
     assert 2 == table.occupied()
+
+
+# -- Several that work on one project ---------------------------------------------------------------------
+
+
+def twins(limit: int = 1) -> tuple[SlotTable, Hold, Hold]:
+    table = SlotTable(limit)
+    first = claimed(table, "film 0", "project 0")
+    second = table.claim("its render", 1, "project 0")
+    assert second is not None
+    table.bind(second, "project 0", 0)
+    return table, first, second
+
+
+def test_a_project_that_has_a_slot_needs_no_other() -> None:
+    table, first, second = twins()
+
+    assert first.claim is second.claim
+    assert 1 == table.occupied()
+
+
+def test_the_end_of_one_takes_no_slot_from_the_other() -> None:
+    table, first, second = twins()
+    table.let_go(first)
+    seen(table, "project 0", "idle")
+
+    assert second.held
+    assert table.claim("film 1", 5) is None
+
+    table.let_go(second)
+    assert table.claim("film 1", 5) is not None
+
+
+def test_one_that_ends_twice_takes_no_slot_from_the_other() -> None:
+    table, first, second = twins()
+    table.let_go(first)
+    table.let_go(first)
+    seen(table, "project 0", "idle")
+
+    assert second.held
+    assert 1 == table.occupied()
+
+
+def test_the_refusal_of_one_takes_nothing_back_of_what_the_other_wrote() -> None:
+    table, first, second = twins()
+    seen(table, "project 0", "idle")
+    table.sent(first, 10)
+    table.sent(second, 11)
+    table.refused(second)
+    table.let_go(first)
+    table.let_go(second)
+
+    assert 1 == table.occupied()
+    seen(table, "project 0", "idle", now=12)
+    assert 0 == table.occupied()
+
+
+def test_a_refusal_does_not_unsee_that_a_project_is_active() -> None:
+    """409: a person has it at work."""
+    table = SlotTable(1)
+    hold = claimed(table, "film 0", "project 0")
+    seen(table, "project 0", "running")
+    table.sent(hold, 5)
+    table.refused(hold)
+    table.let_go(hold)
+
+    assert 1 == table.occupied()
+
+
+def test_a_create_that_brings_a_project_back_that_has_a_slot_needs_no_other() -> None:
+    table = SlotTable(2)
+    known = claimed(table, "film 0", "project 0")
+    again = claimed(table, "the same again", "project 0")
+
+    assert known.claim is again.claim
+    assert 1 == table.occupied()
+    table.let_go(known)
+    seen(table, "project 0", "idle")
+    assert again.held
+    table.let_go(again)
+    assert 0 == table.occupied()
+
+
+def test_who_waits_for_a_slot_of_a_project_that_gets_one_goes_on() -> None:
+    """Before others who came earlier: it takes no place of theirs."""
+    table, (_, second) = full_table(2)
+    waiting(table, "new")
+    ticket = SlotTicket("its render", 1, project_id="project 9")
+    table.enqueue(ticket)
+    table.bind(second, "project 9", 0)
+
+    assert [ticket] == table.release(2)
+    assert granted(ticket).claim is second.claim
+
+
+def granted(ticket: SlotTicket) -> Hold:
+    assert ticket.hold is not None
+    return ticket.hold
+
+
+# -- Projects that are active already ---------------------------------------------------------------------
+
+
+def test_taking_up_an_active_project_takes_its_slot_and_no_other() -> None:
+    """As after a restart: the server is full with what this process is to go on with."""
+    table = SlotTable(2)
+    page(table, "project 0", "project 1")
+
+    hold = table.claim("resumed", 11, "project 0")
+
+    assert hold is not None
+    assert 2 == table.occupied()
+    assert ["project 1"] == list(table.foreign)
+    table.let_go(hold)
+    assert 2 == table.occupied()
+    seen(table, "project 0", "idle", now=20)
+    assert 1 == table.occupied()
+
+
+def test_who_waits_with_a_project_goes_on_when_that_is_seen_active() -> None:
+    table, _ = full_table(2)
+    first, ticket = waiting(table, "new"), SlotTicket("resumed", 1, project_id="project 9")
+    table.enqueue(ticket)
+    seen(table, "project 9", "running")
+
+    assert [ticket] == table.release(2)
+    assert first.hold is None
 
 
 # -- When a slot is free ----------------------------------------------------------------------------------
@@ -140,15 +263,16 @@ def test_a_project_missing_from_a_complete_list_has_settled() -> None:
     page(table, "project of film 1", now=HIDDEN)
 
     assert ["film 1"] == list(table.claims)
-    assert second.active
+    assert second.claim.active
 
 
 def test_a_new_project_missing_from_a_complete_list_may_only_not_be_shown_yet() -> None:
     """Counted from the answer to its create, however long it had the slot before."""
     table = SlotTable(1)
-    assert table.claim("film 0", 0) is not None
-    claim = claimed(table, "film 0", now=1000)
-    table.let_go(claim)
+    early = table.claim("film 0", 0)
+    assert early is not None
+    table.let_go(claimed(table, "film 0", now=1000))
+    table.let_go(early)
     page(table, now=1000 + HIDDEN - 1)
 
     assert 1 == table.occupied()
@@ -298,7 +422,7 @@ def test_several_who_wait_for_one_production_share_its_slot() -> None:
     table.let_go(first)
 
     assert [tickets[0], tickets[2]] == table.release(1)
-    assert tickets[0].claim is tickets[2].claim
+    assert granted(tickets[0]).claim is granted(tickets[2]).claim
 
 
 def test_who_gives_up_in_the_instant_of_the_grant_gives_the_slot_back() -> None:
@@ -322,8 +446,7 @@ def test_one_of_several_who_gives_up_takes_nothing_from_the_others() -> None:
 
     table.withdraw(ticket)
 
-    assert twin.claim is not None
-    assert twin.claim.held
+    assert granted(twin).held
 
 
 # -- When the server is full against our count ------------------------------------------------------------
@@ -359,8 +482,7 @@ def test_a_list_that_shows_no_room_keeps_everybody_waiting() -> None:
 def test_who_was_turned_away_goes_first_again() -> None:
     table = SlotTable(5)
     waiting(table, "late")
-    turned_away_claim = Claim("early", 0)
-    table.turned_away(turned_away_claim, 0)
+    table.turned_away(Hold(Claim("early", 0), "early"), 0)
     again = waiting(table, "early")
     page(table, "a", "b", "c", "d", now=5)
 
