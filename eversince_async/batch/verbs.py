@@ -29,6 +29,7 @@ class Batching:
         self,
         items: Iterable[BatchInput] | AsyncIterable[BatchInput],
         *,
+        pipeline: None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
         render: str | None = "1080p",
         share: bool | ShareOptions = True,

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
 from eversince_async.errors import ConfigurationError
@@ -105,9 +105,16 @@ def pipeline(
 
     def made(function: Callable[..., Any]) -> Pipeline[..., Any]:
         _need_a_pipeline(function)
-        return Pipeline(function, name=name or function.__name__, version=version)
+        return Pipeline(function, name=name or _name_of(function), version=version)
 
     return made if function is None else made(function)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    """A function's name; of a `functools.partial`, that of the function in it."""
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _need_a_pipeline(function: Callable[..., Any]) -> None:

@@ -1,7 +1,7 @@
 """`eversince.run`, `eversince.approve` and `eversince.approvals`, as users call them."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Json
@@ -17,6 +17,11 @@ from eversince_async.pipelines.journals import JournalLike, opened
 from eversince_async.pipelines.run import Run
 from eversince_async.pipelines.running import Order, brought_to_its_end
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -37,12 +42,79 @@ class Running:
         retry_failed: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
+        **kwargs: Any,
     ) -> Workflow[T]: ...
 
     @overload
     def run(
         self,
         pipeline: Pipeline[..., T],
+        /,
+        *,
+        key: str,
+        journal: JournalLike = None,
+        retry_failed: bool = False,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        **kwargs: Any,
+    ) -> Workflow[T]: ...
+
+    @overload
+    def run(
+        self,
+        pipeline: Callable[Concatenate[Run, A, P], Coroutine[Any, Any, T]],
+        a: A,
+        /,
+        *,
+        key: str,
+        journal: JournalLike = None,
+        retry_failed: bool = False,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        **kwargs: Any,
+    ) -> Workflow[T]: ...
+
+    @overload
+    def run(
+        self,
+        pipeline: Callable[Concatenate[Run, A, B, P], Coroutine[Any, Any, T]],
+        a: A,
+        b: B,
+        /,
+        *,
+        key: str,
+        journal: JournalLike = None,
+        retry_failed: bool = False,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        **kwargs: Any,
+    ) -> Workflow[T]: ...
+
+    @overload
+    def run(
+        self,
+        pipeline: Callable[Concatenate[Run, A, B, C, P], Coroutine[Any, Any, T]],
+        a: A,
+        b: B,
+        c: C,
+        /,
+        *,
+        key: str,
+        journal: JournalLike = None,
+        retry_failed: bool = False,
+        timeouts: Timeouts | None = None,
+        wait_for_quota: bool = True,
+        **kwargs: Any,
+    ) -> Workflow[T]: ...
+
+    @overload
+    def run(
+        self,
+        pipeline: Callable[Concatenate[Run, A, B, C, D, P], Coroutine[Any, Any, T]],
+        a: A,
+        b: B,
+        c: C,
+        d: D,
         /,
         *,
         key: str,
@@ -80,7 +152,8 @@ class Running:
         A run that failed raises the same error again, ours as they were and others as `EarlierFailure`. What
         may pass by itself, or can be bought, is no failure of the run: the next one goes on.
 
-        Type checkers compare the arguments when all are given by place; given by name they are not compared.
+        Type checkers compare arguments that are given by place, up to four of them beside others that are
+        given by name; those are not compared.
 
         Args:
             pipeline: A function with `@pipeline`.

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from eversince_async import ConfigurationError, Pipeline, Production, Run, pipeline
+from eversince_async import ConfigurationError, Eversince, Pipeline, Production, Run, pipeline
+from eversince_async.journal import MemoryJournal
 from eversince_async.pipelines.annotations import returned_by
 
 
@@ -125,3 +126,25 @@ def test_what_functions_return(function: Any, kind: Any) -> None:
 
 def test_a_pipeline_is_one() -> None:
     assert isinstance(campaign, Pipeline)
+
+
+async def _film(run: Run, brief: str, *, loud: bool = False) -> str:
+    return f"{brief} {loud}"
+
+
+class Studio:
+    async def film(self, run: Run, brief: str) -> str:
+        return brief
+
+
+def test_a_partial_function_has_the_name_of_the_function_in_it() -> None:
+    """So that its key stands for the same, whichever way it is bound."""
+    assert "_film" == pipeline(partial(partial(_film), loud=True)).name
+
+
+async def test_partial_functions_and_bound_methods_run_like_others(eversince: Eversince) -> None:
+    async with MemoryJournal() as journal:
+        loud, bound = pipeline(partial(_film, loud=True)), pipeline(Studio().film)
+
+        assert "x True" == await eversince.run(loud, "x", key="a", journal=journal)
+        assert "x" == await eversince.run(bound, "x", key="b", journal=journal)

@@ -344,6 +344,39 @@ async def pipelines_keep_their_types(eversince: Eversince) -> None:
     await eversince.decide("k", None, effect="share", journal="j.db")
 
 
+@pipeline
+async def postcard(run: Run, brief: str, size: int, *, loud: bool = False) -> bytes:
+    return brief.encode()
+
+
+@pipeline
+async def signed(run: Run, brief: str, /, *, by: str) -> str:
+    return brief + by
+
+
+@pipeline
+async def letters(run: Run, *briefs: str, loud: bool = False) -> int:
+    return len(briefs)
+
+
+async def arguments_may_be_given_by_place_and_by_name(eversince: Eversince) -> None:
+    assert_type(eversince.run(postcard, "x", 1, key="k", loud=True), Workflow[bytes])
+    assert_type(eversince.run(postcard, "x", 1, key="k"), Workflow[bytes])
+    assert_type(eversince.run(postcard, "x", key="k", size=1), Workflow[bytes])
+    assert_type(eversince.run(postcard, key="k", brief="x", size=1, loud=True), Workflow[bytes])
+    assert_type(eversince.run(signed, "x", key="k", by="me", retry_failed=True), Workflow[str])
+    assert_type(eversince.run(letters, "x", "y", "z", key="k", loud=True), Workflow[int])
+    eversince.run(postcard, 7, key="k", size=1)  # type: ignore[arg-type]  # the point
+    eversince.run(signed, 7, key="k", by="me")  # type: ignore[arg-type]  # the point
+    eversince.batch(["x"], pipeline=None)
+
+
+async def iterations_go_on(eversince: Eversince) -> None:
+    async with eversince.batch(["x"]) as batch, eversince.watch("proj_1") as watch:
+        assert_type(await anext(batch), Outcome)
+        assert_type(await anext(aiter(watch)), Event)
+
+
 async def wrong_arguments_are_errors(eversince: Eversince, run: Run) -> None:
     eversince.run(campaign, 7, key="k")  # type: ignore[arg-type]  # the point
     eversince.run(campaign, key="k")
