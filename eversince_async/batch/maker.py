@@ -78,12 +78,15 @@ class Maker:
         if work.is_dropped:
             return told_now(work, "paused")
         try:
+            await self._pause.learn_balance_again()
+            if self._pause.reason is not None:
+                return told_now(work, "paused")
             if self._journal is not None:
                 job = await self._leased(self._journal, work)
                 if job.stage in ENDS and work.missing is None:
                     self._usage.learn(job.result)
                     return told_earlier(work, job, self._desk, await missing_files(job))
-            return await self._made(work, job)
+            return await self._with_its_cost_known(await self._made(work, job))
         except SpecChanged as failure:
             return told_now(work, "failed", error=failure)
         except asyncio.CancelledError as cancelled:
@@ -99,6 +102,10 @@ class Maker:
         finally:
             if work.record is not None:
                 work.record.ends()
+
+    async def _with_its_cost_known(self, outcome: Outcome) -> Outcome:
+        await self._pause.learn_balance_again(at_once=True)
+        return outcome
 
     async def _leased(self, journal: Journal, work: Work) -> Job:
         """The item's job, ours alone if there is something to do.

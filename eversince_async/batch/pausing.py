@@ -1,11 +1,14 @@
 """Why a batch stops before its end: credits, the day's quotas, a refused key, or because it was told to."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from eversince_async.errors import EversinceError, InsufficientCredits
 from eversince_async.models.account import CreditPackage
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.observing import persistently
+from eversince_async.orchestrator.schedule import CLOSEST
 
 
 class Pause:
@@ -29,7 +32,10 @@ class Pause:
         self._desk = desk
         self._max_credits = max_credits
         self._stop = stop
-        self._credits_at_first: float | None = None
+        self._asking = asyncio.Lock()
+        self._asked_at: float | None = None
+        self._told_before = 0
+        self._spent_before: float | None = None
         self._is_short_of_credits = False
 
     def begins(self, reason: str, cause: Exception | None = None) -> None:
@@ -40,25 +46,48 @@ class Pause:
 
     async def learn_balance(self) -> None:
         """Ask for the balance before anything is begun, if it matters."""
+        self._told_before = self._times_told()  # which may be of any age
+        await self.learn_balance_again()
+
+    async def learn_balance_again(self, *, at_once: bool = False) -> None:
+        """Ask again, if it matters: creates do not tell what those before them cost in the end.
+
+        Args:
+            at_once: Whether to ask although it was told a moment ago.
+        """
         governor = self._desk.governor
-        if self._max_credits is not None or governor.limits.credits_reserve:
-            with suppress(EversinceError):  # then the first create's answer tells it, or the same error
-                governor.noted_credits((await self._desk.interactive.account.credits()).credits_balance)
+        if self._max_credits is None and not governor.limits.credits_reserve:
+            return
+        async with self._asking:
+            if not at_once and self._asked_at is not None and now() < self._asked_at + CLOSEST:
+                return
+            with suppress(EversinceError):  # then the next create's answer tells it, or the same error
+                self._asked_at, account = now(), self._desk.interactive.account
+                told = await persistently(self._desk, account.credits)
+                governor.noted_credits(told.credits_balance, asked_at=self._asked_at)
                 self.watch_credits()
 
     def watch_credits(self) -> None:
-        """Stop before more is spent than was allowed, as far as the balance is known: creates tell it."""
+        """Stop before more is spent than was allowed, as far as the balance is known: creates tell it.
+
+        What was spent is what the balance has fallen by since it was told first in this run, however much
+        was bought meanwhile.
+        """
         known = self._desk.governor.credits
-        if known is None:
+        if known is None or known.times == self._told_before:
             return
-        if self._credits_at_first is None:
-            self._credits_at_first = known.balance
-        spent = self._credits_at_first - known.balance
+        if self._spent_before is None:
+            self._spent_before = known.spent
+        spent = known.spent - self._spent_before
         if self._max_credits is not None and spent >= self._max_credits:
             self.begins(f"{spent:g} credits are spent, at most {self._max_credits:g} were to be")
         elif known.balance < known.reserve:
             self._is_short_of_credits = True
             self.begins(f"{known.balance:g} credits are left, {known.reserve:g} were to be")
+
+    def _times_told(self) -> int:
+        known = self._desk.governor.credits
+        return 0 if known is None else known.times
 
     async def learn_what_to_buy(self) -> None:
         """Ask where credits can be bought, if it is for want of them that we stop."""

@@ -110,8 +110,9 @@ class Batching:
             retry_failed: Whether items that failed in an earlier run are tried again.
             refetch: Whether files that an earlier run has downloaded, and that were removed since, are
                 downloaded again; else they are told of (`Outcome.missing`). Nothing is rendered for it.
-            max_credits: Begin nothing any more once so many credits are spent, or when fewer are left than
-                the limits' `credits_reserve`. What has begun then is finished, and costs what it costs.
+            max_credits: Begin nothing any more once so many credits are spent in this run, whatever is bought
+                meanwhile, or when fewer are left than the limits' `credits_reserve`. The balance is asked for
+                as each item begins and ends; what has begun is finished, and costs what it costs.
             on_event: Called with an item's key and each event of its production.
             drain_on_interrupt: Whether the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
                 second interrupts.

@@ -3,10 +3,9 @@
 import math
 from _thread import get_ident
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import cast
 
-from eversince_async.clock import steady_now
+from eversince_async.governor.account import Account
 from eversince_async.governor.budget import Budget
 from eversince_async.governor.explain import explain, kind_of, snapshot
 from eversince_async.governor.lanes import Departure, Lane, Ticket
@@ -57,7 +56,7 @@ class Governor:
             self.clock,
             self._announcer.expect,
         )
-        self._balance: tuple[float, datetime] | None = None
+        self._account = Account(self.limits.credits_reserve)
 
     # -- Requests ---------------------------------------------------------------------------------------
 
@@ -152,6 +151,7 @@ class Governor:
     def _moved(self, shift: float) -> None:
         self._time = self.clock.time
         self.budget.restart(shift, self._time())
+        self._account.move(shift)
 
     # -- What answers tell of projects and credits ------------------------------------------------------
 
@@ -179,17 +179,21 @@ class Governor:
         """
         self.slots.saw_page(active_ids, complete=complete, asked_at=asked_at)
 
-    def noted_credits(self, balance: float) -> None:
-        """Tell the balance that an answer showed."""
-        self._balance = (balance, steady_now())
+    def noted_credits(self, balance: float, *, asked_at: float | None = None) -> None:
+        """Tell the balance that an answer showed.
+
+        Args:
+            balance: Credits left.
+            asked_at: Clock seconds (`loop.time()`) when the request left; now by default. Of two answers that
+                were on their way together, the lower balance is the later one.
+        """
+        now = self._time()
+        self._account.note(balance, now, now if asked_at is None else asked_at)
 
     @property
     def credits(self) -> CreditsSnapshot | None:
         """The credits as last told; None before any answer told."""
-        if self._balance is None:
-            return None
-        balance, noted_at = self._balance
-        return CreditsSnapshot(balance=balance, reserve=self.limits.credits_reserve, noted_at=noted_at)
+        return self._account.snapshot()
 
     # -- Explaining itself ------------------------------------------------------------------------------
 

@@ -187,7 +187,7 @@ class AccountGovernor(Protocol):
         """A list showed active projects."""
         ...
 
-    def noted_credits(self, balance: float) -> None:
+    def noted_credits(self, balance: float, *, asked_at: float | None = None) -> None:
         """An answer showed the balance."""
         ...
 

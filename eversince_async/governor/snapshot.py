@@ -106,11 +106,16 @@ class CreditsSnapshot:
         balance: Credits left.
         reserve: Credits that should be left.
         noted_at: When the answer came.
+        spent: By how many credits the balance has been seen to fall, all falls added up, since the governor
+            was made. What was bought takes nothing off.
+        times: How often the balance was told.
     """
 
     balance: float
     reserve: float
     noted_at: datetime
+    spent: float = 0.0
+    times: int = 1
 
     @property
     def spendable(self) -> float:

@@ -49,6 +49,7 @@ class Footing:
         handle: What takes the production up again; None for a step on its own.
         effects: Where its effects are written down.
         begun_at: When something was first asked of the server that costs something, in loop time.
+        left_at: When what makes the project active left last, in loop time; None while nothing has.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Footing:
         self._given: HeldSlot | None = None
         self.handle: Callable[[], Handle] | None = None
         self.begun_at: float | None = None
+        self.left_at: float | None = None
         newborn = desk.session.newborn
         if newborn is not None and project_id not in {None, key}:
             newborn.note(project_id)  # an earlier run has made it, perhaps only just now

@@ -59,7 +59,7 @@ class Steps(Writing):
             self.project_id = created.id
             self._saw(created.status)
             if created.credits_balance is not None:
-                self._desk.governor.noted_credits(created.credits_balance)
+                self._desk.governor.noted_credits(created.credits_balance, asked_at=self.left_at)
             if self._lease is not None:
                 self._lease.bind(created.id)
             if not created.existed:

@@ -80,8 +80,9 @@ class Writing(Footing):
 
     def _leaves(self, lease: HeldSlot) -> None:
         lease.sent()
+        self.left_at = self._now()
         if self.begun_at is None:
-            self.begun_at = self._now()
+            self.begun_at = self.left_at
 
     async def _counted(self, quota: QuotaName, deed: Deed, write: Callable[[], Awaitable[R]]) -> R:
         """Do what the day has only so many of."""

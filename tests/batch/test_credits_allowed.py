@@ -1,0 +1,139 @@
+"""`max_credits` holds, whatever happens to the balance besides."""
+
+import asyncio
+
+import pytest
+
+from eversince_async import Eversince, JournalError, Limits
+from eversince_async.emulator import Emulator, Scenario
+from eversince_async.emulator.faults import ErrorAnswer
+from eversince_async.governor import Governor
+from eversince_async.journal import MemoryJournal
+from eversince_async.orchestrator.spending import count_what_was_spent
+
+SCENARIO = Scenario(
+    queued=1, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(3, 3), self_render=0.0, failure=0
+)
+COSTS = 32.0
+"""Credits of one film."""
+
+
+@pytest.fixture
+async def emulator():
+    async with Emulator(scenario=SCENARIO, credits=1000, plan="pro") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def eversince(emulator):
+    async with Eversince(**emulator.connection, limits=Limits(active_projects=1)) as eversince:
+        yield eversince
+
+
+async def spent_by_a_batch(emulator, eversince, *, bought=(), allowed=100.0, before=None):
+    """Credits that films cost which a batch with `max_credits` makes; `bought` after how many, how many."""
+    spent, had = 0.0, emulator.account.credits
+    bought = dict(bought)
+    if before is not None:
+        before()
+    batch = eversince.batch([f"film {n}" for n in range(12)], max_credits=allowed, concurrency=1, share=False)
+    async with batch:
+        done = 0
+        async for _ in batch:
+            done += 1
+            more = bought.get(done, 0)
+            emulator.account.credits += more
+            had += more
+    spent = had - emulator.account.credits
+    return spent, batch.report
+
+
+@pytest.mark.parametrize(
+    "bought", [{}, {1: 50}, {2: 500}, {1: 10, 2: 10, 3: 10}, {1: 1000, 3: 1000}], ids=str
+)
+async def test_credits_that_are_bought_meanwhile_hide_nothing(emulator, eversince, bought):
+    """No more is spent than what was allowed, and the film that was begun within it."""
+    spent, report = await spent_by_a_batch(emulator, eversince, bought=bought)
+
+    assert 100 <= spent < 100 + COSTS
+    assert "at most 100" in str(report.paused)
+
+
+async def test_what_was_spent_before_the_batch_does_not_count(emulator, eversince):
+    """A balance told hours ago says nothing of this run, also where the present one cannot be asked for."""
+    eversince.governor.noted_credits(100_000)
+    refusal = ErrorAnswer(status=403, code="forbidden", message="no")
+    emulator.faults.once("GET", "/account/credits", refusal)
+    _, report = await spent_by_a_batch(emulator, eversince)
+
+    assert report.counts["succeeded"] >= 3
+
+
+async def test_a_balance_that_cannot_be_had_for_a_moment_is_asked_for_again(emulator, eversince):
+    emulator.faults.once("GET", "/account/credits", ErrorAnswer(status=500), times=9)
+    spent, _ = await spent_by_a_batch(emulator, eversince)
+
+    assert 100 <= spent < 100 + COSTS
+
+
+def test_falls_add_up():
+    governor = Governor()
+    for balance in (1000, 900, 1400, 1350, 1350, 2000, 1990):
+        governor.noted_credits(balance)
+
+    assert 160 == governor.credits.spent
+    assert 1990 == governor.credits.balance
+
+
+async def test_answers_that_overtake_each_other_tell_of_no_purchase():
+    """Asked for before the lower balance was told, the higher one is the older."""
+    governor = Governor()
+    now = asyncio.get_running_loop().time()
+    governor.noted_credits(1000, asked_at=now)
+    await asyncio.sleep(10)
+    governor.noted_credits(900, asked_at=now + 6)
+    governor.noted_credits(950, asked_at=now + 5)
+    governor.noted_credits(890, asked_at=now + 7)
+
+    assert 110 == governor.credits.spent
+    assert 890 == governor.credits.balance
+
+
+class Unreadable(MemoryJournal):
+    """Cannot be read for the first time."""
+
+    fails = True
+
+    async def spent(self, kind, since):
+        if self.fails:
+            self.fails = False
+            raise JournalError("the disk is away")
+        return await super().spent(kind, since)
+
+
+async def one_created(journal):
+    await journal.put("film", None)
+    await journal.acquire("film")
+    await journal.done(await journal.intent("film", "create", {}), {"id": "project"})
+
+
+async def test_the_day_is_marked_as_read_only_once_it_has_been():
+    governor = Governor(Limits(projects_per_day=10))
+    async with Unreadable() as journal:
+        await one_created(journal)
+        with pytest.raises(JournalError):
+            await count_what_was_spent(journal, governor)
+        assert 10 == governor.quota.left("projects")
+
+        await count_what_was_spent(journal, governor)
+
+        assert 9 == governor.quota.left("projects")
+
+
+async def test_two_batches_on_one_journal_count_the_day_once():
+    governor = Governor(Limits(projects_per_day=10))
+    async with MemoryJournal() as journal:
+        await one_created(journal)
+        await asyncio.gather(*(count_what_was_spent(journal, governor) for _ in range(3)))
+
+    assert 9 == governor.quota.left("projects")
