@@ -1,7 +1,7 @@
 """Looking: which requests show the projects that somebody wants to see."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 import attrs
@@ -53,62 +53,109 @@ class Looks:
         self._tell(project, self.asked_at)
         return project.id
 
-    async def through(self, wanted: set[str]) -> tuple[set[str], bool]:
+    async def through(self, wanted: set[str], awaited: Collection[str] = ()) -> tuple[set[str], bool]:
         """Look at the list, which shows up to 100 projects at once, newest first.
 
-        Goes on to the next page while that takes fewer requests than asking for the missing ones singly.
+        Goes on to the next page while that takes fewer requests than asking for the missing ones singly. What
+        cannot be read of the list shows nothing: it may be one of ours.
+
+        Args:
+            wanted: Those that somebody wants to see now.
+            awaited: All that anybody waits for.
 
         Returns:
             Those that are still to be asked for singly, and whether all projects of the account were seen.
         """
         if wanted and wanted <= self._beyond and len(wanted) < self._pages:
             return wanted, False  # the first page did not show them the last time, either
-        missing, active, seen, first_asked_at = set(wanted), set[str](), 0, None
+        missing, listed, first_asked_at = set(wanted), _Listed(), None
         while True:
-            page = await self._projects.list(limit=PAGE_PROJECTS, offset=seen or None)
+            page = await self._projects.list(limit=PAGE_PROJECTS, offset=listed.entries or None)
             first_asked_at = first_asked_at or self.asked_at
-            active |= self._show(page.projects)
-            missing -= {project.id for project in page.projects}
-            if not seen:
-                self._beyond = set(missing)
-            seen += len(page.projects)
-            left = _pages_left(page, seen)
-            if not missing or len(missing) <= left or not left:
+            is_first, is_news = not listed.entries, listed.add(page)
+            self._show(page.projects)
+            missing -= listed.shown
+            if is_first:
+                self._beyond = missing - listed.unread
+            left = listed.pages_left
+            if not missing or len(missing) <= left or not left or not is_news:
                 break
         self._pages = 1 + left
-        complete = page.total is not None and page.total <= seen
-        self._governor.saw_page(active, complete=complete, asked_at=first_asked_at)
+        complete = not left and page.total is not None
+        self._governor.saw_page(listed.may_be_active(awaited), complete=complete, asked_at=first_asked_at)
         return missing, complete
 
-    async def survey(self) -> None:
-        """Find all active projects of an account with so many that its list has several pages."""
+    async def survey(self, awaited: Collection[str] = ()) -> None:
+        """Find all active projects of an account with so many that its list has several pages.
+
+        Args:
+            awaited: All that anybody waits for.
+        """
         active, complete, first_asked_at = set[str](), True, None
         for status in SURVEYED:
             page = await self._projects.list(limit=PAGE_PROJECTS, status=status)
             first_asked_at = first_asked_at or self.asked_at
-            active |= self._show(page.projects)
-            complete = complete and not _pages_left(page, len(page.projects))
+            listed = _Listed()
+            listed.add(page)
+            self._show(page.projects)
+            active |= listed.may_be_active(awaited)
+            complete = complete and not listed.pages_left
         self._governor.saw_page(active, complete=complete, asked_at=first_asked_at)
 
-    def _show(self, projects: Iterable[ProjectSummary]) -> set[str]:
-        """Tell of projects; which of them are active."""
-        active = set()
+    def _show(self, projects: Iterable[ProjectSummary]) -> None:
+        """Tell of projects."""
         for project in projects:
             self._tell(project, self.asked_at)
-            if project.status in ACTIVE:
-                active.add(project.id)
-        return active
 
     def _departed(self, _: RequestSent) -> None:
         self.requests += 1
         self.asked_at = asyncio.get_running_loop().time()
 
 
-def _pages_left(page: ProjectPage, seen: int) -> int:
-    """How many pages there are after this one; where the server does not say, perhaps one."""
-    if page.total is None:
-        return int(len(page.projects) == PAGE_PROJECTS)
-    return -(-(page.total - seen) // PAGE_PROJECTS) if page.projects else 0
+class _Listed:
+    """What the pages of a list have shown so far.
+
+    Attributes:
+        entries: How many, those that cannot be read included.
+        shown: Ids of those that could be read.
+        unread: Ids of the others, as far as these can be read.
+        pages_left: How many pages there are after these; where the server does not say, perhaps one.
+    """
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.shown: set[str] = set()
+        self.unread: set[str] = set()
+        self.pages_left = 0
+        self._active: set[str] = set()
+        self._some_unknown = False
+
+    def add(self, page: ProjectPage) -> bool:
+        """Add a page; returns whether it showed anything new: a server may answer with the same for ever."""
+        unread = [each.id for each in page.unreadable if each.is_item]
+        there = len(page.projects) + len(unread)
+        before = len(self.shown) + len(self.unread)
+        self.entries += there
+        self.shown |= {project.id for project in page.projects}
+        self.unread |= {each for each in unread if each is not None}
+        self.unread -= self.shown
+        self._active |= {project.id for project in page.projects if project.status in ACTIVE}
+        self._some_unknown = self._some_unknown or None in unread
+        self.pages_left = self._pages_after(page, there)
+        return len(self.shown) + len(self.unread) > before
+
+    def may_be_active(self, awaited: Collection[str]) -> set[str]:
+        """Projects that were seen active, and those of ours that may stand where nothing could be read."""
+        if self._some_unknown:
+            return self._active | (set(awaited) - self.shown)
+        return self._active | (self.unread & set(awaited))
+
+    def _pages_after(self, page: ProjectPage, there: int) -> int:
+        if not there:
+            return 0
+        if page.total is None or page.total < self.entries:  # which cannot be
+            return int(there >= PAGE_PROJECTS)
+        return -(-(page.total - self.entries) // PAGE_PROJECTS)
 
 
 def _noting_departures(session: Session, note: Callable[[RequestSent], None]) -> Session:

@@ -277,7 +277,7 @@ class Watcher:
     async def _look_at_list(self, wanted: set[str], now: float) -> set[str]:
         """Look at the list; which projects are still to be looked at singly."""
         try:
-            missing, complete = await self._looks.through(wanted)
+            missing, complete = await self._looks.through(wanted, self._waits.keys())
         except FAILURES as failure:
             return wanted if self._list_is_useless(failure) else set()
         self._setbacks.succeeded(LIST)
@@ -285,7 +285,7 @@ class Watcher:
         if self._sought_since < math.inf and not complete and self._surveyed_at + UNKNOWN_EVERY <= now:
             self._surveyed_at = now
             try:
-                await self._looks.survey()
+                await self._looks.survey(self._waits.keys())
             except FAILURES as failure:
                 self._list_is_useless(failure)
         return missing

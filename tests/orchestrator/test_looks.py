@@ -1,15 +1,20 @@
 """Which requests show the projects that somebody wants to see."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eversince_async import Eversince, Limits
+from eversince_async._wire.converter import structure
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
-from eversince_async.models.projects import Project, ProjectSummary
-from eversince_async.orchestrator.looks import Looks
+from eversince_async.models.projects import Project, ProjectPage, ProjectSummary
+from eversince_async.orchestrator.looks import Looks, _Listed
+from eversince_async.testing import run
 
 
 class Seen(dict[str, str]):
@@ -115,3 +120,89 @@ async def test_nobody_looks_when_nobody_waits(emulator: Emulator, eversince: Eve
     await asyncio.sleep(3600)
 
     assert 0 == len(emulator.world.log)
+
+
+# -- What lists say of themselves ---------------------------------------------------------------------------
+
+
+class Lists:
+    """Projects as a server lists them that has its own mind about pages."""
+
+    def __init__(self, there: list[Any], total: Callable[[int], int | None], *, heeds_offset: bool) -> None:
+        self.there, self.total, self.heeds_offset = there, total, heeds_offset
+        self.asked = 0
+
+    async def list(self, *, limit: int, offset: int | None = None, **_: object) -> ProjectPage:
+        self.asked += 1
+        assert self.asked < 50, "it asks for ever"
+        begin = (offset or 0) if self.heeds_offset else 0
+        page = {"projects": self.there[begin : begin + limit], "total": self.total(len(self.there))}
+        return structure(page, ProjectPage)
+
+
+def record(number: int, status: str = "idle") -> dict[str, Any]:
+    return {"id": f"proj_{number}", "status": status}
+
+
+TOTALS: list[Callable[[int], int | None]] = [
+    lambda true: true,
+    lambda _: None,
+    lambda _: 0,
+    lambda _: -5,
+    lambda true: true - 1,
+    lambda true: true // 2,
+    lambda true: min(true, 100),
+    lambda true: true + 1,
+    lambda _: 10**15,
+]
+
+
+@given(
+    count=st.integers(0, 350),
+    total=st.sampled_from(TOTALS),
+    heeds_offset=st.booleans(),
+    wanted=st.sets(st.integers(0, 400), max_size=60),
+    odd=st.dictionaries(
+        st.integers(0, 349), st.sampled_from([None, {}, "x", {"id": "proj_3"}, {"status": "idle"}, 7])
+    ),
+)
+def test_it_comes_to_an_end_and_finds_what_it_says_it_finds(
+    count: int,
+    total: Callable[[int], int | None],
+    *,
+    heeds_offset: bool,
+    wanted: set[int],
+    odd: dict[int, Any],
+) -> None:
+    """Whatever `total` says, whatever cannot be read, and whether or not `offset` is heeded."""
+    there = [odd[n] if n in odd else record(n) for n in range(count)]
+    lists, told = Lists(there, total, heeds_offset=heeds_offset), Seen()
+    ids = {f"proj_{n}" for n in wanted}
+
+    async def story() -> tuple[set[str], bool]:
+        async with Eversince("es_live_x", base_url="http://127.0.0.1:9/api/v1") as eversince:
+            looks = Looks(eversince._session, told.tell)
+            looks._projects = lists  # type: ignore[assignment]
+            await looks.survey(ids)
+            return await looks.through(ids, ids)
+
+    missing, _ = run(story())
+
+    assert missing == ids - set(told)
+
+
+def test_absence_is_no_evidence_where_an_entry_cannot_be_read() -> None:
+    listed = _Listed()
+    shown = [record(1, "running"), record(2), None, {"id": "proj_4"}]
+    listed.add(structure({"projects": shown, "total": 4}, ProjectPage))
+
+    assert {"proj_1", "proj_4", "proj_7"} == listed.may_be_active(["proj_2", "proj_4", "proj_7"])
+    assert 4 == listed.entries
+    assert 0 == listed.pages_left
+
+
+def test_a_full_page_may_be_followed_by_others_when_the_total_is_too_small() -> None:
+    listed = _Listed()
+    listed.add(structure({"projects": [record(n) for n in range(100)], "total": 0}, ProjectPage))
+
+    assert 1 == listed.pages_left

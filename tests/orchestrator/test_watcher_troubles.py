@@ -238,10 +238,10 @@ async def test_mistake_of_ours_leaves_nobody_alone_who_seeks_a_slot(
     await others_hold_the_slot(emulator, eversince, 100)
     through, failing = eversince._watcher._looks.through, [ValueError("a mistake")]
 
-    async def once(wanted: set[str]) -> Any:
+    async def once(*args: Any) -> Any:
         if failing:
             raise failing.pop()
-        return await through(wanted)
+        return await through(*args)
 
     monkeypatch.setattr(eversince._watcher._looks, "through", once)
     await eversince.produce("ours", render=None, share=False)

@@ -1,4 +1,4 @@
-"""An emulator behind a replica that does not know of new projects for a while."""
+"""An emulator behind a proxy that changes answers, as a replica does that does not know new projects yet."""
 
 import asyncio
 import json
@@ -13,20 +13,17 @@ UNKNOWN = {"error": {"code": "not_found", "message": "Project not found", "statu
 HOP = {"host", "content-length", "connection", "transfer-encoding", "content-encoding"}
 
 
-class Replica:
-    """Answers as the emulator does, but shows no project that was created less than `hidden` seconds ago.
+class Proxy:
+    """Answers as the emulator does, but for what `refuse` and `edit` change.
 
     Attributes:
-        refused: Requests it answered with 404 because of that, as method and path.
+        connection: What a client needs to connect to it.
         refusals: How often the emulator answered 429.
     """
 
-    def __init__(self, emulator: Emulator, hidden: float) -> None:
-        self.hidden = hidden
-        self.refused: list[tuple[str, str]] = []
+    def __init__(self, emulator: Emulator) -> None:
         self.refusals = 0
         self._emulator = emulator
-        self._born: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession()
@@ -44,31 +41,59 @@ class Replica:
         await self._http.close()
         await self._runner.cleanup()
 
+    def refuse(self, method: str, path: str) -> bool:
+        """Whether to answer 404 without asking the emulator."""
+        return False
+
+    def edit(self, method: str, path: str, answer: Any) -> Any:
+        """What to make of the JSON of a good answer."""
+        return answer
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path, body = request.path.removeprefix("/api/v1"), await request.read()
-        part = path.split("/")[2] if path.startswith("/projects/") else ""
-        if self._is_hidden(part):
-            self.refused.append((request.method, path))
+        if self.refuse(request.method, path):
             return web.json_response(UNKNOWN, status=404)
         target = self._emulator.connection["base_url"].removesuffix("/api/v1") + request.raw_path
         headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP}
         async with self._http.request(request.method, target, data=body, headers=headers) as answer:
-            text = self._edited(request.method, path, answer.status, await answer.read())
+            text = await answer.read()
+            if answer.status < 300 and path.startswith("/projects"):
+                text = json.dumps(self.edit(request.method, path, json.loads(text))).encode()
             self.refusals += answer.status == 429
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP}
             return web.Response(status=answer.status, headers=kept, body=text)
 
-    def _edited(self, method: str, path: str, status: int, body: bytes) -> bytes:
-        if status >= 300 or path not in {"/projects", "/projects/adopt"}:
-            return body
-        shown = json.loads(body)
+
+class Replica(Proxy):
+    """Shows no project that was created or adopted less than `hidden` seconds ago.
+
+    Attributes:
+        refused: Requests it answered with 404 because of that, as method and path.
+    """
+
+    def __init__(self, emulator: Emulator, hidden: float) -> None:
+        super().__init__(emulator)
+        self.hidden = hidden
+        self.refused: list[tuple[str, str]] = []
+        self._born: dict[str, float] = {}
+
+    def refuse(self, method: str, path: str) -> bool:
+        part = path.split("/")[2] if path.startswith("/projects/") else ""
+        if self._is_hidden(part):
+            self.refused.append((method, path))
+            return True
+        return False
+
+    def edit(self, method: str, path: str, answer: Any) -> Any:
+        if path not in {"/projects", "/projects/adopt"}:
+            return answer
         if method == "POST":
-            self._born[shown["id"]] = asyncio.get_running_loop().time()
+            self._born[answer["id"]] = asyncio.get_running_loop().time()
         else:
-            before = len(shown["projects"])
-            shown["projects"] = [each for each in shown["projects"] if not self._is_hidden(each["id"])]
-            shown["total"] -= before - len(shown["projects"])
-        return json.dumps(shown).encode()
+            before = len(answer["projects"])
+            answer["projects"] = [each for each in answer["projects"] if not self._is_hidden(each["id"])]
+            answer["total"] -= before - len(answer["projects"])
+        return answer
 
     def _is_hidden(self, project_id: str) -> bool:
         born = self._born.get(project_id)
