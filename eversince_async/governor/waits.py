@@ -183,7 +183,8 @@ class Announcer:
         end = self._subscribers.add(tell)
         self._wants[subscription] = wants
         if first:
-            self._pending.extend(sorted(waiting, key=lambda waiter: waiter.since))
+            wanted = [waiter for waiter in waiting if self._is_wanted(waiter.who)]
+            self._pending.extend(sorted(wanted, key=lambda waiter: waiter.since))
             self._set_alarm()
 
         def unsubscribe() -> None:

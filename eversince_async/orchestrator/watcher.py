@@ -18,6 +18,7 @@ from typing import Final
 
 import attrs
 
+from eversince_async._redaction import shorten
 from eversince_async.errors import (
     ApiError,
     EversinceError,
@@ -35,6 +36,7 @@ from eversince_async.orchestrator.setbacks import LIST, Setbacks, concerns_accou
 from eversince_async.orchestrator.sighting import Sighting
 from eversince_async.orchestrator.timing import Timing, Unseen
 from eversince_async.session.session import Session
+from eversince_async.tasks import end
 
 logger: Final = logging.getLogger("eversince_async")
 
@@ -47,6 +49,9 @@ that is wrong in them can keep a core busy, and of a storm of changes many are d
 
 MANY: Final = 200
 """Projects; of more, a decision takes longer, and so the next one is as much further away."""
+
+TOLD: Final = 100
+"""Unknown statuses that are warned of: a server may send any number."""
 
 OUTAGE: Final = 3
 """Looks at single projects that fail in a row, after which others are not tried for now."""
@@ -143,8 +148,7 @@ class Watcher:
                 wait.news.cancel()
         looking, self._looking = self._looking, None
         if looking is not None and is_looking:
-            looking.cancel()
-            await asyncio.wait([looking])
+            await end(looking)
 
     # -- Deciding when ----------------------------------------------------------------------------------
 
@@ -369,13 +373,13 @@ class Watcher:
 
     def _warn_of(self, project: Project | ProjectSummary) -> None:
         status = project.status
-        if status in ACTIVE or status in SETTLED or status in self._unknown:
+        if status in ACTIVE or status in SETTLED or status in self._unknown or len(self._unknown) >= TOLD:
             return
         self._unknown.add(status)
         logger.warning(
             "project %s has a status this version does not know, %r: it is watched like a running one",
             project.id,
-            str(status),
+            shorten(str(status)),
             extra={"project_id": project.id},
         )
 
