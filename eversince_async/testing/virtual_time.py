@@ -35,6 +35,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from eversince_async import clock
+from eversince_async.testing._holds import Hold, Holds, MeasuredQueue
 from eversince_async.testing._traffic import Traffic
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self.traffic = selector.traffic
         super().__init__(selector)
         self.traffic.transports = self._transports  # type: ignore[attr-defined]  # asyncio shows them nowhere
+        self._held = selector.holds
+        self._ready = MeasuredQueue(self._held)  # nor does it tell when a callback begins
         # Timers closer than this go off together. The system clock's own resolution would be asyncio's
         # choice: 16 ms on Windows.
         self._clock_resolution = RESOLUTION
@@ -108,6 +111,21 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Let the machine sleep, as a laptop whose lid is shut: clocks go on, and no timer notices."""
         self._started_at += seconds
         self._slept += seconds
+
+    @property
+    def longest_hold(self) -> Hold | None:
+        """The longest stretch of real time for which one callback kept all others waiting so far.
+
+        Virtual time does not pass meanwhile, so nothing else shows it: on a real clock, a server that
+        answers requests is deaf for so long. It counts wall time without the time in which the machine
+        ran other threads instead of this one (on Linux; elsewhere a crowded machine adds to it).
+        """
+        return self._held.longest
+
+    def run_forever(self) -> None:
+        """Run until `stop()` is called."""
+        with self._held.measured():
+            super().run_forever()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -234,6 +252,7 @@ class _PacedSelector(selectors.DefaultSelector):
     def __init__(self, pace: _Pace) -> None:
         super().__init__()
         self.traffic = Traffic(self.get_map())
+        self.holds = Holds()
         self._pace = pace
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -250,6 +269,7 @@ class _PacedSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> _Events:
         """Return what is ready; without timers, block until something is."""
+        self.holds.switch(None)
         poll = super().select
         return poll(timeout) if timeout is None or timeout <= 0 else self._pace.wait(poll, timeout)
 
