@@ -7,8 +7,12 @@ import gc
 import os
 import tracemalloc
 
+import pytest
+
 from eversince_async import Eversince
 from eversince_async.emulator import Emulator
+
+pytestmark = pytest.mark.usefixtures("no_long_hold")
 
 MANY = 100_000
 KIB = 1024

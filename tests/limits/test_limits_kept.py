@@ -3,6 +3,8 @@
 import pytest
 from crowd import SEEDS, WORKFLOWS, Stranger, account, refused, run_mixed
 
+pytestmark = pytest.mark.usefixtures("no_long_hold")
+
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_crowd_of_workflows_is_never_refused(seed: int) -> None:
