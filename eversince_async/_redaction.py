@@ -17,6 +17,15 @@ _USERINFO: Final = re.compile(r"(?<=://)[^/\s@\"'?#]+@")
 _URL_HEAD: Final = re.compile(r"[^\s\"'<>?#]*")
 _URL_TAIL: Final = re.compile(r"[^\s\"'<>]*")
 
+_IN_JSON: Final = r":\/\/"
+"""What stands in URLs where JSON was written by one who escapes slashes."""
+
+_SIGNED: Final = re.compile(
+    r"(?i)\b(x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|access_?token|token)"
+    r"=[^\s&\"'<>;,]+"
+)
+"""Parameters that are access, also in a URL that is cut, relative, or not to be recognised as one."""
+
 HIDDEN: Final = "…"
 """What stands where a secret stood."""
 
@@ -43,7 +52,11 @@ def redact(text: str) -> str:
     if "es_live_" in text:
         text = _API_KEY.sub("es_live_" + HIDDEN, text)
     if "://" in text:
-        text = _without_queries(_USERINFO.sub(HIDDEN + "@", text))
+        text = _without_queries(_USERINFO.sub(HIDDEN + "@", text), "://")
+    if _IN_JSON in text:
+        text = _without_queries(text, _IN_JSON)
+    if "=" in text:
+        text = _SIGNED.sub(rf"\1={HIDDEN}", text)
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
 
 
@@ -53,15 +66,15 @@ def without_query(address: str) -> str:
     return f"{place}?{HIDDEN}" if rest else place
 
 
-def _without_queries(text: str) -> str:
+def _without_queries(text: str, mark: str) -> str:
     """Hide the query and fragment of every URL; each character is looked at only once."""
-    parts, kept, at = [], 0, text.find("://")
+    parts, kept, at = [], 0, text.find(mark)
     while at >= 0:
-        end = _URL_HEAD.match(text, at + 3).end()  # type: ignore[union-attr]  # it matches nothing, too
+        end = _URL_HEAD.match(text, at + len(mark)).end()  # type: ignore[union-attr]  # it matches nothing, too
         if text[end : end + 1] in {"?", "#"}:
             parts += [text[kept:end], "?", HIDDEN]
             kept = end = _URL_TAIL.match(text, end).end()  # type: ignore[union-attr]  # likewise
-        at = text.find("://", end)
+        at = text.find(mark, end)
     return "".join([*parts, text[kept:]])
 
 

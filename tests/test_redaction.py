@@ -384,3 +384,30 @@ def test_a_text_is_not_cut_in_the_middle_of_a_secret() -> None:
     signed = f"https://r2.example/a?{'s' * (MAX_REDACTED - 30)} {ODD}"
 
     assert f"https://r2.example/a?{HIDDEN}{HIDDEN}" == shorten(signed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"u":"https:\/\/s.example\/x?a=1&X-Amz-Signature=hush&b=2"}',
+        r'{"u":"https:\/\/s.example\/x?whatever=hush"}',
+        "https:\\u002f\\u002fs/x?sig=hush",
+        "https&#58;//s/x?sig=hush&amp;y",
+        "//s.example/x?X-Amz-Credential=hush",
+        "Location: /x?X-Amz-Signature=hush",
+        "https://a b/x?Signature=hush",
+        "&X-Goog-Signature=hush",
+        "X-Amz-Security-Token=hush",
+        "access_token=hush",
+    ],
+)
+def test_a_signature_is_hidden_wherever_it_stands(text: str) -> None:
+    assert "hush" not in redact(text)
+
+
+def test_redacting_parameters_takes_no_longer_than_the_text_is_long() -> None:
+    began = time.perf_counter()
+    for piece in ("token=", "sig", "x-amz-", "signature=a ", r":\/\/", r":\/\/?"):
+        redact("=" + piece * 20_000)
+
+    assert time.perf_counter() - began < 2
