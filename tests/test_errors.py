@@ -390,3 +390,60 @@ def test_no_secret_in_any_form(error: EversinceError) -> None:
     ]
 
     assert [] == [form for form in forms if "very-secret" in form]
+
+
+# -- One for each who waits -------------------------------------------------------------------------------
+
+
+@each
+def test_a_copy_is_another_object_with_the_same_facts(error: EversinceError) -> None:
+    another = errors.copy_of(error)
+
+    assert another is not error
+    assert (type(another), vars(another), str(another)) == (type(error), vars(error), str(error))
+
+
+def test_copies_share_neither_notes_nor_tracebacks() -> None:
+    error = errors.NotAllowedNow("there is no video", project_id="proj_1")
+    error.add_note("first")
+    first, second = errors.copy_of(error), errors.copy_of(error)
+    first.add_note("another")
+    with pytest.raises(EversinceError):
+        raise first
+
+    assert ["first"] == second.__notes__ == error.__notes__
+    assert second.__traceback__ is None
+
+
+def test_a_copy_keeps_cause_and_context() -> None:
+    cause, error = ZeroDivisionError(), errors.NotAllowedNow("no", project_id="proj_1")
+    error.__cause__ = cause
+
+    assert cause is errors.copy_of(error).__cause__
+
+
+class Demanding(Exception):
+    """One whose constructor wants what it does not keep."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} {two}")
+
+
+class Changing(Exception):
+    """One that would say something else."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"<{text}>")
+
+
+@pytest.mark.parametrize("error", [Demanding(1, 2), Changing("x")])
+def test_what_cannot_be_copied_is_itself(error: Exception) -> None:
+    assert error is errors.copy_of(error)
+
+
+def test_an_error_of_somebody_else_is_copied_if_it_can_be() -> None:
+    error = KeyError("mug")
+    another = errors.copy_of(error)
+
+    assert another is not error
+    assert error.args == another.args

@@ -1,7 +1,6 @@
 """One thread that writes, and many tasks that share its commits."""
 
 import asyncio
-import copy
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -9,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
-from eversince_async.errors import EversinceError
+from eversince_async.errors import copy_of
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -113,7 +112,7 @@ class WriterThread(Generic[R]):
 
     def _ended(self, batch: Sequence[_Write[R]], committed: asyncio.Future[Sequence[Any]]) -> None:
         error = committed.exception()
-        outcomes = committed.result() if error is None else [Failed(_own(error)) for _ in batch]
+        outcomes = committed.result() if error is None else [Failed(copy_of(error)) for _ in batch]
         for write, outcome in zip(batch, outcomes, strict=True):
             if write.future.done():
                 continue
@@ -122,15 +121,6 @@ class WriterThread(Generic[R]):
             else:
                 write.future.set_result(outcome)
         self._begin()
-
-
-def _own(error: BaseException) -> BaseException:
-    """An error for each who waits: one that is raised in many tasks would collect all their tracebacks."""
-    if not isinstance(error, EversinceError):
-        return error
-    own = copy.copy(error)
-    own.__cause__ = error.__cause__
-    return own
 
 
 def _forget(future: asyncio.Future[Any]) -> None:

@@ -9,7 +9,6 @@ likely to find something, out of requests that nobody else wants (`timing`).
 """
 
 import asyncio
-import copy
 import logging
 import math
 from collections.abc import Callable, Iterable
@@ -25,6 +24,7 @@ from eversince_async.errors import (
     NotFound,
     TransportError,
     UnreadableAnswer,
+    copy_of,
 )
 from eversince_async.lifecycle import ACTIVE, SETTLED
 from eversince_async.models.projects import Project, ProjectSummary
@@ -397,9 +397,7 @@ class Watcher:
             self._setbacks.forget(project_id)
             for wait in self._waits.pop(project_id, ()):
                 if not wait.news.done():
-                    own = copy.copy(failure) if isinstance(failure, EversinceError) else failure
-                    own.__cause__ = failure.__cause__
-                    wait.news.set_exception(own)
+                    wait.news.set_exception(copy_of(failure))
 
     def _forget(self, project_id: str, wait: _Wait) -> None:
         waits = self._waits.get(project_id)

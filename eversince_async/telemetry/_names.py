@@ -1,8 +1,8 @@
 """The names of attributes, once.
 
-Those without a prefix of ours are OpenTelemetry's, from its semantic conventions 1.23 and later ("HTTP
-client spans", "HTTP client metrics", "Recording errors"). They are written here, as the package of
-constants is no part of OpenTelemetry's API.
+Those without a prefix of ours are OpenTelemetry's, from its semantic conventions 1.27, as the schema says
+that our tracer and meter name ("HTTP client spans", "HTTP client metrics", "Recording errors"). They are
+written here, as the package of constants is no part of OpenTelemetry's API.
 """
 
 from typing import Final

@@ -24,8 +24,9 @@ from eversince_async.telemetry._spans import nanoseconds, outcome, spanning
 SCOPE: Final = "eversince_async"
 """The name of our tracer and meter."""
 
-SCHEMA: Final = "https://opentelemetry.io/schemas/1.23.1"
-"""The version of the semantic conventions that the names follow."""
+SCHEMA: Final = "https://opentelemetry.io/schemas/1.27.0"
+"""The semantic conventions that the names in `_names` come from: those of HTTP are stable since 1.23, and
+`url.template` is among them since 1.26."""
 
 PORTS: Final = {"https": 443, "http": 80}
 
