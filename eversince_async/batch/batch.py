@@ -164,6 +164,7 @@ class Batch(AsyncIterator[Outcome]):
             requests=self._usage.minutes,
             requests_per_minute=self._usage.limit,
             credits_spent=self._usage.credits_spent,
+            addresses=self._desk.store.addresses,
         )
 
     @property

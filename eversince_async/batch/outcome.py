@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
+from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.errors import ConfigurationError, QuotaSpent
 from eversince_async.journal import Journal
 from eversince_async.models.account import CreditPackage
@@ -97,6 +98,8 @@ class Report:
         requests_per_minute: How many the account may send in a minute; None if there is no limit.
         credits_spent: By how many credits the account's balance fell meanwhile; None if it was not told.
         at_work: Keys of items that a process works on right now, in a report of a journal.
+        addresses: Which addresses a written report may link to, by the client's base URL; None in a report of
+            a journal, where any address may be the right one.
     """
 
     counts: Mapping[OutcomeStatus, int]
@@ -110,6 +113,7 @@ class Report:
     requests_per_minute: int | None = None
     credits_spent: float | None = None
     at_work: frozenset[str] = attrs.field(default=frozenset(), repr=False)
+    addresses: AddressPolicy | None = attrs.field(default=None, repr=False)
 
     @property
     def resumes_at(self) -> datetime | None:
@@ -138,7 +142,7 @@ class Report:
         from eversince_async.report.page import write_html
 
         outcomes = self._outcomes()
-        write_html(path, overview_of(self, title, outcomes), entries_of(outcomes, self.at_work))
+        write_html(path, overview_of(self, title, outcomes), entries_of(self, outcomes))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a table for spreadsheets, a row for each item.
@@ -156,7 +160,7 @@ class Report:
         from eversince_async.batch.reporting import entries_of
         from eversince_async.report.table import write_csv
 
-        write_csv(path, entries_of(self._outcomes(), self.at_work))
+        write_csv(path, entries_of(self, self._outcomes()))
 
     def to_json(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
         """Write a document for programs: all that the page tells, and each item's stages.
@@ -173,7 +177,7 @@ class Report:
         from eversince_async.report.document import write_json
 
         outcomes = self._outcomes()
-        write_json(path, overview_of(self, title, outcomes), entries_of(outcomes, self.at_work))
+        write_json(path, overview_of(self, title, outcomes), entries_of(self, outcomes))
 
     def _outcomes(self) -> Sequence[Outcome]:
         if not self.outcomes and any(self.counts.values()):

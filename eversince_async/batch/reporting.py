@@ -25,7 +25,7 @@ from eversince_async.models.account import CreditPackage
 from eversince_async.models.projects import Brief
 from eversince_async.pipelines.failures import kind_of
 from eversince_async.report.entries import Entry, Offer, Overview, Problem
-from eversince_async.report.texts import plural
+from eversince_async.report.texts import odd_url, plural
 
 LONGEST_SPEC: Final = 300
 """Characters of what was asked for that are shown where it has no brief."""
@@ -48,7 +48,12 @@ def overview_of(report: Report, title: str | None, outcomes: Iterable[Outcome]) 
         left=report.left,
         paused=report.paused,
         resumes_at=report.resumes_at,
-        offers=[_offer(package) for package in report.packages if package.purchase_url],
+        offers=[
+            _offer(package)
+            for package in report.packages
+            if package.purchase_url
+            and odd_url("purchase_url", package.purchase_url, report.addresses) is None
+        ],
         seconds=report.seconds or None,
         minutes=report.requests,
         requests_per_minute=report.requests_per_minute,
@@ -62,19 +67,21 @@ def _offer(package: CreditPackage) -> Offer:
     return Offer(label.strip() or "credits", str(package.purchase_url))
 
 
-def entries_of(outcomes: Iterable[Outcome], at_work: frozenset[str]) -> Iterator[Entry]:
+def entries_of(report: Report, outcomes: Iterable[Outcome]) -> Iterator[Entry]:
     """What a report tells of each item."""
     for outcome in outcomes:
         title, brief = _asked_for(outcome.input)
+        problem = odd_url("share_url", outcome.share_url, report.addresses)
         yield Entry(
             key=outcome.key,
             number=outcome.index + 1,
-            status="working" if outcome.key in at_work else outcome.status,
+            status="working" if outcome.key in report.at_work else outcome.status,
             title=title,
             brief=brief,
             problem=_problem(outcome.error) or _missing(outcome.missing),
             project_id=outcome.project_id,
-            share_url=outcome.share_url,
+            share_url=outcome.share_url if problem is None else None,
+            share_problem=problem,
             files=outcome.files,
             attempts=outcome.attempts,
             earlier=outcome.earlier,

@@ -39,7 +39,8 @@ class Entry:
         problem: Why it has not succeeded, or what has become of its files since; None if all is well, or it
             has not ended.
         project_id: The project, if there is one.
-        share_url: The public page.
+        share_url: The public page; None if there is none, or none that may be linked to.
+        share_problem: Why its address must not be linked to, and what it is; None if it may.
         files: What was downloaded.
         attempts: How many projects it took.
         earlier: Whether an earlier run, or another process, has come to this.
@@ -56,6 +57,7 @@ class Entry:
     problem: Problem | None = None
     project_id: str | None = None
     share_url: str | None = None
+    share_problem: str | None = None
     files: Sequence[Path] = ()
     attempts: int = 1
     earlier: bool = False

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from eversince_async.report.entries import Entry
 from eversince_async.report.markup import ELSEWHERE, Markup, joined, tag
-from eversince_async.report.texts import odd_url, shown, shown_url, spelled
+from eversince_async.report.texts import shown, shown_url, spelled
 
 AT_ONCE: Final = 12
 """Players that ask for their video's length and first picture at once; later ones do when they come into
@@ -34,9 +34,8 @@ def gallery(entries: list[Entry], folder: Path) -> Markup:
 
 def _card(entry: Entry, folder: Path, number: int) -> Markup:
     share = shown_url(entry.share_url)
-    odd = odd_url("share_url", entry.share_url)
     links = [tag("a", "Public page", href=share, **ELSEWHERE)] if share else []
-    links += [tag("span", odd, dir="auto")] if odd else []
+    links += [tag("span", entry.share_problem, dir="auto")] if entry.share_problem else []
     links += [tag("a", "Video file", href=address(path, folder)) for path in entry.files[:1]]
     return tag(
         "li",

@@ -5,7 +5,7 @@ from typing import Final
 
 from eversince_async.report.entries import Entry
 from eversince_async.report.markup import ELSEWHERE, Markup, tag
-from eversince_async.report.texts import clock_time, odd_url, shown, shown_url, spelled
+from eversince_async.report.texts import clock_time, shown, shown_url, spelled
 
 _STAGES: Final = (
     ("Waited", ("waiting",)),
@@ -31,7 +31,7 @@ def listing(entries: Sequence[Entry]) -> Markup:
 
 def _row(entry: Entry) -> Markup:
     share = shown_url(entry.share_url)
-    page = tag("a", "open", href=share, **ELSEWHERE) if share else odd_url("share_url", entry.share_url)
+    page = tag("a", "open", href=share, **ELSEWHERE) if share else entry.share_problem
     return tag(
         "tr",
         tag("th", tag("bdi", shown(entry.key, 80)), scope="row"),

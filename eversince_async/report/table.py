@@ -14,7 +14,7 @@ from typing import Final
 from eversince_async.report.advice import advice
 from eversince_async.report.entries import Entries, Entry
 from eversince_async.report.files import replacing
-from eversince_async.report.texts import odd_url, shown, shown_url
+from eversince_async.report.texts import shown, shown_url
 
 COLUMNS: Final = (
     "key",
@@ -81,7 +81,7 @@ def row(entry: Entry) -> list[str]:
         "" if problem is None else cell(problem.text),
         "" if problem is None else advice(problem.kind, entry.status),
         cell(entry.project_id or ""),
-        cell(shown_url(entry.share_url) or odd_url("share_url", entry.share_url) or ""),
+        cell(shown_url(entry.share_url) or entry.share_problem or ""),
         cell("\n".join(map(str, entry.files))),
         str(entry.attempts),
         "yes" if entry.earlier else "no",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from eversince_async._redaction import redact, without_query
-from eversince_async._wire.addresses import AddressRefused, parse
+from eversince_async._wire.addresses import AddressPolicy, AddressRefused, parse
 from eversince_async.journal.stored import is_complete, sendable
 
 _UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -40,17 +40,18 @@ def shown_url(url: str | None) -> str | None:
     return bare if is_complete(sendable(bare)) else None
 
 
-def odd_url(field: str, url: str | None) -> str | None:
+def odd_url(field: str, url: str | None, addresses: AddressPolicy | None = None) -> str | None:
     """Why an address cannot be linked to, and the address as text; None if it can be, or there is none.
 
     Args:
         field: What names it, e.g. `share_url`.
         url: The address.
+        addresses: Which may be linked to; None for all that are addresses.
     """
     if not url:
         return None
     try:
-        parse(url)
+        parse(url) if addresses is None else addresses.check(url)
     except AddressRefused as refused:
         return f"{field} {refused.problem}: {shown(' '.join(without_query(url).split()), 80)}"
     return None

@@ -12,6 +12,7 @@ import pytest
 from made_up import Parsed, at, stage
 
 from eversince_async import Eversince, Limits, Report
+from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.batch.maker import Maker
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.recalling import earlier_stages, told_by
@@ -46,6 +47,41 @@ def on_slots(report: Report) -> dict[int, list[tuple[float, float]]]:
             if each.slot is not None:
                 taken.setdefault(each.slot, []).append((each.began_at.timestamp(), each.ended_at.timestamp()))
     return {slot: sorted(times) for slot, times in taken.items()}
+
+
+# -- What is linked to ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("javascript:alert(1)", "share_url is no http(s) address"),
+        ("https://169.254.169.254/latest", "share_url leads to 169.254.169.254"),
+        ("http://eversince.ai/share/1", "share_url leads from https to plain http"),
+    ],
+)
+async def test_a_report_links_only_to_what_the_api_may_name(eversince, tmp_path, url, problem):
+    """What is odd is told as text, with the name of its field."""
+    report = await eversince.batch(["A film"])
+    public = AddressPolicy.of("https://eversince.ai/api/v1")
+    outcome = attrs.evolve(report.outcomes[0], share_url=url)
+    odd = attrs.evolve(report, outcomes=[outcome], addresses=public)
+    page, table, document = (tmp_path / f"report.{ending}" for ending in ("html", "csv", "json"))
+    odd.to_html(page)
+    odd.to_csv(table)
+    odd.to_json(document)
+
+    assert f'href="{url}"' not in page.read_text("utf-8")
+    assert problem in page.read_text("utf-8")
+    assert problem in table.read_text("utf-8-sig")
+    assert url not in document.read_text("utf-8")
+
+
+async def test_a_report_links_to_the_pages_of_a_local_server(eversince, tmp_path):
+    report = await eversince.batch(["A film"])
+    report.to_html(tmp_path / "report.html")
+
+    assert f'href="{report.outcomes[0].share_url}"' in (tmp_path / "report.html").read_text("utf-8")
 
 
 # -- What is recorded -------------------------------------------------------------------------------------
