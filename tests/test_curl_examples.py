@@ -63,7 +63,7 @@ class Reader:
             capture_output=True,
             text=True,
             check=True,
-            timeout=30,
+            timeout=180,
         )
         return list(documents(run.stdout)), run.stderr.split()
 

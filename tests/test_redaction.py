@@ -406,8 +406,8 @@ def test_a_signature_is_hidden_wherever_it_stands(text: str) -> None:
 
 
 def test_redacting_parameters_takes_no_longer_than_the_text_is_long() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in ("token=", "sig", "x-amz-", "signature=a ", r":\/\/", r":\/\/?"):
         redact("=" + piece * 20_000)
 
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 5

@@ -24,7 +24,7 @@ PRESSING = Path(__file__).with_name("pressing.py")
 
 def run(folder: Path, presses: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, PRESSING, folder / "emulator.db", folder / "campaign.db", str(presses)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
 
 
 def finishes_all(folder: Path) -> None:

@@ -100,7 +100,7 @@ def emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
     line = read_until(emulator.stdout, "export ")
     yield dict(each.split("=", 1) for each in line.split()[1:])
     emulator.send_signal(signal.SIGINT)
-    _, err = emulator.communicate(timeout=10)
+    _, err = emulator.communicate(timeout=LONGEST)
     assert (130, "") == (emulator.returncode, err)
 
 

@@ -14,7 +14,7 @@ pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 def test_a_terminal_gets_bars_and_the_budget(shell):
     """One row for each video, and the account's limits below them."""
-    code, seen = on_a_terminal(shell, "demo", "--speed", "3000")
+    code, seen = on_a_terminal(shell, "demo", "--speed", "600")
 
     assert 0 == code
     assert "\x1b[" in seen
@@ -53,7 +53,7 @@ def on_a_terminal(shell, *arguments: str) -> tuple[int, str]:
     )
     os.close(theirs)
     seen = everything_from(ours)
-    return child.wait(timeout=30), seen
+    return child.wait(timeout=180), seen
 
 
 def everything_from(terminal: int) -> str:

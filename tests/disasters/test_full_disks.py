@@ -134,4 +134,4 @@ def test_a_real_disk_that_is_full_loses_nothing(tmp_path):
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
         pytest.skip("needs Linux with user namespaces")
     script = [sys.executable, Path(__file__).with_name("real_disk.py"), tmp_path]
-    subprocess.run(["unshare", "-Urm", *script], check=True, timeout=120)
+    subprocess.run(["unshare", "-Urm", *script], check=True, timeout=240)

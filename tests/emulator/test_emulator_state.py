@@ -125,7 +125,7 @@ def test_a_killed_emulator_comes_back_as_it_was(tmp_path: Path) -> None:
     second = asyncio.run(create(url, "k"))
     process.send_signal(signal.SIGINT)
 
-    assert 0 == process.wait(10)
+    assert 0 == process.wait(120)
     assert ((202, first[1]), (200, first[1])) == (first, second)
 
 

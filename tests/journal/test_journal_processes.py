@@ -51,7 +51,7 @@ def test_two_processes_share_the_jobs_and_none_is_done_twice(tmp_path):
     with worker(path, 0.01) as one, worker(path, 0.01) as two:
         start(one)
         start(two)
-        said = [process.communicate(timeout=60)[0].splitlines() for process in (one, two)]
+        said = [process.communicate(timeout=180)[0].splitlines() for process in (one, two)]
     done = [[line for line in lines if line.startswith("done")] for lines in said]
 
     assert [0, 0] == [one.returncode, two.returncode]
@@ -69,7 +69,7 @@ def test_the_jobs_of_a_killed_process_are_taken_over_at_once(tmp_path):
         begun = stuck.stdout.readline().split(maxsplit=1)[1].strip()
         stuck.kill()
         start(other)
-        other.communicate(timeout=20)
+        other.communicate(timeout=180)
 
     assert 0 == other.returncode
     assert {f"film {n}": 2 if f"film {n}" == begun else 1 for n in range(6)} == tries(path)

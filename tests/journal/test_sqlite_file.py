@@ -215,7 +215,7 @@ def test_a_real_disk_that(case, tmp_path):
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
         pytest.skip("needs Linux with user namespaces")
     script = [sys.executable, HERE / "real_disk.py", case, tmp_path]
-    subprocess.run(["unshare", "-Urm", *script], check=True, timeout=60)
+    subprocess.run(["unshare", "-Urm", *script], check=True, timeout=180)
 
 
 async def test_another_process_that_never_lets_go_is_named_and_nothing_is_written(tmp_path):

@@ -326,4 +326,4 @@ def test_the_story_on_a_real_clock() -> None:
                 await workflow
             return time.perf_counter() - began
 
-    assert asyncio.run(story()) < 5
+    assert asyncio.run(story()) < 30

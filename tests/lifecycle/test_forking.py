@@ -45,7 +45,7 @@ def story(tmp_path: Path, body: str) -> str:
         [sys.executable, "-W", "error::ResourceWarning", "-W", about_threads, str(tmp_path / "story.py")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert "" == done.stderr
@@ -132,7 +132,7 @@ loop.close()
         [sys.executable, "-W", "error::ResourceWarning", "-W", about_threads, str(tmp_path / "story.py")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

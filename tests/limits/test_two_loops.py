@@ -90,7 +90,7 @@ def test_an_answer_is_not_lost_when_another_loop_has_taken_over_meanwhile() -> N
 
     other = Thread(target=asyncio.run, args=[take_over()])
     other.start()
-    assert is_taken_over.wait(10)
+    assert is_taken_over.wait(120)
     try:
         stops.run_until_complete(go_on())
     finally:

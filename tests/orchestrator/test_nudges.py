@@ -67,4 +67,4 @@ def test_a_flood_costs_the_same_for_each() -> None:
     for number in range(50_000):
         nudges.note(f"p{number}", number / 1000)
 
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 5

@@ -138,7 +138,7 @@ async def test_a_receiver_that_does_not_read_holds_no_time():
             async with asyncio.timeout(AN_HOUR):
                 await writer.drain()
 
-    assert time.monotonic() - began < AN_HOUR / 100
+    assert time.monotonic() - began < A_MINUTE
 
 
 async def test_connections_that_are_idle_hold_no_time():
@@ -152,7 +152,7 @@ async def test_connections_that_are_idle_hold_no_time():
         for _ in range(100):
             await asyncio.sleep(AN_HOUR)
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < A_MINUTE
 
 
 async def test_sockets_without_a_transport_count_too():
@@ -187,7 +187,7 @@ async def test_a_peer_that_never_accepts_holds_time_for_a_moment_only():
                 await writer.drain()
         writer.transport.abort()
 
-    assert time.monotonic() - began < AN_HOUR / 100
+    assert time.monotonic() - began < A_MINUTE
 
 
 async def test_a_peer_that_has_answered_holds_time_for_a_moment_only():
@@ -202,7 +202,7 @@ async def test_a_peer_that_has_answered_holds_time_for_a_moment_only():
         writer.close()
         connection.close()
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < A_MINUTE
 
 
 def answer(server: socket.socket, delay: float, size: int) -> None:

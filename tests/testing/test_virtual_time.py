@@ -50,7 +50,7 @@ async def test_a_month_of_sleep_is_over_at_once():
     await asyncio.sleep(30 * 24 * AN_HOUR)
 
     assert 30 * 24 * AN_HOUR == now()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("years", [1, 100])
@@ -210,7 +210,7 @@ async def test_time_jumps_again_once_the_threads_are_idle(call):
     await asyncio.sleep(AN_HOUR)
 
     assert AN_HOUR == now()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 async def test_a_timeout_around_a_thread_that_hangs_goes_off_by_the_real_clock():
@@ -239,7 +239,7 @@ async def test_a_thread_that_nobody_waits_for_holds_time_until_it_ends():
     await asyncio.sleep(AN_HOUR)
 
     assert release.is_set()
-    assert 0.05 <= time.monotonic() - began < 5
+    assert 0.05 <= time.monotonic() - began < 60
 
 
 async def test_a_thread_may_wait_for_a_timer_of_the_loop():
@@ -453,7 +453,7 @@ async def test_an_aiohttp_server_and_client_agree_to_the_second():
         answers = [float(await (await session.get(url)).text()) for _ in range(200)]
 
     assert [40.0 * n for n in range(1, 201)] == answers
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     await runner.cleanup()
 
 
@@ -496,7 +496,7 @@ def test_at_a_finite_speed_timers_take_their_share_of_real_time():
     real = time.monotonic() - began
 
     assert 60 <= virtual
-    assert 0.1 <= real < 5
+    assert 0.1 <= real < 60
     assert virtual <= real * 600
 
 

@@ -49,7 +49,7 @@ class Town:
         """Stop it as a supervisor does."""
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
-        said, complaints = await asyncio.wait_for(self._process.communicate(), 30)
+        said, complaints = await asyncio.wait_for(self._process.communicate(), 180)
         self.status, self.complaints = self._process.returncode, complaints.decode()
         self.counts = json.loads(said) if said else {}
 

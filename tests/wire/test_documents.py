@@ -101,7 +101,7 @@ def test_any_answer_may_be_searched_for_a_code(body):
 )
 def test_searching_takes_no_longer_than_the_answer_is_long(piece):
     body = b"<Error>" + piece * 100_000
-    began = time.perf_counter()
+    began = time.process_time()
     error_code(body)
 
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 5
