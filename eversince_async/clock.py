@@ -18,6 +18,7 @@ the boot id, so that whoever reads that on the same machine knows what its clock
 
 import asyncio
 import functools
+import math
 import secrets
 import sys
 import time
@@ -130,7 +131,9 @@ class Remaining:
 
     def seconds(self) -> float:
         """Seconds that are left; 0 or less: none."""
-        return self._seconds - (elapsed(self._since) or 0.0)
+        self._seconds -= elapsed(self._since) or 0.0
+        self._since = moment()  # by another clock, where an emulator's time has been taken over
+        return self._seconds
 
 
 def is_past(boot: str) -> bool:
@@ -150,6 +153,23 @@ def paced(speed: float, origin: float) -> str:
     return "/".join(("paced", _machine(), repr(speed), repr(origin)))
 
 
+def origin_of(boot: str) -> float | None:
+    """When a time of this machine began, by `time.monotonic()`; None: it is none, or another machine's."""
+    match boot.split("/"):
+        case ["paced", machine, _, origin] if machine == _machine():
+            return _number(origin)
+        case _:
+            return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def private() -> str:
     """A boot id for a clock that nobody else can read."""
     return f"private//{secrets.token_hex(6)}"
@@ -163,7 +183,8 @@ def _shown_by(boot: str) -> float | None:
         case ["system", _]:
             return _uptime() if boot == _system() else None
         case ["paced", _, speed, origin]:
-            return (time.monotonic() - float(origin)) * float(speed)
+            factor, began = _number(speed), _number(origin)
+            return None if factor is None or began is None else (time.monotonic() - began) * factor
         case _:
             return None
 

@@ -3,17 +3,16 @@
 import asyncio
 import os
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
+from eversince_async import pace
 from eversince_async.errors import ConfigurationError
 
 T = TypeVar("T")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command. With EVERSINCE_SPEED it lives in the same compressed time as `emulator --speed`.
+    """Run a command. Beside an emulator it lives in that one's time, with EVERSINCE_SPEED from the beginning.
 
     Raises:
         ConfigurationError: EVERSINCE_SPEED is no positive number, or there is no emulator to share it with.
@@ -23,17 +22,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except ConfigurationError:
         main.close()
         raise
-    return run_at(factor, main)
+    return asyncio.run(main if factor is None else _paced(main, factor))
 
 
-def run_at(factor: float | None, main: Coroutine[Any, Any, T]) -> T:
-    """Run something in compressed time, or in real time where no factor is given."""
-    if factor is None:
-        return asyncio.run(main)
-    from eversince_async.testing import VirtualTimeLoop
-
-    with asyncio.Runner(loop_factory=partial(VirtualTimeLoop, speed=factor)) as runner:
-        return runner.run(main)
+async def _paced(main: Coroutine[Any, Any, T], factor: float) -> T:
+    pace.begin_at(factor)
+    return await main
 
 
 def speed() -> float | None:
@@ -41,7 +35,7 @@ def speed() -> float | None:
     given = os.environ.get("EVERSINCE_SPEED")
     if not given:
         return None
-    if not _is_local(os.environ.get("EVERSINCE_BASE_URL", "")):
+    if not pace.is_on_this_machine(os.environ.get("EVERSINCE_BASE_URL", "")):
         # Against the real API a fast clock would mean too many requests and too little patience.
         raise ConfigurationError(
             "EVERSINCE_SPEED is for an emulator on this machine only: "
@@ -63,8 +57,3 @@ def checked_speed(given: str | float, name: str) -> float:
     if not 0 < factor < 100_000:
         raise ConfigurationError(f"{name} must be a number above zero, such as 60, not {given!r}")
     return factor
-
-
-def _is_local(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")

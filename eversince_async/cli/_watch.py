@@ -13,11 +13,11 @@ from eversince_async.batch.item import each
 from eversince_async.batch.outcome import Outcome, Progress
 from eversince_async.cli._addresses import address
 from eversince_async.cli._board import Board, LiveBoard, PlainBoard, Row, spell
-from eversince_async.cli._loop import speed
 from eversince_async.cli._say import is_terminal, say
 from eversince_async.cli._trouble import sentence
 from eversince_async.governor import AccountGovernor
 from eversince_async.orchestrator.events import Event
+from eversince_async.pace import speed
 from eversince_async.session.observers import RetryScheduled
 
 FRAME: Final = 0.2
@@ -140,7 +140,7 @@ class Watch:
 
     async def frame(self) -> None:
         """Let some time pass; then say what has to be said of it."""
-        factor = speed() or 1.0
+        factor = speed()
         await asyncio.sleep((FRAME if self._is_live else 5 * FRAME) * factor)
         batch = self._batch
         if batch is None:

@@ -1,5 +1,6 @@
 """`eversince emulator`: a local Eversince to try things on."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,10 +8,10 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from eversince_async.cli._exits import Exit
-from eversince_async.cli._loop import checked_speed, run_at
+from eversince_async.cli._loop import checked_speed
 from eversince_async.cli._options import Debug
 from eversince_async.cli._say import say
-from eversince_async.emulator.command import serve
+from eversince_async.emulator.command import loop_of, serve
 
 
 def emulator_(
@@ -34,8 +35,7 @@ def emulator_(
 ) -> Exit:
     """Run a local Eversince until Ctrl-C.
 
-    It prints the line that points other commands and programs at it. With --speed, set EVERSINCE_SPEED
-    to the same number for the commands that talk to it.
+    It prints the line that points other commands and programs at it. With --speed, they live in its time.
 
     Args:
         port: Port of the API, 0 for a free one; media are on the next one if that is free.
@@ -45,7 +45,7 @@ def emulator_(
         limits: Keep the account's limits.
         requests_per_minute: Another limit than the documented one.
         active_projects: Another limit than the documented five.
-        state: File to keep the state in; without it all is forgotten in the end.
+        state: File to keep the state in, and the time; without it all is forgotten in the end.
         key: A further key to accept; may be given several times.
         pro: Give the account the Pro plan.
         credits: Balance to start with.
@@ -58,27 +58,24 @@ def emulator_(
     del debug  # heeded where errors are shown
     factor = None if speed is None else checked_speed(speed, "--speed")
 
-    def announce(line: str) -> None:
-        say(f"{line} EVERSINCE_SPEED={factor:g}" if factor and line.startswith("export ") else line)
-
-    run_at(
-        factor,
-        serve(
-            port=port,
-            host=host,
-            revision=revision,
-            limits=limits,
-            requests_per_minute=requests_per_minute,
-            active_projects=active_projects,
-            state=state,
-            keys=key,
-            pro=pro,
-            credits=credits,
-            seed=seed,
-            failures=failures,
-            webhook_secret=webhook_secret,
-            allow_loopback_webhooks=allow_loopback_webhooks,
-            announce=announce,
-        ),
-    )
+    with asyncio.Runner(loop_factory=loop_of(factor, state)) as runner:
+        runner.run(
+            serve(
+                port=port,
+                host=host,
+                revision=revision,
+                limits=limits,
+                requests_per_minute=requests_per_minute,
+                active_projects=active_projects,
+                state=state,
+                keys=key,
+                pro=pro,
+                credits=credits,
+                seed=seed,
+                failures=failures,
+                webhook_secret=webhook_secret,
+                allow_loopback_webhooks=allow_loopback_webhooks,
+                announce=say,
+            )
+        )
     return Exit.DONE

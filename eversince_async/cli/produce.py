@@ -17,7 +17,6 @@ from eversince_async.cli._board import Row, board, followed, redrawn
 from eversince_async.cli._client import connected
 from eversince_async.cli._columns import maybe_json, reference_to
 from eversince_async.cli._exits import Exit
-from eversince_async.cli._loop import speed
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_facts, print_json
 from eversince_async.cli._say import warn
@@ -28,6 +27,7 @@ from eversince_async.models.projects import Brief
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.workflow import Workflow
+from eversince_async.pace import speed
 
 REFRESH = 0.2
 """Real seconds between two pictures of the board."""
@@ -140,7 +140,7 @@ async def watched(
     """Run one production under the eyes of a person."""
 
     async def frame() -> None:
-        await asyncio.sleep(REFRESH * (speed() or 1.0))
+        await asyncio.sleep(REFRESH * speed())
 
     with board(lambda: str(eversince.governor.snapshot())) as shown:
         row = shown.row(name)

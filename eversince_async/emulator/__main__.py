@@ -3,12 +3,11 @@
 import argparse
 import asyncio
 import contextlib
-import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
-from eversince_async.emulator.command import serve
+from eversince_async.emulator.command import loop_of, serve
 from eversince_async.emulator.revision import Revision
 
 
@@ -43,17 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run it until interrupted."""
     options = vars(_arguments().parse_args(argv))
     speed = options.pop("speed")
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_loop(speed)) as runner:
+    loop = loop_of(speed, options["state"])
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop) as runner:
         runner.run(serve(announce=_say, **options))
-
-
-def _loop(speed: float) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the event loop: the usual one, or one whose time passes at another speed."""
-    if speed == 1.0:
-        return None
-    from eversince_async.testing import VirtualTimeLoop
-
-    return functools.partial(VirtualTimeLoop, speed=speed)
 
 
 if __name__ == "__main__":

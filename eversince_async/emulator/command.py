@@ -1,7 +1,10 @@
 """Running the emulator as a command: what `eversince emulator` and `python -m …emulator` call."""
 
 import asyncio
+import functools
+import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import attrs
@@ -11,6 +14,7 @@ from eversince_async.emulator.faults import Faults
 from eversince_async.emulator.limits import Limits
 from eversince_async.emulator.revision import Revision
 from eversince_async.emulator.scenario import Scenario
+from eversince_async.emulator.store import time_in
 
 
 async def serve(
@@ -34,8 +38,7 @@ async def serve(
 ) -> None:
     """Run an emulator until cancelled; cancelling closes it, and what a state file holds stays.
 
-    How fast its time passes is the event loop's to say: run this on `VirtualTimeLoop(speed=60)` for a
-    minute a second.
+    How fast its time passes is the event loop's to say: see `loop_of`.
 
     Args:
         port: Port of the API, 0 for a free one; media are on the next one if that is free.
@@ -76,6 +79,23 @@ async def serve(
         announce(f"Eversince emulator ({revision}) at {emulator.base_url}")
         announce(f"export EVERSINCE_API_KEY={API_KEY} EVERSINCE_BASE_URL={emulator.base_url}")
         await asyncio.get_running_loop().create_future()
+
+
+def loop_of(speed: float | None, state: str | Path | None) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop of an emulator; None: the usual one will do.
+
+    Args:
+        speed: Seconds of its time in one of ours; None for real time.
+        state: File its state is kept in. If the time in there is ahead of ours, it goes on from that.
+    """
+    began = None if state is None else time_in(Path(state))
+    is_ahead = began is not None and began > time.time()
+    if speed in {None, 1} and not is_ahead:
+        return None
+    from eversince_async.testing import VirtualTimeLoop
+
+    start = datetime.fromtimestamp(began, UTC) if is_ahead and began is not None else None
+    return functools.partial(VirtualTimeLoop, speed=1.0 if speed is None else speed, start=start)
 
 
 def _limits(requests_per_minute: int | None, active_projects: int | None, *, limited: bool) -> Limits:

@@ -113,6 +113,7 @@ class Door:
         faults: What goes wrong.
         store: Where the state is kept, if anywhere.
         loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        told: Further headers of each answer: at what pace its time passes.
     """
 
     world: World
@@ -120,6 +121,7 @@ class Door:
     faults: Faults
     store: Store | None
     loopback_webhooks: bool
+    told: Mapping[str, str] = {}
     _router: Router = attrs.field(init=False)
     _session: str = attrs.field(factory=lambda: secrets.token_hex(4), init=False)
     _asked: int = attrs.field(default=0, init=False)
@@ -142,6 +144,7 @@ class Door:
             "X-RateLimit-Reset": str(ceil(admission.resets_at + skew)),
             "Date": http_date(int(now + skew)),
             "Server": "eversince-emulator",
+            **self.told,
         }
 
     async def handle(self, request: web.BaseRequest, target: Target, path: str) -> web.StreamResponse:

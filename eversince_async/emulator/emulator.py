@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypedDict
 
 from aiohttp import web
 
-from eversince_async import clock
+from eversince_async import clock, pace
 from eversince_async.emulator import refusals
 from eversince_async.emulator.account import Account
 from eversince_async.emulator.connection import Server
@@ -186,6 +186,7 @@ class Emulator:
             faults=self.faults,
             store=self._store,
             loopback_webhooks=self._allow_loopback_webhooks,
+            told={} if (its := pace.of(asyncio.get_running_loop())) is None else its.told(),
         )
         self.storage = Storage(world=world, door=self.door, video_bytes=self._video_bytes)
         self.studio = Studio(world)

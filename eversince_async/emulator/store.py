@@ -7,10 +7,14 @@ The request windows, the log and the contents of uploads are not kept.
 
 import json
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import attrs
 
+from eversince_async import clock
 from eversince_async.emulator.refusals import Json
 from eversince_async.emulator.world import World
 
@@ -24,6 +28,26 @@ CREATE TABLE IF NOT EXISTS state (
 """
 
 
+OFTEN: Final = 60.0
+"""Seconds of its time after which the time is written although nothing else is."""
+
+
+def time_in(path: Path) -> float | None:
+    """What an emulator's clock showed, in Unix seconds, when it last wrote its state; None: that is not told.
+
+    Args:
+        path: The state's file; there need be none.
+    """
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(path)) as database:
+        try:
+            row = database.execute("SELECT value FROM state WHERE kind = 'time'").fetchone()
+        except sqlite3.Error:  # it is no state yet
+            return None
+    return None if row is None else float(json.loads(row[0]))
+
+
 @attrs.define
 class Store:
     """A state file.
@@ -34,6 +58,7 @@ class Store:
 
     path: Path
     _database: sqlite3.Connection = attrs.field(init=False)
+    _time: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._database = sqlite3.connect(self.path)
@@ -45,7 +70,9 @@ class Store:
             self._database.execute(_SCHEMA)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file; the state's time is that at which it was last in use."""
+        if self._time:
+            self._write([])
         self._database.close()
 
     def secret(self, fresh: str) -> str:
@@ -64,7 +91,7 @@ class Store:
 
     def save(self, world: World) -> None:
         """Write what changed since the last time."""
-        if not world.touched:
+        if not world.touched and clock.wall_seconds() < self._time + OFTEN:
             return
         self._write(
             [
@@ -82,7 +109,9 @@ class Store:
         rows = self._database.execute("SELECT value FROM state WHERE kind = ? ORDER BY rowid", (kind,))
         return [json.loads(value) for (value,) in rows]
 
-    def _write(self, rows: list[tuple[str, str, Json]]) -> None:
+    def _write(self, rows: Sequence[tuple[str, str, Json | float]]) -> None:
+        self._time = clock.wall_seconds()
+        rows = [*rows, ("time", "", self._time)]
         with self._database:
             self._database.executemany(
                 "INSERT INTO state VALUES (?, ?, ?)"

@@ -14,6 +14,7 @@ from typing import Final, Self
 import aiohttp
 from yarl import URL
 
+from eversince_async import pace
 from eversince_async._wire.addresses import Address, AddressPolicy, AddressRefused
 from eversince_async._wire.answers import retry_after
 from eversince_async._wire.documents import error_code, kind_of_document
@@ -218,7 +219,7 @@ class Store:
     @asynccontextmanager
     async def _moving(self, endpoint: str) -> AsyncGenerator[Callable[[], None], None]:
         """Give up when nothing moves; the function it yields says that something did."""
-        stall = _Stall(self.stall_timeout)
+        stall = _Stall(self.stall_timeout * max(1.0, pace.speed()))
         try:
             async with stall.scope:
                 with stall:

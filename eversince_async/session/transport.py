@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from eversince_async import clock
+from eversince_async import clock, pace
 from eversince_async._redaction import excerpt, keep_secret
 from eversince_async._wire.addresses import AddressRefused, parse
 from eversince_async._wire.answers import Answer, served_at
@@ -146,6 +146,7 @@ class Transport:
         self.closings = 0
         self.unreadable = UnreadableLog()
         self._served: tuple[float, clock.Moment] | None = None
+        self._is_here = pace.is_on_this_machine(self.base_url)
         self._borrowed = http
         self._owned = LoopBound(_open_api_session)
 
@@ -163,6 +164,8 @@ class Transport:
             TransportError: No whole answer came; its `outcome` says whether the request may have arrived.
             ConfigurationError: The client is in use on another event loop.
         """
+        if not self._is_here:
+            pace.stay_real()
         http = self._owned.get() if self._borrowed is None else _of_this_loop(self._borrowed)
         endpoint = request.endpoint.name
         ours = self._headers if request.body is None else self._json_headers
@@ -176,7 +179,7 @@ class Transport:
                 headers={**headers, **ours} if headers else ours,
                 allow_redirects=False,
                 raise_for_status=False,
-                timeout=self._timeout,
+                timeout=_scaled(self._timeout),
                 auto_decompress=False,
                 max_line_size=MAX_HEADER_BYTES,
                 max_field_size=MAX_HEADER_BYTES,
@@ -188,7 +191,10 @@ class Transport:
             raise failure
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
-            self._served = served_at(answer.headers), clock.moment()
+            served = served_at(answer.headers)
+            if self._is_here:
+                pace.heed(answer.headers, served)
+            self._served = served, clock.moment()
         return answer
 
     def server_seconds(self) -> float:
@@ -212,6 +218,16 @@ class Transport:
         """Close what this transport opened; a borrowed session stays open."""
         self.closings += 1
         await self._owned.aclose()
+
+
+def _scaled(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
+    """As patient as in real time beside an emulator that lives faster: the machine is no faster for that."""
+    speed = max(1.0, pace.speed())
+    if speed == 1:
+        return timeout
+    assert timeout.total is not None
+    assert timeout.sock_connect is not None
+    return aiohttp.ClientTimeout(total=timeout.total * speed, sock_connect=timeout.sock_connect * speed)
 
 
 def _of_this_loop(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:

@@ -35,6 +35,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from eversince_async import clock
+from eversince_async.pace import Pace
 from eversince_async.testing._holds import Hold, Holds, MeasuredQueue
 from eversince_async.testing._traffic import Traffic
 
@@ -97,6 +98,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def wall_time(self) -> float:
         """Unix seconds in the loop's own world: its start plus the virtual time since."""
         return self._started_at + self.time()
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast its time passes; None where it jumps."""
+        if not isinstance(self._pace, _Scaled):
+            return None
+        return self._pace.told(self._started_at)
 
     @property
     def boot_id(self) -> str:
@@ -281,6 +289,9 @@ class _Scaled:
         self._speed = speed
         self._origin = time.monotonic()
         self.boot_id = clock.paced(speed, self._origin)
+
+    def told(self, epoch: float) -> Pace:
+        return Pace(self._speed, epoch, self.boot_id, self._origin)
 
     def time(self) -> float:
         return (time.monotonic() - self._origin) * self._speed

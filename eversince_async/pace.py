@@ -1,0 +1,207 @@
+"""The time of an emulator that does not live at the pace of the clock on the wall, and who shares it.
+
+An emulator tells its pace in its answers. An event loop that talks to it follows: from its first such answer
+on, `loop.time()` and everything that waits on it (`asyncio.sleep`, `asyncio.timeout`, our own polls, pauses
+and quotas) run at the emulator's speed, and `eversince_async.clock` shows the emulator's time. Timers that
+were set before go on from where they are.
+
+Only a loop whose clients all talk to servers on this machine follows. Against the real API a fast clock would
+mean too many requests and too little patience: a client of that keeps its loop in real time for good. A loop
+that has a time of its own (`VirtualTimeLoop`) keeps that, and one that is not asyncio's own (uvloop) cannot
+follow; it is as slow as the clock on the wall.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import attrs
+
+from eversince_async import clock
+
+SPEED: Final = "X-Emulator-Speed"
+EPOCH: Final = "X-Emulator-Epoch"
+
+LATEST: Final = 32e9
+"""Unix seconds of a day in the year 2984, after which no clock is believed."""
+
+FASTEST: Final = 100_000.0
+"""Seconds in one; a loop that was told to be faster would do nothing but wake up."""
+
+logger: Final = logging.getLogger("eversince_async")
+
+
+@attrs.frozen
+class Pace:
+    """A time that runs at a constant speed.
+
+    Attributes:
+        speed: Its seconds in one of ours.
+        epoch: What its wall clock showed when it began, in Unix seconds.
+        boot_id: Its boot, as `eversince_async.clock` names it.
+        origin: When it began, by this machine's `time.monotonic()`.
+    """
+
+    speed: float
+    epoch: float
+    boot_id: str
+    origin: float
+
+    def seconds(self) -> float:
+        """Its seconds since it began."""
+        return (time.monotonic() - self.origin) * self.speed
+
+    def is_other(self, pace: "Pace") -> bool:
+        """Whether another one is not this."""
+        return (self.speed, self.epoch) != (pace.speed, pace.epoch)
+
+    def told(self) -> dict[str, str]:
+        """The headers that tell it."""
+        return {SPEED: f"{self.speed:g}", EPOCH: f"{self.epoch!r} {self.boot_id}"}
+
+    @classmethod
+    def heard(cls, headers: Mapping[str, str], served_at: float) -> Self | None:
+        """What headers tell; None: nothing, or nothing that makes sense.
+
+        Args:
+            headers: Of an answer that was just received.
+            served_at: When it was sent, by the emulator's clock: tells when its time began, where that was on
+                another machine, as in a container.
+        """
+        told, _, boot_id = headers.get(EPOCH, "").partition(" ")
+        try:
+            speed, epoch = float(headers.get(SPEED, "")), float(told)
+        except ValueError:
+            return None
+        if not (0 < speed <= FASTEST and 0 < epoch < LATEST):
+            return None
+        origin = clock.origin_of(boot_id)
+        if origin is None:
+            origin = time.monotonic() - (served_at - epoch) / speed
+            boot_id = clock.paced(speed, origin)
+        return cls(speed, epoch, boot_id, origin)
+
+
+def is_on_this_machine(url: str) -> bool:
+    """Whether a URL's host is this machine by its name or literal address; no name is resolved."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def of(loop: asyncio.AbstractEventLoop) -> Pace | None:
+    """The pace of a loop; None: it lives in real time, or jumps."""
+    return getattr(loop, "pace", None)
+
+
+def speed() -> float:
+    """Seconds of the running loop that pass in a real one; what the machine does is no faster for that."""
+    pace = of(asyncio.get_running_loop())
+    return 1.0 if pace is None else pace.speed
+
+
+def heed(headers: Mapping[str, str], served_at: float) -> None:
+    """Follow an emulator on this machine that tells its pace.
+
+    Args:
+        headers: Of an answer that was just received.
+        served_at: When it was sent, by the emulator's clock.
+    """
+    if SPEED not in headers:
+        return
+    loop: Any = asyncio.get_running_loop()
+    follower: _Follower | None = getattr(loop, "_pace_follower", None)
+    if loop in _real or (follower is None and hasattr(loop, "wall_time")):
+        return
+    heard, current = Pace.heard(headers, served_at), of(loop)
+    if heard is not None and (current is None or current.is_other(heard)):
+        _follow(loop, heard)
+
+
+def begin_at(speed: float) -> None:
+    """Have the running loop live at a speed already before an emulator tells its pace.
+
+    Args:
+        speed: What the emulator was told.
+    """
+    origin = time.monotonic()
+    _follow(asyncio.get_running_loop(), Pace(speed, time.time(), clock.paced(speed, origin), origin))
+
+
+def _follow(loop: Any, pace: Pace) -> None:
+    follower: _Follower | None = getattr(loop, "_pace_follower", None)
+    if follower is None:
+        if not _can_follow(loop):
+            logger.warning("the emulator's time passes %g times as fast; %r cannot follow", pace.speed, loop)
+            _real.add(loop)
+            return
+        follower = loop._pace_follower = _Follower(loop)  # noqa: SLF001 - our own
+    follower.follow(pace)
+
+
+def stay_real() -> None:
+    """Keep the running loop in real time from now on: it talks to a server that has no other."""
+    loop: Any = asyncio.get_running_loop()
+    if loop not in _real:
+        _real.add(loop)
+        if hasattr(loop, "_pace_follower"):
+            loop._pace_follower.leave()  # noqa: SLF001 - our own
+
+
+_real: Final = weakref.WeakSet[asyncio.AbstractEventLoop]()
+"""Loops that follow nobody."""
+
+
+def _can_follow(loop: Any) -> bool:
+    return isinstance(loop, asyncio.BaseEventLoop) and hasattr(getattr(loop, "_selector", None), "select")
+
+
+class _Follower:
+    """Makes a loop of asyncio's run at another pace: its clock, and how long it waits at its selector.
+
+    Args:
+        loop: The loop.
+    """
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._real_time: Callable[[], float] = loop.time
+        self._select = loop._selector.select  # noqa: SLF001 - where every loop of asyncio waits
+        self._speed = 1.0
+        self._real_since: float = loop.time()
+        self._since: float = self._real_since
+        loop.time = self._time
+        loop._selector.select = self._wait  # noqa: SLF001 - likewise
+
+    def follow(self, pace: Pace) -> None:
+        """Go on at this pace; the loop's own time goes on from where it is."""
+        self._go_on_at(pace.speed)
+        loop = self._loop
+        loop.pace = pace
+        loop.boot_id = pace.boot_id
+        loop.boot_time = pace.seconds
+        loop.wall_time = lambda: pace.epoch + pace.seconds()
+
+    def leave(self) -> None:
+        """Go on in real time."""
+        self._go_on_at(1.0)
+        for name in ("pace", "boot_id", "boot_time", "wall_time"):
+            self._loop.__dict__.pop(name, None)
+
+    def _go_on_at(self, speed: float) -> None:
+        self._since, self._real_since = self._time(), self._real_time()
+        self._speed = speed
+
+    def _time(self) -> float:
+        passed = self._real_time() - self._real_since
+        return self._since + passed * self._speed
+
+    def _wait(self, timeout: float | None = None) -> Any:
+        return self._select(timeout if timeout is None or timeout <= 0 else timeout / self._speed)
