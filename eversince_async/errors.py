@@ -339,6 +339,10 @@ class TooManyRequests(ApiError):
     """A limit of the account is reached (429)."""
 
 
+_DAILY: Final = frozenset({"projects.create", "output.render"})
+"""Endpoints with a limit of the day."""
+
+
 class RateLimited(TooManyRequests):
     """Too many requests this minute (429 `rate_limited`); every key of the account must wait.
 
@@ -350,12 +354,13 @@ class RateLimited(TooManyRequests):
     def is_not_of_the_minute(self) -> bool:
         """Whether the answer itself shows that another limit than the minute's was reached.
 
-        It does when the wait it asks for is longer than two windows of a minute or, where it asks for none,
-        when its headers say that requests are left.
+        It does when the wait it asks for is longer than two windows of a minute. Where it asks for none, or
+        for what the day has only so many of, it does when its headers say that requests are left.
         """
-        if self.retry_after is not None:
-            return self.retry_after > 2 * REQUEST_WINDOW
-        return self.rate_limit is not None and (self.rate_limit.remaining or 0) > 0
+        if self.retry_after is not None and self.retry_after > 2 * REQUEST_WINDOW:
+            return True
+        is_left = self.rate_limit is not None and (self.rate_limit.remaining or 0) > 0
+        return is_left and (self.retry_after is None or self.endpoint in _DAILY)
 
     def __str__(self) -> str:
         wait = "" if self.retry_after is None else f"; the server asks to wait {self.retry_after:g} s"

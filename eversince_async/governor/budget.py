@@ -226,6 +226,9 @@ class Budget:
             self._recount(now)
         if remaining is None or self._announced is None:
             return
+        if self.limit is not None and self.limit > self._announced:  # pinned: of another window than this
+            self._careful_until = -math.inf
+            return
         resets_in = rate_limit.resets_in
         if resets_in is not None and resets_in > self._window - 2 * ROUNDED:
             resets_in = None  # a whole window away: either it has just begun, or the server always says so

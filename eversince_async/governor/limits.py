@@ -45,7 +45,8 @@ class Limits:
         active_projects: Projects queued, running, generating or rendering at once.
         requests_per_minute: Requests in any `window`. `"learned"` begins with the documented 30 and follows
             what the server announces, up and down. A number is pinned: never exceeded, and kept whatever
-            the server announces.
+            the server announces. One above what is announced is used as it stands, and what the server says
+            of requests left is not heeded.
         window: Seconds of the request window.
         guard: Seconds added to the window, against clocks and networks that jitter. Half a second costs
             0.8 % of the pace.

@@ -102,6 +102,10 @@ class TakenOfDay(Protocol):
         """The server definitely did not, for another reason than the day's limit."""
         ...
 
+    def turned_away(self, retry_after: float | None = None) -> None:
+        """The server refused it, and did not say which limit it means."""
+        ...
+
     def refused(self, retry_after: float | None = None, at: datetime | None = None) -> None:
         """The server, whose clock shows `at`, says that the day's are spent."""
         ...

@@ -25,6 +25,12 @@ PROBE: Final = 120.0
 """Seconds after which the first use after a refusal counts as granted although nobody said so."""
 
 
+FIRST_PATIENCE: Final = 60.0
+"""Seconds to wait after a refusal that says neither what it means nor for how long."""
+
+LAST_PATIENCE: Final = 3600.0
+"""Seconds such waits grow to."""
+
 REMEMBERED: Final = 1000
 """Uses of a day that are remembered where there is no limit: enough to say something, if there is one."""
 
@@ -81,6 +87,7 @@ class DailyQuota:
         self._uses: list[Use] = []
         self._spent_until = -math.inf
         self._probe: Use | None = None  # the first after a refusal; its outcome tells for all
+        self._patience = 0.0  # how long it was waited after a refusal that did not say what it meant
         self._queue: OrderedDict[QuotaTicket, None] = OrderedDict()
 
     def take(self, now: float) -> Use | None:
@@ -112,11 +119,11 @@ class DailyQuota:
 
     def available_at(self, now: float, nth: int = 1) -> float:
         """When there is one again, or the nth if each is taken at once; `now` or earlier: at once."""
-        if self.limit is None:
-            return self._spent_until
         moment = self._spent_until
         if self._probe is not None:
             moment = max(moment, self._probe.at + PROBE)
+        if self.limit is None:
+            return moment
         uses = self._recent(now)
         over = nth - 1 - (self.limit - len(uses))  # so many of those of the last day have to lapse before
         if over < 0:
@@ -160,6 +167,23 @@ class DailyQuota:
             self._uses.remove(use)
         if use is self._probe:
             self._probe = None
+
+    def turned_away(self, use: Use, now: float, retry_after: float | None = None) -> None:
+        """The server refuses this now, and does not say which limit it means.
+
+        It may be the day's, so one tries for all, at first after the pace that the server asks for, and
+        after twice the time whenever it is refused again.
+
+        Args:
+            use: What was taken in vain.
+            now: Unix seconds.
+            retry_after: Seconds the server asked to wait, if it did.
+        """
+        is_first = use is self._probe or self._spent_until == -math.inf
+        self.give_back(use)
+        if is_first:
+            self._patience = min(max(2 * self._patience, retry_after or FIRST_PATIENCE, 1.0), LAST_PATIENCE)
+        self._spent_until = max(self._spent_until, now + self._patience)
 
     def refused(
         self, use: Use, now: float, retry_after: float | None = None, server_now: float | None = None
@@ -206,6 +230,7 @@ class DailyQuota:
     def _open_again(self) -> None:
         self._probe = None
         self._spent_until = -math.inf
+        self._patience = 0.0
 
     def _recent(self, now: float) -> list[Use]:
         while self._uses and self._uses[0].at + DAY + MARGIN <= now:

@@ -55,6 +55,15 @@ class Taken:
         self._quota.give_back(self._use)
         self._quotas.release()
 
+    def turned_away(self, retry_after: float | None = None) -> None:
+        """The server refused it and did not say which limit it means; it may be the day's.
+
+        Args:
+            retry_after: Seconds the server asked to wait, if it did.
+        """
+        self._quota.turned_away(self._use, self._quotas.clock.now(), retry_after)
+        self._quotas.release()
+
     def refused(self, retry_after: float | None = None, at: datetime | None = None) -> None:
         """The server answered that the day's are spent, although we counted some left.
 

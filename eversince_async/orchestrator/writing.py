@@ -2,17 +2,19 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
+from eversince_async import clock
 from eversince_async.errors import (
-    EversinceError,
     ProjectLimitReached,
     QuotaSpent,
     RateLimited,
 )
 from eversince_async.governor import QuotaName
 from eversince_async.governor.protocol import HeldSlot, TakenOfDay
+from eversince_async.limits import REQUEST_WINDOW
 from eversince_async.models._base import Response
 from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.footing import Footing
@@ -93,28 +95,36 @@ class Writing(Footing):
                     answer = await write()
             except _SpentMeanwhile:
                 taken.give_back()
-            except EversinceError as failure:
-                if is_of_the_day(failure):
-                    taken.refused(getattr(failure, "retry_after", None), self._desk.server_now())
-                    continue
-                if not deed.may_have_left:
-                    taken.give_back()
-                raise
-            except BaseException:
-                if not deed.may_have_left:
-                    taken.give_back()
-                raise
+            except BaseException as failure:
+                if not self._is_refusal_of_the_day(failure, taken):
+                    if not deed.may_have_left:
+                        taken.give_back()
+                    raise
             else:
                 taken.confirmed()
                 return answer
+
+    def _is_refusal_of_the_day(self, failure: BaseException, taken: TakenOfDay) -> bool:
+        """Whether the day's limit is, or may well be, the reason of a refusal; tells the quota so."""
+        match failure:
+            case ProjectLimitReached(daily=True):
+                taken.refused(failure.retry_after, self._desk.server_now())
+            case RateLimited(is_documented=True, is_not_of_the_minute=True):
+                if (failure.retry_after or 0.0) > 2 * REQUEST_WINDOW:
+                    taken.refused(failure.retry_after, self._desk.server_now())
+                else:
+                    taken.turned_away(failure.retry_after)
+            case _:
+                return False
+        return True
 
     async def _of_today(self, quota: QuotaName) -> TakenOfDay:
         """Take one of today's; while there is none, wait for tomorrow without holding a slot."""
         quotas = self._desk.governor.quota
         try:
             return await quotas.take(quota, wait=False, who=self.key)
-        except QuotaSpent:
-            if not self._terms.wait_for_quota:
+        except QuotaSpent as spent:
+            if not self._terms.wait_for_quota and not _is_over_soon(spent):
                 raise
         held = self._lease is not None
         self._leave_slot()
@@ -146,16 +156,6 @@ def _need_left(taken: TakenOfDay, deed: Deed) -> None:
         raise _SpentMeanwhile
 
 
-def is_of_the_day(failure: EversinceError) -> bool:
-    """Whether a refusal means the day's limit, and not the minute's or the slots'.
-
-    The code of the render limit is not documented. `rate_limited` while the answer's own headers show
-    requests left, or with a wait that is longer than any minute, is not about the minute.
-    """
-    match failure:
-        case ProjectLimitReached():
-            return failure.daily is True
-        case RateLimited(is_documented=True):
-            return failure.is_not_of_the_minute
-        case _:
-            return False
+def _is_over_soon(spent: QuotaSpent) -> bool:
+    """Whether it may be no day that has to be waited for: the server did not say which limit it meant."""
+    return spent.resets_at is not None and spent.resets_at <= clock.now() + timedelta(seconds=REQUEST_WINDOW)

@@ -1,3 +1,5 @@
+import pytest
+
 from eversince_async.governor.budget import LONGEST_PAUSE, Budget
 from eversince_async.governor.lanes import Departure, Lane, Ticket
 from eversince_async.models.receipt import RateLimit
@@ -301,3 +303,30 @@ def test_what_was_spent_stays_spent_by_another_clock() -> None:
     moved.restart(-1020, now=0)  # the old clock showed 1020
 
     assert [0, 1, 1] == [len(leave(moved, 1, now)) for now in (40, 41, 61)]
+
+
+# -- Pinned above what is announced -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resets_in", [None, 0.0, 10.0, 30.0, 60.0])
+@pytest.mark.parametrize("pinned", [31, 100, 120])
+def test_a_limit_pinned_above_the_announced_one_is_used_as_told(pinned: int, resets_in: float | None) -> None:
+    """Whatever the headers say of requests left: they speak of another window."""
+    told = budget(pinned, learns=False)
+    left = 0
+    for n in range(600):  # three a second
+        now = n / 3
+        departure = told.depart(Lane.WORK, now) or told.depart(Lane.INTERACTIVE, now)
+        if departure is not None:
+            left += now < 60
+            told.answered(departure, now, RateLimit(limit=30, remaining=max(0, 29 - n), resets_in=resets_in))
+
+    assert left == pinned
+
+
+def test_a_limit_pinned_below_the_announced_one_leaves_to_others_what_they_take() -> None:
+    told = budget(20, learns=False)
+    [departure] = leave(told, 1)
+    told.answered(departure, 0, RateLimit(limit=30, remaining=4))  # 25 by others
+
+    assert len(leave(told, 30)) < 5

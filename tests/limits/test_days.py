@@ -11,6 +11,7 @@ from wall_clocks import set_clock, unmoved
 from eversince_async import Eversince, Limits, QuotaSpent
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
+from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.governor import WaitKind
 from eversince_async.orchestrator.events import Waiting
 
@@ -150,3 +151,44 @@ async def test_who_waits_for_tomorrow_waits_for_no_clock(
             await second
 
     assert 0.99 * DAY < asyncio.get_running_loop().time() - began < 1.01 * DAY
+
+
+@pytest.mark.parametrize(
+    ("limits", "retry_after"),
+    [(Limits(), 1.0), (Limits(renders_per_day=None, projects_per_day=None), 5.0), (Limits(), None)],
+    ids=["documented limits", "no limits", "no Retry-After"],
+)
+async def test_a_daily_cap_that_is_told_as_one_of_the_minute_is_found_out(
+    limits: Limits, retry_after: float | None
+) -> None:
+    """429 `rate_limited` with a short wait: that requests are left shows that it is not the minute."""
+    there = EmulatedLimits(projects_per_day=None, renders_per_day=None)
+    async with account(limits=limits, there=there, projects=QUICK) as (emulator, eversince):
+        cap = ErrorAnswer(status=429, code="rate_limited", message="Slow down", retry_after=retry_after)
+        emulator.faults.once("POST", "/projects/*/render", cap, times=100_000)
+        films = [asyncio.create_task(made(eversince, n)) for n in range(20)]
+        await asyncio.sleep(DAY / 2)
+        assert 0 == emulator.world.counts["renders"]
+        assert 20 == emulator.world.counts["projects"]  # of which there are enough
+        assert refused(emulator) <= 5 + 12 + 12  # those under way at first, and then ever more rarely
+
+        emulator.faults._script.clear()
+        await asyncio.gather(*films)
+        assert 20 == emulator.world.counts["renders"]
+
+
+async def made(eversince: Eversince, n: int) -> None:
+    await eversince.produce(f"film {n}", share=False)
+
+
+async def test_a_single_refusal_costs_no_more_than_the_wait_it_asks_for() -> None:
+    there = EmulatedLimits(projects_per_day=None, renders_per_day=None)
+    async with account(limits=Limits(), there=there, projects=QUICK) as (emulator, eversince):
+        busy = ErrorAnswer(status=429, code="rate_limited", message="Slow down", retry_after=5)
+        for path in ("/projects", "/projects/*/render"):
+            emulator.faults.once("POST", path, busy)
+        began = asyncio.get_running_loop().time()
+        await eversince.produce("a film", share=False, wait_for_quota=False)
+
+        assert asyncio.get_running_loop().time() - began < 600
+        assert 2 == refused(emulator)

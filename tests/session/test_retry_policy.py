@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async import ConfigurationError, InternalError, RateLimit, RateLimited, RetryPolicy
-from eversince_async._wire.endpoints import ENDPOINTS, GET_PROJECT, RENDER, Resend
+from eversince_async._wire.endpoints import CREATE_PROJECT, ENDPOINTS, GET_PROJECT, RENDER, Endpoint, Resend
 from eversince_async.errors import (
     ConnectionFailed,
     InvalidRequest,
@@ -144,3 +144,21 @@ def test_refusal_that_names_a_pace_is_waited_for(
     )
 
     assert expected is verdict(refusal, GET_PROJECT)
+
+
+@pytest.mark.parametrize(("remaining", "expected"), [(0, Verdict.PACED), (29, Verdict.RAISE)])
+@pytest.mark.parametrize("endpoint", [CREATE_PROJECT, RENDER], ids=lambda endpoint: endpoint.name)
+def test_a_refusal_with_requests_left_of_what_has_a_daily_limit_is_not_of_the_minute(
+    endpoint: Endpoint, remaining: int, expected: Verdict
+) -> None:
+    """However short the wait is that it asks for."""
+    refusal = RateLimited(
+        "slow down",
+        status=429,
+        code="rate_limited",
+        retry_after=3.0,
+        rate_limit=RateLimit(remaining=remaining),
+        endpoint=endpoint.name,
+    )
+
+    assert expected is verdict(refusal, endpoint)
