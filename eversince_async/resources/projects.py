@@ -42,6 +42,11 @@ class Projects(Resource):
         Only what is given is sent. Whatever happens on the network, one call makes one project: an
         idempotency key is minted once and sent with every attempt.
 
+        This waits for the request budget, but neither for one of the account's slots for active projects
+        nor for another day: `eversince.produce` and `eversince.batch` do. The project takes a slot at the
+        server, which they know of once a look has shown it; begun in the same moment, they may be refused
+        once for it, and wait.
+
         Args:
             brief: All creative wishes: 1 to 8,000 characters (one page says 10,000); or a whole `Brief`,
                 whose fields the options then replace.

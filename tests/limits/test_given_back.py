@@ -10,7 +10,7 @@ from crowd import account, scenario
 from eversince_async import Eversince, Limits, QuotaSpent
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
-from eversince_async.emulator.faults import ErrorAnswer, Reset, Stall
+from eversince_async.emulator.faults import ErrorAnswer, Reset, Stall, Unavailable
 from eversince_async.errors import ClientClosed, EversinceError, JournalError
 from eversince_async.journal import MemoryJournal
 from eversince_async.session.observers import AnswerReceived
@@ -108,10 +108,9 @@ async def test_a_create_that_may_have_left_keeps_what_it_took(
 async def test_a_create_that_was_refused_and_waits_to_be_repeated_took_nothing(
     here: tuple[Emulator, Eversince],
 ) -> None:
-    """429 of the minute: definite. Cancelled before the next attempt leaves, there is nothing in doubt."""
+    """503 in words: definite. Cancelled before the next attempt leaves, there is nothing in doubt."""
     emulator, eversince = here
-    refusal = ErrorAnswer(status=429, code="rate_limited", message="no", retry_after=30)
-    emulator.faults.once("POST", "/projects", refusal)
+    emulator.faults.once("POST", "/projects", Unavailable(retry_after=30))
     task = begun(eversince.produce("a film"))
     await asyncio.sleep(5)
     await ended(task)
