@@ -36,7 +36,7 @@ from eversince_async.orchestrator.setbacks import LIST, Setbacks, concerns_accou
 from eversince_async.orchestrator.sighting import Sighting
 from eversince_async.orchestrator.timing import Timing, Unseen
 from eversince_async.session.session import Session
-from eversince_async.tasks import end
+from eversince_async.tasks import end, is_cancelled
 
 logger: Final = logging.getLogger("eversince_async")
 
@@ -143,12 +143,16 @@ class Watcher:
     async def aclose(self) -> None:
         """Stop looking. Waits that are still there are cancelled."""
         is_looking = self._is_looking()
-        for project_id in list(self._waits):
-            for wait in self._waits.pop(project_id):
-                wait.news.cancel()
+        self._abandon()
         looking, self._looking = self._looking, None
         if looking is not None and is_looking:
             await end(looking)
+
+    def _abandon(self) -> None:
+        """Nobody looks any more: whoever waits would wait for ever."""
+        for project_id in list(self._waits):
+            for wait in self._waits.pop(project_id):
+                wait.news.cancel()
 
     # -- Deciding when ----------------------------------------------------------------------------------
 
@@ -183,6 +187,11 @@ class Watcher:
             decided_at = _now()
             try:
                 await self._wait_and_look(decided_at)
+            except asyncio.CancelledError:
+                if is_cancelled():
+                    self._abandon()
+                    raise
+                self._setbacks.hold_all(_now() + CLOSEST)  # something that a look waited for was cancelled
             except Exception as failure:  # noqa: BLE001 - whatever it is, those who wait must learn of it
                 self._fail(list(self._waits), failure)
                 self._setbacks.hold(LIST, _now() + UNKNOWN_EVERY)  # whoever seeks a slot is not left alone

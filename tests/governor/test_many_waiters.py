@@ -9,6 +9,8 @@ from eversince_async.governor import Governor, Lane, Limits, WaitKind, WaitReaso
 from eversince_async.governor import explain as explaining
 from eversince_async.governor.waits import AT_A_TIME
 
+pytestmark = pytest.mark.usefixtures("no_long_hold")
+
 CROWD = 10_000
 
 

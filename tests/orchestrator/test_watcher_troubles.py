@@ -429,3 +429,36 @@ async def test_early_looks_go_on_beside_an_odd_project(emulator: Emulator) -> No
 
     looks = emulator.looks(others[0])
     assert min(later - earlier for earlier, later in pairwise(looks)) < 45
+
+
+async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
+    emulator: Emulator, eversince: Eversince, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has cancelled the watcher."""
+    project = emulator.add_project(walks={"running": 10_000})
+    at, cancelled = eversince._watcher._looks.at, [True]
+
+    async def once(project_id: str) -> str:
+        if cancelled:
+            cancelled.clear()
+            raise asyncio.CancelledError
+        return await at(project_id)
+
+    monkeypatch.setattr(eversince._watcher._looks, "at", once)
+
+    assert "running" == (await sight(eversince, project.id)).status
+    assert [35.0] == [round(look) for look in emulator.looks(project.id)]
+
+
+async def test_whoever_cancels_the_watcher_leaves_nobody_waiting_for_ever(
+    emulator: Emulator, eversince: Eversince
+) -> None:
+    """As those do who end all tasks of a loop."""
+    waiting = sight(eversince, emulator.add_project(walks={"running": 10_000}).id)
+    await asyncio.sleep(1)
+    looking = eversince._watcher._looking
+    assert looking is not None
+    looking.cancel()
+    await asyncio.wait([waiting], timeout=1)
+
+    assert waiting.cancelled()
