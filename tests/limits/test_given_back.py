@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
+import attrs
 import pytest
 from crowd import account, scenario
 
 from eversince_async import Eversince, Limits, QuotaSpent
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
-from eversince_async.emulator.faults import ErrorAnswer, Reset, Stall, Unavailable
+from eversince_async.emulator.faults import ErrorAnswer, Reset, Stall
 from eversince_async.errors import ClientClosed, EversinceError, JournalError
 from eversince_async.journal import MemoryJournal
 from eversince_async.session.observers import AnswerReceived
@@ -105,17 +106,19 @@ async def test_a_create_that_may_have_left_keeps_what_it_took(
     assert 1 == eversince.governor.snapshot().slots.occupied
 
 
-async def test_a_create_that_was_refused_and_waits_to_be_repeated_took_nothing(
-    here: tuple[Emulator, Eversince],
-) -> None:
-    """503 in words: definite. Cancelled before the next attempt leaves, there is nothing in doubt."""
-    emulator, eversince = here
-    emulator.faults.once("POST", "/projects", Unavailable(retry_after=30))
-    task = begun(eversince.produce("a film"))
-    await asyncio.sleep(5)
-    await ended(task)
+async def test_a_create_that_was_refused_and_waits_to_be_repeated_took_nothing() -> None:
+    """429 of the minute: definite. Cancelled before the next attempt leaves, there is nothing in doubt."""
+    limits = attrs.evolve(LIMITS, requests_per_minute=100)
+    there = EmulatedLimits(requests_per_minute=2)
+    async with account(limits=limits, there=there, projects=SOUND) as (emulator, eversince):
+        for _ in range(2):
+            await eversince.account.credits()
+        task = begun(eversince.produce("a film"))
+        await asyncio.sleep(5)
+        assert 1 == emulator.world.log.statuses()[429]
+        await ended(task)
 
-    nothing_is_taken(eversince)
+        nothing_is_taken(eversince)
 
 
 async def test_a_create_in_doubt_keeps_what_it_took_when_the_client_is_closed_before_it_is_repeated(
