@@ -11,12 +11,14 @@ It is switched on in so many words and never by what is installed: other package
 along, and that should not change what a program sends or costs. Without this import, nothing of
 OpenTelemetry is imported. The application configures the SDK and its exporters, as always.
 
-**Spans.** One of kind CLIENT for each logical call, by the conventions for HTTP clients; its attempts are
-events `attempt`, and `retry` tells why and when it goes on. One for each workflow (`eversince production`,
-`eversince wait`, …) with a child for each of its stages (`eversince render`, …), in which its calls are;
-its events are `status`, `waiting` and `credits low`. One for each batch (`eversince batch`) with a child for
-each item that is worked on (`eversince item`), which has its stages in turn. Looks at projects serve all who
-wait, so their spans are roots; `eversince.lane` is `poll` for them, should you sample.
+**Spans.** One for each logical call (`eversince projects.create`), whose events `retry` tell why and when it
+goes on; with a child of kind CLIENT for each of its attempts, by the conventions for HTTP clients (`POST
+/projects`; `http.request.resend_count` from the second on). By these conventions, what stands around attempts
+is no span of HTTP itself. One for each workflow (`eversince production`, `eversince wait`, …) with a child
+for each of its stages (`eversince render`, …), in which its calls are; its events are `status`, `waiting` and
+`credits low`. One for each batch (`eversince batch`) with a child for each item that is worked on
+(`eversince item`), which has its stages in turn. Looks at projects serve all who wait, so their spans are
+roots; `eversince.lane` is `poll` for them, should you sample.
 
 **Metrics.** See `telemetry._instruments`, where each stands with its unit and its attributes.
 

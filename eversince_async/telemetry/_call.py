@@ -1,11 +1,13 @@
-"""One logical call: its span, and the metrics of its attempts."""
+"""One logical call: its span, and the spans and metrics of its attempts."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from opentelemetry.trace import Span, SpanKind, Tracer
+import attrs
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from eversince_async.session.observers import AnswerReceived, AttemptFailed, RequestSent, RetryScheduled
@@ -44,8 +46,9 @@ class Calls:
 
     @contextmanager
     def around(self, call: CallBegun) -> Iterator["TracedCall"]:
-        """A span around a call."""
-        method = call.method if call.method in STANDARD_METHODS else "_OTHER"
+        """A span around a call, in which its attempts have theirs."""
+        is_known = call.method in STANDARD_METHODS
+        method = call.method if is_known else "_OTHER"
         common: Attributes = {
             names.METHOD: method,
             **self._server,
@@ -53,53 +56,75 @@ class Calls:
         }
         if call.template is not None:
             common[names.TEMPLATE] = call.template
-        attributes = {
-            **common,
-            names.URL: self._base_url + call.path,
-            names.LANE: call.lane.name.lower(),
-        }
+        endpoint = common[names.ENDPOINT]
+        ours: Attributes = {names.ENDPOINT: endpoint, names.LANE: call.lane.name.lower()}
         if call.project_id is not None:
-            attributes[names.PROJECT] = call.project_id
+            ours[names.PROJECT] = call.project_id
+        name = call.method if is_known else "HTTP"
+        name = name if call.template is None else f"{name} {call.template}"
+        attempt = Attempt(name, {**common, **ours, names.URL: self._base_url + call.path})
         if call.idempotency_key is not None:
-            attributes[names.IDEMPOTENCY_KEY] = str(call.idempotency_key)
-        name = method if call.template is None else f"{method} {call.template}"
-        with spanning(self.tracer, name, SpanKind.CLIENT, attributes) as span:
-            traced = TracedCall(self, span, common)
+            ours[names.IDEMPOTENCY_KEY] = str(call.idempotency_key)
+        with spanning(self.tracer, f"eversince {endpoint}", SpanKind.INTERNAL, ours) as span:
+            traced = TracedCall(self, span, common, attempt)
             try:
                 yield traced
             finally:
                 traced.ended()
 
 
+@attrs.frozen
+class Attempt:
+    """What the spans of a call's attempts have in common."""
+
+    name: str
+    attributes: Attributes
+
+
 class TracedCall:
     """Follows one call through its attempts."""
 
-    def __init__(self, calls: Calls, span: Span, common: Attributes) -> None:
+    def __init__(self, calls: Calls, span: Span, common: Attributes, attempt: Attempt) -> None:
         self._calls = calls
         self._span = span
         self._records = span.is_recording()
         self._common = common
         self._time = asyncio.get_running_loop().time
+        self._attempt = attempt
+        self._under_way: Span | None = None
+        self._carrier: dict[str, str] = {}
         self._sent: RequestSent | None = None  # the attempt under way
         self._sent_at = 0.0
-        self._sent_at_ns = 0
         self._attempts = 0
         self._waited = 0.0
 
     def headers(self) -> Mapping[str, str]:
-        """The trace, for the server to join, if that is wished."""
-        carrier: dict[str, str] = {}
-        if self._calls.propagate:
-            W3C.inject(carrier)
-        return carrier
+        """The trace, for the server to join, if that is wished: the span of the attempt that is to leave."""
+        return self._carrier
 
     def request(self, record: RequestSent) -> None:
         """An attempt is about to leave."""
         self._attempts, self._sent = record.attempt, record
         self._sent_at = self._time()
         self._waited += record.waited
+        inside = set_span_in_context(self._span)
         if self._records:
-            self._sent_at_ns = nanoseconds()
+            self._under_way = self._started(record, inside)
+            inside = set_span_in_context(self._under_way)
+        if self._calls.propagate:
+            W3C.inject(self._carrier, inside)
+
+    def _started(self, record: RequestSent, inside: Context) -> Span:
+        attributes = {**self._attempt.attributes, names.WAITED: record.waited}
+        if record.attempt > 1:
+            attributes[names.RESENT] = record.attempt - 1
+        return self._calls.tracer.start_span(
+            self._attempt.name,
+            inside,
+            kind=SpanKind.CLIENT,
+            attributes=attributes,
+            start_time=nanoseconds(),
+        )
 
     def response(self, record: AnswerReceived) -> None:
         """An answer came."""
@@ -107,10 +132,8 @@ class TracedCall:
         if record.status >= 400:
             found[names.ERROR] = str(record.status)
         self._attempt_ended(found, record.elapsed, record.receipt.request_id)
-        if self._records:
-            self._span.set_attribute(names.STATUS, record.status)
-            if record.receipt.request_id is not None:
-                self._span.set_attribute(names.REQUEST_ID, record.receipt.request_id)
+        if self._records and record.receipt.request_id is not None:
+            self._span.set_attribute(names.REQUEST_ID, record.receipt.request_id)
 
     def failure(self, record: AttemptFailed) -> None:
         """An attempt ended without an answer."""
@@ -136,20 +159,20 @@ class TracedCall:
             self._attempt_ended({names.ERROR: "CancelledError"}, self._time() - self._sent_at)
         if self._records:
             self._span.set_attribute(names.WAITED, self._waited)
-            if self._attempts > 1:
-                self._span.set_attribute(names.RESENT, self._attempts - 1)
+            self._span.set_attribute(names.ATTEMPTS, self._attempts)
 
     def _attempt_ended(self, found: Attributes, elapsed: float, request_id: str | None = None) -> None:
-        sent, self._sent = self._sent, None
+        self._sent = None
         self._calls.instruments.requests.record(elapsed, {**self._common, **found})
-        if sent is None or not self._records:
+        span, self._under_way = self._under_way, None
+        if span is None:
             return
-        attributes: Attributes = {
-            names.ATTEMPT: sent.attempt,
-            names.WAITED: sent.waited,
-            names.ELAPSED: elapsed,
-            **found,
-        }
+        if found.get(names.ERROR) == "CancelledError":  # which is no failure
+            span.set_attribute(names.CANCELLED, True)
+        else:
+            span.set_attributes(found)
+            if names.ERROR in found:
+                span.set_status(Status(StatusCode.ERROR))
         if request_id is not None:
-            attributes[names.REQUEST_ID] = request_id
-        self._span.add_event("attempt", attributes, timestamp=self._sent_at_ns)
+            span.set_attribute(names.REQUEST_ID, request_id)
+        span.end(end_time=nanoseconds())

@@ -9,6 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from eversince_async.telemetry import OpenTelemetry
 
@@ -42,6 +43,16 @@ class Exported:
     def spans(self) -> list[Any]:  # of ReadableSpan, whose attributes may be None, but never are
         """All that have ended, in the order of their ends."""
         return list(self._exporter.get_finished_spans())
+
+    @property
+    def calls(self) -> list[Any]:
+        """Those of logical calls."""
+        return [span for span in self.spans if "eversince.attempts" in span.attributes]
+
+    @property
+    def attempts(self) -> list[Any]:
+        """Those of the requests that were sent."""
+        return [span for span in self.spans if span.kind is SpanKind.CLIENT]
 
     def named(self, name: str) -> list[Any]:
         return [span for span in self.spans if span.name == name]

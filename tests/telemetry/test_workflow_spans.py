@@ -46,19 +46,20 @@ async def test_stages_are_children_and_last_as_long_as_they_do(
 async def test_calls_are_in_their_stages(eversince: Eversince, exported: Exported) -> None:
     await eversince.produce("A film")
 
-    parents = {span.name: exported.parent(span) for span in exported.spans if span.name.startswith("POST")}
-    assert {
-        "POST /projects": "eversince create",
-        "POST /projects/{project_id}/render": "eversince render",
-        "POST /projects/{project_id}/share": "eversince share",
-    } == parents
+    parents = {span.name.removeprefix("eversince "): exported.parent(span) for span in exported.calls}
+    for call, stage in {
+        "projects.create": "eversince create",
+        "output.render": "eversince render",
+        "output.share": "eversince share",
+    }.items():
+        assert stage == parents[call]
 
 
 async def test_looks_serve_everybody_and_belong_to_nobody(eversince: Eversince, exported: Exported) -> None:
     with exported.tracer.start_as_current_span("request to the application"):
         await eversince.produce("A film")
 
-    looks = [span for span in exported.spans if (span.attributes or {}).get("eversince.lane") == "poll"]
+    looks = [span for span in exported.calls if span.attributes.get("eversince.lane") == "poll"]
     assert {None} == {span.parent for span in looks}
 
 
@@ -130,7 +131,7 @@ async def test_a_cancelled_workflow_is_no_error_and_leaves_no_span_open(
         (span,) = exported.named(name)
         assert StatusCode.UNSET == span.status.status_code
         assert span.attributes["eversince.cancelled"] is True
-    (later,) = exported.named("GET /account/credits")
+    (later,) = exported.named("eversince account.credits")
     assert outer.get_span_context().span_id == later.parent.span_id
 
 
