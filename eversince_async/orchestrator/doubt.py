@@ -6,8 +6,10 @@ are told as they are, and the write is left to another day.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from eversince_async.errors import (
+    AnswerTimedOut,
     ApiError,
     EversinceError,
     OutcomeUnknown,
@@ -34,6 +36,21 @@ def lasting_page(failure: EversinceError) -> ApiError | None:
     """The page of a gateway behind a failure, if the same write would meet it again."""
     page = failure.__cause__ if isinstance(failure, OutcomeUnknown) else failure
     return page if isinstance(page, ApiError) and will_last(page) else None
+
+
+OVERDUE: Final = frozenset({408, 504, 522, 524})
+"""Statuses of gateways that have waited for the API in vain; what was asked may be under way there."""
+
+
+def may_arrive_late(failure: EversinceError) -> bool:
+    """Whether a write in doubt may well be on its way still, as somebody only grew tired of waiting."""
+    match failure:
+        case AnswerTimedOut():
+            return True
+        case ApiError(is_documented=False):
+            return failure.status in OVERDUE
+        case _:
+            return False
 
 
 def is_in_doubt(failure: EversinceError) -> bool:

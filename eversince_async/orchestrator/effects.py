@@ -24,7 +24,7 @@ from eversince_async.errors import EversinceError, InDoubt, OutcomeUnknown
 from eversince_async.governor import Lane
 from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.doubt import Ambiguous, is_in_doubt
+from eversince_async.orchestrator.doubt import Ambiguous, is_in_doubt, may_arrive_late
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
 from eversince_async.resources import Resources
 from eversince_async.session.observers import RetryScheduled
@@ -128,6 +128,7 @@ class Deed:
     Attributes:
         entry: It, as it stands in the journal; None while it does not.
         in_doubt_since: Since when it may have happened, in loop time; None when that is not in doubt.
+        may_arrive_late: Whether, if it is in doubt, its request may well be on its way still.
         may_have_left: Whether what was sent last has left, and no answer has said that it was not done.
     """
 
@@ -142,6 +143,7 @@ class Deed:
         "_request",
         "entry",
         "in_doubt_since",
+        "may_arrive_late",
         "may_have_left",
     )
 
@@ -163,6 +165,7 @@ class Deed:
         self._refusal: EversinceError | None = None
         self.entry = entry
         self.in_doubt_since: float | None = None
+        self.may_arrive_late = False
         self.may_have_left = False
         self._at_departure: tuple[tuple[Callable[[], object], Callable[[], object]], ...] = ()
         if entry is not None and entry.is_open:
@@ -251,6 +254,7 @@ class Deed:
         except EversinceError as failure:
             if doubt is not None or is_in_doubt(failure):  # what was to be repeated may not have come to that
                 self.in_doubt_since = now()
+                self.may_arrive_late = self.may_arrive_late or may_arrive_late(doubt or failure)
             else:
                 self.may_have_left = False
                 self._refusal = failure

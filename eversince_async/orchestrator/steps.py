@@ -72,6 +72,9 @@ class Steps(Writing):
             brief = attrs.evolve(brief, idempotency_key=deed.request["idempotency_key"])
 
         async def asked() -> CreatedProject:
+            if deed.may_arrive_late and deed.in_doubt_since is not None:
+                # It would make another project if the one that is asked for now fails before it arrives.
+                await asyncio.sleep(deed.in_doubt_since + LOOKS_AFTER[-1] - self._now())
             # A project that has failed no longer binds the key: asking again would make a second one.
             return await self._failed_already(deed) or await self._created(deed, brief)
 

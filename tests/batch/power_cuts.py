@@ -16,6 +16,7 @@ import attrs
 from wall_clocks import set_clock
 
 from eversince_async import Eversince
+from eversince_async._wire.answers import Answer
 from eversince_async.journal import _journal as journals
 
 if TYPE_CHECKING:
@@ -121,6 +122,35 @@ class Plug:
         object.__setattr__(transport, "exchange", mortal)
 
 
+EARLY_PAGE = "page before it is done"
+
+
+@attrs.define
+class Gateway:
+    """Answers the first of each write with a page at once, and lets the request through all the same."""
+
+    struck: set[str] = attrs.field(factory=set[str])
+    passed_on: list[asyncio.Future[Any]] = attrs.field(factory=list[Any])
+
+    def before(self, eversince: Eversince) -> None:
+        transport = eversince._transport
+        exchange = transport.exchange
+
+        async def impatient(request: Any, *more: Any, **named: Any) -> Any:
+            what = request.endpoint.name
+            if request.endpoint.method == "GET" or what in self.struck or "upload" in what:
+                return await exchange(request, *more, **named)
+            self.struck.add(what)
+            self.passed_on.append(asyncio.ensure_future(exchange(request, *more, **named)))
+            return Answer.read(408, {}, b"<html>Request Timeout</html>")
+
+        object.__setattr__(transport, "exchange", impatient)
+
+    async def close(self) -> None:
+        if self.passed_on:
+            await asyncio.wait(self.passed_on)
+
+
 def count_as_dead(monkeypatch: Any) -> None:
     """Have every journal know who was cut off."""
     dead.clear()
@@ -133,6 +163,7 @@ async def live(
     nth: int,
     act: Callable[[Eversince, Journal], Awaitable[None]],
     sets: Mapping[int, float] | None = None,
+    gateway: Gateway | None = None,
 ) -> Plug:
     """One life of the process: to its end, or to its nth moment; the wall clock is set meanwhile."""
     plug = Plug(nth, sets or {})
@@ -140,6 +171,8 @@ async def live(
     incarnation = journal.incarnation
     plug.into(journal)
     eversince = Eversince(**emulator.connection)
+    if gateway is not None:
+        gateway.before(eversince)
     plug.wire(eversince)
     acting = asyncio.ensure_future(act(eversince, journal))
     dying = asyncio.ensure_future(plug.pulled.wait())
@@ -156,5 +189,7 @@ async def live(
     else:
         await acting
     await journal.aclose()
+    if gateway is not None:
+        await gateway.close()
     await eversince.aclose()
     return plug

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from power_cuts import NEVER, Plug, count_as_dead, live
+from power_cuts import EARLY_PAGE, NEVER, Gateway, Plug, count_as_dead, live
 from wall_clocks import set_clock, unmoved
 
 from eversince_async.emulator import Emulator, Scenario
-from eversince_async.emulator.faults import Latency, Reset, Stall
+from eversince_async.emulator.faults import Latency, NotJson, Reset, Stall
 from eversince_async.errors import ProjectCancelled, ProjectFailed
 from eversince_async.journal import MemoryJournal, SqliteJournal
 from eversince_async.pipelines import Run, pipeline
@@ -44,6 +44,12 @@ KINDS = {
     "stalled": [Stall(after_commit=True)],
     "late": [Latency(seconds=20)],
     "answered late": [Latency(seconds=20, after_commit=True)],
+    "page": [NotJson(status=403)],
+    "page hides it": [NotJson(status=408, after_commit=True)],
+    "page that would come again hides it": [NotJson(status=405, after_commit=True)],
+    "one page after the other": [NotJson(status=429), NotJson(status=413, after_commit=True)],
+    "nothing to read": [NotJson(status=204, body="", after_commit=True)],
+    EARLY_PAGE: [Latency(seconds=20)],
 }
 SAID = "Make it blue"
 WRITES = (
@@ -191,7 +197,8 @@ async def suffered(cut: Cut, journal: Callable[[], Journal], folder: Path) -> li
         try:
             while not done:
                 sets = {} if lives else cut.sets
-                lives.append(await live(emulator, journal(), next(nths, NEVER), act, sets))
+                gateway = Gateway() if cut.kind == EARLY_PAGE and not lives else None
+                lives.append(await live(emulator, journal(), next(nths, NEVER), act, sets, gateway))
                 await asyncio.sleep(cut.pause)
                 set_clock(cut.step)
                 assert len(lives) < 8, "it comes to no end"

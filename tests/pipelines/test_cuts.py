@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from campaigns import QUICK, TIKTOK, campaign, counts, said
-from power_cuts import NEVER, count_as_dead, live
+from power_cuts import EARLY_PAGE, NEVER, Gateway, count_as_dead, live
 
 from eversince_async import Eversince
 from eversince_async.emulator import Emulator
-from eversince_async.emulator.faults import Latency, Reset, Stall
+from eversince_async.emulator.faults import Latency, NotJson, Reset, Stall
 from eversince_async.journal import SqliteJournal
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ KINDS = {
     "stalled": [Stall(after_commit=True)],
     "late": [Latency(seconds=20)],
     "answered late": [Latency(seconds=20, after_commit=True)],
+    "page": [NotJson(status=403)],
+    "page hides it": [NotJson(status=408, after_commit=True)],
+    "page that would come again hides it": [NotJson(status=405, after_commit=True)],
+    "one page after the other": [NotJson(status=429), NotJson(status=413, after_commit=True)],
+    "nothing to read": [NotJson(status=204, body="", after_commit=True)],
+    EARLY_PAGE: [Latency(seconds=20)],
 }
 """What goes wrong with the first of each write, in any life."""
 
@@ -61,7 +67,7 @@ async def somebody_who_agrees(emulator: Emulator, file: Path) -> AsyncIterator[N
     await asyncio.wait([agreeing])
 
 
-async def made(emulator, file, photo, *cuts, pause=3.0):
+async def made(emulator, file, photo, *cuts, pause=3.0, early_page=False):
     """Run a campaign, let it die at each of the cuts, and come to its end; each life, and its result."""
     results = []
 
@@ -71,7 +77,8 @@ async def made(emulator, file, photo, *cuts, pause=3.0):
     lives = []
     async with somebody_who_agrees(emulator, file):
         for nth in (*cuts, NEVER):
-            lives.append(await live(emulator, SqliteJournal(file), nth, act))
+            gateway = Gateway() if early_page and not lives else None
+            lives.append(await live(emulator, SqliteJournal(file), nth, act, gateway=gateway))
             await asyncio.sleep(pause)
     return lives, results[-1]
 
@@ -86,7 +93,13 @@ def need_exactly_one(emulator, result, where):
 
 
 EVERY = [(kind, pause, 1) for kind in KINDS for pause in (3.0, 90.0)]
-SOME = [("none", 3.0, 7), ("lost", 3.0, 17), ("never sent", 90.0, 17)]
+SOME = [
+    ("none", 3.0, 7),
+    ("lost", 3.0, 17),
+    ("never sent", 90.0, 17),
+    ("page hides it", 3.0, 19),
+    (EARLY_PAGE, 3.0, 19),
+]
 
 
 @pytest.mark.parametrize(("kind", "pause", "stride"), EVERY if "EVERSINCE_EVERY_CUT" in os.environ else SOME)
@@ -97,7 +110,8 @@ async def test_single_cuts(kind, pause, stride, tmp_path, photo, record_property
         nth += stride
         async with Emulator(scenario=QUICK) as emulator:
             faults(emulator, kind)
-            lives, result = await made(emulator, tmp_path / f"{nth}.db", photo, nth, pause=pause)
+            file, early_page = tmp_path / f"{nth}.db", kind == EARLY_PAGE
+            lives, result = await made(emulator, file, photo, nth, pause=pause, early_page=early_page)
             need_exactly_one(emulator, result, f"cut at {nth}, {lives[0].last}")
         if not lives[0].pulled.is_set():
             break
@@ -111,10 +125,12 @@ async def test_pairs_of_cuts(tmp_path, photo):
     chance, done = random.Random(4), 0
     for pair in range(200 if "EVERSINCE_EVERY_CUT" in os.environ else 6):
         async with Emulator(scenario=QUICK) as emulator:
-            faults(emulator, chance.choice(list(KINDS)))
+            kind = chance.choice(list(KINDS))
+            faults(emulator, kind)
             cuts = chance.randint(1, 90), chance.randint(1, 50)
             pause = chance.choice([3.0, 90.0])
-            lives, result = await made(emulator, tmp_path / f"{pair}.db", photo, *cuts, pause=pause)
+            file, early_page = tmp_path / f"{pair}.db", kind == EARLY_PAGE
+            lives, result = await made(emulator, file, photo, *cuts, pause=pause, early_page=early_page)
             need_exactly_one(emulator, result, f"pair {pair}, cut at {cuts}")
             done += all(life.pulled.is_set() for life in lives[:-1])
     print(f"{done} pairs of cuts")  # noqa: T201 - a figure to report
