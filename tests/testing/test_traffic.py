@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from eversince_async.testing._traffic import ANSWER_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -153,6 +155,26 @@ async def test_connections_that_are_idle_hold_no_time():
             await asyncio.sleep(AN_HOUR)
 
     assert time.monotonic() - began < A_MINUTE
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="takes sockets for both versions of IP")
+async def test_both_ends_are_known_however_their_addresses_are_spelled():
+    """A socket for both versions of IP calls a peer ::ffff:127.0.0.1 that calls itself 127.0.0.1."""
+    listening = socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.Future()
+    async with await asyncio.start_server(lambda _, writer: accepted.set_result(writer), sock=listening):
+        _, writer = await asyncio.open_connection("127.0.0.1", listening.getsockname()[1])
+        peer = await accepted
+        began = time.monotonic()
+        for _ in range(5):
+            writer.write(b"what is never answered")
+            await asyncio.sleep(AN_HOUR)
+        took = time.monotonic() - began
+        for each in (writer, peer):
+            each.close()
+            await each.wait_closed()
+
+    assert took < 4 * ANSWER_SECONDS, "as with a peer that the loop cannot see"
 
 
 async def test_sockets_without_a_transport_count_too():
