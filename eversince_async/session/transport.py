@@ -169,7 +169,7 @@ class Transport:
         http = self._owned.get() if self._borrowed is None else _of_this_loop(self._borrowed)
         endpoint = request.endpoint.name
         ours = self._headers if request.body is None else self._json_headers
-        failure: TransportError | None = None
+        answer: Answer | TransportError
         try:
             async with request_once(
                 http,
@@ -186,9 +186,9 @@ class Transport:
             ) as response:
                 answer = await _read(response, self.max_response_bytes)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            failure = translated(error, endpoint, self.attempt_timeout)
-        if failure is not None:  # raised where nothing hangs on it: aiohttp's errors hold the key
-            raise failure
+            answer = translated(error, endpoint, self.attempt_timeout)
+        if isinstance(answer, TransportError):  # raised where nothing hangs on it: aiohttp's hold the key
+            raise answer
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
             served = served_at(answer.headers)
