@@ -60,7 +60,7 @@ class CreditPackage(Model):
         purchase_url: Where to buy it. In `repr` without its query, like every URL.
     """
 
-    id: str
+    id: str | None = None
     credits: float | None = None
     price: str | None = None
     price_cents: int | None = None
@@ -78,7 +78,7 @@ class CreditPackages(Response):
         subscription_required: Whether one is needed to buy credits.
     """
 
-    packages: tuple[CreditPackage, ...]
+    packages: tuple[CreditPackage, ...] = ()
     credits_balance: float | None = None
     has_subscription: bool | None = None
     subscription_required: bool | None = None

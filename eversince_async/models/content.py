@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import attrs
 
-from eversince_async.models._base import Model, Response
+from eversince_async.models._base import NO_EXTRA, Model, Response
 
 
 class SceneType(StrEnum):
@@ -159,11 +159,11 @@ class Track(Model):
     """
 
     id: str
-    type: TrackType | str
-    url: str
-    duration: float
-    volume: float
-    start_time: float
+    type: TrackType | str | None = None
+    url: str | None = None
+    duration: float | None = None
+    volume: float | None = None
+    start_time: float | None = None
     name: str | None = None
     voice: str | None = None
     voice_id: str | None = None
@@ -174,9 +174,9 @@ class Track(Model):
     bpm: float | None = None
 
     @property
-    def volume_fraction(self) -> float:
+    def volume_fraction(self) -> float | None:
         """A guess at the volume from 0 to 1: above 1, `volume` is taken for a percentage."""
-        return self.volume / 100 if self.volume > 1 else self.volume
+        return self.volume / 100 if self.volume is not None and self.volume > 1 else self.volume
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
@@ -213,11 +213,11 @@ class Overlay(Model):
     """
 
     id: str
-    type: OverlayType | str
-    content: str
-    start_time: float
-    duration: float
-    position: str
+    type: OverlayType | str | None = None
+    content: str | None = None
+    start_time: float | None = None
+    duration: float | None = None
+    position: str | None = None
     font_size: float | None = None
     color: str | None = None
     background_color: str | None = None
@@ -253,7 +253,7 @@ class Timeline(Response):
         captions: Spoken words as text.
     """
 
-    scenes: tuple[Scene, ...]
+    scenes: tuple[Scene, ...] = ()
     duration_seconds: float | None = None
     aspect_ratio: str | None = None
     craft: str | None = None
@@ -280,8 +280,8 @@ class Asset(Model):
     """An image, clip or sound that was generated or uploaded.
 
     Attributes:
-        ref: Eight characters that link it to scenes.
         url: Where it is.
+        ref: Eight characters that link it to scenes.
         type: `image`, `video` or `audio` by the catalogue; other texts have been seen, see `kind`.
         model: What generated it.
         prompt: What was asked of it.
@@ -293,8 +293,8 @@ class Asset(Model):
         created_at: When.
     """
 
-    ref: str
     url: str
+    ref: str | None = None
     type: AssetType | str | None = None
     model: str | None = None
     prompt: str | None = None
@@ -369,7 +369,7 @@ class MemorySection(Model):
         capacity: April 2026: tokens at which the agent condenses it.
     """
 
-    content: str
+    content: str = ""
     tokens: int | None = None
     capacity: int | None = None
 
@@ -384,6 +384,6 @@ class AgentMemory(Response):
         total_capacity: April 2026: 14,500.
     """
 
-    sections: Mapping[str, MemorySection]
+    sections: Mapping[str, MemorySection] = NO_EXTRA
     total_tokens: int | None = None
     total_capacity: int | None = None

@@ -141,7 +141,7 @@ class GenerationModel(Model):
     """
 
     id: str
-    type: ModelType | str
+    type: ModelType | str | None = None
     name: str | None = None
     generation_types: tuple[str, ...] | None = None
     aspect_ratios: tuple[str, ...] | None = None

@@ -25,7 +25,7 @@ class NewKey(Response):
     """A key that was just made.
 
     Attributes:
-        id: For revoking it.
+        id: For revoking it; `keys.list` has it, too.
         key: The whole key: told this once, and never shown by `repr`. Store it safely.
         name: What it is for.
         key_prefix: Its first characters, to tell keys apart.
@@ -33,7 +33,7 @@ class NewKey(Response):
         message: The server's words.
     """
 
-    id: str
+    id: str | None = None
     key: str = attrs.field(metadata=SECRET)
     name: str | None = None
     key_prefix: str | None = None
@@ -69,5 +69,5 @@ class RevokedKey(Response):
         revoked: True.
     """
 
-    id: str
+    id: str | None = None
     revoked: bool | None = None

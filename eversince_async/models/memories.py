@@ -59,9 +59,9 @@ class Memory(Response):
     """
 
     id: str
-    title: str
-    body: str
-    is_active: bool
+    title: str | None = None
+    body: str | None = None
+    is_active: bool | None = None
     sort_order: int | None = None
     characters: int | None = None
     created_at: datetime | None = None

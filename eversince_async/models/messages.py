@@ -57,8 +57,8 @@ class Message(Model):
     """
 
     id: str
-    role: Role | str
-    content: str
+    role: Role | str | None = None
+    content: str = ""
     source: str | None = None
     created_at: datetime | None = None
 
@@ -91,4 +91,4 @@ class SentMessage(Response):
     """
 
     id: str
-    status: ProjectStatus | str
+    status: ProjectStatus | str | None = None

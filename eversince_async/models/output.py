@@ -51,7 +51,7 @@ class RenderStarted(Response):
     """
 
     id: str
-    status: ProjectStatus | str
+    status: ProjectStatus | str | None = None
     quality: Quality | str | None = None
 
 

@@ -228,7 +228,7 @@ class CreatedProject(Response):
     """
 
     id: str
-    status: ProjectStatus | str
+    status: ProjectStatus | str | None = None
     existed: bool = attrs.field(default=False, metadata=LOCAL)
     mode: Mode | str | None = None
     project_url: str | None = None
@@ -364,7 +364,7 @@ class CancelledProject(Response):
     """
 
     id: str
-    status: ProjectStatus | str
+    status: ProjectStatus | str | None = None
 
 
 # -- The studio's projects ------------------------------------------------------------------------------
@@ -422,7 +422,7 @@ class AdoptedProject(Response):
     """
 
     id: str
-    status: ProjectStatus | str
+    status: ProjectStatus | str | None = None
     existed: bool = attrs.field(default=False, metadata=LOCAL)
     mode: Mode | str | None = None
     project_url: str | None = None

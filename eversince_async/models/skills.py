@@ -80,9 +80,9 @@ class Skill(Response):
     """
 
     id: str
-    name: str
-    is_active: bool
-    source: SkillSource | str
+    name: str | None = None
+    is_active: bool | None = None
+    source: SkillSource | str | None = None
     category: SkillCategory | str | None = None
     description: str | None = None
     instructions: str | None = None

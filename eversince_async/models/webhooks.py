@@ -19,6 +19,6 @@ class WebhookEvent(Project):
         assets: What was made so far.
     """
 
-    event: ProjectStatus | str
+    event: ProjectStatus | str | None = None
     timeline: Timeline | None = None
     assets: tuple[Asset, ...] = ()

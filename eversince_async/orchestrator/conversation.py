@@ -119,7 +119,7 @@ class Conversation:
         self._outgoing: Outgoing | None = None  # in doubt
         self._baseline: Baseline | None = None  # of what the agent is at work on
         self._outdated: str | None = None  # the video that was there when we last asked for something else
-        self._known_assets = set[tuple[str, str]]()
+        self._known_assets = set[tuple[str | None, str]]()
 
     def __repr__(self) -> str:
         steps = self._steps

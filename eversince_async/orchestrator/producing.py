@@ -11,7 +11,7 @@ import attrs
 
 from eversince_async.errors import EversinceError, StatusConflict
 from eversince_async.governor import Lane
-from eversince_async.lifecycle import FINAL
+from eversince_async.lifecycle import FINAL, ProjectStatus
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, OutputType, Project
 from eversince_async.orchestrator.desk import Desk, last_words
@@ -199,7 +199,7 @@ async def cancelled_once(desk: Desk, project_id: str, effects: Effects) -> None:
 
         async def send() -> str:
             call = deed.send(desk, lambda api: api.projects.cancel(project_id), lane=Lane.INTERACTIVE)
-            return (await call).status
+            return (await call).status or ProjectStatus.CANCELLED
 
         async def final() -> str | None:
             status = (await desk.interactive.projects.get(project_id)).status

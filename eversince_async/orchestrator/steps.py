@@ -57,7 +57,8 @@ class Steps(Writing):
                 job=self.effects.job_has(created.id),
             )
             self.project_id = created.id
-            self._saw(created.status)
+            if created.status is not None:
+                self._saw(created.status)
             if created.credits_balance is not None:
                 self._desk.governor.noted_credits(created.credits_balance, asked_at=self.left_at)
             if self._lease is not None:

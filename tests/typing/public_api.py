@@ -177,7 +177,7 @@ async def projects(eversince: Eversince) -> None:
     assert_type(project, Project)
     assert_type(project.extra, Mapping[str, Any])
     assert_type(await eversince.projects.settings("proj_1", title=None, skills=["cinema"]), ProjectSettings)
-    assert_type((await eversince.projects.cancel("proj_1")).status, ProjectStatus | str)
+    assert_type((await eversince.projects.cancel("proj_1")).status, ProjectStatus | str | None)
     assert_type(eversince.projects.iter_discover(), AsyncIterator[StudioProject])
     assert_type(await eversince.projects.adopt("studio_1", mode=UNSET), AdoptedProject)
 

@@ -20,6 +20,7 @@ from eversince_async.models import (
     ProjectPage,
     Scene,
     SettingsChange,
+    Skill,
     SkillBudget,
     SkillList,
     Timeline,
@@ -157,7 +158,6 @@ TRACK = {"id": "t", "type": "music", "url": "u", "duration": 1, "volume": 1, "st
         ({"id": "x" * 1001, "status": "idle"}, Project, "$.id", f"{ID}, got the text '{'x' * 39}…'"),
         ({"credits_balance": "7"}, Credits, "$.credits_balance", "expected a number, got the text '7'"),
         ({"credits_balance": True}, Credits, "$.credits_balance", "expected a number, got true"),
-        ({"sections": []}, AgentMemory, "$.sections", "expected an object, got a list of 0"),
     ],
 )
 def test_says_where_and_what(data: Any, cls: Any, path: str, text: str) -> None:
@@ -195,6 +195,7 @@ SET_ASIDE: list[tuple[Any, Any, str, str]] = [
         "$.audio.tracks[1]",
         f"id: {ID}, got null",
     ),
+    ({"sections": []}, AgentMemory, "$.sections", "expected an object, got a list of 0"),
     ({"sections": {"to do": 7}}, AgentMemory, "$.sections['to do']", "expected an object, got the number 7"),
 ]
 
@@ -238,7 +239,7 @@ def test_in_a_request_nothing_is_set_aside() -> None:
 
 def test_the_path_starts_where_the_data_stood() -> None:
     """Inside an envelope, the envelope is part of the path."""
-    assert ("$.timeline.scenes", "is missing") == problem({}, Timeline, "$.timeline")
+    assert ("$.skill.id", "is missing") == problem({}, Skill, "$.skill")
 
 
 def test_a_word_is_short() -> None:
