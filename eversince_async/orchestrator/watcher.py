@@ -21,6 +21,7 @@ from eversince_async._redaction import shorten
 from eversince_async.errors import (
     ApiError,
     EversinceError,
+    InvalidRequest,
     NotFound,
     TransportError,
     UnreadableAnswer,
@@ -332,6 +333,9 @@ class Watcher:
         """Look at one project; return what has kept us from it, if that may pass."""
         try:
             seen = await self._looks.at(project_id)
+        except InvalidRequest as failure:  # it has an id that cannot be asked for
+            self._fail([project_id], failure)
+            return None
         except FAILURES as failure:
             if concerns_account(failure):
                 raise

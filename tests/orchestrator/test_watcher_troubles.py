@@ -14,6 +14,7 @@ from eversince_async import (
     Eversince,
     EversinceError,
     Forbidden,
+    InvalidRequest,
     Limits,
     PollSchedule,
     ServiceUnavailable,
@@ -462,3 +463,15 @@ async def test_whoever_cancels_the_watcher_leaves_nobody_waiting_for_ever(
     await asyncio.wait([waiting], timeout=1)
 
     assert waiting.cancelled()
+
+
+@pytest.mark.parametrize("project_id", ["..", ".", "\ud800"])
+async def test_id_that_cannot_be_asked_for_ends_only_its_own_wait(
+    emulator: Emulator, eversince: Eversince, project_id: str
+) -> None:
+    good = [sight(eversince, emulator.add_project(walks={"running": 10_000}).id) for _ in range(2)]
+    bad = sight(eversince, project_id)
+    await asyncio.wait([*good, bad])
+
+    assert {"running"} == {each.result().status for each in good}
+    assert isinstance(bad.exception(), InvalidRequest)
