@@ -11,7 +11,8 @@ likely to find something, out of requests that nobody else wants (`timing`).
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from contextvars import Context
 from typing import Final
 
@@ -78,15 +79,13 @@ class Watcher:
     Attributes:
         schedule: How often it looks.
         foresight: What it knows of how long stages take; whoever sees one end tells.
-        seeking_slot: `with watcher.seeking_slot:` around a wait for a slot, so that it is seen when a
-            project of others, or one that nobody waits for any more, has settled.
         decisions: How often it has decided when to look, so far.
     """
 
     def __init__(self, session: Session, schedule: PollSchedule) -> None:
         self.schedule = schedule
         self.foresight = Foresight()
-        self.seeking_slot = _Seekers(self._wake, lambda: self._changed.set())
+        self._seekers: set[_Seeker] = set()
         self.decisions = 0
         self._governor = session.governor
         self._newborn = session.newborn
@@ -160,6 +159,8 @@ class Watcher:
     def _wake(self) -> None:
         """Somebody waits: decide anew."""
         if not self._is_looking():
+            loop = asyncio.get_running_loop()
+            self._seekers = {seeker for seeker in self._seekers if seeker.loop is loop}
             self._changed = asyncio.Event()
             self._setbacks.begin_anew()
             self._looking = asyncio.create_task(
@@ -183,6 +184,27 @@ class Watcher:
         }
         return False
 
+    @property
+    def seeking_slot(self) -> AbstractContextManager[None]:
+        """`with watcher.seeking_slot:` around a wait for a slot.
+
+        Meanwhile it is seen when a project of others, or one that nobody waits for any more, has settled.
+        """
+        return _Seeker(self)
+
+    def seeks(self, seeker: "_Seeker") -> None:
+        """Somebody begins to wait for a slot."""
+        is_first = not self._seekers
+        self._seekers.add(seeker)
+        if is_first or not self._is_looking():
+            self._wake()
+
+    def seeks_no_more(self, seeker: "_Seeker") -> None:
+        """Somebody has it, or has stopped waiting; or the loop has gone in which that was."""
+        self._seekers.discard(seeker)
+        if not self._seekers and not seeker.loop.is_closed():
+            self._changed.set()
+
     async def _look_while_awaited(self) -> None:
         while self._is_wanted():
             decided_at = _now()
@@ -201,7 +223,7 @@ class Watcher:
                 await asyncio.sleep(rest)
 
     def _is_wanted(self) -> bool:
-        return bool(self._waits) or bool(self.seeking_slot)
+        return bool(self._waits) or bool(self._seekers)
 
     async def _wait_and_look(self, now: float) -> None:
         """Look if it is time; else wait until it is, or until something changes that."""
@@ -209,9 +231,7 @@ class Watcher:
         due_at = min(self._due_at(), self._due_for_slot(now))
         early_at, at_once = math.inf, now + TICK
         if at_once < due_at and not self._setbacks.befell(LIST):
-            early_at = self._timing.early_at(
-                list(self._unseen()), now, due_at, in_demand=bool(self.seeking_slot)
-            )
+            early_at = self._timing.early_at(list(self._unseen()), now, due_at, in_demand=bool(self._seekers))
             early_at = max(early_at, self._setbacks.not_before(LIST))
         if at_once < min(due_at, early_at):
             await self._sleep_until(min(due_at, early_at, now + UNKNOWN_EVERY))
@@ -251,7 +271,7 @@ class Watcher:
 
     def _due_for_slot(self, now: float) -> float:
         """When to look at the list because somebody waits for a slot that is not ours to free."""
-        if not self.seeking_slot or not self._governor.slots.needs_look():
+        if not self._seekers or not self._governor.slots.needs_look():
             self._sought_since = math.inf
             return math.inf
         if self._sought_since == math.inf:
@@ -427,23 +447,19 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-class _Seekers:
-    """Counts those who wait for a slot."""
+class _Seeker(AbstractContextManager[None]):
+    """Somebody waits for a slot, in one loop: what one that was closed has left behind does not count."""
 
-    def __init__(self, first_came: Callable[[], None], last_left: Callable[[], None]) -> None:
-        self._first_came = first_came
-        self._last_left = last_left
-        self._count = 0
+    __slots__ = ("_watcher", "loop")
 
-    def __bool__(self) -> bool:
-        return self._count > 0
+    loop: asyncio.AbstractEventLoop
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
 
     def __enter__(self) -> None:
-        self._count += 1
-        if self._count == 1:
-            self._first_came()
+        self.loop = asyncio.get_running_loop()
+        self._watcher.seeks(self)
 
     def __exit__(self, *_: object) -> None:
-        self._count -= 1
-        if not self._count:
-            self._last_left()
+        self._watcher.seeks_no_more(self)

@@ -327,3 +327,32 @@ def test_the_story_on_a_real_clock() -> None:
             return time.perf_counter() - began
 
     assert asyncio.run(story()) < 30
+
+
+# -- What a loop that is gone has left behind --------------------------------------------------------------
+
+
+@GONE
+def test_who_seeks_a_slot_is_not_left_alone_for_those_of_a_loop_that_is_gone() -> None:
+    """Nor are looks taken for them: nobody waits there any more."""
+    eversince = Eversince("es_live_x", base_url="http://127.0.0.1:9")
+    seeking = []
+
+    def seek() -> None:
+        seeking.append(eversince._watcher.seeking_slot)
+        seeking[-1].__enter__()
+
+    a_loop_that_dies(eversince, seek)
+
+    async def next_loop() -> None:
+        watcher = eversince._watcher
+        with watcher.seeking_slot:
+            assert watcher._is_looking()
+            seeking[0].__exit__(None, None, None)  # as when it is collected
+            await asyncio.sleep(0)
+            assert watcher._is_looking()
+        await asyncio.sleep(0.5)
+        assert not watcher._is_looking()
+        await eversince.aclose()
+
+    asyncio.run(next_loop())
