@@ -17,6 +17,7 @@ from eversince_async.models.projects import Brief, Mode, OutputType, Project, Pr
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.messaging import Outgoing, newest_message
+from eversince_async.orchestrator.observing import persistently
 from eversince_async.orchestrator.order import ShareOptions, Terms, wishes_of
 from eversince_async.orchestrator.producing import cancel_as_agreed, cancelled_too, delivered, rendered
 from eversince_async.orchestrator.production import Production
@@ -370,11 +371,14 @@ class Conversation:
     async def _new_messages(self) -> tuple[Message, ...]:
         """What was said after the cursor; without one, the latest page of the conversation."""
         messages = self._desk.api.messages
-        if self._cursor is None:
-            return (await messages.list(self.project_id)).messages
-        return tuple(
-            [message async for message in messages.iter(self.project_id, after=self._cursor, markers=True)]
-        )
+
+        async def new() -> tuple[Message, ...]:
+            if self._cursor is None:
+                return (await messages.list(self.project_id)).messages
+            newer = messages.iter(self.project_id, after=self._cursor, markers=True)
+            return tuple([message async for message in newer])
+
+        return await persistently(self._desk, new)
 
     async def _new_assets(self) -> tuple[Asset, ...]:
         assets = await self._going.assets(self.project_id)

@@ -162,7 +162,11 @@ class Footing:
 
     async def assets(self, project_id: str) -> tuple[Asset, ...]:
         """All assets of the project."""
-        return tuple([asset async for asset in self._desk.api.content.iter_assets(project_id)])
+
+        async def all_of_them() -> tuple[Asset, ...]:
+            return tuple([asset async for asset in self._desk.api.content.iter_assets(project_id)])
+
+        return await persistently(self._desk, all_of_them)
 
     async def in_full(self, seen: Sighting) -> Project:
         """The whole record of a project that was sighted, or the error its status means."""

@@ -100,14 +100,18 @@ async def deliver(
 
 async def newest_message(desk: Desk, project_id: str) -> str | None:
     """The id of a project's newest message: the cursor for what comes after. None: there is no message."""
-    page = await persistently(desk, lambda: desk.api.messages.list(project_id))
-    if not page.messages:
-        return None
-    latest = newest(page.messages)
-    if page.has_more:  # which end of a long conversation the first page shows is not documented
-        async for message in desk.api.messages.iter(project_id, after=latest.id, markers=True):
-            latest = newest([latest, message])
-    return latest.id
+
+    async def found() -> str | None:
+        page = await desk.api.messages.list(project_id)
+        if not page.messages:
+            return None
+        latest = newest(page.messages)
+        if page.has_more:  # which end of a long conversation the first page shows is not documented
+            async for message in desk.api.messages.iter(project_id, after=latest.id, markers=True):
+                latest = newest([latest, message])
+        return latest.id
+
+    return await persistently(desk, found)
 
 
 async def _sent(desk: Desk, outgoing: Outgoing, deed: Deed) -> SentMessage:

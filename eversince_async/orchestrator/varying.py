@@ -14,7 +14,7 @@ from eversince_async.errors import NotAllowedNow
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
+from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for, persistently
 from eversince_async.orchestrator.order import Wishes
 from eversince_async.orchestrator.producing import delivered, rendered
 from eversince_async.orchestrator.production import Production
@@ -74,7 +74,7 @@ async def new_variation(desk: Desk, steps: Steps, project: Project, text: str) -
     """
 
     async def standing() -> dict[str, Any]:
-        there = await desk.api.content.variations(project.id)
+        there = await persistently(desk, lambda: desk.api.content.variations(project.id))
         active = _active(there)
         return {"known": [each.id for each in there], "active": None if active is None else active.id}
 

@@ -97,6 +97,23 @@ async def test_looks_absorb_a_page(emulator, eversince, status):
     assert (1, 1, 1, 0) == made(emulator)
 
 
+READS = ["/projects/*/messages", "/projects/*/assets", "/projects/*/variations", "/projects/*"]
+
+
+@pytest.mark.parametrize("path", READS)
+async def test_all_reads_of_a_conversation_absorb_pages(emulator, eversince, path):
+    """More of them than one call puts up with."""
+    async with eversince.converse("A film") as talk:
+        await talk.turn()
+        emulator.faults.once("GET", path, page(403), times=9)
+        await talk.say("Bluer")
+        await talk.turn()
+        await talk.variation("Create a 9:16 version for TikTok")
+
+        assert (await talk.finish()).share_url
+    assert not emulator.faults.pending
+
+
 @pytest.mark.parametrize("retry_failed", [False, True])
 @pytest.mark.parametrize("path", WRITES[:3])
 @pytest.mark.parametrize("status", [200, 302, 403, 408, 413, 429])
