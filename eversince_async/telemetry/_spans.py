@@ -8,7 +8,7 @@ from opentelemetry import context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from eversince_async._redaction import excerpt
-from eversince_async.clock import wall_seconds
+from eversince_async.clock import steady_now
 from eversince_async.telemetry import _names as names
 
 Attributes = Mapping[str, str | bool | int | float]
@@ -64,8 +64,8 @@ def outcome(error: BaseException | None) -> dict[str, str]:
 
 
 def nanoseconds() -> int:
-    """Wall time as spans tell it: the running loop's, which in tests may be a virtual one."""
-    return int(wall_seconds() * 1e9)
+    """Wall time as spans tell it: none ends before it began, also where somebody sets the clock."""
+    return int(steady_now().timestamp() * 1e9)
 
 
 def _full_name(error: BaseException) -> str:

@@ -1,0 +1,26 @@
+"""The age of a webhook is a matter of the clock on the wall: two machines have no other in common."""
+
+from __future__ import annotations
+
+import pytest
+from wall_clocks import set_clock
+
+from eversince_async import clock
+from eversince_async.errors import TimestampOutsideTolerance
+from eversince_async.webhooks.signature import sign, verify_signature
+
+SECRET, BODY = "whsec_c2VjcmV0", b"{}"
+
+
+def verify(timestamp: str) -> None:
+    verify_signature(SECRET, timestamp=timestamp, body=BODY, signature=sign(SECRET, timestamp, BODY))
+
+
+@pytest.mark.parametrize("seconds", [-400.0, 400.0])
+async def test_a_clock_that_is_set_makes_a_webhook_older_or_newer(seconds):
+    timestamp = str(int(clock.wall_seconds()))
+    verify(timestamp)
+    set_clock(seconds)
+
+    with pytest.raises(TimestampOutsideTolerance):
+        verify(timestamp)
