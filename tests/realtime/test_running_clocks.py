@@ -7,11 +7,10 @@ that decides a million times costs no time at all. So what holds there is tried 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Final
 
 import pytest
-from stories import OFTEN, QUICKEST, Cost, batch, campaign, cost_of, idle, productions
+from stories import OFTEN, QUICKEST, Cost, Idle, batch, campaign, cost_of, idle, productions
 
 from eversince_async.testing import run
 
@@ -95,8 +94,10 @@ def test_on_a_real_clock_everything_is_made_once_by_few_decisions(
 
 def test_on_a_real_clock_productions_are_idle_while_they_wait() -> None:
     """Even the first seconds of a wait leave the core to others, however many wait."""
-    waits = [partial(idle, count, settle=2.0, seconds=6.0) for count in (4, 40)]
 
-    for cost in [asyncio.run(wait()) for wait in waits]:
-        assert cost.share <= IDLE_SHARE
+    async def both() -> list[Idle]:
+        return list(await asyncio.gather(*(idle(count, settle=3.0, seconds=9.0) for count in (4, 40))))
+
+    for cost in asyncio.run(both()):
+        assert cost.share <= IDLE_SHARE, "of both accounts, which share a thread"
         assert cost.decisions <= DECISIONS_PER_MINUTE
