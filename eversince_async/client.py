@@ -177,7 +177,8 @@ class Eversince(Resources, Verbs, Running, Batching):
         Args:
             productions: What becomes of what is under way. `leave`: it is no longer waited for, and goes on
                 at the server unless its own `on_cancel` says otherwise. `drain`: it is waited for, and left
-                only when `patience` is over; take no new orders meanwhile. `cancel`: what is at work is
+                only when `patience` is over, or if it waits for a person or for another day, or sleeps for
+                more than two minutes; take no new orders meanwhile. `cancel`: what is at work is
                 cancelled at the server, which takes ten seconds at most.
             patience: Seconds to drain; None takes as long as it takes.
 
@@ -192,13 +193,14 @@ class Eversince(Resources, Verbs, Running, Batching):
         """
         if productions not in ON_CLOSE:
             raise ConfigurationError(f"productions must be one of {ON_CLOSE}, not {productions!r}")
+        rested: tuple[Left, ...] = ()
         try:
             await asyncio.sleep(0)  # what was started a moment ago begins, so that it can be ended
             if productions == "drain":
-                await self._desk.underway.over(patience)
+                rested = await self._desk.underway.over(patience)
         finally:
             left = await finish(self._close(productions, asyncio.current_task()))
-        return tuple(each.handle for each in left if each.is_handed_out)
+        return tuple(each.handle for each in (*rested, *left) if each.is_handed_out)
 
     async def _close(self, productions: OnClose, caller: "asyncio.Task[Any] | None") -> tuple[Left, ...]:
         """Close everything, whatever happens meanwhile; returns the productions that were ended by that."""

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import attrs
 
@@ -15,6 +15,8 @@ from eversince_async.orchestrator.handle import Handle
 
 if TYPE_CHECKING:
     from eversince_async.orchestrator.workflow import Workflow
+
+T = TypeVar("T")
 
 logger: Final = logging.getLogger("eversince_async")
 
@@ -87,7 +89,9 @@ class Run:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._underway.ends(self)
+        self._underway.ends(self, has_left=isinstance(exc, ClientClosed))
+        if isinstance(exc, ClientClosed):
+            self.complete(exc)
         cancelling = self.task.cancelling()
         for _ in range(self._interrupted):
             cancelling = self.task.uncancel()
@@ -113,6 +117,9 @@ class Run:
         """The productions in it that did not come to their end, once it was ended."""
         return ()
 
+    def complete(self, closed: ClientClosed) -> None:
+        """Add what takes it up again, if it has left by itself."""
+
     def told(self) -> ClientClosed:
         """What whoever waits is told."""
         return ClientClosed(CLOSED, project_id=None)
@@ -131,6 +138,11 @@ class WorkflowRun(Run):
         """The workflow's production; none where it is enough to ask again."""
         handle = self._handle()
         return () if handle is None else (Left(handle),)
+
+    def complete(self, closed: ClientClosed) -> None:
+        """With the workflow's handle."""
+        if closed.handle is None and (handle := self._handle()) is not None:
+            closed.project_id, closed.handle = handle.project_id, handle.to_json()
 
     def told(self) -> ClientClosed:
         """With what takes it up again."""
@@ -160,6 +172,8 @@ class Underway:
         self._runs: set[Run] = set()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self.draining_since: float | None = None
+        self._left: list[Left] = []
+        self._rests: set[tuple[asyncio.AbstractEventLoop, asyncio.Timeout]] = set()
 
     def __len__(self) -> int:
         """How many run."""
@@ -176,18 +190,48 @@ class Underway:
         """One begins."""
         self._runs.add(run)
 
-    def ends(self, run: Run) -> None:
-        """One ends, however that may be."""
+    def ends(self, run: Run, *, has_left: bool = False) -> None:
+        """One ends, however that may be; or it has left, as the client closes and it waits for long."""
         self._runs.discard(run)
+        if has_left and self.draining_since is not None:
+            self._left.extend(run.left())
         for loop, news in self._waiting:
             if not loop.is_closed():  # else nobody waits there any more
                 news.set()
 
-    async def over(self, patience: float | None) -> None:
-        """Wait until nothing runs any more, at most `patience` seconds."""
-        self.draining_since = asyncio.get_running_loop().time()
+    async def rest(self, waiting: Awaitable[T]) -> T:
+        """Await what comes another day; not while the client waits for everything to end, to close.
+
+        Raises:
+            ClientClosed: It does.
+        """
+        loop = asyncio.get_running_loop()
+        rest = (loop, asyncio.timeout(None if self.draining_since is None else 0.0))
+        self._rests.add(rest)
+        try:
+            async with rest[1]:
+                return await waiting
+        except TimeoutError:
+            if not rest[1].expired():
+                raise
+            raise ClientClosed("the client closes, and this waits for another day", project_id=None) from None
+        finally:
+            self._rests.discard(rest)
+
+    async def over(self, patience: float | None) -> tuple[Left, ...]:
+        """Wait until nothing runs any more, at most `patience` seconds.
+
+        Returns:
+            The productions that have left, as they waited for another day.
+        """
+        loop = asyncio.get_running_loop()
+        self.draining_since = loop.time()
+        self._left.clear()
         for run in self._here():
             run.drain()
+        for where, rest in self._rests:
+            if where is loop:
+                rest.reschedule(loop.time())
         try:
             async with asyncio.timeout(patience):
                 await self._while(self._is_anything_here)
@@ -195,6 +239,7 @@ class Underway:
             pass
         finally:
             self.draining_since = None
+        return tuple(self._left)
 
     async def interrupt(self, caller: "asyncio.Task[Any] | None" = None) -> tuple[Left, ...]:
         """End all that run; returns the productions that were ended by that and can be taken up again.

@@ -128,7 +128,7 @@ class Writing(Footing):
                 raise
         held = self._lease is not None
         self._leave_slot()
-        taken = await quotas.take(quota, who=self.key)
+        taken = await self._desk.underway.rest(quotas.take(quota, who=self.key))
         if held:
             try:
                 await self._take_slot()

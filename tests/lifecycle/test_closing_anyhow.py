@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eversince_async import ClientClosed, Eversince, Run, StatusChanged, pipeline
+from eversince_async import ClientClosed, Eversince, Limits, Run, StatusChanged, pipeline
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import Faults, Latency
 from eversince_async.journal import MemoryJournal, SqliteJournal
@@ -356,3 +356,49 @@ def test_who_seeks_a_slot_is_not_left_alone_for_those_of_a_loop_that_is_gone() -
         await eversince.aclose()
 
     asyncio.run(next_loop())
+
+
+# -- Draining beside what waits for another day ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waits_already", [True, False])
+async def test_draining_hands_out_what_waits_for_tomorrow(emulator: Emulator, *, waits_already: bool) -> None:
+    """Whether it waits by then, or comes to that while the client drains."""
+    loop = asyncio.get_running_loop()
+    async with Eversince(**emulator.connection, limits=Limits(renders_per_day=1)) as eversince:
+        await eversince.produce("The first")
+        second = eversince.start("The second")
+        await asyncio.sleep(300 if waits_already else 10)
+        began = loop.time()
+        left = await eversince.aclose(productions="drain")
+
+        assert loop.time() - began < 300
+        assert second.handle == left[0]
+        assert left[0].project_id is not None
+        with pytest.raises(ClientClosed, match="another day") as closed:
+            await second
+        assert closed.value.handle == left[0].to_json()
+        assert closed.value.project_id == left[0].project_id
+
+
+async def test_one_in_a_batch_is_paused(emulator: Emulator, tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with Eversince(**emulator.connection, limits=Limits(renders_per_day=1)) as eversince:
+        batch = eversince.batch(["One", "Two"], journal=tmp_path / "j.db")
+        reported = asyncio.ensure_future(_reported(batch))
+        await asyncio.sleep(300)
+        began = loop.time()
+        await eversince.aclose(productions="drain")
+
+        assert loop.time() - began < 10
+        assert {"succeeded": 1, "paused": 1} == (await reported).counts
+
+
+async def _reported(batch: Any) -> Any:
+    return await batch
+
+
+async def test_what_does_not_drain_waits_for_tomorrow_as_ever(emulator: Emulator) -> None:
+    async with Eversince(**emulator.connection, limits=Limits(renders_per_day=1)) as eversince:
+        await eversince.produce("The first", share=False)
+        assert (await eversince.produce("The second", share=False)).assembled_url is not None
