@@ -99,6 +99,13 @@ class Maker:
             if work.is_lost:
                 raise WorkedElsewhere from None
             raise
+        except (WorkedElsewhere, ComesLast, JournalError):
+            raise
+        except Exception as failure:  # noqa: BLE001 - what the journal keeps may be odd; that is this item's alone
+            if self._journal is not None and work.is_leased:
+                await self._release(self._journal, work)
+            problem = f"what the journal keeps of {item.key!r} cannot be read: {failure!r}"
+            return told_now(work, "failed", job=job, error=JournalError(problem))
         finally:
             if work.record is not None:
                 work.record.ends()

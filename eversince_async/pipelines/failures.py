@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from eversince_async import errors
-from eversince_async._wire.endpoints import CREATE_PROJECT, GET_PROJECT, LIST_PROJECTS, RENDER
+from eversince_async._wire.endpoints import CREATE_PROJECT, GET_PROJECT, LIST_PROJECTS, LIST_SHARES, RENDER
 from eversince_async.errors import (
     ApiError,
     ClientClosed,
@@ -35,7 +35,9 @@ NEEDS_ANOTHER_TRY: Final = frozenset(
 )
 """Errors after which nothing is to be had of what was done, so that it has to be done anew."""
 
-OF_THE_ACCOUNT: Final = frozenset({LIST_PROJECTS.name, GET_PROJECT.name, CREATE_PROJECT.name})
+OF_THE_ACCOUNT: Final = frozenset(
+    {LIST_PROJECTS.name, GET_PROJECT.name, CREATE_PROJECT.name, LIST_SHARES.name}
+)
 """Calls that an account may always make: a 403 there is about the account, not about what was asked for."""
 
 OF_THE_QUALITY: Final = frozenset({RENDER.name})

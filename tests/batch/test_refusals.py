@@ -10,6 +10,7 @@ from lagging import refusing
 from eversince_async import Forbidden, Unauthorized
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, NotJson
+from eversince_async.journal import JobChange, SqliteJournal
 
 QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1))
 ITEMS = [{"key": str(number), "brief": f"Film {number}"} for number in range(14)]
@@ -146,3 +147,17 @@ async def test_an_item_with_an_odd_folder_does_not_stop_each_new_run(emulator, e
     assert first.paused
     assert {"succeeded": 13, "paused": 1} == second.counts
     assert (14, 14, 14) == made(emulator)
+
+
+@pytest.mark.parametrize("kept", [{"error": {"odd": 1}}, {"result": [1, 2]}, {"error": "no object"}], ids=str)
+async def test_an_odd_record_of_one_item_stops_no_other(emulator, eversince, tmp_path, kept):
+    async with SqliteJournal(tmp_path / "a.db") as journal:
+        spec = {"brief": {"brief": "Film 0"}, "render": "1080p", "share": {}}
+        job = await journal.acquire((await journal.put("0", spec, stage="working")).id)
+        await journal.change(job.id, JobChange(stage="failed", release=True, **kept))
+
+    report = await eversince.batch(ITEMS[:3], journal=tmp_path / "a.db")
+
+    assert {"failed": 1, "succeeded": 2} == report.counts
+    (odd,) = [outcome for outcome in report.outcomes if outcome.status == "failed"]
+    assert "0" == odd.key

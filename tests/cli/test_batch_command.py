@@ -538,3 +538,20 @@ async def test_options_of_projects_are_none_of_journals(what, options, told, row
     (tmp_path / "briefs.journal.db").touch()
     with pytest.raises(InvalidRequest, match=told):
         await resume_(what, **options)
+
+
+async def test_a_file_that_was_removed_is_told_and_refetch_fetches_it(emulator, rows, capsys):
+    file = rows("key,brief", "mug,A quick film", "cup,A quick one")
+    await typed(batch_(file, out=Path("films")))
+    Path("films/mug.mp4").unlink()
+    capsys.readouterr()
+
+    await typed(batch_(file, out=Path("films")))
+    told = capsys.readouterr().err
+    code = await typed(batch_(file, out=Path("films"), refetch=True))
+
+    assert "mug: finished, but the file is not there any more" in told
+    assert "--refetch" in told
+    assert Exit.DONE == code
+    assert Path("films/mug.mp4").stat().st_size
+    assert (2, 2, 2) == made(emulator)
