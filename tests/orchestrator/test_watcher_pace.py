@@ -80,11 +80,11 @@ def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatc
             def soon(_: object, now: float, *__: Any, **___: Any) -> float:
                 return now + 0.002 if watcher.decisions % 3 else now + always
 
-            async def nothing(_: object) -> None:
+            async def nothing(*_: object, **__: object) -> None:
                 pass
 
             monkeypatch.setattr(watcher._timing, "early_at", soon)
-            monkeypatch.setattr(watcher, "_look", nothing)
+            monkeypatch.setattr(watcher._rounds, "look", nothing)
             project = emulator.add_project(walks={"generating": 10_000})
             waiting = asyncio.create_task(watcher.sight(project.id, status="generating"))
             began = asyncio.get_running_loop().time()
