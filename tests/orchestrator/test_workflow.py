@@ -19,6 +19,8 @@ from eversince_async import (
     Production,
     ProjectFailed,
     StatusChanged,
+    Timeouts,
+    WaitTimedOut,
     Workflow,
 )
 from eversince_async.emulator import Emulator, Scenario
@@ -321,3 +323,46 @@ async def test_no_error_is_logged_for_a_failure_that_was_raised(
     gc.collect()
 
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+# -- Errors -----------------------------------------------------------------------------------------------
+
+
+async def test_each_who_awaits_one_gets_an_error_of_his_own(eversince: Eversince) -> None:
+    """Else the tracebacks of all would hang on one object."""
+    workflow = eversince.start("A film", timeouts=Timeouts(settle=1))
+    ends = await asyncio.gather(*(_awaited(workflow) for _ in range(3)), return_exceptions=True)
+
+    assert {WaitTimedOut} == {type(end) for end in ends}
+    assert 3 == len({id(end) for end in ends})
+
+
+async def test_an_error_that_leaves_the_block_notes_what_the_workflow_has_failed_of(
+    eversince: Eversince,
+) -> None:
+    async def block() -> None:
+        async with eversince.resume("proj_none"):
+            await asyncio.sleep(60)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        await block()
+    assert "NotFound" in caught.value.__notes__[0]
+
+
+async def test_one_that_is_given_up_by_whoever_awaits_it_again_fails_in_silence(
+    eversince: Eversince, caplog: pytest.LogCaptureFixture
+) -> None:
+    workflow = eversince.start("A film", timeouts=Timeouts(settle=30))
+    waiting = asyncio.ensure_future(_awaited(workflow))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.sleep(100)
+    del workflow
+    gc.collect()
+
+    assert "never retrieved" not in caplog.text
+
+
+async def _awaited(workflow: Workflow[Production]) -> Production:
+    return await workflow
