@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eversince_async.batch.item import Item
-from eversince_async.journal import Job
+from eversince_async.journal import Job, Json
 from eversince_async.orchestrator.production import Production
 
 
@@ -21,18 +21,27 @@ def to_keep(production: Production) -> dict[str, Any]:
 
 
 def is_complete(item: Item, job: Job) -> bool:
-    """Whether what an item asks for was delivered, by an earlier run, as far as its job tells.
+    """Whether what an item asks for was delivered by an earlier run; a pipeline sees to that itself."""
+    wishes = item.wishes
+    return item.order is not None or is_delivered(
+        job.result, shares=wishes.share is not None, downloads=wishes.download is not None
+    )
+
+
+def is_delivered(made: Json, *, shares: bool, downloads: bool) -> bool:
+    """Whether what was made has a public page and a file, as far as its job tells.
 
     What has no video, as a project of single assets, has nothing to be shared or downloaded. Journals of
     earlier versions do not tell that: then one look at the project does, once.
+
+    Args:
+        made: What the job keeps.
+        shares: Whether a page is asked for.
+        downloads: Whether a file is.
     """
-    made, wishes = job.result, item.wishes
-    if item.order is not None or not isinstance(made, Mapping) or "share_url" not in made:
+    if not isinstance(made, Mapping) or "share_url" not in made or made.get("has_video") is False:
         return True
-    if made.get("has_video") is False:
-        return True
-    is_shared = wishes.share is None or made["share_url"] is not None
-    return is_shared and (wishes.download is None or bool(made.get("files")))
+    return (not shares or made["share_url"] is not None) and (not downloads or bool(made.get("files")))
 
 
 async def missing_files(job: Job) -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 import attrs
 
+from eversince_async.batch.delivery import is_delivered
 from eversince_async.batch.stages import WORKING
 from eversince_async.cli._sheet import place
 from eversince_async.journal import Job, Journal
@@ -38,7 +39,15 @@ class Remembered:
         found = cls(journal, folder)
         async for job in journal.jobs(WORKING, WAITING, *(["failed"] if retry_failed else [])):
             found._kind_of(job).append(job.id)
+        async for job in journal.jobs("succeeded"):
+            if is_of_batch(job) and not found._has_all(job):
+                found.keys.append(job.id)
         return found
+
+    def _has_all(self, job: Job) -> bool:
+        """Whether a finished video has the page and the file that are asked for."""
+        shares, downloads = job.spec["share"] is not None, self.folder is not None
+        return is_delivered(job.result, shares=shares, downloads=downloads)
 
     def _kind_of(self, job: Job) -> list[str]:
         if not is_of_batch(job):

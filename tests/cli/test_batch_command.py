@@ -555,3 +555,12 @@ async def test_a_file_that_was_removed_is_told_and_refetch_fetches_it(emulator, 
     assert Exit.DONE == code
     assert Path("films/mug.mp4").stat().st_size
     assert (2, 2, 2) == made(emulator)
+
+
+async def test_resume_fetches_files_that_were_never_written(emulator, rows):
+    file = rows("key,brief", "mug,A quick film")
+    await typed(batch_(file))
+
+    assert Exit.DONE == await typed(resume_("briefs.journal.db", output=Path("films")))
+    assert Path("films/mug.mp4").stat().st_size
+    assert (1, 1, 1) == made(emulator)
