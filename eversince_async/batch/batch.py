@@ -25,7 +25,7 @@ from eversince_async.errors import ConfigurationError, JournalError, UnexpectedC
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.part import check_folder
-from eversince_async.orchestrator.spending import count_what_was_spent
+from eversince_async.orchestrator.spending import learn_what_is_left
 from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.streams import Stream
 from eversince_async.tasks import end
@@ -214,7 +214,7 @@ class Batch(AsyncIterator[Outcome]):
             stack.push_async_callback(self._crew.leave)
             if journal is not None:
                 await self._maker.begin(journal)
-                await count_what_was_spent(journal, self._desk.governor)
+                await learn_what_is_left(journal, self._desk)
             await self._pause.learn_balance()
             try:
                 await self._take()

@@ -92,11 +92,12 @@ class SlotTicket(Waiter):
     Attributes:
         key: The production's key.
         project_id: Its project, if it has one already.
+        place: What an earlier run's write of unknown outcome is expected by; see `SlotTable.expect`.
         in_flight: Whether it has begun already, and so goes before new ones.
         hold: What it was granted.
     """
 
-    __slots__ = ("hold", "in_flight", "key", "project_id")
+    __slots__ = ("hold", "in_flight", "key", "place", "project_id")
 
     def __init__(
         self,
@@ -104,12 +105,14 @@ class SlotTicket(Waiter):
         since: float,
         *,
         project_id: str | None = None,
+        place: str | None = None,
         in_flight: bool = False,
         who: str | None = None,
     ) -> None:
         super().__init__(since, key if who is None else who)
         self.key = key
         self.project_id = project_id
+        self.place = place
         self.in_flight = in_flight or project_id is not None
         self.hold: Hold | None = None
 

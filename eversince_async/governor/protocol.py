@@ -66,6 +66,7 @@ class ProjectSlots(Protocol):
         key: str,
         *,
         project_id: str | None = None,
+        place: str | None = None,
         in_flight: bool = False,
         wait: bool = True,
         who: str | None = None,
@@ -73,8 +74,12 @@ class ProjectSlots(Protocol):
         """Wait for a slot; a key, or project, that has one shares it."""
         ...
 
-    def has_room(self, key: str, project_id: str | None = None) -> bool:
+    def has_room(self, key: str, project_id: str | None = None, place: str | None = None) -> bool:
         """Whether a production would be given a slot at once."""
+        ...
+
+    def expect(self, place: str, seconds: float) -> None:
+        """Keep a slot for a write of an earlier run."""
         ...
 
     def needs_look(self) -> bool:

@@ -64,6 +64,7 @@ class SlotTable:
         self.claims: dict[str, Claim] = {}
         self._projects: dict[str, Claim] = {}
         self.foreign: dict[str, float] = {}
+        self._expected: dict[str, float] = {}  # until when writes of earlier runs may still take a slot
         self._courtesies: list[float] = []  # until when places of others are left alone, sorted
         self.full_until = -math.inf
         self._looked = False  # a complete list was seen since the last refusal
@@ -115,18 +116,33 @@ class SlotTable:
         in_flight, new = self._queues
         return in_flight.ahead_of(ticket) if ticket.in_flight else len(in_flight) + new.ahead_of(ticket)
 
-    def claim(self, key: str, now: float, project_id: str | None = None) -> Hold | None:
+    def claim(
+        self, key: str, now: float, project_id: str | None = None, place: str | None = None
+    ) -> Hold | None:
         """Take a slot at once, or share the one that is there; None: take a ticket (`enqueue`).
 
         One is there for a key that has one, and for a project that is active already: that takes no other.
         """
-        if not self.has_room(key, now, project_id):
+        if not self.has_room(key, now, project_id, place):
             return None
-        return Hold(self._there(key, project_id, now) or self._open(key, now), key)
+        return self._given(key, project_id, place, now)
 
-    def has_room(self, key: str, now: float, project_id: str | None = None) -> bool:
+    def has_room(self, key: str, now: float, project_id: str | None = None, place: str | None = None) -> bool:
         """Whether a production has a slot, or would be given one at once."""
-        return self._is_there(key, project_id) or (not any(self._queues) and self._room(now))
+        return self._is_there(key, project_id, place) or (not any(self._queues) and self._room(now))
+
+    def expect(self, place: str, until: float) -> None:
+        """A write of an earlier run may take a slot, if it has not already: keep one for it.
+
+        Whoever takes that up is given the slot at once, by the same `place`.
+        """
+        self._expected[place] = until
+
+    def expected(self, now: float) -> int:
+        """Slots that are kept for writes of earlier runs."""
+        for place in [place for place, until in self._expected.items() if until <= now]:
+            del self._expected[place]
+        return len(self._expected)
 
     def enqueue(self, ticket: SlotTicket) -> None:
         """Wait in line; `release` will name the ticket when its turn has come."""
@@ -149,7 +165,9 @@ class SlotTable:
         while True:
             if self._some_may_join:  # rare: several work on the very same
                 self._some_may_join = False
-                joining = [each for each in self.waiting() if self._is_there(each.key, each.project_id)]
+                joining = [
+                    each for each in self.waiting() if self._is_there(each.key, each.project_id, each.place)
+                ]
             else:
                 joining = [first] if self._room(now) and (first := next(self.waiting(), None)) else []
                 if not joining:
@@ -171,6 +189,7 @@ class SlotTable:
         if self._learned is not None and self._learned[1] > now:
             moments.append(self._learned[1])
         moments += [until for until in self._courtesies[:1] if until > now]
+        moments += [until for until in self._expected.values() if until > now]
         return min(moments, default=None)
 
     # -- Holding ----------------------------------------------------------------------------------------
@@ -212,7 +231,7 @@ class SlotTable:
         """The server says that all slots are taken. Returns whether slots can be the reason at all."""
         hold.wrote_in_vain()
         self.let_go(hold)
-        others = sum(other.active for other in self.claims.values()) + len(self.foreign)
+        others = sum(other.active for other in self.claims.values()) + len(self.foreign) + self.expected(now)
         slots_can_be = others > 0 or not self._looked
         self._surprises += self._looked
         if self._surprises >= SURPRISES:
@@ -270,6 +289,7 @@ class SlotTable:
         self.full_until += shift
         self._learned = self._learned and (self._learned[0], self._learned[1] + shift)
         self._courtesies = [until + shift for until in self._courtesies]
+        self._expected = {place: until + shift for place, until in self._expected.items()}
         self.foreign = {project_id: seen + shift for project_id, seen in self.foreign.items()}
         for claim in self.claims.values():
             claim.since += shift
@@ -281,7 +301,7 @@ class SlotTable:
     def _room(self, now: float) -> bool:
         limit = self.limit(now)
         return limit is None or (
-            now >= self.full_until and self.occupied() + self.left_to_others(now) < limit
+            now >= self.full_until and self.occupied() + self.left_to_others(now) + self.expected(now) < limit
         )
 
     def _unfollowed(self) -> list[float]:
@@ -299,11 +319,23 @@ class SlotTable:
                 claim.seen_active, claim.writes = False, ()
                 self._drop_if_free(claim)
 
-    def _is_there(self, key: str, project_id: str | None) -> bool:
+    def _is_there(self, key: str, project_id: str | None, place: str | None = None) -> bool:
         """Whether a production needs no slot but the one that is taken already."""
-        return key in self.claims or (
-            project_id is not None and (project_id in self._projects or project_id in self.foreign)
+        return (
+            key in self.claims
+            or (project_id is not None and (project_id in self._projects or project_id in self.foreign))
+            or place in self._expected
         )
+
+    def _given(self, key: str, project_id: str | None, place: str | None, now: float) -> Hold:
+        """Share the slot that is taken already, or take one."""
+        is_expected = place is not None and self._expected.pop(place, None) is not None
+        claim = self._there(key, project_id, now)
+        if claim is None and is_expected:
+            hold = Hold(self._claim_anew(key, now), key)
+            hold.writes()  # as an earlier run has, and nothing has shown since what came of it
+            return hold
+        return Hold(claim or self._open(key, now), key)
 
     def _there(self, key: str, project_id: str | None, now: float) -> Claim | None:
         """The slot that is taken already."""
@@ -334,8 +366,7 @@ class SlotTable:
 
     def _grant(self, ticket: SlotTicket, now: float) -> None:
         self._forget(ticket)
-        claim = self._there(ticket.key, ticket.project_id, now) or self._open(ticket.key, now)
-        ticket.hold = Hold(claim, ticket.key)
+        ticket.hold = self._given(ticket.key, ticket.project_id, ticket.place, now)
 
     def _seen_active(self, project_id: str, claim: Claim | None, asked_at: float) -> None:
         if claim is None:

@@ -123,6 +123,7 @@ class Slots:
         key: str,
         *,
         project_id: str | None = None,
+        place: str | None = None,
         in_flight: bool = False,
         wait: bool = True,
         who: str | None = None,
@@ -134,6 +135,7 @@ class Slots:
         Args:
             key: The production it is for.
             project_id: Its project, if it has one already.
+            place: What a slot is kept for it by; see `expect`.
             in_flight: Go before new productions, because this one has begun; true with a `project_id`.
             wait: False: raise rather than wait.
             who: What to call it to people; its key by default.
@@ -143,11 +145,11 @@ class Slots:
             ConfigurationError: The governor is in use by another running event loop.
         """
         now = self._clock.loop().time()
-        hold = self.table.claim(key, now, project_id)
+        hold = self.table.claim(key, now, project_id, place)
         if hold is None:
             if not wait:
                 raise WouldWait(self.describe(), seconds=None)
-            ticket = SlotTicket(key, now, project_id=project_id, in_flight=in_flight, who=who)
+            ticket = SlotTicket(key, now, project_id=project_id, place=place, in_flight=in_flight, who=who)
             try:
                 hold = await self._queued(ticket)
             except BaseException:
@@ -159,9 +161,18 @@ class Slots:
             self.release()  # others may wait to work on the same
         return Lease(self, key, hold)
 
-    def has_room(self, key: str, project_id: str | None = None) -> bool:
+    def has_room(self, key: str, project_id: str | None = None, place: str | None = None) -> bool:
         """Whether a production would be given a slot at once."""
-        return self.table.has_room(key, self.now(), project_id)
+        return self.table.has_room(key, self.now(), project_id, place)
+
+    def expect(self, place: str, seconds: float) -> None:
+        """Keep a slot for a write of an earlier run, of which nobody knows yet what came of it.
+
+        Args:
+            place: What it is known by; whoever takes it up says the same to `acquire`.
+            seconds: For how long it may still be carried out.
+        """
+        self.table.expect(place, self._clock.loop().time() + seconds)
 
     def observed(self, project_id: str, status: str, asked_at: float | None = None) -> None:
         """A look saw a project in a status; see `Governor.observed`."""

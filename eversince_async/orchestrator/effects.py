@@ -117,9 +117,19 @@ class Effects:
         """What its project changes about the job: where a job makes several, none of them is the job's."""
         return NO_CHANGE if self.prefix else JobChange(project_id=project_id)
 
+    @property
+    def place(self) -> str | None:
+        """What the slot of its production is known by to later runs; None: they learn nothing of it."""
+        return None if self.journal is None else place_of(self.job_id, self.prefix)
+
     def _known_as(self, name: str) -> str:
         known_as = f"{self.prefix}{name}"
         return f"{known_as}/{self.attempt}" if self.attempt > 1 else known_as
+
+
+def place_of(job_id: str, effect: str) -> str:
+    """What the slot of a production is known by, of which an effect is or which an effect's name begins."""
+    return f"{job_id}/{effect.rpartition(':')[0]}"
 
 
 class Deed:

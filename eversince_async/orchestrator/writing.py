@@ -46,9 +46,12 @@ class Writing(Footing):
             self._desk.underway.holders.add(self)
         if self._lease is None:
             slots, in_flight = self._desk.governor.slots, self.project_id is not None
-            has_room = slots.has_room(self.key, self.project_id)
+            place = self.effects.place
+            has_room = slots.has_room(self.key, self.project_id, place)
             with nullcontext() if has_room else self._desk.watcher.seeking_slot:
-                self._lease = await slots.acquire(self.key, project_id=self.project_id, in_flight=in_flight)
+                self._lease = await slots.acquire(
+                    self.key, project_id=self.project_id, place=place, in_flight=in_flight
+                )
             self._desk.underway.holders.add(self)
         return self._lease
 

@@ -18,7 +18,7 @@ from eversince_async.errors import (
 from eversince_async.journal import Job, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.leases import heartbeat
-from eversince_async.orchestrator.spending import count_what_was_spent
+from eversince_async.orchestrator.spending import learn_what_is_left
 from eversince_async.pipelines import bells, failures
 from eversince_async.pipelines.course import Course, Manner
 from eversince_async.pipelines.definition import Pipeline
@@ -128,7 +128,7 @@ async def brought_to_its_end(
     storing = Storing(desk)
     order.need_storable(storing)
     spec = order.spec(storing)
-    await count_what_was_spent(journal, desk.governor)
+    await learn_what_is_left(journal, desk)
     while True:
         job = await journal.put(key, spec, stage=WORKING)
         if _is_over(job, retry_failed=retry_failed):
