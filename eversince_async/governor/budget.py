@@ -36,6 +36,9 @@ ROUNDED: Final = 2.5
 ABANDONED: Final = 600.0
 """Seconds after which a request is counted as answered although nobody said so."""
 
+ALONE: Final = 5.0
+"""Seconds for which at most the first request of all is alone."""
+
 LONGEST_PAUSE: Final = 300.0
 """Seconds. A server that asks for more does not mean this window but a day, which is the quotas' matter."""
 
@@ -48,12 +51,16 @@ class Budget:
         window: Seconds of the window.
         guard: Seconds added to the window, against clocks and networks that jitter.
         learns: Whether the limit the server announces replaces `limit`.
+        begins_alone: Whether the first leaves alone, so that its answer tells what of the window is spent
+            already: by a process that has died, say.
 
     Attributes:
         limit: The limit in force.
     """
 
-    def __init__(self, limit: int | None, *, window: float, guard: float, learns: bool) -> None:
+    def __init__(
+        self, limit: int | None, *, window: float, guard: float, learns: bool, begins_alone: bool = False
+    ) -> None:
         self.limit = limit
         self._announced = limit
         self._learns = learns and limit is not None
@@ -68,6 +75,8 @@ class Budget:
         self._last = Departure(0)
         # Nobody leaves before: a pause, or the next step after one. Clocks show 0 or more once they run.
         self._opens_at = 0.0
+        # Until an answer has told how things stand at the beginning, and not for long: one at a time.
+        self._alone_until = math.inf if begins_alone and limit is not None else None
         self._careful_until = -math.inf  # after a pause: one by one until an answer shows how things stand
         # Beside others: the last departure the server has room for, until when, and when it said so.
         self._told = (0, -math.inf, -math.inf)
@@ -141,7 +150,8 @@ class Budget:
 
     def paused_until(self, now: float) -> float | None:
         """The end of the pause; None when there is none."""
-        return self._opens_at if self._opens_at > max(now, 0.0) else None
+        is_paused = self._opens_at > max(now, 0.0) and self._opens_at != self._alone_until
+        return self._opens_at if is_paused else None
 
     def expected(self, lane: Lane, ahead: int, now: float) -> float:
         """About when a request leaves that has `ahead` others before it."""
@@ -186,18 +196,24 @@ class Budget:
         departed = self._flight.pop(departure, None)
         if departed is None or self.limit is None:
             return False
+        is_first_word = self._alone_until is not None
+        if is_first_word:
+            self._next_alone(now, is_last=rate_limit is not None)
         insort(self._ends, max(departed + self._span, now + self._window + COARSE))
         if rate_limit is not None:
-            self._heed(rate_limit, departed, now)
+            self._heed(rate_limit, departed, now, is_first_word=is_first_word)
         return self._lanes.count > 0 and (len(self._ends) == 1 or rate_limit is not None)
 
     def give_back(self, departure: Departure, now: float) -> None:
         """The request never left: its place is free again."""
         if self._flight.pop(departure, None) is not None:
+            if self._alone_until is not None:
+                self._next_alone(now, is_last=False)
             self._recount(now)
 
     def pause(self, seconds: float, now: float) -> None:
         """Nobody leaves for so long. Pauses do not add up: the one that ends last counts."""
+        self._alone_until = None
         until = now + min(max(seconds, 0.0), LONGEST_PAUSE)
         self._opens_at = max(self._opens_at, until)
         self._careful_until = max(self._careful_until, until + self._window)
@@ -210,13 +226,17 @@ class Budget:
         self._ends = [end + shift for end in self._ends]
         self._gone.clear()
         self._opens_at += shift
+        if self._alone_until is not None:
+            self._alone_until += shift
         self._careful_until += shift
         self._told = (self._told[0], self._told[1] + shift, self._told[2] + shift)
         self._foreign.shift(shift)
 
     # -- What the headers say ---------------------------------------------------------------------------
 
-    def _heed(self, rate_limit: RateLimit, departed: float, now: float) -> None:
+    def _heed(
+        self, rate_limit: RateLimit, departed: float, now: float, *, is_first_word: bool = False
+    ) -> None:
         announced, remaining = rate_limit.limit, rate_limit.remaining
         if announced is not None and announced >= 1 and announced != self._announced:
             self._announced = announced
@@ -230,7 +250,7 @@ class Budget:
             self._careful_until = -math.inf
             return
         resets_in = rate_limit.resets_in
-        if resets_in is not None and resets_in > self._window - 2 * ROUNDED:
+        if resets_in is not None and resets_in > self._window - 2 * ROUNDED and not is_first_word:
             resets_in = None  # a whole window away: either it has just begun, or the server always says so
         others = self._by_others(self._announced - remaining, resets_in, departed, now)
         self._foreign.note(others, now)
@@ -261,9 +281,27 @@ class Budget:
         departure = self._last = next(self._numbers)
         self._flight[departure] = now
         self._free -= 1
-        if now < self._careful_until and self.limit is not None:
+        if self._alone_until is not None:
+            self._leave_alone(now)
+        elif now < self._careful_until and self.limit is not None:
             self._opens_at = now + self._window / self.limit
         return departure
+
+    def _leave_alone(self, now: float) -> None:
+        """Keep the others back while the first is under way."""
+        assert self._alone_until is not None
+        self._alone_until = min(self._alone_until, now + ALONE)
+        if now < self._alone_until:
+            self._opens_at = max(self._opens_at, self._alone_until)
+        else:
+            self._alone_until = None
+
+    def _next_alone(self, now: float, *, is_last: bool) -> None:
+        """The first is answered: let the others leave, or the next alone, if that answer told nothing."""
+        if self._opens_at == self._alone_until:
+            self._opens_at = now
+        if is_last or self._alone_until is None or now >= self._alone_until:
+            self._alone_until = None
 
     def _expire(self, now: float) -> None:
         """Drop what has stopped counting."""

@@ -44,6 +44,7 @@ class Governor:
             window=self.limits.window,
             guard=self.limits.guard,
             learns=not self.limits.pinned,
+            begins_alone=True,
         )
         self._time = self.clock.time
         self._alarm = Alarm(self.clock, self._release)
