@@ -140,7 +140,7 @@ def parse(text: object) -> Address:
         AddressRefused: It is no absolute http(s) address, or none that can be sent a request as it is.
     """
     if not isinstance(text, str) or not text:
-        raise AddressRefused("there is no address")
+        raise AddressRefused("is empty")
     if not _VISIBLE.fullmatch(text):
         raise AddressRefused("has blanks or other characters that no address has")
     parts = _PARTS.fullmatch(text)

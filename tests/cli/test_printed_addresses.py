@@ -26,7 +26,7 @@ def test_an_address_that_may_be_opened_is_printed_as_it_came(url):
     ("url", "told"),
     [
         ("javascript:alert(1)", "share_url is no http(s) address: javascript:alert(1)"),
-        ("", "share_url there is no address: "),
+        ("", "share_url is empty: "),
         ("https://a.example/\x1b[31m", "share_url has blanks or other characters that no address has: "),
         ("https://me:hush@a.example/", "share_url carries a user name or a password: "),
         (

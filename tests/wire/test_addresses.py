@@ -37,9 +37,9 @@ def test_an_http_address_is_taken_as_it_is(text, origin):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "there is no address"),
-        (None, "there is no address"),
-        (7, "there is no address"),
+        ("", "is empty"),
+        (None, "is empty"),
+        (7, "is empty"),
         ("eversince.ai/x", "no http"),
         ("//eversince.ai/x", "no http"),
         ("/x", "no http"),
