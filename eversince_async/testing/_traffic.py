@@ -51,6 +51,7 @@ _READ: Final = selectors.EVENT_READ
 _WRITE: Final = selectors.EVENT_WRITE
 
 _Address = tuple[str, int]
+_Connection = tuple[_Address | None, _Address | None]  # from here, to there
 
 
 @attrs.define(eq=False)
@@ -74,6 +75,16 @@ class _Line:
     counts: tuple[int, int] = (-1, -1)
     changed_at: float = -math.inf
     is_owed: bool = False
+
+    @property
+    def connection(self) -> _Connection:
+        """The connection, as seen from this end."""
+        return self.local, self.remote
+
+    @property
+    def opposite(self) -> _Connection:
+        """The connection, as seen from the other end."""
+        return self.remote, self.local
 
     def has_unacknowledged(self) -> bool:
         """Whether bytes were sent that the other end's kernel has not acknowledged."""
@@ -117,12 +128,13 @@ class Traffic:
         self.transports: Mapping[int, Any] = {}
         self._waited_for = waited_for
         self._lines: dict[int, _Line | None] = {}
-        self._addresses: set[_Address] = set()  # that sockets of the loop have or had
+        self._ours: set[_Connection] = set()  # as the loop's sockets see or saw them
         self._longest_pause = 0.0
 
     def remember(self, fd: int) -> None:
         """Remember that a file descriptor is the loop's, as it may be closed before anybody asks."""
         if sys.platform == "linux":
+            self.forget(fd)
             self._line(fd)
 
     def forget(self, fd: int) -> None:
@@ -140,10 +152,10 @@ class Traffic:
         if sys.platform != "linux":
             return False
         lines = [line for fd in {*self.transports, *self._waited_for} if (line := self._line(fd))]
-        ends: dict[_Address | None, _Line] = {line.local: line for line in lines}
+        ends = {line.connection: line for line in lines}
         for line in lines:
             try:
-                if self._moves(line, ends.get(line.remote)):
+                if self._moves(line, ends.get(line.opposite)):
                     return True
             except OSError:  # it was closed or reset just now, of which there is an event
                 continue
@@ -153,12 +165,14 @@ class Traffic:
         transport = self.transports.get(fd)
         if transport is not None and transport.get_extra_info("socket").fileno() != fd:
             transport = None  # it is closed, and only has not been forgotten yet
+            if fd not in self._waited_for:
+                return None
         line = self._lines.get(fd)
         owner = None if line is None or line.transport is None else line.transport()
         if fd not in self._lines or owner is not transport:
             line = self._lines[fd] = _line_of(fd, transport)
             if line is not None:
-                self._addresses.add(line.local)
+                self._ours.add(line.connection)
         return line
 
     def _moves(self, line: _Line, other: _Line | None) -> bool:
@@ -179,7 +193,7 @@ class Traffic:
         pause = min(max(PAUSE_SECONDS, GROWTH * self._longest_pause), ANSWER_SECONDS)
         answer = min(max(ANSWER_SECONDS, GROWTH * self._longest_pause), MAX_ANSWER_SECONDS)
         # An end of our own that was closed has not said its last word before this one has read it.
-        is_owed = line.is_owed or has_unacknowledged or line.remote in self._addresses
+        is_owed = line.is_owed or has_unacknowledged or line.opposite in self._ours
         return silence < (answer if is_owed else pause)
 
     def _is_awaited(self, line: _Line, events: int) -> bool:

@@ -143,6 +143,45 @@ async def test_a_receiver_that_does_not_read_holds_no_time():
     assert time.monotonic() - began < A_MINUTE
 
 
+async def test_of_many_connections_to_one_server_each_counts_for_itself():
+    """They share the server's address. One whose receiver stalls holds no time, one that moves does."""
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    received = loop.create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.put_nowait(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            if await reader.readexactly(1) == b"!":
+                await reader.readexactly(2_000_000)
+                received.set_result(loop.time())
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        address = server.sockets[0].getsockname()
+        writers = []
+        for first in (b".", b"!", b"."):
+            sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address)
+            _, writer = await asyncio.open_connection(sock=sock)
+            writers.append((writer, await accepted.get()))
+            writer.write(first)
+        writers[2][1].transport.pause_reading()
+        for writer, _ in writers[1:]:
+            writer.write(bytes(2_000_000))
+        assert await received == 0
+        began = time.monotonic()
+        for _ in range(10):
+            await asyncio.sleep(AN_HOUR)
+        took = time.monotonic() - began
+        for each in writers:
+            for writer in each:
+                writer.transport.abort()
+
+    assert took < A_MINUTE
+
+
 async def test_connections_that_are_idle_hold_no_time():
     async with pair() as ((reader, writer), (peer_reader, peer_writer)):
         for _ in range(100):
