@@ -69,7 +69,7 @@ class _Reasons:
         self._spent = _spent(governor, now)
         self._slots = governor.slots.describe()
         self._quotas = {
-            name: (quota.describe(governor.quota.clock.now()), governor.quota.resets_at(name))
+            name: (quota.describe(governor.quota.clock.now()), governor.quota.resets_at(quota.name))
             for name, quota in governor.quota.daily.items()
         }
 

@@ -81,7 +81,7 @@ class Footing:
         self.begun_at: float | None = None
         self.left_at: float | None = None
         newborn = desk.session.newborn
-        if newborn is not None and project_id not in {None, key}:
+        if newborn is not None and project_id is not None and project_id != key:
             newborn.note(project_id)  # an earlier run has made it, perhaps only just now
 
     # -- Stages -------------------------------------------------------------------------------------------
