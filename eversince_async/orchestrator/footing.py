@@ -130,16 +130,20 @@ class Footing:
         It is asked for again while answers show less than is known; in the end, what is known counts.
         """
         assert self.project_id is not None
-        project_id = self.project_id
-        for pause in (*LAGS, None):
-            asked_at = self._now()
-            project = await persistently(self._desk, lambda: self._desk.api.projects.get(project_id))
-            if pause is None or not self._lags(project, asked_at):
+        asked_at, answer = await self._read(self.project_id)
+        for pause in LAGS:
+            if not self._lags(answer, asked_at):
                 break
             await asyncio.sleep(pause)
-        project = self.knows(project, asked_at)
+            asked_at, answer = await self._read(self.project_id)
+        project = self.knows(answer, asked_at)
         self._desk.governor.observed(project.id, project.status, asked_at=asked_at)
         return project
+
+    async def _read(self, project_id: str) -> tuple[float, Project]:
+        """Ask for a project; when that was, and the answer."""
+        asked_at = self._now()
+        return asked_at, await persistently(self._desk, lambda: self._desk.api.projects.get(project_id))
 
     def knows(self, project: Project, asked_at: float) -> Project:
         """Add an answer to what is known of the project, and return that."""
@@ -204,13 +208,14 @@ class Footing:
     async def _sight(self, stage: UnderWay | None = None) -> Sighting:
         """The next look at the project, at its pace, that does not lag behind what is known."""
         assert self.project_id is not None
-        watcher, lags = self._desk.watcher, True
-        while lags:
+        watcher = self._desk.watcher
+        while True:
             seen = await watcher.sight(self.project_id, status=self.status, stage=stage)
             record = seen.outline() if seen.project is None else seen.project
             lags = self._lags(record, seen.asked_at)
             self.knows(record, seen.asked_at)
-        return seen
+            if not lags:
+                return seen
 
     async def _until_settled(self) -> None:
         if not (await self.peek()).is_settled:
