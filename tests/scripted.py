@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json as _json
 import socket
 import struct
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 import pytest
+from aiohttp.client_proto import ResponseHandler
 
 from eversince_async import Eversince
 
@@ -207,6 +209,13 @@ def everything_behind(error: BaseException) -> str:
         told += [str(each), repr(each), repr(vars(each)), repr(each.args)]
         left += [other for other in (each.__cause__, each.__context__) if other is not None]
     return "\n".join(told)
+
+
+def open_sockets() -> int:
+    """The connections that clients of this process have open, in a pool or out of it."""
+    gc.collect()
+    handlers = [thing for thing in gc.get_objects() if type(thing) is ResponseHandler]
+    return sum(each.transport is not None and not each.transport.is_closing() for each in handlers)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import KEY, Say, ScriptedServer, refusal
+from scripted import KEY, Say, ScriptedServer, open_sockets, refusal
 
 from eversince_async import (
     AnswerTimedOut,
@@ -306,3 +306,15 @@ async def test_an_answer_without_end_is_too_large(head: bytes) -> None:
     ):
         with pytest.raises(ResponseTooLarge):
             await eversince.projects.get("proj_1")
+
+
+@pytest.mark.parametrize("what", ONE_AT_A_TIME)
+async def test_a_read_that_is_cancelled_leaves_no_connection(what: str) -> None:
+    head, piece = ONE_AT_A_TIME[what]
+    before = open_sockets()
+    async with endless(head, piece, 1.0) as base_url, Eversince(KEY, base_url=base_url) as eversince:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await eversince.projects.get("proj_1")
+        await asyncio.sleep(0)
+        assert before == open_sockets()

@@ -1,7 +1,6 @@
 """No connection is lost: whatever breaks, each is in a pool or closed, and after closing there is none."""
 
 import asyncio
-import gc
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -9,8 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp.client_proto import ResponseHandler
-from scripted import Reset, Say, ScriptedServer
+from scripted import Reset, Say, ScriptedServer, open_sockets
 
 from eversince_async import EversinceError, Limits, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy
@@ -20,13 +18,6 @@ from eversince_async.session.transfer import Store
 CREDITS = Say(json={"credits_balance": 5})
 ONCE: dict[str, Any] = {"retry": RetryPolicy(attempts=1), "limits": Limits(requests_per_minute=None)}
 AT_ONCE = 8
-
-
-def open_sockets() -> int:
-    """The connections that clients of this process have open, in a pool or out of it."""
-    gc.collect()
-    handlers = [thing for thing in gc.get_objects() if type(thing) is ResponseHandler]
-    return sum(each.transport is not None and not each.transport.is_closing() for each in handlers)
 
 
 def one_in_ten(answer: Say) -> list[Say | Reset]:

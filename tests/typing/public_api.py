@@ -52,7 +52,7 @@ from eversince_async import (
     WrongStatus,
     pipeline,
 )
-from eversince_async.models import ItemList
+from eversince_async.models import ItemList, UnreadableValue
 from eversince_async.models.account import CreditPackage, Credits, LearnedPreferences, SharedVideo
 from eversince_async.models.content import AgentMemory, Asset, Timeline, Variation
 from eversince_async.models.discovery import Estimate, GenerationModel, Voice
@@ -176,6 +176,7 @@ async def projects(eversince: Eversince) -> None:
     project = await eversince.projects.get("proj_1")
     assert_type(project, Project)
     assert_type(project.extra, Mapping[str, Any])
+    assert_type(project.unreadable, tuple[UnreadableValue, ...])
     assert_type(await eversince.projects.settings("proj_1", title=None, skills=["cinema"]), ProjectSettings)
     assert_type((await eversince.projects.cancel("proj_1")).status, ProjectStatus | str | None)
     assert_type(eversince.projects.iter_discover(), AsyncIterator[StudioProject])
