@@ -14,8 +14,9 @@ from typing import Final
 import attrs
 
 from eversince_async.errors import EversinceError
+from eversince_async.limits import PAGE_MESSAGES
 from eversince_async.models._base import UNSET, Unset
-from eversince_async.models.messages import Message, Role, SentMessage
+from eversince_async.models.messages import Message, MessagePage, Role, SentMessage
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.doubt import is_in_doubt, lasting_page
@@ -145,14 +146,23 @@ async def _is_there(desk: Desk, outgoing: Outgoing) -> bool:
     said = _plain(outgoing.text)
 
     async def found() -> bool:
+        page = await desk.api.messages.list(outgoing.project_id, limit=PAGE_MESSAGES, after=outgoing.cursor)
+        if any(_is_ours(message, said) for message in page.messages) or _hides(page, said):
+            return True
         messages = desk.api.messages.iter(outgoing.project_id, after=outgoing.cursor)
-        return any([_is_ours(message, said) async for message in messages])
+        return page.has_more is not False and any([_is_ours(message, said) async for message in messages])
 
     return await persistently(desk, found)
 
 
 def _is_ours(message: Message, said: str) -> bool:
-    return message.role == Role.USER and _plain(message.content) == said
+    return message.role in {Role.USER, None} and _plain(message.content) == said
+
+
+def _hides(page: MessagePage, said: str) -> bool:
+    """Whether a message that cannot be read says the same: sending it again is what must not happen."""
+    rows = (each.value for each in page.unreadable if each.is_item and isinstance(each.value, dict))
+    return any(_plain(row["content"]) == said for row in rows if isinstance(row.get("content"), str))
 
 
 def _plain(text: str) -> str:

@@ -46,6 +46,24 @@ async def test_an_answer_that_gets_lost_once(emulator, eversince, fault):
     assert 1 == said(emulator, conversation.project_id)
 
 
+@pytest.mark.parametrize("odd", [{"id": None}, {"role": None}, {"created_at": "soon"}], ids=str)
+async def test_a_message_that_came_but_cannot_be_read_is_not_sent_again(emulator, eversince, odd):
+    """What is left of it says enough: the words are ours."""
+
+    class Kept(list):
+        def append(self, message):
+            super().append({**message, **odd} if message["role"] == "user" else message)
+
+    async with eversince.converse("A film") as conversation:
+        turn = await conversation.turn()
+        project = emulator.world.projects[conversation.project_id]
+        project.messages = Kept(project.messages)
+        emulator.faults.once("POST", MESSAGES, Reset(after_commit=True))
+        await turn.reply("Make it blue")
+
+    assert 1 == said(emulator, conversation.project_id)
+
+
 @pytest.mark.parametrize("fault", [Reset(), Stall(), ErrorAnswer()], ids=str)
 async def test_answers_that_get_lost_again_and_again(emulator, eversince, fault):
     async with eversince.converse("A film") as conversation:
