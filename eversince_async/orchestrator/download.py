@@ -66,10 +66,13 @@ async def download(
     *,
     retry: RetryPolicy,
     on_progress: Progress | None = None,
+    last_resort: UrlSource | None = None,
 ) -> Path:
     """Download to `path`, replacing what is there only when the new file is whole and on disk.
 
-    Attempts are counted against the retry policy only while they bring nothing.
+    Attempts are counted against the retry policy only while they bring nothing. What costs something is the
+    last resort: it is asked once, when there is no other URL and each store has surely refused its own. An
+    odd address and the page of a gateway are no such refusals.
 
     Cancelling leaves the `.part` file if it can be resumed; the next download then does.
 
@@ -82,7 +85,7 @@ async def download(
         part = Part(path)
         await on_disk(part, part.load)
         try:
-            await _fetched(store, next_url, part, retry, on_progress)
+            await _fetched(store, _Urls(next_url, last_resort), part, retry, on_progress)
             await on_disk(part, part.finish)
         except BaseException:
             if not part.is_resumable:
@@ -91,22 +94,52 @@ async def download(
     return path
 
 
+class _Urls:
+    """The URLs of one download, and what was wrong with those before.
+
+    Attributes:
+        problems: That, in words.
+    """
+
+    def __init__(self, next_url: UrlSource, last_resort: UrlSource | None) -> None:
+        self.problems = list[str]()
+        self._statuses = list[int | None]()
+        self._next_url = next_url
+        self._last_resort = last_resort
+
+    async def next(self) -> NamedUrl | None:
+        """The next to try; None when there is no other."""
+        source = await self._next_url()
+        if source is None and self._last_resort is not None and None not in self._statuses:
+            last_resort, self._last_resort = self._last_resort, None
+            source = await last_resort()
+        return source
+
+    def refused(self, problem: str, status: int | None) -> None:
+        """One is of no use; without a status nobody has said that of the video."""
+        self.problems.append(problem)
+        self._statuses.append(status)
+
+    @property
+    def status(self) -> int | None:
+        """The status of the last refusal; None if there was none, or not all were sure."""
+        return None if None in self._statuses or not self._statuses else self._statuses[-1]
+
+
 async def _fetched(
-    store: Store, next_url: UrlSource, part: Part, retry: RetryPolicy, on_progress: Progress | None
+    store: Store, urls: _Urls, part: Part, retry: RetryPolicy, on_progress: Progress | None
 ) -> None:
     """Try until all of it is there."""
-    source, delays, failures, before = await next_url(), retry.delays(), 0, part.size
-    statuses, problems = list[int | None](), list[str]()
+    source, delays, failures, before = await urls.next(), retry.delays(), 0, part.size
     while source is not None:
         try:
             return await _attempt(store, source.url, part, on_progress)
         except _Refused as refusal:
-            statuses.append(refusal.status)
-            problems.append(f"{source.field}: {refusal.problem}")
-            source = await next_url()
+            urls.refused(f"{source.field}: {refusal.problem}", refusal.status)
+            source = await urls.next()
         except AddressRefused as refusal:
-            problems.append(f"{source.field} {refusal.problem}")
-            source = await next_url()
+            urls.refused(f"{source.field} {refusal.problem}", None)
+            source = await urls.next()
         except _CallersMistake as mistake:
             raise mistake.error from None
         except TransportError as failure:
@@ -118,8 +151,7 @@ async def _fetched(
                 problem = f"{source.field}: {in_words(failure, retry)}; {part.kept()}"
                 raise DownloadFailed(str(part.path), problem, status=_status_of(failure)) from None
             await anyio.sleep(wait)
-    status = None if None in statuses else statuses[-1] if statuses else None
-    raise DownloadFailed(str(part.path), "; ".join([*problems, part.kept()]), status=status)
+    raise DownloadFailed(str(part.path), "; ".join([*urls.problems, part.kept()]), status=urls.status)
 
 
 def _status_of(failure: TransportError) -> int | None:

@@ -135,5 +135,10 @@ class Production:
         quality = "1080p" if render_again is True else render_again or None
         urls = VideoUrls(self._desk, self.project, self.share, render_again=quality)
         return await download(
-            self._desk.store, urls.next, target, retry=self._desk.retry, on_progress=on_progress
+            self._desk.store,
+            urls.next,
+            target,
+            retry=self._desk.retry,
+            on_progress=on_progress,
+            last_resort=urls.last_resort,
         )

@@ -8,7 +8,7 @@ from eversince_async.errors import NotAllowedNow
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.download import NamedUrl
+from eversince_async.orchestrator.download import NamedUrl, UrlSource
 from eversince_async.orchestrator.order import Terms
 from eversince_async.orchestrator.steps import Steps
 
@@ -20,7 +20,7 @@ class VideoUrls:
     """The URLs to try for one production's video.
 
     First the share's, which does not expire; then the one the project had, while it is good; then a fresh
-    one, asked of the server; and a new render if the caller wants to pay for it.
+    one, asked of the server. The last resort is a new render, if the caller wants to pay for it.
 
     Args:
         desk: To ask with.
@@ -41,8 +41,6 @@ class VideoUrls:
             ("assembled_url", self._known),
             ("assembled_url", self._fresh),
         ]
-        if render_again is not None:
-            self._sources.append(("assembled_url", self._rendered_again))
         self._given = set[str]()
 
     async def next(self) -> NamedUrl | None:
@@ -57,13 +55,18 @@ class VideoUrls:
             if url is not None and url not in self._given:
                 self._given.add(url)
                 return NamedUrl(field, url)
-        if not self._given:
+        if not self._given and self._quality is None:
             raise NotAllowedNow(
                 "there is no video to download; render it first",
                 project_id=self._project.id,
                 status=self._project.status,
             )
         return None
+
+    @property
+    def last_resort(self) -> UrlSource | None:
+        """A new render, if the caller wants to pay for it."""
+        return None if self._quality is None else self._rendered_again
 
     async def _shared(self) -> str | None:
         return None if self._share is None else self._share.video_url
@@ -81,7 +84,7 @@ class VideoUrls:
         need_the_same_variation(self._project, project)
         return project.assembled_url
 
-    async def _rendered_again(self) -> str | None:
+    async def _rendered_again(self) -> NamedUrl | None:
         assert self._quality is not None
         steps = self._steps()
         project = await steps.look()
@@ -89,7 +92,8 @@ class VideoUrls:
             project = await steps.settle()
         need_the_same_variation(self._project, project)
         async with self._desk.helping_to_buy(), steps.slot():
-            return (await steps.render(project, self._quality)).assembled_url
+            url = (await steps.render(project, self._quality)).assembled_url
+        return None if url is None else NamedUrl("assembled_url", url)
 
     def _steps(self) -> Steps:
         project_id = self._project.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 from typing import TYPE_CHECKING, Any
@@ -333,6 +334,31 @@ async def test_a_code_that_passes_leaves_the_video_to_another_run(fetch):
         await fetch(Say(status=400, body=b"<Error><Code>RequestTimeout</Code></Error>"))
 
     assert may_pass(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "paid"),
+    [
+        ([Say(status=403, body=DENIED)], True),
+        ([Say(status=404)], True),
+        ([Say(status=403, body=PAGES["HTML"])], False),
+        ([Say(body=PAGES["HTML"])], False),
+        ([to("/a")], False),
+        ([Say(headers={"Content-Encoding": "gzip"}, body=b"x")], False),
+    ],
+    ids=str,
+)
+async def test_a_new_render_is_paid_for_only_when_the_video_is_surely_gone(fetch, server, script, paid):
+    async def render() -> NamedUrl:
+        asked.append(1)
+        return NamedUrl("assembled_url", f"{server.origin}/new")
+
+    asked: list[int] = []
+    with contextlib.suppress(DownloadFailed):
+        await fetch(*script, whole(), last_resort=render)
+
+    assert paid is bool(asked)
+    assert len(asked) < 2
 
 
 @pytest.mark.parametrize("status", [200, 403, 404])
