@@ -92,7 +92,8 @@ class SlotTicket(Waiter):
     Attributes:
         key: The production's key.
         project_id: Its project, if it has one already.
-        place: What an earlier run's write of unknown outcome is expected by; see `SlotTable.expect`.
+        place: What an earlier run's write of unknown outcome is expected by, see `SlotTable.expect`; or a
+            project that is active already and may be its.
         in_flight: Whether it has begun already, and so goes before new ones.
         hold: What it was granted.
     """

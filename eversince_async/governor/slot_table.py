@@ -202,12 +202,20 @@ class SlotTable:
             self._drop_if_free(claim)
         else:
             if claim.project_id != project_id:
+                self._unbind(claim)
                 claim.project_id, claim.bound_at = project_id, now
             if self.claims.get(claim.key) is claim:
                 self._projects[project_id] = claim
                 self.foreign.pop(project_id, None)  # seen in a list before its create was answered
                 self._may_be_joined(project_id)
         self._surprises = 0
+
+    def _unbind(self, claim: Claim) -> None:
+        """It is of another project than it was taken to be: that one is somebody else's."""
+        if claim.project_id is not None and self._projects.pop(claim.project_id, None) is claim:
+            if claim.seen_active:
+                self.foreign[claim.project_id] = claim.changed_at
+            claim.seen_active = False
 
     def sent(self, hold: Hold, now: float) -> None:
         """A write that may start the project leaves."""
@@ -325,11 +333,14 @@ class SlotTable:
             key in self.claims
             or (project_id is not None and (project_id in self._projects or project_id in self.foreign))
             or place in self._expected
+            or place in self.foreign
         )
 
     def _given(self, key: str, project_id: str | None, place: str | None, now: float) -> Hold:
         """Share the slot that is taken already, or take one."""
         is_expected = place is not None and self._expected.pop(place, None) is not None
+        if project_id is None and place in self.foreign:
+            project_id = place
         claim = self._there(key, project_id, now)
         if claim is None and is_expected:
             hold = Hold(self._claim_anew(key, now), key)

@@ -135,7 +135,8 @@ class Slots:
         Args:
             key: The production it is for.
             project_id: Its project, if it has one already.
-            place: What a slot is kept for it by; see `expect`.
+            place: What a slot is kept for it by, see `expect`; or a project that is active already and may be
+                its.
             in_flight: Go before new productions, because this one has begun; true with a `project_id`.
             wait: False: raise rather than wait.
             who: What to call it to people; its key by default.

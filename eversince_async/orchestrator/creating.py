@@ -146,7 +146,7 @@ class _Try:
 
     def may_have_made(self, project: ProjectSummary) -> bool:
         """Whether a project looks as what was asked for would, and was made at the time."""
-        if _start_of(project.brief or "") != _start_of(self.asks_for["brief"]):
+        if start_of(project.brief or "") != start_of(self.asks_for["brief"]):
             return False
         at = project.created_at
         if at is None:
@@ -159,7 +159,7 @@ def _without_key(request: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in request.items() if name != "idempotency_key"}
 
 
-def _start_of(brief: str) -> str:
+def start_of(brief: str) -> str:
     """What a list and a brief have in common: the list's is cut, and its end may say so."""
     return " ".join(brief.split())[: BRIEF_SHOWN - 10]
 

@@ -49,6 +49,7 @@ class Footing:
         handle: What takes the production up again; None for a step on its own.
         effects: Where its effects are written down.
         begun_at: When something was first asked of the server that costs something, in loop time.
+        place: An active project that may be its own, of an earlier run; None: none is known.
         left_at: When what makes the project active left last, in loop time; None while nothing has.
     """
 
@@ -80,6 +81,7 @@ class Footing:
         self.handle: Callable[[], Handle] | None = None
         self.begun_at: float | None = None
         self.left_at: float | None = None
+        self.place: str | None = None
         newborn = desk.session.newborn
         if newborn is not None and project_id is not None and project_id != key:
             newborn.note(project_id)  # an earlier run has made it, perhaps only just now

@@ -11,7 +11,9 @@ from eversince_async import clock
 from eversince_async.errors import EversinceError
 from eversince_async.governor import AccountGovernor, QuotaName
 from eversince_async.journal import Journal, SpentKind
+from eversince_async.lifecycle import ACTIVE
 from eversince_async.models.projects import Project, ProjectSummary
+from eversince_async.orchestrator.creating import start_of
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.effects import place_of
 from eversince_async.orchestrator.looks import Looks
@@ -47,16 +49,34 @@ async def learn_what_is_left(journal: Journal, desk: Desk) -> None:
                 left = LOOKS_AFTER[-1] - clock.certain_age(create.intent_moment, create.intent_at)
                 if left > 0 and create.incarnation != journal.incarnation:
                     desk.governor.slots.expect(place_of(create.job_id, create.name), left)
-            with suppress(EversinceError):  # then the server refuses what it has no room for, as ever
-                await persistently(desk, lambda: _look_at_all(desk))
+            await _look_at_all(desk, learnt)
         learnt.add(journal)
 
 
-async def _look_at_all(desk: Desk) -> None:
-    """See which projects of the account are active."""
+async def active_lookalike(desk: Desk, brief: str) -> str | None:
+    """An active project that an earlier run may have made of a brief; the account is looked at once for all.
 
+    So what an idempotency key brings back goes on in the slot that it has, and nothing new takes it.
+    """
+    learnt = _learnt.setdefault(desk.governor, _Journals())
+    async with learnt.lock:
+        if not learnt.has_looked:
+            await _look_at_all(desk, learnt)
+    return learnt.lookalike(brief)
+
+
+async def _look_at_all(desk: Desk, learnt: "_Journals") -> None:
+    """See which projects of the account are active; if it cannot be asked, the server refuses, as ever."""
+    with suppress(EversinceError):
+        await persistently(desk, lambda: _looked_at_all(desk, learnt))
+    learnt.has_looked = True
+
+
+async def _looked_at_all(desk: Desk, learnt: "_Journals") -> None:
     def tell(project: Project | ProjectSummary, asked_at: float) -> None:
         desk.governor.observed(project.id, project.status, asked_at=asked_at)
+        if isinstance(project, ProjectSummary) and project.status in ACTIVE:
+            learnt.active.setdefault(start_of(project.brief or ""), []).append(project.id)
 
     looks = Looks(desk.session, tell)
     _, complete = await looks.through(set())
@@ -65,12 +85,19 @@ async def _look_at_all(desk: Desk) -> None:
 
 
 class _Journals:
-    """Those that are read: by their files, or themselves where they have none."""
+    """Those that are read, by their files, or themselves where they have none; and what a look has shown."""
 
     def __init__(self) -> None:
+        self.has_looked = False
+        self.active: dict[str, list[str]] = {}  # projects by how their briefs begin
         self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._files = set[str]()
         self._others = weakref.WeakSet[Journal]()
+
+    def lookalike(self, brief: str) -> str | None:
+        """An active project of such a brief, for one production alone."""
+        alike = self.active.get(start_of(brief))
+        return alike.pop(0) if alike else None
 
     @property
     def lock(self) -> asyncio.Lock:

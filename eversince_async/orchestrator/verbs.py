@@ -28,6 +28,7 @@ from eversince_async.orchestrator.order import (
 )
 from eversince_async.orchestrator.producing import produce, rendered, resume
 from eversince_async.orchestrator.production import Production
+from eversince_async.orchestrator.spending import active_lookalike
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.tracing import WorkflowBegun, traced
 from eversince_async.orchestrator.workflow import AT_ONCE, Turn, Workflow
@@ -89,7 +90,9 @@ class Verbs(Conversing):
         whole = brief_of(brief, options)
         wishes = wishes_of(render, share, download)
         terms = terms_of(timeouts, wait_for_quota, on_cancel, on_credits_warning)
-        return self._producing(whole, wishes, terms)
+        given = brief.idempotency_key if isinstance(brief, Brief) else UNSET
+        is_known = options.get("idempotency_key", given) is not UNSET
+        return self._producing(whole, wishes, terms, may_be_known=is_known)
 
     def start(
         self,
@@ -163,7 +166,7 @@ class Verbs(Conversing):
             return self._resuming(handle, terms)
         if handle.brief is None:
             raise InvalidRequest({"handle": "has neither a project nor a brief to create it from"})
-        return self._producing(handle.brief, handle.wishes, terms)
+        return self._producing(handle.brief, handle.wishes, terms, may_be_known=True)
 
     # -- Steps of their own -----------------------------------------------------------------------------
 
@@ -275,8 +278,10 @@ class Verbs(Conversing):
 
     # -- Running ----------------------------------------------------------------------------------------
 
-    def _producing(self, brief: Brief, wishes: Wishes, terms: Terms) -> Workflow[Production]:
-        return _Producing(self, brief, wishes, terms)
+    def _producing(
+        self, brief: Brief, wishes: Wishes, terms: Terms, *, may_be_known: bool
+    ) -> Workflow[Production]:
+        return _Producing(self, brief, wishes, terms, may_be_known=may_be_known)
 
     async def _produced(self, workflow: Workflow[Production]) -> Production:
         assert isinstance(workflow, _Producing)
@@ -286,6 +291,8 @@ class Verbs(Conversing):
             steps.begins_with(workflow.lease)
         workflow.steps = steps
         steps.handle = lambda: workflow.handle
+        if workflow.may_be_known:
+            steps.place = await active_lookalike(self._desk, workflow.brief.brief)
         running = produce(self._desk, steps, workflow.brief, wishes, terms)
         return await self._followed(workflow, steps, running)
 
@@ -338,9 +345,11 @@ class _Producing(Workflow[Production]):
     comes. Its steps then begin with the slot that it has got.
     """
 
-    __slots__ = ("_verbs", "brief", "lease", "steps", "terms", "wishes")
+    __slots__ = ("_verbs", "brief", "lease", "may_be_known", "steps", "terms", "wishes")
 
-    def __init__(self, verbs: Verbs, brief: Brief, wishes: Wishes, terms: Terms) -> None:
+    def __init__(
+        self, verbs: Verbs, brief: Brief, wishes: Wishes, terms: Terms, *, may_be_known: bool
+    ) -> None:
         super().__init__("production", underway=verbs._desk.underway)  # noqa: SLF001 - a part of it
         self._verbs = verbs
         self.brief = brief
@@ -348,6 +357,7 @@ class _Producing(Workflow[Production]):
         self.terms = terms
         self.steps: Steps | None = None
         self.lease: HeldSlot | None = None
+        self.may_be_known = may_be_known  # by its key, from an earlier run
 
     @property
     def key(self) -> str:
@@ -364,8 +374,8 @@ class _Producing(Workflow[Production]):
     def _turn(self) -> Turn:
         desk = self._verbs._desk  # noqa: SLF001 - a part of it
         slots = desk.governor.slots
-        if self.is_followed or desk.tracer is not None or slots.has_room(self.key):
-            return AT_ONCE  # whoever follows or traces is told of the wait
+        if self.is_followed or desk.tracer is not None or self.may_be_known or slots.has_room(self.key):
+            return AT_ONCE  # whoever follows or traces is told of the wait; what may be known looks first
         return self._acquired(slots), desk.watcher.seeking_slot
 
     async def _acquired(self, slots: ProjectSlots) -> None:

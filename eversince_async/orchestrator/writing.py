@@ -46,7 +46,7 @@ class Writing(Footing):
             self._desk.underway.holders.add(self)
         if self._lease is None:
             slots, in_flight = self._desk.governor.slots, self.project_id is not None
-            place = self.effects.place
+            place = self.place or self.effects.place
             has_room = slots.has_room(self.key, self.project_id, place)
             with nullcontext() if has_room else self._desk.watcher.seeking_slot:
                 self._lease = await slots.acquire(

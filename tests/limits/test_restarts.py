@@ -155,3 +155,40 @@ async def test_a_first_that_never_left_lets_the_next_go_alone() -> None:
 
 async def _awaited(workflow: Any) -> Any:
     return await workflow
+
+
+@pytest.mark.parametrize("after", [3.0, 40.0, 120.0])
+@pytest.mark.parametrize("order", ["the same", "the new ones first"])
+async def test_productions_with_keys_that_are_asked_for_again_are_refused_nothing(
+    emulator: Emulator, after: float, order: str
+) -> None:
+    """Without a journal: their keys say that they may be known, and a look shows which are active."""
+    names = [f"film {n}" for n in range(12)]
+
+    async def produce_all(eversince: Eversince, keys: list[str]) -> None:
+        await asyncio.gather(*(_awaited(eversince.produce(key, idempotency_key=key)) for key in keys))
+
+    async def first(eversince: Eversince) -> None:
+        await produce_all(eversince, names[:8])
+
+    await killed_after(after, emulator, first)
+    began = asyncio.get_running_loop().time()
+    async with Eversince(**emulator.connection, limits=NO_CAPS) as eversince:
+        await produce_all(eversince, names if order == "the same" else names[::-1])
+
+    assert 12 == emulator.world.counts["projects"]
+    assert 12 <= emulator.world.counts["renders"]
+    assert 0 == refused(emulator)
+    assert asyncio.get_running_loop().time() - began < 3600
+
+
+async def test_an_active_project_that_only_looks_alike_is_left_alone(emulator: Emulator) -> None:
+    """Its slot is taken for the production's own until the create tells otherwise."""
+    async with Eversince(**emulator.connection, limits=NO_CAPS) as eversince:
+        others = await eversince.projects.create("the same words")
+    async with Eversince(**emulator.connection, limits=NO_CAPS) as eversince:
+        made = await eversince.produce("the same words", idempotency_key="ours")
+
+    assert made.project_id != others.id
+    assert 2 == emulator.world.counts["projects"]
+    assert 0 == refused(emulator)
