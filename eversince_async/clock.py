@@ -8,7 +8,8 @@ Waiting is the event loop's business (`anyio.sleep`, `loop.time()`). This module
   sleeps. What was written down with its `Moment` has an age that does not depend on the wall clock, also for
   other processes of the machine and after `kill -9`. On Linux that is `CLOCK_BOOTTIME`, under the kernel's
   boot id. Elsewhere there is no such id to be had: each process is a boot of its own, and what another one
-  wrote is as old as the wall clock says; but never younger than nothing, for the future does not count.
+  wrote is as old as the wall clock says; but never younger than nothing, for the future does not count. So
+  there a lease of a process that died lives on until the clock is right again, if it was set back meanwhile.
 
 A loop that lives in its own time, such as `eversince_async.testing.VirtualTimeLoop`, has `wall_time()` (Unix
 seconds), `boot_id` and `boot_time()` (seconds), and these are the answers, so that loop time and all others
@@ -143,7 +144,7 @@ def is_past(boot: str) -> bool:
     """
     match boot.split("/"):
         case [_, machine, *_] if machine and _machine():
-            return machine != _machine()
+            return machine.partition("-")[0] != _machine().partition("-")[0]  # a namespace is no boot
         case _:
             return False
 

@@ -90,6 +90,19 @@ async def test_a_lease_of_an_earlier_boot_has_run_out(two, monkeypatch):
     assert "mug" == (await other.acquire("mug")).id
 
 
+async def test_a_lease_of_another_container_of_the_same_boot_lives(two, monkeypatch):
+    """Its clock may be another; it is as old as the wall clock says."""
+    one, other = two
+    await one.put("mug", {})
+    monkeypatch.setattr(clock, "_machine", lambda: "abcdef123456-1")
+    monkeypatch.setattr(clock, "moment", lambda: clock.Moment("system/abcdef123456-2", 30.0))
+    await one.acquire("mug")
+    monkeypatch.setattr(clock, "moment", lambda: clock.Moment("system/abcdef123456-1", 1e6))
+
+    with pytest.raises(JournalLocked):
+        await other.acquire("mug")
+
+
 # -- Ages -------------------------------------------------------------------------------------------------
 
 
