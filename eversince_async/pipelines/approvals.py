@@ -22,6 +22,10 @@ LOOK: Final = 3.0
 """Seconds between looks into the journal for an answer from another process: one read of a local file."""
 
 
+TICK: Final = 0.01
+"""Seconds between two of them at least: for less than a loop's clock resolves, no time may pass at all."""
+
+
 @attrs.frozen(kw_only=True)
 class Approval:
     """A question that waits for an answer.
@@ -136,7 +140,7 @@ async def _answer_or_expiry(course: Course, step: Effect) -> None:
                 question = step.request["arguments"]["question"]
                 course.leave(Parked(ApprovalPending(question, key=course.key, step=step.name)))
             await course.rest(f"it waits for an answer: {step.request['arguments']['question']}")
-            await _rung(bell, min(LOOK, left))
+            await _rung(bell, max(TICK, min(LOOK, left)))
 
 
 async def _rung(bell: asyncio.Event, seconds: float) -> None:

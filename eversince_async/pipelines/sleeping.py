@@ -14,6 +14,10 @@ LOOK: Final = 5.0
 """Seconds after which the clock on the wall is asked again: it goes on while a computer sleeps."""
 
 
+TICK: Final = 0.01
+"""Seconds that are slept at least: for less than a loop's clock resolves, no time may pass at all."""
+
+
 async def slept(course: Course, call: Call, pause: datetime | timedelta) -> datetime:
     """Wait until a time, or for a time from when this was begun first; returns until when that was."""
     step = course.known(call)
@@ -29,7 +33,7 @@ async def slept(course: Course, call: Call, pause: datetime | timedelta) -> date
         course.need_short_pause(until, left, call)
         if left > LEASE and course.manner.waits:
             await course.rest(f"it sleeps until {until.isoformat(timespec='seconds')}")
-        await asyncio.sleep(min(left, LOOK))
+        await asyncio.sleep(max(TICK, min(left, LOOK)))
     async with course.at_work():
         await course.ended(call, step, until, datetime)
     return until

@@ -11,7 +11,15 @@ from typing import Any
 import attrs
 import pytest
 
-from eversince_async import ConfigurationError, NotStorable, Production, ProjectFailed, Run, pipeline
+from eversince_async import (
+    ConfigurationError,
+    Eversince,
+    NotStorable,
+    Production,
+    ProjectFailed,
+    Run,
+    pipeline,
+)
 
 CALLS: list[Any] = []
 
@@ -251,3 +259,19 @@ async def test_a_production_may_be_an_argument(emulator, eversince, journal):
     project_id = await eversince.run(describing, key="mug", journal=journal)
 
     assert [project_id] == CALLS
+
+
+@pytest.mark.parametrize("seconds", [0.0000004, 1.0000004, 20.3333333])
+async def test_a_sleep_whose_end_no_clock_resolves_comes_to_its_end(
+    eversince: Eversince, journal: Path, seconds: float
+) -> None:
+    """The wall clock tells microseconds, so that less than one may be left of it for ever."""
+
+    @pipeline
+    async def sleeper(run: Run) -> None:
+        await asyncio.sleep(1 / 3)
+        await run.sleep(seconds)
+
+    loop = asyncio.get_running_loop()
+    await eversince.run(sleeper, key="k", journal=journal)
+    assert loop.time() < seconds + 1
