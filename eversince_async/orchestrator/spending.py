@@ -4,7 +4,7 @@ import asyncio
 import os
 import weakref
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from eversince_async import clock
@@ -134,9 +134,11 @@ async def count_what_was_spent(journal: Journal, governor: AccountGovernor) -> N
     if journal in counted:
         return  # what has been done since then, this process has counted itself
     since = clock.now() - timedelta(days=1, minutes=1)
-    spent = [(quota, await journal.spent(kind, since)) for kind, quota in _QUOTAS]
+    spent: dict[QuotaName, list[datetime]] = {}
+    for kind, quota in _QUOTAS:
+        spent[quota] = await journal.spent(kind, since)
     if journal in counted:
         return  # by another who read it meanwhile
     counted.add(journal)
-    for quota, times in spent:
+    for quota, times in spent.items():
         governor.quota.seed(quota, times)

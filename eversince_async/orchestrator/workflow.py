@@ -34,7 +34,8 @@ class Workflow(Generic[T]):
     `await workflow` runs it in the awaiting task, so that cancellation and timeouts are the caller's.
     `async with workflow: async for event in workflow: …` runs it in a task of its own that ends with the
     block, and `await workflow` inside the block gives the result. It runs once; awaiting again gives the
-    same result or error.
+    same result or error. Where several await it, cancelling the first of them, in whose task it runs, ends
+    it for all: open it, or `eversince.start` it, to share it.
     """
 
     # Thousands of these wait at a time, most of them followed by nobody: so there is no dict, and what
