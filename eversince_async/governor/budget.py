@@ -198,7 +198,7 @@ class Budget:
             return False
         is_first_word = self._alone_until is not None
         if is_first_word:
-            self._next_alone(now, is_last=rate_limit is not None)
+            self._next_alone(now, is_last=True)
         insort(self._ends, max(departed + self._span, now + self._window + COARSE))
         if rate_limit is not None:
             self._heed(rate_limit, departed, now, is_first_word=is_first_word)
@@ -297,7 +297,7 @@ class Budget:
             self._alone_until = None
 
     def _next_alone(self, now: float, *, is_last: bool) -> None:
-        """The first is answered: let the others leave, or the next alone, if that answer told nothing."""
+        """The first is answered: let the others leave; or it never left: let the next leave alone."""
         if self._opens_at == self._alone_until:
             self._opens_at = now
         if is_last or self._alone_until is None or now >= self._alone_until:
