@@ -15,6 +15,7 @@ from eversince_async._wire.converter import structure
 from eversince_async._wire.endpoints import Endpoint
 from eversince_async._wire.jsons import loads
 from eversince_async.errors import (
+    BY_CODE,
     ApiError,
     ResponseTooLarge,
     UnreadableAnswer,
@@ -182,13 +183,18 @@ def error_in(answer: Answer, endpoint: Endpoint, *, told: str | None = None) -> 
 
 
 def _envelope(answer: Answer) -> tuple[str | None, str]:
+    """Code and message of the API's own envelope; no code where it is none.
+
+    Gateways and hosts have envelopes much like it. So one that does not repeat the status of its answer is
+    the API's own only with a code that is documented.
+    """
     try:
         error = loads(answer.body)["error"]
-        code, message, status = error["code"], error["message"], error.get("status", answer.status)
+        code, message, status = error["code"], error["message"], error.get("status")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         code = message = status = None
-    is_of_another = isinstance(status, int) and status != answer.status
-    if isinstance(code, str) and code and isinstance(message, str) and not is_of_another:
+    is_text = isinstance(code, str) and code != "" and isinstance(message, str)
+    if is_text and (code in BY_CODE if status is None else status == answer.status):
         return code, message
     text = excerpt(answer.body[:2000].decode("utf-8", "replace"))
     return None, f"not the documented error envelope: {text}" if text else "empty answer"

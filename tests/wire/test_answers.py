@@ -342,6 +342,17 @@ def test_an_envelope_need_not_repeat_its_status() -> None:
     assert found.is_documented
 
 
+@pytest.mark.parametrize("status", [b"null", b'"404"', b"true", b"[404]", b"{}", b"404.5"])
+def test_an_envelope_like_those_of_gateways_is_not_the_api_s_own_answer(status: bytes) -> None:
+    """Hosts of sites send such ones, without the status and with codes of their own."""
+    body = b'{"error": {"code": "EDGE_TIMEOUT", "message": "no", "status": ' + status + b"}}"
+    for each in (body, b'{"error": {"code": "404", "message": "The page could not be found"}}'):
+        found = error_in(answer(404, each), GET_CREDITS)
+
+        assert found is not None
+        assert not found.is_documented
+
+
 def test_fields_of_a_validation_error() -> None:
     message = "brief: brief is required; mode: mode must be one of: autonomous, collaborative; also odd"
     found = error_in(envelope(400, "validation_error", message), CREATE_PROJECT)
