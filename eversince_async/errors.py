@@ -27,7 +27,7 @@ EversinceError
 │  ├─ NotAllowedNow                       ├─ RenderProducedNothing
 │  ├─ WaitTimedOut (.handle; is a TimeoutError)
 │  └─ ClientClosed (.handle)
-├─ JournalError ── JournalLocked | InDoubt
+├─ JournalError ── JournalLocked | InDoubt | BelongsToAnother
 │  └─ SpecChanged ── PipelineChanged (.key .step)
 ├─ PipelineError (.key .step)
 │  ├─ ApprovalPending (.question)         ├─ ApprovalExpired (.question)
@@ -613,6 +613,10 @@ class PipelineChanged(SpecChanged):
         super().__init__(problem)
         self.key = key
         self.step = step
+
+
+class BelongsToAnother(JournalError):
+    """What the server says that a piece of work has made is another's: each project is of one alone."""
 
 
 class InDoubt(JournalError):

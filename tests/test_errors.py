@@ -53,6 +53,7 @@ EversinceError
     SpecChanged
       PipelineChanged
     InDoubt
+    BelongsToAnother
   PipelineError
     ApprovalPending
     SleepPending
@@ -147,6 +148,7 @@ SAMPLES: dict[str, EversinceError] = {
     "JournalError": errors.JournalError("the file is no journal"),
     "JournalLocked": errors.JournalLocked("process 7 holds it"),
     "SpecChanged": errors.SpecChanged("mug-1 was used with another brief"),
+    "BelongsToAnother": errors.BelongsToAnother("'create' of 'b' cannot have proj_1"),
     "InDoubt": errors.InDoubt("whether the render was started"),
     "PipelineChanged": errors.PipelineChanged("step 2 is another", key="mug-1", step="produce"),
     "PipelineError": errors.PipelineError("it has no more steps", key="mug-1"),

@@ -21,6 +21,7 @@ from eversince_async.batch.telling import kept, told_earlier, told_now
 from eversince_async.batch.usage import Usage, joined
 from eversince_async.errors import (
     ApprovalPending,
+    BelongsToAnother,
     InDoubt,
     JournalError,
     JournalLocked,
@@ -223,7 +224,7 @@ class Maker:
         except JournalLocked:
             raise WorkedElsewhere from None
         except JournalError as failure:
-            if not isinstance(failure, InDoubt):
+            if not isinstance(failure, InDoubt | BelongsToAnother):
                 raise
             return await self._not_made(work, job, failure)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is this item's alone

@@ -87,7 +87,7 @@ class Journal(Protocol):
 
         Raises:
             JournalLocked: Its lease is not ours.
-            JournalError: The project belongs to another job.
+            BelongsToAnother: The project belongs to another job.
         """
         ...
 
@@ -201,7 +201,8 @@ class Journal(Protocol):
 
         Raises:
             JournalLocked: The lease is no longer ours: whoever has it will find and adopt what we did.
-            JournalError: Its outcome is known already, or what it claims belongs to another effect.
+            JournalError: Its outcome is known already.
+            BelongsToAnother: What it claims is another effect's.
         """
         ...
 

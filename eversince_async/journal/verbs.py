@@ -12,7 +12,7 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.clock import Moment
-from eversince_async.errors import JournalError, JournalLocked, SpecChanged
+from eversince_async.errors import BelongsToAnother, JournalError, JournalLocked, SpecChanged
 from eversince_async.journal.differences import told
 from eversince_async.journal.leases import lease_left
 from eversince_async.journal.records import (
@@ -129,7 +129,7 @@ def _changed(rows: Rows, run: Run, job: Job, changes: JobChange) -> Job:
     if project_id is not None:
         holder = rows.job_of_project(project_id)
         if holder not in {None, job.id}:
-            raise JournalError(f"project {project_id} belongs to {holder!r}, not to {job.id!r}")
+            raise BelongsToAnother(f"project {project_id} belongs to {holder!r}, not to {job.id!r}")
     if changes.release:
         values.update(NO_LEASE)
     return _updated(rows, run, job, values)
@@ -319,7 +319,7 @@ def _ended(
     if claim is not None:
         claimed = _claimed(rows, current, claim)
         if claimed is None:
-            raise JournalError(
+            raise BelongsToAnother(
                 f"{_named(current)} cannot have {claimable(claim)}: {_claimant(rows, claim, current)}"
             )
     return attrs.evolve(
@@ -411,7 +411,8 @@ def _claimant(rows: Rows, what: str, effect: Effect) -> str:
     holder = rows.claimant(claimable(what))
     if holder is None:
         return f"it has {effect.claim}"
-    return f"that belongs to {holder[1]!r} of {holder[0]!r}"
+    advice = "; give each its own idempotency_key" if effect.kind == "create" else ""
+    return f"that belongs to {holder[1]!r} of {holder[0]!r}{advice}"
 
 
 def _named(effect: Effect) -> str:

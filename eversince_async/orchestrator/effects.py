@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 import attrs
 
 from eversince_async import clock
-from eversince_async.errors import EversinceError, InDoubt, OutcomeUnknown
+from eversince_async.errors import BelongsToAnother, EversinceError, InDoubt, OutcomeUnknown
 from eversince_async.governor import Lane
 from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json
 from eversince_async.orchestrator.desk import Desk, now
@@ -78,6 +78,7 @@ class Effects:
         Raises:
             JournalError: It cannot be written down; then nothing is sent.
             InDoubt: Looking cannot tell whether it happened.
+            BelongsToAnother: What came of it is another's, so this has not happened.
         """
         known_as = self._known_as(name or kind)
         entry = None if self.journal is None else await self.journal.effect(self.job_id, known_as)
@@ -86,6 +87,9 @@ class Effects:
             yield deed
         except Ambiguous as failure:
             raise await deed.cannot_be_told(failure) from failure
+        except BelongsToAnother:
+            await deed.did_not_happen()
+            raise
         except EversinceError as failure:
             await deed.failed(failure)
             raise

@@ -149,6 +149,22 @@ async def test_an_item_with_an_odd_folder_does_not_stop_each_new_run(emulator, e
     assert (14, 14, 14) == made(emulator)
 
 
+@pytest.mark.parametrize("retry_failed", [False, True])
+async def test_items_with_one_idempotency_key_stop_no_other(emulator, eversince, tmp_path, retry_failed):
+    """The server has one project for both, which is the first one's; nobody has paid for another."""
+    items = [{**item, "idempotency_key": "k"} for item in ITEMS[:2]] + ITEMS[2:4]
+
+    for _ in range(2):
+        report = await eversince.batch(items, journal=tmp_path / "a.db", retry_failed=retry_failed)
+
+        assert {"succeeded": 3, "failed": 1} == report.counts
+        (told,) = [outcome.error for outcome in report.outcomes if outcome.error]
+        assert "idempotency_key" in str(told)
+    assert (3, 3, 3) == made(emulator)
+    async with SqliteJournal(tmp_path / "a.db") as journal:
+        assert not await journal.open_creates()
+
+
 @pytest.mark.parametrize("kept", [{"error": {"odd": 1}}, {"result": [1, 2]}, {"error": "no object"}], ids=str)
 async def test_an_odd_record_of_one_item_stops_no_other(emulator, eversince, tmp_path, kept):
     async with SqliteJournal(tmp_path / "a.db") as journal:
