@@ -12,8 +12,8 @@ ADVICE: Final = {
     "ValidationFailed": "The server does not take this item. Correct it, and give it another key.",
     "InvalidRequest": "Nothing was sent. Correct the item, and run the batch again.",
     "SpecChanged": "Give what has changed another key, or go back to what the key was first used for.",
-    "BelongsToAnother": "Two items have the same idempotency_key, and so the same project. Give this one its own, "
-    "and another key.",
+    "BelongsToAnother": "Two items have one idempotency_key, and so one project. Give this one its "
+    "own, and another key.",
     "DownloadFailed": "The video is made and paid for. See what keeps it from being written, then run the "
     "batch again with retry_failed=True: only the download is repeated.",
     "UploadRejected": "Check the file: its kind and size are limited.",
