@@ -31,6 +31,7 @@ FLOORS = {
     "streams": 0,
     "tasks": 0,
     "_redaction": 0,
+    "_version": 0,
     "models": 1,
     "errors": 2,
     "_wire": 3,

@@ -37,9 +37,9 @@ def _main(given: list[str]) -> int:
         say(overview())
         return Exit.DONE
     if given[0] in {"--version", "-V"}:
-        from importlib.metadata import version
+        from eversince_async._version import own_version
 
-        say(f"eversince-async {version('eversince-async')}")
+        say(f"eversince-async {own_version()}")
         return Exit.DONE
 
     from eversince_async.cli._dispatch import dispatch

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import attrs
 
+from eversince_async._version import own_version
 from eversince_async.cli._client import connected
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._loop import speed
@@ -60,9 +61,12 @@ async def doctor_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
 
 
 def _versions() -> Finding:
-    found = (f"{package} {_version(package)}" for package in ("eversince-async", *_PACKAGES))
+    found = (f"{package} {_version(package)}" for package in _PACKAGES)
     return Finding(
-        "versions", "ok", f"Python {platform.python_version()} on {sys.platform}, {', '.join(found)}"
+        "versions",
+        "ok",
+        f"Python {platform.python_version()} on {sys.platform}, eversince-async {own_version()}, "
+        f"{', '.join(found)}",
     )
 
 

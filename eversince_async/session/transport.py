@@ -3,8 +3,6 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from functools import cache
-from importlib.metadata import version
 from typing import Final
 
 import aiohttp
@@ -12,6 +10,7 @@ from yarl import URL
 
 from eversince_async import clock, pace
 from eversince_async._redaction import excerpt, keep_secret
+from eversince_async._version import own_version
 from eversince_async._wire.addresses import AddressRefused, parse
 from eversince_async._wire.answers import Answer, served_at
 from eversince_async._wire.requests import WireRequest
@@ -137,7 +136,7 @@ class Transport:
             "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
-            "User-Agent": _user_agent(),
+            "User-Agent": f"eversince-async/{own_version()}",
         }
         if source is not None:
             self._headers["X-Eversince-Source"] = check_source(source)
@@ -241,11 +240,6 @@ def _of_this_loop(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
             "the aiohttp session given as http= belongs to another event loop; make one for each loop"
         )
     return borrowed
-
-
-@cache
-def _user_agent() -> str:
-    return f"eversince-async/{version('eversince-async')}"  # reads and parses a file
 
 
 def _open_api_session() -> aiohttp.ClientSession:

@@ -4,13 +4,13 @@ import asyncio
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind
 
+from eversince_async._version import own_version
 from eversince_async.governor import AccountGovernor, Waited
 from eversince_async.orchestrator.events import CreditsLow, Event, StatusChanged, Waiting
 from eversince_async.orchestrator.tracing import StageBegun, WorkflowBegun
@@ -48,7 +48,7 @@ class OpenTelemetry:
         meter_provider: metrics.MeterProvider | None = None,
         propagate: bool = False,
     ) -> None:
-        ours = version("eversince-async")
+        ours = own_version()
         self.propagate = propagate
         self._tracer = trace.get_tracer(SCOPE, ours, tracer_provider, schema_url=SCHEMA)
         meter = metrics.get_meter(SCOPE, ours, meter_provider, schema_url=SCHEMA)
