@@ -43,7 +43,7 @@ class Taken:
 
         Give it back then, and take another, which waits.
         """
-        return self._quota.is_spent(wall_seconds())
+        return self._quota.is_spent(self._quotas.clock.now())
 
     def confirmed(self) -> None:
         """The server has done it."""

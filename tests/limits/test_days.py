@@ -153,6 +153,23 @@ async def test_who_waits_for_tomorrow_waits_for_no_clock(
     assert 0.99 * DAY < asyncio.get_running_loop().time() - began < 1.01 * DAY
 
 
+@SETS
+@pytest.mark.usefixtures("clock_of_its_own")
+async def test_whom_a_refusal_has_overtaken_asks_no_clock_that_is_set(ahead: float) -> None:
+    """Others have spent the day's; the clock is set while it is waited for its end."""
+    async with account(limits=Limits(), there=EmulatedLimits(), projects=QUICK) as (emulator, eversince):
+        for _ in range(50):
+            emulator.account.rendered_today.add(asyncio.get_running_loop().time() + emulator_start())
+        films = [asyncio.create_task(made(eversince, n)) for n in range(4)]
+        await asyncio.sleep(3600)
+        already = refused(emulator)
+        set_clock(ahead)
+        await asyncio.gather(*films)
+
+        assert 4 == emulator.world.counts["renders"]
+        assert refused(emulator) - already <= 1
+
+
 @pytest.mark.parametrize(
     ("limits", "retry_after"),
     [(Limits(), 1.0), (Limits(renders_per_day=None, projects_per_day=None), 5.0), (Limits(), None)],
