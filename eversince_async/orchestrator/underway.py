@@ -172,7 +172,8 @@ class Underway:
         self._runs: set[Run] = set()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self.draining_since: float | None = None
-        self._left: list[Left] = []
+        self._drains: list[asyncio.AbstractEventLoop] = []  # whoever waits for everything to end, by loop
+        self._left: list[Left] = []  # since the first of them began to
         self._rests: set[tuple[asyncio.AbstractEventLoop, asyncio.Timeout]] = set()
 
     def __len__(self) -> int:
@@ -219,12 +220,28 @@ class Underway:
             self._rests.discard(rest)
 
     async def over(self, patience: float | None) -> tuple[Left, ...]:
-        """Wait until nothing runs any more, at most `patience` seconds.
+        """Wait until nothing runs any more, at most `patience` seconds; several may, at the same time.
 
         Returns:
-            The productions that have left, as they waited for another day.
+            The productions that have left, as they waited for another day; each who waits is told of all.
         """
         loop = asyncio.get_running_loop()
+        self._drains = [each for each in self._drains if not each.is_closed()]
+        if not self._drains:  # else all have been told
+            self._begin_to_drain(loop)
+        self._drains.append(loop)
+        try:
+            async with asyncio.timeout(patience):
+                await self._while(self._is_anything_here)
+        except TimeoutError:
+            pass
+        finally:
+            self._drains.remove(loop)
+            if not self._drains:
+                self.draining_since = None
+        return tuple(self._left)
+
+    def _begin_to_drain(self, loop: asyncio.AbstractEventLoop) -> None:
         self.draining_since = loop.time()
         self._left.clear()
         for run in self._here():
@@ -232,14 +249,6 @@ class Underway:
         for where, rest in self._rests:
             if where is loop:
                 rest.reschedule(loop.time())
-        try:
-            async with asyncio.timeout(patience):
-                await self._while(self._is_anything_here)
-        except TimeoutError:
-            pass
-        finally:
-            self.draining_since = None
-        return tuple(self._left)
 
     async def interrupt(self, caller: "asyncio.Task[Any] | None" = None) -> tuple[Left, ...]:
         """End all that run; returns the productions that were ended by that and can be taken up again.

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
-from eversince_async.errors import ConfigurationError, NotAllowedNow, copy_of
+from eversince_async.errors import ConfigurationError, NotAllowedNow, UnexpectedCancellation, copy_of
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.underway import Underway
@@ -34,8 +34,10 @@ class Workflow(Generic[T]):
     `await workflow` runs it in the awaiting task, so that cancellation and timeouts are the caller's.
     `async with workflow: async for event in workflow: …` runs it in a task of its own that ends with the
     block, and `await workflow` inside the block gives the result. It runs once; awaiting again gives the
-    same result or error. Where several await it, cancelling the first of them, in whose task it runs, ends
-    it for all: open it, or `eversince.start` it, to share it.
+    same result or error. Whoever awaits it while it runs elsewhere only listens. Cancelling it where it runs,
+    e.g. the first who awaits it, ends it for all: the others get `UnexpectedCancellation`, and
+    `eversince.resume(workflow.handle)` goes on with a production. Open it, or `eversince.start` it, to
+    share it.
     """
 
     # Thousands of these wait at a time, most of them followed by nobody: so there is no dict, and what
@@ -129,7 +131,9 @@ class Workflow(Generic[T]):
         running = self._task or self._end()
         running.add_done_callback(_heard)
         await asyncio.wait([running])
-        if not running.cancelled() and (failure := running.exception()) is not None:
+        if running.cancelled():  # a bare CancelledError would pass for a cancellation of who listens
+            raise UnexpectedCancellation(self._name)
+        if (failure := running.exception()) is not None:
             raise copy_of(failure)
         return running.result()
 

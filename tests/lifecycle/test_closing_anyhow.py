@@ -381,6 +381,39 @@ async def test_draining_hands_out_what_waits_for_tomorrow(emulator: Emulator, *,
         assert closed.value.project_id == left[0].project_id
 
 
+@pytest.mark.parametrize("rounds", [0, 1, 2, 3])
+async def test_each_who_drains_is_handed_what_waits_for_tomorrow(emulator: Emulator, rounds: int) -> None:
+    """In whichever round of the loop the others begin to drain."""
+    async with Eversince(**emulator.connection, limits=Limits(projects_per_day=1)) as eversince:
+        await eversince.produce("The first", share=False)
+        waiting = eversince.start("The second")
+        await asyncio.sleep(10)
+
+        async def close(after: int) -> Any:
+            for _ in range(after):
+                await asyncio.sleep(0)
+            return await eversince.aclose(productions="drain")
+
+        left = await asyncio.gather(close(0), close(rounds), close(rounds + 1))
+
+        assert (waiting.handle,) == left[0]
+        assert {handle for each in left for handle in each} == {waiting.handle}
+
+
+async def test_who_gives_up_draining_ends_it_for_nobody_else(emulator: Emulator) -> None:
+    async with Eversince(**emulator.connection, limits=Limits(projects_per_day=1)) as eversince:
+        long = eversince.start("The first", share=False)
+        await asyncio.sleep(10)
+        underway = eversince._desk.underway
+        drains = asyncio.create_task(underway.over(None))
+        await underway.over(1)
+
+        assert underway.draining_since is not None
+        await drains
+        assert (await long).assembled_url is not None
+    assert underway.draining_since is None
+
+
 async def test_one_in_a_batch_is_paused(emulator: Emulator, tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with Eversince(**emulator.connection, limits=Limits(renders_per_day=1)) as eversince:

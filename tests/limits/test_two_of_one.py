@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from crowd import account, scenario
 
-from eversince_async import Eversince, Limits, WouldWait
+from eversince_async import Eversince, Limits, UnexpectedCancellation, WouldWait
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.governor import Governor
@@ -71,6 +71,24 @@ async def test_cancelling_one_who_awaits_a_workflow_leaves_it_to_the_other(
     await asyncio.wait([listens])
 
     assert (await runs).assembled_url is not None
+
+
+@pytest.mark.parametrize("started", [True, False])
+async def test_who_listens_is_not_cancelled_by_whoever_it_listened_to(
+    here: tuple[Emulator, Eversince], *, started: bool
+) -> None:
+    """A bare CancelledError would pass for its own, which task groups take for no failure."""
+    _, eversince = here
+    workflow = eversince.produce("a film")
+    runs = workflow.start() if started else asyncio.create_task(_awaited(workflow))
+    await asyncio.sleep(1)
+    listens = asyncio.create_task(_awaited(workflow))
+    await asyncio.sleep(1)
+    runs.cancel()
+    await asyncio.wait([listens])
+
+    assert isinstance(listens.exception(), UnexpectedCancellation)
+    assert (await eversince.resume(workflow.handle)).assembled_url is not None
 
 
 async def _awaited(workflow: Any) -> Any:

@@ -20,6 +20,7 @@ from eversince_async import (
     ProjectFailed,
     StatusChanged,
     Timeouts,
+    UnexpectedCancellation,
     WaitTimedOut,
     Workflow,
 )
@@ -81,7 +82,7 @@ async def test_interrupted_one_says_so(eversince: Eversince) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(10):
             await workflow
-    with pytest.raises((asyncio.CancelledError, ConfigurationError)):
+    with pytest.raises(UnexpectedCancellation):
         await workflow
 
 
