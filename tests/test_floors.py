@@ -32,6 +32,7 @@ FLOORS = {
     "tasks": 0,
     "_redaction": 0,
     "_version": 0,
+    "_file_names": 0,
     "models": 1,
     "errors": 2,
     "_wire": 3,

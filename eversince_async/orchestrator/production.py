@@ -1,9 +1,7 @@
 """One video's record: what was made, where it is, and how to fetch it."""
 
 import asyncio
-import hashlib
 import os
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from eversince_async._file_names import file_name
 from eversince_async.models.content import Asset, Variation
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
@@ -21,18 +20,6 @@ from eversince_async.orchestrator.sighting import Known
 from eversince_async.orchestrator.video_urls import VideoUrls, need_the_same_variation
 
 _SLASHES: Final = tuple({"/", os.sep})
-
-
-_NO_NAMES: Final = re.compile(r"(?i)\.*|(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
-"""What is no name of a file: nothing but dots, and the devices of Windows."""
-
-
-def _file_name(project_id: str) -> str:
-    """A project's id as the name of a file: an id comes from the server, and leads out of no folder."""
-    name = re.sub(r"[^\w.-]", "_", project_id, flags=re.ASCII)[:100]
-    if name == project_id and not _NO_NAMES.fullmatch(name):
-        return name
-    return f"{name}-{hashlib.sha256(project_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 @attrs.frozen(kw_only=True)
@@ -131,7 +118,7 @@ class Production:
         """
         target = Path(path)
         if os.fspath(path).endswith(_SLASHES) or await asyncio.to_thread(os.path.isdir, target):
-            target /= f"{_file_name(self.project.id)}.mp4"
+            target /= file_name(self.project.id, ".mp4")
         quality = "1080p" if render_again is True else render_again or None
         urls = VideoUrls(self._desk, self.project, self.share, render_again=quality)
         return await download(

@@ -14,7 +14,6 @@ import pytest
 
 from eversince_async import DownloadFailed
 from eversince_async.orchestrator.part import Part
-from eversince_async.orchestrator.production import _file_name
 
 
 @pytest.fixture
@@ -51,12 +50,7 @@ async def test_no_id_of_a_project_leads_out_of_the_folder(film, tmp_path, projec
 
     assert tmp_path == path.parent
     assert path.name.isprintable()
-    assert path.name.isascii()
     assert path.stem.lower() not in {"con", "nul.x", "."}
-
-
-def test_two_odd_ids_have_two_names():
-    assert len(ODD_IDS) == len({_file_name(each) for each in ODD_IDS})
 
 
 async def test_a_path_that_ends_in_a_slash_is_a_folder_that_is_made(film, tmp_path):
