@@ -41,6 +41,8 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
     try:
         if _check_header(path):
             _check_contents(path, patience)
+        elif not path.exists():
+            create_private(path)
     except OSError as error:
         raise JournalError(f"{path}: {READ_ONLY} ({error.strerror or error})") from None
     try:
@@ -50,7 +52,7 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
 
 
 def _connected(path: Path, patience: float) -> sqlite3.Connection:
-    connection = _connection(path, "rwc", patience)
+    connection = _connection(path, "rw", patience)
     try:
         _make(connection, path)
         _write_ahead(connection, path, patience)
@@ -72,6 +74,15 @@ def _connection(path: Path, mode: str, patience: float) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+def create_private(path: Path) -> None:
+    """Create an empty file that only its owner can read; SQLite makes -wal and -shm in its likeness.
+
+    Briefs, ids and addresses are nobody else's business, whatever the umask is.
+    """
+    with contextlib.suppress(FileExistsError):  # another process may have been quicker
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 # -- Before SQLite may write ----------------------------------------------------------------------------
@@ -248,7 +259,8 @@ def _saved(connection: sqlite3.Connection, path: Path) -> Path | None:
     """A copy of what an open journal holds, beside it; None if there can be none."""
     copy = path.with_name(f"{path.name}.saved-{secrets.token_hex(4)}")
     try:
+        create_private(copy)
         connection.execute("VACUUM INTO ?", (os.fspath(copy),))
-    except sqlite3.Error:
+    except (sqlite3.Error, OSError):
         return None
     return copy

@@ -1,16 +1,21 @@
-"""Jobs and effects as rows of a SQLite file. The caller begins and ends the transactions."""
+"""Jobs and effects as rows of a SQLite file. The caller begins and ends the transactions.
+
+Whoever can write to the file may have changed it by hand, so each row is checked as it is read: what makes no
+record is a `JournalError` that says where it stands.
+"""
 
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import attrs
 
 from eversince_async.clock import Moment
-from eversince_async.journal.records import Effect, Job, Json, SpentKind
+from eversince_async.errors import JournalError
+from eversince_async.journal.records import KINDS, STATES, Effect, Job, Json, SpentKind
 from eversince_async.journal.rows import IsFree
 from eversince_async.journal.stored import written
 
@@ -21,6 +26,16 @@ _EFFECT: Final = tuple(field.name for field in attrs.fields(Effect))
 _JSON: Final = frozenset({"spec", "result", "error", "request", "baseline"})
 _TIMES: Final = frozenset({"lease_until", "not_before", "created_at", "updated_at", "intent_at", "done_at"})
 _NEVER_NULL: Final = frozenset({"spec", "request"})
+_COUNTS: Final = frozenset({"count", "seq", "tries", "attempt", "created_change", "updated_change"})
+_SECONDS: Final = frozenset({"lease_seconds", "intent_seconds", "done_seconds"})
+_REQUIRED: Final = frozenset(
+    {
+        *("id", "spec", "spec_sha", "stage", "attempt", "created_at", "updated_at", "created_change"),
+        *("updated_change", "job_id", "seq", "name", "kind", "state", "incarnation", "tries", "request"),
+        *("intent_at", "count"),
+    }
+)
+_WORDS: Final[Mapping[str, Sequence[str]]] = {"kind": KINDS, "state": STATES}
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -68,7 +83,7 @@ class SqliteRows:
 
     def job(self, job_id: str) -> Job | None:
         """The job of that name."""
-        return _first(map(_job, self._rows(f"{_JOBS} WHERE id = ?", job_id)))
+        return _first(map(self._job, self._rows(f"{_JOBS} WHERE id = ?", job_id)))
 
     def add_job(self, job: Job) -> None:
         """Store a new job."""
@@ -98,7 +113,7 @@ class SqliteRows:
             float("inf") if due_at is None else due_at.timestamp(),
             count,
         )
-        return [(row[0], _job(row[1:])) for row in rows]
+        return [(row[0], self._job(row[1:])) for row in rows]
 
     def free_jobs(self, stage: str, count: int, *, now: datetime, is_free: IsFree) -> list[Job]:
         """Jobs of a stage that are due and that nobody works on."""
@@ -106,7 +121,7 @@ class SqliteRows:
             f"{_JOBS} WHERE stage = ? AND (not_before IS NULL OR not_before <= ?) ORDER BY not_before, rowid",
             (stage, now.timestamp()),
         )
-        return list(islice(filter(is_free, map(_job, rows)), max(count, 0)))
+        return list(islice(filter(is_free, map(self._job, rows)), max(count, 0)))
 
     def counts(self) -> Mapping[str, int]:
         """How many jobs there are in each stage."""
@@ -116,21 +131,23 @@ class SqliteRows:
 
     def effect(self, job_id: str, name: str) -> Effect | None:
         """The effect of that name."""
-        return _first(map(_effect, self._rows(f"{_EFFECTS} WHERE job_id = ? AND name = ?", job_id, name)))
+        return _first(
+            map(self._effect, self._rows(f"{_EFFECTS} WHERE job_id = ? AND name = ?", job_id, name))
+        )
 
     def effects(self, job_id: str) -> list[Effect]:
         """All effects of a job."""
-        return list(map(_effect, self._rows(f"{_EFFECTS} WHERE job_id = ? ORDER BY seq", job_id)))
+        return list(map(self._effect, self._rows(f"{_EFFECTS} WHERE job_id = ? ORDER BY seq", job_id)))
 
     def open_share(self) -> Effect | None:
         """The share that is under way."""
         found = self._rows(f"{_EFFECTS} WHERE kind = 'share' AND state = 'intent' LIMIT 1")
-        return _first(map(_effect, found))
+        return _first(map(self._effect, found))
 
     def open_creates(self) -> list[Effect]:
         """Creates whose outcome is not known."""
         found = self._rows(f"{_EFFECTS} WHERE kind = 'create' AND state IN ('intent', 'in_doubt')")
-        return list(map(_effect, found))
+        return list(map(self._effect, found))
 
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect."""
@@ -154,17 +171,49 @@ class SqliteRows:
         """When effects of that kind happened, or perhaps did."""
         asked = {"since": since.timestamp(), "boot": here.boot, "seconds": here.seconds}
         return [
-            (_instant(at), None if boot is None or seconds is None else Moment(boot, seconds))
+            (
+                self._value(f"an effect of kind {kind!r}", "intent_at", at),
+                None if boot is None or seconds is None else Moment(boot, seconds),
+            )
             for at, boot, seconds in self._connection.execute(_SPENT[kind], asked)
         ]
 
     def changes(self) -> int:
         """How many changes there were so far."""
-        return int(self._rows("SELECT count FROM change")[0][0])
+        return self._counted("SELECT count FROM change")
 
     def next_change(self) -> int:
         """Count one more."""
-        return int(self._rows("UPDATE change SET count = count + 1 RETURNING count")[0][0])
+        return self._counted("UPDATE change SET count = count + 1 RETURNING count")
+
+    def _counted(self, query: str) -> int:
+        count: int = self._value("the table change", "count", _first(each for (each,) in self._rows(query)))
+        return count
+
+    # -- The border -------------------------------------------------------------------------------------
+
+    def _job(self, row: Sequence[Any]) -> Job:
+        place = f"job {row[0]!r}"
+        return Job(**{name: self._value(place, name, each) for name, each in zip(_JOB, row, strict=True)})
+
+    def _effect(self, row: Sequence[Any]) -> Effect:
+        place = f"effect {row[2]!r} of job {row[0]!r}"
+        return Effect(
+            **{name: self._value(place, name, each) for name, each in zip(_EFFECT, row, strict=True)}
+        )
+
+    def _value(self, place: str, name: str, column: Any) -> Any:
+        try:
+            return _value(name, column)
+        except (ValueError, OverflowError, OSError, RecursionError) as error:
+            problem = "is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+            if isinstance(error, OverflowError | OSError | RecursionError):
+                problem = "is out of all bounds"
+        file = self._connection.execute("PRAGMA database_list").fetchone()[2]
+        raise JournalError(
+            f"{file}: {place}: {name} {problem}, so it was changed by other hands than ours; "
+            "put a copy from before in its place"
+        )
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         return self._connection.execute(query, values).fetchall()
@@ -187,26 +236,40 @@ def _column(name: str, value: Any) -> Any:
     return value.timestamp() if name in _TIMES and value is not None else value
 
 
-def _job(row: Sequence[Any]) -> Job:
-    return Job(**_values(_JOB, row))
-
-
-def _effect(row: Sequence[Any]) -> Effect:
-    return Effect(**_values(_EFFECT, row))
-
-
-def _values(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    return {name: _value(name, value) for name, value in zip(names, row, strict=True)}
-
-
 def _value(name: str, column: Any) -> Any:
+    """What a column holds.
+
+    Raises:
+        ValueError: It holds something else. Others may be raised by what reads it.
+    """
     if column is None:
+        if name in _REQUIRED:
+            raise ValueError("is missing")
         return None
+    if name in _TIMES:
+        return _instant(column)
+    if name in _COUNTS:
+        return _of_type(int, column)
+    if name in _SECONDS:
+        return _of_type(float, column)
+    _of_type(str, column)
     if name in _JSON:
-        value: Json = json.loads(column)
+        value: Json = json.loads(column, parse_constant=_no_number)
         return value
-    return _instant(column) if name in _TIMES else column
+    if name in _WORDS and column not in _WORDS[name]:
+        raise ValueError(f"is none of {', '.join(_WORDS[name])}")
+    return column
 
 
-def _instant(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _of_type(kind: type[T], column: Any) -> T:
+    if not isinstance(column, kind):
+        raise ValueError(f"is a value of another type ({type(column).__name__})")  # noqa: TRY004  # of a row
+    return column
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ValueError("holds a number that JSON does not know")
+
+
+def _instant(seconds: Any) -> datetime:
+    return datetime.fromtimestamp(_of_type(float, seconds), UTC)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from eversince_async.errors import ConfigurationError
+from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal._journal import RowsJournal
 from eversince_async.journal._sqlite_file import Presence, connect
 from eversince_async.journal._sqlite_rows import SqliteRows
@@ -37,6 +37,9 @@ class SqliteJournal(RowsJournal):
     network disk (NFS, SMB) locks and shared memory do not work between hosts, and two of them would damage
     it; SQLite cannot tell, so neither can we.
 
+    Files that are made are readable and writable by their owner only (0600). A link to a journal is followed;
+    one that leads to no file raises `JournalError` when the journal is opened.
+
     To look at it: `sqlite3 campaign.db "SELECT * FROM jobs"`, or `effects`.
 
     Args:
@@ -55,6 +58,7 @@ class SqliteJournal(RowsJournal):
         super().__init__()
         if os.fspath(path) in {"", ":memory:"}:
             raise ConfigurationError("name a file for the journal; MemoryJournal is one without")
+        self._named = Path(os.path.abspath(path))
         self.path = Path(os.path.realpath(path))
         self.commits = 0
         self._patience = patience
@@ -112,6 +116,10 @@ class SqliteJournal(RowsJournal):
 
     def _connect(self) -> None:
         self.commits = 0
+        if self._named.is_symlink() and not self._named.exists():
+            raise JournalError(
+                f"{self._named}: is a link that leads to no file; remove it, or name the file itself"
+            )
         self._connection = connect(self.path, self._patience)
         self._presence = Presence(self.path)
 
