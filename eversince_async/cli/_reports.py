@@ -13,6 +13,8 @@ def unwritable(path: Path) -> str | None:
     """Why no report can be written there, as far as that can be told before; None if it can."""
     if path.suffix.lower() not in ENDINGS:
         return f"must end in {', '.join(ENDINGS)}, not {path.name!r}"
+    if path.is_symlink() and not path.exists():
+        return f"{path} is a link that leads to no file"
     return f"{path} is a folder" if path.is_dir() else None
 
 

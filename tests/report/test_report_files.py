@@ -266,11 +266,35 @@ def test_the_longest_name_can_be_written(tmp_path):
     assert path.exists()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
-def test_a_report_is_as_readable_as_any_new_file(tmp_path):
-    (tmp_path / "other.txt").touch()
+# -- Whose it is ------------------------------------------------------------------------------------------
 
-    with replacing(tmp_path / "report.txt") as file:
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such permissions")
+def test_a_new_report_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    """Briefs and addresses are nobody else's business, whatever the umask says."""
+    before = os.umask(0)
+    try:
+        with replacing(tmp_path / "report.csv") as file:
+            assert [0o600] == [each.stat().st_mode & 0o777 for each in tmp_path.iterdir()]
+            file.write("x")
+    finally:
+        os.umask(before)
+    assert 0o600 == (tmp_path / "report.csv").stat().st_mode & 0o777
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no such permissions")
+def test_a_report_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    (tmp_path / "report.csv").touch()
+    (tmp_path / "report.csv").chmod(0o644)
+
+    with replacing(tmp_path / "report.csv") as file:
         file.write("x")
+    assert 0o644 == (tmp_path / "report.csv").stat().st_mode & 0o777
 
-    assert (tmp_path / "other.txt").stat().st_mode == (tmp_path / "report.txt").stat().st_mode
+
+def test_a_link_that_leads_to_no_file_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "report.csv").symlink_to(tmp_path / "elsewhere.csv")
+
+    with pytest.raises(FileNotFoundError, match="leads to no file"), replacing(tmp_path / "report.csv"):
+        pass
+    assert ["report.csv"] == os.listdir(tmp_path)
