@@ -8,6 +8,7 @@ cannot be resumed is not kept.
 
 import inspect
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -243,7 +244,7 @@ async def _check_status(answer: Download) -> None:
         refusal = await answer.refusal(_ENDPOINT)
         if passes(refusal.status) or refusal.code in PASSING_CODES:
             raise refusal
-        raise _Refused(refusal.reason, None if refusal.is_page else refusal.status)
+        raise _Refused(refusal.reason, refusal.status if refusal.is_verdict else None)
 
 
 def _check_encoding(answer: Download) -> None:
@@ -301,7 +302,7 @@ def _broken(reason: str) -> TransportError:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 async def _write(part: Part, chunks: AsyncIterator[bytes], on_progress: Progress | None) -> None:

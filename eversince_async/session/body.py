@@ -66,6 +66,20 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
+def unpacked(head: bytes, encodings: str, limit: int) -> bytes:
+    """What the first bytes of a body unpack to, at most so many; as they are if that cannot be told.
+
+    Args:
+        head: The first bytes.
+        encodings: Its `Content-Encoding`.
+        limit: Bytes of what is unpacked.
+    """
+    try:
+        return next(iter(_decoder(encodings).pieces(head)), b"")[:limit]
+    except (BodyUnreadable, zlib.error):
+        return head
+
+
 class _Plain:
     """Bytes that are what they are."""
 

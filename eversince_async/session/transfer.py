@@ -19,6 +19,7 @@ from eversince_async._wire.addresses import Address, AddressPolicy, AddressRefus
 from eversince_async._wire.answers import retry_after
 from eversince_async._wire.documents import error_code, kind_of_document
 from eversince_async.errors import ConnectionFailed, TransportError
+from eversince_async.session.body import unpacked
 from eversince_async.session.loop_bound import LoopBound
 from eversince_async.session.retry import JITTER, RetryPolicy
 from eversince_async.session.single_send import request_once
@@ -48,13 +49,18 @@ _REDIRECT_OF_A_PUT: Final = frozenset({307, 308})
 """The others would make a read of it."""
 
 
+_VERDICTS: Final = frozenset({403, 404, 410})
+"""What stores answer for a URL that has expired or a file that is gone; 401, 407, 511 are another's."""
+
+
 class StoreRefused(TransportError):
     """The store answered with a status that is not a success.
 
     Attributes:
         status: The HTTP status.
         code: The code it gives in XML, such as `AccessDenied`; None when it gives none.
-        is_page: Whether a web page came along: then it may be some gateway that refused.
+        is_verdict: Whether the store says by it that this URL is of no use for good; not when it may be some
+            gateway that refused.
         retry_after: Seconds the store asked to wait; None when it did not say.
     """
 
@@ -65,13 +71,13 @@ class StoreRefused(TransportError):
         endpoint: str,
         words: str | None = None,
         code: str | None = None,
-        is_page: bool = False,
+        is_verdict: bool = False,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(words or f"the store answered {status}", endpoint=endpoint, outcome="unknown")
         self.status = status
         self.code = code
-        self.is_page = is_page
+        self.is_verdict = is_verdict
         self.retry_after = retry_after
 
 
@@ -332,13 +338,16 @@ class Download:
         return self._head
 
     async def first(self, most: int) -> bytes:
-        """About so many bytes of a body that is not what was wanted; what cannot be read is let go."""
+        """About so many bytes of a body that is not what was wanted; what cannot be read is let go.
+
+        They are unpacked, for not everybody heeds that nothing packed was asked for.
+        """
         try:
-            async with asyncio.timeout(REFUSAL_TIMEOUT):
+            async with asyncio.timeout(REFUSAL_TIMEOUT * max(1.0, pace.speed())):
                 await self.peek(lambda head: len(head) >= most)
         except (TimeoutError, aiohttp.ClientError, OSError):
             pass  # the status has told the most important
-        return self._head[:most]
+        return unpacked(self._head[:most], self.headers.get("Content-Encoding", ""), most)
 
     async def refusal(self, endpoint: str) -> StoreRefused:
         """What to raise for a status that is no success, with the code that a store gives in XML."""
@@ -349,7 +358,7 @@ class Download:
             endpoint=endpoint,
             words=f"the store answered {self.status}" + (f" {code}" if code else ""),
             code=code,
-            is_page=kind_of_document(head) == "HTML",
+            is_verdict=code is not None or (self.status in _VERDICTS and _may_be_a_stores(head)),
             retry_after=retry_after(self.headers),
         )
 
@@ -405,6 +414,15 @@ class _Body:
             await asyncio.wait([reader])
         if isinstance(self._content, AsyncGenerator):
             await self._content.aclose()
+
+
+def _may_be_a_stores(head: bytes) -> bool:
+    """Whether a refusal that gives no code in XML may be a store's own: no web page, and readable."""
+    try:
+        head[:-3].decode()  # the last character may have been cut
+    except UnicodeDecodeError:
+        return False
+    return kind_of_document(head) != "HTML"
 
 
 def _exact(address: Address) -> URL:

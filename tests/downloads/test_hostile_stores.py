@@ -111,16 +111,37 @@ async def test_a_file_that_has_changed_meanwhile_is_taken_whole(fetch):
         Say(status=206, body=FILM[100_000:], headers={"Content-Range": "bytes 0-9/10, bytes 20-29/30"}),
         Say(status=206, body=FILM[100_000:], headers={"Content-Range": "lines 100000-262143/262144"}),
         Say(status=206, body=FILM[100_000:], headers={"Content-Range": "bytes ²-³/4"}),
+        Say(status=206, body=FILM[100_000:], headers={"Content-Range": f"bytes {'9' * 5000}-1/2"}),
         Say(status=206, body=FILM[100_000:] + b"+", headers={"Content-Range": f"bytes 100000-262143/{SIZE}"}),
         Say(status=416),
     ],
-    ids=["etag", "total", "place", "unsaid", "several", "unit", "digits", "too many bytes", "416"],
+    ids=[
+        "etag",
+        "total",
+        "place",
+        "unsaid",
+        "several",
+        "unit",
+        "digits",
+        "long place",
+        "too many bytes",
+        "416",
+    ],
 )
 async def test_a_continuation_that_does_not_fit_is_thrown_away(fetch, server, lie):
     path = await fetch(whole(cut=100_000), lie, whole())
 
     assert FILM == path.read_bytes()
     assert [None, "bytes=100000-", None] == ranges(server)
+
+
+async def test_a_total_that_is_no_number_is_as_good_as_none(fetch):
+    span = f"bytes 100000-262143/{'9' * 5000}"
+    path = await fetch(
+        whole(cut=100_000), Say(status=206, body=FILM[100_000:], headers={"Content-Range": span})
+    )
+
+    assert FILM == path.read_bytes()
 
 
 async def test_a_range_that_ends_early_is_asked_for_on(fetch, server):

@@ -341,8 +341,13 @@ async def test_a_code_that_passes_leaves_the_video_to_another_run(fetch):
     [
         ([Say(status=403, body=DENIED)], True),
         ([Say(status=404)], True),
+        ([Say(status=400, body=DENIED)], True),
+        ([Say(status=410, body=b"gone")], True),
         ([Say(status=403, body=PAGES["HTML"])], False),
+        ([Say(status=403, body=gzip.compress(PAGES["HTML"]), headers={"Content-Encoding": "gzip"})], False),
+        ([Say(status=403, body=b"\x8b\x02\xf5\x80", headers={"Content-Encoding": "br"})], False),
         ([Say(body=PAGES["HTML"])], False),
+        *[([Say(status=status)], False) for status in (204, 304, 400, 401, 407, 416, 451, 511)],
         ([to("/a")], False),
         ([Say(headers={"Content-Encoding": "gzip"}, body=b"x")], False),
     ],
@@ -369,6 +374,11 @@ async def test_a_page_is_nobodys_verdict_on_a_video(fetch, status):
 
     assert failed.value.status is None
     assert may_pass(failed.value)
+
+
+async def test_the_code_of_a_refusal_that_is_packed_is_told(fetch):
+    with pytest.raises(DownloadFailed, match="403 AccessDenied"):
+        await fetch(Say(status=403, body=gzip.compress(DENIED), headers={"Content-Encoding": "gzip"}))
 
 
 async def test_the_code_of_trouble_that_passes_is_told_when_it_does_not_pass(fetch):

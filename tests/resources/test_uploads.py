@@ -540,6 +540,15 @@ async def test_page_instead_of_the_stores_answer_is_no_success(
     assert 2 == len(server.seen)
 
 
+async def test_page_that_is_packed_is_no_success_either(server: ScriptedServer) -> None:
+    ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
+    page = Say(body=gzip.compress(b"<html>Sign in</html>"), headers={"Content-Encoding": "gzip"})
+    server.plays(Say(json=ticket), page)
+    async with server.client() as eversince:
+        with pytest.raises(UploadRejected, match="a web page came"):
+            await eversince.uploads.upload(stream(b"12345"), name="mug.png", size=5)
+
+
 @pytest.mark.parametrize("body", [b"", b'{"Key": "x"}', b"OK"])
 async def test_what_stores_answer_to_a_put_is_a_success(server: ScriptedServer, body: bytes) -> None:
     ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
