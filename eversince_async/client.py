@@ -84,6 +84,9 @@ class Eversince(Resources, Verbs, Running, Batching):
         allow_private_addresses: Whether videos and uploads may be at a loopback, private or link-local
             address although the API itself is not. By default that is refused, so that no answer can lead us
             to a machine behind a firewall. Hosts are judged as they are written; names are not resolved.
+        allow_http: Whether the API key may be sent without encryption to a machine other than this one, as
+            between containers of one network. By default, or unless EVERSINCE_ALLOW_HTTP=1 is set, a base URL
+            that begins with `http://` must be that of this machine.
 
     Raises:
         ConfigurationError: No key, a key or URL that cannot be used, or both `limits` and `governor`.
@@ -108,6 +111,7 @@ class Eversince(Resources, Verbs, Running, Batching):
         on_retry: Callable[[RetryScheduled], object] | Iterable[Callable[[RetryScheduled], object]] = (),
         telemetry: Telemetry | None = None,
         allow_private_addresses: bool = False,
+        allow_http: bool = False,
     ) -> None:
         if limits is not None and governor is not None:
             raise ConfigurationError("give limits or a governor, not both: a governor has its own limits")
@@ -122,6 +126,7 @@ class Eversince(Resources, Verbs, Running, Batching):
             max_response_bytes=max_response_bytes,
             source=source,
             http=http,
+            allow_http=allow_http,
         )
         observers = Observers(
             on_request=_several(on_request),

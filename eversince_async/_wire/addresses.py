@@ -108,6 +108,12 @@ class Address:
         return _is_localhost(self.host) or any(map(_is_private, _literals(self.host)))
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether it is surely this machine itself, in whichever way systems read the host."""
+        literals = list(_literals(self.host))
+        return _is_localhost(self.host) or bool(literals and all(map(_is_loopback, literals)))
+
+    @property
     def is_single_label(self) -> bool:
         """Whether the host is one bare word, as in a network of containers."""
         return re.fullmatch(r"[^.:]+", self.host.removesuffix(".")) is not None and not self.is_literal
@@ -281,6 +287,11 @@ def _is_private(literal: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         for network, shift in _EMBEDS_IPV4
         if literal in network
     )
+
+
+def _is_loopback(literal: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped = getattr(literal, "ipv4_mapped", None)
+    return (literal if mapped is None else mapped).is_loopback
 
 
 def _literals(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:

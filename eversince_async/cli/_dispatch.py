@@ -2,11 +2,13 @@
 
 import inspect
 import logging
+import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, nullcontext
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import cyclopts
 
@@ -15,6 +17,9 @@ from eversince_async.cli._loop import run
 from eversince_async.cli._overview import BY_NAME, Command
 from eversince_async.cli._say import remember_typed, warn
 from eversince_async.cli._trouble import exit_of, sentence
+from eversince_async.session.transport import ALLOW_HTTP
+
+_ALLOW_HTTP: Final = "--allow-http"
 
 
 def dispatch(name: str, arguments: list[str]) -> int:
@@ -22,6 +27,7 @@ def dispatch(name: str, arguments: list[str]) -> int:
     command = BY_NAME.get(name)
     if command is None:
         return _unknown(name)
+    arguments, allows_http = _without_allow_http(arguments)
     function = getattr(import_module(f"eversince_async.cli.{command.home}"), command.function)
     try:
         call, bound, _ = parser(command, function).parse_args(
@@ -34,8 +40,29 @@ def dispatch(name: str, arguments: list[str]) -> int:
         call(*bound.args, **bound.kwargs)
         return Exit.DONE
     debug = bool(bound.arguments.get("debug", False))
-    remember_typed(shlex.join(["eversince", name, *arguments]))
-    return _run(lambda: call(*bound.args, **bound.kwargs), debug=debug)
+    remember_typed(shlex.join(["eversince", name, *arguments, *([_ALLOW_HTTP] if allows_http else [])]))
+    with _http_allowed() if allows_http else nullcontext():
+        return _run(lambda: call(*bound.args, **bound.kwargs), debug=debug)
+
+
+def _without_allow_http(arguments: list[str]) -> tuple[list[str], bool]:
+    """The arguments without an option that every command takes, and whether it was there."""
+    until = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [each for each in arguments[:until] if each != _ALLOW_HTTP]
+    return [*options, *arguments[until:]], len(options) < until
+
+
+@contextmanager
+def _http_allowed() -> Generator[None, None, None]:
+    """As if the environment allowed plain http, for one command."""
+    before = os.environ.get(ALLOW_HTTP)
+    os.environ[ALLOW_HTTP] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(ALLOW_HTTP)
+        if before is not None:
+            os.environ[ALLOW_HTTP] = before
 
 
 def parser(command: Command, function: Callable[..., Any]) -> cyclopts.App:

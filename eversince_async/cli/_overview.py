@@ -56,6 +56,7 @@ VARIABLES: Final = {
     "EVERSINCE_API_KEY": "your key; it begins with es_live_",
     "EVERSINCE_JOURNAL": "where pipelines are remembered, if not in eversince.db",
     "EVERSINCE_BASE_URL": "where the API lives, if not at https://eversince.ai/api/v1",
+    "EVERSINCE_ALLOW_HTTP": "1 to send the key unencrypted to http:// on another machine",
     "EVERSINCE_SPEED": "for the emulator only: seconds that pass in one, as `emulator --speed`",
 }
 """Environment variables and what they are for."""
@@ -71,6 +72,7 @@ def overview() -> str:
         _row("--help", "What a command takes."),
         _row("--json", "Print the result as JSON."),
         _row("--debug", "Show tracebacks and what is sent."),
+        _row("--allow-http", "Send the key unencrypted to http:// on another machine."),
         _row("--version", "Print the version."),
     ]
     lines += ["", "Environment:", *(_row(name, text, 20) for name, text in VARIABLES.items())]
@@ -78,5 +80,5 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def _row(left: str, right: str, width: int = 11) -> str:
+def _row(left: str, right: str, width: int = 12) -> str:
     return f"  {left:<{width}} {right}"

@@ -1,6 +1,7 @@
 """The one place where API requests meet aiohttp: send bytes, get an `Answer` or a `TransportError`."""
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -43,6 +44,9 @@ READ_BUFFER: Final = 256 * 1024
 """Bytes aiohttp may buffer; timelines and pages of projects are some 60 KB."""
 
 
+ALLOW_HTTP: Final = "EVERSINCE_ALLOW_HTTP"
+"""The environment variable that allows plain http to other machines."""
+
 MAX_HEADER_BYTES: Final = 64 * 1024
 """Bytes of one header of an answer."""
 
@@ -50,22 +54,37 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 """What may stand in a request line or a header and cannot end it: visible ASCII, no blanks."""
 
 
-def check_base_url(base_url: str) -> str:
+def check_base_url(base_url: str, *, allow_http: bool = False) -> str:
     """The base URL without a trailing slash.
 
+    Args:
+        base_url: The URL.
+        allow_http: Whether the key may go to another machine without encryption.
+
     Raises:
-        ConfigurationError: It is not an absolute http(s) URL, or carries credentials, query or fragment.
+        ConfigurationError: It is not an absolute http(s) URL, carries credentials, query or fragment, or
+            would have the key sent to another machine without encryption.
     """
     try:
-        parse(base_url)
+        address = parse(base_url)
     except AddressRefused as refused:
-        told = excerpt(repr(base_url))
+        told = "it" if "@" in str(base_url) else excerpt(repr(base_url))  # perhaps a password
         raise ConfigurationError(
             f"base_url must be an absolute https URL such as {BASE_URL}: {told} {refused.problem}"
         ) from None
     if "?" in base_url or "#" in base_url:
         raise ConfigurationError("base_url must not carry credentials, a query or a fragment")
+    if address.scheme == "http" and not address.is_loopback and not (allow_http or is_http_allowed()):
+        raise ConfigurationError(
+            f"base_url {address.origin} would have the API key sent without encryption: use https; where "
+            f"nobody can listen, as between containers, allow it with allow_http=True or {ALLOW_HTTP}=1"
+        )
     return base_url.rstrip("/")
+
+
+def is_http_allowed() -> bool:
+    """Whether the environment allows plain http to other machines."""
+    return os.environ.get(ALLOW_HTTP, "").strip().lower() in {"1", "true", "yes", "on"}
 
 
 def check_api_key(api_key: str | None) -> str:
@@ -126,8 +145,9 @@ class Transport:
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         source: str | None = None,
         http: aiohttp.ClientSession | None = None,
+        allow_http: bool = False,
     ) -> None:
-        self.base_url = check_base_url(base_url)
+        self.base_url = check_base_url(base_url, allow_http=allow_http)
         keep_secret(check_api_key(api_key), self)
         self.attempt_timeout = attempt_timeout
         self.max_response_bytes = check_max_response_bytes(max_response_bytes)

@@ -35,7 +35,7 @@ async def asked(emulator, monkeypatch, tmp_path):
         running.cancel()
         await asyncio.wait([running])
     monkeypatch.delenv("EVERSINCE_API_KEY", raising=False)
-    monkeypatch.setenv("EVERSINCE_BASE_URL", "http://no.where/api/v1")
+    monkeypatch.setenv("EVERSINCE_BASE_URL", "https://no.where/api/v1")
     return tmp_path / "launch.db"
 
 

@@ -29,7 +29,7 @@ def test_help_imports_neither_aiohttp_nor_rich_nor_cyclopts(shell):
 
 def test_demo_leaves_eight_films_and_their_links(shell):
     """It needs nothing, and in a pipe it prints plain lines."""
-    mine = {"EVERSINCE_API_KEY": "es_live_mine", "EVERSINCE_BASE_URL": "http://no.where"}
+    mine = {"EVERSINCE_API_KEY": "es_live_mine", "EVERSINCE_BASE_URL": "https://no.where"}
     ended = shell.run("demo", "--speed", "600", **mine)
 
     films = sorted(Path(shell.cwd, "films").glob("*.mp4"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from eversince_async.cli import main
+from eversince_async.cli import doctor, main
+from eversince_async.cli._client import connected
+from eversince_async.cli._dispatch import _without_allow_http
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._loop import speed
 from eversince_async.cli._overview import BY_NAME, overview
@@ -45,7 +48,7 @@ def test_the_overview_has_every_command_and_every_exit_code():
     page = overview()
 
     assert [] == [name for name in BY_NAME if f"  {name} " not in page]
-    assert [] == [code for code in Exit if f"  {code.value:<11} {code.meaning}" not in page]
+    assert [] == [code for code in Exit if f"  {code.value:<12} {code.meaning}" not in page]
 
 
 @pytest.mark.parametrize("typed", [[], ["--help"], ["-h"], ["help"]])
@@ -299,3 +302,38 @@ async def test_the_doctor_minds_too_few_credits(account, capsys):
 
     assert Exit.DONE == await doctor_()
     assert "note  credits: 3, too few" in capsys.readouterr().out
+
+
+# -- Plain http -------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_refuses_plain_http_to_another_machine(monkeypatch, capsys):
+    monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_x")
+    monkeypatch.setenv("EVERSINCE_BASE_URL", "http://api.example/api/v1")
+
+    assert Exit.CONFIGURATION == main(["doctor"])
+    assert "without encryption" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("before", [None, "0"])
+def test_a_command_may_be_told_that_plain_http_is_right(before, monkeypatch, capsys):
+    """For this one command only."""
+    monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_x")
+    monkeypatch.setenv("EVERSINCE_BASE_URL", "http://host.invalid/api/v1")
+    if before is not None:
+        monkeypatch.setenv("EVERSINCE_ALLOW_HTTP", before)
+
+    async def server():
+        async with connected() as eversince:
+            return Exit.DONE, [doctor.Finding("server", "ok", repr(eversince))]
+
+    monkeypatch.setattr(doctor, "_server", server)
+
+    assert Exit.DONE == main(["doctor", "--allow-http"])
+    assert "<Eversince http://host.invalid/api/v1>" in capsys.readouterr().out
+    assert before == os.environ.get("EVERSINCE_ALLOW_HTTP")
+
+
+def test_what_stands_behind_two_dashes_is_no_option():
+    assert (["--", "--allow-http"], False) == _without_allow_http(["--", "--allow-http"])
+    assert (["a", "--", "b"], True) == _without_allow_http(["--allow-http", "a", "--", "b"])
