@@ -1,6 +1,7 @@
 """Uploads: three steps, any source, constant memory, and whatever breaks on the way."""
 
 import asyncio
+import gzip
 import hashlib
 import itertools
 import resource
