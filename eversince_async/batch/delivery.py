@@ -45,7 +45,10 @@ def is_delivered(made: Json, *, shares: bool, downloads: bool) -> bool:
 
 
 async def missing_files(job: Job) -> tuple[Path, ...]:
-    """The files that an item's earlier runs have written and that are not there any more."""
+    """The files that an item's earlier runs have written and that are gone, or empty, by now.
+
+    Any other size is taken for the user's own doing, who may have cut or packed the video.
+    """
     if job.stage != "succeeded" or not isinstance(job.result, Mapping):
         return ()
     paths = [Path(path) for path in job.result.get("files") or () if isinstance(path, str)]
@@ -53,4 +56,4 @@ async def missing_files(job: Job) -> tuple[Path, ...]:
 
 
 def _missing(paths: list[Path]) -> tuple[Path, ...]:
-    return tuple(path for path in paths if not path.is_file())
+    return tuple(path for path in paths if not path.is_file() or path.stat().st_size == 0)

@@ -136,6 +136,20 @@ async def test_refetch_fetches_it_and_nothing_else(emulator, eversince, tmp_path
     assert all(outcome.earlier and outcome.share_url for outcome in again.outcomes)
 
 
+async def test_a_file_that_was_emptied_is_as_good_as_removed(emulator, eversince, tmp_path):
+    """As a full disk or a power cut may leave it."""
+    path = await removed(eversince, tmp_path)
+    path.touch()
+    before = made(emulator)
+
+    told = await eversince.batch(ITEMS, journal=tmp_path / "j.db", download=tmp_path / "films")
+    await eversince.batch(ITEMS, journal=tmp_path / "j.db", download=tmp_path / "films", refetch=True)
+
+    assert {(path,)} == {outcome.missing for outcome in told.outcomes if outcome.missing}
+    assert path.stat().st_size
+    assert before == made(emulator)
+
+
 async def test_a_refetch_that_fails_leaves_the_item_finished(emulator, eversince, tmp_path):
     path = await removed(eversince, tmp_path)
     emulator.faults.once("GET", "/projects/*", ErrorAnswer(status=410, code="gone"))
