@@ -15,6 +15,9 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 ACCEPT_ENCODING: Final = "gzip, deflate"
 """What answers may be packed with: what the standard library unpacks in pieces of a size that we choose."""
 
+MAX_MEMBERS: Final = 1000
+"""Gzip members of one body; usually there is one. Each costs time, even if it holds nothing."""
+
 _PIECE: Final = 256 * 1024
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
@@ -99,6 +102,7 @@ class _Packed(_Plain):
         self._window = _WINDOWS[encoding]
         self._unpacking = zlib.decompressobj(self._window)
         self._is_empty = True
+        self._members = 1
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         if self._is_empty and self._encoding == "deflate" and data and data[0] & 0x0F != zlib.DEFLATED:
@@ -109,6 +113,9 @@ class _Packed(_Plain):
             if self._unpacking.eof:
                 if not data.strip(b"\0"):  # padding
                     return
+                self._members += 1
+                if self._members > MAX_MEMBERS:
+                    raise BodyUnreadable(f"its {self._encoding} is packed in more than {MAX_MEMBERS:,} parts")
                 self._unpacking = zlib.decompressobj(self._window)
             piece = self._unpacking.decompress(data, _PIECE)
             yield piece
