@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from eversince_async import Eversince, Report, ShareOptions
+from eversince_async import Eversince, Report
 from eversince_async.emulator import Emulator
 from eversince_async.testing import run
 
@@ -27,14 +27,14 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             item: dict[str, Any] = {name: cell for name, cell in row.items() if cell}
-            page = item.pop("share", "yes")
-            item["share"] = page == "yes" if page in {"yes", "no"} else ShareOptions(title=page)
-            item["download"] = f"videos/{item['key']}.mp4"
-            yield item
+            yield {**item, "download": f"{item['key']}.mp4"}
 
 
 async def main() -> None:
-    async with Eversince() as eversince, eversince.batch(rows(BRIEFS), journal=JOURNAL) as batch:
+    async with (
+        Eversince() as eversince,
+        eversince.batch(rows(BRIEFS), journal=JOURNAL, download="videos") as batch,
+    ):
         async for outcome in batch:  # as they end; Ctrl-C sees through what has begun
             print(f"{outcome.key:<8} {outcome.status}  {outcome.share_url or outcome.error or ''}")
     if batch.report.paused:

@@ -6,11 +6,12 @@ from typing import Any, Final
 import attrs
 
 from eversince_async._wire.converter import structure, unstructure
+from eversince_async.batch.cells import PAGE, file_of, is_empty, page_of
 from eversince_async.errors import EversinceError, InvalidRequest, UnreadableAnswer
 from eversince_async.journal import Json
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
-from eversince_async.orchestrator.order import ShareOptions, Wishes, wishes_of
+from eversince_async.orchestrator.order import Wishes
 from eversince_async.pipelines.definition import Pipeline
 from eversince_async.pipelines.running import Order
 from eversince_async.pipelines.storing import Storing
@@ -21,9 +22,10 @@ one."""
 
 BatchInput = Brief | str | Mapping[str, Any]
 """A brief, its text, or a mapping: what `projects.create` takes, and besides `key`, `render`, `share`,
-`download` for this one."""
+`share_title`, `share_description` and `download` for this one."""
 
-_OWN: Final = ("key", "render", "share", "download")
+OWN: Final = ("key", "render", "share", *PAGE, "download")
+"""What a mapping may say besides what `projects.create` takes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -84,7 +86,7 @@ class Intake:
                 key = str(given.get("key") or key)
                 brief, wishes = self._of_mapping(given)
             else:
-                brief, wishes = self._brief(given), self.wishes
+                brief, wishes = self._brief(given), self._wishes()
         except UnreadableAnswer as unreadable:  # nothing was answered: what was given cannot be read
             problem: EversinceError = InvalidRequest({unreadable.path.removeprefix("$."): unreadable.problem})
             return Item(key=key, index=index, given=given, problem=problem)
@@ -93,6 +95,10 @@ class Intake:
         problems = brief.problems()
         wrong = InvalidRequest(problems) if problems else None
         return Item(key=key, index=index, given=given, brief=brief, wishes=wishes, problem=wrong)
+
+    def _wishes(self, **changes: Any) -> Wishes:
+        """Those of an item; a batch replaces no file that is not its own."""
+        return attrs.evolve(self.wishes, **changes, replaces=False)
 
     def _brief(self, given: Brief | str) -> Brief:
         if isinstance(given, str):
@@ -103,25 +109,21 @@ class Intake:
         return attrs.evolve(given, **missing)
 
     def _of_mapping(self, given: Mapping[str, Any]) -> tuple[Brief, Wishes]:
-        plain = {name: value for name, value in given.items() if name not in _OWN and value is not None}
+        plain = {name: value for name, value in given.items() if name not in OWN and value is not None}
         brief = plain.get("brief")
         if isinstance(brief, Brief):
             whole = self._brief(attrs.evolve(brief, **{k: v for k, v in plain.items() if k != "brief"}))
         else:
             whole = structure({**_plain(self.options), **plain}, Brief, "$")
             whole = self._brief(whole)
-        share: bool | ShareOptions = self.wishes.share or False
-        match given.get("share"):
-            case None:
-                pass
-            case Mapping() as shown if shown.keys() <= {"title", "description"}:
-                share = ShareOptions(**shown)
-            case bool() | ShareOptions() as wanted:
-                share = wanted
-            case other:
-                raise InvalidRequest({"share": f"must be true, false or a title and description: {other!r}"})
-        render = given.get("render", self.wishes.render)
-        return whole, wishes_of(render, share, given.get("download") or self.wishes.download)
+        wishes = self._wishes(
+            render=given.get("render", self.wishes.render),
+            share=page_of(given, self.wishes.share),
+            download=self.wishes.download
+            if is_empty(named := given.get("download"))
+            else file_of(named, self.wishes.download),
+        )
+        return whole, wishes
 
 
 @attrs.frozen(kw_only=True)

@@ -1,5 +1,6 @@
 """One item of a batch, made under a job of the journal, from wherever an earlier run left it."""
 
+import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.order import Terms
-from eversince_async.orchestrator.producing import produce, refetched, resume
+from eversince_async.orchestrator.producing import need_free, produce, refetched, resume
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.workflow import Emit
@@ -113,8 +114,20 @@ async def _produce(
             if missing is not None:
                 return await refetched(desk, steps, missing)
             if steps.project_id is None:
+                await _need_free(item)
                 return await produce(desk, steps, brief, item.wishes, terms)
             return await resume(desk, steps, item.wishes, terms)
+
+
+async def _need_free(item: Item) -> None:
+    """Refuse an item whose file is another's before it is paid for.
+
+    Raises:
+        DownloadFailed: It is.
+    """
+    target = item.wishes.download
+    if target is not None and not item.wishes.replaces and not target.endswith(("/", os.sep)):
+        await need_free(Path(target))
 
 
 def _with_key(brief: Brief, attempt: int) -> Brief:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from mimetypes import guess_type
 from typing import Any, Final
 
+from eversince_async.batch.cells import PAGE, no_share, yes_or_no
 from eversince_async.models._shown import shown
 from eversince_async.models.projects import AspectRatio, ExpectedOutput, Mode, ReasoningMode
 from eversince_async.models.references import Reference, ReferenceType, UploadReference, UrlReference
@@ -24,9 +25,6 @@ EXTRA: Final = "extra."
 UPLOADED: Final = "upload:"
 """What the id of an upload begins with, among references."""
 
-_YES: Final = frozenset({"yes", "true", "1", "on"})
-_NO: Final = frozenset({"no", "false", "0", "off"})
-
 
 def _text(given: Any) -> str:
     if not isinstance(given, str):
@@ -42,17 +40,10 @@ def _key(given: Any) -> str:
 
 
 def _flag(given: Any) -> bool:
-    found = _yes_or_no(given)
+    found = yes_or_no(given)
     if found is None:
         raise Misfit(f"must be yes or no, not {_told(given)}")
     return found
-
-
-def _yes_or_no(given: Any) -> bool | None:
-    if isinstance(given, bool):
-        return given
-    word = given.lower() if isinstance(given, str) else None
-    return True if word in _YES else False if word in _NO else None
 
 
 def _one_of(words: type[StrEnum], *, but: Iterable[str] = ()) -> Reading:
@@ -134,21 +125,20 @@ def _render(given: Any) -> str | bool | None:
     """A quality, True for the usual one, None for no render."""
     if given in ("1080p", "4k"):
         return str(given)
-    wanted = _yes_or_no(given)
+    wanted = yes_or_no(given)
     if wanted is None:
         raise Misfit(f"must be 1080p, 4k, yes or no, not {_told(given)}")
     return wanted or None
 
 
 def _share(given: Any) -> bool | dict[str, str]:
-    """Whether to share; any other text is the page's title."""
-    wanted = _yes_or_no(given)
+    """Whether to share. Nothing else is a yes: what is taken for one is made public."""
+    wanted = yes_or_no(given)
     if wanted is not None:
         return wanted
-    page = {"title": given} if isinstance(given, str) else given
-    if not isinstance(page, dict) or not page.keys() <= {"title", "description"}:
-        raise Misfit(f"must be yes, no, or a title, not {_told(given)}")
-    return {name: _text(words) for name, words in page.items()}
+    if not isinstance(given, dict) or not given.keys() <= set(PAGE.values()):
+        raise Misfit(no_share(given))
+    return {name: _text(words) for name, words in given.items()}
 
 
 def _told(given: Any) -> str:
@@ -176,6 +166,8 @@ COLUMNS: Final[Mapping[str, Reading]] = {
     "key": _key,
     "render": _render,
     "share": _share,
+    "share_title": _text,
+    "share_description": _text,
     "download": _text,
 }
 """Every column: all that `projects.create` takes, and from `key` on what is ours."""

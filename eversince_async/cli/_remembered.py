@@ -6,9 +6,9 @@ from typing import Any, Final, Self
 
 import attrs
 
+from eversince_async._file_names import file_name, folded
 from eversince_async.batch.delivery import is_delivered
 from eversince_async.batch.stages import WORKING
-from eversince_async.cli._sheet import place
 from eversince_async.journal import Job, Journal
 from eversince_async.journal.stored import is_complete
 from eversince_async.pipelines.stages import WAITING
@@ -73,12 +73,13 @@ class Remembered:
             )
 
     async def __aiter__(self) -> AsyncIterator[Mapping[str, Any]]:
+        taken = set[str]()
         for key in self.keys:
             job = await self.journal.load(key)
             if job is not None:
-                yield self._item(job)
+                yield self._item(job, taken)
 
-    def _item(self, job: Job) -> Mapping[str, Any]:
+    def _item(self, job: Job, taken: set[str]) -> Mapping[str, Any]:
         """An item that asks for what was asked for then."""
         share = job.spec["share"]
         item = {
@@ -87,8 +88,9 @@ class Remembered:
             "render": job.spec["render"],
             "share": False if share is None else share,
         }
-        if self.folder is not None:
-            item["download"] = place(self.folder, None if job.id.isdecimal() else job.id)
+        if self.folder is not None and not job.id.isdecimal():
+            item["download"] = file_name(job.id, ".mp4", taken=taken)
+            taken.add(folded(item["download"]))
         return item
 
 

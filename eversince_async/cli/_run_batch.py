@@ -32,7 +32,7 @@ class Plan:
         count: How many that are.
         journal: What remembers it, open; None: nothing does.
         journal_path: Its file.
-        folder: Where the videos go, to say so in the end.
+        folder: Where the videos go; None: nowhere that rows do not say.
         report: The report to write.
         concurrency: As for `eversince.batch`.
         max_credits: As for `eversince.batch`.
@@ -97,6 +97,7 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
         batch = eversince.batch(
             Announced(plan.items, plan.count, watch.taken),
             journal=plan.journal,
+            download=plan.folder,
             concurrency=plan.concurrency,
             max_credits=plan.max_credits,
             retry_failed=plan.retry_failed,

@@ -11,11 +11,12 @@ from typing import IO, Any, Final
 
 import attrs
 
-from eversince_async.batch.item import Intake, Item
+from eversince_async._file_names import file_name, folded
+from eversince_async.batch.item import OWN, Intake, Item
 from eversince_async.cli._columns import EXTRA, Misfit, reading_of
 from eversince_async.cli._records import Format, Record, records
 from eversince_async.errors import EversinceError, InvalidRequest
-from eversince_async.orchestrator.order import Wishes
+from eversince_async.orchestrator.order import PLAIN_PAGE, Wishes
 
 STDIN: Final = "-"
 """What stands for the standard input instead of a file."""
@@ -27,7 +28,6 @@ _FORMATS: Final[Mapping[str, Format]] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_OWN: Final = ("key", "render", "share", "download")
 _UNIQUE: Final = ("key", "idempotency_key", "file")
 """What no two rows may share."""
 
@@ -118,7 +118,9 @@ def checked(
     """
     with _opened(source) as stream:
         found = form or _format(source, stream)
-        intake = Intake(options={}, wishes=Wishes(render=wanted.render))
+        folder = None if wanted.folder is None else os.path.join(wanted.folder, "")
+        page = PLAIN_PAGE if wanted.share else None
+        intake = Intake(options={}, wishes=Wishes(render=wanted.render, share=page, download=folder))
         sheet = Sheet(source, _spool(), intake)
         check = _Check(sheet, wanted, complain)
         try:
@@ -195,15 +197,12 @@ class _Check:
 
     def _place(self, record: Record, given: dict[str, Any], problems: dict[str, str]) -> None:
         """Say what is to become of it, and where its video goes: two never go to the same file."""
-        folder, name = self._wanted.folder, None
         if "download" in given:
-            name = "download"
-            given[name] = str((folder or Path()) / str(given[name]))
-        elif folder is not None:
-            name = "key" if self._sheet.has_keys else None
-            given["download"] = place(folder, given["key"] if self._sheet.has_keys else None)
-        if name is not None:
-            self._once(record, "file", given["download"].casefold(), problems, name)
+            self._once(record, "file", folded(os.path.normpath(given["download"])), problems, "download")
+        elif self._wanted.folder is not None and self._sheet.has_keys:  # other files have the same lines
+            files = self._first["file"]
+            given["download"] = file_name(given["key"], ".mp4", taken=files)
+            files[folded(given["download"])] = record.line
         if given.get("render") is True:
             given["render"] = self._wanted.quality
         given.setdefault("render", self._wanted.render)
@@ -238,7 +237,7 @@ def _read(cells: Mapping[str, Any], problems: dict[str, str]) -> dict[str, Any]:
             extra[name.removeprefix(EXTRA)] = value
         else:
             given[name] = value
-    for name in extra.keys() & set(_OWN):
+    for name in extra.keys() & set(OWN):
         problems[EXTRA + name] = f"is no field of the API's; the column is {name!r}"
     return {**given, **extra}
 
@@ -251,14 +250,3 @@ def _unmakeable(item: Item) -> Mapping[str, str]:
             return fields
         case EversinceError() as problem:
             return {"row": f"cannot be read: {problem}"}
-
-
-def place(folder: Path, key: str | None) -> str:
-    """Where a video goes: to a file named by its key, or without one by its project.
-
-    Numbers of lines are no names: those of another file would be the same.
-    """
-    if key is None:
-        return os.path.join(folder, "")
-    name = "".join("_" if sign in '/\\:*?"<>|' else sign for sign in key).strip(". ")
-    return str(folder / f"{name[:120] or '_'}.mp4")

@@ -1,6 +1,6 @@
 """`eversince batch`: many videos from a file, each made once."""
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from eversince_async.cli._changes import WHAT_TO_DO, changes
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._occupied import occupied
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
 from eversince_async.cli._say import is_terminal, warn
@@ -49,8 +50,9 @@ def batch_(
     Columns: brief, and if you like title, mode, aspect_ratio, craft, craft_auto, skills (with commas),
     reasoning_mode, video_model, image_model, agent_model, expected_output, webhook_url, idempotency_key,
     references (addresses, or upload:ID, with blanks), extract_content, extra.NAME for a field this version
-    does not know; key, render (1080p, 4k, yes, no), share (yes, no, or a title), download (a file in --out).
-    What is empty is as the options say.
+    does not know; key, render (1080p, 4k, yes, no), share (yes, no), share_title and share_description for
+    the public page, download (a new file inside --out). What is empty is as the options say. Yes and no may
+    be written as spreadsheets do, in their languages: x, 1, WAHR, FAUX.
 
     Rows are told apart by their key, or without one by their line, so give them keys if you ever edit the
     file: a finished row is not made again, and one that was changed under its old key is refused.
@@ -81,6 +83,9 @@ def batch_(
     del debug  # heeded where errors are shown
     check_options(report, concurrency, max_credits)
     path = None if no_journal else journal or _beside(file)
+    reserved = _reserved(file, path)
+    if report is not None and (what := reserved.get(report.absolute())) is not None:
+        raise InvalidRequest({"--report": f"{report} is {what}, and would be replaced"})
     if no_journal and journal is not None:
         raise InvalidRequest({"--no-journal": "contradicts --journal"})
     wanted = Wanted(render=quality if render else None, share=share, folder=out, quality=quality)
@@ -107,7 +112,9 @@ def batch_(
         wait_for_quota=not stop_at_quota,
         as_json=as_json,
     )
-    return _made(sheet, make, path, complaints)
+    if report is not None:
+        reserved[report.absolute()] = "the report"
+    return _made(sheet, make, path, reserved, complaints)
 
 
 def _beside(file: str) -> Path:
@@ -118,7 +125,22 @@ def _beside(file: str) -> Path:
     return Path(file).with_suffix(".journal.db")
 
 
-async def _made(sheet: Sheet, make: "partial[Plan]", path: Path | None, complaints: "_Complaints") -> Exit:
+def _reserved(file: str, journal: Path | None) -> dict[Path, str]:
+    """Files of this run that nothing may replace, and what they are."""
+    found = {} if file == STDIN else {Path(file).absolute(): "the file of rows"}
+    if journal is not None:
+        for ending in ("", "-wal", "-shm"):
+            found[journal.with_name(journal.name + ending).absolute()] = "the journal"
+    return found
+
+
+async def _made(
+    sheet: Sheet,
+    make: "partial[Plan]",
+    path: Path | None,
+    reserved: Mapping[Path, str],
+    complaints: "_Complaints",
+) -> Exit:
     with closing(sheet):
         async with AsyncExitStack() as stack:
             journal = None
@@ -128,6 +150,10 @@ async def _made(sheet: Sheet, make: "partial[Plan]", path: Path | None, complain
                     complaints(line, change)
                 if complaints.count:
                     return complaints.conclude(WHAT_TO_DO)
+            for line, problem in await occupied(sheet, journal, reserved):
+                complaints(line, problem)
+            if complaints.count:
+                return complaints.conclude()
             where = "nothing is remembered" if path is None else f"remembered in {path}"
             warn(f"{_count(len(sheet), 'video')} from {_called(sheet.name)}; {where}")
             return await run_batch(make(journal=journal))

@@ -124,7 +124,10 @@ async def produce_(
             on_cancel=on_cancel,
         )
         key = str(wanted.idempotency_key)
-        production = await watched(eversince, workflow, excerpt(title or brief, 40), output, on_cancel, key)
+        asked = as_asked(quality if render else None, share=share)
+        production = await watched(
+            eversince, workflow, excerpt(title or brief, 40), output, on_cancel, key, asked=asked
+        )
         print_production(production, as_json=as_json)
     return Exit.DONE
 
@@ -136,6 +139,8 @@ async def watched(
     output: Path | None,
     on_cancel: str,
     key: str | None = None,
+    *,
+    asked: str = "",
 ) -> Production:
     """Run one production under the eyes of a person."""
 
@@ -144,13 +149,13 @@ async def watched(
 
     with board(lambda: str(eversince.governor.snapshot())) as shown:
         row = shown.row(name)
-        async with _told_how_to_go_on(row, key, output, on_cancel), redrawn(frame, shown):
+        async with _told_how_to_go_on(row, key, output, on_cancel, asked), redrawn(frame, shown):
             return await followed(workflow, row, shown)
 
 
 @asynccontextmanager
 async def _told_how_to_go_on(
-    row: Row, key: str | None, output: Path | None, on_cancel: str
+    row: Row, key: str | None, output: Path | None, on_cancel: str, asked: str
 ) -> AsyncGenerator[None, None]:
     """Never lose a project: whoever stops waiting is told its id, and how to go on."""
     try:
@@ -160,17 +165,23 @@ async def _told_how_to_go_on(
             warn(f"Interrupted, and project {row.project_id} was asked to stop, too.")
             warn(f"  how it stands:  eversince status {row.project_id}")
         else:
-            warn(f"Interrupted. {_how_to_go_on(row, key, output)}")
+            warn(f"Interrupted. {_how_to_go_on(row, key, output, asked)}")
         raise
     except (ProjectFailed, ProjectCancelled):
         raise  # it is over
     except EversinceError:
         if row.project_id is not None:
-            warn(_how_to_go_on(row, key, output))
+            warn(_how_to_go_on(row, key, output, asked))
         raise
 
 
-def _how_to_go_on(row: Row, key: str | None, output: Path | None) -> str:
+def as_asked(render: str | None, *, share: bool) -> str:
+    """The options with which `resume` does what was asked for."""
+    quality = " --no-render" if render is None else "" if render == "1080p" else f" --quality {render}"
+    return quality + (" --share" if share else "")
+
+
+def _how_to_go_on(row: Row, key: str | None, output: Path | None, asked: str) -> str:
     if row.project_id is None:
         if row.began_at is None or key is None:
             return "Nothing was sent yet."
@@ -183,7 +194,7 @@ def _how_to_go_on(row: Row, key: str | None, output: Path | None) -> str:
         (
             f"Project {row.project_id} goes on without us.",
             f"  how it stands:  eversince status {row.project_id}",
-            f"  see it through: eversince resume {row.project_id} -o {file}",
+            f"  see it through: eversince resume {row.project_id} -o {file}{asked}",
             f"  its video:      eversince download {row.project_id} -o {file}",
             f"  stop it:        eversince cancel {row.project_id}",
         )
@@ -204,14 +215,20 @@ def _extra(given: Sequence[str]) -> dict[str, Any]:
     return fields
 
 
-def print_production(production: Production, *, as_json: bool) -> None:
-    """Print what came of a production."""
-    project = production.project
+def print_production(production: Production, *, as_json: bool, share_url: str | None = None) -> None:
+    """Print what came of a production.
+
+    Args:
+        production: The production.
+        as_json: As JSON.
+        share_url: Its public page, if it was made earlier.
+    """
+    project, share_url = production.project, production.share_url or share_url
     if as_json:
         print_json(
             {
                 "project": project,
-                "share_url": production.share_url,
+                "share_url": share_url,
                 "video_url": production.video_url,
                 "files": production.files,
                 "assets": production.assets,
@@ -224,7 +241,7 @@ def print_production(production: Production, *, as_json: bool) -> None:
         {
             "project": project.id,
             "studio": address("project_url", project.project_url),
-            "share": address("share_url", production.share_url),
+            "share": address("share_url", share_url),
             "video": address("video_url", production.video_url),
             "expires": project.assembled_url_expires_at if production.share is None else None,
             "file": ", ".join(str(path) for path in production.files) or None,

@@ -12,11 +12,11 @@ from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._remembered import Remembered
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
 from eversince_async.cli._say import warn
-from eversince_async.cli.produce import print_production, watched
+from eversince_async.cli.produce import as_asked, print_production, watched
 from eversince_async.errors import InvalidRequest
-from eversince_async.journal import SqliteJournal
+from eversince_async.journal import Effect, SqliteJournal
 
-_OF_PROJECTS = ("render", "quality", "share", "on_cancel")
+_OF_PROJECTS = ("render", "quality", "share", "on_cancel", "journal")
 _OF_JOURNALS = ("no_download", "retry_failed", "report")
 
 
@@ -31,6 +31,7 @@ async def resume_(
     no_download: Annotated[bool | None, Parameter(name="--no-download", negative=())] = None,
     retry_failed: Annotated[bool | None, Parameter(negative=())] = None,
     report: Path | None = None,
+    journal: Path | None = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> Exit:
@@ -45,11 +46,12 @@ async def resume_(
         output: File, or an existing folder, to download the video to; for a journal the folder of its videos.
         render: Render the project's video if there is none yet, which is the default.
         quality: How to render it: 1080p is the default, and 4k needs a Pro subscription.
-        share: Make a public link of the project, which does not expire and is the default.
+        share: Make a public link of the project, which does not expire; without it none is made.
         on_cancel: What becomes of the project after Ctrl-C: leave is the default.
         no_download: Download nothing of what the journal remembers.
         retry_failed: Try again what the journal says has failed.
         report: File to write a report to: .html, .csv or .json.
+        journal: What a project belongs to: if that has a public link of it, it is shown, and no other made.
         as_json: Print the result as JSON; of a journal a line for each video.
         debug: Show tracebacks and what is sent.
     """
@@ -62,6 +64,7 @@ async def resume_(
         "no_download": no_download,
         "retry_failed": retry_failed,
         "report": report,
+        "journal": journal,
     }
     is_journal = os.path.isfile(what)  # noqa: ASYNC240 - once, before there is anything to hold up
     for name in _OF_PROJECTS if is_journal else _OF_JOURNALS:
@@ -81,17 +84,45 @@ async def resume_(
         )
     if what.endswith(".db") or os.sep in what:
         raise InvalidRequest({what: "there is no such journal"})
+    recorded = None if journal is None else await recorded_share(journal, what)
+    wanted = None if render is False else quality or "1080p"
+    shares = share is True and recorded is None
     async with connected() as eversince:
         workflow = eversince.resume(
-            what,
-            render=None if render is False else quality or "1080p",
-            share=share is not False,
-            download=output,
-            on_cancel=on_cancel or "leave",
+            what, render=wanted, share=shares, download=output, on_cancel=on_cancel or "leave"
         )
-        production = await watched(eversince, workflow, what, output, on_cancel or "leave")
-        print_production(production, as_json=as_json)
+        asked = as_asked(wanted, share=shares)
+        production = await watched(eversince, workflow, what, output, on_cancel or "leave", asked=asked)
+        print_production(production, as_json=as_json, share_url=recorded)
     return Exit.DONE
+
+
+async def recorded_share(path: Path, project_id: str) -> str | None:
+    """The public link that a journal has of a project; None if it has none.
+
+    Raises:
+        InvalidRequest: There is no such journal, or it does not know the project.
+    """
+    if not path.is_file():  # noqa: ASYNC240 - once, before there is anything to hold up
+        raise InvalidRequest({"--journal": f"there is no such journal: {path}"})
+    async with SqliteJournal(path) as journal:
+        owner = await journal.claimant(project_id)
+        if owner is None:
+            raise InvalidRequest({"--journal": f"{path} does not know the project {project_id}"})
+        effects = await journal.effects(owner[0])
+    return next((link for effect in effects if (link := _link_of(effect, project_id)) is not None), None)
+
+
+def _link_of(effect: Effect, project_id: str) -> str | None:
+    match effect:
+        case Effect(
+            kind="share",
+            request={"project_id": str(shared)},
+            result={"share_url": str(link)},
+        ) if shared == project_id:
+            return link
+        case _:
+            return None
 
 
 async def _journal(

@@ -105,11 +105,13 @@ class Wishes:
         render: Quality of the video; None for no render.
         share: What to show on the public page; None for no page.
         download: A file or a folder, as `Production.download` takes it; None for no download.
+        replaces: Whether a file that is there already, and is none of ours, is replaced.
     """
 
     render: str | None = "1080p"
     share: ShareOptions | None = None
     download: str | None = None
+    replaces: bool = True
 
 
 USUAL_WISHES: Final = Wishes(share=PLAIN_PAGE)

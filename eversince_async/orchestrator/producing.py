@@ -2,15 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from eversince_async.errors import EversinceError, StatusConflict
+from eversince_async.errors import DownloadFailed, EversinceError, StatusConflict
 from eversince_async.governor import Lane
+from eversince_async.journal import Json
 from eversince_async.lifecycle import FINAL, ProjectStatus
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, OutputType, Project
@@ -116,7 +117,7 @@ async def delivered(
     if wishes.download is None or not has_video:
         return production
     async with steps.stage("download"):
-        path = await downloaded_once(production, wishes.download, steps.effects)
+        path = await downloaded_once(production, wishes.download, steps.effects, replaces=wishes.replaces)
     return attrs.evolve(production, files=(path,))
 
 
@@ -130,14 +131,19 @@ async def refetched(desk: Desk, steps: Steps, target: Path) -> Production:
         desk=desk,
     )
     async with steps.stage("download"):
-        path = await downloaded_once(production, os.fspath(target), steps.effects)
+        path = await downloaded_once(production, os.fspath(target), steps.effects, replaces=False)
     return attrs.evolve(production, files=(path,))
 
 
-async def downloaded_once(production: Production, target: str, effects: Effects) -> Path:
+async def downloaded_once(
+    production: Production, target: str, effects: Effects, *, replaces: bool = True
+) -> Path:
     """Download the video, unless that is done and the file is there.
 
     A download in doubt is just done again: the file is either whole or not there.
+
+    Raises:
+        DownloadFailed: As `Production.download`; or there is a file that is not to be replaced.
     """
     request = {"project_id": production.project_id, "path": target}
     async with effects.doing("download", request) as deed:
@@ -145,11 +151,46 @@ async def downloaded_once(production: Production, target: str, effects: Effects)
             path = Path(deed.result["path"])
             if await asyncio.to_thread(_size, path) == deed.result["size"]:
                 return path
+        is_ours = deed.entry is not None and not deed.is_over and _is_same(deed.entry.request, request)
+        if not (replaces or is_ours):
+            await need_free(await production.file_at(target))
+        if deed.is_over:
             return await production.download(target)
         await deed.departs()
         path = await production.download(target)
         await deed.ended({"path": os.fspath(path), "size": await asyncio.to_thread(_size, path)})
     return path
+
+
+def _is_same(request: Json, other: Mapping[str, str]) -> bool:
+    """Whether two downloads bring the same video to the same place."""
+    return (
+        isinstance(request, Mapping)
+        and request.get("project_id") == other["project_id"]
+        and isinstance(path := request.get("path"), str)
+        and os.path.abspath(path) == os.path.abspath(other["path"])
+    )
+
+
+async def need_free(path: Path) -> None:
+    """Make sure that a video replaces no file.
+
+    Raises:
+        DownloadFailed: There is one.
+    """
+    if await asyncio.to_thread(is_file_there, path):
+        raise DownloadFailed(os.fspath(path), OCCUPIED)
+
+
+def is_file_there(path: str | os.PathLike[str]) -> bool:
+    """Whether something has this name that is no folder, a broken link included."""
+    return os.path.lexists(path) and not os.path.isdir(path)
+
+
+OCCUPIED: Final = (
+    "there is a file already, which this journal did not write; move it away, or name another"
+    """What is wrong with a file that a video would replace."""
+)
 
 
 def _size(path: Path) -> int | None:

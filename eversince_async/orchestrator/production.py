@@ -85,6 +85,13 @@ class Production:
         known, grace = Known(project=self.project, asked_at=now()), self._desk.watcher.schedule.grace
         return attrs.evolve(self, project=known.grown(project, now(), for_seconds=grace).project)
 
+    async def file_at(self, path: str | os.PathLike[str]) -> Path:
+        """The file that `download` would write to, if it is given this path."""
+        target = Path(path)
+        if os.fspath(path).endswith(_SLASHES) or await asyncio.to_thread(os.path.isdir, target):
+            target /= file_name(self.project.id, ".mp4")
+        return target
+
     async def download(
         self,
         path: str | os.PathLike[str],
@@ -116,9 +123,7 @@ class Production:
             DownloadFailed: The disk is full or cannot be written, another download is writing to the same
                 file, the video is not there any more, or the transfer kept breaking; what arrived is kept.
         """
-        target = Path(path)
-        if os.fspath(path).endswith(_SLASHES) or await asyncio.to_thread(os.path.isdir, target):
-            target /= file_name(self.project.id, ".mp4")
+        target = await self.file_at(path)
         quality = "1080p" if render_again is True else render_again or None
         urls = VideoUrls(self._desk, self.project, self.share, render_again=quality)
         return await download(

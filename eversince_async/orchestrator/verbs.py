@@ -132,7 +132,7 @@ class Verbs(Conversing):
         project: str | Handle | Mapping[str, Any],
         *,
         render: str | None = "1080p",
-        share: bool | ShareOptions = True,
+        share: bool | ShareOptions = False,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
@@ -146,7 +146,8 @@ class Verbs(Conversing):
                 handle knows what was wished for, and the wishes given here do not count then. One without a
                 project creates it with the same idempotency key, so that there is never a second one.
             render: As for `produce`.
-            share: As for `produce`. A project may have been shared before: look at `account.shares`.
+            share: As for `produce`, but no page unless it is asked for: the project may have been shared
+                before; see `account.shares`.
             download: As for `produce`.
             timeouts: As for `produce`.
             wait_for_quota: As for `produce`.

@@ -200,7 +200,7 @@ async def test_each_item_may_have_options_of_its_own(emulator, eversince, tmp_pa
             "key": "named",
             "brief": "A film",
             "share": {"title": "Ours"},
-            "download": str(tmp_path / "ours.mp4"),
+            "download": tmp_path / "ours.mp4",
         },
     ]
 

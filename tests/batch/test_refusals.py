@@ -138,7 +138,7 @@ async def test_one_odd_item_does_not_stop_each_new_run(emulator, eversince, tmp_
 
 async def test_an_item_with_an_odd_folder_does_not_stop_each_new_run(emulator, eversince, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    items = [{**ITEMS[0], "download": f"{tmp_path}/file/film.mp4"}, *ITEMS[1:]]
+    items = [{**ITEMS[0], "download": tmp_path / "file" / "film.mp4"}, *ITEMS[1:]]
 
     options: Any = {"journal": tmp_path / "a.db", "download": tmp_path / "films"}
     first = await eversince.batch(items, concurrency=2, **options)

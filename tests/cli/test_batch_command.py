@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from eversince_async import Eversince
+from eversince_async.batch.item import Intake
+from eversince_async.batch.stages import WORKING
 from eversince_async.cli import main
 from eversince_async.cli._exits import Exit
 from eversince_async.cli.batch import batch_
@@ -20,6 +22,8 @@ from eversince_async.cli.resume import resume_
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import Reset
 from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError
+from eversince_async.journal import SqliteJournal
+from eversince_async.orchestrator.order import Wishes
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
@@ -68,7 +72,7 @@ def rows_of(count):
 
 
 async def test_a_file_of_rows_becomes_a_folder_of_videos(emulator, rows, tmp_path, capsys):
-    file = rows("key,brief,share", "mug,A mug,A page", "tea,A cup of tea,no")
+    file = rows("key,brief,share,share_title", "mug,A mug,,A page", "tea,A cup of tea,no,")
 
     code = await typed(batch_(file, out=tmp_path / "videos"))
 
@@ -460,12 +464,12 @@ async def left_behind(file, seconds=40, **options):
 
 
 async def test_a_journal_is_enough_to_see_through_what_has_begun(emulator, rows, tmp_path, capsys):
-    head = "key,brief,share,render,references,extra.seed"
+    head = "key,brief,share_title,share,render,references,extra.seed"
     file = rows(
         head,
-        "a,A mug,A page,no,https://example.com/a.png https://example.com/page,7",
-        "b,A cup,no,,,",
-        "c,A glass,,,,",
+        "a,A mug,A page,,no,https://example.com/a.png https://example.com/page,7",
+        "b,A cup,,no,,,",
+        "c,A glass,,,,,",
     )
     await left_behind(file)
     (tmp_path / file).unlink()
@@ -564,3 +568,97 @@ async def test_resume_fetches_files_that_were_never_written(emulator, rows):
     assert Exit.DONE == await typed(resume_("briefs.journal.db", output=Path("films")))
     assert Path("films/mug.mp4").stat().st_size
     assert (1, 1, 1) == made(emulator)
+
+
+# -- Nothing by accident ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["../briefs.csv", "/etc/x.mp4", "v/../../x.mp4", "~/../x.mp4"])
+async def test_a_row_that_leads_out_of_its_folder_is_refused(emulator, rows, tmp_path, capsys, name):
+    file = rows("key,brief,download", f"a,A mug,{name}")
+
+    assert Exit.USAGE == await typed(batch_(file, out=Path("videos")))
+
+    assert "briefs.csv:2: download must be a file inside 'videos/'" in capsys.readouterr().err
+    assert "key,brief" in (tmp_path / "briefs.csv").read_text()
+    assert (0, 0, 0) == made(emulator)
+
+
+@pytest.mark.parametrize("name", ["briefs.csv", "briefs.journal.db", "mine.mp4", "report.html"])
+async def test_a_row_never_replaces_a_file_that_its_journal_did_not_write(
+    emulator, rows, tmp_path, capsys, name
+):
+    (tmp_path / "mine.mp4").write_text("mine")
+    file = rows("key,brief,download", "a,A mug,new.mp4", f"b,A cup,{name}")
+
+    assert Exit.USAGE == await typed(batch_(file, out=Path(), report=Path("report.html")))
+
+    told = capsys.readouterr().err
+    assert f"briefs.csv:3: download './{name}'" in told
+    assert "briefs.csv:2" not in told
+    assert "mine" == (tmp_path / "mine.mp4").read_text()
+    assert (0, 0, 0) == made(emulator)
+
+
+async def test_a_key_never_replaces_a_file_that_its_journal_did_not_write(emulator, rows, tmp_path, capsys):
+    (tmp_path / "a.mp4").write_text("mine")
+
+    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,A mug"), out=tmp_path, no_journal=True))
+
+    assert "briefs.csv:2" in capsys.readouterr().err
+    assert "mine" == (tmp_path / "a.mp4").read_text()
+
+
+async def test_what_its_journal_wrote_stands_in_nobodys_way(emulator, rows):
+    file = rows("key,brief", "a,A mug")
+    assert Exit.DONE == await typed(batch_(file, out=Path("videos")))
+    assert Exit.DONE == await typed(batch_(file, out=Path("./videos")))
+    assert (1, 1, 1) == made(emulator)
+
+
+async def test_a_report_does_not_replace_the_rows(rows):
+    file = rows("key,brief", "a,A mug")
+    with pytest.raises(InvalidRequest, match="is the file of rows"):
+        batch_(file, report=Path(file))
+
+
+async def test_a_journal_with_a_title_in_share_goes_on(emulator, eversince, rows, tmp_path):
+    """As versions wrote it that took any word in `share` for the title of the page."""
+    old = {"key": "a", "brief": "A mug", "share": {"title": "Spring"}}
+    async with SqliteJournal(tmp_path / "briefs.journal.db") as journal:
+        await journal.put("a", Intake(options={}, wishes=Wishes()).item(0, old).spec, stage=WORKING)
+    await eversince.aclose()
+
+    file = rows("key,brief,share_title", "a,A mug,Spring")
+    assert Exit.DONE == await resume_("briefs.journal.db", no_download=True)
+    assert Exit.DONE == await typed(batch_(file))
+
+    assert (1, 1, 1) == made(emulator)
+    assert ["Spring"] == [share.title for share, _ in emulator.world.shares.values()]
+
+
+async def test_a_project_is_not_shared_again_unless_that_is_said(emulator, rows, capsys):
+    project = emulator.add_project(rendered=True)
+
+    assert Exit.DONE == await resume_(project.id)
+    assert (0, "") == (made(emulator)[2], "".join(re.findall("share.*", capsys.readouterr().out)))
+    assert Exit.DONE == await resume_(project.id, share=True)
+    assert 1 == made(emulator)[2]
+
+
+@pytest.mark.parametrize("share", [None, True])
+async def test_a_project_of_a_journal_shows_the_page_that_it_has(emulator, rows, capsys, share):
+    await typed(batch_(rows("key,brief", "a,A mug")))
+    page = capsys.readouterr().out.split("\t")[2].strip()
+    (project,) = (each for each in emulator.world.projects.values() if not each.studio)
+
+    assert Exit.DONE == await resume_(project.id, share=share, journal=Path("briefs.journal.db"))
+
+    assert page in capsys.readouterr().out
+    assert 1 == made(emulator)[2]
+
+
+async def test_a_journal_that_does_not_know_the_project_says_so(emulator, rows):
+    await typed(batch_(rows("key,brief", "a,A mug")))
+    with pytest.raises(InvalidRequest, match="does not know the project proj_x"):
+        await resume_("proj_x", journal=Path("briefs.journal.db"))

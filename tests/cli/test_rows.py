@@ -6,11 +6,13 @@ import inspect
 import io
 import json
 import tracemalloc
+from pathlib import Path
 from typing import get_type_hints
 
 import attrs
 import pytest
 
+from eversince_async._file_names import folded
 from eversince_async.cli._columns import COLUMNS
 from eversince_async.cli._sheet import Wanted, checked
 from eversince_async.cli.batch import batch_
@@ -50,7 +52,7 @@ def only(read, content, **options):
 
 
 def test_there_is_a_column_for_everything_that_create_takes():
-    ours = {"key", "render", "share", "download"}
+    ours = {"key", "render", "share", "share_title", "share_description", "download"}
     assert {"brief", *get_type_hints(BriefOptions), *ours} == set(COLUMNS)
 
 
@@ -80,7 +82,9 @@ def test_every_cell_arrives_where_it_belongs(read):
         "extra.seed": "7",
         "key": "mug",
         "render": "4k",
-        "share": "A mug for mornings",
+        "share": "yes",
+        "share_title": "A mug for mornings",
+        "share_description": "No voiceover",
         "download": "here.mp4",
     }
     head = ",".join(f'"{name}"' for name in cells)
@@ -95,7 +99,7 @@ def test_every_cell_arrives_where_it_belongs(read):
         {"upload_id": "up_1"},
         {"url": "https://example.com/page", "type": "url"},
     ] == sent["references"]
-    assert ("mug", "4k", {"title": "A mug for mornings"}) == (
+    assert ("mug", "4k", {"title": "A mug for mornings", "description": "No voiceover"}) == (
         item.key,
         item.spec["render"],
         item.spec["share"],
@@ -173,10 +177,22 @@ def test_without_keys_the_numbers_of_lines_are_keys(read):
 
 def test_videos_are_named_by_their_keys(read, tmp_path):
     wanted = Wanted(render=None, share=True, folder=tmp_path)
-    items, _ = read("key,brief,download\na/b:c,A,\n..,B,\nd,C,x/y.mp4\n", wanted=wanted)
-    assert [str(tmp_path / name) for name in ("a_b_c.mp4", "_.mp4", "x/y.mp4")] == [
+    items, _ = read("key,brief,download\nmug,A,\nTea,B,\nd,C,x/y.mp4\n", wanted=wanted)
+    assert [str(tmp_path / name) for name in ("mug.mp4", "Tea.mp4", "x/y.mp4")] == [
         item.wishes.download for _, item in items
     ]
+
+
+def test_keys_that_are_no_names_or_one_name_have_a_name_each(read, tmp_path):
+    """Told apart by case and accents only, they would be one file on many systems."""
+    wanted = Wanted(render=None, share=True, folder=tmp_path)
+    keys = ["a/b:c", "..", "CON", "Tea", "tea", "e\u0301", "\u00e9"]
+    items, complaints = read("key,brief\n" + "".join(f"{key},A\n" for key in keys), wanted=wanted)
+
+    names = [folded(Path(item.wishes.download).name) for _, item in items]
+    assert [] == complaints
+    assert len(keys) == len(set(names))
+    assert {tmp_path} == {Path(item.wishes.download).parent for _, item in items}
 
 
 def test_without_keys_videos_are_named_by_their_projects(read, tmp_path):
@@ -244,7 +260,7 @@ def test_what_is_wrong_is_told_with_its_line(read, content, told):
         ('{"brief": 7}', "brief must be text, not 7"),
         ('{"brief": "A", "title": "\\ud800"}', "title holds half of a surrogate pair"),
         ('{"brief": "A", "references": [{"file": "mug.png"}]}', "references[0].url"),
-        ('{"brief": "A", "share": 7}', "share must be yes, no, or a title, not 7"),
+        ('{"brief": "A", "share": 7}', "share must be yes or no, not 7; a title goes into share_title"),
         ('{"brief": "A", "key": "a\\nb"}', "key must be one line"),
     ],
 )

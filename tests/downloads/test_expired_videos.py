@@ -28,7 +28,7 @@ async def test_a_fresh_video_is_downloaded_without_asking_anything(emulator, eve
 
 
 async def test_a_shared_video_does_not_expire(emulator, eversince, tmp_path):
-    film = await eversince.resume(emulator.add_project(rendered=True).id)
+    film = await eversince.resume(emulator.add_project(rendered=True).id, share=True)
     await asyncio.sleep(3 * DAY)
 
     assert (await film.download(tmp_path)).is_file()
@@ -36,7 +36,7 @@ async def test_a_shared_video_does_not_expire(emulator, eversince, tmp_path):
 
 
 async def test_a_share_that_was_taken_back_is_passed_over(emulator, eversince, tmp_path):
-    film = await eversince.resume(emulator.add_project(rendered=True).id)
+    film = await eversince.resume(emulator.add_project(rendered=True).id, share=True)
     emulator.world.shares.clear()
 
     assert (await film.download(tmp_path)).is_file()

@@ -122,12 +122,23 @@ async def test_resume_from_where_the_server_says_it_stands(
     project = emulator.add_project(walks={status: 100})
     film = await eversince.resume(project.id)
 
-    assert film.share_url is not None
+    assert film.assembled_url is not None
     assert 1 == renders(emulator)
 
 
+async def test_resume_makes_no_public_page_unless_it_is_asked_for(
+    emulator: Emulator, eversince: Eversince
+) -> None:
+    """Whoever resumes a project need not know whether it was shared before."""
+    project = emulator.add_project(rendered=True)
+    film = await eversince.resume(project.id)
+
+    assert film.share is None
+    assert 0 == emulator.world.counts["shares"]
+
+
 async def test_resume_of_what_is_rendered_only_shares(emulator: Emulator, eversince: Eversince) -> None:
-    film = await eversince.resume(emulator.add_project(rendered=True).id)
+    film = await eversince.resume(emulator.add_project(rendered=True).id, share=True)
 
     assert {"share"} == set(film.timings)
 
@@ -150,7 +161,7 @@ async def test_resume_without_wishes(emulator: Emulator, eversince: Eversince) -
 async def test_adopted_project_can_be_resumed(emulator: Emulator, eversince: Eversince) -> None:
     studio = (await eversince.projects.discover()).projects[0]
     adopted = await eversince.adopt(studio.project_id)
-    film = await eversince.resume(adopted.id)
+    film = await eversince.resume(adopted.id, share=True)
 
     assert film.share_url is not None
 

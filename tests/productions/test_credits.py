@@ -132,7 +132,7 @@ async def test_credits_that_run_out_in_the_middle_end_the_render_not_the_project
         (entry,) = emulator.world.log.of("POST /projects")
         emulator.account.credits = 500
 
-        film = await eversince.resume(entry.project_id)
+        film = await eversince.resume(entry.project_id, share=True)
 
         assert film.share_url is not None
         assert 1 == len(emulator.world.log.of("POST /projects"))

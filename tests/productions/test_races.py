@@ -162,7 +162,7 @@ async def test_an_unknown_status_is_waited_through(emulator, eversince):
     """The server may invent one at any time; the events show it as it came."""
     project = emulator.add_project(walks=[("running", 10), ("marinating", 100), ("running", 10)])
 
-    async with eversince.resume(project.id) as workflow:
+    async with eversince.resume(project.id, share=True) as workflow:
         seen = [str(event.status) async for event in workflow if isinstance(event, StatusChanged)]
         film = await workflow
 
@@ -174,7 +174,7 @@ async def test_an_unknown_status_that_lasts_ends_with_the_timeout_that_names_it(
     project = emulator.add_project(status="marinating")
 
     with pytest.raises(WaitTimedOut, match="last seen marinating"):
-        await eversince.resume(project.id, timeouts=Timeouts(settle=3600))
+        await eversince.resume(project.id, share=True, timeouts=Timeouts(settle=3600))
 
 
 @pytest.mark.parametrize("revision", ["2026-04", "2026-05"])
@@ -185,7 +185,7 @@ async def test_completed_is_settled(revision):
     ):
         project = emulator.add_project(status="completed", rendered=True)
 
-        film = await eversince.resume(project.id)
+        film = await eversince.resume(project.id, share=True)
 
         assert film.share_url is not None
 
@@ -196,7 +196,7 @@ async def test_taking_up_as_many_active_projects_as_there_are_slots_waits_for_no
         projects = [emulator.add_project(walks={"running": 60}) for _ in range(5)]
         loop = asyncio.get_running_loop()
 
-        await asyncio.gather(*(eversince.resume(project.id) for project in projects))
+        await asyncio.gather(*(eversince.resume(project.id, share=True) for project in projects))
 
         assert loop.time() < 700
         assert 5 == emulator.world.most_active
