@@ -27,6 +27,7 @@ EversinceError
 │  ├─ NotAllowedNow                       ├─ RenderProducedNothing
 │  ├─ WaitTimedOut (.handle; is a TimeoutError)
 │  └─ ClientClosed (.handle)
+├─ QualityRefused                  remembered of a 403 on a render (.quality .refused_at .message)
 ├─ JournalError ── JournalLocked | InDoubt | BelongsToAnother
 │  └─ SpecChanged ── PipelineChanged (.key .step)
 ├─ PipelineError (.key .step)
@@ -574,6 +575,30 @@ class ClientClosed(LifecycleError):
 
     def __str__(self) -> str:
         return super().__str__() if self.project_id is not None else self.reason
+
+
+class QualityRefused(EversinceError):
+    """The account was refused renders of this quality within the last day; nothing was sent, or paid.
+
+    4k needs a Pro subscription, and only a render tells whether an account has one. It is asked for again
+    after a day, by a batch with `retry_failed=True`, or when a finished project is rendered so.
+
+    Attributes:
+        quality: What was asked for.
+        refused_at: When the server refused it.
+        message: The server's words.
+    """
+
+    def __init__(self, quality: str, *, refused_at: datetime, message: str) -> None:
+        self.quality = quality
+        self.refused_at = refused_at
+        self.message = shorten(message)
+
+    def __str__(self) -> str:
+        return (
+            f"the account was refused renders in {self.quality} at {self.refused_at:%Y-%m-%d %H:%M} UTC "
+            f"({self.message}); nothing was sent: render in 1080p, or have it asked for again"
+        )
 
 
 # -- The journal ------------------------------------------------------------------------------------------

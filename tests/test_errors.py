@@ -41,6 +41,7 @@ EversinceError
   GovernorError
     QuotaSpent
     WouldWait
+  QualityRefused
   LifecycleError
     ProjectFailed
     ProjectCancelled
@@ -132,6 +133,9 @@ SAMPLES: dict[str, EversinceError] = {
     "InsufficientCredits": balanced(),
     "ProjectLimitReached": daily(),
     "GovernorError": errors.GovernorError(),
+    "QualityRefused": errors.QualityRefused(
+        "4k", refused_at=datetime(2026, 3, 15, 12, tzinfo=UTC), message="4K needs Pro"
+    ),
     "QuotaSpent": errors.QuotaSpent("renders", resets_at=datetime(2026, 3, 15, 12, tzinfo=UTC)),
     "WouldWait": errors.WouldWait("28 requests are ahead", seconds=12.5),
     "LifecycleError": errors.LifecycleError("it went wrong", **LIFE),
@@ -299,6 +303,13 @@ def test_can_be_raised_and_caught(error: EversinceError) -> None:
         (
             "RateLimited",
             "projects.get: 429 not_found: Project not found [request req_1]; the server asks to wait 7 s",
+        ),
+        (
+            "QualityRefused",
+            (
+                "the account was refused renders in 4k at 2026-03-15 12:00 UTC (4K needs Pro); nothing was "
+                "sent: render in 1080p, or have it asked for again"
+            ),
         ),
         ("QuotaSpent", "today's renders are used up; expect the next at 2026-03-15 12:00 UTC"),
         ("WouldWait", "would have to wait for about 12.5 s: 28 requests are ahead"),

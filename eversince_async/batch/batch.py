@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Generator, Sized
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 
@@ -29,6 +29,9 @@ from eversince_async.orchestrator.spending import learn_what_is_left
 from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.streams import Stream
 from eversince_async.tasks import end
+
+DRAINED: Final = "drained: what had begun was brought to its end"
+"""Why a batch has stopped that somebody drained."""
 
 
 class Batch(AsyncIterator[Outcome]):
@@ -145,7 +148,7 @@ class Batch(AsyncIterator[Outcome]):
         What waits for a person, for another day, or for more than two minutes of a `run.sleep`, is not
         waited for: its outcome is `paused`.
         """
-        self._pause.begins("drained: what had begun was brought to its end")
+        self._pause.begins(DRAINED)
         self._crew.let_rests_go()
 
     # -- How it stands ----------------------------------------------------------------------------------
@@ -157,7 +160,7 @@ class Batch(AsyncIterator[Outcome]):
         return Report(
             counts=dict(self._tally.counts),
             left=max(0, (self._read if self._total is None else self._total) - self._tally.counts.total()),
-            paused=self._pause.reason,
+            paused=self._why_paused(),
             cause=self._pause.cause,
             packages=self._pause.packages,
             seconds=seconds,
@@ -166,6 +169,14 @@ class Batch(AsyncIterator[Outcome]):
             credits_spent=self._usage.credits_spent,
             addresses=self._desk.store.addresses,
         )
+
+    def _why_paused(self) -> str | None:
+        """Why it stopped; drained, it says so if not all that had begun came to its end."""
+        tally = self._tally
+        if self._pause.reason != DRAINED or not tally.unfinished:
+            return self._pause.reason
+        why = "" if tally.first_trouble is None else f": {tally.first_trouble}"
+        return f"drained: nothing more was begun, and {tally.unfinished} that had begun are not finished{why}"
 
     @property
     def progress(self) -> Progress:

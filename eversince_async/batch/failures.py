@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from eversince_async._wire.endpoints import GET_PROJECT
 from eversince_async.batch.outcome import OutcomeStatus
 from eversince_async.batch.stages import WORKING
 from eversince_async.errors import (
@@ -58,10 +59,19 @@ def comes_last(job: Job) -> bool:
     return job.stage == WORKING and isinstance(job.error, Mapping) and bool(job.error.get("comes_last"))
 
 
+def was_deleted(job: Job) -> bool:
+    """Whether a job has failed because somebody has deleted its project."""
+    match job.error:
+        case {"type": "NotFound", "message": str() as message}:
+            return job.project_id is not None and message.startswith(f"{GET_PROJECT.name}:")
+        case _:
+            return False
+
+
 def another_try(job: Job) -> JobChange:
     """How a failed job is begun again: with another project only if there is nothing to be had of the old."""
     failed_of = (job.error or {}).get("type")
-    if failed_of in {ProjectFailed.__name__, ProjectCancelled.__name__}:
+    if failed_of in {ProjectFailed.__name__, ProjectCancelled.__name__} or was_deleted(job):
         return JobChange(stage=WORKING, attempt=job.attempt + 1, project_id=None, error=None)
     if failed_of == RenderProducedNothing.__name__:
         return JobChange(stage=WORKING, attempt=job.attempt + 1, error=None)

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 from contextlib import suppress
+from typing import Final
 
 import attrs
 
@@ -14,6 +15,7 @@ from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
+from eversince_async.batch.qualities import QualityGate, is_rendered, may_render_otherwise
 from eversince_async.batch.recalling import record_of
 from eversince_async.batch.recording import SlotNumbers
 from eversince_async.batch.stages import ENDS, WAITING, WORKING
@@ -26,6 +28,7 @@ from eversince_async.errors import (
     JournalError,
     JournalLocked,
     PipelineChanged,
+    QualityRefused,
     SpecChanged,
     UnexpectedCancellation,
 )
@@ -38,6 +41,9 @@ from eversince_async.pipelines.running import another_try as pipeline_again
 from eversince_async.report.stages import packed
 from eversince_async.session.observers import tell
 from eversince_async.tasks import finish, is_cancelled
+
+ENTITLEMENTS: Final = "entitlements"
+"""The name of a journal's note of what renders the account was refused."""
 
 
 class Maker:
@@ -60,10 +66,17 @@ class Maker:
         self._usage = usage
         self._numbers = SlotNumbers()
         self._began = 0
+        self._gate = QualityGate(desk.entitlements)
+        self._kept_entitlements: Json = None
 
     async def begin(self, journal: Journal) -> None:
         """Note where the journal stands: what changes from now on is no earlier run's."""
         self._began = await journal.changes()
+        if self._order.retry_failed:
+            self._desk.entitlements.forget_refusals()
+        else:
+            self._desk.entitlements.learn(await journal.noted(ENTITLEMENTS))
+        self._kept_entitlements = self._desk.entitlements.to_json()
 
     async def outcome(self, work: Work) -> Outcome:
         """Bring one item to its end.
@@ -73,7 +86,7 @@ class Maker:
             ComesLast: It has stopped an earlier run, so others go first.
             JournalError: The journal fails; nothing can be done any more.
         """
-        item, job = work.item, None
+        item, job, known = work.item, None, None
         if item.problem is not None:
             return told_now(work, "failed", error=item.problem)
         if work.is_dropped:
@@ -82,12 +95,20 @@ class Maker:
             await self._pause.learn_balance_again()
             if self._pause.reason is not None:
                 return told_now(work, "paused")
-            if self._journal is not None:
-                job = await self._leased(self._journal, work)
-                if job.stage in ENDS and work.missing is None:
-                    self._usage.learn(job.result)
-                    return told_earlier(work, job, self._desk, await missing_files(job))
-            return await self._with_its_cost_known(await self._made(work, job))
+            known = None if self._journal is None else await self._journal.load(item.key)
+            quality = await self._quality_asked_for(item, known)
+            is_paid = known is not None and known.project_id is not None
+            async with self._gate.turn(quality, is_paid=is_paid):
+                if self._journal is not None:
+                    known = None
+                    job = await self._leased(self._journal, work)
+                    if job.stage in ENDS and work.missing is None:
+                        self._usage.learn(job.result)
+                        return told_earlier(work, job, self._desk, await missing_files(job))
+                outcome = await self._with_its_cost_known(await self._made(work, job))
+                return await self._learned_from(outcome, quality)
+        except QualityRefused as failure:  # before anything was done, and so nothing is held
+            return told_now(work, "paused", job=known, error=failure)
         except SpecChanged as failure:
             return told_now(work, "failed", error=failure)
         except asyncio.CancelledError as cancelled:
@@ -115,6 +136,45 @@ class Maker:
         await self._pause.learn_balance_again(at_once=True)
         return outcome
 
+    async def _quality_asked_for(self, item: Item, job: Job | None) -> str | None:
+        """What an item will ask the server to render it in; None: nothing, or that was done."""
+        quality = item.wishes.render
+        if quality is None or job is None or self._journal is None:
+            return quality
+        is_over = job.stage in ENDS and not (job.stage == "failed" and self._order.retry_failed)
+        return None if is_over or await is_rendered(self._journal, job) else quality
+
+    async def _learned_from(self, outcome: Outcome, quality: str | None) -> Outcome:
+        """Have other items, and later runs, know what renders the account is given and refused."""
+        if outcome.status == "succeeded":
+            self._gate.was_made(quality)
+        known = self._desk.entitlements.to_json()
+        if self._journal is not None and known != self._kept_entitlements:
+            with suppress(JournalError):  # whoever needs to write next will learn of it
+                await self._journal.note(ENTITLEMENTS, known)
+                self._kept_entitlements = known
+        return outcome
+
+    async def _put(self, journal: Journal, item: Item) -> Job:
+        """The item's job; one that nothing was rendered of may be rendered in another quality.
+
+        Raises:
+            SpecChanged: Its key was used for something else.
+            WorkedElsewhere: Somebody else works on it.
+        """
+        try:
+            return await journal.put(item.key, item.spec, stage=WORKING)
+        except SpecChanged:
+            job = await journal.load(item.key)
+            if job is None or not await may_render_otherwise(journal, job, item.spec):
+                raise
+        try:
+            await journal.acquire(job.id)
+        except JournalLocked:
+            raise WorkedElsewhere from None
+        changed = await journal.change(job.id, JobChange(spec=item.spec, release=True))
+        return attrs.evolve(changed, updated_change=job.updated_change)  # what it came to, it came to before
+
     async def _leased(self, journal: Journal, work: Work) -> Job:
         """The item's job, ours alone if there is something to do.
 
@@ -124,7 +184,7 @@ class Maker:
             ComesLast: It has stopped an earlier run, so others go first.
         """
         item = work.item
-        job = await journal.put(item.key, item.spec, stage=WORKING)
+        job = await self._put(journal, item)
         if comes_last(job) and not work.is_last:
             raise ComesLast
         # What has failed since this batch began was tried again by another process: once is enough.

@@ -235,13 +235,26 @@ class Progress:
 
 @attrs.define
 class Tally:
-    """Counts while a batch runs."""
+    """Counts while a batch runs.
+
+    Attributes:
+        counts: Items by what they came to.
+        taken: Items that were taken.
+        earlier: Those that an earlier run has brought to their ends.
+        unfinished: Those that have a project, and are not at their ends.
+        first_trouble: The first error that has left one of these unfinished.
+    """
 
     counts: Counter[OutcomeStatus] = attrs.field(factory=Counter)
     taken: int = 0
     earlier: int = 0
+    unfinished: int = 0
+    first_trouble: Exception | None = None
 
     def add(self, outcome: Outcome) -> None:
         """One more outcome."""
         self.counts[outcome.status] += 1
         self.earlier += outcome.earlier
+        if outcome.status == "paused" and outcome.project_id is not None:
+            self.unfinished += 1
+            self.first_trouble = self.first_trouble or outcome.error

@@ -39,8 +39,8 @@ class Pause:
         self._is_short_of_credits = False
 
     def begins(self, reason: str, cause: Exception | None = None) -> None:
-        """Begin nothing any more, and remember the first reason why."""
-        if self.reason is None:
+        """Begin nothing any more, and remember why: a refusal goes before what was only wanted."""
+        if self.reason is None or (self.cause is None and cause is not None):
             self.reason, self.cause = reason, cause
         self._stop()
 

@@ -101,13 +101,17 @@ class Batching:
             pipeline: What to run for each item; then what becomes of productions is its business, and the
                 options for them do not apply.
             journal: A file for `SqliteJournal`, or an open journal; None remembers nothing.
-            render: As for `produce`.
+            render: As for `produce`. What has not been rendered may be given another quality later. The first
+                item of a quality other than 1080p goes alone until a render of it was accepted: whether the
+                account may have it is not to be learned otherwise. A 403 holds back all that want it, here
+                and in later runs for a day; their outcomes are `paused`, with `QualityRefused`.
             share: As for `produce`.
             download: The folder for the videos; made if there is none.
             timeouts: As for `produce`.
             wait_for_quota: When today's projects or renders are used up: wait for another day, or stop.
             concurrency: Items at work at most; by default a few more than the account has slots.
-            retry_failed: Whether items that failed in an earlier run are tried again.
+            retry_failed: Whether items that failed in an earlier run are tried again, those whose project was
+                deleted with another one; and qualities asked for that the account was refused.
             refetch: Whether files that an earlier run has downloaded, and that were removed since, are
                 downloaded again; else they are told of (`Outcome.missing`). Nothing is rendered for it.
             max_credits: Begin nothing any more once so many credits are spent in this run, whatever is bought

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from eversince_async.batch.qualities import may_render_otherwise
 from eversince_async.cli._sheet import Sheet
 from eversince_async.journal import Journal, Json
 from eversince_async.journal.differences import told
@@ -40,11 +41,16 @@ async def changes(sheet: Sheet, journal: Journal) -> list[tuple[int, str]]:
     if not changed and not left:
         return found
     for line, item in sheet.items():
-        if item.key in changed:
+        if item.key in changed and not await _may_render_otherwise(journal, item.key, item.spec):
             found.append((line, await _changed(journal, item.key, item.spec)))
-        elif item.key not in known and wanted[item.key] in left:
+        elif item.key not in changed and item.key not in known and wanted[item.key] in left:
             found.append((line, f"stands in the journal under the key {left[wanted[item.key]]!r}"))
     return found
+
+
+async def _may_render_otherwise(journal: Journal, key: str, spec: Json) -> bool:
+    job = await journal.load(key)
+    return job is not None and await may_render_otherwise(journal, job, spec)
 
 
 async def _changed(journal: Journal, key: str, spec: Json) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Final, get_args
 
 import attrs
@@ -13,7 +14,9 @@ from eversince_async.cli._addresses import address
 from eversince_async.cli._board import spell
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._trouble import sentence
-from eversince_async.pipelines.failures import is_of_the_account
+from eversince_async.errors import EarlierFailure, InvalidRequest, SpecChanged, ValidationFailed
+from eversince_async.orchestrator.entitlements import USUAL
+from eversince_async.pipelines.failures import is_of_the_account, is_of_the_quality
 
 UNHAPPY: Final = 20
 """Failures, and other reasons not to have a video, that are told once more in the end; more are counted."""
@@ -33,6 +36,9 @@ class Ending:
         failed: How many failed or were cancelled.
         dropped: How many had been taken, and were let go of before anything was asked of the server.
         missing: Keys of finished items whose files were removed since.
+        held: How many wait until the account may render in their quality.
+        held_paid: How many of these are paid for, and could be rendered in another.
+        hopeless: How many failed in a way that no retry mends.
     """
 
     command: str
@@ -44,10 +50,17 @@ class Ending:
     failed: int = 0
     dropped: int = 0
     missing: list[str] = attrs.field(factory=list[str])
+    held: int = 0
+    held_paid: int = 0
+    hopeless: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """One more outcome."""
         self.failed += outcome.status in {"failed", "cancelled"}
+        self.hopeless += outcome.status == "failed" and _is_hopeless(outcome.error)
+        if outcome.status == "paused" and is_of_the_quality(outcome.error):
+            self.held += 1
+            self.held_paid += outcome.project_id is not None
         if outcome.missing:
             self.missing.append(outcome.key)
         if outcome.error is not None or outcome.status == "cancelled":
@@ -108,12 +121,25 @@ class Ending:
         if unfinished and self.journal is None:
             return ["There is no journal: typed again, the command begins everything anew."]
         if unfinished:
-            return [f"go on:   {self.command}"]
-        if self.failed and self.journal is not None:
+            others = [f"go on:   {self.command}"] if unfinished > self.held else []
+            return others + self._how_to_render_otherwise()
+        if self.failed > self.hopeless and self.journal is not None:
             return [f"retry:   {_with(self.command, '--retry-failed')}"]
         if self.missing:
             return [f"fetch:   {_with(self.command, '--refetch')}"]
         return []
+
+    def _how_to_render_otherwise(self) -> list[str]:
+        """What to type when the account may not render in the quality that was asked for."""
+        said = list[str]()
+        if self.held_paid:
+            folder = "--no-download" if self.folder is None else f"--out {quote(str(self.folder))}"
+            paid = f"eversince resume {quote(str(self.journal))} {folder} --quality {USUAL}"
+            said.append(f"finish:  {paid}  (what is paid for, in {USUAL})")
+        if self.held:
+            again = _with(self.command, "--retry-failed")
+            said.append(f"retry:   {again}  (asks again: once the account may render so)")
+        return said
 
     def left_at_once(self, why: str) -> list[str]:
         """For whoever does not wait for what is under way."""
@@ -126,6 +152,12 @@ class Ending:
             f"{why} Projects that have begun go on at the server; nothing is lost, or made twice, by:",
             f"go on:   {self.command}",
         ]
+
+
+def _is_hopeless(error: Exception | None) -> bool:
+    """Whether a failed item fails again until somebody corrects it."""
+    kind = error.kind if isinstance(error, EarlierFailure) else type(error).__name__
+    return kind in {each.__name__ for each in (InvalidRequest, SpecChanged, ValidationFailed)}
 
 
 def _why(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ import attrs
 
 from eversince_async._file_names import file_name, folded
 from eversince_async.batch.delivery import is_delivered
+from eversince_async.batch.qualities import may_render_otherwise
 from eversince_async.batch.stages import WORKING
 from eversince_async.journal import Job, Journal
 from eversince_async.journal.stored import is_complete
@@ -22,6 +23,7 @@ class Remembered:
     """What there is to go on with; iterate over it for the items.
 
     Attributes:
+        quality: What to render in what has not been rendered; None: as was asked for.
         keys: Of videos that can be gone on with from here.
         programs: Of jobs that belong to a pipeline: a program has to go on with them.
         incomplete: Of videos that were not begun, and that have something the journal must not keep.
@@ -29,14 +31,17 @@ class Remembered:
 
     journal: Journal
     folder: Path | None
+    quality: str | None = None
     keys: list[str] = attrs.field(factory=list[str])
     programs: list[str] = attrs.field(factory=list[str])
     incomplete: list[str] = attrs.field(factory=list[str])
 
     @classmethod
-    async def read(cls, journal: Journal, folder: Path | None, *, retry_failed: bool) -> Self:
+    async def read(
+        cls, journal: Journal, folder: Path | None, *, retry_failed: bool, quality: str | None
+    ) -> Self:
         """Look through a journal."""
-        found = cls(journal, folder)
+        found = cls(journal, folder, quality)
         async for job in journal.jobs(WORKING, WAITING, *(["failed"] if retry_failed else [])):
             found._kind_of(job).append(job.id)
         async for job in journal.jobs("succeeded"):
@@ -77,15 +82,19 @@ class Remembered:
         for key in self.keys:
             job = await self.journal.load(key)
             if job is not None:
-                yield self._item(job, taken)
+                yield await self._item(job, taken)
 
-    def _item(self, job: Job, taken: set[str]) -> Mapping[str, Any]:
-        """An item that asks for what was asked for then."""
+    async def _item(self, job: Job, taken: set[str]) -> Mapping[str, Any]:
+        """An item that asks for what was asked for then, but perhaps in another quality."""
+        quality = job.spec["render"]
+        otherwise = {**job.spec, "render": self.quality}
+        if self.quality is not None and await may_render_otherwise(self.journal, job, otherwise):
+            quality = self.quality
         share = job.spec["share"]
         item = {
             **job.spec["brief"],
             "key": job.id,
-            "render": job.spec["render"],
+            "render": quality,
             "share": False if share is None else share,
         }
         if self.folder is not None and not job.id.isdecimal():

@@ -72,7 +72,8 @@ def batch_(
         share: Make public links, which do not expire.
         concurrency: Videos at work at once; by default a few more than the account has slots.
         max_credits: Begin nothing more once so many credits are spent.
-        retry_failed: Try again what failed in an earlier run.
+        retry_failed: Try again what failed in an earlier run; a project that was deleted since is made and
+            paid for anew, and a quality that the account was refused is asked for again.
         refetch: Download again what was downloaded and removed since; nothing is rendered for it.
         stop_at_quota: Stop when the day's projects or renders are used up, instead of waiting for another.
         format: How to read the file, if its name does not say.

@@ -16,7 +16,7 @@ from eversince_async.cli.produce import as_asked, print_production, watched
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import Effect, SqliteJournal
 
-_OF_PROJECTS = ("render", "quality", "share", "on_cancel", "journal")
+_OF_PROJECTS = ("render", "share", "on_cancel", "journal")
 _OF_JOURNALS = ("no_download", "retry_failed", "report")
 
 
@@ -45,11 +45,13 @@ async def resume_(
         what: The project's id; or the file of a journal, such as briefs.journal.db.
         output: File, or an existing folder, to download the video to; for a journal the folder of its videos.
         render: Render the project's video if there is none yet, which is the default.
-        quality: How to render it: 1080p is the default, and 4k needs a Pro subscription.
+        quality: How to render it: 1080p is the default, and 4k needs a Pro subscription. Of a journal, what
+            has not been rendered yet is rendered so, whatever was asked for; by default as was asked for.
         share: Make a public link of the project, which does not expire; without it none is made.
         on_cancel: What becomes of the project after Ctrl-C: leave is the default.
         no_download: Download nothing of what the journal remembers.
-        retry_failed: Try again what the journal says has failed.
+        retry_failed: Try again what the journal says has failed; a project that was deleted since is made
+            and paid for anew.
         report: File to write a report to: .html, .csv or .json.
         journal: What a project belongs to: if that has a public link of it, it is shown, and no other made.
         as_json: Print the result as JSON; of a journal a line for each video.
@@ -79,6 +81,7 @@ async def resume_(
             output,
             download=not no_download,
             retry_failed=bool(retry_failed),
+            quality=quality,
             report=report,
             as_json=as_json,
         )
@@ -126,7 +129,14 @@ def _link_of(effect: Effect, project_id: str) -> str | None:
 
 
 async def _journal(
-    path: Path, folder: Path | None, *, download: bool, retry_failed: bool, report: Path | None, as_json: bool
+    path: Path,
+    folder: Path | None,
+    *,
+    download: bool,
+    retry_failed: bool,
+    quality: str | None,
+    report: Path | None,
+    as_json: bool,
 ) -> Exit:
     if folder is None and download:
         raise InvalidRequest(
@@ -136,7 +146,7 @@ async def _journal(
         raise InvalidRequest({"--no-download": "contradicts --output"})
     check_options(report, None, None)
     async with SqliteJournal(path) as journal:
-        found = await Remembered.read(journal, folder, retry_failed=retry_failed)
+        found = await Remembered.read(journal, folder, retry_failed=retry_failed, quality=quality)
         for line in found.notes():
             warn(line)
         if not found.keys:

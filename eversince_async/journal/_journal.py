@@ -23,7 +23,7 @@ from eversince_async.journal.records import (
     SpentKind,
 )
 from eversince_async.journal.rows import Rows
-from eversince_async.journal.stored import claimable
+from eversince_async.journal.stored import claimable, observed
 from eversince_async.models._unset import UNSET, Unset
 from eversince_async.streams import Pages
 
@@ -289,3 +289,14 @@ class RowsJournal(ABC):
         """How many changes of jobs there were so far."""
         self._run()
         return await self._read(lambda rows: rows.changes())
+
+    async def noted(self, name: str) -> Json:
+        """What was noted under a name."""
+        self._run()
+        return await self._read(lambda rows: rows.noted(name))
+
+    async def note(self, name: str, value: Json) -> None:
+        """Note something that belongs to no job."""
+        self._run()
+        kept = observed(value)
+        await self._write(lambda rows: rows.note(name, kept))

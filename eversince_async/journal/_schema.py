@@ -6,7 +6,7 @@ from typing import Final
 APPLICATION: Final = 0x45765373
 """`PRAGMA application_id` of a journal: "EvSs"."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 """`PRAGMA user_version` of this layout."""
 
 LAYOUT: Final = (
@@ -67,6 +67,7 @@ LAYOUT: Final = (
     """,
     "CREATE TABLE change (count INTEGER NOT NULL) STRICT",
     "INSERT INTO change VALUES (0)",
+    "CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     # For people, with `sqlite3 campaign.db 'SELECT * FROM jobs'`: what they look for first, times in ISO.
     """
     CREATE VIEW jobs AS SELECT
@@ -122,6 +123,11 @@ UPGRADES: Final[Mapping[int, Sequence[str]]] = {
         "CREATE TABLE change (count INTEGER NOT NULL) STRICT",
         "INSERT INTO change VALUES (0)",
         "PRAGMA user_version = 2",
+    ),
+    # What is known of the account.
+    2: (
+        "CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+        "PRAGMA user_version = 3",
     ),
 }
 """How a file of an older layout becomes one of the next; all steps happen in one transaction."""

@@ -48,7 +48,7 @@ def _update(table: str, columns: Sequence[str], key: Sequence[str], fixed: Seque
 
 
 _ADD_JOB: Final = _insert("job", _JOB)
-_SAVE_JOB: Final = _update("job", _JOB, ["id"], ["spec", "spec_sha", "created_at"])
+_SAVE_JOB: Final = _update("job", _JOB, ["id"], ["created_at"])
 _ADD_EFFECT: Final = _insert("effect", _EFFECT)
 _SAVE_EFFECT: Final = _update("effect", _EFFECT, ["job_id", "seq"], ["name", "kind"])
 _JOBS: Final = f"SELECT {', '.join(_JOB)} FROM job"
@@ -214,6 +214,15 @@ class SqliteRows:
             f"{file}: {place}: {name} {problem}, so it was changed by other hands than ours; "
             "put a copy from before in its place"
         )
+
+    def noted(self, name: str) -> Json:
+        """The note of that name."""
+        found = self._rows("SELECT value FROM note WHERE name = ?", name)
+        return json.loads(found[0][0]) if found else None
+
+    def note(self, name: str, value: Json) -> None:
+        """Store a note."""
+        self._connection.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (name, written(value)))
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         return self._connection.execute(query, values).fetchall()

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from eversince_async.clock import Moment
 from eversince_async.journal._journal import RowsJournal
-from eversince_async.journal.records import Effect, Job, SpentKind
+from eversince_async.journal.records import Effect, Job, Json, SpentKind
 from eversince_async.journal.rows import IsFree, Rows
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ class MemoryRows:
         self._claims: dict[str, tuple[str, str]] = {}
         self._projects: dict[str, str] = {}
         self._changes = 0
+        self._notes: dict[str, Json] = {}
 
     def job(self, job_id: str) -> Job | None:
         """The job of that name."""
@@ -121,6 +122,14 @@ class MemoryRows:
         """Count one more."""
         self._changes += 1
         return self._changes
+
+    def noted(self, name: str) -> Json:
+        """The note of that name."""
+        return self._notes.get(name)
+
+    def note(self, name: str, value: Json) -> None:
+        """Store a note."""
+        self._notes[name] = value
 
 
 _EVER: Final = datetime.min.replace(tzinfo=UTC)

@@ -289,3 +289,11 @@ class Journal(Protocol):
         then, as far as that can be told; nothing lies in the future.
         """
         ...
+
+    async def noted(self, name: str) -> Json:
+        """What was noted under a name, by any process; None: nothing."""
+        ...
+
+    async def note(self, name: str, value: Json) -> None:
+        """Note something that belongs to no job, in place of what was noted under that name before."""
+        ...

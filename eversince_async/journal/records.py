@@ -92,6 +92,7 @@ class JobChange:
         result: As in `Job`.
         error: As in `Job`.
         not_before: As in `Job`.
+        spec: As in `Job`, where something else is asked for that nothing has come of yet.
         release: Whether to let go of the lease with it: the work is over, or waits for something.
     """
 
@@ -102,6 +103,7 @@ class JobChange:
     result: Json | Unset = UNSET
     error: Json | Unset = UNSET
     not_before: datetime | Unset | None = UNSET
+    spec: Json | Unset = UNSET
     release: bool = False
 
     def values(self) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from eversince_async.clock import Moment
-from eversince_async.journal.records import Effect, Job, SpentKind
+from eversince_async.journal.records import Effect, Job, Json, SpentKind
 
 IsFree = Callable[[Job], bool]
 """Whether nobody works on a job."""
@@ -23,7 +23,7 @@ class Rows(Protocol):
         ...
 
     def save_job(self, job: Job) -> None:
-        """Store a job as it is now; its id and spec never change."""
+        """Store a job as it is now; its id never changes."""
         ...
 
     def job_of_project(self, project_id: str) -> str | None:
@@ -99,4 +99,12 @@ class Rows(Protocol):
 
     def next_change(self) -> int:
         """Count one more."""
+        ...
+
+    def noted(self, name: str) -> Json:
+        """The note of that name; None if there is none."""
+        ...
+
+    def note(self, name: str, value: Json) -> None:
+        """Store a note in place of an earlier one of that name."""
         ...

@@ -125,6 +125,9 @@ def _changed(rows: Rows, run: Run, job: Job, changes: JobChange) -> Job:
         values["result"] = sendable(values["result"])
     if "error" in values:
         values["error"] = observed(values["error"])
+    if "spec" in values:
+        values["spec"] = sendable(values["spec"])
+        values["spec_sha"] = digest(values["spec"])
     project_id = values.get("project_id")
     if project_id is not None:
         holder = rows.job_of_project(project_id)

@@ -14,6 +14,7 @@ from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import AccountGovernor, Lane, WaitReason
 from eversince_async.journal import Json
 from eversince_async.models.account import CreditPackages
+from eversince_async.orchestrator.entitlements import Entitlements
 from eversince_async.orchestrator.tracing import Tracer
 from eversince_async.orchestrator.underway import Underway
 from eversince_async.orchestrator.watcher import Watcher
@@ -36,6 +37,7 @@ class Desk:
         store: For downloads.
         watcher: Who looks at projects.
         underway: The workflows that run.
+        entitlements: Which renders the account was refused.
         tracer: What stands around workflows and their stages; None for nothing.
     """
 
@@ -47,6 +49,7 @@ class Desk:
         self.store = store
         self.watcher = watcher
         self.underway = Underway()
+        self.entitlements = Entitlements()
         self._listeners: dict[str, dict[object, Callable[[WaitReason], None]]] = {}
         self._stop_listening: Callable[[], None] | None = None
         self._packages: tuple[float, asyncio.Task[CreditPackages]] | None = None

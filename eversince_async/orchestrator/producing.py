@@ -34,8 +34,13 @@ async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms:
 
     The slot is held from the create to the last stage that needs one, so that a production that has begun
     ends before another begins.
+
+    Raises:
+        QualityRefused: It could not be rendered as is wished; nothing was begun.
     """
+    desk.entitlements.check(wishes.render)
     async with cancelled_too(desk, steps, terms), steps.slot():
+        desk.entitlements.check(wishes.render)
         await steps.create(brief)
         project = await _rendered(steps, await steps.settle(whole=False), wishes)
     return await delivered(desk, steps, project, wishes)

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
 import attrs
 
 from eversince_async._wire.converter import unstructure
-from eversince_async.errors import EversinceError, RenderProducedNothing
+from eversince_async.errors import EversinceError, Forbidden, RenderProducedNothing
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.output import RenderStarted, Share
@@ -302,12 +303,24 @@ class Steps(Writing):
 
             found = await deed.find(self._desk, effect) if deed.in_doubt_since is not None else None
             if found is None:
-                await self._counted(
-                    "renders", deed, lambda: once(self._desk, lambda: self._written(deed, render), effect)
-                )
+                with self._learning_of(quality):
+                    await self._counted(
+                        "renders", deed, lambda: once(self._desk, lambda: self._written(deed, render), effect)
+                    )
             await deed.ended()
         self._known = None
         return attrs.evolve(baseline, asked_at=self._now())
+
+    @contextmanager
+    def _learning_of(self, quality: str) -> Generator[None, None, None]:
+        """Note whether the account may render so."""
+        try:
+            yield
+        except Forbidden as refusal:
+            if refusal.is_documented:
+                self._desk.entitlements.refused(quality, refusal.message)
+            raise
+        self._desk.entitlements.granted(quality)
 
     async def _created(self, deed: Deed, brief: Brief) -> CreatedProject:
         """Create; when cancelled while the request is under way, leave no project that nobody knows of."""

@@ -18,6 +18,7 @@ from eversince_async.errors import (
     ProjectCancelled,
     ProjectFailed,
     ProjectLimitReached,
+    QualityRefused,
     QuotaSpent,
     RateLimited,
     RenderProducedNothing,
@@ -55,6 +56,17 @@ def is_of_the_account(failure: BaseException) -> bool:
             return False
 
 
+def is_of_the_quality(failure: BaseException | None) -> bool:
+    """Whether a render was refused, or held back, for what it was to be rendered in."""
+    match failure:
+        case QualityRefused():
+            return True
+        case Forbidden(is_documented=True, endpoint=endpoint):
+            return endpoint in OF_THE_QUALITY
+        case _:
+            return False
+
+
 def kind_of(failure: BaseException) -> str:
     """The name of a failure's class; a page of a gateway is only the general error, whatever its status."""
     is_page = isinstance(failure, ApiError) and not failure.is_documented
@@ -72,7 +84,7 @@ def may_pass(failure: BaseException) -> bool:
             return True
         case DownloadFailed():
             return failure.status is None or passes(failure.status)
-        case UnexpectedCancellation():
+        case UnexpectedCancellation() | QualityRefused():
             return True
         case EversinceError():
             return is_in_doubt(failure)

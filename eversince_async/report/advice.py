@@ -23,7 +23,10 @@ ADVICE: Final = {
     "Unauthorized": "Check the API key, then run the same batch again: it goes on where it stopped.",
     "Forbidden": "The account may not do this. Check what it is allowed, then run the batch again, with "
     "retry_failed=True if the item has failed.",
-    "NotFound": "The project is not there any more. Give the item another key to have another one made.",
+    "QualityRefused": "The account may not render so, and nothing was sent. Render in 1080p, or run the "
+    "batch again with retry_failed=True once it may.",
+    "NotFound": "The project is not there any more. Run the batch again with retry_failed=True to have "
+    "another one made.",
     "WaitTimedOut": "The project goes on at the server. Run the same batch again to wait for it.",
     "InDoubt": "Look where it says, tell what you have found by `eversince decide`, and run the same batch "
     "again.",

@@ -114,6 +114,33 @@ async def test_draining_finishes_what_has_begun_and_begins_nothing(emulator, eve
     assert "drained" in str(batch.report.paused)
 
 
+async def test_draining_tells_that_credits_ran_out_meanwhile(emulator, eversince, tmp_path):
+    refusal = ErrorAnswer(status=402, code="insufficient_credits", message="Not enough credits")
+    emulator.faults.once("POST", "/projects/*/render", refusal, times=9)
+    async with eversince.batch([f"Film {n}" for n in range(9)], journal=tmp_path / "campaign.db") as batch:
+        await asyncio.sleep(30)
+        batch.drain()
+        async for _ in batch:
+            pass
+
+    assert "Not enough credits" in str(batch.report.paused)
+    assert isinstance(batch.report.cause, InsufficientCredits)
+
+
+async def test_draining_does_not_say_that_all_has_ended_when_it_has_not(emulator, eversince, tmp_path):
+    emulator.faults.once(
+        "POST", "/projects/*/render", ErrorAnswer(status=403, code="forbidden", message="Not yours"), times=9
+    )
+    async with eversince.batch([f"Film {n}" for n in range(9)], journal=tmp_path / "campaign.db") as batch:
+        await asyncio.sleep(30)
+        batch.drain()
+        async for _ in batch:
+            pass
+
+    assert "brought to its end" not in str(batch.report.paused)
+    assert "Not yours" in str(batch.report.paused)
+
+
 async def test_draining_at_once_begins_nothing_at_all(emulator, eversince):
     async with eversince.batch([f"Film {n}" for n in range(3)]) as batch:
         await asyncio.sleep(0)

@@ -20,7 +20,7 @@ from eversince_async.cli.decide import decide_
 from eversince_async.cli.report import report_
 from eversince_async.cli.resume import resume_
 from eversince_async.emulator import Emulator, Scenario
-from eversince_async.emulator.faults import Reset
+from eversince_async.emulator.faults import ErrorAnswer, Reset
 from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError
 from eversince_async.journal import SqliteJournal
 from eversince_async.orchestrator.order import Wishes
@@ -295,7 +295,7 @@ async def test_a_changed_row_is_told_before_anything_is_made(emulator, rows, cap
 async def test_a_failed_row_that_was_changed_can_still_be_seen_through(rows, capsys):
     await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
 
-    assert Exit.USAGE == await typed(batch_(rows("key,brief,render", "a,A mug,1080p")))
+    assert Exit.USAGE == await typed(batch_(rows("key,brief,render", "a,A cup,4k")))
 
     assert "`eversince resume proj_" in capsys.readouterr().err
 
@@ -533,7 +533,7 @@ async def test_a_begun_row_with_a_secret_address_goes_on_from_the_journal(emulat
     ("what", "options", "told"),
     [
         ("proj_1", {"retry_failed": True}, "--retry-failed: is for a journal"),
-        ("briefs.journal.db", {"quality": "4k"}, "--quality: is for a project"),
+        ("briefs.journal.db", {"share": False}, "--share: is for a project"),
         ("briefs.journal.db", {"no_download": True, "output": "x"}, "--no-download: contradicts"),
         ("nothing.db", {}, "there is no such journal"),
     ],
@@ -542,6 +542,51 @@ async def test_options_of_projects_are_none_of_journals(what, options, told, row
     (tmp_path / "briefs.journal.db").touch()
     with pytest.raises(InvalidRequest, match=told):
         await resume_(what, **options)
+
+
+async def test_what_4k_has_left_unfinished_is_finished_by_what_is_printed(emulator, rows, capsys):
+    file = rows("key,brief,render", "a,A mug,4k", "b,A cup,4k", "c,A quick film,yes")
+
+    assert Exit.UNFINISHED == await typed(batch_(file, out=Path("films")))
+
+    told = capsys.readouterr().err
+    assert "finish:  eversince resume briefs.journal.db --out films --quality 1080p" in told
+    assert "go on:" not in told
+    assert "--retry-failed" in told
+    assert (2, 1, 1) == made(emulator)
+
+    assert Exit.DONE == await resume_("briefs.journal.db", output=Path("films"), quality="1080p")
+    assert (2, 2, 2) == made(emulator)
+
+
+async def test_a_row_may_be_given_another_quality_until_it_is_rendered(emulator, rows, capsys):
+    await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
+
+    assert Exit.DONE == await typed(batch_(rows("key,brief,render", "a,A mug,1080p")))
+    assert Exit.USAGE == await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
+    assert (1, 1, 1) == made(emulator)
+
+
+async def test_a_deleted_project_is_made_anew_on_request(emulator, rows, capsys):
+    file = rows("key,brief", "a,A slow film")
+    await left_behind(file)
+    emulator.world.projects.clear()
+
+    assert Exit.FAILED == await typed(batch_(file))
+    assert "retry:" in capsys.readouterr().err
+    assert Exit.DONE == await typed(batch_(file, retry_failed=True))
+    assert 1 == made(emulator)[1]
+
+
+@pytest.mark.parametrize("row", ["a,A film with an odd word,mode", "a,,x"], ids=["server", "here"])
+async def test_no_retry_is_printed_that_cannot_work(emulator, rows, capsys, row):
+    emulator.faults.once(
+        "POST", "/projects", ErrorAnswer(status=400, code="validation_error", message="brief: no"), times=9
+    )
+
+    await typed(batch_(rows("key,brief,title", row)))
+
+    assert "retry:" not in capsys.readouterr().err
 
 
 async def test_a_file_that_was_removed_is_told_and_refetch_fetches_it(emulator, rows, capsys):

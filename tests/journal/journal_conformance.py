@@ -543,3 +543,22 @@ class JournalConformance:
         assert sorted([done.done_at, perhaps.intent_at]) == await journal.spent("render", long_ago)
         assert [] == await journal.spent("render", now())
         assert 1 == len(await journal.spent("create", long_ago))
+
+    # -- Notes ------------------------------------------------------------------------------------------
+
+    async def test_a_note_outlives_the_run_that_made_it(self, backend):
+        async with backend.journal() as journal:
+            await journal.note("account", {"id": 1})
+            await journal.note("account", {"id": 2})
+        async with backend.journal() as journal:
+            assert {"id": 2} == await journal.noted("account")
+            assert await journal.noted("nothing") is None
+
+    async def test_a_job_may_ask_for_something_else_while_it_is_ours(self, journal):
+        await leased(journal)
+        other = {**SPEC, "share": False}
+        await journal.change("mug", JobChange(spec=other))
+
+        assert other == (await journal.put("mug", other)).spec
+        with pytest.raises(SpecChanged):
+            await journal.put("mug", SPEC)
