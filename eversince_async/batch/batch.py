@@ -19,6 +19,7 @@ from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome, Progress, Report, Tally
 from eversince_async.batch.outlook import forecast
 from eversince_async.batch.pace import Forecast
+from eversince_async.batch.pausing import LOOK as CREDITS_LOOK
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, JournalError, UnexpectedCancellation, copy_of
@@ -227,6 +228,7 @@ class Batch(AsyncIterator[Outcome]):
                 await self._maker.begin(journal)
                 await learn_what_is_left(journal, self._desk)
             await self._pause.learn_balance()
+            await stack.enter_async_context(heartbeat(self._watch_credits, CREDITS_LOOK))
             try:
                 await self._take()
             except Exception as failure:  # noqa: BLE001 - the caller's items; what was paid for comes first
@@ -262,6 +264,11 @@ class Batch(AsyncIterator[Outcome]):
                     return
                 self._tally.taken += 1
         self._total = self._tally.taken
+
+    async def _watch_credits(self) -> None:
+        """Look at the balance while something may cost, if it matters."""
+        if self._crew.is_under_way:
+            await self._pause.learn_balance_again()
 
     def _is_held_up(self) -> bool:
         """Whether outcomes pile up: who does not take them holds up the intake."""

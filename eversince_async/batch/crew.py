@@ -187,7 +187,12 @@ class Crew:
         if work.is_counted is not is_under_way:
             work.is_counted = is_under_way
             self._under_way += 1 if is_under_way else -1
-            self.pace.goes_on(is_at_work=self._under_way > 0)
+            self.pace.goes_on(is_at_work=self.is_under_way)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is done for an item, or has begun at the server."""
+        return self._under_way > 0
 
     async def keep_leases(self, journal: Journal) -> None:
         """Prolong the leases of what is at work, and let go of what is another process's by now.

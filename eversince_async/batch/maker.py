@@ -133,7 +133,7 @@ class Maker:
                 work.record.ends()
 
     async def _with_its_cost_known(self, outcome: Outcome) -> Outcome:
-        await self._pause.learn_balance_again(at_once=True)
+        await self._pause.learn_what_it_cost()
         return outcome
 
     async def _quality_asked_for(self, item: Item, job: Job | None) -> str | None:

@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
 from eversince_async.errors import EversinceError, InsufficientCredits
 from eversince_async.models.account import CreditPackage
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.observing import persistently
 from eversince_async.orchestrator.schedule import CLOSEST
+
+LOOK: Final = 30.0
+"""Seconds between two looks at the balance, if it matters: what is bought between two of them hides what is
+spent between the same."""
 
 
 class Pause:
@@ -58,14 +63,22 @@ class Pause:
         governor = self._desk.governor
         if self._max_credits is None and not governor.limits.credits_reserve:
             return
+        wanted_at = now()
         async with self._asking:
-            if not at_once and self._asked_at is not None and now() < self._asked_at + CLOSEST:
+            since = self._asked_at
+            if since is not None and (since >= wanted_at or (not at_once and now() < since + CLOSEST)):
                 return
             with suppress(EversinceError):  # then the next create's answer tells it, or the same error
                 self._asked_at, account = now(), self._desk.interactive.account
                 told = await persistently(self._desk, account.credits)
                 governor.noted_credits(told.credits_balance, asked_at=self._asked_at)
                 self.watch_credits()
+
+    async def learn_what_it_cost(self) -> None:
+        """Ask what is left now that an item has come to its end, if it matters; stop if nothing tells."""
+        await self.learn_balance_again(at_once=True)
+        if self._max_credits is not None and self._times_told() == self._told_before:
+            self.begins(f"no answer tells the balance, so nobody knows when {self._max_credits:g} are spent")
 
     def watch_credits(self) -> None:
         """Stop before more is spent than was allowed, as far as the balance is known: creates tell it.

@@ -116,7 +116,9 @@ class Batching:
                 downloaded again; else they are told of (`Outcome.missing`). Nothing is rendered for it.
             max_credits: Begin nothing any more once so many credits are spent in this run, whatever is bought
                 meanwhile, or when fewer are left than the limits' `credits_reserve`. The balance is asked for
-                as each item begins and ends; what has begun is finished, and costs what it costs.
+                as each item begins and ends, and every 30 seconds while something is made; what has begun is
+                finished, and costs what it costs. Where no answer tells the balance, nothing more is begun
+                once the first item has ended.
             on_event: Called with an item's key and each event of its production.
             drain_on_interrupt: Whether the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
                 second interrupts.

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from eversince_async import Eversince, JournalError, Limits
+from eversince_async.batch.pausing import Pause
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.governor import Governor
@@ -57,6 +58,48 @@ async def test_credits_that_are_bought_meanwhile_hide_nothing(emulator, eversinc
 
     assert 100 <= spent < 100 + COSTS
     assert "at most 100" in str(report.paused)
+
+
+async def test_credits_that_are_bought_again_and_again_hide_little():
+    """Films that end together would be seen together with what was bought meanwhile."""
+    async with Emulator(credits=1000) as emulator:
+        had = 1000.0
+
+        async def buy():
+            nonlocal had
+            while True:
+                await asyncio.sleep(100)
+                emulator.account.credits += 200
+                had += 200
+
+        buying = asyncio.create_task(buy())
+        async with Eversince(**emulator.connection) as eversince:
+            report = await eversince.batch([f"film {n}" for n in range(40)], max_credits=100, share=False)
+        buying.cancel()
+
+        assert had - emulator.account.credits < 500
+        assert "at most 100" in str(report.paused)
+
+
+async def test_what_nobody_tells_is_not_spent(emulator, eversince, monkeypatch):
+    """Without a balance it cannot be seen when too much is spent, so one film is all."""
+    monkeypatch.setattr(eversince.governor, "noted_credits", lambda *_, **__: None)
+    spent, report = await spent_by_a_batch(emulator, eversince)
+
+    assert COSTS == spent
+    assert "no answer tells the balance" in str(report.paused)
+
+
+async def test_who_asks_while_somebody_asks_shares_the_next_answer(emulator, eversince):
+    """However slow the answers are, nobody stands in a line for them."""
+    emulator.faults.latency = 20.0
+    pause = Pause(eversince._desk, 100.0, lambda: None)
+    asking = [asyncio.create_task(pause.learn_balance_again(at_once=True))]
+    await asyncio.sleep(1)
+    asking += [asyncio.create_task(pause.learn_balance_again(at_once=True)) for _ in range(9)]
+    await asyncio.gather(*asking)
+
+    assert 2 == len(emulator.world.log.of("GET /account/credits"))
 
 
 async def test_what_was_spent_before_the_batch_does_not_count(emulator, eversince):
