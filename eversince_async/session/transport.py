@@ -185,8 +185,8 @@ class Transport:
         """
         if not self._is_here:
             pace.stay_real()
-        http = self._owned.get() if self._borrowed is None else _of_this_loop(self._borrowed)
         endpoint = request.endpoint.name
+        http = self._owned.get() if self._borrowed is None else _usable(self._borrowed, endpoint)
         ours = self._headers if request.body is None else self._json_headers
         answer: Answer | TransportError
         try:
@@ -249,12 +249,16 @@ def _scaled(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=timeout.total * speed, sock_connect=timeout.sock_connect * speed)
 
 
-def _of_this_loop(borrowed: aiohttp.ClientSession) -> aiohttp.ClientSession:
-    """A borrowed session, which over a connection that is open would send first and fail then.
+def _usable(borrowed: aiohttp.ClientSession, endpoint: str) -> aiohttp.ClientSession:
+    """A borrowed session, if it can be used here.
 
     Raises:
-        ConfigurationError: It is another event loop's.
+        ConnectionFailed: Its owner has closed it.
+        ConfigurationError: It is another event loop's; it might send first, and fail then.
     """
+    if borrowed.closed:
+        reason = "the aiohttp session given as http= is closed; keep it open for as long as the client"
+        raise ConnectionFailed(reason, endpoint=endpoint, outcome="never_sent")
     if getattr(borrowed, "_loop", None) not in {None, asyncio.get_running_loop()}:
         raise ConfigurationError(
             "the aiohttp session given as http= belongs to another event loop; make one for each loop"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import aiohttp
 import pytest
 from lagging import refusing
 
-from eversince_async import Forbidden, Unauthorized
+from eversince_async import Eversince, Forbidden, Unauthorized
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, NotJson
 from eversince_async.journal import JobChange, SqliteJournal
@@ -146,6 +148,22 @@ async def test_an_item_with_an_odd_folder_does_not_stop_each_new_run(emulator, e
 
     assert first.paused
     assert {"succeeded": 13, "paused": 1} == second.counts
+    assert (14, 14, 14) == made(emulator)
+
+
+async def test_a_borrowed_session_that_is_closed_meanwhile_fails_no_item(emulator, tmp_path):
+    async with aiohttp.ClientSession() as http, Eversince(**emulator.connection, http=http) as eversince:
+        batching = asyncio.ensure_future(eversince.batch(ITEMS, journal=tmp_path / "a.db"))
+        while made(emulator)[0] < 3:
+            await asyncio.sleep(1)
+        await http.close()
+        report = await batching
+    async with Eversince(**emulator.connection) as eversince:
+        again = await eversince.batch(ITEMS, journal=tmp_path / "a.db")
+
+    assert "http= is closed" in report.paused
+    assert not report.counts.get("failed")
+    assert {"succeeded": 14} == again.counts
     assert (14, 14, 14) == made(emulator)
 
 

@@ -11,6 +11,7 @@ from scripted import KEY, Hang, Play, Reset, Say, ScriptedServer, everything_beh
 from eversince_async import (
     ApiError,
     ConfigurationError,
+    ConnectionFailed,
     Eversince,
     EversinceError,
     OutcomeUnknown,
@@ -163,6 +164,16 @@ async def test_borrowed_session_is_left_open(server: ScriptedServer) -> None:
         assert not http.closed
 
     assert f"Bearer {KEY}" == server.seen[0].headers["authorization"]
+
+
+async def test_borrowed_session_that_its_owner_has_closed_sends_nothing(server: ScriptedServer) -> None:
+    async with aiohttp.ClientSession() as http, server.client(http=http) as eversince:
+        await http.close()
+        with pytest.raises(ConnectionFailed, match="http= is closed") as raised:
+            await eversince.output.render("proj_1")
+
+    assert "never_sent" == raised.value.outcome
+    assert not server.seen
 
 
 async def test_borrowed_session_does_not_follow_redirects_either(server: ScriptedServer) -> None:
