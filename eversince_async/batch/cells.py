@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -56,6 +57,25 @@ def is_empty(cell: Any) -> bool:
             return math.isnan(cell)
         case _:
             return False
+
+
+_ERROR_WORDS: Final = """
+#REF! #NAME? #VALUE! #DIV/0! #N/A #NUM! #NULL! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN! #BUSY!
+#ERROR! #GETTING_DATA #BEZUG! #WERT! #NV #ZAHL! #\u00dcBERLAUF! #FEHLER! #VALEUR! #NOM? #NOMBRE! #NUL!
+#PROPAGATION! #\u00a1REF! #\u00bfNOMBRE? #\u00a1VALOR! #\u00a1DIV/0! #\u00a1NUM! #\u00a1NULO! #N/D #NOME? #VALORE! #RIF!
+#NULLO! #VALOR! #N\u00daM! #NULO! #VERW! #NAAM? #WAARDE! #DEEL/0! #N/B #GETAL! #LEEG! #ADR! #ARG! #LICZBA!
+#DZIEL/0! #ССЫЛКА! #ИМЯ? #ЗНАЧ! #ДЕЛ/0! #\u041d/Д #ЧИСЛО! #ПУСТО!
+"""
+_ERRORS: Final = frozenset(_ERROR_WORDS.split())
+_ERROR: Final = re.compile(r"(?:Err|Fehler|Erreur|Errore):\s?[0-9]{3}")
+
+
+def is_spreadsheet_error(cell: Any) -> bool:
+    """Whether a cell holds what a spreadsheet shows for a formula that failed."""
+    if not isinstance(cell, str) or cell.strip()[:1] not in {"#", "E", "F"}:
+        return False
+    word = cell.strip()
+    return word.upper() in _ERRORS or _ERROR.fullmatch(word) is not None
 
 
 def page_of(row: Mapping[str, Any], usual: ShareOptions | None) -> ShareOptions | None:

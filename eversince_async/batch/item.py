@@ -6,7 +6,7 @@ from typing import Any, Final
 import attrs
 
 from eversince_async._wire.converter import structure, unstructure
-from eversince_async.batch.cells import PAGE, file_of, is_empty, page_of
+from eversince_async.batch.cells import PAGE, file_of, is_empty, is_spreadsheet_error, page_of
 from eversince_async.errors import EversinceError, InvalidRequest, UnreadableAnswer
 from eversince_async.journal import Json
 from eversince_async.models._base import UNSET
@@ -93,6 +93,8 @@ class Intake:
         except EversinceError as unreadable:
             return Item(key=key, index=index, given=given, problem=unreadable)
         problems = brief.problems()
+        if is_spreadsheet_error(brief.brief):
+            problems["brief"] = f"is {brief.brief}, an error of a spreadsheet; say what to make"
         wrong = InvalidRequest(problems) if problems else None
         return Item(key=key, index=index, given=given, brief=brief, wishes=wishes, problem=wrong)
 

@@ -1,7 +1,9 @@
 """The columns a file of briefs may have, and how a cell of each is read."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from mimetypes import guess_type
 from typing import Any, Final
@@ -56,6 +58,16 @@ def _one_of(words: type[StrEnum], *, but: Iterable[str] = ()) -> Reading:
         return str(given)
 
     return read
+
+
+def _aspect_ratio(given: Any) -> str:
+    """A shape; a spreadsheet takes it for a time, and makes 09:16 or 9:16:00 of it."""
+    if isinstance(given, str) and (time := _TIME.fullmatch(given.strip())):
+        given = f"{int(time[1])}:{int(time[2])}"
+    return str(_one_of(AspectRatio)(given))
+
+
+_TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{1,2})(?::00)?")
 
 
 def _names(given: Any) -> list[str]:
@@ -149,7 +161,7 @@ COLUMNS: Final[Mapping[str, Reading]] = {
     "brief": _text,
     "title": _text,
     "mode": _one_of(Mode, but={Mode.NONE}),
-    "aspect_ratio": _one_of(AspectRatio),
+    "aspect_ratio": _aspect_ratio,
     "craft": _text,
     "craft_auto": _flag,
     "skills": _names,
@@ -182,7 +194,25 @@ def reading_of(name: str) -> Reading | None:
 
 def column_name(head: str) -> str:
     """The column a head means: `Aspect ratio` is `aspect_ratio`. What follows `extra.` stays as it is."""
-    head = head.strip()
+    head = head.strip().strip(_UNSEEN)
     if head.lower().startswith(EXTRA):
         return EXTRA + head[len(EXTRA) :]
-    return head.lower().replace(" ", "_").replace("-", "_")
+    return _BETWEEN.sub("_", head.lower())
+
+
+_BETWEEN: Final = re.compile(r"[\s_-]+")
+_UNSEEN: Final = "\ufeff\u200b\u00a0 "
+
+
+def is_known(name: str) -> bool:
+    """Whether there is such a column."""
+    return reading_of(column_name(name)) is not None
+
+
+def unknown(name: str) -> str:
+    """What to say of a column that there is not."""
+    if not name:
+        return "has no name"
+    alike = get_close_matches(name, COLUMNS, n=1)
+    hint = f"did you mean {alike[0]!r}?" if alike else f"there are {', '.join(COLUMNS)}, and extra.NAME"
+    return f"there is no {shown(name, text=60)}; {hint}"

@@ -12,9 +12,11 @@ from typing import IO, Any, Final
 import attrs
 
 from eversince_async._file_names import file_name, folded
+from eversince_async.batch.cells import is_spreadsheet_error
 from eversince_async.batch.item import OWN, Intake, Item
 from eversince_async.cli._columns import EXTRA, Misfit, reading_of
-from eversince_async.cli._records import Format, Record, records
+from eversince_async.cli._csv import Record
+from eversince_async.cli._records import Format, records
 from eversince_async.errors import EversinceError, InvalidRequest
 from eversince_async.orchestrator.order import PLAIN_PAGE, Wishes
 
@@ -124,7 +126,7 @@ def checked(
         sheet = Sheet(source, _spool(), intake)
         check = _Check(sheet, wanted, complain)
         try:
-            for record in records(stream, found, encoding, complain):
+            for record in records(stream, found, encoding, complain, source):
                 check.row(record)
         except (LookupError, UnicodeError) as error:
             sheet.close()
@@ -149,12 +151,26 @@ def _spool() -> IO[str]:
 def _format(source: str, stream: io.BufferedReader) -> Format:
     if source == STDIN:
         return "jsonl" if stream.peek(1)[:1] == b"{" else "csv"
-    form = _FORMATS.get(Path(source).suffix.lower())
+    ending = Path(source).suffix.lower()
+    form = _FORMATS.get(ending)
     if form is None:
-        raise InvalidRequest(
-            {source: "ends neither in .csv nor in .jsonl: say --format csv or --format jsonl"}
-        )
+        what_to_do = _OTHERS.get(ending, "ends neither in .csv nor in .jsonl")
+        raise InvalidRequest({source: f"{what_to_do}: say --format csv or --format jsonl"})
     return form
+
+
+_OTHERS: Final = {
+    **dict.fromkeys(
+        (".xlsx", ".xlsm", ".xls", ".ods", ".numbers"),
+        "is a workbook: save it as CSV UTF-8, and give that file; or, if it is text after all",
+    ),
+    **dict.fromkeys(
+        (".gz", ".zip", ".bz2", ".xz", ".zst"),
+        "is compressed: unpack it first, or pipe it in (`gzip -dc FILE | eversince batch -`); or, if not",
+    ),
+    ".json": "may be one list of all: put each object on a line of its own; or, if they are",
+}
+"""What to do with files of other kinds."""
 
 
 class _Check:
@@ -173,6 +189,9 @@ class _Check:
         given = _read(record.cells, problems)
         self._name(record, given, problems)
         self._place(record, given, problems)
+        for name, cell in record.cells.items():
+            if is_spreadsheet_error(cell):
+                problems[name] = f"is {cell}, an error of a spreadsheet: correct the cell, and save it again"
         for name in ("key", "idempotency_key"):
             if name in record.cells and name in given:
                 self._once(record, name, given[name], problems)

@@ -213,7 +213,7 @@ async def test_many_failures_are_counted_in_the_end(rows, capsys):
 
 async def test_nothing_is_made_of_a_file_with_something_wrong(emulator, rows, tmp_path, capsys):
     """Though the last row alone is wrong, and without so much as a journal."""
-    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,A mug", "a,", "b,B,")))
+    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,A mug", "a,", "b,B,c")))
 
     assert [
         "briefs.csv:3: key 'a' stands on line 2 already",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import json
@@ -11,6 +12,8 @@ from typing import get_type_hints
 
 import attrs
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from eversince_async._file_names import folded
 from eversince_async.cli._columns import COLUMNS
@@ -213,7 +216,13 @@ def test_without_keys_videos_are_named_by_their_projects(read, tmp_path):
         ("brief,xyz\nA,B\n", [(1, "column 2: there is no 'xyz'; there are brief, title, mode,")]),
         ("brief,,title\nA,B,C\n", [(1, "column 2: has no name")]),
         ("brief,title,Title\nA,B,C\n", [(1, "names column 'title' twice")]),
-        ("brief,title\nA\nB,b,c\n", [(2, "has 1 cells, and the first line 2"), (3, "has 3 cells")]),
+        ("brief,title\nA\nB,b,c\n", [(3, "has 3 cells, and the first line 2; quote cells with commas")]),
+        ("brief;title\nA;a;c\n", [(2, "quote cells with semicolons")]),
+        ("brief:title\nA:b\n", [(1, "it reads 'brief:title'")]),
+        ("brief,title\n#REF!,a\nA,#NAME?\n", [(2, "brief is #REF!, an error"), (3, "title is #NAME?, an")]),
+        ("brief\n#NV\nErr:508\n", [(2, "an error of a spreadsheet"), (3, "an error of a spreadsheet")]),
+        ('brief,title\n"A" b,c\nB,d\n', [(2, "is no CSV")]),
+        ('brief,title\n"A" ,"b\nB,d\n', [(2, "is no CSV")]),
         ('title,brief\nT,""\n', [(2, "brief is empty")]),
         (f"brief\n{'x' * 10_001}\n", [(2, "brief has 10,001 characters; shorten it to 10,000")]),
         (f"brief,title\nA,{'x' * 31}\n", [(2, "title has 31 characters; shorten it to 30")]),
@@ -283,9 +292,110 @@ def test_a_name_that_says_no_format_is_asked_for_one(read):
         read("brief\nA\n", name="briefs.xlsx")
 
 
-def test_a_file_in_utf_16_is_told_how_to_be_read(read):
-    with pytest.raises(InvalidRequest, match="say --encoding utf-16"):
-        read("brief\nA\n".encode("utf-16"))
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("said", ["utf-8", "UTF8", "utf_8", "u8", "cp1252", "utf-16"])
+def test_a_byte_order_mark_says_what_a_file_is(read, codec, said):
+    """However the encoding is spelt, or said wrongly."""
+    assert ("k", "M\u00f6we") == key_and_brief(
+        only(read, "key,brief\nk,M\u00f6we\n".encode(codec), encoding=said)
+    )
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_seen(read, codec):
+    assert ("k", "M\u00f6we") == key_and_brief(only(read, "key,brief\nk,M\u00f6we\n".encode(codec)))
+
+
+def key_and_brief(item):
+    return item.key, item.spec["brief"]["brief"]
+
+
+def test_json_lines_may_begin_with_a_mark(read):
+    content = b'\xef\xbb\xbf{"key": "k", "brief": "A"}\n'
+    assert ("k", "A") == key_and_brief(only(read, content, name="briefs.jsonl", encoding="utf8"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"key";"brief"\n"k";"A"\n',
+        '"key"\t"brief"\nk\tA\n',
+        "key|brief\nk|A\n",
+        "sep=;\nkey;brief\nk;A\n",
+        '"sep=;"\nkey;brief\nk;A\n',
+        "SEP=,\r\nkey,brief\r\nk,A\r\n",
+        "key,brief,,\nk,A,,\n",
+        "key;brief;title;\nk;A;;\n",
+        "key,brief,title,mode\nk,A\n",
+        "key,brief\nk,A,,,\n",
+        ";;\n\nkey;brief;\nk;A;\n",
+        'key, "brief"\nk, "A"\n',
+        '"key" ,"brief" \n"k" , "A" \n',
+        "KEY,Brief\nk,A\n",
+        '"Key ","BRIEF\n"\nk,A\n',
+        "\u00a0key,brief\u200b\nk,A\n",
+        "key,brief\rk,A\r",
+    ],
+)
+def test_tables_are_read_as_people_export_them(read, content):
+    assert ("k", "A") == key_and_brief(only(read, content))
+
+
+def test_blanks_around_quotes_change_nothing_inside_of_them(read):
+    item = only(read, 'key,brief\n"k" , "He said ""x"" , then\n left, ""y""" \n')
+    assert ("k", 'He said "x" , then\n left, "y"') == key_and_brief(item)
+
+
+def test_lines_are_right_behind_a_row_with_blanks_around_quotes(read):
+    items, complaints = read('key,brief\n"k" , "one\ntwo" \nm,B\n,C\n')
+    assert (["k", "m"], [5]) == ([item.key for _, item in items], [line for line, _ in complaints])
+
+
+@pytest.mark.parametrize("head", ["Key", "KEY", " key "])
+def test_json_lines_take_heads_in_any_case(read, head):
+    item = only(read, json.dumps({head: "k", "Brief": "A", "Aspect Ratio": "9:16"}), name="b.jsonl")
+    assert ("k", "A") == key_and_brief(item)
+    assert "9:16" == item.spec["brief"]["aspect_ratio"]
+
+
+def test_two_heads_of_one_column_are_refused_in_json_lines(read):
+    _, ((line, problem),) = read('{"key": "a", "Key": "b", "brief": "A"}', name="b.jsonl")
+    assert (1, "'key' and 'Key' are one column") == (line, problem)
+
+
+@pytest.mark.parametrize("time", ["9:16", "09:16", "9:16:00", "09:16:00"])
+def test_shapes_that_a_spreadsheet_takes_for_times_are_shapes(read, time):
+    assert "9:16" == only(read, f"brief,aspect_ratio\nA,{time}\n").spec["brief"]["aspect_ratio"]
+
+
+def test_the_likely_encoding_is_told_once(read):
+    _, complaints = read("brief\nM\u00f6we\nB\u00e4r\n".encode("cp1252"))
+    assert [2, 3] == [line for line, _ in complaints]
+    assert ["try --encoding cp1252" in problem for _, problem in complaints] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.XLS", "a.ods", "a.csv.gz", "a.zip", "a.json"])
+def test_files_of_other_kinds_say_what_to_do(read, name):
+    with pytest.raises(InvalidRequest, match=r"save it as CSV|unpack it|on a line of its own"):
+        read("brief\nA\n", name=name)
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04", b"\x1f\x8b\x08", b"\xd0\xcf\x11\xe0", b"SQLite format 3\0"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_files_of_other_kinds_are_known_by_what_they_hold(read, head, form):
+    with pytest.raises(InvalidRequest, match=r"save it as CSV|unpack it|eversince resume"):
+        read(head + b"rest", name="a.csv", form=form)
+
+
+@given(
+    content=st.binary(max_size=300) | st.text(alphabet='kb",;\t|\n\r= \ufeff', max_size=80).map(str.encode)
+)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@pytest.mark.parametrize("begins", [b"", b"key,brief\n", b'"key";"brief"\n'])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_whatever_a_file_holds_is_rows_or_complaints(read, begins, content, name):
+    with contextlib.suppress(InvalidRequest):
+        read(begins + content, name=name)
 
 
 def test_an_encoding_that_there_is_not_is_told(read):
