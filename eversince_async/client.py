@@ -38,6 +38,8 @@ from eversince_async.session.transport import BASE_URL, Transport
 from eversince_async.tasks import finish
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
 
 ATTEMPT_TIMEOUT: Final = 60.0
@@ -74,8 +76,15 @@ class Eversince(Resources, Verbs, Running, Batching):
             is answered with more raises `ResponseTooLarge`, a write is in doubt. Uploads and downloads are
             not bounded.
         source: Sent as `X-Eversince-Source`; a name for your application.
-        http: An aiohttp session to use for API calls; it stays yours to close. Uploads and downloads use a
-            session of their own, which carries no credentials.
+        http: An aiohttp session to use for API calls; it stays yours to close, and its own proxy,
+            `trust_env` and certificates count. No credentials of its own (`auth=`, `.netrc`) are sent.
+        transfers: The same for uploads and downloads, which otherwise use a session of ours. They carry no
+            credentials but their presigned URLs.
+        ssl_context: Whom the sessions that we open trust, e.g. a private certificate authority:
+            `ssl.create_default_context(cafile="ca.pem")`. By default whom the system trusts, or the
+            certificates that SSL_CERT_FILE or SSL_CERT_DIR names. These sessions also heed HTTPS_PROXY,
+            HTTP_PROXY, ALL_PROXY and NO_PROXY, as they are when the client is made; this machine is never
+            reached by a proxy.
         on_request: Called before each attempt.
         on_response: Called after each answer.
         on_retry: Called when an attempt is going to be repeated.
@@ -89,7 +98,8 @@ class Eversince(Resources, Verbs, Running, Batching):
             that begins with `http://` must be that of this machine.
 
     Raises:
-        ConfigurationError: No key, a key or URL that cannot be used, or both `limits` and `governor`.
+        ConfigurationError: No key; a key, URL, session, proxy or certificates that cannot be used; or both
+            `limits` and `governor`.
     """
 
     def __init__(
@@ -106,6 +116,8 @@ class Eversince(Resources, Verbs, Running, Batching):
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         source: str | None = None,
         http: "aiohttp.ClientSession | None" = None,
+        transfers: "aiohttp.ClientSession | None" = None,
+        ssl_context: "ssl.SSLContext | None" = None,
         on_request: Callable[[RequestSent], object] | Iterable[Callable[[RequestSent], object]] = (),
         on_response: Callable[[AnswerReceived], object] | Iterable[Callable[[AnswerReceived], object]] = (),
         on_retry: Callable[[RetryScheduled], object] | Iterable[Callable[[RetryScheduled], object]] = (),
@@ -127,6 +139,7 @@ class Eversince(Resources, Verbs, Running, Batching):
             source=source,
             http=http,
             allow_http=allow_http,
+            ssl_context=ssl_context,
         )
         observers = Observers(
             on_request=_several(on_request),
@@ -148,7 +161,9 @@ class Eversince(Resources, Verbs, Running, Batching):
         addresses = AddressPolicy.of(
             self._transport.base_url, allow_private_addresses=allow_private_addresses
         )
-        super().__init__(session, Store(addresses, stall_timeout=stall_timeout))
+        super().__init__(
+            session, Store(addresses, stall_timeout=stall_timeout, http=transfers, ssl_context=ssl_context)
+        )
         self._watcher = Watcher(session, schedule)
         self._desk = Desk(session, self._store, self._watcher, tracer)
         self._started: set[asyncio.Task[Any]] = set()

@@ -7,9 +7,11 @@ timeout: so many seconds without one byte moving end them.
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, Self
+from functools import partial
+from typing import Any, Final, Literal, Self
 
 import aiohttp
 from yarl import URL
@@ -20,7 +22,9 @@ from eversince_async._wire.answers import retry_after
 from eversince_async._wire.documents import error_code, kind_of_document
 from eversince_async.errors import ConnectionFailed, TransportError
 from eversince_async.session.body import unpacked
+from eversince_async.session.lending import check_session, trusting, usable_session
 from eversince_async.session.loop_bound import LoopBound
+from eversince_async.session.proxies import Proxies
 from eversince_async.session.retry import JITTER, RetryPolicy
 from eversince_async.session.single_send import request_once
 from eversince_async.session.transport import CONNECT_TIMEOUT, translated
@@ -103,12 +107,23 @@ class Store:
     Args:
         addresses: Which addresses may be used, of those the server names and those a store redirects to.
         stall_timeout: Seconds without progress after which a transfer is given up.
+        http: A session of the user's to use; None opens one of our own.
+        ssl_context: Whom our own trusts; None for those whom the system trusts.
     """
 
-    def __init__(self, addresses: AddressPolicy, *, stall_timeout: float = STALL_TIMEOUT) -> None:
+    def __init__(
+        self,
+        addresses: AddressPolicy,
+        *,
+        stall_timeout: float = STALL_TIMEOUT,
+        http: aiohttp.ClientSession | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self.addresses = addresses
         self.stall_timeout = stall_timeout
-        self._owned = LoopBound(_open_store_session)
+        self._borrowed = check_session(http, "transfers")
+        self._proxies = Proxies()
+        self._owned = LoopBound(partial(_open_store_session, trusting(ssl_context)))
 
     async def put(
         self,
@@ -152,14 +167,7 @@ class Store:
         try:
             async with (
                 self._moving(endpoint) as body.moved,
-                request_once(
-                    self._owned.get(),
-                    "PUT",
-                    _exact(address),
-                    data=body,
-                    headers=headers,
-                    allow_redirects=False,
-                ) as response,
+                self._request("PUT", address, endpoint, data=body, headers=headers) as response,
             ):
                 answer = Download(response, body.moved)
                 if answer.status in _REDIRECT_OF_A_PUT:
@@ -191,27 +199,44 @@ class Store:
         try:
             async with (
                 self._moving(endpoint) as progress,
-                await self._arrive(journey, headers) as response,
+                await self._arrive(journey, headers, endpoint) as response,
             ):
                 yield Download(response, progress)
         except TransportError as failure:
             failure.__context__ = None  # aiohttp's own error holds the whole URL
             raise
 
-    async def _arrive(self, journey: "_Journey", headers: dict[str, str]) -> aiohttp.ClientResponse:
+    async def _arrive(
+        self, journey: "_Journey", headers: dict[str, str], endpoint: str
+    ) -> aiohttp.ClientResponse:
         """The first answer that is no redirect.
 
         aiohttp would spell a redirect's target anew, and then its signature does not fit any more.
         """
         while True:
-            url = _exact(journey.address)
-            response: aiohttp.ClientResponse = await request_once(
-                self._owned.get(), "GET", url, headers=headers, allow_redirects=False
+            response: aiohttp.ClientResponse = await self._request(
+                "GET", journey.address, endpoint, headers=headers
             )
             if response.status not in _REDIRECT:
                 return response
             response.release()
             journey.go_on(response.headers.get("Location", ""))
+
+    def _request(self, method: str, address: Address, endpoint: str, **options: Any) -> Any:
+        """Send one request to a store; with the same options whosever session it is."""
+        borrowed = self._borrowed
+        return request_once(
+            self._owned.get() if borrowed is None else usable_session(borrowed, "transfers", endpoint),
+            method,
+            _exact(address),
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            read_bufsize=TRANSFER_BUFFER,
+            auto_decompress=False,
+            max_field_size=LONGEST_HEADER,
+            **options,
+            **(self._proxies.options(address) if borrowed is None else {}),
+        )
 
     @property
     def is_open(self) -> bool:
@@ -430,11 +455,7 @@ def _exact(address: Address) -> URL:
     return URL(address.text, encoded=True)
 
 
-def _open_store_session() -> aiohttp.ClientSession:
+def _open_store_session(trusted: ssl.SSLContext | Literal[True]) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
-        read_bufsize=TRANSFER_BUFFER,
-        auto_decompress=False,
-        max_field_size=LONGEST_HEADER,
+        connector=aiohttp.TCPConnector(ssl=trusted), cookie_jar=aiohttp.DummyCookieJar()
     )

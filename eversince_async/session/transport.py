@@ -1,10 +1,11 @@
 """The one place where API requests meet aiohttp: send bytes, get an `Answer` or a `TransportError`."""
 
-import asyncio
 import os
 import re
+import ssl
 from collections.abc import Mapping
-from typing import Final
+from functools import partial
+from typing import Final, Literal
 
 import aiohttp
 from yarl import URL
@@ -25,7 +26,9 @@ from eversince_async.session.body import (
     BodyUnreadable,
     read_body,
 )
+from eversince_async.session.lending import check_session, trusting, usable_session
 from eversince_async.session.loop_bound import LoopBound
+from eversince_async.session.proxies import Proxies
 from eversince_async.session.single_send import request_once
 from eversince_async.session.unreadable_log import UnreadableLog
 
@@ -146,14 +149,15 @@ class Transport:
         source: str | None = None,
         http: aiohttp.ClientSession | None = None,
         allow_http: bool = False,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.base_url = check_base_url(base_url, allow_http=allow_http)
         keep_secret(check_api_key(api_key), self)
         self.attempt_timeout = attempt_timeout
         self.max_response_bytes = check_max_response_bytes(max_response_bytes)
         self._timeout = aiohttp.ClientTimeout(total=attempt_timeout, sock_connect=CONNECT_TIMEOUT)
+        self._authorization = f"Bearer {api_key}"
         self._headers = {
-            "Authorization": f"Bearer {api_key}",
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
             "User-Agent": f"eversince-async/{own_version()}",
@@ -166,8 +170,9 @@ class Transport:
         self.unreadable = UnreadableLog()
         self._served: tuple[float, clock.Moment] | None = None
         self._is_here = pace.is_on_this_machine(self.base_url)
-        self._borrowed = http
-        self._owned = LoopBound(_open_api_session)
+        self._borrowed = check_session(http, "http")
+        self._proxy = Proxies().options(parse(self.base_url)) if http is None else {}
+        self._owned = LoopBound(partial(_open_api_session, trusting(ssl_context)))
 
     def __repr__(self) -> str:
         return f"<Transport {self.base_url}>"
@@ -186,7 +191,9 @@ class Transport:
         if not self._is_here:
             pace.stay_real()
         endpoint = request.endpoint.name
-        http = self._owned.get() if self._borrowed is None else _usable(self._borrowed, endpoint)
+        http = (
+            self._owned.get() if self._borrowed is None else usable_session(self._borrowed, "http", endpoint)
+        )
         ours = self._headers if request.body is None else self._json_headers
         answer: Answer | TransportError
         try:
@@ -194,14 +201,15 @@ class Transport:
                 http,
                 request.endpoint.method,
                 URL(self.base_url + request.target, encoded=True),
+                authorization=self._authorization,
                 data=request.body,
                 headers={**headers, **ours} if headers else ours,
                 allow_redirects=False,
-                raise_for_status=False,
                 timeout=_scaled(self._timeout),
                 auto_decompress=False,
                 max_line_size=MAX_HEADER_BYTES,
                 max_field_size=MAX_HEADER_BYTES,
+                **self._proxy,
             ) as response:
                 answer = await _read(response, self.max_response_bytes)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
@@ -249,27 +257,10 @@ def _scaled(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=timeout.total * speed, sock_connect=timeout.sock_connect * speed)
 
 
-def _usable(borrowed: aiohttp.ClientSession, endpoint: str) -> aiohttp.ClientSession:
-    """A borrowed session, if it can be used here.
-
-    Raises:
-        ConnectionFailed: Its owner has closed it.
-        ConfigurationError: It is another event loop's; it might send first, and fail then.
-    """
-    if borrowed.closed:
-        reason = "the aiohttp session given as http= is closed; keep it open for as long as the client"
-        raise ConnectionFailed(reason, endpoint=endpoint, outcome="never_sent")
-    if getattr(borrowed, "_loop", None) not in {None, asyncio.get_running_loop()}:
-        raise ConfigurationError(
-            "the aiohttp session given as http= belongs to another event loop; make one for each loop"
-        )
-    return borrowed
-
-
-def _open_api_session() -> aiohttp.ClientSession:
+def _open_api_session(trusted: ssl.SSLContext | Literal[True]) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # The governor queues before aiohttp does, so a request never spends its timeout on a full pool.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=trusted),
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=READ_BUFFER,
     )
@@ -296,11 +287,22 @@ def translated(error: aiohttp.ClientError | OSError, endpoint: str, timeout: flo
 
     The original is not chained: its text may hold a whole URL, signature included.
     """
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        words = f"cannot connect: {_words(error)}; {_PRIVATE_AUTHORITY}"
+        return ConnectionFailed(words, endpoint=endpoint, outcome="never_sent")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        words = f"cannot connect: the proxy answered {error.status}"
+        return ConnectionFailed(words, endpoint=endpoint, outcome="never_sent")
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ConnectionFailed(f"cannot connect: {_words(error)}", endpoint=endpoint, outcome="never_sent")
     if isinstance(error, TimeoutError):
         return AnswerTimedOut(f"no answer within {timeout:g} s", endpoint=endpoint)
     return ConnectionFailed(f"the connection broke: {_words(error)}", endpoint=endpoint)
+
+
+_PRIVATE_AUTHORITY: Final = (
+    "if a private authority signs here, name its certificates in SSL_CERT_FILE or give ssl_context="
+)
 
 
 def _words(error: Exception) -> str:

@@ -40,8 +40,8 @@ def sent_to_stores(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str,
 
     open_session = transfer._open_store_session
 
-    def watched() -> aiohttp.ClientSession:
-        session = open_session()
+    def watched(*trusted: Any) -> aiohttp.ClientSession:
+        session = open_session(*trusted)
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(note)
         trace.freeze()
