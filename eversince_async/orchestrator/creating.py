@@ -21,13 +21,11 @@ from eversince_async._wire.endpoints import CREATE_PROJECT
 from eversince_async.governor import AccountGovernor
 from eversince_async.journal import Effect, Json
 from eversince_async.lifecycle import ProjectStatus
+from eversince_async.limits import PAGE_PROJECTS
 from eversince_async.models.projects import ProjectSummary
 from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.doubt import Ambiguous
+from eversince_async.orchestrator.doubt import Ambiguous, is_made_after, is_made_before
 from eversince_async.orchestrator.effects import Deed
-
-SKEW: Final = timedelta(seconds=60)
-"""How far the server's clock may be off ours."""
 
 ARRIVES: Final = timedelta(seconds=120)
 """After what time a request that was sent has arrived, or never will."""
@@ -85,10 +83,13 @@ async def project_of(desk: Desk, deed: Deed, status: ProjectStatus | None = None
 async def _made_since(
     desk: Desk, ours: "_Try", status: ProjectStatus | None
 ) -> AsyncIterator[ProjectSummary]:
+    older = 0
     async for project in desk.api.projects.iter(status=status):
-        if project.created_at is not None and project.created_at < ours.since - SKEW:
-            return  # the newest come first
-        yield project
+        if not is_made_before(project.created_at, ours.since):
+            older = 0
+            yield project
+        elif (older := older + 1) >= PAGE_PROJECTS:
+            return  # the newest come first, by and large: by what time is not documented
 
 
 @contextmanager
@@ -148,11 +149,8 @@ class _Try:
         """Whether a project looks as what was asked for would, and was made at the time."""
         if start_of(project.brief or "") != start_of(self.asks_for["brief"]):
             return False
-        at = project.created_at
-        if at is None:
-            return True
-        until = self.until
-        return self.since - SKEW <= at and (until is None or at <= until + SKEW)
+        at, until = project.created_at, self.until
+        return not is_made_before(at, self.since) and (until is None or not is_made_after(at, until))
 
 
 def _without_key(request: Mapping[str, Any]) -> Mapping[str, Any]:

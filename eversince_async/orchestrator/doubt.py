@@ -6,8 +6,10 @@ are told as they are, and the write is left to another day.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
+from eversince_async._wire.answers import DATES
 from eversince_async.errors import (
     AnswerTimedOut,
     ApiError,
@@ -18,6 +20,26 @@ from eversince_async.errors import (
     UnreadableAnswer,
 )
 from eversince_async.session.retry import will_last
+
+SKEW: Final = timedelta(seconds=60)
+"""How far the clock of whatever dates the server's records may be off that of its answers."""
+
+
+def is_made_before(at: datetime | None, since: datetime) -> bool:
+    """Whether a record is known to be older than that. One without a time, or with an absurd one, is not.
+
+    Where a server has no time, it may say 1 January of the year 1, or of 1970.
+    """
+    return at is not None and _is_plausible(at) and at < since - SKEW
+
+
+def is_made_after(at: datetime | None, until: datetime) -> bool:
+    """Whether a record is known to be newer than that, likewise."""
+    return at is not None and _is_plausible(at) and at > until + SKEW
+
+
+def _is_plausible(at: datetime) -> bool:
+    return DATES[0] <= at.timestamp() <= DATES[1]
 
 
 class Ambiguous(OutcomeUnknown):

@@ -10,7 +10,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -24,14 +24,11 @@ from eversince_async.models._base import UNSET
 from eversince_async.models.account import SharedVideo
 from eversince_async.models.output import Share
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.doubt import Ambiguous
+from eversince_async.orchestrator.doubt import Ambiguous, is_made_before
 from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import ShareOptions
 from eversince_async.tasks import finish
-
-SKEW: Final = timedelta(seconds=60)
-"""How far the server's clock may be behind ours."""
 
 ELSEWHERE: Final = 1.0
 """Seconds between looks at a share that is under way elsewhere."""
@@ -171,7 +168,7 @@ async def _new_share(
 def _may_be_new(row: Any, since: datetime) -> bool:
     """Whether a row that cannot be read was made since then, or does not say when."""
     try:
-        return datetime.fromisoformat(row["created_at"]) >= since - SKEW
+        return not is_made_before(datetime.fromisoformat(row["created_at"]), since)
     except (TypeError, ValueError, KeyError, IndexError):
         return True
 
@@ -190,7 +187,7 @@ def _since(deed: Deed) -> Mapping[str, Json]:
 def _may_be(share: SharedVideo, options: ShareOptions, began: datetime) -> bool:
     if options.title is not UNSET and share.title != options.title:
         return False
-    return share.created_at is None or share.created_at >= began - SKEW
+    return not is_made_before(share.created_at, began)
 
 
 class _Made:
