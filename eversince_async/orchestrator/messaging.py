@@ -156,7 +156,10 @@ async def _is_there(desk: Desk, outgoing: Outgoing) -> bool:
 
 
 def _is_ours(message: Message, said: str) -> bool:
-    return message.role in {Role.USER, None} and _plain(message.content) == said
+    """Whether a message says the same, or is a user's whose text the server does not show."""
+    if message.role == Role.ASSISTANT:
+        return False
+    return _plain(message.content) == said or (message.role == Role.USER and not message.content)
 
 
 def _hides(page: MessagePage, said: str) -> bool:
@@ -166,5 +169,7 @@ def _hides(page: MessagePage, said: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """A text as it is compared: servers may normalise what they store."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """A text as it is compared: servers may normalise, or escape, what they store."""
+    from html import unescape  # brings a dictionary of entities along
+
+    return " ".join(unicodedata.normalize("NFC", unescape(text)).split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from lagging import edited
 
 from eversince_async import Eversince, OutcomeUnknown, RetryPolicy
 from eversince_async.emulator import Emulator
@@ -159,6 +160,30 @@ async def test_a_text_the_server_has_normalised_is_recognised(emulator, eversinc
         await turn.reply("  Un cafe\u0301,\n please ")
         messages = emulator.world.projects[conversation.project_id].messages
         assert 1 == sum(message["role"] == "user" for message in messages) - 1
+
+
+ESCAPED = {"content": "It&#39;s &lt;blue&gt; &amp; green"}
+
+
+@pytest.mark.parametrize("shown", [{"content": None}, {"role": "human"}, {"role": None}, ESCAPED], ids=str)
+async def test_a_message_is_recognised_however_it_is_shown(emulator, eversince, shown):
+    """Without its text, as of another role, or escaped."""
+
+    def edit(path, plain):
+        if path.endswith("/messages"):
+            ours = [message for message in plain["messages"] if message["role"] == "user"]
+            for message in ours:
+                message.update(shown)
+        return plain
+
+    edited(eversince, edit)
+    async with eversince.converse("A film") as conversation:
+        turn = await conversation.turn()
+        emulator.faults.once("POST", MESSAGES, Reset(after_commit=True))
+        await turn.reply("It's <blue> & green")
+        await conversation.turn()
+
+    assert 1 == said(emulator, conversation.project_id, "It's <blue> & green")
 
 
 async def test_a_long_conversation_is_searched_from_its_newest_message(emulator, eversince):
