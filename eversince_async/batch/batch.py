@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import attrs
 
 from eversince_async.batch.closing import BatchRun
-from eversince_async.batch.crew import UNLIMITED, Crew, Work, usual_places
+from eversince_async.batch.crew import UNLIMITED, ComesLast, Crew, Work, WorkedElsewhere, usual_places
 from eversince_async.batch.interrupts import first_interrupt
 from eversince_async.batch.item import each
 from eversince_async.batch.maker import Maker
@@ -22,7 +22,7 @@ from eversince_async.batch.pace import Forecast
 from eversince_async.batch.pausing import LOOK as CREDITS_LOOK
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
-from eversince_async.errors import ConfigurationError, JournalError, UnexpectedCancellation, copy_of
+from eversince_async.errors import ConfigurationError, UnexpectedCancellation, copy_of
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.part import check_folder
@@ -56,7 +56,7 @@ class Batch(AsyncIterator[Outcome]):
         self._pause = Pause(desk, order.max_credits, self._crew.stop)
         self._usage = Usage(desk.governor)
         self._maker = Maker(desk, order, self._crew, self._pause, self._usage)
-        self._broken: Exception | None = None
+        self._broken: BaseException | None = None
         self._is_told = False
         self._outcomes = Stream[Outcome]()
         self._read = 0
@@ -281,6 +281,10 @@ class Batch(AsyncIterator[Outcome]):
                 self._crew.pace.ended(work.age)
             self._tally.add(outcome)
             self._outcomes.put(outcome)
-        except JournalError as failure:
+        except (WorkedElsewhere, ComesLast, asyncio.CancelledError):
+            raise
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):  # the interpreter, or the loop, is to end
+            raise
+        except BaseException as failure:  # noqa: BLE001 - e.g. what a test that has failed raises
             self._broken = self._broken or failure
             self._crew.stop()

@@ -128,6 +128,12 @@ class Maker:
                 await self._release(self._journal, work)
             problem = f"what the journal keeps of {item.key!r} cannot be read: {failure!r}"
             return told_now(work, "failed", job=job, error=JournalError(problem))
+        except GeneratorExit:  # its event loop has gone
+            raise
+        except BaseException:  # the interpreter is to end, say, or a test has failed
+            if self._journal is not None and job is not None and work.is_leased:
+                await finish(self._let_go(self._journal, work, job))
+            raise
         finally:
             if work.record is not None:
                 work.record.ends()

@@ -1,7 +1,7 @@
 """`eversince.batch`, as users call it."""
 
 import os
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Unpack, overload
 
 from eversince_async.batch.batch import Batch
@@ -9,6 +9,7 @@ from eversince_async.batch.item import BatchInput, GivenForPipeline, Intake, Pip
 from eversince_async.batch.order import BatchOrder, Listener
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Journal
+from eversince_async.models.projects import Brief
 from eversince_async.orchestrator.deciding import decide
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.order import USUAL_WISHES, ShareOptions, Terms, Timeouts, wishes_of
@@ -129,6 +130,8 @@ class Batching:
         """
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
+        if isinstance(items, str | bytes | Mapping | Brief):
+            raise ConfigurationError("a single item would be taken apart: give several, in a list, say")
         if refetch and pipeline is not None:
             raise ConfigurationError("with a pipeline, its files are its own business: refetch does nothing")
         folder = None if download is None else os.path.join(download, "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from eversince_async.batch.item import Intake
-from eversince_async.errors import InvalidRequest
+from eversince_async.errors import ConfigurationError, InvalidRequest
+from eversince_async.models.projects import Brief
 from eversince_async.orchestrator.order import Wishes
 
 INTAKE = Intake(options={}, wishes=Wishes())
@@ -34,3 +35,12 @@ def test_an_item_may_say_what_its_page_is_to_show():
     assert item.problem is None
     assert item.wishes.share is not None
     assert "Mug" == item.wishes.share.title
+
+
+@pytest.mark.parametrize(
+    "single", ["A film", b"A film", {"brief": "A film"}, Brief(brief="A film")], ids=repr
+)
+async def test_a_single_item_is_not_taken_apart(eversince, single):
+    """Each letter of a text would be made, and paid for."""
+    with pytest.raises(ConfigurationError, match="in a list"):
+        eversince.batch(single)

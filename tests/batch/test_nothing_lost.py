@@ -309,6 +309,39 @@ async def test_many_short_pauses_are_not_waited_for_for_ever(eversince: Eversinc
     assert loop.time() - began < 130
 
 
+class Unusual(BaseException):
+    """What is no `Exception`, as that of a test that has failed."""
+
+
+@pipeline
+async def fails_unusually(run: Run, brief: str) -> str:
+    film = await run.produce(brief, render=None, share=False)
+    if brief == "One":
+        raise Unusual(brief)
+    return film.project_id
+
+
+@pytest.mark.parametrize("is_followed", [True, False])
+async def test_what_is_no_exception_is_raised_once_the_others_have_ended(
+    eversince: Eversince, *, is_followed: bool
+) -> None:
+    """It is for whoever follows the batch, or leaves it; its item can be gone on with at once."""
+    async with MemoryJournal() as journal:
+        batch = eversince.batch([("One",), ("Two",)], pipeline=fails_unusually, journal=journal)
+
+        async def run() -> None:
+            async with batch:
+                if is_followed:
+                    assert ["succeeded"] == [outcome.status async for outcome in batch]
+                await asyncio.sleep(1000)
+
+        with pytest.raises(Unusual, match="One"):
+            await run()
+
+        assert {"succeeded": 1} == batch.report.counts
+        assert [] == [job.id async for job in journal.jobs() if job.lease_until is not None]
+
+
 async def test_a_batch_that_stops_by_itself_does_not_wait_for_sleepers_either(
     emulator: Emulator, tmp_path: Path
 ) -> None:
