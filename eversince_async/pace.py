@@ -1,13 +1,15 @@
 """The time of an emulator that does not live at the pace of the clock on the wall, and who shares it.
 
-An emulator tells its pace in its answers. An event loop that talks to it follows: from its first such answer
-on, `loop.time()` and everything that waits on it (`asyncio.sleep`, `asyncio.timeout`, our own polls, pauses
-and quotas) run at the emulator's speed, and `eversince_async.clock` shows the emulator's time. Timers that
-were set before go on from where they are.
+An emulator tells its pace in its answers. An event loop that talks to it follows, from its first such answer
+on until the client is closed: `loop.time()` and everything that waits on it (`asyncio.sleep`,
+`asyncio.timeout`, our own polls, pauses and quotas, but also whatever else runs in that loop) go at the
+emulator's speed, and `eversince_async.clock` shows the emulator's time. Timers that were set before go on
+from where they are.
 
-Only a loop whose clients all talk to servers on this machine follows. Against the real API a fast clock would
-mean too many requests and too little patience: a client of that keeps its loop in real time for good. A loop
-that has a time of its own (`VirtualTimeLoop`) keeps that, and one that is not asyncio's own (uvloop) cannot
+Where clients in one loop talk to several servers, the loop goes at the pace of the slowest: to the others it
+is only slow, but a faster clock would mean too many requests and too little patience. What is not on this
+machine lives in real time, so a loop with an open client of the real API never follows anybody. A loop that
+has a time of its own (`VirtualTimeLoop`) keeps that, and one that is not asyncio's own (uvloop) cannot
 follow; it is as slow as the clock on the wall.
 """
 
@@ -107,60 +109,103 @@ def speed() -> float:
     return 1.0 if pace is None else pace.speed
 
 
-def heed(headers: Mapping[str, str], served_at: float) -> None:
+def heed(client: object, headers: Mapping[str, str], served_at: float) -> None:
     """Follow an emulator on this machine that tells its pace.
 
     Args:
+        client: Who talks to it.
         headers: Of an answer that was just received.
         served_at: When it was sent, by the emulator's clock.
     """
     if SPEED not in headers:
         return
-    loop: Any = asyncio.get_running_loop()
-    follower: _Follower | None = getattr(loop, "_pace_follower", None)
-    if loop in _real or (follower is None and hasattr(loop, "wall_time")):
+    heard = Pace.heard(headers, served_at)
+    if heard is None:
         return
-    heard, current = Pace.heard(headers, served_at), of(loop)
-    if heard is not None and (current is None or current.is_other(heard)):
-        _follow(loop, heard)
+    paces = _paces_here()
+    known = paces.get(client)
+    if known is None or known.is_other(heard):
+        paces[client] = heard
+        _settle()
+
+
+def stay_real(client: object) -> None:
+    """Keep the running loop in real time as long as this client is open: its server has no other."""
+    paces = _paces_here()
+    if client not in paces:
+        paces[client] = None
+        _settle()
+
+
+def leave(client: object) -> None:
+    """Go on without a client that is closed; after the last one in real time, as before the first."""
+    paces = _paces_here()
+    if client in paces:
+        del paces[client]
+        _settle()
 
 
 def begin_at(speed: float) -> None:
-    """Have the running loop live at a speed already before an emulator tells its pace.
+    """Have the running loop live at a speed already before an emulator tells its pace, and ever after.
 
     Args:
         speed: What the emulator was told.
     """
-    origin = time.monotonic()
-    _follow(asyncio.get_running_loop(), Pace(speed, time.time(), clock.paced(speed, origin), origin))
+    loop, origin = asyncio.get_running_loop(), time.monotonic()
+    _follow(loop, Pace(speed, time.time(), clock.paced(speed, origin), origin))
+    _fast_for_good.add(loop)
 
 
-def _follow(loop: Any, pace: Pace) -> None:
+_paces: Final[
+    weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakKeyDictionary[object, Pace | None]]
+] = weakref.WeakKeyDictionary()
+"""By loop, the open clients and the paces of their servers; None is real time."""
+
+
+def _paces_here() -> weakref.WeakKeyDictionary[object, Pace | None]:
+    loop = asyncio.get_running_loop()
+    paces = _paces.get(loop)
+    if paces is None:
+        paces = _paces[loop] = weakref.WeakKeyDictionary()
+    return paces
+
+
+_fast_for_good: Final = weakref.WeakSet[asyncio.AbstractEventLoop]()
+"""Loops that do not come back to real time when nobody is left."""
+
+
+def _settle() -> None:
+    """Have the running loop live at the slowest pace of all its clients' servers."""
+    loop = asyncio.get_running_loop()
+    paces, current = list(_paces[loop].values()), of(loop)
+    told = [pace for pace in paces if pace is not None]
+    if not paces and loop in _fast_for_good:
+        return
+    if len(told) < len(paces) or not told:
+        _follow(loop, None)
+    else:
+        slowest = min(told, key=lambda pace: (pace.speed, current is None or pace.is_other(current)))
+        _follow(loop, slowest)
+
+
+def _follow(loop: Any, pace: Pace | None) -> None:
+    """Have a loop live at a pace, or in real time; one that has a time of its own keeps that."""
     follower: _Follower | None = getattr(loop, "_pace_follower", None)
-    if follower is None:
-        if not _can_follow(loop):
-            logger.warning("the emulator's time passes %g times as fast; %r cannot follow", pace.speed, loop)
-            _real.add(loop)
-            return
+    if pace is None:
+        if follower is not None:
+            follower.leave()
+    elif follower is not None:
+        follower.follow(pace)
+    elif _can_follow(loop):
         follower = loop._pace_follower = _Follower(loop)  # noqa: SLF001 - our own
-    follower.follow(pace)
-
-
-def stay_real() -> None:
-    """Keep the running loop in real time from now on: it talks to a server that has no other."""
-    loop: Any = asyncio.get_running_loop()
-    if loop not in _real:
-        _real.add(loop)
-        if hasattr(loop, "_pace_follower"):
-            loop._pace_follower.leave()  # noqa: SLF001 - our own
-
-
-_real: Final = weakref.WeakSet[asyncio.AbstractEventLoop]()
-"""Loops that follow nobody."""
+        follower.follow(pace)
+    elif not hasattr(loop, "wall_time"):
+        logger.warning("the emulator's time passes %g times as fast; %r cannot follow", pace.speed, loop)
 
 
 def _can_follow(loop: Any) -> bool:
-    return isinstance(loop, asyncio.BaseEventLoop) and hasattr(getattr(loop, "_selector", None), "select")
+    is_of_asyncio = isinstance(loop, asyncio.BaseEventLoop) and not hasattr(loop, "wall_time")
+    return is_of_asyncio and hasattr(getattr(loop, "_selector", None), "select")
 
 
 class _Follower:
@@ -197,6 +242,7 @@ class _Follower:
 
     def _go_on_at(self, speed: float) -> None:
         self._since, self._real_since = self._time(), self._real_time()
+        self._loop.slow_callback_duration *= speed / self._speed  # the machine is no faster for that
         self._speed = speed
 
     def _time(self) -> float:

@@ -189,7 +189,7 @@ class Transport:
             ConfigurationError: The client is in use on another event loop.
         """
         if not self._is_here:
-            pace.stay_real()
+            pace.stay_real(self)
         endpoint = request.endpoint.name
         http = (
             self._owned.get() if self._borrowed is None else usable_session(self._borrowed, "http", endpoint)
@@ -220,7 +220,7 @@ class Transport:
         if "Date" in answer.headers:
             served = served_at(answer.headers)
             if self._is_here:
-                pace.heed(answer.headers, served)
+                pace.heed(self, answer.headers, served)
             self._served = served, clock.moment()
         return answer
 
@@ -244,6 +244,7 @@ class Transport:
     async def aclose(self) -> None:
         """Close what this transport opened; a borrowed session stays open."""
         self.closings += 1
+        pace.leave(self)
         await self._owned.aclose()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import subprocess
 import sys
@@ -50,8 +51,15 @@ def told(speed: float, epoch: float, origin: float | None = None) -> dict[str, s
     return pace.Pace(speed, epoch, clock.paced(speed, origin), origin).told()
 
 
-def following(speed: float = 60, epoch: float = 2e9) -> None:
-    pace.heed(told(speed, epoch), epoch)
+class Client:
+    """Stands for one that talks to some server."""
+
+
+HERE = Client()
+
+
+def following(speed: float = 60, epoch: float = 2e9, client: Client = HERE) -> None:
+    pace.heed(client, told(speed, epoch), epoch)
 
 
 # -- In real processes --------------------------------------------------------------------------------------
@@ -208,7 +216,7 @@ def test_one_on_another_machine_is_followed_by_its_date() -> None:
 
     async def main() -> tuple[float, clock.Moment]:
         headers = {pace.SPEED: "60", pace.EPOCH: f"{2e9!r} paced/elsewhere-1/60.0/5.0"}
-        pace.heed(headers, 2e9 + 600)
+        pace.heed(HERE, headers, 2e9 + 600)
         return clock.wall_seconds(), clock.moment()
 
     shown, here = asyncio.run(main())
@@ -220,20 +228,104 @@ def test_one_on_another_machine_is_followed_by_its_date() -> None:
 
 
 def test_a_loop_that_talks_to_the_real_api_keeps_real_time() -> None:
-    """Whatever an emulator beside it says, before or after."""
+    """Whatever an emulator beside it says, before or meanwhile."""
 
-    async def main() -> tuple[float, float, float]:
+    async def main() -> tuple[float, float, float, float]:
         following(60)
         before = pace.speed()
         never = RetryPolicy(attempts=1)
         async with Eversince("es_live_x", base_url="https://real.invalid/api/v1", retry=never) as real:
             with pytest.raises(TransportError):
                 await real.account.credits()
-        after = pace.speed()
-        following(60, 3e9)
-        return before, after, pace.speed()
+            beside = pace.speed()
+            following(60, 3e9)
+            still = pace.speed()
+        return before, beside, still, pace.speed()
 
-    assert (60, 1, 1) == asyncio.run(main())
+    assert (60, 1, 1, 60) == asyncio.run(main())
+
+
+# -- Loops that are shared ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [(60, 300), (300, 60), (0.5, 60)])
+def test_of_several_emulators_the_slowest_is_followed(order: tuple[float, float]) -> None:
+    """To the other one it is only slow; in whichever order they answer, and answer again."""
+    clients = Client(), Client()
+
+    async def main() -> None:
+        for _ in range(3):
+            for client, speed in zip(clients, order, strict=True):
+                following(speed, 2e9 + speed, client)
+            assert pace.speed() == min(order)
+        pace.leave(clients[order.index(min(order))])
+        assert pace.speed() == max(order)
+
+    asyncio.run(main())
+
+
+def test_the_wall_does_not_go_to_and_fro_between_emulators_of_one_speed() -> None:
+    clients = Client(), Client()
+
+    async def main() -> set[str]:
+        boots = set[str]()
+        following(60, 2e9, clients[0])
+        for _ in range(3):
+            for n, client in enumerate(clients):
+                following(60, 2e9 + n * 1e6, client)
+                boots.add(clock.moment().boot)
+        return boots
+
+    assert 1 == len(asyncio.run(main()))
+
+
+def test_a_loop_is_in_real_time_again_when_the_client_of_an_emulator_is_closed() -> None:
+    """What else lives in that loop sleeps as long as it says, and its wall shows what others' show."""
+
+    async def main(connection: dict[str, Any]) -> tuple[float, float, float]:
+        loop = asyncio.get_running_loop()
+        async with Eversince(**connection) as eversince:
+            await eversince.account.credits()
+            speed = pace.speed()
+            began = loop.time()
+        real = time.monotonic()
+        await asyncio.sleep(0.5)
+        assert loop.time() >= began
+        return speed, time.monotonic() - real, clock.wall_seconds() - time.time()
+
+    with emulator_at(SPEED) as connection:
+        speed, slept, ahead = asyncio.run(main(connection))
+
+    assert SPEED == speed
+    assert slept >= 0.49
+    assert abs(ahead) < 5
+
+
+def test_a_client_that_is_dropped_without_being_closed_holds_nobody_back() -> None:
+    async def main() -> float:
+        dropped = Client()
+        pace.stay_real(dropped)
+        following(60)
+        assert 1 == pace.speed()
+        del dropped
+        gc.collect()
+        following(30, 3e9)
+        return pace.speed()
+
+    assert 30 == asyncio.run(main())
+
+
+def test_no_callback_looks_slow_only_because_time_is_fast() -> None:
+    """To asyncio's debug mode, which measures them by the loop's time."""
+
+    async def main() -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        following(10_000)
+        beside = loop.slow_callback_duration
+        pace.leave(HERE)
+        return beside, loop.slow_callback_duration
+
+    assert (1_000, 0.1) == pytest.approx(asyncio.run(main()))
 
 
 @pytest.mark.parametrize(
