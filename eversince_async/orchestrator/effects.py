@@ -110,6 +110,11 @@ class Effects:
                 await deed.ended(seen)
             return deed.result
 
+    async def is_open(self, name: str) -> bool:
+        """Whether something is written down of which nobody has found out yet whether it has happened."""
+        entry = None if self.journal is None else await self.journal.effect(self.job_id, self._known_as(name))
+        return entry is not None and entry.is_open
+
     async def project_id(self) -> str | None:
         """The project that was created under this, as far as that is known."""
         if self.journal is None:

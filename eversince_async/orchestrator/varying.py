@@ -130,7 +130,7 @@ async def activated(
     Raises:
         NotAllowedNow: The agent did not switch; its answer is in the error.
     """
-    if wanted.is_active:
+    if wanted.is_active and not await steps.effects.is_open("switch"):  # else the agent may be at it still
         return project, wanted
     project = await steps.message(project, SWITCH.format(id=wanted.id), name="switch")
 

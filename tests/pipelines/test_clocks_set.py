@@ -96,7 +96,8 @@ async def test_cuts_beside_a_clock_that_is_set(tmp_path, photo, monkeypatch, set
             cuts = chance.randint(1, 90), chance.randint(1, 50)
             asyncio.get_running_loop().call_later(chance.uniform(5, 200), set_clock, set_by)
             asyncio.get_running_loop().call_later(chance.uniform(5, 300), set_clock, -2 * set_by)
-            lives, result = await made(emulator, tmp_path / f"{number}.db", photo, *cuts)
-            need_exactly_one(emulator, result, f"cut at {cuts}")
+            file = tmp_path / f"{number}.db"
+            lives, result = await made(emulator, file, photo, *cuts)
+            await need_exactly_one(emulator, file, result, f"cut at {cuts}")
             done += sum(life.pulled.is_set() for life in lives)
     assert done

@@ -83,18 +83,22 @@ async def made(emulator, file, photo, *cuts, pause=3.0, early_page=False):
     return lives, results[-1]
 
 
-def need_exactly_one(emulator, result, where):
+async def need_exactly_one(emulator, file, result, where):
     project_id = result.master.project_id
     assert {"projects": 1, "renders": 2, "shares": 2} == counts(emulator), where
     assert [TIKTOK, "Switch to variation var_002"] == said(emulator, project_id), where
     rendered = emulator.world.projects[project_id].rendered
     assert ["16:9", "9:16"] == [render.aspect_ratio for render in rendered], where
     assert 2 == len({result.master.share_url, result.vertical.share_url}), where
+    async with SqliteJournal(file) as journal:
+        left_open = [effect.name for effect in await journal.effects("mug") if effect.is_open]
+    assert [] == left_open, where
 
 
 EVERY = [(kind, pause, 1) for kind in KINDS for pause in (3.0, 90.0)]
 SOME = [
     ("none", 3.0, 7),
+    ("none", 90.0, 13),
     ("lost", 3.0, 17),
     ("never sent", 90.0, 17),
     ("page hides it", 3.0, 19),
@@ -112,7 +116,7 @@ async def test_single_cuts(kind, pause, stride, tmp_path, photo, record_property
             faults(emulator, kind)
             file, early_page = tmp_path / f"{nth}.db", kind == EARLY_PAGE
             lives, result = await made(emulator, file, photo, nth, pause=pause, early_page=early_page)
-            need_exactly_one(emulator, result, f"cut at {nth}, {lives[0].last}")
+            await need_exactly_one(emulator, file, result, f"cut at {nth}, {lives[0].last}")
         if not lives[0].pulled.is_set():
             break
         points += 1
@@ -131,6 +135,6 @@ async def test_pairs_of_cuts(tmp_path, photo):
             pause = chance.choice([3.0, 90.0])
             file, early_page = tmp_path / f"{pair}.db", kind == EARLY_PAGE
             lives, result = await made(emulator, file, photo, *cuts, pause=pause, early_page=early_page)
-            need_exactly_one(emulator, result, f"pair {pair}, cut at {cuts}")
+            await need_exactly_one(emulator, file, result, f"pair {pair}, cut at {cuts}")
             done += all(life.pulled.is_set() for life in lives[:-1])
     print(f"{done} pairs of cuts")  # noqa: T201 - a figure to report
