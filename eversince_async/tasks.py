@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Collection
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 
 T = TypeVar("T")
+
+ENDING: Final = 15.0
+"""Seconds within which a task that was cancelled should have ended; else it may have ignored that."""
 
 
 async def finish(work: Awaitable[T]) -> T:
@@ -46,6 +49,26 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
             except asyncio.CancelledError as cancelled:
                 interruption = cancelled
                 _cancel(running)
+    if interruption is not None:
+        raise interruption
+
+
+async def end_once(task: asyncio.Task[Any]) -> None:
+    """As `end`, of a task that may be cancelled by others at the same time, as when all tasks are.
+
+    A second cancellation would shorten what it still does on the first. Whether it is on its way to its end
+    cannot be seen: a timeout of its own cancels it, too, and takes that back.
+    """
+    interruption: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        deadline = asyncio.get_running_loop().time() + ENDING
+        while task.cancelling() and asyncio.get_running_loop().time() < deadline and not task.done():
+            try:
+                await asyncio.wait([task], timeout=0.1)
+            except asyncio.CancelledError as cancelled:
+                interruption = cancelled
+                break
+    await end(task)
     if interruption is not None:
         raise interruption
 

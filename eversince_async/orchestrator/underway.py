@@ -66,7 +66,7 @@ class Run:
     """
 
     # There are thousands of these when thousands of productions wait.
-    __slots__ = ("_cancelling", "_interrupted", "_underway", "ended", "task")
+    __slots__ = ("_cancelling", "_has_begun", "_interrupted", "_underway", "ended", "task")
 
     task: "asyncio.Task[Any]"
     _cancelling: int
@@ -76,12 +76,23 @@ class Run:
         self.ended = False
         self._underway = underway
         self._interrupted = 0
+        self._has_begun = False
+
+    def is_of(self, task: "asyncio.Task[Any]") -> None:
+        """A task was made to run it: from now on the client closes with it, as if it had begun."""
+        self.task = task
+        self._underway.begins(self)
+        task.add_done_callback(lambda _: self._underway.ends(self))  # if it never does
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self.task, self._cancelling = task, task.cancelling()
+        self.task, self._cancelling, self._has_begun = task, task.cancelling(), True
         self._underway.begins(self)
+        if self._interrupted:
+            self._underway.ends(self)
+            self.ended = True
+            raise self.told()
 
     def __exit__(
         self,
@@ -101,6 +112,11 @@ class Run:
             raise self.told() from None
 
     @property
+    def whose(self) -> object:
+        """What runs: for one thing there may be several, of which only one tells what is left."""
+        return self
+
+    @property
     def is_interrupted(self) -> bool:
         """Whether it is being ended from outside."""
         return self._interrupted > 0
@@ -108,7 +124,8 @@ class Run:
     def interrupt(self) -> None:
         """End it; once more, if it has not ended by that."""
         self._interrupted += 1
-        self.task.cancel()
+        if self._has_begun:  # else it ends as it begins
+            self.task.cancel()
 
     def drain(self) -> None:
         """The client waits for it, to close: begin nothing new."""
@@ -133,6 +150,11 @@ class WorkflowRun(Run):
     def __init__(self, underway: "Underway", workflow: "Workflow[Any]") -> None:
         super().__init__(underway)
         self._workflow = workflow
+
+    @property
+    def whose(self) -> object:
+        """The workflow, for whose turn several may wait."""
+        return self._workflow
 
     def left(self) -> Sequence[Left]:
         """The workflow's production; none where it is enough to ask again."""
@@ -270,7 +292,8 @@ class Underway:
         else:
             for run in self._runs.intersection(runs):
                 logger.warning("the client was closed, but %r goes on although it was cancelled", run.task)
-        return tuple(left for run in runs if run.ended for left in run.left())
+        ended = {run.whose: run for run in runs if run.ended}
+        return tuple(left for run in ended.values() for left in run.left())
 
     def _here(self) -> list[Run]:
         """Those of this event loop: one that ended without a word may have left others behind."""

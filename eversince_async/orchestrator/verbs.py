@@ -380,7 +380,16 @@ class _Producing(Workflow[Production]):
         return self._acquired(slots), desk.watcher.seeking_slot
 
     async def _acquired(self, slots: ProjectSlots) -> None:
-        self.lease = await slots.acquire(self.key)
+        lease = await slots.acquire(self.key)
+        if self.lease is None:
+            self.lease = lease
+        else:
+            lease.release()  # it was another one's turn, who awaits the same
+
+    def _over(self, task: asyncio.Task[Production]) -> None:
+        if self.lease is not None:
+            self.lease.release()  # as it has done itself, unless it was cancelled before it could begin
+        super()._over(task)
 
     async def _go(self) -> Production:
         verbs = self._verbs

@@ -13,7 +13,7 @@ from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.underway import Underway
 from eversince_async.session.observers import tell
 from eversince_async.streams import Stream
-from eversince_async.tasks import end
+from eversince_async.tasks import end, end_once
 
 T = TypeVar("T")
 
@@ -31,13 +31,12 @@ AT_ONCE: Final[Turn] = (None, nullcontext())
 class Workflow(Generic[T]):
     """Something long: await it for its result, or open it to follow its events.
 
-    `await workflow` runs it in the awaiting task, so that cancellation and timeouts are the caller's.
-    `async with workflow: async for event in workflow: …` runs it in a task of its own that ends with the
-    block, and `await workflow` inside the block gives the result. It runs once; awaiting again gives the
-    same result or error. Whoever awaits it while it runs elsewhere only listens. Cancelling it where it runs,
-    e.g. the first who awaits it, ends it for all: the others get `UnexpectedCancellation`, and
-    `eversince.resume(workflow.handle)` goes on with a production. Open it, or `eversince.start` it, to
-    share it.
+    Any number may await it, at the same time or later, and get the same result or error: it runs once.
+    Cancelling one who awaits it, e.g. by a timeout, ends that wait alone as long as others still wait; when
+    the last is cancelled, the workflow ends before that await does, and whoever awaits it again gets
+    `UnexpectedCancellation`; `eversince.resume(workflow.handle)` goes on with a production. `async with
+    workflow: async for event in workflow: …` runs it until the end of the block, and `await workflow` inside
+    the block gives the result.
     """
 
     # Thousands of these wait at a time, most of them followed by nobody: so there is no dict, and what
@@ -45,11 +44,12 @@ class Workflow(Generic[T]):
     __slots__ = (
         "__weakref__",
         "_awaited",
+        "_awaiters",
         "_events",
+        "_given_up",
         "_handle",
         "_listener",
         "_name",
-        "_outcome",
         "_run",
         "_started",
         "_task",
@@ -68,7 +68,8 @@ class Workflow(Generic[T]):
         self._handle: Handle | Callable[[], Handle] | None = None
         self._task: asyncio.Task[T] | None = None
         self._started = False
-        self._outcome: asyncio.Future[T] | None = None
+        self._awaiters = 0  # whoever starts it is one, so that none of the others ends it
+        self._given_up: Exception | None = None  # before its turn had come
         self._events: Stream[Event] | None = None
         self._listener: Callable[[Event], object] | None = None
         self._awaited = False
@@ -79,24 +80,28 @@ class Workflow(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         self._awaited = True
-        running = self._again() if self._started else self._run_here()
-        return running.__await__()
+        return self._awaiting().__await__()
 
     async def __aenter__(self) -> Self:
-        if self._started:
-            raise ConfigurationError(f"{self._name} has been started already")
+        self._need_anew()
         self._events = Stream()
         self.start()
         return self
 
     def start(self) -> asyncio.Task[T]:
-        """Run it in a task of its own; whoever calls this owns the task."""
+        """Run it in a task of its own; whoever calls this owns the task.
+
+        Raises:
+            ConfigurationError: It has been started already.
+        """
+        self._need_anew()
         self._started = True
-        self._task = asyncio.create_task(self._run_here(), name=f"eversince {self._name}")
-        if self._events is not None:
-            events = self._events
-            self._task.add_done_callback(lambda _: events.end())
-        return self._task
+        self._awaiters += 1
+        return self._begin()
+
+    def _need_anew(self) -> None:
+        if self._started:
+            raise ConfigurationError(f"{self._name} has been started already")
 
     async def __aexit__(
         self,
@@ -123,49 +128,96 @@ class Workflow(Generic[T]):
             raise ConfigurationError(f"open {self._name} with `async with` to follow its events")
         return self._events
 
-    async def _result(self) -> T:
-        return await self
+    async def _awaiting(self) -> T:
+        """Wait for one's turn, unless it runs or has run, and then for the end, with all who await it.
 
-    async def _again(self) -> T:
-        """The result of what runs or has run: the block cancels it, not whoever stops listening."""
-        running = self._task or self._end()
-        running.add_done_callback(_heard)
-        await asyncio.wait([running])
-        if running.cancelled():  # a bare CancelledError would pass for a cancellation of who listens
-            raise UnexpectedCancellation(self._name)
-        if (failure := running.exception()) is not None:
-            raise copy_of(failure)
-        return running.result()
-
-    async def _run_here(self) -> T:
+        Whoever waits for the turn does that for himself: several stand in line side by side, and the first
+        whose turn comes has it begin.
+        """
         self._started = True
+        self._awaiters += 1
         try:
-            with nullcontext() if self._underway is None else self._underway.one(self):
+            if self._task is None and self._given_up is None:
                 comes, meanwhile = self._turn()
                 if comes is not None:
-                    with meanwhile:
+                    with self._around(), meanwhile:
                         await comes
-                result = await self._go()
+                        self._begin_once()  # before the client takes this one for over
+                else:
+                    self._begin_once()
+            return await self._end()
         except asyncio.CancelledError:
-            self._end().cancel()
+            self._give_up(UnexpectedCancellation(self._name))
             raise
-        except Exception as error:
-            self._end().set_exception(error)
-            self._end().exception()  # retrieved: it is raised right here
+        except Exception as failure:
+            self._give_up(failure)
             raise
-        except GeneratorExit:  # its event loop has gone, and everybody who waited there
-            raise
-        except BaseException:  # the interpreter is to end, which is for nobody else to be told
-            self._end().cancel()
-            raise
-        self._end().set_result(result)
-        return result
+        finally:
+            self._awaiters -= 1
 
-    def _end(self) -> asyncio.Future[T]:
-        """How it ends when it runs where it is awaited, for those who await it again."""
-        if self._outcome is None:
-            self._outcome = asyncio.get_running_loop().create_future()
-        return self._outcome
+    def _give_up(self, failure: Exception) -> None:
+        """One who awaits it stops; where nobody else does and it has not begun, it never will."""
+        if self._task is None and self._awaiters == 1:
+            self._given_up = failure
+
+    def _around(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._underway is None else self._underway.one(self)
+
+    def _begin_once(self) -> None:
+        if self._task is None:
+            self._begin()
+
+    def _begin(self) -> asyncio.Task[T]:
+        run = None if self._underway is None else self._underway.one(self)
+        through = self._through(nullcontext() if run is None else run)
+        task = self._task = asyncio.create_task(through, name=f"eversince {self._name}")
+        if run is not None:
+            run.is_of(task)
+        task.add_done_callback(self._over)
+        return task
+
+    async def _through(self, around: AbstractContextManager[object]) -> T:
+        with around:
+            comes, meanwhile = self._turn()
+            if comes is not None:
+                with meanwhile:
+                    await comes
+            return await self._go()
+
+    async def _end(self) -> T:
+        """The result of what runs or has run; ends what runs, if the last who awaits it is cancelled."""
+        if self._given_up is not None:
+            raise copy_of(self._given_up)
+        task = self._task
+        assert task is not None
+        if not task.done():
+            self._need_this_loop(task)
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as cancellation:
+                if self._awaiters == 1:
+                    await end_once(task)
+                    cancellation.__context__ = None if task.cancelled() else task.exception()
+                raise
+        failure = None if task.cancelled() else task.exception()
+        if isinstance(failure, Exception):
+            raise copy_of(failure)
+        if task.cancelled() or failure is not None:  # or the interpreter is to end, which its loop tells
+            raise UnexpectedCancellation(self._name)  # a bare one would pass for that of whoever awaits
+        return task.result()
+
+    def _need_this_loop(self, task: asyncio.Task[T]) -> None:
+        if task.get_loop() is not asyncio.get_running_loop():
+            raise ConfigurationError(
+                f"{self._name} was begun in another event loop and never ended there: resume it by its handle"
+            )
+
+    def _over(self, task: asyncio.Task[T]) -> None:
+        """It has ended, perhaps cancelled before it could begin."""
+        if self._events is not None:
+            self._events.end()
+        if self._awaited and not task.cancelled():
+            task.exception()  # heard of: whoever awaited it may have stopped, and is told of nothing
 
     def _turn(self) -> Turn:
         """What has to come before it begins."""
@@ -208,17 +260,10 @@ class Workflow(Generic[T]):
             self._events.put(event)
 
     def _is_done(self) -> bool:
-        running = self._task or self._outcome
-        return running is not None and running.done()
+        return self._given_up is not None or (self._task is not None and self._task.done())
 
     def __del__(self) -> None:
         if not self._started:
             warnings.warn(
                 f"{self._name} was never awaited, so nothing was done", RuntimeWarning, stacklevel=2
             )
-
-
-def _heard(running: "asyncio.Future[Any]") -> None:
-    """Take note of how something ended: whoever awaited it has stopped, and is told of nothing."""
-    if not running.cancelled():
-        running.exception()
