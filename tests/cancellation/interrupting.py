@@ -6,15 +6,17 @@ import asyncio
 import itertools
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import pytest
 
-from eversince_async import Eversince, Limits
+from eversince_async import Eversince, Limits, UnexpectedCancellation
 from eversince_async.emulator import Emulator, Scenario
+from eversince_async.orchestrator.workflow import Workflow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
@@ -38,12 +40,15 @@ class When(Enum):
 
 @attrs.define
 class Interrupted:
-    """A coroutine that is cancelled at the nth place where it waits; counted over all it calls."""
+    """A coroutine that is cancelled at the nth place where it waits; counted over all it calls.
+
+    What a workflow does in a task of its own is among that, and then it is that task that is cancelled.
+    """
 
     coroutine: Coroutine[Any, Any, Any]
     nth: int
     when: When
-    waits: int = 0
+    waits: Iterator[int] = attrs.field(factory=lambda: itertools.count(1))
 
     def __await__(self) -> Generator[Any, Any, Any]:
         resume, value = self.coroutine.send, None
@@ -52,8 +57,7 @@ class Interrupted:
                 awaited = resume(value)
             except StopIteration as end:
                 return end.value
-            self.waits += 1
-            if self.waits == self.nth:
+            if next(self.waits) == self.nth:
                 self._cancel(awaited)
             try:
                 value = yield awaited
@@ -131,17 +135,32 @@ async def at_every_wait(
 async def _is_cancelled(coroutine: Coroutine[Any, Any, Any], nth: int, when: When) -> bool:
     by_rounds = {When.ANYWHERE: (nth,), When.TWICE: (nth, nth + 3)}.get(when, ())
 
+    interrupted = Interrupted(coroutine, nth, when)
+
     async def run() -> None:
-        await (coroutine if by_rounds else Interrupted(coroutine, nth, when))
+        await (coroutine if by_rounds else interrupted)
 
     task = asyncio.create_task(run(), name="the interrupted")
-    with _cancelled_in_rounds(task, by_rounds):
+    with nullcontext() if by_rounds else _workflows_too(interrupted), _cancelled_in_rounds(task, by_rounds):
         await asyncio.wait([task])
     coroutine.close()  # cancelled before it could begin
-    if task.cancelled():
+    if task.cancelled() or isinstance(task.exception(), UnexpectedCancellation):
         return True
     task.result()
     return False
+
+
+@contextmanager
+def _workflows_too(interrupted: Interrupted) -> Iterator[None]:
+    """Have the workflows that begin meanwhile be interrupted as well."""
+    whole: Any = Workflow._through
+
+    async def through(workflow: Workflow[Any], *args: Any) -> Any:
+        return await attrs.evolve(interrupted, coroutine=whole(workflow, *args))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workflow, "_through", through)
+        yield
 
 
 @contextmanager
