@@ -15,6 +15,7 @@ from eversince_async.batch.making import make
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
+from eversince_async.batch.purse import Purse
 from eversince_async.batch.qualities import QualityGate, is_rendered, may_render_otherwise
 from eversince_async.batch.recalling import record_of
 from eversince_async.batch.recording import SlotNumbers
@@ -67,6 +68,7 @@ class Maker:
         self._numbers = SlotNumbers()
         self._began = 0
         self._gate = QualityGate(desk.entitlements)
+        self._purse = Purse(desk, pause, order.max_credits)
         self._kept_entitlements: Json = None
 
     async def begin(self, journal: Journal) -> None:
@@ -98,7 +100,13 @@ class Maker:
             known = None if self._journal is None else await self._journal.load(item.key)
             quality = await self._quality_asked_for(item, known)
             is_paid = known is not None and known.project_id is not None
-            async with self._gate.turn(quality, is_paid=is_paid):
+            is_finished = known is not None and known.stage == "succeeded"
+            async with (
+                self._gate.turn(quality, is_paid=is_paid),
+                self._purse.turn(is_paid=is_paid or is_finished),
+            ):
+                if self._pause.reason is not None:
+                    return told_now(work, "paused")
                 if self._journal is not None:
                     known = None
                     job = await self._leased(self._journal, work)
@@ -152,6 +160,7 @@ class Maker:
 
     async def _learned_from(self, outcome: Outcome, quality: str | None) -> Outcome:
         """Have other items, and later runs, know what renders the account is given and refused."""
+        self._purse.ended(outcome)
         if outcome.status == "succeeded":
             self._gate.was_made(quality)
         known = self._desk.entitlements.to_json()

@@ -49,6 +49,17 @@ class Pause:
             self.reason, self.cause = reason, cause
         self._stop()
 
+    def falls_short(self, reason: str) -> None:
+        """Begin nothing any more for want of credits, which can be bought."""
+        self._is_short_of_credits = True
+        self.begins(reason)
+
+    @property
+    def spent(self) -> float | None:
+        """By how many credits the balance fell in this run; None while that was not told."""
+        known = self._desk.governor.credits
+        return None if known is None or self._spent_before is None else known.spent - self._spent_before
+
     async def learn_balance(self) -> None:
         """Ask for the balance before anything is begun, if it matters."""
         self._told_before = self._times_told()  # which may be of any age
@@ -95,8 +106,7 @@ class Pause:
         if self._max_credits is not None and spent >= self._max_credits:
             self.begins(f"{spent:g} credits are spent, at most {self._max_credits:g} were to be")
         elif known.balance < known.reserve:
-            self._is_short_of_credits = True
-            self.begins(f"{known.balance:g} credits are left, {known.reserve:g} were to be")
+            self.falls_short(f"{known.balance:g} credits are left, {known.reserve:g} were to be")
 
     def _times_told(self) -> int:
         known = self._desk.governor.credits

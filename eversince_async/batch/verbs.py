@@ -118,8 +118,9 @@ class Batching:
             max_credits: Begin nothing any more once so many credits are spent in this run, whatever is bought
                 meanwhile, or when fewer are left than the limits' `credits_reserve`. The balance is asked for
                 as each item begins and ends, and every 30 seconds while something is made; what has begun is
-                finished, and costs what it costs. Where no answer tells the balance, nothing more is begun
-                once the first item has ended.
+                finished, and costs what it costs. So that it can be, the first is made alone, which tells
+                about what one costs, and no more are at work than the credits carry. Where no answer tells
+                the balance, nothing more is begun once the first item has ended.
             on_event: Called with an item's key and each event of its production.
             drain_on_interrupt: Whether the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
                 second interrupts.

@@ -71,7 +71,8 @@ def batch_(
         quality: How to render; 4k needs a Pro subscription.
         share: Make public links, which do not expire.
         concurrency: Videos at work at once; by default a few more than the account has slots.
-        max_credits: Begin nothing more once so many credits are spent.
+        max_credits: Begin nothing more once so many credits are spent, and no more at once than what is left
+            carries; the first is made alone, to learn about what one costs.
         retry_failed: Try again what failed in an earlier run; a project that was deleted since is made and
             paid for anew, and a quality that the account was refused is asked for again.
         refetch: Download again what was downloaded and removed since; nothing is rendered for it.

@@ -52,7 +52,8 @@ class Limits:
             0.8 % of the pace.
         projects_per_day: Projects created in any 24 hours.
         renders_per_day: Renders started in any 24 hours.
-        credits_reserve: Credits that should be left; `Governor.credits` tells when a balance falls below.
+        credits_reserve: Credits that should be left; `Governor.credits` tells when a balance falls below. A
+            batch begins nothing more then, and before no more than the credits carry to its end.
 
     Raises:
         ConfigurationError: A limit that cannot be kept, such as 0 projects.

@@ -180,3 +180,41 @@ async def test_two_batches_on_one_journal_count_the_day_once():
         await asyncio.gather(*(count_what_was_spent(journal, governor) for _ in range(3)))
 
     assert 9 == governor.quota.left("projects")
+
+
+async def rendered_of(emulator, **options):
+    """Projects and renders of ten rows, on an account of usual size."""
+    limits = options.pop("limits", Limits())
+    async with Eversince(**emulator.connection, limits=limits) as eversince:
+        report = await eversince.batch([f"film {n}" for n in range(10)], share=False, **options)
+    return emulator.world.counts["projects"], emulator.world.counts["renders"], report
+
+
+@pytest.mark.parametrize("had", [60, 100, 150, 200, 230, 300])
+@pytest.mark.parametrize("how", ["max_credits", "reserve"])
+async def test_what_is_begun_can_be_paid_for_to_its_end(emulator, had, how):
+    """With 200 credits and ten rows, five were paid for once, and four of them never rendered."""
+    emulator.account.credits = had
+    options = {"max_credits": had} if how == "max_credits" else {"limits": Limits(credits_reserve=20)}
+    projects, renders, report = await rendered_of(emulator, **options)
+
+    assert 1 <= projects == renders == report.counts["succeeded"]
+    assert report.paused
+
+
+async def test_several_are_made_at_once_where_the_credits_carry_them(emulator):
+    began = asyncio.get_running_loop().time()
+    await rendered_of(emulator)
+    freely = asyncio.get_running_loop().time() - began
+    began = asyncio.get_running_loop().time()
+    _, renders, _ = await rendered_of(emulator, max_credits=900)
+
+    assert 20 == renders
+    assert asyncio.get_running_loop().time() - began < 3 * freely
+
+
+async def test_leaving_lets_go_of_those_that_wait_for_the_first_ones_cost(emulator, eversince):
+    async with eversince.batch([f"film {n}" for n in range(9)], max_credits=500):
+        await asyncio.sleep(1)
+
+    assert 1 == emulator.world.counts["projects"]
