@@ -3,48 +3,83 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+import attrs
+
 AT_ONCE: Final = 0.1
-"""Seconds within which two signals are one Ctrl-C: a shell or `timeout` may signal process and group."""
+"""Seconds within which two signals are one: a shell or `timeout` may signal process and group."""
+
+CTRL_C: Final = (signal.SIGINT,)
 
 
 @contextmanager
-def first_interrupt(call: Callable[[], object]) -> Generator[None, None, None]:
+def first_interrupt(
+    call: Callable[[], object], signals: Iterable[signal.Signals] = CTRL_C
+) -> Generator[None, None, None]:
     """Call something at the first Ctrl-C; the second does what it would have done without us.
 
     The first one is for all that are in such a block in the same loop: each is called. The second is for
     nobody here, also when another block was entered since the first.
 
-    Elsewhere than in the main thread this changes nothing, nor where Ctrl-C is ignored, or heard by the
+    Elsewhere than in the main thread this changes nothing, nor where a signal is ignored, or heard by the
     event loop on behalf of the application.
+
+    Args:
+        call: What to call.
+        signals: What is taken for a Ctrl-C; whichever comes, the next of any of them is the second.
     """
     listener = _listener()
-    if listener is None:
+    entry = _Entry(call, frozenset(signals))
+    if listener is None or not listener.enter(entry):
         yield
         return
-    entry = object()
-    listener.calls[entry] = call
     try:
         yield
     finally:
-        del listener.calls[entry]
-        if not listener.calls:
-            listener.give_back()
+        listener.leave(entry)
+
+
+@attrs.frozen(eq=False)
+class _Entry:
+    """A block: what to call at which signals."""
+
+    call: Callable[[], object]
+    signals: frozenset[signal.Signals]
 
 
 class _Listener:
-    """Listens for Ctrl-C on behalf of one event loop."""
+    """Listens for Ctrl-C, and what is taken for it, on behalf of one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, previous: Any) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.calls: dict[object, Callable[[], object]] = {}
-        self._previous = previous
+        self._entries: dict[_Entry, None] = {}
+        self._previous: dict[signal.Signals, Any] = {}
         self._heard_at: float | None = None
-        signal.signal(signal.SIGINT, self.heard)
+
+    def enter(self, entry: _Entry) -> bool:
+        """Listen on behalf of a block, too; False if there is nothing to listen to."""
+        for number in entry.signals - self._previous.keys():
+            previous = signal.getsignal(number)
+            is_heard_by_loop = number in getattr(self.loop, "_signal_handlers", ())
+            if previous is not None and previous is not signal.SIG_IGN and not is_heard_by_loop:
+                self._previous[number] = previous
+                signal.signal(number, self.heard)
+        if not entry.signals & self._previous.keys():
+            if not self._entries:
+                self.give_back()
+            return False
+        self._entries[entry] = None
+        return True
+
+    def leave(self, entry: _Entry) -> None:
+        """A block is over; with the last one we are."""
+        del self._entries[entry]
+        if not self._entries:
+            self.give_back()
 
     def heard(self, number: int, _: FrameType | None) -> None:
         """Take the first signal, and leave all later ones to whoever was there before us."""
@@ -53,7 +88,7 @@ class _Listener:
             signal.raise_signal(number)
         elif self._heard_at is None:
             self._heard_at = self.loop.time()
-            self.loop.call_soon_threadsafe(self._call_all)
+            self.loop.call_soon_threadsafe(self._call_all, signal.Signals(number))
         elif self.loop.time() - self._heard_at > AT_ONCE:  # also while something holds up the loop
             self.give_back()
             signal.raise_signal(number)
@@ -61,19 +96,21 @@ class _Listener:
     def give_back(self) -> None:
         """Have signals handled as before, unless somebody else has come since."""
         global _listening
-        is_main = threading.current_thread() is threading.main_thread()  # a block may be collected elsewhere
-        if is_main and signal.getsignal(signal.SIGINT) == self.heard:
-            signal.signal(signal.SIGINT, self._previous)
+        if threading.current_thread() is threading.main_thread():  # a block may be collected elsewhere
+            for number, previous in self._previous.items():
+                if signal.getsignal(number) == self.heard:
+                    signal.signal(number, previous)
         if _listening is self:
             _listening = None
 
-    def _call_all(self) -> None:
-        for call in list(self.calls.values()):
-            call()
+    def _call_all(self, number: signal.Signals) -> None:
+        for entry in list(self._entries):
+            if number in entry.signals:
+                entry.call()
 
 
 _listening: _Listener | None = None
-"""The one whose handler is in place; at most one loop runs in the main thread at a time."""
+"""The one whose handlers are in place; at most one loop runs in the main thread at a time."""
 
 
 def _listener() -> _Listener | None:
@@ -82,13 +119,8 @@ def _listener() -> _Listener | None:
     loop = asyncio.get_running_loop()
     if threading.current_thread() is not threading.main_thread():
         return None
-    if _listening is not None:
-        if _listening.loop is loop:
-            return _listening
+    if _listening is not None and _listening.loop is not loop:
         _listening.give_back()  # its loop died in one of the blocks
-    previous = signal.getsignal(signal.SIGINT)
-    is_heard_by_loop = signal.SIGINT in getattr(loop, "_signal_handlers", ())
-    if previous is None or previous is signal.SIG_IGN or is_heard_by_loop:
-        return None
-    _listening = _Listener(loop, previous)
+    if _listening is None:
+        _listening = _Listener(loop)
     return _listening

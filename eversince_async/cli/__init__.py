@@ -10,7 +10,8 @@ from importlib.util import find_spec
 
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._overview import overview
-from eversince_async.cli._say import nobody_reads, say, warn
+from eversince_async.cli._say import ResultsLost, open_streams, say, warn
+from eversince_async.cli._signals import exit_code, listening
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,13 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What was typed behind `eversince`; by default what really was.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    open_streams()
     try:
-        return _main(given)
+        with listening():
+            return _main(given)
     except KeyboardInterrupt:  # whoever had something to say about it has said it
-        return Exit.INTERRUPTED
-    except BrokenPipeError:  # e.g. `eversince list | head`: nobody reads on, and nothing is wrong
-        nobody_reads()
-        return Exit.DONE
+        return exit_code()
+    except ResultsLost as lost:
+        if lost.is_left:  # e.g. `eversince list | head`: nobody reads on, and nothing is wrong
+            return Exit.DONE
+        warn(f"eversince: {lost}")
+        return Exit.FAILED
 
 
 def _main(given: list[str]) -> int:

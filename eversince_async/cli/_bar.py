@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
-from eversince_async.cli._say import is_terminal
+from eversince_async.cli._harmless import on_one_line
+from eversince_async.cli._say import console, is_terminal
 
 
 @asynccontextmanager
@@ -12,10 +13,14 @@ async def bar(name: str) -> AsyncGenerator[Callable[[int, int | None], None], No
     if not is_terminal():
         yield lambda done, total: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=None)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console()) as progress:
+        task = progress.add_task(on_one_line(name), total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import attrs
 
-from eversince_async.cli._say import is_terminal, warn
+from eversince_async.cli._say import console, drawn, is_terminal, warn
 from eversince_async.orchestrator.events import (
     CreditsLow,
     Event,
@@ -253,11 +253,10 @@ class LiveBoard:
         self._live: Live
 
     def __enter__(self) -> Self:
-        from rich.console import Console
         from rich.live import Live
 
         # Not refreshed by rich's own thread: what it would show changes under its hands.
-        self._live = Live(console=Console(stderr=True), auto_refresh=False)
+        self._live = Live(console=console(), auto_refresh=False)
         self._live.start()
         return self
 
@@ -280,9 +279,7 @@ class LiveBoard:
 
     def say(self, line: str) -> None:
         """Print it above the rows."""
-        from rich.text import Text
-
-        self._live.console.print(Text(line, overflow="fold"))
+        self._live.console.print(drawn(line))
 
     def refresh(self) -> None:
         """Draw it all."""
@@ -292,7 +289,6 @@ class LiveBoard:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
-        from rich.text import Text
 
         now = asyncio.get_running_loop().time()
         if self._holding is not None:
@@ -308,16 +304,16 @@ class LiveBoard:
             seconds = row.seconds(now)
             style = "red" if row.went_wrong else "green" if row.ended_at is not None else ""
             slot = (
-                () if self._holding is None else (Text(f"slot {row.slot}" if row.slot else "", style="dim"),)
+                () if self._holding is None else (drawn(f"slot {row.slot}" if row.slot else "", style="dim"),)
             )
             grid.add_row(
                 *slot,
-                Text(row.name),
+                drawn(row.name),
                 ProgressBar(total=1.0, completed=row.reached),
-                Text(row.words, style=style or ("dim" if seconds is None else "cyan")),
-                Text("" if seconds is None else spell(seconds), style="dim"),
+                drawn(row.words, style=style or ("dim" if seconds is None else "cyan")),
+                drawn("" if seconds is None else spell(seconds), style="dim"),
             )
-        return Group(grid, Text(self._footer(), style="dim"))
+        return Group(grid, drawn(self._footer(), "dim", has_lines=True))
 
 
 def spell(seconds: float) -> str:

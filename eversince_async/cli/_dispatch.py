@@ -15,7 +15,7 @@ import cyclopts
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._loop import run
 from eversince_async.cli._overview import BY_NAME, Command
-from eversince_async.cli._say import remember_typed, warn
+from eversince_async.cli._say import ResultsLost, log_to_stderr, remember_typed, warn
 from eversince_async.cli._trouble import exit_of, sentence
 from eversince_async.session.transport import ALLOW_HTTP
 
@@ -79,11 +79,11 @@ def parser(command: Command, function: Callable[..., Any]) -> cyclopts.App:
 
 def _run(call: Callable[[], Any], *, debug: bool) -> int:
     if debug:
-        logging.basicConfig(level=logging.DEBUG, format="%(relativeCreated)8d %(name)s: %(message)s")
+        log_to_stderr()
     try:
         outcome = call()
         return int(run(outcome) if inspect.iscoroutine(outcome) else outcome)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except (KeyboardInterrupt, ResultsLost):
         raise
     except Exception as error:  # a person sees one line, unless they asked for more
         if debug:

@@ -11,7 +11,9 @@ class Exit(IntEnum):
     USAGE = 2
     UNFINISHED = 3
     CONFIGURATION = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
     @property
     def meaning(self) -> str:
@@ -25,5 +27,7 @@ _MEANINGS = {
     Exit.USAGE: "called the wrong way, or with a file that is wrong; nothing was sent",
     Exit.UNFINISHED: "not at its end, and can be gone on with: paused, drained, or waited for too long",
     Exit.CONFIGURATION: "no key, a wrong key, or an address that cannot be used",
-    Exit.INTERRUPTED: "interrupted with Ctrl-C",
+    Exit.HUNG_UP: "left at once, as the terminal was closed (SIGHUP)",
+    Exit.INTERRUPTED: "left at once with Ctrl-C",
+    Exit.TERMINATED: "left at once, as it was told to end (SIGTERM)",
 }

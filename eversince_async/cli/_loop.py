@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from eversince_async import pace
+from eversince_async.cli._signals import left_by
 from eversince_async.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -22,12 +23,28 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except ConfigurationError:
         main.close()
         raise
-    return asyncio.run(main if factor is None else _paced(main, factor))
+    left = False
 
+    async def leavable() -> T:
+        loop, command = asyncio.get_running_loop(), asyncio.current_task()
+        assert command is not None
 
-async def _paced(main: Coroutine[Any, Any, T], factor: float) -> T:
-    pace.begin_at(factor)
-    return await main
+        def leave() -> None:
+            nonlocal left
+            left = True
+            loop.call_soon_threadsafe(command.cancel)  # it may be asleep
+
+        if factor is not None:
+            pace.begin_at(factor)
+        with left_by(leave):
+            return await main
+
+    try:
+        return asyncio.run(leavable())
+    except asyncio.CancelledError:
+        if not left:
+            raise
+        raise KeyboardInterrupt from None
 
 
 def speed() -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from eversince_async._wire.converter import unstructure
-from eversince_async.cli._say import is_terminal, say
+from eversince_async.cli._say import drawn, is_terminal, say
 from eversince_async.models._base import Model
 
 
@@ -19,7 +19,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
     told = {name: value for name, value in facts.items() if value is not None}
     width = max((len(name) for name in told), default=0) + 1
     for name, value in told.items():
-        say(f"{name + ':':<{width}} {_word(value)}")
+        say(f"{name + ':':<{width}} {' '.join(_word(value).split())}")
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -31,11 +31,10 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         return
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in words:
-        table.add_row(*(Text(word, overflow="fold") for word in row))
+        table.add_row(*(drawn(word) for word in row))
     Console().print(table)
 
 

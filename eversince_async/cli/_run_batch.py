@@ -16,7 +16,8 @@ from eversince_async.cli._client import connected
 from eversince_async.cli._ending import Ending
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._reports import unwritable, write_report
-from eversince_async.cli._say import nobody_reads, typed, warn
+from eversince_async.cli._say import ResultsLost, typed, warn
+from eversince_async.cli._signals import LEAVING
 from eversince_async.cli._watch import Announced, Watch
 from eversince_async.errors import EversinceError, InvalidRequest
 from eversince_async.journal import Journal
@@ -83,9 +84,8 @@ async def run_batch(plan: Plan) -> Exit:
     ending = Ending(typed(), plan.journal_path, plan.folder, plan.report)
     try:
         return await _run(plan, ending)
-    except BrokenPipeError:  # what is paid for is not to be had for a pipe that broke, nor lost with it
-        nobody_reads()
-        for line in ending.left_at_once("Nobody reads the results any more."):
+    except ResultsLost as lost:  # what is paid for is not to be had for a pipe that broke, nor lost with it
+        for line in ending.left_at_once(str(lost)):
             warn(line)
         return Exit.UNFINISHED
 
@@ -107,7 +107,7 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
             drain_on_interrupt=False,
         )
         watch.follow(batch)
-        with watch.board, first_interrupt(lambda: _drain(batch, watch, ending)):
+        with watch.board, first_interrupt(lambda: _drain(batch, watch, ending), LEAVING):
             async with redrawn(watch.frame, watch.board), batch:
                 async for outcome in batch:
                     watch.outcome(outcome)
@@ -129,8 +129,8 @@ def _drain(batch: Batch, watch: Watch, ending: Ending) -> None:
     watch.told_of_pause()
     again = "the same command goes on with them" if ending.journal else "they are not remembered here"
     watch.say(
-        f"Ctrl-C: nothing more is begun, and {watch.under_way}. "
-        f"Ctrl-C once more leaves at once: what has begun goes on at the server, and {again}."
+        f"Interrupted: nothing more is begun, and {watch.under_way}. "
+        f"Once more leaves at once: what has begun goes on at the server, and {again}."
     )
 
 

@@ -96,7 +96,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """What the line that an emulator prints puts into the environment; one serves a whole file."""
     shell = Shell(_clean_environment(), str(tmp_path_factory.mktemp("emulator")))
-    emulator = shell.start("emulator", "--port", "0", "--speed", SPEED)
+    emulator = shell.start("emulator", "--port", "0", "--speed", SPEED, "--credits", "14500")
     line = read_until(emulator.stdout, "export ")
     yield dict(each.split("=", 1) for each in line.split()[1:])
     emulator.send_signal(signal.SIGINT)

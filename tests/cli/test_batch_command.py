@@ -15,6 +15,7 @@ from eversince_async.batch.item import Intake
 from eversince_async.batch.stages import WORKING
 from eversince_async.cli import main
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._say import ResultsLost
 from eversince_async.cli.batch import batch_
 from eversince_async.cli.decide import decide_
 from eversince_async.cli.report import report_
@@ -376,8 +377,8 @@ async def test_the_first_ctrl_c_sees_through_what_has_begun_and_says_so(emulator
     count = made(emulator)[0]
     assert (count, count, count) == made(emulator)
     assert 5 <= count < 30
-    assert "Ctrl-C: nothing more is begun, and" in told
-    assert "Ctrl-C once more leaves at once" in told
+    assert "Interrupted: nothing more is begun, and" in told
+    assert "Once more leaves at once" in told
     assert 1 == told.count("nothing more is begun")
     assert "go on:   " in told
 
@@ -405,7 +406,7 @@ async def test_when_nobody_reads_the_results_it_leaves_and_is_not_done(emulator,
     file = rows(*rows_of(3))
 
     def broken(_):
-        raise BrokenPipeError
+        raise ResultsLost(BrokenPipeError())
 
     with monkeypatch.context() as broken_pipe:
         broken_pipe.setattr("eversince_async.cli._watch.say", broken)

@@ -99,7 +99,7 @@ def test_a_second_ctrl_c_leaves_a_batch_and_the_same_command_goes_on(beside):
     child = beside.start(*command, "--debug")
     line_with(child.stderr, "GET /projects")  # they have begun, then
     child.send_signal(signal.SIGINT)
-    assert "once more leaves at once" in line_with(child.stderr, "Ctrl-C: nothing more is begun")
+    assert "Once more leaves at once" in line_with(child.stderr, "Interrupted: nothing more is begun")
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=LONGEST)
 
