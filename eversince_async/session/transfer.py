@@ -230,7 +230,7 @@ class Store:
             method,
             _exact(address),
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT * max(1.0, pace.speed())),
             read_bufsize=TRANSFER_BUFFER,
             auto_decompress=False,
             max_field_size=LONGEST_HEADER,
