@@ -51,6 +51,7 @@ _PRIVATE_IPV6: Final = tuple(
         "::/127",  # unspecified and loopback
         "64:ff9b:1::/48",
         "100::/64",
+        "2001::/32",  # tunnels of Teredo, whose ends are other addresses
         "fc00::/7",
         "fe80::/9",  # link-local, and site-local of old
         "ff00::/8",
@@ -59,7 +60,13 @@ _PRIVATE_IPV6: Final = tuple(
 
 _EMBEDS_IPV4: Final = tuple(
     (ipaddress.IPv6Network(network), shift)
-    for network, shift in (("::/96", 0), ("::ffff:0:0/96", 0), ("64:ff9b::/96", 0), ("2002::/16", 80))
+    for network, shift in (
+        ("::/96", 0),
+        ("::ffff:0:0/96", 0),
+        ("::ffff:0:0:0/96", 0),
+        ("64:ff9b::/96", 0),
+        ("2002::/16", 80),
+    )
 )
 """IPv6 networks that lead to an IPv4 address, and by how many bits it is shifted."""
 
