@@ -17,6 +17,7 @@ from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async.batch.verbs import Batching
 from eversince_async.errors import ConfigurationError, EversinceError, InvalidRequest
 from eversince_async.governor import AccountGovernor, Governor, Lane, Limits
+from eversince_async.lifecycle import ProjectStatus
 from eversince_async.models.receipt import RateLimit
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.handle import Handle
@@ -252,8 +253,9 @@ class Eversince(Resources, Verbs, Running, Batching):
         async def cancel(project_id: str) -> None:
             with suppress(EversinceError, TimeoutError):
                 async with asyncio.timeout(CANCEL_PATIENCE):
-                    await self._desk.interactive.projects.cancel(project_id)
+                    answer = await self._desk.interactive.projects.cancel(project_id)
                 cancelled.add(project_id)
+                self.governor.observed(project_id, answer.status or ProjectStatus.CANCELLED)
 
         await asyncio.gather(*(cancel(each) for each in project_ids if each is not None))
         return cancelled

@@ -254,4 +254,6 @@ async def cancelled_once(desk: Desk, project_id: str, effects: Effects) -> None:
         found = await final() if deed.in_doubt_since is not None else None
         # Twice does no harm: so there is no need to wait until one that nothing is seen of must have arrived.
         status = found or await once(desk, send, final, looks_after=(0.0, CLOSEST))
+        if status is not None:
+            desk.governor.observed(project_id, status)  # which frees its slot
         await deed.ended({"status": status})

@@ -78,6 +78,7 @@ async def test_a_production_cancels_its_project_if_these_were_its_terms(emulator
     await asyncio.wait(tasks)
 
     assert ["cancelled"] == statuses(emulator)
+    assert 0 == eversince.governor.snapshot().slots.occupied
 
 
 async def test_who_follows_a_production_is_told_as_well(emulator, eversince):
@@ -210,6 +211,7 @@ async def test_cancelling_stops_what_is_at_work(emulator, eversince):
     await asyncio.wait(tasks)
 
     assert ["cancelled"] * 5 == statuses(emulator)
+    assert 0 == eversince.governor.snapshot().slots.occupied
     assert [None, None] == [handle.project_id for handle in left]
 
 
