@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import weakref
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 _API_KEY: Final = re.compile(r"es_live_[\w-]+")
@@ -58,6 +58,26 @@ def redact(text: str) -> str:
     if "=" in text:
         text = _SIGNED.sub(rf"\1={HIDDEN}", text)
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
+
+
+class Hidden(str):
+    """A text that is access: itself wherever it is used, and hidden where a local variable is shown.
+
+    Debuggers, crash reporters and `pytest --showlocals` print the repr of whatever a frame holds. What this
+    is cut into is a plain text again, but for slices, which those tools make to shorten it.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        shown = without_query(redact(self)) if "://" in self else HIDDEN
+        return repr(shown if len(shown) <= MAX_TEXT else HIDDEN)
+
+    def __getitem__(self, index: Any) -> "Hidden":
+        return Hidden(super().__getitem__(index))
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)  # pickles are read where this may not be known
 
 
 def without_query(address: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
+from eversince_async._redaction import Hidden
 from eversince_async._wire.addresses import AddressPolicy
 from eversince_async._wire.endpoints import Endpoint, Resend
 from eversince_async.batch.verbs import Batching
@@ -130,11 +131,12 @@ class Eversince(Resources, Verbs, Running, Batching):
             raise ConfigurationError("give limits or a governor, not both: a governor has its own limits")
         if not timeout > 0 or not stall_timeout > 0:
             raise ConfigurationError("timeout and stall_timeout are seconds and must be positive")
+        api_key = Hidden(api_key or os.environ.get("EVERSINCE_API_KEY") or "")
         self.governor: AccountGovernor = governor or Governor(limits or Limits())
         self._made_at = _outside()
         self._transport = Transport(
             base_url=base_url or os.environ.get("EVERSINCE_BASE_URL") or BASE_URL,
-            api_key=api_key or os.environ.get("EVERSINCE_API_KEY") or "",
+            api_key=api_key,
             attempt_timeout=timeout,
             max_response_bytes=max_response_bytes,
             source=source,

@@ -12,6 +12,8 @@ from urllib.parse import urljoin
 
 import attrs
 
+from eversince_async._redaction import Hidden
+
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 """All that may stand in an address (RFC 3986): visible ASCII, no blanks."""
 
@@ -169,7 +171,7 @@ def parse(text: object) -> Address:
     if not 0 < port < 65536:
         raise AddressRefused("has no valid port")
     _check_host(host)
-    return Address(text, scheme, host.strip("[]"), port)
+    return Address(Hidden(text), scheme, host.strip("[]"), port)
 
 
 def is_address(text: object) -> bool:

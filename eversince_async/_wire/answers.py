@@ -58,8 +58,8 @@ class Answer:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
     receipt: Receipt
     problem: str | None = None
     exceeded: int | None = None
@@ -167,7 +167,7 @@ def error_in(answer: Answer, endpoint: Endpoint, *, told: str | None = None) -> 
     """
     if 200 <= answer.status < 300:
         return None
-    code, message = _envelope(answer)
+    code, message = _envelope(answer, endpoint)
     cls = error_class(answer.status, code)
     if cls is ValidationFailed and code and endpoint.by_status and not _names_a_field(message):
         cls = WrongStatus
@@ -182,7 +182,19 @@ def error_in(answer: Answer, endpoint: Endpoint, *, told: str | None = None) -> 
     )
 
 
-def _envelope(answer: Answer) -> tuple[str | None, str]:
+def _quoted(answer: Answer, endpoint: Endpoint, taken: int, length: int) -> str:
+    """The beginning of a body, for an error; never of one that may hold a new secret."""
+    if endpoint.holds_secret:
+        return f"{len(answer.body)} bytes, which may hold a secret and are not shown" if answer.body else ""
+    return excerpt(answer.body[:taken].decode("utf-8", "replace"), length)
+
+
+def _unquoted(problem: str, endpoint: Endpoint) -> str:
+    """What is wrong with a part of an answer, without what stands there if that may be a secret."""
+    return problem.partition(", got ")[0] if endpoint.holds_secret else problem
+
+
+def _envelope(answer: Answer, endpoint: Endpoint) -> tuple[str | None, str]:
     """Code and message of the API's own envelope; no code where it is none.
 
     Gateways and hosts have envelopes much like it. So one that does not repeat the status of its answer is
@@ -196,7 +208,7 @@ def _envelope(answer: Answer) -> tuple[str | None, str]:
     is_text = isinstance(code, str) and code != "" and isinstance(message, str)
     if is_text and (code in BY_CODE if status is None else status == answer.status):
         return code, message
-    text = excerpt(answer.body[:2000].decode("utf-8", "replace"))
+    text = _quoted(answer, endpoint, 2000, 200)
     return None, f"not the documented error envelope: {text}" if text else "empty answer"
 
 
@@ -219,25 +231,33 @@ def result_of(answer: Answer, endpoint: Endpoint, returns: type[T]) -> T:
         raise ResponseTooLarge(answer.exceeded, endpoint=endpoint.name, request_id=request_id)
     if answer.problem is not None:
         raise UnreadableAnswer("$", answer.problem, endpoint=endpoint.name, request_id=request_id)
-    siblings: Mapping[str, Any] = NO_EXTRA
     try:
-        payload, path = (loads(answer.body) if answer.body or returns is not object else None), "$"
-        if endpoint.unwrap is not None:
-            payload, siblings = _inside(payload, endpoint.unwrap)
-            path = f"$.{endpoint.unwrap}"
-        result = cast("T", payload) if returns is object else structure(payload, returns, path)
+        result, siblings = _read(answer, endpoint, returns)
     except UnreadableAnswer as error:
-        raise UnreadableAnswer(
-            error.path, error.problem, endpoint=endpoint.name, request_id=request_id
-        ) from None
+        path, problem = error.path, _unquoted(error.problem, endpoint)
     except ValueError:
-        raise UnreadableAnswer(
-            "$",
-            f"expected JSON, got {excerpt(answer.body[:500].decode('utf-8', 'replace'), 80)!r}",
-            endpoint=endpoint.name,
-            request_id=request_id,
-        ) from None
+        path, problem = "$", f"expected JSON, got {_quoted(answer, endpoint, 500, 80)!r}"
+    else:
+        return _completed(result, siblings, answer, endpoint)
+    # Raised where no frame of its traceback holds what came, which may be access.
+    raise UnreadableAnswer(path, problem, endpoint=endpoint.name, request_id=request_id)
+
+
+def _read(answer: Answer, endpoint: Endpoint, returns: type[T]) -> tuple[T, Mapping[str, Any]]:
+    payload, path = (loads(answer.body) if answer.body or returns is not object else None), "$"
+    siblings: Mapping[str, Any] = NO_EXTRA
+    if endpoint.unwrap is not None:
+        payload, siblings = _inside(payload, endpoint.unwrap)
+        path = f"$.{endpoint.unwrap}"
+    return cast("T", payload) if returns is object else structure(payload, returns, path), siblings
+
+
+def _completed(result: T, siblings: Mapping[str, Any], answer: Answer, endpoint: Endpoint) -> T:
+    """A result with what is not in its part of the body."""
     # These are frozen for everybody but their maker.
+    if endpoint.holds_secret and isinstance(result, Response):
+        known = [attrs.evolve(each, problem=_unquoted(each.problem, endpoint)) for each in result.unreadable]
+        object.__setattr__(result, "unreadable", tuple(known))
     if isinstance(result, Response | ItemList):
         object.__setattr__(result, "receipt", answer.receipt)
         if siblings:

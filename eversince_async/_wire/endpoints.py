@@ -38,6 +38,7 @@ class Endpoint:
         gone: For `Resend.GONE`, the field of the answer that says it is done.
         unwrap: The one key of the answer that holds what the caller wants; None for the whole answer.
         by_status: Whether a 400 that names no field is about the project's status.
+        holds_secret: Whether an answer holds a new secret, so that no error may quote it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Endpoint:
     gone: str = ""
     unwrap: str | None = None
     by_status: bool = False
+    holds_secret: bool = False
 
     @property
     def is_documented(self) -> bool:
@@ -173,6 +175,7 @@ CREATE_KEY: Final = Endpoint(
     Resend.OBSERVE,
     "list the keys: one with your name says that it was made, but its secret is shown only once, so "
     "revoke it and create another",
+    holds_secret=True,
 )
 LIST_KEYS: Final = Endpoint("keys.list", "GET", "/keys", unwrap="keys")
 REVOKE_KEY: Final = Endpoint("keys.revoke", "DELETE", "/keys/{key_id}", resend=Resend.GONE, gone="revoked")

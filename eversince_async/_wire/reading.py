@@ -15,7 +15,7 @@ from typing import Any, Final, Never, Union, get_args, get_origin
 
 import attrs
 
-from eversince_async._redaction import HIDDEN
+from eversince_async._redaction import HIDDEN, Hidden
 from eversince_async._wire.jsons import dumps
 from eversince_async.errors import UnreadableAnswer
 from eversince_async.models._base import NO_EXTRA, ItemList, Model, Request, UnreadableValue, Unset
@@ -167,6 +167,19 @@ class Plain(_Single):
 
     def read(self, value: Any) -> Any:
         return value if type(value) is self.type else self.otherwise(value)
+
+
+@attrs.frozen
+class Access(_Single):
+    """A text that may be access: a key, or an address with a signature. Its repr hides that."""
+
+    expected: str = "a text"
+
+    def source(self, bind: Bind) -> list[str]:
+        return [f"v = {bind(Hidden)}(v) if isinstance(v, str) else {bind(refuse)}(v)"]
+
+    def read(self, value: Any) -> str:
+        return Hidden(value) if isinstance(value, str) else refuse(value)
 
 
 @attrs.frozen
@@ -390,7 +403,7 @@ class Member:
         except UnreadableAnswer as error:
             problem = error
         if self.is_address and (value is not None or self.is_required):
-            return "" if value is None else dumps(value).decode()
+            return "" if value is None else Hidden(dumps(value).decode())
         if self.is_secret:
             problem, value = UnreadableAnswer(here, "expected something else"), HIDDEN
         if self.is_required:
@@ -414,7 +427,7 @@ def members(model: type[Any], reader_of: ReaderOf) -> list[Member]:
     return [
         Member(
             name=field.name,
-            rule=_IDENTIFIER if _is_identifier(model, field) else rule_for(field.type, reader_of),
+            rule=_rule_of(model, field, reader_of),
             default=field.default,
             keeps_null=issubclass(model, Request),
             is_secret="secret" in field.metadata,
@@ -458,12 +471,21 @@ def _required(model: type[Model]) -> list[str]:
     return [field.name for field in attrs.fields(model) if field.default is attrs.NOTHING]
 
 
+def _rule_of(model: type[Any], field: "attrs.Attribute[Any]", reader_of: ReaderOf) -> Rule:
+    if _is_identifier(model, field):
+        return _IDENTIFIER
+    rule = rule_for(field.type, reader_of)
+    may_be_access = "secret" in field.metadata or field.name.endswith("url")
+    return _ACCESS if may_be_access and rule is SINGLE[str] and not issubclass(model, Request) else rule
+
+
 def _is_identifier(model: type[Model], field: "attrs.Attribute[Any]") -> bool:
     is_own = field.name in {"id", "project_id", "upload_id"} and field.default is attrs.NOTHING
     return is_own and not issubclass(model, Request)
 
 
 _IDENTIFIER: Final = Identifier()
+_ACCESS: Final = Access()
 
 
 @functools.cache

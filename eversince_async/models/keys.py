@@ -1,10 +1,12 @@
 """API keys of the account; at most ten."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import attrs
 
 from eversince_async import limits
+from eversince_async._redaction import HIDDEN
 from eversince_async.models._base import SECRET, Model, Request, Response
 from eversince_async.models._checks import length
 
@@ -39,6 +41,11 @@ class NewKey(Response):
     key_prefix: str | None = None
     created_at: datetime | None = None
     message: str | None = None
+
+    def _shown(self) -> Iterator[tuple[str, str]]:
+        """Nothing that this version does not know is shown: it may be the key under another name."""
+        odd = {"extra", "envelope", "unreadable"}
+        return ((name, HIDDEN if name in odd else text) for name, text in super()._shown())
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

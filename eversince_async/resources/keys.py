@@ -1,5 +1,6 @@
 """Keys: the account's API keys. Source: the account page."""
 
+from eversince_async._redaction import keep_secret
 from eversince_async._wire.endpoints import CREATE_KEY, LIST_KEYS, REVOKE_KEY
 from eversince_async.models._base import ItemList
 from eversince_async.models.keys import Key, KeyDraft, NewKey, RevokedKey
@@ -20,7 +21,9 @@ class Keys(Resource):
             ApiError: The account has 10 keys already (which status says so is not documented).
             OutcomeUnknown: It may have been created; its secret is then lost, so revoke it.
         """
-        return await self._session.send(CREATE_KEY, NewKey, body=KeyDraft(name=name), extra=extra)
+        new = await self._session.send(CREATE_KEY, NewKey, body=KeyDraft(name=name), extra=extra)
+        keep_secret(new.key, new)
+        return new
 
     async def list(self, *, extra: Extra = None) -> ItemList[Key]:
         """The account's keys, by their prefixes."""

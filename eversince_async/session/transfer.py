@@ -170,6 +170,7 @@ class Store:
                 self._request("PUT", address, endpoint, data=body, headers=headers) as response,
             ):
                 answer = Download(response, body.moved)
+                del response  # its repr shows the whole URL, wherever this frame's locals are printed
                 if answer.status in _REDIRECT_OF_A_PUT:
                     return answer.headers.get("Location", "")
                 if answer.status not in {200, 201, 204}:
@@ -201,7 +202,9 @@ class Store:
                 self._moving(endpoint) as progress,
                 await self._arrive(journey, headers, endpoint) as response,
             ):
-                yield Download(response, progress)
+                answer = Download(response, progress)
+                del response  # likewise
+                yield answer
         except TransportError as failure:
             failure.__context__ = None  # aiohttp's own error holds the whole URL
             raise

@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from eversince_async import clock, pace
-from eversince_async._redaction import excerpt, keep_secret
+from eversince_async._redaction import Hidden, excerpt, keep_secret
 from eversince_async._version import own_version
 from eversince_async._wire.addresses import AddressRefused, parse
 from eversince_async._wire.answers import Answer, served_at
@@ -156,7 +156,7 @@ class Transport:
         self.attempt_timeout = attempt_timeout
         self.max_response_bytes = check_max_response_bytes(max_response_bytes)
         self._timeout = aiohttp.ClientTimeout(total=attempt_timeout, sock_connect=CONNECT_TIMEOUT)
-        self._authorization = f"Bearer {api_key}"
+        self._authorization = Hidden(f"Bearer {api_key}")
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
