@@ -68,7 +68,7 @@ class Scenario:
         image_credits: Credits an image takes.
         video_credits: Credits a video takes.
         audio_credits: Credits a voiceover or a piece of music takes.
-        seed: Seed of everything random.
+        seed: Seed of everything random but ids, which no two starts share.
         exceptions: Other scenarios for some projects, by what was sent to create them; the first that
             matches counts. `when()` adds one.
     """

@@ -142,8 +142,8 @@ class World:
         return len(self.projects) + 1
 
     def new_project_id(self) -> str:
-        """An ID that depends on the seed and on the order of creation only."""
-        text = f"{self.life.scenario.seed}:{self.next_number()}:project"
+        """An ID that no other start gives, unless it goes on from this one's state: journals keep them."""
+        text = f"{self.signer.secret}:{self.next_number()}:project"
         return f"proj_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def add(self, project: Project) -> Project:

@@ -158,3 +158,18 @@ async def test_it_can_be_started_again_on_the_same_port_at_once() -> None:
         await call("GET", "/account/credits")
     async with calling(Emulator(port=port)) as call:
         assert 200 == (await call("GET", "/account/credits")).status
+
+
+async def test_no_two_starts_give_the_same_ids(tmp_path: Path) -> None:
+    """A journal that outlives its emulator would take one project for another."""
+    async with calling(Emulator()) as one, calling(Emulator()) as other:
+        assert await one.create() != await other.create()
+
+
+async def test_a_start_from_a_state_gives_no_id_again(tmp_path: Path) -> None:
+    made = set[str]()
+    for _ in range(2):
+        async with calling(emulator(tmp_path / "state.db")) as call:
+            made |= {await call.create() for _ in range(2)}
+
+    assert 4 == len(made)
