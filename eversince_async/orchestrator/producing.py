@@ -92,12 +92,11 @@ async def rendered(steps: Steps, project: Project, quality: str, *, whole: bool 
 def needs_render(project: Project, wishes: Wishes) -> bool:
     """Whether a settled project has a video still to be rendered.
 
-    An autonomous run may have rendered by itself, and a project of single assets has nothing to render.
+    An autonomous run may have rendered by itself, and a project of single assets has nothing to render. A
+    server may say that there is none by an empty address, too.
     """
     return (
-        wishes.render is not None
-        and project.assembled_url is None
-        and project.output_type != OutputType.ASSETS
+        wishes.render is not None and not project.assembled_url and project.output_type != OutputType.ASSETS
     )
 
 
@@ -107,9 +106,10 @@ async def delivered(
     """Share and download what there is, and gather it all."""
     if project.receipt is None:  # an outline from a list, which was enough to go on; this holds no slot
         project = await steps.look()
-    has_video = project.assembled_url is not None
-    share = await steps.share(project.id, wishes.share) if wishes.share is not None and has_video else None
     only_assets = project.output_type == OutputType.ASSETS
+    # An empty address may say that there is none; after a render it is odd, but a video.
+    has_video = project.assembled_url is not None and not (project.assembled_url == "" and only_assets)
+    share = await steps.share(project.id, wishes.share) if wishes.share is not None and has_video else None
     production = Production(
         project=project,
         share=share,

@@ -63,7 +63,7 @@ class Sighting:
         if self.status not in SETTLED or self.status in FINAL:
             return False
         expected = makes_video or self.expected_output == ExpectedOutput.ASSEMBLED
-        return expected or self.assembled_url is not None
+        return expected or bool(self.assembled_url)
 
     def outline(self) -> Project:
         """What a list has told, as a record that has no receipt."""

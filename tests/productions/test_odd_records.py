@@ -155,3 +155,22 @@ async def test_who_seeks_a_slot_is_served_beside_an_odd_record() -> None:
 
     assert 100 < began < 190
     assert 0 == server.refusals
+
+
+async def test_an_empty_address_before_the_render_is_no_video() -> None:
+    class Emptying(Proxy):
+        def edit(self, method: str, path: str, answer: Any) -> Any:
+            for record in answer.get("projects", [answer]):
+                if method == "GET" and record.get("assembled_url", "") is None:
+                    record["assembled_url"] = ""
+            return answer
+
+    async with (
+        Emulator(scenario=QUICK) as emulator,
+        Emptying(emulator) as server,
+        Eversince(**server.connection) as eversince,
+    ):
+        report = await eversince.batch(["One", "Two", {"brief": "Photos", "expected_output": "assets"}])
+
+    assert {"succeeded": 3} == dict(report.counts)
+    assert 2 == emulator.world.counts["renders"]
