@@ -198,7 +198,10 @@ _UNDER_WAY: Final = set[str]()
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Refuse a second download to the same path: the two would write into one another."""
-    place = os.path.realpath(path)
+    try:
+        place = os.path.realpath(path)
+    except ValueError:  # NUL, or what the encoding of the file system lacks
+        raise DownloadFailed(ascii(str(path))[1:-1], "cannot be the name of a file") from None
     if place in _UNDER_WAY:
         raise DownloadFailed(str(path), "another download to this path is under way")
     _UNDER_WAY.add(place)

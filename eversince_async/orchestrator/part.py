@@ -70,30 +70,43 @@ class Part:
 
     def load(self) -> None:
         """Find what is there already, and whether the finished file could be put in its place at all."""
-        if self.path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        with contextlib.suppress(FileNotFoundError):
-            self.path.lstat()  # a name that is too long is better known before than afterwards
+        self._check_target()
+        for ours in (self.file, self.note):
+            with contextlib.suppress(FileNotFoundError):
+                _check_ours(ours, ours.lstat())
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(self.path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, "its folder cannot be written to")
         try:
-            noted = json.loads(self.note.read_text("utf-8"))
-            etag, total, found = noted["etag"], noted["total"], self.file.lstat()
-        except (OSError, ValueError, KeyError, TypeError):
+            found = self.file.lstat()
+            with _open(self.note, os.O_RDONLY) as note:
+                noted = json.loads(note.read())
+            etag, total = noted["etag"], noted["total"]
+        except FileNotFoundError:
+            return
+        except (ValueError, KeyError, TypeError):
             return
         size = found.st_size
-        if (
-            not _is_ours(found)
-            or not _is_validator(etag)
-            or not (total is None or (isinstance(total, int) and size <= total))
-        ):
+        if not _is_validator(etag) or not (total is None or (isinstance(total, int) and size <= total)):
             return
         if kind_of_document(self._head()) is None:
             self.etag, self.total, self.size = etag, total, size
 
+    def _check_target(self) -> None:
+        """Refuse what is there and no file: it is neither followed nor replaced."""
+        try:
+            found = self.path.lstat()  # a name that is too long is better known before than afterwards
+        except FileNotFoundError:
+            return
+        if stat.S_ISLNK(found.st_mode):
+            raise OSError(errno.EBUSY, "it is a link; name the file itself, or remove the link")
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EBUSY, "it is no file but a pipe, a socket or a device")
+
     def _head(self) -> bytes:
-        with self.file.open("rb") as file:
+        with _open(self.file, os.O_RDONLY) as file:
             return file.read(HEAD)
 
     @property
@@ -141,6 +154,7 @@ class Part:
             if os.fstat(file.fileno()).st_size != self.size:
                 raise OSError(errno.EBUSY, "somebody else has written to the .part file")
             os.fsync(file.fileno())
+        self._check_target()
         self.file.replace(self.path)
         self.note.unlink(missing_ok=True)
         if hasattr(os, "O_DIRECTORY"):  # the rename itself must survive a power cut, too
@@ -153,10 +167,11 @@ class Part:
     def discard(self) -> None:
         """Remove what cannot be resumed, unless another process writes to it."""
         with contextlib.suppress(OSError):
-            with self.file.open("r+b") as file:
+            with _open(self.file, os.O_RDWR) as file:
                 _lock(file)
             self.file.unlink()
-            self.note.unlink(missing_ok=True)
+            _check_ours(self.note, self.note.lstat())
+            self.note.unlink()
 
     def kept(self) -> str:
         """What becomes of what has arrived, in words."""
@@ -169,25 +184,33 @@ class Part:
         return f"{self.size:,} bytes are kept in {self.file.name} and will be resumed"
 
 
-def _open(path: Path) -> BinaryIO:
-    """Open a file of ours for reading and writing, and make it if there is none.
+def _open(path: Path, how: int = os.O_RDWR | os.O_CREAT) -> BinaryIO:
+    """Open a file of ours, by default for reading and writing, and make it if there is none.
 
-    A link that somebody has put in its place would lead our bytes into another file: it is removed.
+    What somebody else has put in its place is neither followed, nor waited for, nor removed.
+
+    Raises:
+        OSError: There is a link, a pipe or the like, or it cannot be opened.
     """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     with contextlib.suppress(FileNotFoundError):
-        if not _is_ours(path.lstat()):
-            path.unlink()
-    file = os.fdopen(os.open(path, flags, 0o666), "r+b")
-    if not _is_ours(os.fstat(file.fileno())):
-        file.close()
-        raise OSError(errno.EBUSY, "somebody else has put a link in its place")
-    return file
+        _check_ours(path, path.lstat())
+    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):  # it may change until it is opened
+        how |= getattr(os, flag, 0)
+    number = os.open(path, how, 0o666)
+    try:
+        _check_ours(path, os.fstat(number))
+        return os.fdopen(number, "r+b" if how & os.O_RDWR else "rb")
+    except BaseException:
+        os.close(number)
+        raise
 
 
-def _is_ours(found: os.stat_result) -> bool:
-    """Whether something is a file of one name, and no link to another."""
-    return stat.S_ISREG(found.st_mode) and found.st_nlink <= 1
+def _check_ours(path: Path, found: os.stat_result) -> None:
+    """Make sure that something is a file of one name, and no link to another."""
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise OSError(
+            errno.EBUSY, f"{path.name} is no file of ours but a link, a pipe or the like; remove it"
+        )
 
 
 def _is_validator(etag: object) -> TypeGuard[str]:
@@ -234,6 +257,8 @@ async def on_disk(part: Part, function: Callable[P, T], *args: P.args, **kwargs:
     except OSError as error:
         problem, is_local = _disk_trouble(error, part), error.errno not in _OF_THIS_FILE
         raise DownloadFailed(str(part.path), problem, is_local=is_local) from None
+    except ValueError:  # NUL, or what the encoding of the file system lacks
+        raise DownloadFailed(ascii(str(part.path))[1:-1], "cannot be the name of a file") from None
 
 
 async def _ended(working: "asyncio.Future[T]") -> None:

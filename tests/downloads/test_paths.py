@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -168,27 +169,56 @@ async def test_another_process_that_downloads_to_the_same_path_is_noticed(film, 
 
 @pytest.mark.parametrize("name", ["film.mp4.part", "film.mp4.part.json", "film.mp4"])
 @pytest.mark.parametrize("link", [os.symlink, os.link])
-async def test_a_link_in_the_way_leads_our_bytes_into_no_other_file(film, tmp_path, name, link):
+async def test_a_link_in_the_way_is_neither_followed_nor_replaced(film, tmp_path, name, link):
     precious, target = tmp_path / "precious", tmp_path / "films" / "film.mp4"
     precious.write_text("precious")
     target.parent.mkdir()
     link(precious, target.parent / name)
 
-    await film.download(target)
-
+    if link is os.link and name == "film.mp4":  # a file as any other: its name gets another one
+        await film.download(target)
+    else:
+        with pytest.raises(DownloadFailed, match="link"):
+            await film.download(target)
+        assert (target.parent / name).samefile(precious)
     assert "precious" == precious.read_text()
-    assert ["film.mp4"] == [each.name for each in target.parent.iterdir()]
-    assert not target.is_symlink()
 
 
-async def test_a_part_that_is_a_link_is_not_resumed(film, tmp_path, emulator):
-    (tmp_path / "elsewhere").write_bytes(b"x" * 1000)
-    (tmp_path / "film.mp4.part").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "film.mp4.part.json").write_text('{"etag": "\\"v1\\"", "total": null}')
+async def test_a_link_to_nowhere_is_none_to_make_a_file_by(film, tmp_path):
+    (tmp_path / "film.mp4").symlink_to(tmp_path / "nowhere")
 
-    await film.download(tmp_path / "film.mp4")
+    with pytest.raises(DownloadFailed, match="it is a link"):
+        await film.download(tmp_path / "film.mp4")
+    assert not (tmp_path / "nowhere").exists()
 
-    assert b"x" * 1000 == (tmp_path / "elsewhere").read_bytes()
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes there")
+@pytest.mark.parametrize("name", ["film.mp4.part", "film.mp4.part.json", "film.mp4"])
+async def test_a_pipe_in_the_way_is_neither_waited_for_nor_replaced(film, tmp_path, emulator, name):
+    os.mkfifo(tmp_path / name)
+    if name == "film.mp4.part.json":
+        (tmp_path / "film.mp4.part").write_bytes(b"x")
+
+    with pytest.raises(DownloadFailed, match="pipe"):
+        await film.download(tmp_path / "film.mp4")
+    assert (tmp_path / name).is_fifo()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such sockets there")
+async def test_a_socket_in_the_way_is_not_replaced(film, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # its address may not be long
+    with socket.socket(socket.AF_UNIX) as theirs:
+        theirs.bind("film.mp4")
+
+        with pytest.raises(DownloadFailed, match="no file but a pipe, a socket or a device"):
+            await film.download("film.mp4")
+        assert Path("film.mp4").is_socket()
+
+
+@pytest.mark.parametrize("name", ["a\0b.mp4", "\ud800.mp4"])
+async def test_what_cannot_be_a_name_is_refused_in_words(film, tmp_path, name):
+    with pytest.raises(DownloadFailed, match="cannot be the name of a file"):
+        await film.download(tmp_path / name)
 
 
 async def test_a_part_that_somebody_else_wrote_to_is_not_passed_off_as_the_file(film, tmp_path, monkeypatch):
