@@ -62,9 +62,9 @@ def is_empty(cell: Any) -> bool:
 _ERROR_WORDS: Final = """
 #REF! #NAME? #VALUE! #DIV/0! #N/A #NUM! #NULL! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN! #BUSY!
 #ERROR! #GETTING_DATA #BEZUG! #WERT! #NV #ZAHL! #\u00dcBERLAUF! #FEHLER! #VALEUR! #NOM? #NOMBRE! #NUL!
-#PROPAGATION! #\u00a1REF! #\u00bfNOMBRE? #\u00a1VALOR! #\u00a1DIV/0! #\u00a1NUM! #\u00a1NULO! #N/D #NOME? #VALORE! #RIF!
-#NULLO! #VALOR! #N\u00daM! #NULO! #VERW! #NAAM? #WAARDE! #DEEL/0! #N/B #GETAL! #LEEG! #ADR! #ARG! #LICZBA!
-#DZIEL/0! #ССЫЛКА! #ИМЯ? #ЗНАЧ! #ДЕЛ/0! #\u041d/Д #ЧИСЛО! #ПУСТО!
+#PROPAGATION! #\u00a1REF! #\u00bfNOMBRE? #\u00a1VALOR! #\u00a1DIV/0! #\u00a1NUM! #\u00a1NULO! #N/D #NOME?
+#VALORE! #RIF! #NULLO! #VALOR! #N\u00daM! #NULO! #VERW! #NAAM? #WAARDE! #DEEL/0! #N/B #GETAL! #LEEG! #ADR!
+#ARG! #LICZBA! #DZIEL/0! #ССЫЛКА! #ИМЯ? #ЗНАЧ! #ДЕЛ/0! #\u041d/Д #ЧИСЛО! #ПУСТО!
 """
 _ERRORS: Final = frozenset(_ERROR_WORDS.split())
 _ERROR: Final = re.compile(r"(?:Err|Fehler|Erreur|Errore):\s?[0-9]{3}")
