@@ -126,8 +126,10 @@ if TYPE_CHECKING:
         Handle,
     )
     from eversince_async.orchestrator.order import (
+        Quality,
         ShareOptions,
         Timeouts,
+        Unchecked,
     )
     from eversince_async.orchestrator.production import (
         Production,
@@ -257,8 +259,10 @@ _HOMES: Final = {
     ),
     "orchestrator.handle": ("Handle",),
     "orchestrator.order": (
+        "Quality",
         "ShareOptions",
         "Timeouts",
+        "Unchecked",
     ),
     "batch.outcome": (
         "Outcome",
@@ -347,6 +351,7 @@ __all__ = [
     "ProjectFailed",
     "ProjectLimitReached",
     "ProjectStatus",
+    "Quality",
     "QualityRefused",
     "QuotaSpent",
     "RateLimit",
@@ -378,6 +383,7 @@ __all__ = [
     "TransportError",
     "Turn",
     "Unauthorized",
+    "Unchecked",
     "UnexpectedCancellation",
     "UnreadableAnswer",
     "UploadReference",

@@ -11,7 +11,7 @@ from typing import Any, Final
 from eversince_async._file_names import UnusableName, inside
 from eversince_async.errors import InvalidRequest
 from eversince_async.models._shown import shown
-from eversince_async.orchestrator.order import ShareOptions
+from eversince_async.orchestrator.order import ShareOptions, quality_of
 
 PAGE: Final = {"share_title": "title", "share_description": "description"}
 """Columns for what a public page shows."""
@@ -108,6 +108,25 @@ def page_of(row: Mapping[str, Any], usual: ShareOptions | None) -> ShareOptions 
     if page is None or not words:
         return page
     return ShareOptions(**{**page.to_json(), **words})
+
+
+def render_of(row: Mapping[str, Any], usual: str | None) -> str | None:
+    """The quality that a row asks for; None for no render.
+
+    Args:
+        row: Its `render`: a quality, or whether to render at all.
+        usual: The quality of rows that do not say.
+
+    Raises:
+        InvalidRequest: It is no word that we know.
+    """
+    given = row.get("render", usual)
+    if given is None or given is usual or is_empty(given):
+        return usual if given is not None else None
+    wanted = yes_or_no(given)
+    if wanted is None:
+        return quality_of(given)
+    return (usual or "1080p") if wanted else None
 
 
 def no_share(given: Any) -> str:

@@ -6,15 +6,17 @@ from typing import Any, Final
 import attrs
 
 from eversince_async._wire.converter import structure, unstructure
-from eversince_async.batch.cells import PAGE, file_of, is_empty, is_spreadsheet_error, page_of
+from eversince_async.batch.cells import PAGE, file_of, is_empty, is_spreadsheet_error, page_of, render_of
 from eversince_async.errors import EversinceError, InvalidRequest, UnreadableAnswer
 from eversince_async.journal import Json
 from eversince_async.models._base import UNSET
+from eversince_async.models._shown import shown
 from eversince_async.models.projects import Brief
 from eversince_async.orchestrator.order import Wishes
 from eversince_async.pipelines.definition import Pipeline
 from eversince_async.pipelines.running import Order
 from eversince_async.pipelines.storing import Storing
+from eversince_async.resources._brief import OPTIONS, unknown_option
 
 GivenForPipeline = Any
 """What a pipeline takes: a tuple of its arguments, a mapping of them (which may have a `key`), or a single
@@ -26,6 +28,11 @@ BatchInput = Brief | str | Mapping[str, Any]
 
 OWN: Final = ("key", "render", "share", *PAGE, "download")
 """What a mapping may say besides what `projects.create` takes."""
+
+
+SENT: Final = frozenset({"brief", *OPTIONS} - {"extra"})
+"""What a mapping may say that is sent."""
+_KNOWN: Final = frozenset({"brief", *OPTIONS, *OWN})
 
 
 @attrs.frozen(kw_only=True)
@@ -111,15 +118,24 @@ class Intake:
         return attrs.evolve(given, **missing)
 
     def _of_mapping(self, given: Mapping[str, Any]) -> tuple[Brief, Wishes]:
-        plain = {name: value for name, value in given.items() if name not in OWN and value is not None}
-        brief = plain.get("brief")
+        extra = given.get("extra") or {}
+        problems = {
+            str(name): unknown_option(str(name), ("brief", *OWN)) for name in given if name not in _KNOWN
+        }
+        if not isinstance(extra, Mapping):
+            problems["extra"] = f"must be a mapping of fields, not {shown(extra, text=40)}"
+        if problems:
+            raise InvalidRequest(problems)
+        plain = {name: value for name, value in given.items() if name in SENT and value is not None}
+        brief = plain.pop("brief", None)
         if isinstance(brief, Brief):
-            whole = self._brief(attrs.evolve(brief, **{k: v for k, v in plain.items() if k != "brief"}))
+            whole = self._brief(attrs.evolve(brief, **plain, extra={**brief.extra, **extra}))
         else:
-            whole = structure({**_plain(self.options), **plain}, Brief, "$")
+            text = {} if brief is None else {"brief": brief}
+            whole = structure({**_plain(self.options), **text, **plain, **extra}, Brief, "$")
             whole = self._brief(whole)
         wishes = self._wishes(
-            render=given.get("render", self.wishes.render),
+            render=render_of(given, self.wishes.render),
             share=page_of(given, self.wishes.share),
             download=self.wishes.download
             if is_empty(named := given.get("download"))

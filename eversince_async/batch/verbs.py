@@ -12,12 +12,12 @@ from eversince_async.journal import Journal
 from eversince_async.models.projects import Brief
 from eversince_async.orchestrator.deciding import decide
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.order import USUAL_WISHES, ShareOptions, Terms, Timeouts, wishes_of
+from eversince_async.orchestrator.order import USUAL_WISHES, Quality, ShareOptions, Terms, Timeouts, wishes_of
 from eversince_async.pipelines.definition import Pipeline
 from eversince_async.pipelines.journals import JournalLike, opened
 from eversince_async.pipelines.running import Order
 from eversince_async.pipelines.storing import Storing
-from eversince_async.resources._brief import BriefOptions
+from eversince_async.resources._brief import BriefOptions, need_options
 
 
 class Batching:
@@ -32,7 +32,7 @@ class Batching:
         *,
         pipeline: None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
@@ -68,7 +68,7 @@ class Batching:
         *,
         pipeline: Pipeline[..., Any] | None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
@@ -128,6 +128,8 @@ class Batching:
 
         Raises:
             ConfigurationError: An option makes no sense.
+            InvalidRequest: `render` is no word that we know.
+            TypeError: There is no such option.
         """
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
@@ -141,6 +143,7 @@ class Batching:
             from eversince_async.journal.sqlite import SqliteJournal
 
             journal = SqliteJournal(journal)
+        need_options(options)
         intake = Intake(options=dict(options), wishes=wishes_of(render, share, folder))
         order = BatchOrder(
             items=items,

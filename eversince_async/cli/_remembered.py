@@ -8,10 +8,12 @@ import attrs
 
 from eversince_async._file_names import file_name, folded
 from eversince_async.batch.delivery import is_delivered
+from eversince_async.batch.item import SENT
 from eversince_async.batch.qualities import may_render_otherwise
 from eversince_async.batch.stages import WORKING
 from eversince_async.journal import Job, Journal
 from eversince_async.journal.stored import is_complete
+from eversince_async.orchestrator.order import Unchecked
 from eversince_async.pipelines.stages import WAITING
 
 SHOWN: Final = 10
@@ -91,10 +93,12 @@ class Remembered:
         if self.quality is not None and await may_render_otherwise(self.journal, job, otherwise):
             quality = self.quality
         share = job.spec["share"]
+        brief = {"brief": None, **job.spec["brief"]}
         item = {
-            **job.spec["brief"],
+            **{name: value for name, value in brief.items() if name in SENT},
+            "extra": {name: value for name, value in brief.items() if name not in SENT},
             "key": job.id,
-            "render": quality,
+            "render": None if quality is None else Unchecked(quality),
             "share": False if share is None else share,
         }
         if self.folder is not None and not job.id.isdecimal():

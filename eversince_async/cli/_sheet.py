@@ -18,7 +18,7 @@ from eversince_async.cli._columns import EXTRA, Misfit, reading_of
 from eversince_async.cli._csv import Record
 from eversince_async.cli._records import Format, records
 from eversince_async.errors import EversinceError, InvalidRequest
-from eversince_async.orchestrator.order import PLAIN_PAGE, Wishes
+from eversince_async.orchestrator.order import PLAIN_PAGE, Unchecked, Wishes
 
 STDIN: Final = "-"
 """What stands for the standard input instead of a file."""
@@ -43,12 +43,14 @@ class Wanted:
         share: Whether to make a public page.
         folder: Where the videos go; None: nowhere.
         quality: The quality of a row that merely says that it is to be rendered.
+        unchecked: Whether rows may ask for a quality that we do not know.
     """
 
     render: str | None
     share: bool
     folder: Path | None
     quality: str = "1080p"
+    unchecked: bool = False
 
 
 class Sheet:
@@ -81,6 +83,8 @@ class Sheet:
         self._spool.seek(0)
         for row in self._spool:
             line, given = json.loads(row)
+            if isinstance(word := given.get("render"), str):
+                given["render"] = Unchecked(word)  # it was checked, or was not to be
             yield line, given
 
     def items(self) -> Iterator[tuple[int, Item]]:
@@ -187,6 +191,9 @@ class _Check:
         """Read one; complain of all that is wrong with it."""
         problems: dict[str, str] = {}
         given = _read(record.cells, problems)
+        word = record.cells.get("render")
+        if self._wanted.unchecked and "render" in problems and isinstance(word, str):
+            given["render"] = problems.pop("render") and Unchecked(word)
         self._name(record, given, problems)
         self._place(record, given, problems)
         for name, cell in record.cells.items():
@@ -225,6 +232,8 @@ class _Check:
         if given.get("render") is True:
             given["render"] = self._wanted.quality
         given.setdefault("render", self._wanted.render)
+        if self._wanted.unchecked and isinstance(given["render"], str):
+            given["render"] = Unchecked(given["render"])
         given.setdefault("share", self._wanted.share)
 
     def _once(
@@ -256,9 +265,11 @@ def _read(cells: Mapping[str, Any], problems: dict[str, str]) -> dict[str, Any]:
             extra[name.removeprefix(EXTRA)] = value
         else:
             given[name] = value
+    if extra:
+        given["extra"] = extra
     for name in extra.keys() & set(OWN):
         problems[EXTRA + name] = f"is no field of the API's; the column is {name!r}"
-    return {**given, **extra}
+    return given
 
 
 def _unmakeable(item: Item) -> Mapping[str, str]:

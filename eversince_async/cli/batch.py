@@ -12,6 +12,7 @@ from eversince_async.cli._changes import WHAT_TO_DO, changes
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._occupied import occupied
 from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
 from eversince_async.cli._say import is_terminal, warn
 from eversince_async.cli._sheet import STDIN, Sheet, Wanted, checked
@@ -30,7 +31,8 @@ def batch_(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
     report: Path | None = None,
     render: bool = True,
-    quality: Literal["1080p", "4k"] = "1080p",
+    quality: str = "1080p",
+    unchecked: Annotated[bool, Parameter(negative=())] = False,
     share: bool = True,
     concurrency: int | None = None,
     max_credits: float | None = None,
@@ -69,6 +71,7 @@ def batch_(
         report: File to write a report to in the end: .html, .csv or .json.
         render: Render the videos; without it, stop when the agent is done.
         quality: How to render; 4k needs a Pro subscription.
+        unchecked: Send a quality that this version does not know, as it is.
         share: Make public links, which do not expire.
         concurrency: Videos at work at once; by default a few more than the account has slots.
         max_credits: Begin nothing more once so many credits are spent, and no more at once than what is left
@@ -90,7 +93,10 @@ def batch_(
         raise InvalidRequest({"--report": f"{report} is {what}, and would be replaced"})
     if no_journal and journal is not None:
         raise InvalidRequest({"--no-journal": "contradicts --journal"})
-    wanted = Wanted(render=quality if render else None, share=share, folder=out, quality=quality)
+    word = typed_quality(quality, unchecked=unchecked)
+    wanted = Wanted(
+        render=word if render else None, share=share, folder=out, quality=word, unchecked=unchecked
+    )
     complaints = _Complaints(file)
     try:
         sheet = checked(file, format, encoding, wanted, complaints)

@@ -19,12 +19,14 @@ from eversince_async.cli._columns import maybe_json, reference_to
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_facts, print_json
+from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._say import warn
 from eversince_async.client import Eversince
 from eversince_async.errors import EversinceError, InvalidRequest, ProjectCancelled, ProjectFailed
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.models.references import Reference
+from eversince_async.orchestrator.order import QUALITIES
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.pace import speed
@@ -38,7 +40,8 @@ async def produce_(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     render: bool = True,
-    quality: Literal["1080p", "4k"] = "1080p",
+    quality: str = "1080p",
+    unchecked: Annotated[bool, Parameter(negative=())] = False,
     share: bool = True,
     on_cancel: Literal["leave", "cancel"] = "leave",
     aspect_ratio: str | None = None,
@@ -70,6 +73,7 @@ async def produce_(
         output: File, or an existing folder, to download the video to.
         render: Render the video; without it, stop when the agent is done.
         quality: How to render; 4k needs a Pro subscription.
+        unchecked: Send a quality that this version does not know, as it is.
         share: Make a public link, which does not expire.
         on_cancel: What becomes of the project after Ctrl-C.
         aspect_ratio: 16:9, 9:16, 1:1 or 21:9.
@@ -92,6 +96,7 @@ async def produce_(
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
+    wanted_quality = typed_quality(quality, unchecked=unchecked) if render else None
     options: dict[str, Any] = {
         "aspect_ratio": aspect_ratio,
         "title": title,
@@ -118,13 +123,13 @@ async def produce_(
         references = [await _reference(eversince, each) for each in reference]
         workflow = eversince.produce(
             attrs.evolve(wanted, references=references or UNSET),
-            render=quality if render else None,
+            render=wanted_quality,
             share=share,
             download=output,
             on_cancel=on_cancel,
         )
         key = str(wanted.idempotency_key)
-        asked = as_asked(quality if render else None, share=share)
+        asked = as_asked(wanted_quality, share=share)
         production = await watched(
             eversince, workflow, excerpt(title or brief, 40), output, on_cancel, key, asked=asked
         )
@@ -177,8 +182,9 @@ async def _told_how_to_go_on(
 
 def as_asked(render: str | None, *, share: bool) -> str:
     """The options with which `resume` does what was asked for."""
-    quality = " --no-render" if render is None else "" if render == "1080p" else f" --quality {render}"
-    return quality + (" --share" if share else "")
+    quality = " --no-render" if render is None else "" if render == "1080p" else f" --quality {quote(render)}"
+    unchecked = "" if render is None or render in QUALITIES else " --unchecked"
+    return quality + unchecked + (" --share" if share else "")
 
 
 def _how_to_go_on(row: Row, key: str | None, output: Path | None, asked: str) -> str:

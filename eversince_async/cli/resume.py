@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from eversince_async.cli._client import connected
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._remembered import Remembered
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
 from eversince_async.cli._say import warn
@@ -25,7 +26,8 @@ async def resume_(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o", "--out"])] = None,
     render: bool | None = None,
-    quality: Literal["1080p", "4k"] | None = None,
+    quality: str | None = None,
+    unchecked: Annotated[bool, Parameter(negative=())] = False,
     share: bool | None = None,
     on_cancel: Literal["leave", "cancel"] | None = None,
     no_download: Annotated[bool | None, Parameter(name="--no-download", negative=())] = None,
@@ -47,6 +49,7 @@ async def resume_(
         render: Render the project's video if there is none yet, which is the default.
         quality: How to render it: 1080p is the default, and 4k needs a Pro subscription. Of a journal, what
             has not been rendered yet is rendered so, whatever was asked for; by default as was asked for.
+        unchecked: Send a quality that this version does not know, as it is.
         share: Make a public link of the project, which does not expire; without it none is made.
         on_cancel: What becomes of the project after Ctrl-C: leave is the default.
         no_download: Download nothing of what the journal remembers.
@@ -58,6 +61,7 @@ async def resume_(
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
+    word = None if quality is None else typed_quality(quality, unchecked=unchecked)
     given = {
         "render": render,
         "quality": quality,
@@ -81,14 +85,14 @@ async def resume_(
             output,
             download=not no_download,
             retry_failed=bool(retry_failed),
-            quality=quality,
+            quality=word,
             report=report,
             as_json=as_json,
         )
     if what.endswith(".db") or os.sep in what:
         raise InvalidRequest({what: "there is no such journal"})
     recorded = None if journal is None else await recorded_share(journal, what)
-    wanted = None if render is False else quality or "1080p"
+    wanted = None if render is False else word or "1080p"
     shares = share is True and recorded is None
     async with connected() as eversince:
         workflow = eversince.resume(

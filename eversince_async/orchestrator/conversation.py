@@ -18,7 +18,7 @@ from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.messaging import Outgoing, newest_message
 from eversince_async.orchestrator.observing import persistently
-from eversince_async.orchestrator.order import ShareOptions, Terms, wishes_of
+from eversince_async.orchestrator.order import Quality, ShareOptions, Terms, wishes_of
 from eversince_async.orchestrator.producing import cancel_as_agreed, cancelled_too, delivered, rendered
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.sighting import Baseline, place
@@ -175,7 +175,7 @@ class Conversation:
     async def finish(
         self,
         *,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
     ) -> Production:

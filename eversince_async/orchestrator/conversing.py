@@ -11,7 +11,7 @@ from eversince_async.models.projects import AdoptedProject, Brief, Mode, Project
 from eversince_async.orchestrator.conversation import Conversation
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
-from eversince_async.orchestrator.order import OnCancel, ShareOptions, Terms, Timeouts, wishes_of
+from eversince_async.orchestrator.order import OnCancel, Quality, ShareOptions, Terms, Timeouts, wishes_of
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.varying import vary
@@ -102,7 +102,7 @@ class Conversing:
         project: str | Project | AdoptedProject | Production,
         text: str,
         *,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,

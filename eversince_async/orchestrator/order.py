@@ -6,8 +6,9 @@ from typing import Final, Literal
 
 import attrs
 
-from eversince_async.errors import ConfigurationError
+from eversince_async.errors import ConfigurationError, InvalidRequest
 from eversince_async.models._base import UNSET, Unset
+from eversince_async.models._shown import shown
 
 OnCancel = Literal["leave", "cancel"]
 """What becomes of the project when the wait for it is cancelled: it goes on, or is cancelled, too."""
@@ -118,14 +119,51 @@ USUAL_WISHES: Final = Wishes(share=PLAIN_PAGE)
 """What `produce` does by itself; thousands of productions share it."""
 
 
+class Unchecked(str):
+    """A word newer than this version, which is sent as it is: `render=Unchecked("8k")`."""
+
+    __slots__ = ()
+
+
+Quality = Literal["1080p", "4k"] | Unchecked
+"""How to render; 4k needs a Pro subscription."""
+
+QUALITIES: Final = ("1080p", "4k")
+"""The documented ones."""
+
+
+def quality_of(given: object, name: str = "render") -> str | None:
+    """A quality as it is sent; what any server would refuse is refused before the agent is paid.
+
+    Args:
+        given: What the caller asks for; None for no render.
+        name: What the caller calls it.
+
+    Raises:
+        InvalidRequest: It is no documented word, and not `Unchecked`.
+    """
+    if given is None or given in QUALITIES or (isinstance(given, Unchecked) and given):
+        return None if given is None else str(given)
+    raise InvalidRequest({name: f"must be 1080p or 4k, not {shown(given, text=40)}; {_newer(given)}"})
+
+
+def _newer(given: object) -> str:
+    word = shown(given, text=40) if isinstance(given, str) else "'8k'"
+    return f"a word newer than this version is Unchecked({word})"
+
+
 def wishes_of(
     render: str | None,
     share: bool | ShareOptions,  # noqa: FBT001 - as the users' argument it stands for
     download: str | os.PathLike[str] | None,
 ) -> Wishes:
-    """From what users pass. For `share`, True is a page without title and description of its own."""
+    """From what users pass. For `share`, True is a page without title and description of its own.
+
+    Raises:
+        InvalidRequest: `render` is no word that we know.
+    """
     wishes = Wishes(
-        render=render,
+        render=quality_of(render),
         share=share if isinstance(share, ShareOptions) else PLAIN_PAGE if share else None,
         download=None if download is None else os.fspath(download),
     )

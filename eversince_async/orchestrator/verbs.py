@@ -19,10 +19,12 @@ from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.order import (
     OnCancel,
+    Quality,
     ShareOptions,
     Terms,
     Timeouts,
     Wishes,
+    quality_of,
     terms_of,
     wishes_of,
 )
@@ -49,7 +51,7 @@ class Verbs(Conversing):
         self,
         brief: str | Brief,
         *,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
@@ -67,8 +69,9 @@ class Verbs(Conversing):
 
         Args:
             brief: All creative wishes, as for `projects.create`.
-            render: Quality of the video, `1080p` or `4k`; None to stop when the agent is done. A project of
-                single assets, and one that an autonomous run has rendered by itself, is not rendered.
+            render: Quality of the video, `1080p` or `4k`, or `Unchecked` with a word newer than this version;
+                None to stop when the agent is done. A project of single assets, and one that an autonomous
+                run has rendered by itself, is not rendered.
             share: Whether to make a public link, which does not expire; or its title and description.
             download: A file or a folder to download the video to, as for `Production.download`.
             timeouts: How long to wait for each stage; hours by default, and never for ever.
@@ -98,7 +101,7 @@ class Verbs(Conversing):
         self,
         brief: str | Brief,
         *,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
@@ -131,7 +134,7 @@ class Verbs(Conversing):
         self,
         project: str | Handle | Mapping[str, Any],
         *,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = False,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
@@ -203,7 +206,7 @@ class Verbs(Conversing):
         self,
         project_id: str,
         *,
-        quality: str = "1080p",
+        quality: Quality = "1080p",
         force: bool = False,
         timeout: float | None = Timeouts().render,
         wait_for_quota: bool = True,
@@ -222,6 +225,7 @@ class Verbs(Conversing):
             EversinceError: As for `produce`.
         """
         terms = Terms(timeouts=Timeouts(render=timeout), wait_for_quota=wait_for_quota)
+        word = quality_of(quality, "quality") or "1080p"
 
         async def run(steps: Steps) -> Production:
             project = await steps.look()
@@ -229,7 +233,7 @@ class Verbs(Conversing):
                 project = await steps.settle()
             if force or project.assembled_url is None:
                 async with steps.slot():
-                    project = await rendered(steps, project, quality)
+                    project = await rendered(steps, project, word)
             return Production(
                 project=project,
                 timings=steps.timings,

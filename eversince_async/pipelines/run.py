@@ -19,7 +19,7 @@ from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.projects import Brief, Project
 from eversince_async.models.references import Reference, UploadReference
 from eversince_async.orchestrator.effects import Effects
-from eversince_async.orchestrator.order import ShareOptions, Wishes, wishes_of
+from eversince_async.orchestrator.order import Quality, ShareOptions, Wishes, quality_of, wishes_of
 from eversince_async.orchestrator.production import Production
 from eversince_async.pipelines import making
 from eversince_async.pipelines.annotations import returned_by
@@ -88,7 +88,7 @@ class Run:
         self,
         brief: str | Brief,
         *,
-        render: str | None = "1080p",
+        render: Quality | None = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
         name: str | None = None,
@@ -120,7 +120,7 @@ class Run:
         of: Of,
         text: str,
         *,
-        render: str | None = None,
+        render: Quality | None = None,
         share: bool | ShareOptions = False,
         download: str | os.PathLike[str] | None = None,
         name: str | None = None,
@@ -148,7 +148,7 @@ class Run:
         )
 
     def render(
-        self, of: Of, *, quality: str = "1080p", anew: bool = False, name: str | None = None
+        self, of: Of, *, quality: Quality = "1080p", anew: bool = False, name: str | None = None
     ) -> Doing[Production]:
         """Render a project, or the variation that a production is of, unless that has a video.
 
@@ -161,7 +161,7 @@ class Run:
         Raises:
             EversinceError: As for `eversince.render`.
         """
-        return self._finished("render", of, Wishes(render=quality), name, anew=anew)
+        return self._finished("render", of, Wishes(render=quality_of(quality, "quality")), name, anew=anew)
 
     def share(
         self,
@@ -189,7 +189,7 @@ class Run:
         self,
         of: Of,
         *,
-        quality: str = "1080p",
+        quality: Quality = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
         anew: bool = False,

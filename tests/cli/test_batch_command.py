@@ -18,6 +18,7 @@ from eversince_async.cli._exits import Exit
 from eversince_async.cli._say import ResultsLost
 from eversince_async.cli.batch import batch_
 from eversince_async.cli.decide import decide_
+from eversince_async.cli.produce import produce_
 from eversince_async.cli.report import report_
 from eversince_async.cli.resume import resume_
 from eversince_async.emulator import Emulator, Scenario
@@ -708,3 +709,20 @@ async def test_a_journal_that_does_not_know_the_project_says_so(emulator, rows):
     await typed(batch_(rows("key,brief", "a,A mug")))
     with pytest.raises(InvalidRequest, match="does not know the project proj_x"):
         await resume_("proj_x", journal=Path("briefs.journal.db"))
+
+
+# -- Words that this version does not know ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [batch_, produce_, resume_])
+async def test_an_unknown_quality_is_refused_before_anything_is_sent(emulator, rows, command):
+    with pytest.raises(InvalidRequest, match=r"--quality: must be 1080p or 4k, not '720p'; --unchecked"):
+        await typed(command(rows("key,brief", "a,A mug"), quality="720p"))
+    assert 0 == len(emulator.world.log)
+
+
+async def test_a_quality_newer_than_this_version_is_sent_when_that_is_said(emulator, rows, capsys):
+    file = rows("key,brief,render", "a,A mug,8k", "b,A cup,1080p")
+    assert Exit.USAGE == await typed(batch_(file))
+    assert Exit.FAILED == await typed(batch_(file, unchecked=True))  # this server does not know it, either
+    assert (2, 1) == made(emulator)[:2]
