@@ -19,6 +19,7 @@ import logging
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -117,16 +118,30 @@ def heed(client: object, headers: Mapping[str, str], served_at: float) -> None:
         headers: Of an answer that was just received.
         served_at: When it was sent, by the emulator's clock.
     """
-    if SPEED not in headers:
-        return
-    heard = Pace.heard(headers, served_at)
+    heard = Pace.heard(headers, served_at) if SPEED in headers else None
     if heard is None:
+        leave(client)  # another server answers there by now, if one was known
         return
     paces = _paces_here()
     known = paces.get(client)
     if known is None or known.is_other(heard):
         paces[client] = heard
         _settle()
+
+
+def begin_with(client: object, pace: Pace) -> None:
+    """Follow an emulator from the beginning, before its first answer, as it was heard by another client.
+
+    Outside of a running loop nothing happens: then the first answer tells.
+    """
+    with suppress(RuntimeError):
+        _paces_here()[client] = pace
+        _settle()
+
+
+def heard_by(client: object) -> Pace | None:
+    """The pace of the server that a client talks to, as far as it has told one."""
+    return _paces_here().get(client)
 
 
 def stay_real(client: object) -> None:

@@ -53,6 +53,9 @@ ALLOW_HTTP: Final = "EVERSINCE_ALLOW_HTTP"
 MAX_HEADER_BYTES: Final = 64 * 1024
 """Bytes of one header of an answer."""
 
+_heard_at: Final = dict[str, pace.Pace]()
+"""By base URL, how fast an emulator lived when a client was closed, for the next one to begin with."""
+
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 """What may stand in a request line or a header and cannot end it: visible ASCII, no blanks."""
 
@@ -170,6 +173,8 @@ class Transport:
         self.unreadable = UnreadableLog()
         self._served: tuple[float, clock.Moment] | None = None
         self._is_here = pace.is_on_this_machine(self.base_url)
+        if self._is_here and (known := _heard_at.get(self.base_url)) is not None:
+            pace.begin_with(self, known)
         self._borrowed = check_session(http, "http")
         self._proxy = Proxies().options(parse(self.base_url)) if http is None else {}
         self._owned = LoopBound(partial(_open_api_session, trusting(ssl_context)))
@@ -244,6 +249,8 @@ class Transport:
     async def aclose(self) -> None:
         """Close what this transport opened; a borrowed session stays open."""
         self.closings += 1
+        if self._is_here and (known := pace.heard_by(self)) is not None:
+            _heard_at[self.base_url] = known
         pace.leave(self)
         await self._owned.aclose()
 

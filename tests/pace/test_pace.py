@@ -301,6 +301,35 @@ def test_a_loop_is_in_real_time_again_when_the_client_of_an_emulator_is_closed()
     assert abs(ahead) < 5
 
 
+def test_the_next_client_lives_in_that_time_from_the_beginning(tmp_path: Path) -> None:
+    """What it writes down before its first answer is no older than what the last one wrote."""
+
+    async def main(connection: dict[str, Any]) -> list[tuple[float, datetime]]:
+        lived = []
+        for _ in range(2):
+            async with Eversince(**connection) as eversince:
+                began = pace.speed(), clock.now()
+                await eversince.account.credits()
+                await asyncio.sleep(600)
+                lived += [began, (pace.speed(), clock.now())]
+        return lived
+
+    with emulator_at(SPEED) as connection:
+        lived = asyncio.run(main(connection))
+
+    assert [1, SPEED, SPEED, SPEED] == [speed for speed, _ in lived]
+    assert lived[1:] == sorted(lived[1:], key=lambda each: each[1])
+
+
+def test_another_server_that_answers_there_by_now_is_followed_no_more() -> None:
+    async def main() -> float:
+        following(60)
+        pace.heed(HERE, {"Server": "another"}, 2e9)
+        return pace.speed()
+
+    assert 1 == asyncio.run(main())
+
+
 def test_a_client_that_is_dropped_without_being_closed_holds_nobody_back() -> None:
     async def main() -> float:
         dropped = Client()
