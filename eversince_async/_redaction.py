@@ -21,10 +21,13 @@ _IN_JSON: Final = r":\/\/"
 """What stands in URLs where JSON was written by one who escapes slashes."""
 
 _SIGNED: Final = re.compile(
-    r"(?i)\b(x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|access_?token|token)"
-    r"=[^\s&\"'<>;,]+"
+    r"(?i)((?:x-(?:amz|goog)-(?:signature|credential|security-token)"  # they mean nothing else
+    r"""\\?["']?\s?(?:=|:|%(?:25)?3d|\\u003d)\s?"""
+    r"|(?:\b|(?<=%[0-9a-f][0-9a-f])|(?<=\\u0026))(?:signature|sig|access_?token|token)"
+    r"""(?:=|%(?:25)?3d|\\u003d|\\?["']\s?:\s?(?=\\?["']))"""
+    r""")\\?["']?)[^\s&"'<>;,\\]+"""
 )
-"""Parameters that are access, also in a URL that is cut, relative, or not to be recognised as one."""
+"""Parameters that are access, also in a URL that is cut, relative, percent-encoded, or in JSON."""
 
 HIDDEN: Final = "…"
 """What stands where a secret stood."""
@@ -55,8 +58,7 @@ def redact(text: str) -> str:
         text = _without_queries(_USERINFO.sub(HIDDEN + "@", text), "://")
     if _IN_JSON in text:
         text = _without_queries(text, _IN_JSON)
-    if "=" in text:
-        text = _SIGNED.sub(rf"\1={HIDDEN}", text)
+    text = _SIGNED.sub(rf"\1{HIDDEN}", text)
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
 
 
