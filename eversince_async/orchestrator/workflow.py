@@ -80,7 +80,7 @@ class Workflow(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         self._awaited = True
-        return self._awaiting().__await__()
+        return self._result().__await__()
 
     async def __aenter__(self) -> Self:
         self._need_anew()
@@ -128,7 +128,7 @@ class Workflow(Generic[T]):
             raise ConfigurationError(f"open {self._name} with `async with` to follow its events")
         return self._events
 
-    async def _awaiting(self) -> T:
+    async def _result(self) -> T:
         """Wait for one's turn, unless it runs or has run, and then for the end, with all who await it.
 
         Whoever waits for the turn does that for himself: several stand in line side by side, and the first
