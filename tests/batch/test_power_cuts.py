@@ -282,7 +282,7 @@ async def test_cuts_after_which_the_clock_is_set(work, tmp_path, monkeypatch):
     for step in STEPS:
         for _ in range(PAIRS or 5):
             kind, pause = chance.choice(list(KINDS)), chance.choice([3.0, 90.0])
-            longest = max(await lengths_of(work, kind, tmp_path / "uncut"))
+            longest = max(await lengths_of(work, kind, tmp_path / f"uncut {number}"))
             cut = Cut(work, kind, pause, (chance.randint(1, longest), chance.randint(1, longest)), step)
             lives = await suffered(cut, in_memory(), tmp_path / str(number := number + 1))
             cut_off += lives[0].pulled.is_set()
@@ -298,7 +298,7 @@ async def test_clocks_that_are_set_while_something_is_written(work, tmp_path, mo
     for step in STEPS:
         for _ in range(PAIRS or 5):
             kind, pause = chance.choice(list(KINDS)), chance.choice([3.0, 90.0])
-            longest = max(await lengths_of(work, kind, tmp_path / "uncut"))
+            longest = max(await lengths_of(work, kind, tmp_path / f"uncut {number}"))
             first, second, third = (chance.randint(1, longest) for _ in range(3))
             cut = Cut(work, kind, pause, (third,), 0.0, {first: step, second: -2 * step})
             await suffered(cut, in_memory(), tmp_path / str(number := number + 1))
