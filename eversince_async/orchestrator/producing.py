@@ -135,8 +135,9 @@ async def refetched(desk: Desk, steps: Steps, target: Path) -> Production:
         request_ids=tuple(steps.request_ids),
         desk=desk,
     )
+    is_empty = await asyncio.to_thread(_size, target) == 0
     async with steps.stage("download"):
-        path = await downloaded_once(production, os.fspath(target), steps.effects, replaces=False)
+        path = await downloaded_once(production, os.fspath(target), steps.effects, replaces=is_empty)
     return attrs.evolve(production, files=(path,))
 
 
@@ -192,10 +193,8 @@ def is_file_there(path: str | os.PathLike[str]) -> bool:
     return os.path.lexists(path) and not os.path.isdir(path)
 
 
-OCCUPIED: Final = (
-    "there is a file already, which this journal did not write; move it away, or name another"
-    """What is wrong with a file that a video would replace."""
-)
+OCCUPIED: Final = "there is a file already, which this journal did not write; move it away, or name another"
+"""What is wrong with a file that a video would replace."""
 
 
 def _size(path: Path) -> int | None:
