@@ -12,7 +12,6 @@ import json
 import os
 import re
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final, ParamSpec, TypeGuard, TypeVar
@@ -22,9 +21,7 @@ import attrs
 
 from eversince_async._wire.documents import HEAD, kind_of_document
 from eversince_async.errors import DownloadFailed
-
-if sys.platform != "win32":
-    import fcntl
+from eversince_async.orchestrator.locks import lock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -123,7 +120,7 @@ class Part:
         """Open at `size`, cutting off whatever is behind it, with the note in place first."""
         file = _open(self.file)  # not emptied: another process may be writing to it
         try:
-            _lock(file)
+            lock(file)
             with _open(self.note) as note:
                 note.truncate()
                 note.write(json.dumps({"etag": self.etag, "total": self.total}).encode())
@@ -168,7 +165,7 @@ class Part:
         """Remove what cannot be resumed, unless another process writes to it."""
         with contextlib.suppress(OSError):
             with _open(self.file, os.O_RDWR) as file:
-                _lock(file)
+                lock(file)
             self.file.unlink()
             _check_ours(self.note, self.note.lstat())
             self.note.unlink()
@@ -274,17 +271,6 @@ async def _ended(working: "asyncio.Future[T]") -> None:
         working.exception()  # seen; whoever was cancelled does not mind
     if cancelled is not None:
         raise cancelled
-
-
-def _lock(file: BinaryIO) -> None:
-    """Keep other processes from writing to the same file, where the system can."""
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OSError(errno.EBUSY, "another process is downloading to it") from None
-        except OSError:
-            return  # this file system knows no locks
 
 
 def _disk_trouble(error: OSError, part: Part) -> str:
