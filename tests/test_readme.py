@@ -33,7 +33,7 @@ def blocks(language: str, text: str) -> list[str]:
 def commands() -> list[list[str]]:
     """What is typed behind `eversince`, each time the README does so."""
     lines = [line for block in blocks("shell", README.read_text("utf-8")) for line in block.splitlines()]
-    typed = [shlex.split(line.rpartition("&&")[2]) for line in lines]
+    typed = [shlex.split(line.rpartition("&&")[2], comments=True) for line in lines]
     return [words[1:] for words in typed if Path(words[0]).name == "eversince"]
 
 

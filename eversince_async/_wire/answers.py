@@ -205,8 +205,8 @@ def _envelope(answer: Answer, endpoint: Endpoint) -> tuple[str | None, str]:
         code, message, status = error["code"], error["message"], error.get("status")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         code = message = status = None
-    if isinstance(code, str) and code and isinstance(message, str):
-        if code in BY_CODE if status is None else status == answer.status:
+    match code, message:
+        case str(), str() if code and (code in BY_CODE if status is None else status == answer.status):
             return code, message
     text = _quoted(answer, endpoint, 2000, 200)
     return None, f"not the documented error envelope: {text}" if text else "empty answer"

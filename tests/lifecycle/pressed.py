@@ -15,7 +15,7 @@ from eversince_async import Eversince, Run, pipeline
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.testing import VirtualTimeLoop
 
-WALK = Scenario(walk={"queued": 5, "running": 20}, rendering=20)
+WALK = Scenario(walk={"queued": 5, "running": 200}, rendering=20)  # longer than whoever drains is left
 
 
 @pipeline
@@ -39,16 +39,24 @@ async def story(name: str, journal: str, eversince: Eversince) -> None:
             await asyncio.gather(*(eversince.produce(item, on_cancel="cancel") for item in items))
 
 
+async def say_when_begun(emulator: Emulator) -> None:
+    """Say that there is something under way: before that, draining ends at once."""
+    while not emulator.world.counts["projects"]:
+        await asyncio.sleep(0.2)
+    sys.stdout.write("begins\n")
+    sys.stdout.flush()
+
+
 async def main(name: str, journal: str) -> None:
     emulator = Emulator(scenario=WALK)
     async with emulator:
-        sys.stdout.write("begins\n")
-        sys.stdout.flush()
+        begun = asyncio.create_task(say_when_begun(emulator))
         eversince = Eversince(**emulator.connection)
         try:
             async with eversince:
                 await story(name, journal, eversince)
         finally:
+            begun.cancel()
             ours = [task for task in asyncio.all_tasks() if "eversince" in task.get_name()]
             left = {
                 "open": eversince._transport.is_open or eversince._store.is_open,
