@@ -24,7 +24,8 @@ _QUOTAS: Final[tuple[tuple[SpentKind, QuotaName], ...]] = (("create", "projects"
 _counted: weakref.WeakKeyDictionary[AccountGovernor, "_Journals"] = weakref.WeakKeyDictionary()
 
 
-_ENDS: Final = frozenset({"succeeded", "failed", "cancelled"})
+_WITHOUT_SLOT: Final = frozenset({"succeeded", "failed", "cancelled", "waiting"})
+"""Stages of jobs that are over, or wait for a person or a time: none of their projects is at work."""
 
 _learnt: weakref.WeakKeyDictionary[AccountGovernor, "_Journals"] = weakref.WeakKeyDictionary()
 
@@ -33,7 +34,7 @@ async def learn_what_is_left(journal: Journal, desk: Desk) -> None:
     """Learn what earlier runs took of the day, and which slots are taken by what they have left; once.
 
     So nothing new begins in a slot that something unfinished still has, and nothing is refused for that. A
-    journal in which nothing is unfinished costs no request.
+    journal in which nothing is at work costs no request.
 
     Raises:
         JournalError: The journal cannot be read.
@@ -44,7 +45,7 @@ async def learn_what_is_left(journal: Journal, desk: Desk) -> None:
         if journal in learnt:
             return
         counts = await journal.counts()
-        if any(count for stage, count in counts.items() if stage not in _ENDS):
+        if any(count for stage, count in counts.items() if stage not in _WITHOUT_SLOT):
             for create in await journal.open_creates():
                 left = LOOKS_AFTER[-1] - clock.certain_age(create.intent_moment, create.intent_at)
                 if left > 0 and create.incarnation != journal.incarnation:

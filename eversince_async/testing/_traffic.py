@@ -7,7 +7,8 @@ ready, and a loop that jumps would take that for silence. So before it jumps it 
 - Between two sockets of the loop the kernel knows of every byte whether it has arrived.
 - The other end of a connection may be in a thread or process that the loop cannot see. Bytes that it has
   not accepted are under way. What it is going to say nobody knows, so it gets a moment after each byte to
-  go on, and longer to answer ours. Both grow with the pauses that such peers are seen to make.
+  go on, and a server longer to answer ours; a client of our own server owes no answer. Both grow with the
+  pauses that such peers are seen to make.
 
 Only Linux tells all that (see tcp(7)); on other systems nothing is known to be under way.
 """
@@ -129,6 +130,7 @@ class Traffic:
         self._waited_for = waited_for
         self._lines: dict[int, _Line | None] = {}
         self._ours: set[_Connection] = set()  # as the loop's sockets see or saw them
+        self._served_ports: set[int] = set()
         self._longest_pause = 0.0
 
     def remember(self, fd: int) -> None:
@@ -173,6 +175,8 @@ class Traffic:
             line = self._lines[fd] = _line_of(fd, transport)
             if line is not None:
                 self._ours.add(line.connection)
+            elif (port := _served_port(fd)) is not None:
+                self._served_ports.add(port)
         return line
 
     def _moves(self, line: _Line, other: _Line | None) -> bool:
@@ -193,7 +197,8 @@ class Traffic:
         pause = min(max(PAUSE_SECONDS, GROWTH * self._longest_pause), ANSWER_SECONDS)
         answer = min(max(ANSWER_SECONDS, GROWTH * self._longest_pause), MAX_ANSWER_SECONDS)
         # An end of our own that was closed has not said its last word before this one has read it.
-        is_owed = line.is_owed or has_unacknowledged or line.opposite in self._ours
+        has_server = line.local[1] not in self._served_ports
+        is_owed = (line.is_owed and has_server) or has_unacknowledged or line.opposite in self._ours
         return silence < (answer if is_owed else pause)
 
     def _is_awaited(self, line: _Line, events: int) -> bool:
@@ -210,6 +215,14 @@ def _line_of(fd: int, transport: Any | None) -> _Line | None:
                 remote = _address(sock.getpeername())
             owner = None if transport is None else weakref.ref(transport)
             return _Line(fd, owner, _address(sock.getsockname()), remote)
+    return None
+
+
+def _served_port(fd: int) -> int | None:
+    """The port that a file descriptor listens on; None if it does not."""
+    with contextlib.suppress(OSError), _borrowed(fd) as sock:
+        if sock.family in _INTERNET and _listens(sock):
+            return _address(sock.getsockname())[1]
     return None
 
 

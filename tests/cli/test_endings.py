@@ -22,6 +22,14 @@ TO_LEAVE = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(autouse=True)
+def hears_hangups():
+    """Whoever runs the tests behind `nohup` has SIGHUP ignored, and so would their children."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def sheet(shell, name):
     rows = f"key,brief\na,{name} about seals\nb,{name} about dunes\n"
     Path(shell.cwd, f"{name}.csv").write_text(rows)
