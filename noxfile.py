@@ -121,11 +121,20 @@ def run_tests(session: nox.Session) -> None:
     session.run("pytest", *config, "--numprocesses=auto", *chosen_tests(session))
 
 
+ON_ONE_PYTHON = [
+    "batch/test_power_cuts.py", "cli/test_endings.py", "disasters/test_kills.py", "lifecycle/test_pressed.py",
+    "pipelines/test_cuts.py", "realtime",
+]  # fmt: skip
+"""Tests that take real time or try hundreds of cases: a second Python would tell nothing more."""
+
+
 def chosen_tests(session: nox.Session) -> list[str]:
     """What was asked for behind `--`, seen from the checkout; else everything."""
     asked = [str(ROOT / each) if (ROOT / each.split("::")[0]).exists() else each for each in session.posargs]
-    # The real servers and browsers of tests/web have a session of their own: they need no second Python.
-    return asked or [str(ROOT / "tests"), f"--ignore={ROOT / 'tests' / 'web'}"]
+    # The real servers and browsers of tests/web have a session of their own.
+    is_thorough = session.name in {f"tests-{OLDEST}", "coverage"}
+    left_out = ["web"] if is_thorough else ["web", *ON_ONE_PYTHON]
+    return asked or [str(ROOT / "tests"), *(f"--ignore={ROOT / 'tests' / each}" for each in left_out)]
 
 
 @nox.session(python=OLDEST)
