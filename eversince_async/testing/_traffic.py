@@ -62,6 +62,7 @@ class _Line:
     Attributes:
         fd: Its file descriptor.
         transport: The transport that owns it, if any.
+        sock: The transport's socket; None without a transport.
         local: Its own address.
         remote: The address of the other end; None until it is connected.
         counts: Bytes sent and received, when they were looked at last.
@@ -71,6 +72,7 @@ class _Line:
 
     fd: int
     transport: weakref.ref[Any] | None
+    sock: Any
     local: _Address
     remote: _Address | None
     counts: tuple[int, int] = (-1, -1)
@@ -109,8 +111,11 @@ class _Line:
         return now - self.changed_at
 
     def _info(self) -> tuple[int, int, int]:
-        with _borrowed(self.fd) as sock:
-            told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        if self.sock is not None:
+            told = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        else:
+            with _borrowed(self.fd) as sock:
+                told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         packets, sent, received = _TCP_INFO.unpack(told)
         return packets, sent, received
 
@@ -155,13 +160,12 @@ class Traffic:
             return False
         lines = [line for fd in {*self.transports, *self._waited_for} if (line := self._line(fd))]
         ends = {line.connection: line for line in lines}
+        moving = False
         for line in lines:
-            try:
-                if self._moves(line, ends.get(line.opposite)):
-                    return True
-            except OSError:  # it was closed or reset just now, of which there is an event
-                continue
-        return False
+            # All are looked at each time: the silence of each counts from when it was looked at first.
+            with contextlib.suppress(OSError):  # it was closed or reset just now, of which there is an event
+                moving |= self._moves(line, ends.get(line.opposite))
+        return moving
 
     def _line(self, fd: int) -> _Line | None:
         transport = self.transports.get(fd)
@@ -214,7 +218,8 @@ def _line_of(fd: int, transport: Any | None) -> _Line | None:
             with contextlib.suppress(OSError):
                 remote = _address(sock.getpeername())
             owner = None if transport is None else weakref.ref(transport)
-            return _Line(fd, owner, _address(sock.getsockname()), remote)
+            owned = None if transport is None else transport.get_extra_info("socket")
+            return _Line(fd, owner, owned, _address(sock.getsockname()), remote)
     return None
 
 
