@@ -187,7 +187,7 @@ class Maker:
             await journal.acquire(job.id)
         except JournalLocked:
             raise WorkedElsewhere from None
-        changed = await journal.change(job.id, JobChange(spec=item.spec, release=True))
+        changed = await finish(journal.change(job.id, JobChange(spec=item.spec, release=True)))
         return attrs.evolve(changed, updated_change=job.updated_change)  # what it came to, it came to before
 
     async def _leased(self, journal: Journal, work: Work) -> Job:
@@ -323,7 +323,7 @@ class Maker:
         work.is_leased = False
         if self._journal is not None and job is not None:
             try:
-                await self._journal.change(job.id, attrs.evolve(change, release=True))
+                await finish(self._journal.change(job.id, attrs.evolve(change, release=True)))
             except JournalLocked:
                 raise WorkedElsewhere from None
 

@@ -28,6 +28,7 @@ from eversince_async.orchestrator.doubt import Ambiguous, is_in_doubt, may_arriv
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
 from eversince_async.resources import Resources
 from eversince_async.session.observers import RetryScheduled
+from eversince_async.tasks import finish
 
 R = TypeVar("R")
 
@@ -354,7 +355,7 @@ class Deed:
             return
         assert self.entry is not None, "nothing was sent"
         end = journal.done if self._departures else journal.adopted
-        self.entry = await end(self.entry, result, claim=claim, job=job)
+        self.entry = await finish(end(self.entry, result, claim=claim, job=job))
 
     async def failed(self, failure: EversinceError) -> None:
         """Write down a refusal, if it is one, and if no earlier try is in doubt."""
@@ -362,7 +363,7 @@ class Deed:
         if journal is None or self.entry is None or not self.entry.is_open:
             return
         if failure is self._refusal and self.in_doubt_since is None:
-            self.entry = await journal.refused(self.entry, {"error": str(failure)})
+            self.entry = await finish(journal.refused(self.entry, {"error": str(failure)}))
 
     async def did_not_happen(self) -> None:
         """Write down that it has been looked for, and is not there."""

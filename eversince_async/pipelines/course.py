@@ -33,6 +33,7 @@ from eversince_async.pipelines.hold import Hold
 from eversince_async.pipelines.leaving import Leaving, Lost, Parked
 from eversince_async.pipelines.ledger import Ledger
 from eversince_async.pipelines.storing import Storing, Unstorable
+from eversince_async.tasks import finish
 
 SHORT: Final = 120.0
 """Seconds after it was told to stop for which a pipeline still waits for the end of a pause."""
@@ -210,14 +211,14 @@ class Course:
             plain = self.storing.kept(result, kind)
         except Unstorable as problem:
             self.leave(NotStorable(str(problem), key=self.key, step=call.name))
-        self._ledger.wrote(await self.journal.done(step, plain))
+        self._ledger.wrote(await finish(self.journal.done(step, plain)))
         self.ends(call)
         return plain
 
     async def failed(self, step: Effect, failure: EversinceError) -> None:
         """Write down that a step has failed, if that does not pass."""
         if not failures.may_pass(failure):
-            self._ledger.wrote(await self.journal.refused(step, failures.told(failure)))
+            self._ledger.wrote(await finish(self.journal.refused(step, failures.told(failure))))
             self._failed.append(step.name)
 
     def remembered(self, call: Call, step: Effect, kind: Any) -> Any:

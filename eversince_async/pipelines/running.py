@@ -163,7 +163,8 @@ async def _brought(desk: Desk, order: Order, job: Job, journal: Journal, manner:
             await finish(_let_go(journal, job.id, failure))
         bells.ring(journal, job.id)
         raise
-    await journal.change(job.id, JobChange(stage="succeeded", result=kept, error=None, release=True))
+    over = JobChange(stage="succeeded", result=kept, error=None, release=True)
+    await finish(journal.change(job.id, over))
     bells.ring(journal, job.id)
     return result
 
