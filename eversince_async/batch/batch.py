@@ -237,6 +237,7 @@ class Batch(AsyncIterator[Outcome]):
             await self._crew.finish()
             await self._pause.learn_what_to_buy()
             await self._usage.learn_the_end(self._desk)
+            await self._maker.keep_knowledge()
         if self._broken is not None:
             raise self._broken
 

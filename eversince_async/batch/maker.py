@@ -3,7 +3,6 @@
 import asyncio
 import functools
 from contextlib import suppress
-from typing import Final
 
 import attrs
 
@@ -11,7 +10,9 @@ from eversince_async.batch.crew import ComesLast, Crew, Work, WorkedElsewhere
 from eversince_async.batch.delivery import is_complete, missing_files
 from eversince_async.batch.failures import another_try, comes_last, status_after, stops_all, told
 from eversince_async.batch.item import Item
+from eversince_async.batch.knowledge import Knowledge
 from eversince_async.batch.making import make
+from eversince_async.batch.metering import Meter
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
@@ -34,6 +35,7 @@ from eversince_async.errors import (
     UnexpectedCancellation,
 )
 from eversince_async.journal import Job, JobChange, Journal, Json
+from eversince_async.orchestrator.costs import kind_of_film
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.steps import Steps
@@ -42,9 +44,6 @@ from eversince_async.pipelines.running import another_try as pipeline_again
 from eversince_async.report.stages import packed
 from eversince_async.session.observers import tell
 from eversince_async.tasks import finish, is_cancelled
-
-ENTITLEMENTS: Final = "entitlements"
-"""The name of a journal's note of what renders the account was refused."""
 
 
 class Maker:
@@ -69,16 +68,13 @@ class Maker:
         self._began = 0
         self._gate = QualityGate(desk.entitlements)
         self._purse = Purse(desk, pause, order.max_credits)
-        self._kept_entitlements: Json = None
+        self._meter = Meter(desk.governor, desk.costs)
+        self._knowledge = Knowledge(desk)
 
     async def begin(self, journal: Journal) -> None:
         """Note where the journal stands: what changes from now on is no earlier run's."""
         self._began = await journal.changes()
-        if self._order.retry_failed:
-            self._desk.entitlements.forget_refusals()
-        else:
-            self._desk.entitlements.learn(await journal.noted(ENTITLEMENTS))
-        self._kept_entitlements = self._desk.entitlements.to_json()
+        await self._knowledge.recall(journal, asks_again=self._order.retry_failed)
 
     async def outcome(self, work: Work) -> Outcome:
         """Bring one item to its end.
@@ -113,7 +109,8 @@ class Maker:
                     if job.stage in ENDS and work.missing is None:
                         self._usage.learn(job.result)
                         return told_earlier(work, job, self._desk, await missing_files(job))
-                outcome = await self._with_its_cost_known(await self._made(work, job))
+                with self._meter.film(None if is_paid else _kind_of(item)):
+                    outcome = await self._with_its_cost_known(await self._made(work, job))
                 return await self._learned_from(outcome, quality)
         except QualityRefused as failure:  # before anything was done, and so nothing is held
             return told_now(work, "paused", job=known, error=failure)
@@ -147,7 +144,9 @@ class Maker:
                 work.record.ends()
 
     async def _with_its_cost_known(self, outcome: Outcome) -> Outcome:
+        self._meter.came_to(outcome)
         await self._pause.learn_what_it_cost()
+        self._meter.heard()
         return outcome
 
     async def _quality_asked_for(self, item: Item, job: Job | None) -> str | None:
@@ -163,12 +162,14 @@ class Maker:
         self._purse.ended(outcome)
         if outcome.status == "succeeded":
             self._gate.was_made(quality)
-        known = self._desk.entitlements.to_json()
-        if self._journal is not None and known != self._kept_entitlements:
-            with suppress(JournalError):  # whoever needs to write next will learn of it
-                await self._journal.note(ENTITLEMENTS, known)
-                self._kept_entitlements = known
+        await self.keep_knowledge()
         return outcome
+
+    async def keep_knowledge(self) -> None:
+        """Have later runs know what this one has learned of the account."""
+        self._meter.heard()
+        if self._journal is not None:
+            await self._knowledge.keep(self._journal)
 
     async def _put(self, journal: Journal, item: Item) -> Job:
         """The item's job; one that nothing was rendered of may be rendered in another quality.
@@ -274,6 +275,7 @@ class Maker:
             self._crew.heard(work, event)
             self._usage.saw_credits()
             self._pause.watch_credits()
+            self._meter.heard()
             traced(event)
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)
@@ -326,6 +328,10 @@ class Maker:
                 await finish(self._journal.change(job.id, attrs.evolve(change, release=True)))
             except JournalLocked:
                 raise WorkedElsewhere from None
+
+
+def _kind_of(item: Item) -> str | None:
+    return None if item.brief is None else kind_of_film(item.brief, item.wishes.render)
 
 
 def _unexpected(item: Item, cancelled: asyncio.CancelledError) -> UnexpectedCancellation:

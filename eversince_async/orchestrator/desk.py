@@ -14,6 +14,7 @@ from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import AccountGovernor, Lane, WaitReason
 from eversince_async.journal import Json
 from eversince_async.models.account import CreditPackages
+from eversince_async.orchestrator.costs import Costs
 from eversince_async.orchestrator.entitlements import Entitlements
 from eversince_async.orchestrator.tracing import Tracer
 from eversince_async.orchestrator.underway import Underway
@@ -38,6 +39,7 @@ class Desk:
         watcher: Who looks at projects.
         underway: The workflows that run.
         entitlements: Which renders the account was refused.
+        costs: What films have cost.
         tracer: What stands around workflows and their stages; None for nothing.
     """
 
@@ -50,6 +52,7 @@ class Desk:
         self.watcher = watcher
         self.underway = Underway()
         self.entitlements = Entitlements()
+        self.costs = Costs()
         self._listeners: dict[str, dict[object, Callable[[WaitReason], None]]] = {}
         self._stop_listening: Callable[[], None] | None = None
         self._packages: tuple[float, asyncio.Task[CreditPackages]] | None = None
