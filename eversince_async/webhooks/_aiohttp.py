@@ -1,12 +1,11 @@
 """The receiver as an application of aiohttp."""
 
-import asyncio
 import functools
 
 import aiohttp
 from aiohttp import http_exceptions, web
 
-from eversince_async.webhooks.reception import PATIENCE, Reception
+from eversince_async.webhooks.reception import Reception
 from eversince_async.webhooks.verdict import Verdict
 
 _BROKEN = (
@@ -42,17 +41,7 @@ async def handle(reception: Reception, request: web.Request) -> web.Response:
 async def _verdict(reception: Reception, request: web.Request) -> Verdict:
     if request.method != "POST":
         return reception.not_a_post()
-    if (request.content_length or 0) > reception.body_limit:
-        return reception.too_large()
-    body = bytearray()
     try:
-        async with asyncio.timeout(PATIENCE):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > reception.body_limit:
-                    return reception.too_large()
-    except TimeoutError:
-        return reception.too_slow()
+        return await reception.take(request.headers, request.content.iter_any())
     except _BROKEN:
         return reception.refuse("validation_error", "the body breaks off, or is no HTTP")
-    return reception.judge(request.headers, bytes(body))

@@ -1,11 +1,10 @@
 """The receiver as a plain ASGI application (ASGI 3.0)."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import aclosing, suppress
 from typing import Any
 
-from eversince_async.webhooks.reception import PATIENCE, Reception
+from eversince_async.webhooks.reception import Reception
 from eversince_async.webhooks.verdict import Verdict
 
 Message = MutableMapping[str, Any]
@@ -16,10 +15,6 @@ Send = Callable[[Message], Awaitable[None]]
 
 class HungUpError(Exception):
     """The sender went away before the whole body had come."""
-
-
-class TooLargeError(Exception):
-    """The body is over the limit."""
 
 
 class AsgiDoor:
@@ -70,36 +65,20 @@ class AsgiDoor:
     async def _verdict(self, scope: Scope, receive: Receive) -> Verdict:
         if scope["method"] != "POST":
             return self._reception.not_a_post()
-        headers = _headers(scope)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                body = await _read(receive, headers.get("content-length", ""), self._reception.body_limit)
-        except TimeoutError:
-            return self._reception.too_slow()
-        except TooLargeError:
-            return self._reception.too_large()
-        return self._reception.judge(headers, body)
+        async with aclosing(_chunks(receive)) as chunks:
+            return await self._reception.take(scope["headers"], chunks)
 
 
-async def _read(receive: Receive, announced: str, limit: int) -> bytes:
-    """The body, which is read no further than to see that it is too large."""
-    if announced.isdecimal() and (len(announced) > len(str(limit)) or int(announced) > limit):
-        raise TooLargeError
-    body = bytearray()
+async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
+    """The body as it comes.
+
+    Raises:
+        HungUpError: The sender went away in the middle.
+    """
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise HungUpError
-        body += message.get("body") or b""
-        if len(body) > limit:
-            raise TooLargeError
+        yield message.get("body") or b""
         if not message.get("more_body"):
-            return bytes(body)
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    # Of a header that comes twice the last one counts; no forged one gets a signature right.
-    return {
-        bytes(name).decode("latin-1").lower(): bytes(value).decode("latin-1")
-        for name, value in scope["headers"]
-    }
+            return

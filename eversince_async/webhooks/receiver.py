@@ -1,12 +1,13 @@
 """`WebhookReceiver`: what an application mounts where the server posts its webhooks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from eversince_async.errors import ConfigurationError
 from eversince_async.webhooks._asgi import AsgiDoor
+from eversince_async.webhooks.headers import Headers
 from eversince_async.webhooks.inbox import Subscription
 from eversince_async.webhooks.reception import Keys, Nudged, Reception
 from eversince_async.webhooks.signature import TOLERANCE, Body, Secret, check_tolerance, signing_keys
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 BODY_LIMIT: Final = 4 * 1024 * 1024
 """Bytes. A timeline is some 60 KB and an asset 1 KB, but the number of assets has no documented limit."""
+
+UNVERIFIED_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes. Hundreds of deliveries at once, each of which is verified as soon as it has come."""
 
 ROOM: Final = 256
 """Events: with all slots in use, some hours of them."""
@@ -30,7 +34,7 @@ class ReceiverStatistics:
         received: Deliveries that were genuine and new.
         duplicates: Deliveries that had come before.
         refused: Deliveries refused, by code: `unauthorized`, `validation_error`, `payload_too_large`,
-            `method_not_allowed`, `request_timeout`.
+            `method_not_allowed`, `request_timeout`, `service_unavailable`.
         dropped: Events that some subscription threw away because the application did not take them in time.
         subscriptions: Iterations over events under way.
     """
@@ -58,6 +62,9 @@ class WebhookReceiver:
     come before within the tolerance is answered 200 and has no effect either. Warnings of one kind are
     logged (`eversince_async.webhooks`) once a minute at most.
 
+    Headers are judged first: without a signature, or with an old one, a body is not read. All bodies that
+    come in hold no more than `unverified_limit` together; the largest is refused (503) to make room.
+
     One receiver belongs to one event loop, that of its client, from its first use on.
 
     Args:
@@ -68,6 +75,8 @@ class WebhookReceiver:
         allow_unsigned: Whether to take deliveries without a signature. Whoever knows the address can make
             these up. If there is a secret, a signature that is there must be right all the same.
         body_limit: Bytes a body may have; more is not read.
+        unverified_limit: Bytes that all bodies may hold together before they are verified; by default 16 MiB,
+            or `body_limit` if that is more.
         room: Events that each iteration over `events()` holds for an application that is slower than they
             come. When one more comes, the oldest goes: the newest says where a project stands.
 
@@ -84,6 +93,7 @@ class WebhookReceiver:
         tolerance: float | None = TOLERANCE,
         allow_unsigned: bool = False,
         body_limit: int = BODY_LIMIT,
+        unverified_limit: int | None = None,
         room: int = ROOM,
     ) -> None:
         if secret is None and not allow_unsigned:
@@ -94,12 +104,17 @@ class WebhookReceiver:
         check_tolerance(tolerance)
         if not body_limit > 0 or not room > 0:
             raise ConfigurationError("body_limit is bytes, room is events, and both must be positive")
+        if unverified_limit is None:
+            unverified_limit = max(UNVERIFIED_LIMIT, body_limit)
+        if not unverified_limit >= body_limit:
+            raise ConfigurationError("unverified_limit is bytes for all bodies: body_limit, or more")
         self._reception = Reception(
             eversince,
             Keys(() if secret is None else signing_keys(secret)),
             tolerance=tolerance,
             allow_unsigned=allow_unsigned,
             body_limit=body_limit,
+            unverified_limit=unverified_limit,
             room=room,
         )
         self._asgi = AsgiDoor(self._reception)
@@ -168,7 +183,7 @@ class WebhookReceiver:
 
         return _aiohttp.application(self._reception)
 
-    def receive(self, headers: Mapping[str, str], body: Body) -> Verdict:
+    def receive(self, headers: Headers, body: Body) -> Verdict:
         """Receive a delivery that came through a door of your own; returns what to answer.
 
         ```python
@@ -177,11 +192,36 @@ class WebhookReceiver:
             return HttpResponse(verdict.body, status=verdict.status, headers=verdict.headers)
         ```
 
+        Where your framework gives a body in pieces, `receive_chunks` costs less.
+
         Args:
-            headers: The request's headers.
+            headers: The request's headers as the framework has them: a mapping or pairs, of text or bytes,
+                with names in any case; also a WSGI environ, or `request.META` of Django.
             body: Its raw body, before anything parsed it.
 
         Raises:
             ConfigurationError: It is called outside the event loop the receiver belongs to.
+            TypeError: These are no headers, or no raw body; says what to pass instead.
         """
         return self._reception.judge(headers, body)
+
+    async def receive_chunks(self, headers: Headers, chunks: AsyncIterable[Body]) -> Verdict:
+        """Receive a delivery whose body is still coming in; returns what to answer.
+
+        ```python
+        verdict = await receiver.receive_chunks(request.headers, request.stream())  # Starlette, Litestar
+        verdict = await receiver.receive_chunks(request.headers, request.body)  # Quart
+        ```
+
+        What is refused for its headers is not read at all, and nothing is read for longer than ten seconds.
+        What reading raises is raised. Cancelling leaves nothing behind.
+
+        Args:
+            headers: As for `receive`.
+            chunks: The raw body, piece by piece.
+
+        Raises:
+            ConfigurationError: It is called outside the event loop the receiver belongs to.
+            TypeError: These are no headers, or no raw bytes; says what to pass instead.
+        """
+        return await self._reception.take(headers, chunks)

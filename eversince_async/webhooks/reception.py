@@ -1,9 +1,13 @@
-"""What happens to a delivery, whichever door it came through: all of it at once, nothing is awaited."""
+"""What happens to a delivery, whichever door it came through.
+
+Headers are judged before any of the body is read, and what a signature covers is computed as it comes. What
+follows once a delivery is known to be genuine happens all at once, nothing is awaited.
+"""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterable
 from typing import Final, Protocol
 
 from eversince_async import clock
@@ -15,14 +19,17 @@ from eversince_async.errors import (
     TimestampOutsideTolerance,
 )
 from eversince_async.session.observers import tell
+from eversince_async.webhooks.headers import Headers, find_headers
 from eversince_async.webhooks.inbox import Inbox
+from eversince_async.webhooks.intake import CrowdedOut, Intake
 from eversince_async.webhooks.reading import project_of, read_event
 from eversince_async.webhooks.replays import Replays
 from eversince_async.webhooks.signature import (
     SIGNATURE_HEADER,
     TIMESTAMP_HEADER,
     Body,
-    verify_signature,
+    SignatureCheck,
+    check_body,
 )
 from eversince_async.webhooks.verdict import Code, Verdict
 
@@ -33,6 +40,18 @@ PATIENCE: Final = 10.0
 
 _REPEAT_WARNING: Final = 60.0
 """Seconds between two warnings of one kind. The address is public: the log must not be anybody's to fill."""
+
+
+class Refused(Exception):
+    """A delivery is refused; nothing more of it is wanted.
+
+    Attributes:
+        verdict: What to answer.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.message)
+        self.verdict = verdict
 
 
 class Nudged(Protocol):
@@ -60,6 +79,7 @@ class Reception:
     Attributes:
         inbox: Where events wait for the application.
         body_limit: Bytes a body may have.
+        intake: Where bodies wait until they are verified.
         verdicts: How many deliveries there were by what became of them.
     """
 
@@ -71,17 +91,19 @@ class Reception:
         tolerance: float | None,
         allow_unsigned: bool,
         body_limit: int,
+        unverified_limit: int,
         room: int,
     ) -> None:
         self.inbox = Inbox(room)
         self.body_limit = body_limit
+        self.intake = Intake(unverified_limit)
         self.verdicts: Counter[Code] = Counter()
         self._eversince = eversince
         self._keys = keys
         self._tolerance = tolerance
         self._allow_unsigned = allow_unsigned
-        # From the first second to the last in which its timestamp is within the tolerance.
-        self._replays = Replays(None if tolerance is None else 2 * tolerance)
+        # From the first second to the last in which its timestamp is within the tolerance and it may come.
+        self._replays = Replays(None if tolerance is None else 2 * tolerance + PATIENCE)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned_at: dict[str, float] = {}
         self._told_of_unsigned = False
@@ -108,28 +130,52 @@ class Reception:
         self.inbox.abandon()
         self._loop = loop
 
-    def judge(self, headers: Mapping[str, str], body: Body) -> Verdict:
-        """Verify a delivery and, if it is genuine and new, tell everybody.
+    def judge(self, headers: Headers, body: Body) -> Verdict:
+        """Verify a delivery that is there as a whole and, if it is genuine and new, tell everybody.
 
         Raises:
             ConfigurationError: It is called outside the event loop this belongs to.
+            TypeError: The headers are no headers, or the body is no bytes.
         """
-        self.bind()
-        if len(body) > self.body_limit:
-            return self.too_large()
-        timestamp = _header(headers, TIMESTAMP_HEADER)
+        check_body(body)
+        whole = bytes(body) if isinstance(body, memoryview) else body
         try:
-            self._verify(timestamp, body, _header(headers, SIGNATURE_HEADER))
-        except (SignatureMismatch, TimestampOutsideTolerance) as forged:
-            return self.refuse("unauthorized", str(forged))
-        if self._came_before(timestamp, body):
-            return self._judged(Verdict(code="duplicate"))
+            timestamp, check = self._admit(headers)
+            if len(whole) > self.body_limit:
+                return self.too_large()
+            if check is not None:
+                check.update(whole)
+            return self._conclude(timestamp, check, whole)
+        except Refused as refused:
+            return refused.verdict
+
+    async def take(self, headers: Headers, chunks: AsyncIterable[Body]) -> Verdict:
+        """Do the same with a body that is still to come; it is not read if the headers will not do.
+
+        Cancelling leaves nothing behind.
+
+        Raises:
+            ConfigurationError: It is called outside the event loop this belongs to.
+            TypeError: The headers are no headers, or the chunks are no bytes.
+        """
         try:
-            return self._received(body)
-        except MalformedEvent as malformed:
-            # It is genuine all the same, of a revision we do not know. A look finds out what it means.
-            self._nudge(project_of(body))
-            return self.refuse("validation_error", str(malformed))
+            timestamp, check = self._admit(headers)
+            with self.intake.open() as body:
+                async with asyncio.timeout(PATIENCE):
+                    async for chunk in chunks:
+                        check_body(chunk)
+                        if len(body.data) + len(chunk) > self.body_limit:
+                            return self.too_large()
+                        body.add(chunk)
+                        if check is not None:
+                            check.update(chunk)
+                return self._conclude(timestamp, check, body.whole())
+        except Refused as refused:
+            return refused.verdict
+        except TimeoutError:
+            return self.too_slow()
+        except CrowdedOut:
+            return self.too_crowded()
 
     def refuse(self, code: Code, message: str) -> Verdict:
         """Refuse a delivery, and say so in the log now and then."""
@@ -145,22 +191,66 @@ class Reception:
         """Refuse a delivery whose body does not come."""
         return self.refuse("request_timeout", f"the body did not arrive within {PATIENCE:g} s")
 
+    def too_crowded(self) -> Verdict:
+        """Refuse a delivery whose bytes had to make room for others."""
+        return self.refuse(
+            "service_unavailable",
+            f"all that came in held over {self.intake.limit:,} bytes, and of these most",
+        )
+
     def not_a_post(self) -> Verdict:
         """Refuse what is no delivery at all."""
         return self.refuse("method_not_allowed", "webhooks are POSTed here")
 
     # -- Steps ------------------------------------------------------------------------------------------
 
-    def _verify(self, timestamp: str | None, body: Body, signature: str | None) -> None:
-        may_be_unsigned = signature is None or not self._keys.each
-        if not (self._allow_unsigned and may_be_unsigned):
-            verify_signature(self._keys.each, timestamp, body, signature, self._tolerance)
-        elif not self._told_of_unsigned:
-            self._told_of_unsigned = True
-            logger.warning(
-                "taking webhooks that nobody signed, as allow_unsigned says: whoever knows the address can "
-                "make them up; confirm what they say by reading the project"
-            )
+    def _admit(self, headers: Headers) -> tuple[str | None, SignatureCheck | None]:
+        """Judge a delivery by its headers: its timestamp, and what is to verify its body, if anything is.
+
+        Raises:
+            Refused: It will not do, whatever its body is.
+        """
+        self.bind()
+        names = (TIMESTAMP_HEADER, SIGNATURE_HEADER, "Content-Length")
+        timestamp, signature, announced = find_headers(headers, *names)
+        if _is_over(announced or "", self.body_limit):
+            raise Refused(self.too_large())
+        if self._allow_unsigned and (signature is None or not self._keys.each):
+            self._tell_of_unsigned()
+            return timestamp, None
+        try:
+            check = SignatureCheck(self._keys.each, timestamp, signature)
+            check.verify_age(self._tolerance)
+        except (SignatureMismatch, TimestampOutsideTolerance) as forged:
+            refusal = Refused(self.refuse("unauthorized", str(forged)))
+        else:
+            return timestamp, check
+        raise refusal
+
+    def _tell_of_unsigned(self) -> None:
+        if self._told_of_unsigned:
+            return
+        self._told_of_unsigned = True
+        logger.warning(
+            "taking webhooks that nobody signed, as allow_unsigned says: whoever knows the address can "
+            "make them up; confirm what they say by reading the project"
+        )
+
+    def _conclude(self, timestamp: str | None, check: SignatureCheck | None, body: Body) -> Verdict:
+        """Say what becomes of a delivery whose body has come, and tell everybody."""
+        try:
+            if check is not None:
+                check.verify()
+        except SignatureMismatch as forged:
+            return self.refuse("unauthorized", str(forged))
+        if self._came_before(timestamp, body):
+            return self._judged(Verdict(code="duplicate"))
+        try:
+            return self._received(body)
+        except MalformedEvent as malformed:
+            # It is genuine all the same, of a revision we do not know. A look finds out what it means.
+            self._nudge(project_of(body))
+            return self.refuse("validation_error", str(malformed))
 
     def _came_before(self, timestamp: str | None, body: Body) -> bool:
         # Only an unsigned one has no timestamp, and then nothing tells a second event from a repetition.
@@ -197,10 +287,7 @@ class Reception:
             logger.debug(text, *facts, extra={"code": kind})
 
 
-def _header(headers: Mapping[str, str], name: str) -> str | None:
-    """A header by its name in any case; frameworks differ in what their mappings do about that."""
-    value = headers.get(name)
-    if value is not None:
-        return value
-    wanted = name.lower()
-    return next((value for known, value in headers.items() if known.lower() == wanted), None)
+def _is_over(announced: str, limit: int) -> bool:
+    """Whether the length that is announced is over the limit; what is no length is the server's to refuse."""
+    digits = announced.lstrip("0") if announced.isascii() else ""
+    return digits.isdecimal() and (len(digits) > len(str(limit)) or int(digits) > limit)

@@ -44,7 +44,9 @@ def sign(secret: Secret, timestamp: str, body: Body) -> str:
         timestamp: The value of the timestamp header.
         body: The raw body.
     """
-    return _SCHEME + _digest(_as_bytes(secret), timestamp, body).hex()
+    code = _begun(_as_bytes(secret), timestamp)
+    code.update(body)
+    return _SCHEME + code.hexdigest()
 
 
 def verify_signature(
@@ -79,16 +81,67 @@ def verify_signature(
     """
     keys = signing_keys(secret)
     check_tolerance(tolerance)
+    check_body(body)
+    check = SignatureCheck(keys, timestamp, signature)
+    check.update(body)
+    check.verify()
+    check.verify_age(tolerance, now)
+
+
+class SignatureCheck:
+    """Verifies one delivery, whose body may still be coming in.
+
+    Args:
+        keys: The signing keys, any of which will do.
+        timestamp: The timestamp header as received; None if it is missing.
+        signature: The signature header; None if it is missing.
+
+    Raises:
+        SignatureMismatch: A header is missing or unreadable.
+    """
+
+    def __init__(self, keys: tuple[bytes, ...], timestamp: str | None, signature: str | None) -> None:
+        self._given = _given_digest(signature)
+        if timestamp is None:
+            raise SignatureMismatch(f"the {TIMESTAMP_HEADER} header is missing")
+        self._timestamp = timestamp
+        self._codes = [_begun(key, timestamp) for key in keys]
+
+    def update(self, chunk: Body) -> None:
+        """Take in the next bytes of the body."""
+        for code in self._codes:
+            code.update(chunk)
+
+    def verify(self) -> None:
+        """Compare, now that the whole body has come.
+
+        Raises:
+            SignatureMismatch: No key gives this signature.
+        """
+        # All keys are tried, so that the time this takes does not tell which one fits.
+        if not any([hmac.compare_digest(code.digest(), self._given) for code in self._codes]):  # noqa: C419 - as said
+            raise SignatureMismatch(
+                "the signature is not the one the secret gives for this timestamp and body"
+            )
+
+    def verify_age(self, tolerance: float | None, now: datetime | None = None) -> None:
+        """Compare the timestamp with the time it is; needs no body.
+
+        Raises:
+            TimestampOutsideTolerance: It is too far off, or unreadable.
+        """
+        if tolerance is not None:
+            _check_age(self._timestamp, tolerance, clock.now() if now is None else now)
+
+
+def check_body(body: object) -> None:
+    """Refuse what is no raw body.
+
+    Raises:
+        TypeError: It is not bytes.
+    """
     if not isinstance(body, Body):
         raise TypeError(f"body must be the raw bytes as they were received, not {type(body).__name__}")
-    given = _given_digest(signature)
-    if timestamp is None:
-        raise SignatureMismatch(f"the {TIMESTAMP_HEADER} header is missing")
-    # All keys are tried, so that the time this takes does not tell which one fits.
-    if not any([hmac.compare_digest(_digest(key, timestamp, body), given) for key in keys]):  # noqa: C419 - as said
-        raise SignatureMismatch("the signature is not the one the secret gives for this timestamp and body")
-    if tolerance is not None:
-        _check_age(timestamp, tolerance, clock.now() if now is None else now)
 
 
 def signing_keys(secret: Secret | Iterable[Secret]) -> tuple[bytes, ...]:
@@ -148,11 +201,9 @@ def _given_digest(signature: str | None) -> bytes:
     return digest
 
 
-def _digest(key: bytes, timestamp: str, body: Body) -> bytes:
+def _begun(key: bytes, timestamp: str) -> "hmac.HMAC":
     # A header has no surrogates, but a caller's text may; such a timestamp is signed by nobody.
-    code = hmac.new(key, timestamp.encode("utf-8", "surrogatepass") + b".", hashlib.sha256)
-    code.update(body)
-    return code.digest()
+    return hmac.new(key, timestamp.encode("utf-8", "surrogatepass") + b".", hashlib.sha256)
 
 
 def _check_age(timestamp: str, tolerance: float, now: datetime) -> None:

@@ -16,6 +16,7 @@ Code = Literal[
     "payload_too_large",
     "method_not_allowed",
     "request_timeout",
+    "service_unavailable",
 ]
 """What became of a delivery; where the API itself has a code for it, that one."""
 
@@ -27,6 +28,7 @@ STATUS: Final[Mapping[Code, int]] = {
     "payload_too_large": 413,
     "method_not_allowed": 405,
     "request_timeout": 408,
+    "service_unavailable": 503,
 }
 """The HTTP status of the answer."""
 

@@ -62,7 +62,8 @@ async def test_a_body_that_is_announced_too_large_is_not_read(receiver, length):
 @pytest.mark.parametrize("length", [None, "5", "-1", "many"])
 async def test_a_body_that_gets_too_large_is_not_read_further(receiver, length):
     """Whatever its length was said to be."""
-    exchange = Exchange({} if length is None else {"Content-Length": length}, [b"x" * 100] * 100)
+    headers = {} if length is None else {"Content-Length": length}
+    exchange = Exchange({**signed(b"other"), **headers}, [b"x" * 100] * 100)
 
     assert 413 == await exchange.with_app(receiver.asgi)
     assert 11 == exchange.reads
@@ -90,7 +91,7 @@ async def test_a_sender_that_is_gone_before_the_answer_does_no_harm(receiver, cl
 
 
 async def test_a_body_that_dawdles_is_given_up_when_the_server_would_give_up(receiver):
-    exchange = Exchange({}, [b"x"] * 100, pause=3)
+    exchange = Exchange(signed(b"x" * 100), [b"x"] * 100, pause=3)
     began = asyncio.get_running_loop().time()
 
     assert 408 == await exchange.with_app(receiver.asgi)
@@ -98,7 +99,7 @@ async def test_a_body_that_dawdles_is_given_up_when_the_server_would_give_up(rec
 
 
 async def test_cancelling_leaves_nothing_behind(receiver, client):
-    serving = asyncio.create_task(Exchange({}, [b"x"], pause=5).with_app(receiver.asgi))
+    serving = asyncio.create_task(Exchange(signed(b"x"), [b"x"], pause=5).with_app(receiver.asgi))
     await asyncio.sleep(1)
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):

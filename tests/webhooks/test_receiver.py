@@ -163,7 +163,7 @@ async def test_memory_of_replays_is_bounded(receiver):
     replays = receiver._reception._replays
 
     assert 4096 == len(replays)
-    await asyncio.sleep(601)
+    await asyncio.sleep(611)
     deliver(receiver)
     assert 1 == len(replays)
 

@@ -57,7 +57,7 @@ async def test_uvicorn_serves_the_receiver_alone():
         assert 400 == await status_of(url, b"{}", signed(b"{}"))
         assert 405 == await status_of(url, None, {}, "GET")
         assert 413 == await status_of(url, b"x" * (LIMIT + 1), {})
-        assert 413 == await status_of(url, in_chunks(b"x" * 10 * LIMIT), {})
+        assert 413 == await status_of(url, in_chunks(b"x" * 10 * LIMIT), signed(b"other"))
         assert ["p1", "p2"] == client.nudged
 
     assert ["p1", "p2"] == [event.id async for event in events], "shutting down ended the iteration"
