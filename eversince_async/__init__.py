@@ -22,6 +22,12 @@ if TYPE_CHECKING:
         Progress,
         Report,
     )
+    from eversince_async.batch.plan import (
+        Cost,
+        Days,
+        Plan,
+        PlannedItem,
+    )
     from eversince_async.client import (
         Eversince,
     )
@@ -269,6 +275,12 @@ _HOMES: Final = {
         "Progress",
         "Report",
     ),
+    "batch.plan": (
+        "Cost",
+        "Days",
+        "Plan",
+        "PlannedItem",
+    ),
     "orchestrator.production": ("Production",),
     "orchestrator.schedule": ("PollSchedule",),
     "orchestrator.workflow": ("Workflow",),
@@ -313,7 +325,9 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailed",
     "Conversation",
+    "Cost",
     "CreditsLow",
+    "Days",
     "DownloadFailed",
     "EarlierFailure",
     "Event",
@@ -343,6 +357,8 @@ __all__ = [
     "Pipeline",
     "PipelineChanged",
     "PipelineError",
+    "Plan",
+    "PlannedItem",
     "PollSchedule",
     "Production",
     "Progress",

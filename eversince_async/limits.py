@@ -28,6 +28,9 @@ PROJECTS_PER_DAY: Final = 500
 RENDERS_PER_DAY: Final = 50
 """Renders a day (overview, catalogue). Notes of May: 10 without a subscription."""
 
+RENDERS_PER_DAY_UNSUBSCRIBED: Final = 10
+"""Renders a day without a subscription (notes of May). For messages to people only."""
+
 REQUEST_BODY_BYTES: Final = MIB
 """Largest request body, "1 MB" (overview, catalogue)."""
 

@@ -1,12 +1,14 @@
 """`eversince.batch`, as users call it."""
 
 import os
-from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any, Unpack, overload
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final, Unpack, overload
 
 from eversince_async.batch.batch import Batch
-from eversince_async.batch.item import BatchInput, GivenForPipeline, Intake, PipelineIntake
+from eversince_async.batch.item import BatchInput, GivenForPipeline, Intake, PipelineIntake, each
 from eversince_async.batch.order import BatchOrder, Listener
+from eversince_async.batch.plan import Plan
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Journal
 from eversince_async.models.projects import Brief
@@ -18,6 +20,9 @@ from eversince_async.pipelines.journals import JournalLike, opened
 from eversince_async.pipelines.running import Order
 from eversince_async.pipelines.storing import Storing
 from eversince_async.resources._brief import BriefOptions, need_options
+
+PRICED: Final = 5
+"""Finished films whose operations are priced, by default."""
 
 
 class Batching:
@@ -133,18 +138,15 @@ class Batching:
         """
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
-        if isinstance(items, str | bytes | Mapping | Brief):
-            raise ConfigurationError("a single item would be taken apart: give several, in a list, say")
+        _need_several(items)
         if refetch and pipeline is not None:
             raise ConfigurationError("with a pipeline, its files are its own business: refetch does nothing")
-        folder = None if download is None else os.path.join(download, "")
         opens = isinstance(journal, str | os.PathLike)
         if isinstance(journal, str | os.PathLike):
             from eversince_async.journal.sqlite import SqliteJournal
 
             journal = SqliteJournal(journal)
-        need_options(options)
-        intake = Intake(options=dict(options), wishes=wishes_of(render, share, folder))
+        intake = _intake(options, render, share, download)
         order = BatchOrder(
             items=items,
             intake=intake if pipeline is None else self._intake_of(pipeline, intake),
@@ -159,6 +161,66 @@ class Batching:
             drain_on_interrupt=drain_on_interrupt,
         )
         return Batch(self._desk, order)
+
+    async def plan(
+        self,
+        items: Iterable[BatchInput] | AsyncIterable[BatchInput],
+        *,
+        journal: str | os.PathLike[str] | Journal | None = None,
+        render: Quality | None = "1080p",
+        share: bool | ShareOptions = True,
+        download: str | os.PathLike[str] | None = None,
+        retry_failed: bool = False,
+        films: int = PRICED,
+        **options: Unpack[BriefOptions],
+    ) -> Plan:
+        """Find out what a batch of these items would do, and about what that would cost.
+
+        Nothing is made, paid for or written: the account is only read, with one or two requests, and with
+        some more for `films`. Give the same items and options to `batch` to have it done.
+
+        The API prices operations, not briefs, so nobody knows what a brief will cost. What is told is what
+        films of its kind have cost: that were made alone by a batch of this client, or of an earlier one with
+        this journal, by the change of the balance; else what the operations in finished timelines would
+        cost. Where there is neither, it is unknown.
+
+        Args:
+            items: As for `batch`; all are held in memory. They are read to the end and have to be there for
+                the batch as well, so an iterator, which can be read only once, is refused.
+            journal: What remembers earlier runs: a file, of which a copy is read, so that it is neither
+                changed nor made; or an open journal. Items that it knows as finished, or begun, are not new.
+            render: As for `batch`.
+            share: As for `batch`.
+            download: As for `batch`.
+            retry_failed: As for `batch`.
+            films: How many finished films of the account are priced at most, with two requests each, if an
+                item is of a kind of which no cost is known. 0: none.
+            **options: As for `batch`.
+
+        Raises:
+            ConfigurationError: The items can be read only once, or are a single one.
+            InvalidRequest: `render` is no word that we know.
+            JournalError: The journal cannot be read.
+            EversinceError: The balance cannot be asked for.
+            TypeError: There is no such option.
+        """
+        from eversince_async.batch.planning import planned
+
+        _need_several(items)
+        if _is_one_shot(items):
+            raise ConfigurationError(
+                "these items can be read only once, and none would be left for the batch: give a list, say"
+            )
+        intake = _intake(options, render, share, download)
+        found = [
+            intake.item(index, given) for index, given in enumerate([item async for item in each(items)])
+        ]
+        async with AsyncExitStack() as stack:
+            if isinstance(journal, str | os.PathLike):
+                from eversince_async.journal.copies import copy_to_read
+
+                journal = await stack.enter_async_context(copy_to_read(journal))
+            return await planned(self._desk, found, journal, retry_failed=retry_failed, films=films)
 
     def _intake_of(self, pipeline: Pipeline[..., Any], intake: Intake) -> PipelineIntake:
         if not isinstance(pipeline, Pipeline):
@@ -189,3 +251,28 @@ class Batching:
         """
         async with opened(journal) as open_journal:
             await decide(open_journal, key, made, effect)
+
+
+def _need_several(items: object) -> None:
+    if isinstance(items, str | bytes | Mapping | Brief):
+        raise ConfigurationError("a single item would be taken apart: give several, in a list, say")
+
+
+def _is_one_shot(items: Iterable[Any] | AsyncIterable[Any]) -> bool:
+    """Whether reading the items a second time would go on where the first has stopped."""
+    if isinstance(items, Iterator | AsyncIterator):
+        return True
+    if isinstance(items, AsyncIterable):
+        return aiter(items) is aiter(items)
+    return iter(items) is iter(items)
+
+
+def _intake(
+    options: BriefOptions,
+    render: Quality | None,
+    share: bool | ShareOptions,  # noqa: FBT001 - as the users' argument it stands for
+    download: str | os.PathLike[str] | None,
+) -> Intake:
+    folder = None if download is None else os.path.join(download, "")
+    need_options(options)
+    return Intake(options=dict(options), wishes=wishes_of(render, share, folder))

@@ -101,14 +101,19 @@ def _check_header(path: Path) -> bool:
     with path.open("rb") as file:
         header = file.read(_HEADER)
     if header:
-        _check_kind(path, header)
+        check_kind(path, header)
     for place in (path, path.parent):  # beside it, SQLite writes the -wal file
         if not os.access(place, os.W_OK):
             raise JournalError(f"{path}: {READ_ONLY}")
     return bool(header)
 
 
-def _check_kind(path: Path, header: bytes) -> None:
+def check_kind(path: Path, header: bytes) -> None:
+    """Refuse a file that begins otherwise than a journal does.
+
+    Raises:
+        JournalError: It is another file, or a later version's.
+    """
     if len(header) < _HEADER or not header.startswith(_MAGIC):
         raise JournalError(f"{path}: is no journal but some other file; name another one")
     version, application = struct.unpack_from(">I", header, 60)[0], struct.unpack_from(">I", header, 68)[0]
@@ -131,14 +136,14 @@ def _check_contents(path: Path, patience: float) -> None:
     except sqlite3.Error as error:
         if is_damage(error):
             raise JournalError(f"{path}: {DAMAGED} ({error})") from error
-        if not _needs_a_writer(error):
+        if not needs_a_writer(error):
             raise explain(path, error) from error
     else:
         if problems != [("ok",)]:
             raise JournalError(f"{path}: {DAMAGED} ({problems[0][0]})")
 
 
-def _needs_a_writer(error: sqlite3.Error) -> bool:
+def needs_a_writer(error: sqlite3.Error) -> bool:
     """Whether a process died in the middle of something that only a writer can take back."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return name in {"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}

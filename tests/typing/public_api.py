@@ -13,6 +13,7 @@ from eversince_async import (
     Approval,
     Batch,
     Brief,
+    Cost,
     CreditsLow,
     Event,
     Eversince,
@@ -26,6 +27,8 @@ from eversince_async import (
     Outcome,
     OutcomeUnknown,
     Pipeline,
+    Plan,
+    PlannedItem,
     PollSchedule,
     Production,
     Project,
@@ -394,3 +397,12 @@ async def a_batch_of_pipelines_takes_their_arguments(eversince: Eversince) -> No
         async for outcome in batch:
             assert_type(outcome, Outcome)
     eversince.batch(["x"], pipeline=campaign, render=None)  # type: ignore[call-overload]  # the function's
+
+
+async def a_plan_is_typed(eversince: Eversince) -> None:
+    plan = await eversince.plan(["x", {"brief": "y"}], journal="j.db", render="4k", aspect_ratio="9:16")
+    assert_type(plan, Plan)
+    assert_type(plan.items, Sequence[PlannedItem])
+    assert_type(plan.cost, Cost | None)
+    assert_type(plan.balance, float | None)
+    await eversince.plan(7)  # type: ignore[arg-type]  # the point

@@ -1,0 +1,234 @@
+"""Finding out what a batch would do, without doing anything of it."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from math import ceil
+from typing import Final
+
+import attrs
+
+from eversince_async import clock
+from eversince_async.batch.delivery import is_complete
+from eversince_async.batch.failures import another_try
+from eversince_async.batch.item import Item
+from eversince_async.batch.knowledge import COSTS, ENTITLEMENTS
+from eversince_async.batch.plan import Cost, CostSource, Days, Plan, PlannedItem, PlannedState
+from eversince_async.batch.pricing import PricedFilm, priced_films
+from eversince_async.batch.qualities import is_rendered, may_render_otherwise
+from eversince_async.batch.stages import ENDS
+from eversince_async.errors import EversinceError, SpecChanged
+from eversince_async.governor import QuotaName
+from eversince_async.journal import Job, Journal, SpentKind
+from eversince_async.journal.differences import told as differences
+from eversince_async.journal.stored import digest, sendable
+from eversince_async.limits import RENDERS_PER_DAY, RENDERS_PER_DAY_UNSUBSCRIBED
+from eversince_async.models._base import UNSET
+from eversince_async.models.account import CreditPackages
+from eversince_async.orchestrator.costs import ASSEMBLED, Costs, kind_of_film
+from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.entitlements import USUAL, Entitlements
+
+
+async def planned(
+    desk: Desk, items: Sequence[Item], journal: Journal | None, *, retry_failed: bool, films: int
+) -> Plan:
+    """Find out what a batch of these items would do.
+
+    Args:
+        desk: What to look with.
+        items: What the batch would be given.
+        journal: What remembers earlier runs, to be read; None: nothing does.
+        retry_failed: Whether what has failed is tried again.
+        films: How many finished films are priced at most, where nothing else tells what they cost.
+
+    Raises:
+        EversinceError: The balance cannot be asked for.
+        JournalError: The journal cannot be read.
+    """
+    costs, entitlements = Costs(), Entitlements()
+    costs.learn(desk.costs.to_json())
+    entitlements.learn(desk.entitlements.to_json())
+    if journal is not None:
+        costs.learn(await journal.noted(COSTS))
+        entitlements.learn(await journal.noted(ENTITLEMENTS))
+    if retry_failed:
+        entitlements.forget_refusals()
+    standing = [await _standing(item, journal, entitlements, retry_failed=retry_failed) for item in items]
+    balance, offer = await _balance(desk)
+    is_untold = any(each.costs and not costs.of(each.kind) for each in standing)
+    priced = await priced_films(desk.api, films) if is_untold else ()
+    found = [attrs.evolve(each.told, cost=each.cost(costs, priced)) for each in standing]
+    subscribed = None if offer is None else offer.has_subscription
+    return Plan(
+        items=tuple(found),
+        cost=_sum([item.cost for item in found if item.cost is not None]),
+        unknown=sum(each.costs and item.cost is None for each, item in zip(standing, found, strict=True)),
+        balance=balance,
+        has_subscription=subscribed,
+        days=await _days(desk, standing, journal, subscribed=subscribed),
+        made_at=clock.now(),
+    )
+
+
+async def _balance(desk: Desk) -> tuple[float | None, CreditPackages | None]:
+    offer = None
+    with suppress(EversinceError):  # the subscription may stay unknown, and is no reason to stop
+        offer = await desk.interactive.account.credit_packages()
+    if offer is not None and offer.credits_balance is not None:
+        return offer.credits_balance, offer
+    return (await desk.interactive.account.credits()).credits_balance, offer
+
+
+# -- How an item stands -----------------------------------------------------------------------------------
+
+
+_NEW: Final[PlannedState] = "new"
+
+
+@attrs.frozen(kw_only=True)
+class _Standing:
+    """How an item stands.
+
+    Attributes:
+        item: The item.
+        told: What is told of it, without its cost.
+        needs_render: Whether a render is still to be begun.
+        costs: Whether something may still be paid for it.
+    """
+
+    item: Item
+    told: PlannedItem
+    needs_render: bool
+    costs: bool
+
+    @property
+    def kind(self) -> str:
+        """What its cost is like that of."""
+        assert self.item.brief is not None
+        return kind_of_film(self.item.brief, self.item.wishes.render)
+
+    def cost(self, costs: Costs, priced: Sequence[PricedFilm]) -> Cost | None:
+        """About what it may cost; None: nothing, or unknown."""
+        if not self.costs:
+            return None  # and perhaps it has no brief that could be read
+        source: CostSource = "balance"
+        seen = costs.of(self.kind)
+        if not seen:
+            source, seen = "timelines", [film.credits for film in priced if self._is_like(film)]
+        if not seen:
+            return None
+        least = 0.0 if self.told.state == "begun" else min(seen)
+        return Cost(least=least, most=max(seen), source=source, films=len(seen))
+
+    def _is_like(self, film: PricedFilm) -> bool:
+        """Whether a film's price says something of this one: no timeline tells what a render has cost."""
+        brief, render = self.item.brief, self.item.wishes.render
+        assert brief is not None
+        return (
+            render in {None, USUAL}
+            and brief.expected_output in {UNSET, None, ASSEMBLED}
+            and (not isinstance(brief.video_model, str) or film.video_models <= {brief.video_model})
+            and (not isinstance(brief.image_model, str) or film.image_models <= {brief.image_model})
+        )
+
+
+async def _standing(
+    item: Item, journal: Journal | None, entitlements: Entitlements, *, retry_failed: bool
+) -> _Standing:
+    wishes, problem, state = item.wishes, item.problem, _NEW
+    job = None if journal is None or problem is not None else await journal.load(item.key)
+    is_wanted = wishes.render is not None
+    is_free = False
+    if journal is not None and job is not None:
+        problem = await _changed(item, job, journal)
+        state = await _state(item, job, journal, retry_failed=retry_failed)
+        is_free = job.stage == "succeeded" or (job.stage not in ENDS and await is_rendered(journal, job))
+    if problem is not None:
+        state = "wrong"
+    elif is_wanted and not is_free and state in {"new", "begun"}:
+        refusal = None if wishes.render == USUAL else entitlements.refusal(str(wishes.render))
+        if refusal is not None:
+            problem, state = refusal.error(), "held"
+    told = PlannedItem(
+        key=item.key,
+        index=item.index,
+        state=state,
+        render=wishes.render,
+        share=wishes.share is not None,
+        download=wishes.download,
+        problem=problem,
+    )
+    costs = state in {"new", "begun"} and not is_free
+    return _Standing(item=item, told=told, needs_render=costs and is_wanted, costs=costs)
+
+
+async def _changed(item: Item, job: Job, journal: Journal) -> SpecChanged | None:
+    spec = sendable(item.spec)
+    if job.spec_sha == digest(spec) or await may_render_otherwise(journal, job, item.spec):
+        return None
+    return SpecChanged(f"was something else under the key {item.key!r}: {differences(job.spec, spec)}")
+
+
+async def _state(item: Item, job: Job, journal: Journal, *, retry_failed: bool) -> PlannedState:
+    if job.stage == "succeeded":
+        return "finished" if is_complete(item, job) else "begun"
+    if job.stage in ENDS:
+        if job.stage != "failed" or not retry_failed:
+            return "failed"
+        if another_try(job).project_id is None:
+            return "new"
+    if job.project_id is not None:
+        return "begun"
+    create = await journal.effect(job.id, "create" if job.attempt == 1 else f"create/{job.attempt}")
+    return "new" if create is None or create.state == "refused" else "begun"
+
+
+# -- All together -----------------------------------------------------------------------------------------
+
+
+def _sum(costs: Sequence[Cost]) -> Cost | None:
+    if not costs:
+        return None
+    films = dict[CostSource, int]()
+    for cost in costs:
+        films[cost.source] = max(cost.films, films.get(cost.source, 0))
+    return Cost(
+        least=sum(cost.least for cost in costs),
+        most=sum(cost.most for cost in costs),
+        source=costs[0].source if len(films) == 1 else "both",
+        films=sum(films.values()),
+    )
+
+
+async def _days(
+    desk: Desk, standing: Sequence[_Standing], journal: Journal | None, *, subscribed: bool | None
+) -> Days:
+    limits, since = desk.governor.limits, clock.now() - timedelta(days=1)
+    new = sum(each.told.state == "new" for each in standing)
+    renders = sum(each.needs_render for each in standing)
+    found = [_at_once(sum(each.told.state in {"new", "begun"} for each in standing))]
+    caps: tuple[tuple[QuotaName, SpentKind, int, int | None], ...] = (
+        ("projects", "create", new, limits.projects_per_day),
+        ("renders", "render", renders, limits.renders_per_day),
+    )
+    for cap, kind, need, a_day in caps:
+        if a_day is None:
+            continue
+        spent = 0 if journal is None else len(await journal.spent(kind, since))
+        left = int(max(0, min(desk.governor.quota.left(cap), a_day - spent)))
+        least = most = _days_for(need, left, a_day)
+        if cap == "renders" and subscribed is False and a_day == RENDERS_PER_DAY:
+            fewer = RENDERS_PER_DAY_UNSUBSCRIBED
+            most = max(least, _days_for(need, max(0, left - a_day + fewer), fewer))
+        found.append(Days(least=least, most=most, cap=cap if most > 1 else None))
+    return max(found, key=lambda days: (days.most, days.least))
+
+
+def _at_once(need: int) -> Days:
+    return Days(least=min(need, 1), most=min(need, 1))
+
+
+def _days_for(need: int, left: int, a_day: int) -> int:
+    """Days until the last one has begun; today counts, also when there is nothing left of it."""
+    return 0 if not need else 1 if need <= left else 1 + ceil((need - left) / a_day)

@@ -1,0 +1,86 @@
+"""Reading a journal without touching it: nothing of its file changes, and none is made beside it."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from eversince_async.errors import JournalError
+from eversince_async.journal._sqlite_file import check_kind, needs_a_writer
+from eversince_async.journal._troubles import explain
+from eversince_async.journal.memory import MemoryJournal
+from eversince_async.journal.protocol import Journal
+from eversince_async.journal.sqlite import PATIENCE, SqliteJournal
+
+
+@asynccontextmanager
+async def copy_to_read(path: str | os.PathLike[str]) -> AsyncGenerator[Journal, None]:
+    """Open a private copy of what a journal holds at this moment; an empty one if there is no such file.
+
+    Another process may work on the journal meanwhile.
+
+    Args:
+        path: The journal's file.
+
+    Raises:
+        JournalError: It is no journal, or cannot be read.
+    """
+    file = await asyncio.to_thread(Path(path).resolve)
+    if not await asyncio.to_thread(file.exists):
+        async with MemoryJournal() as empty:
+            yield empty
+        return
+    with tempfile.TemporaryDirectory(prefix="eversince-") as folder:  # which is its owner's alone
+        copy = Path(folder, "copy.db")
+        await asyncio.to_thread(_copy, file, copy)
+        journal = SqliteJournal(copy)
+        try:
+            await journal.open()
+        except JournalError as error:  # the file that it tells of is the one that was copied
+            problem = str(error).replace(os.fspath(journal.path), os.fspath(file))
+        else:
+            try:
+                yield journal
+            finally:
+                await journal.aclose()
+            return
+    raise JournalError(problem)
+
+
+def _copy(file: Path, copy: Path) -> None:
+    try:
+        with file.open("rb") as opened:
+            header = opened.read(100)
+        if header:
+            check_kind(file, header)
+        if not _written_ahead(file).exists():  # and so no process has it open
+            shutil.copyfile(file, copy)
+            return
+        _copy_in_use(file, copy)
+    except OSError as error:
+        raise JournalError(f"{file}: cannot be read ({error.strerror or error})") from None
+
+
+def _copy_in_use(file: Path, copy: Path) -> None:
+    try:
+        with (
+            contextlib.closing(
+                sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
+            ) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+    except sqlite3.Error as error:
+        if not needs_a_writer(error):
+            raise explain(file, error) from error
+        for name in (file, _written_ahead(file)):  # its process has died: the copy is what is recovered
+            shutil.copyfile(name, copy.with_name(name.name.replace(file.name, copy.name, 1)))
+
+
+def _written_ahead(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
