@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._loop import checked_speed
 from eversince_async.cli._options import Debug
-from eversince_async.cli._say import say
+from eversince_async.cli._say import say, warn
 from eversince_async.emulator.command import loop_of, serve
+from eversince_async.errors import ConfigurationError
 
 
 def emulator_(
@@ -31,6 +32,8 @@ def emulator_(
     failures: float = 0.0,
     webhook_secret: str | None = None,
     allow_loopback_webhooks: Annotated[bool, Parameter(negative=())] = False,
+    allow_webhooks_to: Annotated[Sequence[str], Parameter(negative=())] = (),
+    allow_host: Annotated[Sequence[str], Parameter(negative=())] = (),
     debug: Debug = False,
 ) -> Exit:
     """Run a local Eversince until Ctrl-C.
@@ -53,29 +56,39 @@ def emulator_(
         failures: Share of projects that fail, from 0 to 1.
         webhook_secret: Sign webhooks with it.
         allow_loopback_webhooks: Take plain HTTP to this machine as a webhook address.
+        allow_webhooks_to: An internal host or network that webhooks may go to, also by plain HTTP, such as
+            receiver or 10.0.0.0/8; may be given several times.
+        allow_host: A further name it may be called by, such as that of its container; may be given several
+            times.
         debug: Show tracebacks and what is asked.
     """
     del debug  # heeded where errors are shown
     factor = None if speed is None else checked_speed(speed, "--speed")
 
-    with asyncio.Runner(loop_factory=loop_of(factor, state)) as runner:
-        runner.run(
-            serve(
-                port=port,
-                host=host,
-                revision=revision,
-                limits=limits,
-                requests_per_minute=requests_per_minute,
-                active_projects=active_projects,
-                state=state,
-                keys=key,
-                pro=pro,
-                credits=credits,
-                seed=seed,
-                failures=failures,
-                webhook_secret=webhook_secret,
-                allow_loopback_webhooks=allow_loopback_webhooks,
-                announce=say,
+    try:
+        with asyncio.Runner(loop_factory=loop_of(factor, state)) as runner:
+            runner.run(
+                serve(
+                    port=port,
+                    host=host,
+                    revision=revision,
+                    limits=limits,
+                    requests_per_minute=requests_per_minute,
+                    active_projects=active_projects,
+                    state=state,
+                    keys=key,
+                    pro=pro,
+                    credits=credits,
+                    seed=seed,
+                    failures=failures,
+                    webhook_secret=webhook_secret,
+                    allow_loopback_webhooks=allow_loopback_webhooks,
+                    allow_webhooks_to=allow_webhooks_to,
+                    allow_hosts=allow_host,
+                    announce=say,
+                )
             )
-        )
+    except ConfigurationError as error:  # a file or a name that is wrong, not the key or the address
+        warn(f"eversince: {error}")
+        return Exit.USAGE
     return Exit.DONE

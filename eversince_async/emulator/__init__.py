@@ -1,7 +1,7 @@
 """A local Eversince: every documented operation over real HTTP, with lifecycle, limits, credits and faults.
 
-Written from the documents alone. It imports nothing of the client it serves but the clock, or the client's
-mistakes would agree with themselves.
+Written from the documents alone. Of the client it serves it imports the clock, how addresses are read and an
+error, but nothing that knows the API, or the client's mistakes would agree with themselves.
 """
 
 from eversince_async.emulator.emulator import API_KEY, Emulator
@@ -22,6 +22,7 @@ from eversince_async.emulator.limits import DOCUMENTED, Limits
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.revision import Revision
 from eversince_async.emulator.scenario import Scenario, Span, Walk
+from eversince_async.emulator.state_file import StateFileError
 from eversince_async.emulator.world import World
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Span",
     "StaleRead",
     "Stall",
+    "StateFileError",
     "Truncated",
     "Unavailable",
     "Walk",

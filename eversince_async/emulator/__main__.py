@@ -9,6 +9,7 @@ from typing import get_args
 
 from eversince_async.emulator.command import loop_of, serve
 from eversince_async.emulator.revision import Revision
+from eversince_async.errors import ConfigurationError
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -30,6 +31,14 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--failures", type=float, default=0.0, help="share of runs that fail")
     parser.add_argument("--webhook-secret", help="sign webhooks with it")
     parser.add_argument("--allow-loopback-webhooks", action="store_true", help="http://127.0.0.1 will do")
+    parser.add_argument(
+        "--allow-webhooks-to", metavar="HOST", action="append", default=[],
+        help="an internal host or network that webhooks may go to; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-host", metavar="NAME", dest="allow_hosts", action="append", default=[],
+        help="a further name it may be called by; repeatable",
+    )  # fmt: skip
     return parser
 
 
@@ -40,11 +49,15 @@ def _say(line: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run it until interrupted."""
-    options = vars(_arguments().parse_args(argv))
+    parser = _arguments()
+    options = vars(parser.parse_args(argv))
     speed = options.pop("speed")
-    loop = loop_of(speed, options["state"])
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(serve(announce=_say, **options))
+    try:
+        loop = loop_of(speed, options["state"])
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(serve(announce=_say, **options))
+    except ConfigurationError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

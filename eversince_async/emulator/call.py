@@ -6,6 +6,7 @@ from typing import TypeAlias
 import attrs
 
 from eversince_async.emulator.account import Account
+from eversince_async.emulator.destinations import Destinations
 from eversince_async.emulator.holdings import Holdings
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.refusals import Json, not_found
@@ -27,7 +28,7 @@ class Call:
         id: The `:id` of the path, or "".
         query: Query parameters.
         body: The body's object; empty if there was none.
-        loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        destinations: Where webhooks may go.
         stale: Seconds for which a read may still show what was before a change.
     """
 
@@ -38,7 +39,7 @@ class Call:
     id: str = ""
     query: Mapping[str, str]
     body: Json
-    loopback_webhooks: bool = False
+    destinations: Destinations
     stale: float = 0.0
 
     @property

@@ -34,6 +34,8 @@ async def serve(
     faults: Faults | None = None,
     webhook_secret: str | None = None,
     allow_loopback_webhooks: bool = False,
+    allow_webhooks_to: Iterable[str] = (),
+    allow_hosts: Iterable[str] = (),
     announce: Callable[[str], None] = print,
 ) -> None:
     """Run an emulator until cancelled; cancelling closes it, and what a state file holds stays.
@@ -56,10 +58,14 @@ async def serve(
         faults: What goes wrong on the way.
         webhook_secret: Webhooks are signed with it.
         allow_loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        allow_webhooks_to: Internal hosts and networks that webhooks may go to.
+        allow_hosts: Further names it may be called by.
         announce: Gets the lines to show: where it listens, how to use it.
 
     Raises:
         OSError: The port is taken.
+        StateFileError: The state file cannot be used; says why.
+        ConfigurationError: What is allowed is no host or network.
     """
     emulator = Emulator(
         revision=revision,
@@ -74,6 +80,8 @@ async def serve(
         port=port,
         webhook_secret=webhook_secret,
         allow_loopback_webhooks=allow_loopback_webhooks,
+        allow_webhooks_to=allow_webhooks_to,
+        allow_hosts=allow_hosts,
     )
     async with emulator:
         announce(f"Eversince emulator ({revision}) at {emulator.base_url}")

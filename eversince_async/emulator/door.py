@@ -23,6 +23,7 @@ from eversince_async.emulator import refusals
 from eversince_async.emulator.account import Account, Key
 from eversince_async.emulator.call import Answer, Call
 from eversince_async.emulator.connection import hang_up, read_body, reset, until_gone
+from eversince_async.emulator.destinations import Destinations
 from eversince_async.emulator.faults import (
     ErrorAnswer,
     Fault,
@@ -112,7 +113,7 @@ class Door:
         views: Shapes of answers.
         faults: What goes wrong.
         store: Where the state is kept, if anywhere.
-        loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        destinations: Where webhooks may go.
         told: Further headers of each answer: at what pace its time passes.
     """
 
@@ -120,7 +121,7 @@ class Door:
     views: Views
     faults: Faults
     store: Store | None
-    loopback_webhooks: bool
+    destinations: Destinations
     told: Mapping[str, str] = {}
     _router: Router = attrs.field(init=False)
     _session: str = attrs.field(factory=lambda: secrets.token_hex(4), init=False)
@@ -151,7 +152,7 @@ class Door:
         """Answer one call."""
         now = clock.wall_seconds()
         entry = Entry(now, request.method, path, request_id=self.request_id())
-        self.world.log.entries.append(entry)
+        self.world.log.add(entry)
         known = self._authenticate(request)
         faults = self.faults.strike(request.method, path)
         if faults:
@@ -239,7 +240,7 @@ class Door:
             id=arrived.id,
             query=arrived.query,
             body=arrived.body,
-            loopback_webhooks=self.loopback_webhooks,
+            destinations=self.destinations,
             stale=self._stale(exchange.faults),
         )
         self.world.advance(now)

@@ -13,8 +13,10 @@ from eversince_async import clock, pace
 from eversince_async.emulator import refusals
 from eversince_async.emulator.account import Account
 from eversince_async.emulator.connection import Server
+from eversince_async.emulator.destinations import Destinations
 from eversince_async.emulator.door import Door
 from eversince_async.emulator.faults import Faults
+from eversince_async.emulator.hosts import Hosts
 from eversince_async.emulator.limits import Limits
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.revision import RULES, Revision
@@ -68,8 +70,16 @@ class Emulator:
         storage_port: Port of the storage; None for the next one after the API's if that is free, else any.
         webhook_secret: Webhooks are signed with it; None leaves them unsigned.
         allow_loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        allow_webhooks_to: Internal hosts that webhooks may go to, also by plain HTTP: names, IP addresses, or
+            networks such as 10.0.0.0/8. Other hosts must be public, or this machine if it listens on that.
+        allow_hosts: Further names it may be called by, such as that of its container. IP addresses and
+            localhost will always do; other names are refused, as a web page may have made them up.
         video_bytes: Size rendered films are padded to, for downloads that take a while.
         studio_projects: Whether there are two studio projects to discover and adopt.
+
+    Raises:
+        StateFileError: The state file cannot be used; says why.
+        ConfigurationError: What is allowed is no host or network.
     """
 
     def __init__(
@@ -88,10 +98,16 @@ class Emulator:
         storage_port: int | None = None,
         webhook_secret: str | None = None,
         allow_loopback_webhooks: bool = False,
+        allow_webhooks_to: Iterable[str] = (),
+        allow_hosts: Iterable[str] = (),
         video_bytes: int | None = None,
         studio_projects: bool = True,
     ) -> None:
         self.faults = faults or Faults()
+        self._hosts = Hosts.of(host, allow_hosts)
+        self._destinations = Destinations.of(
+            host, plain_loopback=allow_loopback_webhooks, allowed=allow_webhooks_to
+        )
         self._store = None if state is None else Store(Path(state))
         secret = secrets.token_hex(16)
         self._world = World(
@@ -106,7 +122,6 @@ class Emulator:
         self._accepted = (API_KEY, *keys)
         self._studio_projects = studio_projects
         self._webhook_secret = webhook_secret
-        self._allow_loopback_webhooks = allow_loopback_webhooks
         self._video_bytes = video_bytes
         self._runner: web.ServerRunner | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -128,15 +143,37 @@ class Emulator:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen, with the state taken up or a fresh one."""
+        """Listen, with the state taken up or a fresh one.
+
+        Raises:
+            StateFileError: Something in the state file is not what it should be.
+            OSError: The port is taken.
+        """
         assert self._runner is None, "the emulator is running already"
+        fresh = self._load()
         self._runner = web.ServerRunner(Server(self._handle, self._rubbish), shutdown_timeout=0.1)
-        await self._runner.setup()
-        api = await self._listen(self._port)
-        storage = await self._listen_for_storage(api)
-        self.places = Places(f"http://{self._host}:{api}", f"http://{self._host}:{storage}")
-        self._furnish()
+        try:
+            await self._runner.setup()
+            api = await self._listen(self._port)
+            storage = await self._listen_for_storage(api)
+        except BaseException:
+            await self._runner.cleanup()
+            self._runner = None
+            raise
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self.places = Places(f"http://{host}:{api}", f"http://{host}:{storage}")
+        self._furnish(fresh=fresh)
         self._arm()
+
+    def _load(self) -> bool:
+        """Take up the saved state; True if there is none."""
+        if self._store is None:
+            return True
+        try:
+            return not self._store.load(self._world)
+        except BaseException:
+            self._store.close()
+            raise
 
     async def stop(self) -> None:
         """Stop listening; what a state file holds stays."""
@@ -149,8 +186,10 @@ class Emulator:
         self._runner = None
         await self._abandon_serving()
         if self._store is not None:
-            self._store.save(self._world)
-            self._store.close()
+            try:
+                self._store.save(self._world)
+            finally:
+                self._store.close()
 
     async def _abandon_serving(self) -> None:
         """End what is still being answered although the client has gone: aiohttp no longer knows of it."""
@@ -174,24 +213,29 @@ class Emulator:
         except OSError:
             return await self._listen(0)
 
-    def _furnish(self) -> None:
+    def _furnish(self, *, fresh: bool) -> None:
         """Put the doors in, and people behind them."""
         world = self._world
         views = Views(world.rules, self.places)
-        self.courier = Courier(world=world, views=views, faults=self.faults, secret=self._webhook_secret)
+        self.courier = Courier(
+            world=world,
+            views=views,
+            faults=self.faults,
+            destinations=self._destinations,
+            secret=self._webhook_secret,
+        )
         world.life.on_transition = self.courier.on_transition
         self.door = Door(
             world=world,
             views=views,
             faults=self.faults,
             store=self._store,
-            loopback_webhooks=self._allow_loopback_webhooks,
+            destinations=self._destinations,
             told={} if (its := pace.of(asyncio.get_running_loop())) is None else its.told(),
         )
         self.storage = Storage(world=world, door=self.door, video_bytes=self._video_bytes)
         self.studio = Studio(world)
         now = clock.wall_seconds()
-        fresh = self._store is None or not self._store.load(world)
         if fresh:
             world.open_account(self._account)
             if self._studio_projects:
@@ -226,7 +270,7 @@ class Emulator:
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """The webhooks so far."""
+        """The latest webhooks."""
         return self.courier.deliveries
 
     def looks(self, project_id: str) -> list[float]:
@@ -272,6 +316,9 @@ class Emulator:
         return answer
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        odd = self._hosts.problem(request.headers.get("Host"), request.raw_path)
+        if odd is not None:
+            return self.door.refuse(refusals.forbidden(odd))
         target = Target.of(request.raw_path)
         path = target.api_path
         if path is None:

@@ -2,8 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
+
+ROOM: Final = 100_000
+"""Requests: more than two days of asking as often as the limits allow. They take some 40 MB."""
+
+LONGEST_PATH: Final = 300
+"""Characters of a path that are kept; no documented one is longer."""
 
 
 @attrs.define
@@ -41,13 +48,17 @@ class Entry:
 
 @attrs.define
 class RequestLog:
-    """All requests in the order of arrival.
+    """The latest requests in the order of arrival.
 
     Attributes:
         entries: They.
+        room: How many are kept; when there are more, the oldest tenth goes.
+        forgotten: How many were, but are no longer kept.
     """
 
     entries: list[Entry] = attrs.field(factory=list)
+    room: int = ROOM
+    forgotten: int = 0
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -55,9 +66,29 @@ class RequestLog:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
 
+    @property
+    def total(self) -> int:
+        """How many there ever were."""
+        return self.forgotten + len(self.entries)
+
+    def add(self, entry: Entry) -> None:
+        """Put one more in."""
+        entry.path = entry.path[:LONGEST_PATH]
+        if len(self.entries) >= self.room:
+            self._forget(max(1, self.room // 10))  # one by one, each would cost as much as all
+        self.entries.append(entry)
+
+    def since(self, total: int) -> list[Entry]:
+        """What came after there were so many, as far as it is kept."""
+        return self.entries[max(0, total - self.forgotten) :]
+
     def clear(self) -> None:
         """Forget what was so far."""
-        self.entries.clear()
+        self._forget(len(self.entries))
+
+    def _forget(self, count: int) -> None:
+        del self.entries[:count]
+        self.forgotten += count
 
     def of(self, route: str) -> list[Entry]:
         """The requests of one operation, e.g. "POST /projects"."""

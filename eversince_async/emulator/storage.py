@@ -29,6 +29,7 @@ from eversince_async.emulator.world import World
 
 _LARGEST: Final = 500 * 2**20
 _KEPT: Final = 256 * 1024
+_KEPT_IN_ALL: Final = 64 * 2**20
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
@@ -40,7 +41,7 @@ class Storage:
         world: All state.
         door: Refuses in the documented envelope, and keeps what changed.
         video_bytes: Size every film is padded to; None for its own size.
-        contents: Contents of small uploads by their place, for tests to look at.
+        contents: Contents of the latest small uploads by their place, for tests to look at.
     """
 
     world: World
@@ -52,7 +53,7 @@ class Storage:
         """Answer one request."""
         now = clock.wall_seconds()
         entry = Entry(now, request.method, target.path, api=False, request_id=self.door.request_id())
-        self.world.log.entries.append(entry)
+        self.world.log.add(entry)
         faults = self.door.faults.strike(request.method, target.path, by_chance=False)
         self.world.advance(now)
         try:
@@ -103,12 +104,18 @@ class Storage:
             raise validation("Request body cannot be read") from None
         upload.stored_size, upload.sha256 = size, digest.hexdigest()
         if size <= _KEPT:
-            self.contents[r2_key] = bytes(kept)
+            self._keep(r2_key, bytes(kept))
         self.world.touch(self.world.uploads[r2_key][0])
         if self.door.store is not None:
             self.door.store.save(self.world)
         headers = {"ETag": f'"{upload.sha256[:32]}"', "Content-Length": "0"}
         return web.Response(headers={**self._headers(), **headers})
+
+    def _keep(self, r2_key: str, content: bytes) -> None:
+        self.contents.pop(r2_key, None)
+        self.contents[r2_key] = content
+        while sum(map(len, self.contents.values())) > _KEPT_IN_ALL:
+            del self.contents[next(iter(self.contents))]
 
     def _presigned(self, request: web.BaseRequest, r2_key: str, path: str, query: dict[str, str]) -> Upload:
         """The upload a PUT is for, if it may go there."""

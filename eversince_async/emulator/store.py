@@ -10,23 +10,17 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from eversince_async import clock
+from eversince_async.emulator.account import Account
+from eversince_async.emulator.project import Project
 from eversince_async.emulator.refusals import Json
+from eversince_async.emulator.state_file import StateFileError, exists, open_state, reading
+from eversince_async.emulator.state_values import MisfitError, check_number, check_object
 from eversince_async.emulator.world import World
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS state (
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    value TEXT NOT NULL,
-    PRIMARY KEY (kind, id)
-)
-"""
-
 
 OFTEN: Final = 60.0
 """Seconds of its time after which the time is written although nothing else is."""
@@ -37,15 +31,16 @@ def time_in(path: Path) -> float | None:
 
     Args:
         path: The state's file; there need be none.
+
+    Raises:
+        StateFileError: There is one that cannot be used.
     """
-    if not path.exists():
+    if not exists(path):
         return None
-    with closing(sqlite3.connect(path)) as database:
-        try:
-            row = database.execute("SELECT value FROM state WHERE kind = 'time'").fetchone()
-        except sqlite3.Error:  # it is no state yet
-            return None
-    return None if row is None else float(json.loads(row[0]))
+    with closing(open_state(path)) as database:
+        for _, value in _rows(path, database, "time"):
+            return _checked_time(path, value)
+    return None
 
 
 @attrs.define
@@ -54,6 +49,9 @@ class Store:
 
     Attributes:
         path: Where it is.
+
+    Raises:
+        StateFileError: It cannot be used; says why.
     """
 
     path: Path
@@ -61,36 +59,43 @@ class Store:
     _time: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._database = sqlite3.connect(self.path)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute(
-            "PRAGMA synchronous=NORMAL"
-        )  # the process may die at any time; the machine less so
-        with self._database:
-            self._database.execute(_SCHEMA)
+        self._database = open_state(self.path)
 
     def close(self) -> None:
         """Let go of the file; the state's time is that at which it was last in use."""
-        if self._time:
-            self._write([])
-        self._database.close()
+        try:
+            if self._time:
+                self._write([])
+        finally:
+            self._database.close()
 
     def secret(self, fresh: str) -> str:
         """The secret that URLs are signed with: the kept one, or this."""
-        kept = self._all("secret")
-        if kept:
-            return str(kept[0]["secret"])
+        for _, kept in _rows(self.path, self._database, "secret"):
+            if not isinstance(kept, dict) or not isinstance(kept.get("secret"), str):
+                raise StateFileError(self.path, "is damaged: its secret is no text")
+            return str(kept["secret"])
         self._write([("secret", "", {"secret": fresh})])
         return fresh
 
     def load(self, world: World) -> bool:
-        """Take up the saved state; False if there is none yet."""
-        accounts = self._all("account")
-        world.restore(accounts, self._all("project"))
+        """Take up the saved state; False if there is none yet.
+
+        Raises:
+            StateFileError: Something in there is not what it should be; says which row, and what.
+        """
+        accounts = self._all("account", Account)
+        projects = self._all("project", Project)
+        _check_references(self.path, accounts, projects)
+        world.restore(list(accounts.values()), list(projects.values()))
         return bool(accounts)
 
     def save(self, world: World) -> None:
-        """Write what changed since the last time."""
+        """Write what changed since the last time.
+
+        Raises:
+            StateFileError: It cannot be written any more.
+        """
         if not world.touched and clock.wall_seconds() < self._time + OFTEN:
             return
         self._write(
@@ -105,16 +110,69 @@ class Store:
         )
         world.touched.clear()
 
-    def _all(self, kind: str) -> list[Json]:
-        rows = self._database.execute("SELECT value FROM state WHERE kind = ? ORDER BY rowid", (kind,))
-        return [json.loads(value) for (value,) in rows]
+    def _all(self, kind: str, model: type[Account | Project]) -> dict[str, Json]:
+        found: dict[str, Json] = {}
+        for id_, value in _rows(self.path, self._database, kind):
+            try:
+                check_object(value, model)
+            except MisfitError as misfit:
+                problem = str(misfit)
+            else:
+                problem = "" if value["id"] == id_ else f"id is {value['id']}"
+            if problem:
+                raise StateFileError(self.path, f"is damaged: in {kind} {id_}, {problem}")
+            value.pop("before", None)  # never written
+            found[id_] = value
+        return found
 
     def _write(self, rows: Sequence[tuple[str, str, Json | float]]) -> None:
         self._time = clock.wall_seconds()
         rows = [*rows, ("time", "", self._time)]
-        with self._database:
+        with reading(self.path), self._database:
             self._database.executemany(
                 "INSERT INTO state VALUES (?, ?, ?)"
                 " ON CONFLICT (kind, id) DO UPDATE SET value = excluded.value",
                 [(kind, id_, json.dumps(value, separators=(",", ":"))) for kind, id_, value in rows],
             )
+
+
+def _rows(path: Path, database: sqlite3.Connection, kind: str) -> list[tuple[str, Any]]:
+    """The rows of one kind: their IDs, and what they hold."""
+    with reading(path):
+        query = "SELECT id, value FROM state WHERE kind = ? ORDER BY rowid"
+        rows = database.execute(query, (kind,)).fetchall()
+    return [(str(id_), _json(path, f"{kind} {id_}".strip(), value)) for id_, value in rows]
+
+
+def _json(path: Path, row: str, value: object) -> Any:
+    if not isinstance(value, str):
+        raise StateFileError(path, f"is damaged: {row} is no text")
+    try:
+        return json.loads(value)
+    except RecursionError:
+        problem = "is nested too deeply"
+    except ValueError as error:
+        problem = f"is no JSON: {error}"
+    raise StateFileError(path, f"is damaged: {row} {problem}")
+
+
+def _checked_time(path: Path, value: object) -> float:
+    try:
+        return check_number(value, "its time")
+    except MisfitError as misfit:
+        problem = f"is damaged: {misfit}"
+    raise StateFileError(path, problem)
+
+
+def _check_references(path: Path, accounts: dict[str, Json], projects: dict[str, Json]) -> None:
+    """Make sure that what is named is there, and that what is to happen can."""
+    for name, project in projects.items():
+        if project["account_id"] not in accounts:
+            raise StateFileError(path, f"is damaged: account {project['account_id']} of {name} is missing")
+        if project.get("due") is not None and not project.get("steps"):
+            raise StateFileError(path, f"is damaged: something of {name} is due, but nothing is to happen")
+    for name, account in accounts.items():
+        for share in account.get("shares", []):
+            renders = projects.get(share["project_id"], {}).get("rendered", [])
+            if not 0 < share["render"] <= len(renders):
+                raise StateFileError(path, f"is damaged: what account {name} shares is missing")

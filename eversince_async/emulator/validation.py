@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
+from eversince_async.emulator.destinations import Destinations
 from eversince_async.emulator.refusals import Json, Refusal, validation
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
@@ -179,13 +180,17 @@ class Fields:
             return value
         return None
 
-    def webhook_url(self, name: str, *, loopback: bool) -> str | None:
-        """An HTTPS address; with `loopback` also plain HTTP to this machine."""
+    def webhook_url(self, name: str, destinations: Destinations) -> str | None:
+        """An HTTPS address that webhooks may go to."""
         value = self.text(name)
         if value is None:
             return None
-        if not _is_webhook_url(value, loopback=loopback):
+        if not _is_webhook_url(value, destinations):
             self.problem(name, f"{name} must be a valid HTTPS URL")
+            return None
+        problem = destinations.problem(value)
+        if problem is not None:
+            self.problem(name, f"{name} must be a public HTTPS URL, but {problem}")
             return None
         return value
 
@@ -227,11 +232,7 @@ def is_http_url(value: str) -> bool:
         return False
 
 
-def _is_webhook_url(value: str, *, loopback: bool) -> bool:
+def _is_webhook_url(value: str, destinations: Destinations) -> bool:
     if not is_http_url(value) or any(character.isspace() for character in value):
         return False
-    parts = urlsplit(value)
-    if parts.scheme == "https":
-        return True
-    host = parts.hostname or ""
-    return loopback and (host in {"localhost", "::1"} or host.startswith("127."))
+    return urlsplit(value).scheme == "https" or destinations.takes_plain(value)

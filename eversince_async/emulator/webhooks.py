@@ -4,12 +4,14 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 from typing import Final
 
 import aiohttp
 import attrs
 
 from eversince_async import clock
+from eversince_async.emulator.destinations import Destinations, InternalTarget
 from eversince_async.emulator.faults import Faults
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.views import Views
@@ -20,6 +22,14 @@ SILENT: Final = frozenset({"queued", "cancelled"})
 
 TIMEOUT: Final = 10.0
 """Seconds a receiver has to answer."""
+
+KEPT: Final = 10_000
+"""Deliveries that are remembered."""
+
+KEPT_BYTES: Final = 32 * 2**20
+"""Bytes of their bodies; with the oldest the deliveries go, too."""
+
+logger: Final = logging.getLogger("eversince_async.emulator")
 
 
 @attrs.define
@@ -33,7 +43,8 @@ class Delivery:
         project_id: Of which project.
         body: What was sent.
         status: Status of the receiver's answer; None if there was none.
-        problem: Why there was none: "lost" for a fault, else the kind of error.
+        problem: Why there was none: "lost" for a fault, "InternalTarget" for a host it is not sent to, else
+            the kind of error.
     """
 
     at: float
@@ -59,15 +70,19 @@ class Courier:
         world: Whose projects.
         views: Shapes of the payload.
         faults: Decides which are lost.
+        destinations: Where they may go.
         secret: Signing secret; None sends them unsigned.
-        deliveries: What was sent so far, oldest first.
+        deliveries: What was sent lately, oldest first.
     """
 
     world: World
     views: Views
     faults: Faults
+    destinations: Destinations
     secret: str | None
     deliveries: list[Delivery] = attrs.field(factory=list)
+    _bytes: int = 0
+    _told_of: set[str] = attrs.field(factory=set)
     _session: aiohttp.ClientSession | None = None
     _under_way: set[asyncio.Task[None]] = attrs.field(factory=set)
 
@@ -79,7 +94,7 @@ class Courier:
         delivery = Delivery(
             clock.wall_seconds(), project.webhook_url, project.status, project.id, self._payload(project)
         )
-        self.deliveries.append(delivery)
+        self._remember(delivery)
         if self.faults.loses_webhook():
             delivery.problem = "lost"
             return
@@ -95,6 +110,12 @@ class Courier:
         if self._session is not None:
             await self._session.close()
 
+    def _remember(self, delivery: Delivery) -> None:
+        self.deliveries.append(delivery)
+        self._bytes += len(delivery.body)
+        while len(self.deliveries) > KEPT or self._bytes > KEPT_BYTES:
+            self._bytes -= len(self.deliveries.pop(0).body)
+
     def _payload(self, project: Project) -> bytes:
         account = self.world.accounts[project.account_id].account
         payload = {
@@ -106,8 +127,15 @@ class Courier:
         return json.dumps(payload, separators=(",", ":")).encode()
 
     async def _send(self, delivery: Delivery) -> None:
+        problem = self.destinations.problem(delivery.url)  # it may come from a state file, or from a test
+        if problem is not None:
+            self._refuse(delivery, problem)
+            return
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT))
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+                connector=aiohttp.TCPConnector(resolver=self.destinations.resolver()),
+            )
         timestamp = str(int(delivery.at))
         headers = {"Content-Type": "application/json", "X-Eversince-Timestamp": timestamp}
         if self.secret is not None:
@@ -118,4 +146,14 @@ class Courier:
             ) as answer:
                 delivery.status = answer.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            delivery.problem = type(error).__name__  # lost, and not tried again: as documented
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, InternalTarget):
+                self._refuse(delivery, f"{error.os_error}, which is internal; --allow-webhooks-to allows it")
+            else:
+                delivery.problem = type(error).__name__  # lost, and not tried again: as documented
+
+    def _refuse(self, delivery: Delivery, problem: str) -> None:
+        """Send nothing, and say so once for each reason."""
+        delivery.problem = InternalTarget.__name__
+        if problem not in self._told_of and len(self._told_of) < 100:
+            self._told_of.add(problem)
+            logger.warning("a webhook was not sent: %s", problem)

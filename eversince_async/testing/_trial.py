@@ -130,8 +130,8 @@ class Trial:
 
     def refusals(self) -> str | None:
         """The 429s since this was asked last."""
-        entries = self._log.entries[self._read :] if self._read <= len(self._log) else self._log.entries
-        self._read = len(self._log)
+        entries = self._log.since(self._read)
+        self._read = self._log.total
         refused = [entry for entry in entries if entry.status == 429 and entry.fault != "ErrorAnswer"]
         if not refused or "429" in self._allowed:
             return None

@@ -127,7 +127,7 @@ async def send(call: Calls, method: str, target: str, body: bytes, *headers: str
     """One request written by hand; its answer taken apart."""
     lines = [
         f"{method} {target} HTTP/1.1",
-        "Host: x",
+        "Host: localhost",
         "Connection: close",
         f"Authorization: Bearer {API_KEY}",
         f"Content-Length: {len(body)}",
@@ -201,7 +201,7 @@ async def test_of_duplicate_keys_the_last_counts_and_the_content_type_does_not_m
         ("/api/v1/projects/%", 404),
         ("/api/v2/projects", 404),
         ("//", 404),
-        ("http://elsewhere.example/api/v1/projects", 200),
+        ("http://localhost/api/v1/projects", 200),
         ("/api/v1/projects?" + "x" * 5000, 200),
         ("/api/v1/projects?" + "&".join("abc"), 200),
         ("/share/none", 404),
@@ -218,12 +218,12 @@ async def test_odd_targets_are_answered(call: Calls, target: str, answer: int) -
     [
         b"GARBAGE\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
-        b"GET /" + b"y" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"GET /" + b"y" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     ],
 )
@@ -232,7 +232,7 @@ async def test_what_is_no_http_gets_the_envelope_too(call: Calls, request_: byte
 
 
 HEAD = (
-    b"POST /api/v1/projects HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    b"POST /api/v1/projects HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     b"Authorization: Bearer " + API_KEY.encode() + b"\r\n"
 )
 

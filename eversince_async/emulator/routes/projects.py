@@ -58,7 +58,7 @@ def _read_creation(call: Call, fields: Fields) -> Json:
         "video_model": fields.text("video_model", blank=False),
         "image_model": fields.text("image_model", blank=False),
         "agent_model": fields.choice("agent_model", AGENT_MODELS),
-        "webhook_url": fields.webhook_url("webhook_url", loopback=call.loopback_webhooks),
+        "webhook_url": fields.webhook_url("webhook_url", call.destinations),
         "idempotency_key": fields.text("idempotency_key", longest=256, blank=False),
         "extract_content": fields.flag("extract_content"),
     }
@@ -198,7 +198,7 @@ def _read_settings(call: Call, fields: Fields) -> Json:
         "video_model": rest.text("video_model", blank=False),
         "image_model": rest.text("image_model", blank=False),
         "agent_model": rest.choice("agent_model", AGENT_MODELS),
-        "webhook_url": rest.webhook_url("webhook_url", loopback=call.loopback_webhooks),
+        "webhook_url": rest.webhook_url("webhook_url", call.destinations),
     }
     read.update(_read_direction(call, rest, outputs=_OUTPUTS))
     return {**cleared, **{name: value for name, value in read.items() if value is not None}}

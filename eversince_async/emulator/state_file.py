@@ -1,0 +1,171 @@
+"""Opening a state file, or saying what is wrong with it before anything in it is touched."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from eversince_async.errors import ConfigurationError
+
+APPLICATION: Final = 0x45765374
+"""What SQLite's header says of a state file: `EvSt`."""
+
+LAYOUT: Final = 1
+"""Changes with what is in it."""
+
+_BEGINS: Final = b"SQLite format 3\0"
+_OTHER: Final = "name another file, or move this one away to begin afresh"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS state (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, id)
+)
+"""
+
+
+class StateFileError(ConfigurationError):
+    """An emulator's state file cannot be used; what was in it is as it was."""
+
+    def __init__(self, path: Path, problem: str, remedy: str = _OTHER) -> None:
+        super().__init__(f"state file {ascii(str(path))[1:-1]} {problem}; {remedy}")
+
+
+def open_state(path: Path) -> sqlite3.Connection:
+    """Open a state file, made if there is none.
+
+    Raises:
+        StateFileError: It cannot be used.
+    """
+    _check_place(path)
+    _check_beginning(path)
+    with reading(path):
+        database = sqlite3.connect(path)
+        try:
+            if not _is_fresh(database):
+                _check_kind(path, database)
+            _prepare(database)
+        except BaseException:
+            database.close()
+            raise
+    return database
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say what SQLite's errors mean for whoever named the file.
+
+    Raises:
+        StateFileError: In place of these.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        problem = _meaning(error)
+    else:
+        return
+    raise StateFileError(path, *problem)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file with something in it.
+
+    Raises:
+        StateFileError: There is one that cannot be used.
+    """
+    _check_place(path)
+    return path.exists() and path.stat().st_size > 0
+
+
+def _meaning(error: sqlite3.Error) -> tuple[str, str] | tuple[str]:
+    text = str(error)
+    if "malformed" in text or "not a database" in text or "corrupt" in text:
+        return (f"is damaged or cut off: {text}",)
+    if "locked" in text:
+        return "is in use by another process", "end that one, or name another file"
+    if "full" in text or "disk I/O" in text:
+        return f"cannot be written: {text}", "make room, and start again"
+    if "no such" in text:
+        return (f"has not the tables of a state: {text}",)
+    return (f"cannot be used: {text}",)
+
+
+def _check_place(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise StateFileError(path, "is a link that leads nowhere") from None
+        _check_folder(path)
+        return
+    except NotADirectoryError:
+        raise StateFileError(path, "is below something that is no folder", "name another place") from None
+    except PermissionError:
+        raise StateFileError(path, "may not be looked at by this user", "name another place") from None
+    except (OSError, ValueError) as error:
+        problem = f"cannot be: {getattr(error, 'strerror', None) or error}"
+    else:
+        if stat.S_ISDIR(mode):
+            raise StateFileError(path, "is a folder", "name a file in it, such as state.db")
+        if not stat.S_ISREG(mode):
+            raise StateFileError(path, "is no regular file")
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise StateFileError(path, "may not be read and written by this user", "change its permissions")
+        _check_folder(path)  # SQLite makes files beside it
+        return
+    raise StateFileError(path, problem, "name another file")
+
+
+def _check_folder(path: Path) -> None:
+    folder = path.absolute().parent
+    if not folder.exists():
+        raise StateFileError(path, "is in a folder that does not exist", "make the folder first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StateFileError(path, "is in a folder this user may not write to", "name another place")
+
+
+def _check_beginning(path: Path) -> None:
+    """Refuse what is no database at all; SQLite would say so too, but not what it is."""
+    if not exists(path):
+        return
+    with path.open("rb") as file:
+        begins = file.read(len(_BEGINS))
+    if begins == _BEGINS:
+        return
+    if _BEGINS.startswith(begins):
+        raise StateFileError(path, "is cut off: not even its first line is whole")
+    what = "JSON or another text" if begins.isascii() else "something else"
+    raise StateFileError(path, f"is no state of the emulator, but {what}")
+
+
+def _is_fresh(database: sqlite3.Connection) -> bool:
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return not tables
+
+
+def _check_kind(path: Path, database: sqlite3.Connection) -> None:
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (layout,) = database.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION:
+        raise StateFileError(path, "is a database of something else, such as a journal", "name another file")
+    if layout != LAYOUT:
+        raise StateFileError(
+            path,
+            f"was written by another version of the emulator (layout {layout}; this one reads {LAYOUT})",
+            "use that version, or name another file",
+        )
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA journal_mode=WAL")
+    # The process may die at any time; the machine less so.
+    database.execute("PRAGMA synchronous=NORMAL")
+    with database:
+        database.execute(f"PRAGMA application_id={APPLICATION}")
+        database.execute(f"PRAGMA user_version={LAYOUT}")
+        database.execute(_SCHEMA)
