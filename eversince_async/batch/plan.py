@@ -87,7 +87,8 @@ class PlannedItem:
         render: The quality it asks for; None for no render.
         share: Whether it asks for a public page.
         download: The file, or the folder, that it asks for; None for none.
-        cost: About what it may still cost; None: unknown. Of one that has begun, from nothing to all of it.
+        costs: Whether something may still be paid for it.
+        cost: About what; None: unknown. Of one that has begun, from nothing to all of it.
         problem: Why it is `held` or `wrong`.
     """
 
@@ -97,6 +98,7 @@ class PlannedItem:
     render: str | None = None
     share: bool = False
     download: str | None = None
+    costs: bool = False
     cost: Cost | None = None
     problem: EversinceError | None = None
 
@@ -151,7 +153,8 @@ class Plan:
 
     def _cost(self) -> str:
         if self.cost is None:
-            return "unknown: no such film was made alone, or can be priced" if self.unknown else "nothing"
+            why = "no film of the kind was made alone before, and no finished one can be priced"
+            return f"unknown: {why}" if self.unknown else "nothing"
         short = ""
         if self.balance is not None and self.balance < self.cost.most:
             short = "; the balance may not carry it all, and what it does not is not begun"

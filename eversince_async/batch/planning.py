@@ -56,14 +56,14 @@ async def planned(
         entitlements.forget_refusals()
     standing = [await _standing(item, journal, entitlements, retry_failed=retry_failed) for item in items]
     balance, offer = await _balance(desk)
-    is_untold = any(each.costs and not costs.of(each.kind) for each in standing)
+    is_untold = any(each.told.costs and not costs.of(each.kind) for each in standing)
     priced = await priced_films(desk.api, films) if is_untold else ()
     found = [attrs.evolve(each.told, cost=each.cost(costs, priced)) for each in standing]
     subscribed = None if offer is None else offer.has_subscription
     return Plan(
         items=tuple(found),
         cost=_sum([item.cost for item in found if item.cost is not None]),
-        unknown=sum(each.costs and item.cost is None for each, item in zip(standing, found, strict=True)),
+        unknown=sum(item.costs and item.cost is None for item in found),
         balance=balance,
         has_subscription=subscribed,
         days=await _days(desk, standing, journal, subscribed=subscribed),
@@ -94,13 +94,11 @@ class _Standing:
         item: The item.
         told: What is told of it, without its cost.
         needs_render: Whether a render is still to be begun.
-        costs: Whether something may still be paid for it.
     """
 
     item: Item
     told: PlannedItem
     needs_render: bool
-    costs: bool
 
     @property
     def kind(self) -> str:
@@ -110,7 +108,7 @@ class _Standing:
 
     def cost(self, costs: Costs, priced: Sequence[PricedFilm]) -> Cost | None:
         """About what it may cost; None: nothing, or unknown."""
-        if not self.costs:
+        if not self.told.costs:
             return None  # and perhaps it has no brief that could be read
         source: CostSource = "balance"
         seen = costs.of(self.kind)
@@ -150,6 +148,7 @@ async def _standing(
         refusal = None if wishes.render == USUAL else entitlements.refusal(str(wishes.render))
         if refusal is not None:
             problem, state = refusal.error(), "held"
+    costs = state in {"new", "begun"} and not is_free
     told = PlannedItem(
         key=item.key,
         index=item.index,
@@ -157,10 +156,10 @@ async def _standing(
         render=wishes.render,
         share=wishes.share is not None,
         download=wishes.download,
+        costs=costs,
         problem=problem,
     )
-    costs = state in {"new", "begun"} and not is_free
-    return _Standing(item=item, told=told, needs_render=costs and is_wanted, costs=costs)
+    return _Standing(item=item, told=told, needs_render=costs and is_wanted)
 
 
 async def _changed(item: Item, job: Job, journal: Journal) -> SpecChanged | None:

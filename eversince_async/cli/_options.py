@@ -9,3 +9,9 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 
 Debug = Annotated[bool, Parameter(name="--debug", negative=())]
 """Show tracebacks and what is sent. `_dispatch` looks at it."""
+
+Yes = Annotated[bool, Parameter(name=["--yes", "-y"], negative=())]
+"""Do not ask before credits are spent."""
+
+NoInput = Annotated[bool, Parameter(name="--no-input", negative=())]
+"""Never ask; where there would be a question, end."""

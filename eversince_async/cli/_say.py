@@ -71,6 +71,12 @@ def warn(text: str) -> None:
     _stderr.flush()
 
 
+def prompt(text: str) -> None:
+    """Ask the person, who answers on the same line."""
+    _stderr.write(harmless(text))
+    _stderr.flush()
+
+
 def is_terminal() -> bool:
     """Whether a person watches both, on something that can move its cursor."""
     try:

@@ -6,18 +6,22 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
+import attrs
 from cyclopts import Parameter
 
+from eversince_async.cli._asking import agreed, may_ask
 from eversince_async.cli._changes import WHAT_TO_DO, changes
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._occupied import occupied
-from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._options import AsJson, Debug, NoInput, Yes
+from eversince_async.cli._planned import plan_of, print_plan, read_only
+from eversince_async.cli._printing import print_json
 from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
 from eversince_async.cli._say import is_terminal, warn
 from eversince_async.cli._sheet import STDIN, Sheet, Wanted, checked
 from eversince_async.errors import InvalidRequest
-from eversince_async.journal import SqliteJournal
+from eversince_async.journal import Journal, SqliteJournal
 
 SHOWN: Final = 100
 """Problems of a file that a terminal is shown; a pipe gets all of them."""
@@ -41,6 +45,9 @@ def batch_(
     stop_at_quota: Annotated[bool, Parameter(negative=())] = False,
     format: Literal["csv", "jsonl"] | None = None,  # noqa: A002 - the word people look for
     encoding: str = "utf-8",
+    check: Annotated[bool, Parameter(negative=())] = False,
+    yes: Yes = False,
+    no_input: NoInput = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> Exit | Coroutine[Any, Any, Exit]:
@@ -58,6 +65,9 @@ def batch_(
 
     Rows are told apart by their key, or without one by their line, so give them keys if you ever edit the
     file: a finished row is not made again, and one that was changed under its old key is refused.
+
+    On a terminal, you are asked once before anything is paid for: about what it may cost, as far as that is
+    known, and what is left. Where no one can answer, nothing is asked.
 
     The first Ctrl-C begins nothing more and waits for what has begun; the second leaves at once. The same
     command goes on.
@@ -82,7 +92,11 @@ def batch_(
         stop_at_quota: Stop when the day's projects or renders are used up, instead of waiting for another.
         format: How to read the file, if its name does not say.
         encoding: Of the file's text.
-        as_json: Print outcomes as JSON, a line each.
+        check: Make nothing: tell what is wrong with the file, and else what each row asks for, about what it
+            may cost, the balance, and how many days the daily caps make it last.
+        yes: Do not ask before credits are spent.
+        no_input: Never ask; where there would be a question, end with exit code 2.
+        as_json: Print outcomes as JSON, a line each; with --check the plan, as one object.
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
@@ -97,12 +111,12 @@ def batch_(
     wanted = Wanted(
         render=word if render else None, share=share, folder=out, quality=word, unchecked=unchecked
     )
-    complaints = _Complaints(file)
+    complaints = _Complaints(file, keeps=check and as_json)
     try:
         sheet = checked(file, format, encoding, wanted, complaints)
     except OSError as error:
         raise InvalidRequest({file: error.strerror or str(error)}) from None
-    if complaints.count:
+    if complaints.count and not check:
         sheet.close()
         return complaints.conclude()
     make = partial(
@@ -122,7 +136,18 @@ def batch_(
     )
     if report is not None:
         reserved[report.absolute()] = "the report"
-    return _made(sheet, make, path, reserved, complaints)
+    run = _Run(
+        sheet=sheet,
+        make=make,
+        journal_path=path,
+        folder=out,
+        reserved=reserved,
+        complaints=complaints,
+        retry_failed=retry_failed,
+    )
+    if check:
+        return run.checked(as_json=as_json)
+    return run.made(asks=may_ask(yes=yes), no_input=no_input)
 
 
 def _beside(file: str) -> Path:
@@ -142,40 +167,99 @@ def _reserved(file: str, journal: Path | None) -> dict[Path, str]:
     return found
 
 
-async def _made(
-    sheet: Sheet,
-    make: "partial[Plan]",
-    path: Path | None,
-    reserved: Mapping[Path, str],
-    complaints: "_Complaints",
-) -> Exit:
-    with closing(sheet):
-        async with AsyncExitStack() as stack:
-            journal = None
-            if path is not None:
-                journal = await stack.enter_async_context(SqliteJournal(path))
-                for line, change in await changes(sheet, journal):
-                    complaints(line, change)
-                if complaints.count:
-                    return complaints.conclude(WHAT_TO_DO)
-            for line, problem in await occupied(sheet, journal, reserved):
-                complaints(line, problem)
-            if complaints.count:
-                return complaints.conclude()
-            where = "nothing is remembered" if path is None else f"remembered in {path}"
-            warn(f"{_count(len(sheet), 'video')} from {_called(sheet.name)}; {where}")
-            return await run_batch(make(journal=journal))
+@attrs.frozen(kw_only=True)
+class _Run:
+    """What to do with a file of rows.
+
+    Attributes:
+        sheet: The rows.
+        make: Makes the batch, with a journal.
+        journal_path: The journal; None: nothing is remembered.
+        folder: Where the videos go.
+        reserved: Files of this run that nothing may replace, and what they are.
+        complaints: Told what is wrong.
+        retry_failed: Whether what failed in an earlier run is tried again.
+    """
+
+    sheet: Sheet
+    make: "partial[Plan]"
+    journal_path: Path | None
+    folder: Path | None
+    reserved: Mapping[Path, str]
+    complaints: "_Complaints"
+    retry_failed: bool
+
+    async def checked(self, *, as_json: bool) -> Exit:
+        """Tell what is wrong with it, and what it would come to; nothing is made or written."""
+        with closing(self.sheet):
+            async with read_only(self.journal_path) as journal:
+                advice = await self._complained(journal)
+                plan = await plan_of(self.sheet, journal, self.folder, retry_failed=self.retry_failed)
+        if as_json:
+            print_json({"file": self.sheet.name, **plan.to_json(), "problems": self.complaints.told})
+        else:
+            print_plan(plan)
+        return Exit.DONE if advice is None else self.complaints.conclude(advice)
+
+    async def made(self, *, asks: bool, no_input: bool) -> Exit:
+        """Make the videos; on a terminal, if somebody says so."""
+        with closing(self.sheet):
+            if asks and (refusal := await self._refused(no_input=no_input)) is not None:
+                return refusal
+            async with AsyncExitStack() as stack:
+                path, journal = self.journal_path, None
+                if path is not None:
+                    journal = await stack.enter_async_context(SqliteJournal(path))
+                if (advice := await self._complained(journal)) is not None:
+                    return self.complaints.conclude(advice)
+                where = "nothing is remembered" if path is None else f"remembered in {path}"
+                sheet = self.sheet
+                warn(f"{_count(len(sheet), 'video')} from {_called(sheet.name)}; {where}")
+                return await run_batch(self.make(journal=journal))
+
+    async def _refused(self, *, no_input: bool) -> Exit | None:
+        """The exit code if something is wrong, or if nobody wants it; None if it is to be made."""
+        async with read_only(self.journal_path) as journal:
+            if (advice := await self._complained(journal)) is not None:
+                return self.complaints.conclude(advice)
+            plan = await plan_of(self.sheet, journal, self.folder, retry_failed=self.retry_failed)
+        question = f"Make and pay for {_count(plan.new, 'new video')} from {_called(self.sheet.name)}?"
+        return None if await agreed(plan, question, no_input=no_input) else Exit.USAGE
+
+    async def _complained(self, journal: Journal | None) -> str | None:
+        """Tell what is wrong with rows, given the journal; what to do about it, or None if nothing is."""
+        before = self.complaints.count
+        for line, change in [] if journal is None else await changes(self.sheet, journal):
+            self.complaints(line, change)
+        if self.complaints.count > before:
+            return WHAT_TO_DO
+        for line, problem in await occupied(self.sheet, journal, self.reserved):
+            self.complaints(line, problem)
+        return "" if self.complaints.count else None
 
 
 class _Complaints:
-    """Prints what is wrong with a file, as compilers do, and counts it."""
+    """Prints what is wrong with a file, as compilers do, and counts it.
 
-    def __init__(self, file: str) -> None:
+    Args:
+        file: The file.
+        keeps: Whether all of it is told to a program in the end.
+
+    Attributes:
+        count: How much is wrong.
+        told: What, if it is kept.
+    """
+
+    def __init__(self, file: str, *, keeps: bool) -> None:
         self._file = file
+        self._keeps = keeps
         self.count = 0
+        self.told: list[Mapping[str, object]] = []
 
     def __call__(self, line: int, problem: str) -> None:
         self.count += 1
+        if self._keeps:
+            self.told.append({"line": line, "problem": problem})
         if self.count <= SHOWN or not is_terminal():
             warn(f"{self._file}:{line}: {problem}")
 

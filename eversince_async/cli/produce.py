@@ -13,11 +13,12 @@ from cyclopts import Parameter
 
 from eversince_async._redaction import excerpt
 from eversince_async.cli._addresses import address
+from eversince_async.cli._asking import agreed, may_ask
 from eversince_async.cli._board import Row, board, followed, redrawn
 from eversince_async.cli._client import connected
 from eversince_async.cli._columns import maybe_json, reference_to
 from eversince_async.cli._exits import Exit
-from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._options import AsJson, Debug, NoInput, Yes
 from eversince_async.cli._printing import print_facts, print_json
 from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._say import warn
@@ -60,11 +61,14 @@ async def produce_(
     webhook_url: str | None = None,
     idempotency_key: str | None = None,
     extra: Sequence[str] = (),
+    yes: Yes = False,
+    no_input: NoInput = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> Exit:
     """Produce a video from a brief, and download it.
 
+    On a terminal, you are asked once before anything is paid for; where no one can answer, nothing is asked.
     Length, voiceover, music, captions and language belong into the brief. Ctrl-C stops waiting, not the
     project: what is printed then says how to go on.
 
@@ -92,6 +96,8 @@ async def produce_(
         webhook_url: HTTPS address that status changes are posted to.
         idempotency_key: The same key never makes a second project; use it to go on after an interruption.
         extra: NAME=VALUE of a field this version does not know; VALUE may be JSON.
+        yes: Do not ask before credits are spent.
+        no_input: Never ask; where there would be a question, end with exit code 2.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
@@ -120,6 +126,10 @@ async def produce_(
         **{name: value for name, value in options.items() if value is not None},
     )
     async with connected() as eversince:
+        if may_ask(yes=yes):
+            plan = await eversince.plan([wanted], render=wanted_quality, share=share)
+            if not await agreed(plan, "Make and pay for this video?", no_input=no_input):
+                return Exit.USAGE
         references = [await _reference(eversince, each) for each in reference]
         workflow = eversince.produce(
             attrs.evolve(wanted, references=references or UNSET),

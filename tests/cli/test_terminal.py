@@ -13,8 +13,8 @@ pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 
 def test_a_terminal_gets_bars_and_the_budget(shell):
-    """One row for each video, and the account's limits below them."""
-    code, seen = on_a_terminal(shell, "demo", "--speed", "600")
+    """One row for each video, and the account's limits below them; nothing is asked, nothing costs."""
+    code, seen = on_a_terminal(shell, "demo", "--speed", "600", types=True)
 
     assert 0 == code
     assert "\x1b[" in seen
@@ -22,6 +22,7 @@ def test_a_terminal_gets_bars_and_the_budget(shell):
     assert "5/5 projects" in seen
     assert "requests this minute" in seen
     assert "8 videos in" in seen
+    assert "[y/N]" not in seen
 
 
 def test_a_terminal_shows_a_batch_by_slots(beside):
@@ -40,8 +41,8 @@ def test_a_terminal_shows_a_batch_by_slots(beside):
     assert "\t" not in seen
 
 
-def on_a_terminal(shell, *arguments: str) -> tuple[int, str]:
-    """How a command ends there, and all that it has shown."""
+def on_a_terminal(shell, *arguments: str, types: bool = False) -> tuple[int, str]:
+    """How a command ends there, and all that it has shown; perhaps with somebody who could type."""
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-m", "eversince_async.cli", *arguments],
@@ -49,7 +50,7 @@ def on_a_terminal(shell, *arguments: str) -> tuple[int, str]:
         cwd=shell.cwd,
         stdout=theirs,
         stderr=theirs,
-        stdin=subprocess.DEVNULL,
+        stdin=theirs if types else subprocess.DEVNULL,
     )
     os.close(theirs)
     seen = everything_from(ours)

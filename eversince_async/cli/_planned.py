@@ -1,0 +1,63 @@
+"""What a file of rows would come to, told before anything is made of it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from eversince_async.batch.plan import Plan, PlannedItem
+from eversince_async.cli._client import connected
+from eversince_async.cli._printing import print_rows
+from eversince_async.cli._say import is_terminal, say
+from eversince_async.cli._sheet import Sheet
+from eversince_async.journal import Journal
+from eversince_async.journal.copies import copy_to_read
+
+SHOWN = 100
+"""Rows that a terminal is shown; a pipe gets all of them."""
+
+
+@asynccontextmanager
+async def read_only(path: Path | None) -> AsyncGenerator[Journal | None, None]:
+    """What a journal remembers, without opening it; None without one."""
+    if path is None:
+        yield None
+        return
+    async with copy_to_read(path) as journal:
+        yield journal
+
+
+async def plan_of(sheet: Sheet, journal: Journal | None, folder: Path | None, *, retry_failed: bool) -> Plan:
+    """What a batch of these rows would do.
+
+    Raises:
+        EversinceError: The account cannot be asked for its balance.
+    """
+    async with connected() as eversince:
+        return await eversince.plan(sheet, journal=journal, download=folder, retry_failed=retry_failed)
+
+
+def print_plan(plan: Plan) -> None:
+    """Print a plan for people: a line for each row, and what they come to together."""
+    shown = plan.items[:SHOWN] if is_terminal() else plan.items
+    print_rows(
+        ("row", "stands", "asks for", "may cost"),
+        [(item.key, item.state, _asked(item), _cost(item)) for item in shown],
+    )
+    if len(shown) < len(plan.items):
+        say(f"… and {len(plan.items) - len(shown):,} more")
+    for name, words in plan.lines():
+        say(f"{name + ':':<14}{words}")
+
+
+def _asked(item: PlannedItem) -> str:
+    wanted = ["no render" if item.render is None else item.render]
+    wanted += ["public page"] if item.share else []
+    return ", ".join(wanted + ([item.download] if item.download is not None else []))
+
+
+def _cost(item: PlannedItem) -> str:
+    if item.problem is not None:
+        return str(item.problem)
+    if not item.costs:
+        return "nothing"
+    return "unknown" if item.cost is None else str(item.cost)
