@@ -145,7 +145,8 @@ def console() -> "Console":
     """What draws on stderr."""
     from rich.console import Console
 
-    return Console(file=cast("IO[str]", _Stderr(sys.stderr)))
+    # Asked now: while rich draws, older versions put a stream in the place of stdout that is no terminal.
+    return Console(file=cast("IO[str]", _Stderr(sys.stderr)), force_terminal=is_terminal())
 
 
 def drawn(text: str, style: str = "", *, has_lines: bool = False) -> "Text":

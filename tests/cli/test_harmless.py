@@ -118,6 +118,19 @@ async def test_a_board_is_not_steered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [] == obeyed(terminal)
 
 
+async def test_a_board_is_drawn_while_a_stream_that_is_no_terminal_stands_for_stdout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As rich puts one there while it draws, which says until version 15 that it is none."""
+    terminal = on_a_terminal(monkeypatch)
+    with LiveBoard(lambda: "footer") as board:
+        monkeypatch.setattr("sys.stdout", io.StringIO())
+        board.row("film")
+        board.refresh()
+
+        assert "film" in terminal.getvalue()
+
+
 async def test_a_bar_is_not_steered_and_takes_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_a_terminal(monkeypatch)
     async with bar(f"[link=http://evil.example]film[/link]{EVIL}") as tell:
