@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import os
 import re
 import shutil
@@ -16,10 +17,12 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import nox
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 nox.options.default_venv_backend = "virtualenv"
 nox.options.download_python = "never"
@@ -29,6 +32,7 @@ ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 LIBRARIES = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
+ALL_LIBRARIES = [*LIBRARIES, *itertools.chain(*EXTRAS.values())]
 
 
 # Pythons
@@ -58,7 +62,10 @@ def interpreter(version: str) -> Path | None:
 
 def runs(python: Path) -> bool:
     code = "import sys, ssl, sqlite3; sys.exit(sys.version_info.releaselevel != 'final')"
-    return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
+    try:
+        return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
+    except OSError:  # not for this machine, or not for us
+        return False
 
 
 PYTHONS = list(pythons())
@@ -111,7 +118,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def minimums(session: nox.Session) -> None:
     """Run the tests with the oldest libraries that we say we work with."""
-    install(session, "test", pins=[oldest(each) for each in [*LIBRARIES, *itertools.chain(*EXTRAS.values())]])
+    install(session, "test", pins=[oldest(each) for each in ALL_LIBRARIES])
     run_tests(session)
 
 
@@ -192,6 +199,83 @@ def oldest(requirement: str) -> str:
     floor = next(each.version for each in parsed.specifier if each.operator in {">=", "=="})
     parsed.specifier = SpecifierSet(f"=={floor}")
     return str(parsed)
+
+
+@nox.session(python=OLDEST, default=False)
+def fuzz(session: nox.Session) -> None:
+    """Throw some hundred times as many odd bytes at every reader of foreign data as the tests do."""
+    install(session, "test")
+    elsewhere(session)
+    config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
+    tests = session.posargs or [str(ROOT / "tests" / "fuzz")]
+    session.run("pytest", *config, *tests, env={"EVERSINCE_FUZZ": "100"})
+
+
+@nox.session(python=OLDEST, default=False)
+def advisories(session: nox.Session) -> None:
+    """Ask whether what the wheel installs with all extras has known vulnerabilities."""
+    install(session)
+    pins = session.run("python", "-m", "pip", "freeze", "--exclude", PROJECT["project"]["name"], silent=True)
+    session.install("pip-audit")
+    elsewhere(session)
+    Path("newest.txt").write_text(str(pins), "utf-8")
+    Path("oldest.txt").write_text("\n".join(map(oldest, ALL_LIBRARIES)), "utf-8")
+    audits = {name: audit(session, f"{name}.txt") for name in ("newest", "oldest")}
+    if audits["oldest"].found:
+        session.warn(f"the oldest versions that we allow have known ones: {audits['oldest'].found}")
+    if audits["newest"].found:
+        session.error(f"there are known vulnerabilities: {audits['newest'].found}")
+    if unanswered := {*audits["newest"].unanswered, *audits["oldest"].unanswered}:
+        session.skip(f"NOT CHECKED: neither PyPI nor OSV answered about {', '.join(sorted(unanswered))}")
+
+
+class Audit(NamedTuple):
+    """What is known of some libraries: advisories, and those that nobody could be asked about."""
+
+    found: list[str]
+    unanswered: list[str]
+
+
+def audit(session: nox.Session, pins: str) -> Audit:
+    """Ask PyPI about the libraries in a file of pins, and OSV where PyPI does not answer."""
+    options = ["--requirement", pins, "--no-deps", "--disable-pip", "--progress-spinner=off"]
+    found, unanswered = set[str](), pins_in(pins)
+    for source in ("pypi", "osv"):
+        report = Path(f"{source}-{pins}.json")
+        report.unlink(missing_ok=True)
+        ask = [
+            "pip-audit",
+            *options,
+            f"--vulnerability-service={source}",
+            "--format=json",
+            f"--output={report}",
+        ]
+        session.run(*ask, success_codes=range(256), silent=True)  # 1 also says that it could not be reached
+        told = read_audit(report.read_text("utf-8") if report.exists() else "", unanswered)
+        found.update(told.found)
+        unanswered = told.unanswered
+        if not unanswered:
+            break
+    return Audit(sorted(found), unanswered)
+
+
+def pins_in(file: str) -> list[str]:
+    return [Requirement(line).name for line in Path(file).read_text("utf-8").splitlines()]
+
+
+def read_audit(report: str, names: list[str]) -> Audit:
+    """What a report of pip-audit says of libraries; it passes over whom it could not ask about."""
+    try:
+        entries = json.loads(report)["dependencies"]
+    except ValueError:
+        entries = []
+    answered = {canonicalize_name(each["name"]) for each in entries if "vulns" in each}
+    found = [
+        f"{each['name']} {each['version']} {vuln['id']} ({', '.join(vuln['fix_versions']) or 'no fix'})"
+        for each in entries
+        for vuln in each.get("vulns", [])
+    ]
+    return Audit(found, [name for name in names if canonicalize_name(name) not in answered])
 
 
 @nox.session(python=OLDEST)
