@@ -205,13 +205,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return transport, protocol
 
     def _has_busy_anyio_thread(self) -> bool:
-        # anyio starts its worker threads itself and keeps them in a place of its own. Each knows its
-        # loop and the list it stands in while idle; it goes back there in a callback on the loop, so
-        # one that is missing from it works, or its result has not arrived yet.
+        # anyio starts its worker threads itself, each with a queue of its own. What a thread has done is told
+        # to the loop, which wakes it, before the queue is told. (The list of idle threads says less: in
+        # older versions one whose call was cancelled before it began is never put back there.)
         for thread in threading.enumerate():
             if getattr(thread, "loop", None) is self:
-                idle = getattr(thread, "idle_workers", None)
-                if idle is not None and thread not in idle and not getattr(thread, "stopping", False):
+                queue = getattr(thread, "queue", None)
+                if getattr(queue, "unfinished_tasks", 0) and not getattr(thread, "stopping", False):
                     return True
         return False
 
@@ -331,6 +331,8 @@ class _Jumps:
         while timeout > self._waited:
             has_workers = loop.waits_for_others()
             if not (has_workers or loop.traffic.is_moving()):
+                if patience > self.SHORTEST:
+                    loop.traffic.nothing_came()
                 break
             asked = time.monotonic()
             events = poll(min(patience, timeout - self._waited))

@@ -187,6 +187,20 @@ async def test_time_stands_still_while_a_thread_works(call):
     assert 0.0 == now()
 
 
+@pytest.mark.parametrize("call", [asyncio.to_thread, anyio.to_thread.run_sync])
+async def test_a_call_that_was_cancelled_before_its_thread_began_holds_nobody_up(call):
+    began = time.monotonic()
+    for _ in range(20):
+        task = asyncio.create_task(call(work, 0.01))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    await asyncio.sleep(AN_HOUR)
+
+    assert time.monotonic() - began < 60
+
+
 async def test_time_stands_still_while_an_executor_of_ones_own_works():
     with ThreadPoolExecutor(1) as executor:
         async with asyncio.timeout(AN_HOUR):
