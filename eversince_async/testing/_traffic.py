@@ -43,9 +43,13 @@ MAX_ANSWER_SECONDS: Final = 10.0
 GROWTH: Final = 2.0
 """How many times the longest pause seen a silence must be to count."""
 
+FADING: Final = 0.95
+"""What remains of the longest pause each time that a silence was waited out for nothing."""
+
 _UNACKNOWLEDGED: Final = 0x5411  # SIOCOUTQ
 _NOTHING: Final = bytes(4)
-_TCP_INFO: Final = struct.Struct("=24xI92xQQ")  # tcpi_unacked, tcpi_bytes_acked, tcpi_bytes_received
+# tcpi_unacked, tcpi_bytes_acked, tcpi_bytes_received, tcpi_notsent_bytes
+_TCP_INFO: Final = struct.Struct("=24xI92xQQ8xI")
 
 _INTERNET: Final = (socket.AF_INET, socket.AF_INET6)
 _READ: Final = selectors.EVENT_READ
@@ -102,22 +106,25 @@ class _Line:
         """Whether packets are under way."""
         return self._info()[0] > 0
 
-    def silence(self, now: float) -> float:
-        """Real seconds since bytes were last found to have moved."""
-        _, *counts = self._info()
-        if self.counts != tuple(counts):
-            self.is_owed = self.counts[0] != counts[0]
-            self.counts, self.changed_at = (counts[0], counts[1]), now
-        return now - self.changed_at
+    def look(self, now: float) -> bool:
+        """Look whether bytes have moved; return whether some were sent that are not acknowledged.
 
-    def _info(self) -> tuple[int, int, int]:
+        One call of the system for an end whose other end is elsewhere, of which there may be hundreds.
+        """
+        packets, sent, received, unsent = self._info()
+        if self.counts != (sent, received):
+            self.is_owed = self.counts[0] != sent
+            self.counts, self.changed_at = (sent, received), now
+        return packets > 0 or unsent > 0
+
+    def _info(self) -> tuple[int, int, int, int]:
         if self.sock is not None:
             told = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         else:
             with _borrowed(self.fd) as sock:
                 told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-        packets, sent, received = _TCP_INFO.unpack(told)
-        return packets, sent, received
+        packets, sent, received, unsent = _TCP_INFO.unpack(told)
+        return packets, sent, received, unsent
 
 
 class Traffic:
@@ -153,6 +160,10 @@ class Traffic:
     def came_after(self, seconds: float) -> None:
         """Something has come for which the loop had waited so many real seconds."""
         self._longest_pause = max(self._longest_pause, seconds)
+
+    def nothing_came(self) -> None:
+        """Silence was waited out: a peer that was slow once need not be so for ever."""
+        self._longest_pause *= FADING
 
     def is_moving(self) -> bool:
         """Whether bytes are under way, or a peer elsewhere may be about to send some."""
@@ -194,10 +205,11 @@ class Traffic:
 
     def _may_get_an_answer(self, line: _Line) -> bool:
         """Whether something is likely to come from a peer that is not on this loop."""
-        has_unacknowledged = line.remote is not None and line.has_unacknowledged()
+        now = time.monotonic()
+        has_unacknowledged = line.look(now) and line.remote is not None
         if not (has_unacknowledged or self._is_awaited(line, _READ if line.remote else _WRITE)):
             return False
-        silence = line.silence(time.monotonic())
+        silence = now - line.changed_at
         pause = min(max(PAUSE_SECONDS, GROWTH * self._longest_pause), ANSWER_SECONDS)
         answer = min(max(ANSWER_SECONDS, GROWTH * self._longest_pause), MAX_ANSWER_SECONDS)
         # An end of our own that was closed has not said its last word before this one has read it.
