@@ -105,6 +105,17 @@ def emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
 
 
 @pytest.fixture
+def slowly_beside(shell: Shell) -> Iterator[Shell]:
+    """A shell beside an emulator that is slow enough for every stage to be seen, on a busy machine, too."""
+    emulator = shell.start("emulator", "--port", "0", "--speed", "90")
+    line = read_until(emulator.stdout, "export ")
+    shell.env |= dict(each.split("=", 1) for each in line.split()[1:])
+    yield shell
+    emulator.send_signal(signal.SIGINT)
+    emulator.communicate(timeout=LONGEST)
+
+
+@pytest.fixture
 def beside(shell: Shell, emulator_settings: dict[str, str]) -> Shell:
     """A shell that an emulator is running beside, both in compressed time."""
     shell.env |= emulator_settings

@@ -14,7 +14,7 @@ pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 def test_a_terminal_gets_bars_and_the_budget(shell):
     """One row for each video, and the account's limits below them; nothing is asked, nothing costs."""
-    code, seen = on_a_terminal(shell, "demo", "--speed", "600", types=True)
+    code, seen = on_a_terminal(shell, "demo", "--speed", "200", types=True)
 
     assert 0 == code
     assert "\x1b[" in seen
@@ -25,11 +25,13 @@ def test_a_terminal_gets_bars_and_the_budget(shell):
     assert "[y/N]" not in seen
 
 
-def test_a_terminal_shows_a_batch_by_slots(beside):
+def test_a_terminal_shows_a_batch_by_slots(slowly_beside):
     """What is at work has a row with its slot, what is over a line above, and below stands how far it is."""
-    Path(beside.cwd, "briefs.csv").write_text("key,brief\ntides,A film\ndunes,Another\n")
+    Path(slowly_beside.cwd, "briefs.csv").write_text("key,brief\ntides,A film\ndunes,Another\n")
 
-    code, seen = on_a_terminal(beside, "batch", "briefs.csv", "-o", "videos", "--report", "report.html")
+    code, seen = on_a_terminal(
+        slowly_beside, "batch", "briefs.csv", "-o", "videos", "--report", "report.html"
+    )
 
     assert 0 == code
     assert "slot 1" in seen

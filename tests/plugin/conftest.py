@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import textwrap
+import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from typing import TypeAlias
 
@@ -56,11 +57,27 @@ class Run:
         outcomes: How many tests passed, failed, and so on.
         text: What pytest printed.
         seconds: How long each test took, with its emulator set up and taken down.
+        cpu_seconds: How long each kept a core busy for that, which other processes do not prolong.
     """
 
     outcomes: Counter[str]
     text: str
     seconds: list[float]
+    cpu_seconds: list[float]
+
+
+class CpuTimes:
+    """A plugin that measures how long each test keeps a core busy."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        began = time.process_time()
+        result = yield
+        self.seconds.append(time.process_time() - began)
+        return result
 
 
 RunTests: TypeAlias = Callable[..., Run]
@@ -77,7 +94,9 @@ def runner_for(pytester: pytest.Pytester, name: str) -> RunTests:
         pytester.makepyfile(runner=ANYIO if name == "anyio" else ASYNCIO)
         if source:
             pytester.makepyfile(test_theirs=textwrap.dedent(source))
-        result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments, *more)
+        cpu_times = CpuTimes()
+        arguments_too = ("-p", "no:cacheprovider", *arguments, *more)
+        result = pytester.runpytest_inprocess(*arguments_too, plugins=[cpu_times])
         seconds = defaultdict[str, float](float)
         for report in result.reprec.getreports("pytest_runtest_logreport"):
             seconds[report.nodeid] += report.duration
@@ -85,6 +104,7 @@ def runner_for(pytester: pytest.Pytester, name: str) -> RunTests:
             outcomes=Counter(result.parseoutcomes()),
             text=result.stdout.str(),
             seconds=list(seconds.values()),
+            cpu_seconds=cpu_times.seconds,
         )
 
     return run

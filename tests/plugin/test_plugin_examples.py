@@ -33,7 +33,7 @@ def test_ten_lines_prove_a_failed_project_in_a_tenth_of_a_second(run_tests, pyte
 
     assert statements(example) <= 10
     assert {"passed": 8} == run.outcomes
-    assert min(run.seconds) < 0.1
+    assert min(run.cpu_seconds) < 0.1
 
 
 @pytest.mark.parametrize(
