@@ -168,6 +168,8 @@ class Batch(AsyncIterator[Outcome]):
             requests=self._usage.minutes,
             requests_per_minute=self._usage.limit,
             credits_spent=self._usage.credits_spent,
+            balance_fell=self._pause.spent,
+            others=len(self._maker.meter.others),
             addresses=self._desk.store.addresses,
         )
 

@@ -55,6 +55,9 @@ class Maker:
         crew: Told of what happens to its items.
         pause: Told of what concerns all items.
         usage: What is used of the account.
+
+    Attributes:
+        meter: Measures what films cost.
     """
 
     def __init__(self, desk: Desk, order: BatchOrder, crew: Crew, pause: Pause, usage: Usage) -> None:
@@ -68,7 +71,7 @@ class Maker:
         self._began = 0
         self._gate = QualityGate(desk.entitlements)
         self._purse = Purse(desk, pause, order.max_credits)
-        self._meter = Meter(desk.governor, desk.costs)
+        self.meter = Meter(desk.governor, desk.costs)
         self._knowledge = Knowledge(desk)
 
     async def begin(self, journal: Journal) -> None:
@@ -109,7 +112,7 @@ class Maker:
                     if job.stage in ENDS and work.missing is None:
                         self._usage.learn(job.result)
                         return told_earlier(work, job, self._desk, await missing_files(job))
-                with self._meter.film(None if is_paid else _kind_of(item)):
+                with self.meter.film(None if is_paid else _kind_of(item)):
                     outcome = await self._with_its_cost_known(await self._made(work, job))
                 return await self._learned_from(outcome, quality)
         except QualityRefused as failure:  # before anything was done, and so nothing is held
@@ -144,9 +147,9 @@ class Maker:
                 work.record.ends()
 
     async def _with_its_cost_known(self, outcome: Outcome) -> Outcome:
-        self._meter.came_to(outcome)
+        self.meter.came_to(outcome)
         await self._pause.learn_what_it_cost()
-        self._meter.heard()
+        self.meter.heard()
         return outcome
 
     async def _quality_asked_for(self, item: Item, job: Job | None) -> str | None:
@@ -167,7 +170,7 @@ class Maker:
 
     async def keep_knowledge(self) -> None:
         """Have later runs know what this one has learned of the account."""
-        self._meter.heard()
+        self.meter.heard()
         if self._journal is not None:
             await self._knowledge.keep(self._journal)
 
@@ -275,7 +278,7 @@ class Maker:
             self._crew.heard(work, event)
             self._usage.saw_credits()
             self._pause.watch_credits()
-            self._meter.heard()
+            self.meter.heard()
             traced(event)
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)

@@ -1,18 +1,23 @@
 """Measures what films cost: the change of the balance while one is made alone."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from math import inf
 from typing import Final
 
 import attrs
 
 from eversince_async.batch.outcome import Outcome
 from eversince_async.governor import AccountGovernor
+from eversince_async.governor.snapshot import SlotsSnapshot
 from eversince_async.orchestrator.costs import Costs
 from eversince_async.orchestrator.desk import now
 
 LATE: Final = 60.0
 """Seconds after the end of a film from which a balance tells of other things as well."""
+
+LOOK: Final = 5.0
+"""Seconds between two looks at which active projects are ours, and which are not."""
 
 
 @attrs.define(eq=False)
@@ -52,6 +57,13 @@ class Meter:
         self._idle_since = self._times()
         self._alone: _Film | None = None
         self._ended: _Film | None = None
+        self._looked_at = -inf
+        self._foreign, self._ours = set[str](), set[str | None]()
+
+    @property
+    def others(self) -> Collection[str]:
+        """Active projects that were seen meanwhile and are not ours: what they cost is in the balance."""
+        return self._foreign - self._ours
 
     @contextmanager
     def film(self, kind: str | None) -> Generator[None, None, None]:
@@ -76,10 +88,9 @@ class Meter:
     def heard(self) -> None:
         """Something has happened, and perhaps an answer told the balance."""
         known, watched = self._governor.credits, (self._alone, self._ended)
-        if any(watched) and self._governor.snapshot().slots.foreign:
-            for film in watched:
-                if film is not None:
-                    film.is_alone = False
+        if any(watched) or now() >= self._looked_at + LOOK:
+            self._looked_at = now()
+            self._saw(self._governor.snapshot().slots)
         if known is None:
             return
         alone, ended = watched
@@ -88,6 +99,13 @@ class Meter:
         if ended is not None and known.times > ended.times:
             self._ended = None
             self._learn(ended, known.spent)
+
+    def _saw(self, slots: SlotsSnapshot) -> None:
+        self._ours.update(lease.project_id for lease in slots.leases)
+        self._foreign.update(slots.foreign)  # perhaps ours, of an earlier run
+        for film in (self._alone, self._ended):
+            if film is not None and slots.foreign:
+                film.is_alone = False
 
     def _learn(self, film: _Film, spent: float) -> None:
         assert film.ended_at is not None

@@ -97,6 +97,10 @@ class Report:
         requests: The requests of each minute, those of earlier runs as well if there is a journal.
         requests_per_minute: How many the account may send in a minute; None if there is no limit.
         credits_spent: By how many credits the account's balance fell meanwhile; None if it was not told.
+        balance_fell: By how many credits the balance fell in this run alone, as answers told it; None if they
+            did not, as in a report of a journal. What others used of the account is in it, and what was
+            bought between two answers hides as much.
+        others: Active projects that were seen in this run and are not of it.
         at_work: Keys of items that a process works on right now, in a report of a journal.
         addresses: Which addresses a written report may link to, by the client's base URL; None in a report of
             a journal, where any address may be the right one.
@@ -112,6 +116,8 @@ class Report:
     requests: Sequence[Minute] = attrs.field(default=(), repr=False)
     requests_per_minute: int | None = None
     credits_spent: float | None = None
+    balance_fell: float | None = None
+    others: int = 0
     at_work: frozenset[str] = attrs.field(default=frozenset(), repr=False)
     addresses: AddressPolicy | None = attrs.field(default=None, repr=False)
 

@@ -90,6 +90,7 @@ class Ending:
         numbers |= {"paused": numbers["paused"] - self.dropped, "not begun": left + self.dropped}
         counts = [f"{number} {status}" for status, number in numbers.items() if number]
         said = [f"{', '.join(counts) or 'nothing to do'}, in {spell(report.seconds)}"]
+        said += _credits_spent(report)
         reasons = self._reasons()
         said += [f"  {_few(keys)}: {why}" for why, keys in reasons.values()]
         if self.untold:
@@ -175,6 +176,17 @@ def _few(keys: Sequence[str]) -> str:
 
 def _when(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _credits_spent(report: Report) -> Sequence[str]:
+    """What the run has cost: nothing tells but the balance, which is not ours alone."""
+    if not report.balance_fell:
+        return []
+    others = "use by others, if there was any, is in it"
+    if report.others:
+        seen = "1 project that is" if report.others == 1 else f"{report.others} projects that are"
+        others = f"use by others is in it: {seen} not of this batch"
+    return [f"credits: the balance fell by {report.balance_fell:,.10g}; {others}"]
 
 
 def _credits_to_buy(report: Report) -> Sequence[str]:

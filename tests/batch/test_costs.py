@@ -132,3 +132,37 @@ def test_the_latest_costs_are_kept():
 
     assert KEPT == len(costs.of("a"))
     assert 99 == costs.of("a")[-1]
+
+
+# -- What a run costs -------------------------------------------------------------------------------------
+
+
+async def test_a_run_costs_what_the_balance_fell_by(emulator, eversince):
+    batch = eversince.batch([f"film {n}" for n in range(4)])
+    report = await batch
+
+    assert 4 * COST == report.balance_fell == 10_000 - emulator.account.credits
+    assert 0 == report.others
+
+
+async def test_what_is_bought_meanwhile_takes_nothing_off(emulator, eversince):
+    async with eversince.batch(["A film", "Another"], concurrency=1, max_credits=500) as batch:
+        async for _ in batch:
+            emulator.account.credits += 500
+
+    assert 2 * COST == batch.report.balance_fell
+
+
+async def test_a_run_in_which_nothing_was_begun_cost_nothing(eversince):
+    assert not (await eversince.batch([])).balance_fell
+
+
+async def test_active_projects_of_others_are_named(emulator, eversince):
+    async with Eversince(**emulator.connection) as other:
+        theirs = asyncio.ensure_future(other.produce("Another's long film", share=False))
+        await asyncio.sleep(1)
+        report = await eversince.batch(["A film", "Another"])
+        await theirs
+
+    assert 1 == report.others
+    assert report.balance_fell > 2 * COST

@@ -310,3 +310,30 @@ async def test_a_server_that_does_not_price_is_no_reason_not_to_ask(emulator, ro
     emulator.faults.once("GET", "/projects", ErrorAnswer(status=403, code="forbidden"), times=1)
 
     assert Exit.DONE == await typed(batch_(rows(*THREE)))
+
+
+# -- In the end -------------------------------------------------------------------------------------------
+
+
+async def test_in_the_end_the_sum_is_told_by_the_balance(emulator, rows, capsys):
+    await typed(batch_(rows(*THREE)))
+
+    assert "credits: the balance fell by 96; use by others, if there was any" in capsys.readouterr().err
+
+
+async def test_others_who_used_the_account_are_named_in_the_end(emulator, rows, capsys):
+    async with Eversince() as other:
+        theirs = asyncio.ensure_future(other.produce("Another's film", share=False))
+        await asyncio.sleep(1)
+        await typed(batch_(rows(*THREE)))
+        await theirs
+
+    assert "use by others is in it: 1 project that is not of this batch" in capsys.readouterr().err
+
+
+async def test_where_nothing_was_made_no_sum_is_told(rows, capsys):
+    await typed(batch_(rows(*THREE)))
+    capsys.readouterr()
+    await typed(batch_(rows(*THREE)))
+
+    assert "credits:" not in capsys.readouterr().err
