@@ -28,7 +28,7 @@ EversinceError
 │  ├─ WaitTimedOut (.handle; is a TimeoutError)
 │  └─ ClientClosed (.handle)
 ├─ QualityRefused                  remembered of a 403 on a render (.quality .refused_at .message)
-├─ JournalError ── JournalLocked | InDoubt | BelongsToAnother
+├─ JournalError ── JournalLocked | InDoubt | BelongsToAnother | OtherAccount
 │  └─ SpecChanged ── PipelineChanged (.key .step)
 ├─ PipelineError (.key .step)
 │  ├─ ApprovalPending (.question)         ├─ ApprovalExpired (.question)
@@ -642,6 +642,14 @@ class PipelineChanged(SpecChanged):
 
 class BelongsToAnother(JournalError):
     """What the server says that a piece of work has made is another's: each project is of one alone."""
+
+
+class OtherAccount(JournalError):
+    """The journal belongs to another server or account than the client's; nothing was asked for.
+
+    Projects of one account are not known to another: rows under way would be lost, and those to come paid
+    for by somebody else. `allow_other_account=True` makes the journal this account's.
+    """
 
 
 class InDoubt(JournalError):

@@ -55,6 +55,7 @@ EversinceError
       PipelineChanged
     InDoubt
     BelongsToAnother
+    OtherAccount
   PipelineError
     ApprovalPending
     SleepPending
@@ -153,6 +154,7 @@ SAMPLES: dict[str, EversinceError] = {
     "JournalLocked": errors.JournalLocked("process 7 holds it"),
     "SpecChanged": errors.SpecChanged("mug-1 was used with another brief"),
     "BelongsToAnother": errors.BelongsToAnother("'create' of 'b' cannot have proj_1"),
+    "OtherAccount": errors.OtherAccount("campaign.db: belongs to another account"),
     "InDoubt": errors.InDoubt("whether the render was started"),
     "PipelineChanged": errors.PipelineChanged("step 2 is another", key="mug-1", step="produce"),
     "PipelineError": errors.PipelineError("it has no more steps", key="mug-1"),

@@ -23,6 +23,7 @@ from eversince_async.batch.pausing import LOOK as CREDITS_LOOK
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
 from eversince_async.errors import ConfigurationError, UnexpectedCancellation, copy_of
+from eversince_async.orchestrator.accounts import need_ours
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.part import check_folder
@@ -116,6 +117,7 @@ class Batch(AsyncIterator[Outcome]):
 
         Raises:
             JournalError: The journal fails; nothing is begun any more.
+            OtherAccount: The journal is of another server or account; nothing was begun.
             DownloadFailed: The folder for the videos cannot be written; nothing was begun.
             UnexpectedCancellation: The source of the items ended with `CancelledError`: some may be missing.
         """
@@ -227,7 +229,9 @@ class Batch(AsyncIterator[Outcome]):
                 await stack.enter_async_context(heartbeat(keep))
             stack.push_async_callback(self._crew.leave)
             if journal is not None:
-                await self._maker.begin(journal)
+                allowed = self._order.allow_other_account
+                account = await need_ours(self._desk, journal, allow_other=allowed)
+                await self._maker.begin(journal, account)
                 await learn_what_is_left(journal, self._desk)
             await self._pause.learn_balance()
             await stack.enter_async_context(heartbeat(self._watch_credits, CREDITS_LOOK))

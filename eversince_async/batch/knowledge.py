@@ -7,9 +7,6 @@ from eversince_async.errors import JournalError
 from eversince_async.journal import Journal, Json
 from eversince_async.orchestrator.desk import Desk
 
-ENTITLEMENTS: Final = "entitlements"
-"""The name of a journal's note of what renders the account was refused."""
-
 COSTS: Final = "costs"
 """The name of a journal's note of what films have cost."""
 
@@ -23,29 +20,29 @@ class Knowledge:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._kept: dict[str, Json] = {}
+        self._account = ""
+        self._kept: Json = None
 
-    async def recall(self, journal: Journal, *, asks_again: bool) -> None:
+    async def recall(self, journal: Journal, account: str, *, asks_again: bool) -> None:
         """Learn what earlier runs have kept.
 
         Args:
             journal: What they have kept it in.
+            account: The journal's name for the account.
             asks_again: Whether what the account was refused is asked for again.
         """
+        self._account = account
+        await self._desk.entitlements.learn_from(journal, account)
         if asks_again:
             self._desk.entitlements.forget_refusals()
-        else:
-            self._desk.entitlements.learn(await journal.noted(ENTITLEMENTS))
         self._desk.costs.learn(await journal.noted(COSTS))
-        self._kept = self._known()
+        self._kept = self._desk.costs.to_json()
 
     async def keep(self, journal: Journal) -> None:
         """Write down what is known, if that has changed."""
-        for name, known in self._known().items():
-            if known != self._kept.get(name):
-                with suppress(JournalError):  # whoever needs to write next will learn of it
-                    await journal.note(name, known)
-                    self._kept[name] = known
-
-    def _known(self) -> dict[str, Json]:
-        return {ENTITLEMENTS: self._desk.entitlements.to_json(), COSTS: self._desk.costs.to_json()}
+        await self._desk.entitlements.keep_in(journal, self._account)
+        known = self._desk.costs.to_json()
+        if known != self._kept:
+            with suppress(JournalError):  # whoever needs to write next will learn of it
+                await journal.note(COSTS, known)
+                self._kept = known

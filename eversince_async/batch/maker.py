@@ -74,10 +74,15 @@ class Maker:
         self.meter = Meter(desk.governor, desk.costs)
         self._knowledge = Knowledge(desk)
 
-    async def begin(self, journal: Journal) -> None:
-        """Note where the journal stands: what changes from now on is no earlier run's."""
+    async def begin(self, journal: Journal, account: str) -> None:
+        """Note where the journal stands: what changes from now on is no earlier run's.
+
+        Args:
+            journal: The journal.
+            account: The journal's name for the account.
+        """
         self._began = await journal.changes()
-        await self._knowledge.recall(journal, asks_again=self._order.retry_failed)
+        await self._knowledge.recall(journal, account, asks_again=self._order.retry_failed)
 
     async def outcome(self, work: Work) -> Outcome:
         """Bring one item to its end.

@@ -26,6 +26,7 @@ class BatchOrder:
     concurrency: int | None
     retry_failed: bool
     refetch: bool
+    allow_other_account: bool
     max_credits: float | None
     on_event: Listener | None
     drain_on_interrupt: bool

@@ -12,7 +12,7 @@ from eversince_async import clock
 from eversince_async.batch.delivery import is_complete
 from eversince_async.batch.failures import another_try
 from eversince_async.batch.item import Item
-from eversince_async.batch.knowledge import COSTS, ENTITLEMENTS
+from eversince_async.batch.knowledge import COSTS
 from eversince_async.batch.plan import Cost, CostSource, Days, Plan, PlannedItem, PlannedState
 from eversince_async.batch.pricing import PricedFilm, priced_films
 from eversince_async.batch.qualities import is_rendered, may_render_otherwise
@@ -27,6 +27,7 @@ from eversince_async.models._base import UNSET
 from eversince_async.models.account import CreditPackages
 from eversince_async.orchestrator.costs import ASSEMBLED, Costs, kind_of_film
 from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.accounts import name_of
 from eversince_async.orchestrator.entitlements import USUAL, Entitlements
 
 
@@ -51,7 +52,9 @@ async def planned(
     entitlements.learn(desk.entitlements.to_json())
     if journal is not None:
         costs.learn(await journal.noted(COSTS))
-        entitlements.learn(await journal.noted(ENTITLEMENTS))
+        account = await name_of(desk, journal)
+        if account is not None:
+            await entitlements.learn_from(journal, account)
     if retry_failed:
         entitlements.forget_refusals()
     standing = [await _standing(item, journal, entitlements, retry_failed=retry_failed) for item in items]

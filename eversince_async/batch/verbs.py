@@ -45,6 +45,7 @@ class Batching:
         concurrency: int | None = None,
         retry_failed: bool = False,
         refetch: bool = False,
+        allow_other_account: bool = False,
         max_credits: float | None = None,
         on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
@@ -62,6 +63,7 @@ class Batching:
         wait_for_quota: bool = True,
         concurrency: int | None = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         max_credits: float | None = None,
         on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
@@ -81,6 +83,7 @@ class Batching:
         concurrency: int | None = None,
         retry_failed: bool = False,
         refetch: bool = False,
+        allow_other_account: bool = False,
         max_credits: float | None = None,
         on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
@@ -120,6 +123,8 @@ class Batching:
                 deleted with another one; and qualities asked for that the account was refused.
             refetch: Whether files that an earlier run has downloaded, and that were removed since, are
                 downloaded again; else they are told of (`Outcome.missing`). Nothing is rendered for it.
+            allow_other_account: Whether a journal that was begun with another server or account goes on with
+                this one, and is this one's from then on. Rows under way are looked for here.
             max_credits: Begin nothing any more once so many credits are spent in this run, whatever is bought
                 meanwhile, or when fewer are left than the limits' `credits_reserve`. The balance is asked for
                 as each item begins and ends, and every 30 seconds while something is made; what has begun is
@@ -156,6 +161,7 @@ class Batching:
             concurrency=concurrency,
             retry_failed=retry_failed,
             refetch=refetch,
+            allow_other_account=allow_other_account,
             max_credits=max_credits,
             on_event=on_event,
             drain_on_interrupt=drain_on_interrupt,

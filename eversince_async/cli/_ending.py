@@ -9,12 +9,13 @@ from typing import Final, get_args
 
 import attrs
 
+from eversince_async._wire.endpoints import GET_PROJECT
 from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
 from eversince_async.cli._addresses import address
 from eversince_async.cli._board import spell
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._trouble import sentence
-from eversince_async.errors import EarlierFailure, InvalidRequest, SpecChanged, ValidationFailed
+from eversince_async.errors import EarlierFailure, InvalidRequest, NotFound, SpecChanged, ValidationFailed
 from eversince_async.orchestrator.entitlements import USUAL
 from eversince_async.pipelines.failures import is_of_the_account, is_of_the_quality
 
@@ -39,6 +40,7 @@ class Ending:
         held: How many wait until the account may render in their quality.
         held_paid: How many of these are paid for, and could be rendered in another.
         hopeless: How many failed in a way that no retry mends.
+        deleted: How many failed as their projects were deleted.
     """
 
     command: str
@@ -53,11 +55,13 @@ class Ending:
     held: int = 0
     held_paid: int = 0
     hopeless: int = 0
+    deleted: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """One more outcome."""
         self.failed += outcome.status in {"failed", "cancelled"}
         self.hopeless += outcome.status == "failed" and _is_hopeless(outcome.error)
+        self.deleted += outcome.status == "failed" and _was_deleted(outcome)
         if outcome.status == "paused" and is_of_the_quality(outcome.error):
             self.held += 1
             self.held_paid += outcome.project_id is not None
@@ -125,7 +129,11 @@ class Ending:
             others = [f"go on:   {self.command}"] if unfinished > self.held else []
             return others + self._how_to_render_otherwise()
         if self.failed > self.hopeless and self.journal is not None:
-            return [f"retry:   {_with(self.command, '--retry-failed')}"]
+            anew = ""
+            if self.deleted:
+                which = "a project that was" if self.deleted == 1 else f"{self.deleted} projects that were"
+                anew = f"  (makes, and pays for, another in place of {which} deleted)"
+            return [f"retry:   {_with(self.command, '--retry-failed')}{anew}"]
         if self.missing:
             return [f"fetch:   {_with(self.command, '--refetch')}"]
         return []
@@ -159,6 +167,17 @@ def _is_hopeless(error: Exception | None) -> bool:
     """Whether a failed item fails again until somebody corrects it."""
     kind = error.kind if isinstance(error, EarlierFailure) else type(error).__name__
     return kind in {each.__name__ for each in (InvalidRequest, SpecChanged, ValidationFailed)}
+
+
+def _was_deleted(outcome: Outcome) -> bool:
+    """Whether a failed item's project is not there any more."""
+    match outcome.error:
+        case NotFound(endpoint=GET_PROJECT.name):
+            return outcome.project_id is not None
+        case EarlierFailure(kind="NotFound", problem=problem):
+            return outcome.project_id is not None and problem.startswith(f"{GET_PROJECT.name}:")
+        case _:
+            return False
 
 
 def _why(outcome: Outcome) -> str:

@@ -300,3 +300,8 @@ class RowsJournal(ABC):
         self._run()
         kept = observed(value)
         await self._write(lambda rows: rows.note(name, kept))
+
+    async def change_note(self, name: str, change: Callable[[Json], Json]) -> Json:
+        """Note what becomes of what was noted before, in one transaction."""
+        self._run()
+        return await self._write(lambda rows: verbs.change_note(rows, name, change))

@@ -12,7 +12,7 @@ not `journal.incarnation`), waits until a request of then must have arrived or d
 look, and says by `decide` what they have found.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -296,4 +296,17 @@ class Journal(Protocol):
 
     async def note(self, name: str, value: Json) -> None:
         """Note something that belongs to no job, in place of what was noted under that name before."""
+        ...
+
+    async def change_note(self, name: str, change: Callable[[Json], Json]) -> Json:
+        """Note what becomes of what was noted before; nobody else writes in between.
+
+        Args:
+            name: The note's name.
+            change: Given what is noted now (None: nothing), returns what is to be; quick and without effects
+                of its own, as it may be called in another thread.
+
+        Returns:
+            What is noted now.
+        """
         ...

@@ -420,3 +420,10 @@ def _claimant(rows: Rows, what: str, effect: Effect) -> str:
 
 def _named(effect: Effect) -> str:
     return f"{effect.name!r} of {effect.job_id!r}"
+
+
+def change_note(rows: Rows, name: str, change: Callable[[Json], Json]) -> Json:
+    """Note what becomes of what was noted before."""
+    kept = observed(change(rows.noted(name)))
+    rows.note(name, kept)
+    return kept

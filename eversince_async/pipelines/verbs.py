@@ -5,6 +5,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple, Unpack, o
 
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Json
+from eversince_async.orchestrator.accounts import need_ours
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.order import Terms, Timeouts
 from eversince_async.orchestrator.tracing import WorkflowBegun, traced
@@ -16,6 +17,7 @@ from eversince_async.pipelines.definition import Pipeline
 from eversince_async.pipelines.journals import JournalLike, opened
 from eversince_async.pipelines.run import Run
 from eversince_async.pipelines.running import Order, brought_to_its_end
+from eversince_async.tasks import finish
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -40,6 +42,7 @@ class Running:
         key: str,
         journal: JournalLike = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         **kwargs: Any,
@@ -54,6 +57,7 @@ class Running:
         key: str,
         journal: JournalLike = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         **kwargs: Any,
@@ -69,6 +73,7 @@ class Running:
         key: str,
         journal: JournalLike = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         **kwargs: Any,
@@ -85,6 +90,7 @@ class Running:
         key: str,
         journal: JournalLike = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         **kwargs: Any,
@@ -102,6 +108,7 @@ class Running:
         key: str,
         journal: JournalLike = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         **kwargs: Any,
@@ -120,6 +127,7 @@ class Running:
         key: str,
         journal: JournalLike = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         **kwargs: Any,
@@ -133,6 +141,7 @@ class Running:
         key: str,
         journal: JournalLike = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
         **kwargs: Any,
@@ -162,6 +171,7 @@ class Running:
             journal: A file for `SqliteJournal`, or an open journal; by default the file that the environment
                 variable EVERSINCE_JOURNAL names, else `eversince.db` in the current directory.
             retry_failed: Whether a run that failed is tried again: steps that are done stay done.
+            allow_other_account: As for `batch`.
             timeouts: As for `produce`, for each of its productions.
             wait_for_quota: As for `produce`.
             **kwargs: Its arguments by name.
@@ -171,6 +181,7 @@ class Running:
             PipelineChanged: The function does something else than an earlier run under this key.
             ApprovalExpired: Nobody answered in time.
             JournalError: The journal cannot be used.
+            OtherAccount: It is of another server or account.
             ConfigurationError: It is no pipeline, or what it returns cannot be stored.
             Exception: Whatever the function raises.
         """
@@ -185,9 +196,17 @@ class Running:
         async def run(workflow: Workflow[Any]) -> Any:
             manner = Manner(terms=terms, emit=workflow.emit, is_followed=workflow.is_followed)
             async with opened(journal) as open_journal:
-                return await brought_to_its_end(
-                    self._desk, order, key, open_journal, manner, retry_failed=retry_failed
-                )
+                account = await need_ours(self._desk, open_journal, allow_other=allow_other_account)
+                entitlements = self._desk.entitlements
+                await entitlements.learn_from(open_journal, account)
+                if retry_failed:
+                    entitlements.forget_refusals()
+                try:
+                    return await brought_to_its_end(
+                        self._desk, order, key, open_journal, manner, retry_failed=retry_failed
+                    )
+                finally:
+                    await finish(entitlements.keep_in(open_journal, account))
 
         begun = WorkflowBegun(name="pipeline", key=key, project_id=None)
         return Workflow(f"pipeline {key}", traced(self._desk.tracer, begun, run), self._desk.underway)

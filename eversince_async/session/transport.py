@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from functools import partial
+from hashlib import pbkdf2_hmac
 from typing import Final, Literal
 
 import aiohttp
@@ -58,6 +59,10 @@ _heard_at: Final = dict[str, pace.Pace]()
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 """What may stand in a request line or a header and cannot end it: visible ASCII, no blanks."""
+
+
+FINGERPRINT_ROUNDS: Final = 50_000
+"""Rounds of PBKDF2; a key is random, and long, so that a few more would make no difference."""
 
 
 def check_base_url(base_url: str, *, allow_http: bool = False) -> str:
@@ -181,6 +186,16 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"<Transport {self.base_url}>"
+
+    def fingerprint(self, salt: str) -> str:
+        """What tells the API key from others without telling anything of it; takes some 25 ms.
+
+        Whoever has the salt and the fingerprint can only try whole keys, one after the other, each as slowly.
+
+        Args:
+            salt: Makes it another one elsewhere.
+        """
+        return pbkdf2_hmac("sha256", self._authorization.encode(), salt.encode(), FINGERPRINT_ROUNDS).hex()
 
     async def exchange(self, request: WireRequest, headers: Mapping[str, str] | None = None) -> Answer:
         """Send once and read the whole answer.

@@ -186,8 +186,10 @@ async def test_what_was_rendered_is_not_rendered_otherwise(emulator, eversince, 
         [],
         {},
         {"refused": {}, "granted": None},
-        {"refused": {"4k": 1, "8k": {"at": "soon", "message": "x"}}, "granted": [1]},
-        {"refused": {"4k": {"at": "2026-01-01T00:00:00", "message": "x"}}, "granted": []},
+        {"refused": {}, "granted": ["4k"]},
+        {"refused": {}, "granted": {"4k": "soon"}},
+        {"refused": {"4k": 1, "8k": {"at": "soon", "message": "x"}}, "granted": {"4k": 1}},
+        {"refused": {"4k": {"at": "2026-01-01T00:00:00", "message": "x"}}, "granted": {}},
     ],
     ids=str,
 )
@@ -203,6 +205,9 @@ def test_an_odd_note_is_no_refusal(kept):
 def test_a_note_of_another_day_is_no_refusal(hours):
     known = Entitlements()
     at = datetime.now().astimezone() - timedelta(hours=hours)
-    known.learn({"refused": {"4k": {"at": at.isoformat(), "message": "x"}}, "granted": []})
+    known.learn(
+        {"refused": {"4k": {"at": at.isoformat(), "message": "x"}}, "granted": {"8k": at.isoformat()}}
+    )
 
     assert known.refusal("4k") is None
+    assert not known.is_granted("8k")

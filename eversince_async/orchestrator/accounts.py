@@ -1,0 +1,249 @@
+"""Whether a journal belongs to the server and the account that a client talks to.
+
+Under the keys of a journal stand projects of one account. Taken to another, its rows would be paid for twice,
+or be looked for where they never were. So a journal keeps the address of its server, and a fingerprint of
+each API key that was seen to reach its account. What differs is decided by reading a project that it knows.
+
+- Another server is an error. Two addresses of this machine, or two paths of one server, may be the same:
+  an emulator listens at another port each time it is started, and keeps its projects with `--state`.
+- Another key may be the same account's.
+- A journal that knows no project, or is older than this, belongs to the first account it meets.
+"""
+
+import asyncio
+import secrets
+import weakref
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, Self
+
+import attrs
+
+from eversince_async._wire.addresses import AddressRefused, parse
+from eversince_async.errors import Forbidden, NotFound, OtherAccount, Unauthorized
+from eversince_async.journal import Journal, Json
+from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.observing import persistently
+
+NOTE: Final = "account"
+"""The name of the journal's note."""
+
+READ: Final = 3
+"""Known projects that are read before an account is taken for another: one may have been deleted since."""
+
+KEYS: Final = 10
+"""Keys that are remembered; an account has no more."""
+
+
+@attrs.frozen
+class Owner:
+    """Whose a journal is.
+
+    Attributes:
+        id: A name for the account within this journal, made up when it was met first.
+        server: The base URL, in one spelling.
+        salt: Makes fingerprints of a key different in each journal.
+        keys: Fingerprints of keys of the account, the latest last.
+        since: How many changes the journal had seen when it became this account's: projects of earlier ones
+            may be another's.
+    """
+
+    id: str
+    server: str
+    salt: str
+    keys: tuple[str, ...]
+    since: int = 0
+
+    @classmethod
+    def read(cls, kept: Json) -> Self | None:
+        """From what a journal kept; None where that says nothing that can be read."""
+        match kept:
+            case {
+                "id": str() as name,
+                "server": str() as server,
+                "salt": str() as salt,
+                "keys": list() as keys,
+                "since": int() as since,
+            }:
+                return cls(name, server, salt, tuple(key for key in keys if isinstance(key, str)), since)
+            case _:
+                return None
+
+    def to_json(self) -> dict[str, Json]:
+        """What a journal keeps."""
+        return {**attrs.asdict(self), "keys": list(self.keys)}
+
+    def reached(self, server: str, key: str) -> "Owner":
+        """As this, having been reached by this address and key."""
+        keys = (*(each for each in self.keys if each != key), key)[-KEYS:]
+        return attrs.evolve(self, server=server, keys=keys)
+
+
+async def need_ours(desk: Desk, journal: Journal, *, allow_other: bool) -> str:
+    """Make sure that a journal is of our account, or becomes so; once for each time it is opened.
+
+    Args:
+        desk: What to work with.
+        journal: The journal.
+        allow_other: Whether it becomes ours although it is of another account.
+
+    Returns:
+        The name that the journal has for the account.
+
+    Raises:
+        OtherAccount: It is of another server or account.
+        EversinceError: A project that it knows cannot be read.
+    """
+    journals = _of_clients.setdefault(desk, _Journals())
+    async with journals.lock:
+        incarnation, name = journals.known.get(journal, ("", ""))
+        if incarnation != journal.incarnation:
+            name = await _owner(desk, journal, allow_other=allow_other)
+            journals.known[journal] = journal.incarnation, name
+    return name
+
+
+async def name_of(desk: Desk, journal: Journal) -> str | None:
+    """The name that a journal has for our account; None if it does not know our key yet. Nothing is asked."""
+    owner = Owner.read(await journal.noted(NOTE))
+    if owner is None or owner.server != spelled(desk.session.transport.base_url):
+        return None
+    key = await asyncio.to_thread(desk.session.transport.fingerprint, owner.salt)
+    return owner.id if key in owner.keys else None
+
+
+class _Journals:
+    """Those that a client has looked at: the incarnation, and the name that each has for the account."""
+
+    def __init__(self) -> None:
+        self.known: weakref.WeakKeyDictionary[Journal, tuple[str, str]] = weakref.WeakKeyDictionary()
+        self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+
+    @property
+    def lock(self) -> asyncio.Lock:
+        """Held while one is looked at, of the running loop."""
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._lock[0] is not loop:
+            self._lock = loop, asyncio.Lock()
+        return self._lock[1]
+
+
+_of_clients: weakref.WeakKeyDictionary[Desk, _Journals] = weakref.WeakKeyDictionary()
+
+
+async def _owner(desk: Desk, journal: Journal, *, allow_other: bool) -> str:
+    """Learn or settle whose a journal is; as often as another process is quicker to write that down."""
+    server = spelled(desk.session.transport.base_url)
+    while True:
+        kept = await journal.noted(NOTE)
+        owner = Owner.read(kept)
+        if kept is None or (owner is None and allow_other):
+            ours = await _new(desk, server)
+        elif owner is None:
+            raise OtherAccount(f"{_named(journal)}does not tell any more whose it is; {WHAT_TO_DO}")
+        else:
+            key = await asyncio.to_thread(desk.session.transport.fingerprint, owner.salt)
+            if owner.server == server and key in owner.keys:
+                return owner.id
+            try:
+                problem = await _problem(desk, journal, owner, server)
+            except Unauthorized:  # with such a key nothing can be done for another account, either
+                return owner.id
+            if problem is None:
+                ours = owner.reached(server, key)
+            elif allow_other:
+                ours = await _new(desk, server, since=await journal.changes())
+            else:
+                raise OtherAccount(_named(journal) + problem)
+        if await journal.change_note(NOTE, partial(_next, kept, ours)) == ours.to_json():
+            return ours.id
+
+
+async def _new(desk: Desk, server: str, *, since: int = 0) -> Owner:
+    salt = secrets.token_hex(16)
+    key = await asyncio.to_thread(desk.session.transport.fingerprint, salt)
+    return Owner(secrets.token_hex(8), server, salt, (key,), since)
+
+
+def _next(kept: Json, ours: Owner, now: Json) -> Json:
+    """What to note: nothing new if somebody else has written meanwhile."""
+    return ours.to_json() if now == kept else now
+
+
+def spelled(base_url: str) -> str:
+    """A base URL in one spelling: names are the same in any case, and some ports go without saying."""
+    address = parse(base_url)
+    host = f"[{address.host}]" if ":" in address.host else address.host.removesuffix(".")
+    port = "" if address.port == USUAL_PORTS[address.scheme] else f":{address.port}"
+    path = base_url.partition("://")[2].partition("/")[2].rstrip("/")
+    return f"{address.scheme}://{host}{port}/{path}"
+
+
+USUAL_PORTS: Final = {"http": 80, "https": 443}
+"""Ports that go without saying."""
+
+
+async def _problem(desk: Desk, journal: Journal, owner: Owner, server: str) -> str | None:
+    """Why a journal cannot be ours; None if it is, or nothing in it could be another's."""
+    if not _may_be_one(owner.server, server):
+        return f"belongs to another server, {owner.server}, and this is {server}; {WHAT_TO_DO}"
+    known = await _known_projects(journal, owner.since)
+    for project_id in known:
+        if await _is_there(desk, project_id):
+            return None
+    if not known:
+        return None
+    where = "account" if owner.server == server else "server or account"
+    return (
+        f"belongs to another {where}: this one at {server} does not know the project {known[0]}; {WHAT_TO_DO}"
+    )
+
+
+WHAT_TO_DO: Final = (
+    "use a journal for each account, or, if this one is to go on here, say so by allow_other_account=True "
+    "(--allow-other-account)"
+)
+
+
+def _may_be_one(server: str, other: str) -> bool:
+    """Whether two addresses may be of one server, for all that can be told by them."""
+    try:
+        one, another = parse(server), parse(other)
+    except AddressRefused:
+        return False
+    if one.is_loopback and another.is_loopback:
+        return True
+    return (one.scheme, one.host, one.port) == (another.scheme, another.host, another.port)
+
+
+async def _is_there(desk: Desk, project_id: str) -> bool:
+    """Whether the account has a project."""
+    try:
+        await persistently(desk, lambda: desk.interactive.projects.get(project_id))
+    except (NotFound, Forbidden) as refusal:
+        if not refusal.is_documented:
+            raise
+        return False
+    return True
+
+
+async def _known_projects(journal: Journal, since: int) -> list[str]:
+    """Some projects of jobs that have changed since then."""
+    found = list[str]()
+    async for job in journal.jobs():
+        if job.updated_change <= since > 0:
+            continue
+        if job.project_id is not None:
+            found.append(job.project_id)
+        else:  # a pipeline's are its steps'
+            results = [each.result for each in await journal.effects(job.id) if each.kind == "create"]
+            made = [each.get("id") for each in results if isinstance(each, Mapping)]
+            found += [each for each in made if isinstance(each, str)]
+        if len(found) >= READ:
+            break
+    return found[:READ]
+
+
+def _named(journal: Any) -> str:
+    path = getattr(journal, "path", None)
+    return "the journal " if path is None else f"{path}: "
