@@ -81,8 +81,15 @@ def _salvage(data: Any, cls: Any, path: str) -> Any:
 
 
 def unstructure(model: Model) -> dict[str, Any]:
-    """Write a model as JSON data; see the rules above."""
-    plain: dict[str, Any] = converter.unstructure(model)
+    """Write a model as JSON data; see the rules above.
+
+    Raises:
+        InvalidRequest: What it has in its `extra` is nested beyond reason, or contains itself.
+    """
+    try:
+        plain: dict[str, Any] = converter.unstructure(model)
+    except RecursionError:
+        raise InvalidRequest({"body": "cannot be written as JSON: it is nested too deeply"}) from None
     return plain
 
 

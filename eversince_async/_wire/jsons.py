@@ -17,7 +17,7 @@ Bytes = bytes | bytearray | memoryview
 def read_with_json(data: Bytes) -> Any:
     """`loads` without orjson: refuses all that orjson refuses, up to halves of surrogate pairs."""
     try:
-        return json.loads(str(data, "utf-8"), parse_constant=_no_number, parse_float=_finite)
+        return json.loads(str(data, "utf-8"), parse_constant=no_number, parse_float=finite, parse_int=_whole)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -42,11 +42,23 @@ def dumps(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _no_number(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON")
+def no_number(name: str) -> Never:
+    """For `parse_constant`: NaN and infinities are no JSON, whatever `json` says."""
+    raise ValueError(f"{name} is no number")
 
 
-def _finite(digits: str) -> float:
+def _whole(digits: str) -> int:
+    if len(digits) > _SURE:
+        finite(digits)
+    return int(digits)
+
+
+_SURE: Final = 300
+"""Digits with which a whole number surely is within the range of floats."""
+
+
+def finite(digits: str) -> float:
+    """For `parse_float`: what is too large for a float is no infinity."""
     number = float(digits)
     if math.isinf(number):
         raise ValueError("a number is beyond the range of floats")

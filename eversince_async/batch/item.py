@@ -6,6 +6,8 @@ from typing import Any, Final
 import attrs
 
 from eversince_async._wire.converter import structure, unstructure
+from eversince_async._wire.endpoints import CREATE_PROJECT
+from eversince_async._wire.requests import build
 from eversince_async.batch.cells import PAGE, file_of, is_empty, is_spreadsheet_error, page_of, render_of
 from eversince_async.errors import EversinceError, InvalidRequest, UnreadableAnswer
 from eversince_async.journal import Json
@@ -102,7 +104,7 @@ class Intake:
         problems = brief.problems()
         if is_spreadsheet_error(brief.brief):
             problems["brief"] = f"is {brief.brief}, an error of a spreadsheet; say what to make"
-        wrong = InvalidRequest(problems) if problems else None
+        wrong = InvalidRequest(problems) if problems else _unsendable(brief)
         return Item(key=key, index=index, given=given, brief=brief, wishes=wishes, problem=wrong)
 
     def _wishes(self, **changes: Any) -> Wishes:
@@ -176,6 +178,15 @@ class PipelineIntake:
             problem = InvalidRequest({"item": str(refusal)})
             return Item(key=key, index=index, given=given, problem=problem)
         return Item(key=key, index=index, given=given, order=order, order_spec=spec)
+
+
+def _unsendable(brief: Brief) -> InvalidRequest | None:
+    """Why a brief cannot be written as a request: its `extra` fields may be anything."""
+    try:
+        build(CREATE_PROJECT, body=brief)
+    except InvalidRequest as problem:
+        return problem
+    return None
 
 
 def _plain(options: Mapping[str, Any]) -> Mapping[str, Any]:

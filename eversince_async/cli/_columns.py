@@ -1,6 +1,5 @@
 """The columns a file of briefs may have, and how a cell of each is read."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -8,6 +7,7 @@ from enum import StrEnum
 from mimetypes import guess_type
 from typing import Any, Final
 
+from eversince_async._wire.jsons import read_with_json
 from eversince_async.batch.cells import PAGE, no_share, yes_or_no
 from eversince_async.models._shown import shown
 from eversince_async.models.projects import AspectRatio, ExpectedOutput, Mode, ReasoningMode
@@ -128,8 +128,8 @@ def maybe_json(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     try:
-        return json.loads(given)
-    except (ValueError, RecursionError):
+        return read_with_json(given.encode())
+    except ValueError:
         return given
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from eversince_async._wire.jsons import finite, no_number
 from eversince_async.cli._columns import column_name, is_known, unknown
 from eversince_async.cli._csv import Record, of_csv
 from eversince_async.cli._text import Complain, decoded
@@ -34,7 +35,9 @@ def _of_jsonl(lines: Iterator[str], complain: Complain) -> Iterator[Record]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line, object_pairs_hook=_once_each, parse_constant=_no_number)
+            found = json.loads(
+                line, object_pairs_hook=_once_each, parse_constant=no_number, parse_float=finite
+            )
         except (ValueError, RecursionError) as error:
             complain(number, f"is no JSON: {error}")
             continue
@@ -61,7 +64,3 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} stands there twice")
     return found
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number")

@@ -55,8 +55,16 @@ def decoded(stream: io.BufferedReader, encoding: str, name: str, complain: Compl
             raise InvalidRequest({name: kind})
     codec = next((codec for mark, codec in _MARKS if head.startswith(mark)), None)
     codec = codec or _without_mark(head) or encoding
+    _check_encoding(codec)
     text = io.TextIOWrapper(stream, codec, errors="surrogateescape", newline="")
     return _checked(text, codec, complain)
+
+
+def _check_encoding(codec: str) -> None:
+    try:
+        codecs.lookup(codec)
+    except ValueError:  # a NUL, or half of a surrogate pair
+        raise LookupError(f"there is no encoding {codec!r}") from None
 
 
 def _without_mark(head: bytes) -> str | None:

@@ -18,8 +18,14 @@ def test_reads_json(read: Any) -> None:
 @readers
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"<html>", b"NaN", b"[Infinity]", b"1e999", b"\xff", b"\xef\xbb\xbf{}", b"[" * 100_000],
-    ids=["empty", "cut", "html", "nan", "infinity", "1e999", "no UTF-8", "BOM", "deep"],
+    [
+        *(b"", b"{", b"<html>", b"NaN", b"[Infinity]", b"1e999", b"[-1" + b"0" * 400 + b"]"),
+        *(b"1" * 5000, b"\xff", b"\xef\xbb\xbf{}", b"[" * 100_000),
+    ],
+    ids=[
+        *("empty", "cut", "html", "nan", "infinity", "1e999", "a whole number beyond floats"),
+        *("5000 digits", "no UTF-8", "BOM", "deep"),
+    ],
 )
 def test_refuses_what_is_none(read: Any, body: bytes) -> None:
     """Always with a ValueError."""
