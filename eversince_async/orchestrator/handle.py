@@ -1,12 +1,13 @@
 """What is needed to take a production up again, elsewhere or later."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 
 from eversince_async._wire.converter import structure, unstructure
-from eversince_async.errors import InvalidRequest
+from eversince_async.errors import InvalidRequest, UnreadableAnswer
+from eversince_async.models._shown import shown
 from eversince_async.models.projects import Brief
 from eversince_async.orchestrator.order import ShareOptions, Wishes
 
@@ -49,16 +50,55 @@ class Handle:
             InvalidRequest: It is something else.
         """
         try:
-            share, brief = plain["share"], plain["brief"]
-            return cls(
-                key=plain["key"],
-                project_id=plain["project_id"],
-                brief=None if brief is None else structure(brief, Brief, "$.brief"),
-                wishes=Wishes(
-                    render=plain["render"],
-                    share=None if share is None else ShareOptions(**share),
-                    download=plain["download"],
-                ),
-            )
+            fields = {name: plain[name] for name in _FIELDS}
         except (KeyError, TypeError) as problem:
             raise InvalidRequest({"handle": f"is not what Handle.to_json() gives: {problem!r}"}) from None
+        _check(fields)
+        share, brief = fields["share"], fields["brief"]
+        wishes = Wishes(
+            render=fields["render"],
+            share=None if share is None else ShareOptions(**share),
+            download=fields["download"],
+        )
+        return cls(
+            key=fields["key"],
+            project_id=fields["project_id"],
+            brief=None if brief is None else _brief(brief),
+            wishes=wishes,
+        )
+
+
+_FIELDS: Final = ("key", "project_id", "brief", "render", "share", "download")
+_OPTIONAL_TEXTS: Final = ("project_id", "render", "download")
+
+
+def _check(fields: Mapping[str, Any]) -> None:
+    """Refuse values that `to_json` never gives, wherever they were changed since."""
+    problems = {
+        f"handle.{name}": f"must be text or null, not {shown(fields[name], text=40)}"
+        for name in _OPTIONAL_TEXTS
+        if not isinstance(fields[name], str | None) or fields[name] == ""
+    }
+    if not isinstance(fields["key"], str) or not fields["key"]:
+        problems["handle.key"] = f"must be text, not {shown(fields['key'], text=40)}"
+    share = fields["share"]
+    if share is not None and not _is_share(share):
+        problems["handle.share"] = (
+            f"must be null or texts for title and description, not {shown(share, text=40)}"
+        )
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def _is_share(share: object) -> bool:
+    names = {field.name for field in attrs.fields(ShareOptions)}
+    return isinstance(share, Mapping) and all(
+        name in names and isinstance(value, str) for name, value in share.items()
+    )
+
+
+def _brief(plain: Any) -> Brief:
+    try:
+        return structure(plain, Brief, "$.brief")
+    except UnreadableAnswer as unreadable:  # nothing was answered: what was given cannot be read
+        raise InvalidRequest({f"handle{unreadable.path.removeprefix('$')}": unreadable.problem}) from None

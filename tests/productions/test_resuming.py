@@ -111,7 +111,29 @@ async def test_a_handle_holds_no_key(emulator):
         workflow.start().cancel()
 
 
-@pytest.mark.parametrize("plain", [{}, {"key": "k"}, {"key": 5, "project_id": [], "brief": None}])
+HANDLE = {"key": "k", "project_id": "p", "brief": None, "render": None, "share": None, "download": None}
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {},
+        {"key": "k"},
+        {"key": 5, "project_id": [], "brief": None},
+        {**HANDLE, "key": None},
+        {**HANDLE, "project_id": 7},
+        {**HANDLE, "project_id": ""},
+        {**HANDLE, "render": True},
+        {**HANDLE, "download": ["a.mp4"]},
+        {**HANDLE, "share": {"title": None}},
+        {**HANDLE, "share": {"titel": "A mug"}},
+        {**HANDLE, "share": "A mug"},
+        {**HANDLE, "project_id": None, "brief": {"brief": 7}},
+        [],
+        7,
+    ],
+    ids=str,
+)
 async def test_what_is_no_handle_is_refused(emulator, plain):
     async with Eversince(**emulator.connection) as eversince:
         with pytest.raises(InvalidRequest):
