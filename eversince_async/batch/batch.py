@@ -233,6 +233,7 @@ class Batch(AsyncIterator[Outcome]):
                 account = await need_ours(self._desk, journal, allow_other=allowed)
                 await self._maker.begin(journal, account)
                 await learn_what_is_left(journal, self._desk)
+            await self._maker.prepare()
             await self._pause.learn_balance()
             await stack.enter_async_context(heartbeat(self._watch_credits, CREDITS_LOOK))
             try:
@@ -266,7 +267,8 @@ class Batch(AsyncIterator[Outcome]):
         async with aclosing(each(self._order.items)) as items:
             async for given in items:
                 self._read += 1
-                await self._crew.begin(self._order.intake.item(self._tally.taken, given))
+                item = self._order.intake.item(self._tally.taken, given)
+                await self._crew.begin(self._maker.named(item))
                 if self._crew.stopped.is_set():  # items that need no wait leave no moment to cancel us
                     return
                 self._tally.taken += 1

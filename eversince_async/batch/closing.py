@@ -52,7 +52,7 @@ class BatchRun(Run):
             handle = Handle(
                 key=steps.key,
                 project_id=steps.project_id,
-                wishes=item.wishes,
+                wishes=item.to_do,
                 brief=None if steps.project_id is not None else brief,
             )
             yield Left(handle, is_handed_out=not self._is_remembered)

@@ -22,7 +22,7 @@ def to_keep(production: Production) -> dict[str, Any]:
 
 def is_complete(item: Item, job: Job) -> bool:
     """Whether what an item asks for was delivered by an earlier run; a pipeline sees to that itself."""
-    wishes = item.wishes
+    wishes = item.to_do
     return item.order is not None or is_delivered(
         job.result, shares=wishes.share is not None, downloads=wishes.download is not None
     )

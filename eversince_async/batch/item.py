@@ -50,6 +50,8 @@ class Item:
         brief: What to create; without an idempotency key, unless it came with one.
         wishes: What is to be done when the agent is done.
         problem: Why it cannot be made; None if it can.
+        derived_key: The idempotency key that it has on other machines, too; None: nobody else makes it.
+        makes_share: Whether a public page that it wishes for is made here.
     """
 
     key: str
@@ -60,6 +62,13 @@ class Item:
     brief: Brief | None = None
     wishes: Wishes = attrs.field(factory=Wishes)
     problem: EversinceError | None = None
+    derived_key: str | None = None
+    makes_share: bool = True
+
+    @property
+    def to_do(self) -> Wishes:
+        """What is to be done here when the agent is done."""
+        return self.wishes if self.makes_share else attrs.evolve(self.wishes, share=None)
 
     @property
     def spec(self) -> Json:

@@ -13,6 +13,7 @@ from eversince_async.batch.item import Item
 from eversince_async.batch.knowledge import Knowledge
 from eversince_async.batch.making import make
 from eversince_async.batch.metering import Meter
+from eversince_async.batch.naming import Naming
 from eversince_async.batch.order import BatchOrder
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
@@ -73,6 +74,22 @@ class Maker:
         self._purse = Purse(desk, pause, order.max_credits)
         self.meter = Meter(desk.governor, desk.costs)
         self._knowledge = Knowledge(desk)
+        self._naming = Naming()
+
+    async def prepare(self) -> None:
+        """Learn what items are known by on other machines.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        order = self._order
+        self._naming = await Naming.of(
+            order.idempotent_as, self._journal, is_told_to_share=order.is_told_to_share
+        )
+
+    def named(self, item: Item) -> Item:
+        """An item as it is to be made here."""
+        return self._naming.named(item)
 
     async def begin(self, journal: Journal, account: str) -> None:
         """Note where the journal stands: what changes from now on is no earlier run's.

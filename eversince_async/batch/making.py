@@ -95,10 +95,10 @@ async def _produce(
     missing: Path | None,
 ) -> Production:
     assert item.brief is not None
-    brief = _with_key(item.brief, 1 if job is None else job.attempt)
+    brief = _with_key(item.brief, item.derived_key, 1 if job is None else job.attempt)
     steps = Steps(
         desk,
-        terms,
+        attrs.evolve(terms, has_rivals=item.derived_key is not None),
         emit,
         key=str(brief.idempotency_key),
         project_id=None if job is None else job.project_id,
@@ -115,8 +115,8 @@ async def _produce(
                 return await refetched(desk, steps, missing)
             if steps.project_id is None:
                 await _need_free(item)
-                return await produce(desk, steps, brief, item.wishes, terms)
-            return await resume(desk, steps, item.wishes, terms)
+                return await produce(desk, steps, brief, item.to_do, terms)
+            return await resume(desk, steps, item.to_do, terms)
 
 
 async def _need_free(item: Item) -> None:
@@ -130,10 +130,10 @@ async def _need_free(item: Item) -> None:
         await need_free(Path(target))
 
 
-def _with_key(brief: Brief, attempt: int) -> Brief:
-    """The brief with an idempotency key. A given one is another for each attempt."""
-    given = brief.idempotency_key
-    if given is UNSET:
+def _with_key(brief: Brief, derived: str | None, attempt: int) -> Brief:
+    """The brief with an idempotency key: its own, or a derived one. These are others for each attempt."""
+    given = derived if brief.idempotency_key is UNSET else brief.idempotency_key
+    if given is None:
         key = uuid.uuid4().hex
     else:
         key = str(given) if attempt == 1 else f"{str(given)[: _LIMITS - 6]}-{attempt}"

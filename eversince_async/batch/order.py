@@ -27,6 +27,8 @@ class BatchOrder:
     retry_failed: bool
     refetch: bool
     allow_other_account: bool
+    idempotent_as: str | None
+    is_told_to_share: bool
     max_credits: float | None
     on_event: Listener | None
     drain_on_interrupt: bool

@@ -25,9 +25,9 @@ from eversince_async.journal.stored import digest, sendable
 from eversince_async.limits import RENDERS_PER_DAY, RENDERS_PER_DAY_UNSUBSCRIBED
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import CreditPackages
+from eversince_async.orchestrator.accounts import name_of
 from eversince_async.orchestrator.costs import ASSEMBLED, Costs, kind_of_film
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.accounts import name_of
 from eversince_async.orchestrator.entitlements import USUAL, Entitlements
 
 

@@ -38,7 +38,7 @@ class Batching:
         pipeline: None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
         render: Quality | None = "1080p",
-        share: bool | ShareOptions = True,
+        share: bool | ShareOptions | None = None,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
@@ -46,6 +46,7 @@ class Batching:
         retry_failed: bool = False,
         refetch: bool = False,
         allow_other_account: bool = False,
+        idempotent_as: str | None = None,
         max_credits: float | None = None,
         on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
@@ -76,7 +77,7 @@ class Batching:
         pipeline: Pipeline[..., Any] | None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
         render: Quality | None = "1080p",
-        share: bool | ShareOptions = True,
+        share: bool | ShareOptions | None = None,
         download: str | os.PathLike[str] | None = None,
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
@@ -84,6 +85,7 @@ class Batching:
         retry_failed: bool = False,
         refetch: bool = False,
         allow_other_account: bool = False,
+        idempotent_as: str | None = None,
         max_credits: float | None = None,
         on_event: Listener | None = None,
         drain_on_interrupt: bool = True,
@@ -114,7 +116,8 @@ class Batching:
                 item of a quality other than 1080p goes alone until a render of it was accepted: whether the
                 account may have it is not to be learned otherwise. A 403 holds back all that want it, here
                 and in later runs for a day; their outcomes are `paused`, with `QualityRefused`.
-            share: As for `produce`.
+            share: As for `produce`; None is True. With `idempotent_as`, what makes this machine the one that
+                makes public pages, those that items ask for included: None and False make none here.
             download: The folder for the videos; made if there is none.
             timeouts: As for `produce`.
             wait_for_quota: When today's projects or renders are used up: wait for another day, or stop.
@@ -125,6 +128,12 @@ class Batching:
                 downloaded again; else they are told of (`Outcome.missing`). Nothing is rendered for it.
             allow_other_account: Whether a journal that was begun with another server or account goes on with
                 this one, and is this one's from then on. Rows under way are looked for here.
+            idempotent_as: A name for these items on all machines that work on them and share no journal. Then
+                each item's idempotency key follows from the name, the item's key and its brief, so that no
+                project is made twice; projects are looked at before they are rendered; and public pages are
+                made only where `share` is given as true. The journal remembers the name. What remains: a
+                project that failed frees its key, so that another machine may make one more, and how long
+                the server remembers keys is not documented.
             max_credits: Begin nothing any more once so many credits are spent in this run, whatever is bought
                 meanwhile, or when fewer are left than the limits' `credits_reserve`. The balance is asked for
                 as each item begins and ends, and every 30 seconds while something is made; what has begun is
@@ -144,6 +153,8 @@ class Batching:
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
         _need_several(items)
+        if idempotent_as is not None and (pipeline is not None or not idempotent_as.strip()):
+            raise ConfigurationError("idempotent_as is a name, and for briefs only, not for a pipeline")
         if refetch and pipeline is not None:
             raise ConfigurationError("with a pipeline, its files are its own business: refetch does nothing")
         opens = isinstance(journal, str | os.PathLike)
@@ -151,7 +162,7 @@ class Batching:
             from eversince_async.journal.sqlite import SqliteJournal
 
             journal = SqliteJournal(journal)
-        intake = _intake(options, render, share, download)
+        intake = _intake(options, render, share is None or share, download)
         order = BatchOrder(
             items=items,
             intake=intake if pipeline is None else self._intake_of(pipeline, intake),
@@ -162,6 +173,8 @@ class Batching:
             retry_failed=retry_failed,
             refetch=refetch,
             allow_other_account=allow_other_account,
+            idempotent_as=idempotent_as,
+            is_told_to_share=bool(share),
             max_credits=max_credits,
             on_event=on_event,
             drain_on_interrupt=drain_on_interrupt,

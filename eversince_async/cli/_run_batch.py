@@ -19,7 +19,7 @@ from eversince_async.cli._reports import unwritable, write_report
 from eversince_async.cli._say import ResultsLost, typed, warn
 from eversince_async.cli._signals import LEAVING
 from eversince_async.cli._watch import Announced, Watch
-from eversince_async.errors import EversinceError, InvalidRequest
+from eversince_async.errors import EversinceError, InvalidRequest, OtherAccount
 from eversince_async.journal import Journal
 
 
@@ -39,6 +39,9 @@ class Plan:
         max_credits: As for `eversince.batch`.
         retry_failed: As for `eversince.batch`.
         refetch: As for `eversince.batch`.
+        allow_other_account: As for `eversince.batch`.
+        idempotent_as: As for `eversince.batch`.
+        is_told_to_share: Whether this machine makes the public pages, if others work on the same file.
         wait_for_quota: As for `eversince.batch`.
         as_json: Whether to print outcomes as JSON.
     """
@@ -54,6 +57,9 @@ class Plan:
     max_credits: float | None
     retry_failed: bool
     refetch: bool = False
+    allow_other_account: bool = False
+    idempotent_as: str | None = None
+    is_told_to_share: bool = False
     wait_for_quota: bool
     as_json: bool
 
@@ -102,6 +108,9 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
             max_credits=plan.max_credits,
             retry_failed=plan.retry_failed,
             refetch=plan.refetch,
+            allow_other_account=plan.allow_other_account,
+            idempotent_as=plan.idempotent_as,
+            share=True if plan.is_told_to_share else None,
             wait_for_quota=plan.wait_for_quota,
             on_event=watch.event,
             drain_on_interrupt=False,
@@ -142,7 +151,7 @@ async def _told_how_to_go_on(ending: Ending) -> AsyncGenerator[None, None]:
         for line in ending.left_at_once("Interrupted."):
             warn(line)
         raise
-    except EversinceError:
-        if ending.journal is not None:
+    except EversinceError as error:
+        if ending.journal is not None and not isinstance(error, OtherAccount):
             warn(f"go on:   {ending.command}")
         raise

@@ -37,11 +37,13 @@ def batch_(
     render: bool = True,
     quality: str = "1080p",
     unchecked: Annotated[bool, Parameter(negative=())] = False,
-    share: bool = True,
+    share: bool | None = None,
+    idempotent_as: str | None = None,
     concurrency: int | None = None,
     max_credits: float | None = None,
     retry_failed: Annotated[bool, Parameter(negative=())] = False,
     refetch: Annotated[bool, Parameter(negative=())] = False,
+    allow_other_account: Annotated[bool, Parameter(negative=())] = False,
     stop_at_quota: Annotated[bool, Parameter(negative=())] = False,
     format: Literal["csv", "jsonl"] | None = None,  # noqa: A002 - the word people look for
     encoding: str = "utf-8",
@@ -82,13 +84,21 @@ def batch_(
         render: Render the videos; without it, stop when the agent is done.
         quality: How to render; 4k needs a Pro subscription.
         unchecked: Send a quality that this version does not know, as it is.
-        share: Make public links, which do not expire.
+        share: Make public links, which do not expire; the default. With --idempotent-as they are made only by
+            the machine that is told --share, also those that rows ask for.
+        idempotent_as: A name, the same on all machines that work on this file and share no journal: then no
+            project is made twice, none is rendered twice, and what one has made the others download. Without
+            it, each machine makes and pays for everything. What remains: a project that failed may be made
+            once more by each machine, and how long the server remembers is not documented. The journal
+            remembers the name.
         concurrency: Videos at work at once; by default a few more than the account has slots.
         max_credits: Begin nothing more once so many credits are spent, and no more at once than what is left
             carries; the first is made alone, to learn about what one costs.
         retry_failed: Try again what failed in an earlier run; a project that was deleted since is made and
             paid for anew, and a quality that the account was refused is asked for again.
         refetch: Download again what was downloaded and removed since; nothing is rendered for it.
+        allow_other_account: Go on although the journal was begun with another server or account; it is this
+            one's from then on.
         stop_at_quota: Stop when the day's projects or renders are used up, instead of waiting for another.
         format: How to read the file, if its name does not say.
         encoding: Of the file's text.
@@ -107,9 +117,15 @@ def batch_(
         raise InvalidRequest({"--report": f"{report} is {what}, and would be replaced"})
     if no_journal and journal is not None:
         raise InvalidRequest({"--no-journal": "contradicts --journal"})
+    if idempotent_as is not None and not idempotent_as.strip():
+        raise InvalidRequest({"--idempotent-as": "must be a name, the same on all machines"})
     word = typed_quality(quality, unchecked=unchecked)
     wanted = Wanted(
-        render=word if render else None, share=share, folder=out, quality=word, unchecked=unchecked
+        render=word if render else None,
+        share=share is not False,
+        folder=out,
+        quality=word,
+        unchecked=unchecked,
     )
     complaints = _Complaints(file, keeps=check and as_json)
     try:
@@ -131,6 +147,9 @@ def batch_(
         max_credits=max_credits,
         retry_failed=retry_failed,
         refetch=refetch,
+        allow_other_account=allow_other_account,
+        idempotent_as=idempotent_as,
+        is_told_to_share=share is True,
         wait_for_quota=not stop_at_quota,
         as_json=as_json,
     )

@@ -18,7 +18,7 @@ from eversince_async.errors import InvalidRequest
 from eversince_async.journal import Effect, SqliteJournal
 
 _OF_PROJECTS = ("render", "share", "on_cancel", "journal")
-_OF_JOURNALS = ("no_download", "retry_failed", "report")
+_OF_JOURNALS = ("no_download", "retry_failed", "allow_other_account", "report")
 
 
 async def resume_(
@@ -32,6 +32,7 @@ async def resume_(
     on_cancel: Literal["leave", "cancel"] | None = None,
     no_download: Annotated[bool | None, Parameter(name="--no-download", negative=())] = None,
     retry_failed: Annotated[bool | None, Parameter(negative=())] = None,
+    allow_other_account: Annotated[bool | None, Parameter(negative=())] = None,
     report: Path | None = None,
     journal: Path | None = None,
     as_json: AsJson = False,
@@ -55,6 +56,7 @@ async def resume_(
         no_download: Download nothing of what the journal remembers.
         retry_failed: Try again what the journal says has failed; a project that was deleted since is made
             and paid for anew.
+        allow_other_account: Go on although the journal was begun with another server or account.
         report: File to write a report to: .html, .csv or .json.
         journal: What a project belongs to: if that has a public link of it, it is shown, and no other made.
         as_json: Print the result as JSON; of a journal a line for each video.
@@ -69,6 +71,7 @@ async def resume_(
         "on_cancel": on_cancel,
         "no_download": no_download,
         "retry_failed": retry_failed,
+        "allow_other_account": allow_other_account,
         "report": report,
         "journal": journal,
     }
@@ -85,6 +88,7 @@ async def resume_(
             output,
             download=not no_download,
             retry_failed=bool(retry_failed),
+            allow_other_account=bool(allow_other_account),
             quality=word,
             report=report,
             as_json=as_json,
@@ -138,6 +142,7 @@ async def _journal(
     *,
     download: bool,
     retry_failed: bool,
+    allow_other_account: bool,
     quality: str | None,
     report: Path | None,
     as_json: bool,
@@ -169,6 +174,7 @@ async def _journal(
                 concurrency=None,
                 max_credits=None,
                 retry_failed=retry_failed,
+                allow_other_account=allow_other_account,
                 wait_for_quota=True,
                 as_json=as_json,
             )

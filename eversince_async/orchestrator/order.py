@@ -44,12 +44,15 @@ class Terms:
         wait_for_quota: Whether to wait for another day when today's projects or renders are used up, or to
             raise `QuotaSpent`.
         on_cancel: What becomes of the project when the workflow is cancelled.
+        has_rivals: Whether other machines may see to the same project, so that it is looked at right before
+            it is rendered.
         on_credits_warning: Called with the server's words when credits run low, once for each text.
     """
 
     timeouts: Timeouts = attrs.field(factory=Timeouts)
     wait_for_quota: bool = True
     on_cancel: OnCancel = "leave"
+    has_rivals: bool = False
     on_credits_warning: Callable[[str], object] | None = None
 
     def __attrs_post_init__(self) -> None:

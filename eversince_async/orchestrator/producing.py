@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from eversince_async.errors import DownloadFailed, EversinceError, StatusConflict
+from eversince_async.errors import DownloadFailed, EversinceError, NotAllowedNow, StatusConflict
 from eversince_async.governor import Lane
 from eversince_async.journal import Json
 from eversince_async.lifecycle import FINAL, ProjectStatus
@@ -22,7 +22,7 @@ from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.schedule import CLOSEST
 from eversince_async.orchestrator.sighting import place
-from eversince_async.orchestrator.steps import Steps
+from eversince_async.orchestrator.steps import RenderedElsewhere, Steps
 
 RACES: Final = (CLOSEST, 3 * CLOSEST, 9 * CLOSEST)
 """Seconds after which a render is tried again that the project's status did not allow: longer in all than
@@ -79,14 +79,21 @@ async def rendered(steps: Steps, project: Project, quality: str, *, whole: bool 
     for pause in RACES:
         try:
             return await steps.render(project, quality, whole=whole)
-        except StatusConflict:
+        except (StatusConflict, RenderedElsewhere):
             before, project = project, await steps.look()
             if not project.is_settled:
                 project = await steps.settle()
             if place(project.assembled_url) not in {None, place(before.assembled_url)}:
                 return project
             await asyncio.sleep(pause)
-    return await steps.render(project, quality, whole=whole)
+    try:
+        return await steps.render(project, quality, whole=whole)
+    except RenderedElsewhere:
+        raise NotAllowedNow(
+            "another machine sees to it as well, and it does not come to rest; run this again later",
+            project_id=project.id,
+            status=project.status,
+        ) from None
 
 
 def needs_render(project: Project, wishes: Wishes) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final
 
@@ -30,6 +30,21 @@ from eversince_async.orchestrator.sighting import Baseline, Sighting, place
 from eversince_async.orchestrator.writing import Writing
 
 logger: Final = logging.getLogger("eversince_async")
+
+
+RECENT: Final = 5.0
+"""Seconds before a render that others may have asked for, too, in which the project is looked at."""
+
+LOOKS_BEFORE: Final = 5
+"""Looks before it is asked for although the last was longer ago: each waits for the budget, as it does."""
+
+
+class RenderedElsewhere(Exception):
+    """Somebody else has the project rendered, or has had."""
+
+
+class _SeenTooLongAgo(Exception):
+    """The look that showed a project waiting to be rendered is not recent any more."""
 
 
 class Steps(Writing):
@@ -291,8 +306,11 @@ class Steps(Writing):
             if deed.in_doubt_since is not None:
                 baseline = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
 
-            def render() -> Awaitable[RenderStarted]:
+            def send() -> Awaitable[RenderStarted]:
                 return deed.send(self._desk, lambda api: api.output.render(project.id, quality=quality))
+
+            def render() -> Awaitable[RenderStarted]:
+                return self._unless_rendered(baseline, deed, send) if self._terms.has_rivals else send()
 
             async def effect() -> RenderStarted | None:
                 asked_at = self._now()
@@ -310,6 +328,27 @@ class Steps(Writing):
             await deed.ended()
         self._known = None
         return attrs.evolve(baseline, asked_at=self._now())
+
+    async def _unless_rendered(
+        self, baseline: Baseline, deed: Deed, send: Callable[[], Awaitable[RenderStarted]]
+    ) -> RenderStarted:
+        """Send a render if a look a moment ago shows that nobody else has had the project rendered.
+
+        Raises:
+            RenderedElsewhere: Somebody has.
+        """
+        for _ in range(LOOKS_BEFORE):
+            asked_at = self._now()
+            seen = await self.peek()
+            if seen.status not in SETTLED - FINAL or place(seen.assembled_url) not in {None, baseline.video}:
+                raise RenderedElsewhere
+            with suppress(_SeenTooLongAgo), deed.at_departure(partial(self._need_seen_since, asked_at)):
+                return await send()
+        return await send()
+
+    def _need_seen_since(self, asked_at: float) -> None:
+        if self._now() - asked_at > RECENT:
+            raise _SeenTooLongAgo
 
     @contextmanager
     def _learning_of(self, quality: str) -> Generator[None, None, None]:

@@ -23,7 +23,7 @@ from eversince_async.cli.report import report_
 from eversince_async.cli.resume import resume_
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, Reset
-from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError
+from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError, OtherAccount
 from eversince_async.journal import SqliteJournal
 from eversince_async.orchestrator.order import Wishes
 
@@ -726,3 +726,65 @@ async def test_a_quality_newer_than_this_version_is_sent_when_that_is_said(emula
     assert Exit.USAGE == await typed(batch_(file))
     assert Exit.FAILED == await typed(batch_(file, unchecked=True))  # this server does not know it, either
     assert (2, 1) == made(emulator)[:2]
+
+
+# -- Whose a journal is -----------------------------------------------------------------------------------
+
+
+async def test_a_journal_of_another_server_is_refused_and_can_be_overruled(
+    emulator, rows, monkeypatch, capsys
+):
+    file = rows("key,brief", "mug,A mug")
+    await typed(batch_(file))
+    async with Emulator(scenario=FAST, credits=10_000) as other:
+        monkeypatch.setenv("EVERSINCE_BASE_URL", other.base_url)
+        file = rows("key,brief", "mug,A mug", "tea,A cup of tea")
+        with pytest.raises(OtherAccount, match="--allow-other-account"):
+            await typed(batch_(file))
+        assert (0, 0, 0) == made(other)
+        assert "go on:" not in capsys.readouterr().err, "typed again, it would be refused again"
+
+        with pytest.raises(OtherAccount):
+            await typed(batch_(file, retry_failed=True))
+        code = await typed(batch_(file, allow_other_account=True))
+
+        assert Exit.DONE == code
+        assert (1, 1, 1) == made(other)
+
+
+async def test_resume_of_a_journal_of_another_server_is_refused_as_well(emulator, rows, monkeypatch):
+    await begun_and_left(rows, emulator)
+    async with Emulator(scenario=FAST) as other:
+        monkeypatch.setenv("EVERSINCE_BASE_URL", other.base_url)
+        with pytest.raises(OtherAccount):
+            await typed(resume_("briefs.journal.db", no_download=True))
+
+        assert Exit.FAILED == await typed(
+            resume_("briefs.journal.db", no_download=True, allow_other_account=True)
+        )
+
+
+async def begun_and_left(rows, emulator):
+    """A batch that was left at once, with a project."""
+    running = asyncio.create_task(typed(batch_(rows("key,brief", "mug,A mug"))))
+    while not emulator.world.counts["projects"]:
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_a_deleted_project_is_made_again_on_request_and_that_is_said(emulator, rows, capsys):
+    await begun_and_left(rows, emulator)
+    (project_id,) = [
+        each for each in emulator.world.projects if emulator.world.projects[each].brief == "A mug"
+    ]
+    emulator.world.projects["deleted"] = emulator.world.projects.pop(project_id)
+    file = "briefs.csv"
+
+    for _ in range(2):  # as it is found out, and as it is remembered
+        assert Exit.FAILED == await typed(batch_(file))
+        told = capsys.readouterr().err
+        assert "--retry-failed  (makes, and pays for, another in place of a project that was deleted)" in told
+    assert Exit.DONE == await typed(batch_(file, retry_failed=True))
+    assert 2 == made(emulator)[0]
