@@ -7,6 +7,7 @@ from typing import Any
 
 from eversince_async.batch.item import Item
 from eversince_async.journal import Job, Json
+from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.production import Production
 
 
@@ -51,9 +52,19 @@ async def missing_files(job: Job) -> tuple[Path, ...]:
     """
     if job.stage != "succeeded" or not isinstance(job.result, Mapping):
         return ()
-    paths = [Path(path) for path in job.result.get("files") or () if isinstance(path, str)]
+    paths = files_of(job)
     return await asyncio.to_thread(_missing, paths) if paths else ()
 
 
-def _missing(paths: list[Path]) -> tuple[Path, ...]:
+def files_of(job: Job) -> tuple[Path, ...]:
+    """The files that a job keeps.
+
+    Raises:
+        UnreadableRow: It keeps something else.
+    """
+    files = None if job.result is None else Field.of(job, "result").get("files")
+    return () if files is None else tuple(map(Path, files.texts()))
+
+
+def _missing(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     return tuple(path for path in paths if not path.is_file() or path.stat().st_size == 0)

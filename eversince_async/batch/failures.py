@@ -18,6 +18,7 @@ from eversince_async.errors import (
     TransportError,
 )
 from eversince_async.journal import Job, JobChange, Json
+from eversince_async.journal.fields import Field
 from eversince_async.pipelines.failures import end_of, is_of_the_account, kind_of, may_pass
 
 
@@ -69,8 +70,12 @@ def was_deleted(job: Job) -> bool:
 
 
 def another_try(job: Job) -> JobChange:
-    """How a failed job is begun again: with another project only if there is nothing to be had of the old."""
-    failed_of = (job.error or {}).get("type")
+    """How a failed job is begun again: with another project only if there is nothing to be had of the old.
+
+    Raises:
+        UnreadableRow: What it has failed of cannot be read.
+    """
+    failed_of = None if job.error is None else Field.of(job, "error")["type"].text()
     if failed_of in {ProjectFailed.__name__, ProjectCancelled.__name__} or was_deleted(job):
         return JobChange(stage=WORKING, attempt=job.attempt + 1, project_id=None, error=None)
     if failed_of == RenderProducedNothing.__name__:

@@ -36,6 +36,7 @@ from eversince_async.errors import (
     UnexpectedCancellation,
 )
 from eversince_async.journal import Job, JobChange, Journal, Json
+from eversince_async.journal.fields import UnreadableRow
 from eversince_async.orchestrator.costs import kind_of_film
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.events import Event
@@ -151,6 +152,10 @@ class Maker:
             if work.is_lost:
                 raise WorkedElsewhere from None
             raise
+        except UnreadableRow as failure:  # others can be used; this one stays as it is, for a copy to mend
+            if self._journal is not None and work.is_leased:
+                await self._release(self._journal, work)
+            return told_now(work, "failed", job=job, error=failure)
         except (WorkedElsewhere, ComesLast, JournalError):
             raise
         except Exception as failure:  # noqa: BLE001 - what the journal keeps may be odd; that is this item's alone

@@ -16,6 +16,7 @@ from eversince_async.batch.delivery import missing_files
 from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
 from eversince_async.batch.recalling import earlier_stages, recorded_stages
 from eversince_async.batch.stages import ENDS
+from eversince_async.batch.telling import failure_of, given_of
 from eversince_async.batch.usage import Tallied
 from eversince_async.errors import EarlierFailure, JournalError
 from eversince_async.journal import Effect, Job, Journal, SqliteJournal
@@ -171,7 +172,7 @@ def _outcome(job: Job, index: int, effects: list[Effect], now: datetime) -> Outc
         index=index,
         input=job.spec,
         status=_status(job.stage),
-        error=_failure(job.error),
+        error=failure_of(job),
         project_id=job.project_id,
         share_url=share_url,
         files=files,
@@ -188,7 +189,7 @@ def _made(job: Job, effects: list[Effect]) -> tuple[str | None, tuple[Path, ...]
     shares = [each.result.get("share_url") for each in effects if _has_given(each, "share")]
     files = [each.result.get("path") for each in effects if _has_given(each, "download")]
     if isinstance(job.result, Mapping) and "share_url" in job.result:
-        shares, files = [job.result["share_url"]], job.result.get("files") or []
+        return given_of(job)
     share_url = shares[-1] if shares and isinstance(shares[-1], str) else None
     return share_url, tuple(Path(path) for path in files if isinstance(path, str))
 
@@ -203,11 +204,3 @@ def _status(stage: str) -> OutcomeStatus:
             return stage
         case _:
             return "paused"
-
-
-def _failure(error: Any) -> EarlierFailure | None:
-    match error:
-        case {"type": str() as kind, "message": str() as problem}:
-            return EarlierFailure(kind, problem)
-        case _:
-            return None

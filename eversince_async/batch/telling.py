@@ -5,14 +5,15 @@ from typing import Any
 
 from eversince_async import clock
 from eversince_async.batch.crew import Work
-from eversince_async.batch.delivery import to_keep
+from eversince_async.batch.delivery import files_of, to_keep
 from eversince_async.batch.outcome import Outcome, OutcomeStatus
+from eversince_async.batch.recalling import recorded_stages
 from eversince_async.errors import EarlierFailure
 from eversince_async.journal import Job
+from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.production import Production
 from eversince_async.pipelines.storing import Storing
-from eversince_async.report.stages import unpacked
 
 
 def told_now(
@@ -45,8 +46,12 @@ def told_now(
 
 
 def told_earlier(work: Work, job: Job, desk: Desk, missing: tuple[Path, ...] = ()) -> Outcome:
-    """What an earlier run, or another process, has come to; some of its files may not be there any more."""
-    result, error = job.result or {}, job.error
+    """What an earlier run, or another process, has come to; some of its files may not be there any more.
+
+    Raises:
+        UnreadableRow: The job keeps something else.
+    """
+    share_url, files = given_of(job)
     order, made = work.item.order, None
     if order is not None and job.stage == "succeeded":
         made = order.remembered(Storing(desk), job)
@@ -58,17 +63,42 @@ def told_earlier(work: Work, job: Job, desk: Desk, missing: tuple[Path, ...] = (
         status="cancelled" if job.stage == "cancelled" else status,
         production=made if isinstance(made, Production) else None,
         result=made,
-        error=None if error is None else EarlierFailure(error["type"], error["message"]),
+        error=failure_of(job),
         project_id=job.project_id,
-        share_url=result.get("share_url"),
-        files=tuple(map(Path, result.get("files", ()))),
+        share_url=share_url,
+        files=files,
         missing=missing,
         attempts=job.attempt,
         earlier=True,
-        stages=unpacked(result.get("stages")),
+        stages=recorded_stages(job),
         began_at=job.created_at,
         ended_at=job.updated_at,
     )
+
+
+def given_of(job: Job) -> tuple[str | None, tuple[Path, ...]]:
+    """The public page and the files that a job keeps.
+
+    Raises:
+        UnreadableRow: It keeps something else.
+    """
+    if job.result is None:
+        return None, ()
+    result = Field.of(job, "result")
+    share_url = result.get("share_url")
+    return None if share_url is None else share_url.text(), files_of(job)
+
+
+def failure_of(job: Job) -> EarlierFailure | None:
+    """What a job has failed of.
+
+    Raises:
+        UnreadableRow: It keeps something else.
+    """
+    if job.error is None:
+        return None
+    error = Field.of(job, "error")
+    return EarlierFailure(error["type"].text(), error["message"].text_or_none() or "")
 
 
 def kept(work: Work, made: Any, desk: Desk) -> dict[str, Any]:

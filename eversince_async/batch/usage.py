@@ -25,6 +25,9 @@ WORK: Final = frozenset(
 MOST_MINUTES: Final = 30 * 24 * 60
 """Minutes that are remembered; of a longer batch, the last of them."""
 
+_IMPLAUSIBLE: Final = 10**9
+"""Minutes, requests and credits of which no journal of ours tells."""
+
 _KINDS: Final = 4  # work, looks, other, refused
 
 
@@ -45,9 +48,9 @@ class Tallied:
             for kind, count in enumerate(counts):
                 total[kind] += count
         limit = kept.get("requests_per_minute")
-        self._limit = limit if isinstance(limit, int) else self._limit
+        self._limit = limit if isinstance(limit, int) and 0 < limit < _IMPLAUSIBLE else self._limit
         match kept.get("credits"):
-            case [int() as minute, int() | float() as balance]:
+            case [int() as minute, int() | float() as balance] if _is_plausible(minute, balance):
                 self._balances[minute] = balance
             case _:
                 pass
@@ -160,7 +163,11 @@ def _rows(kept: object) -> list[list[int]]:
 def _is_row(row: object) -> bool:
     if not isinstance(row, list) or len(row) != 1 + _KINDS:
         return False
-    return all(isinstance(count, int) and 0 <= count < 10**9 for count in row)
+    return all(isinstance(count, int) and _is_plausible(count) for count in row)
+
+
+def _is_plausible(*counts: float) -> bool:
+    return all(0 <= count < _IMPLAUSIBLE for count in counts)
 
 
 def joined(earlier: Json, more: Mapping[str, Json]) -> dict[str, Json]:

@@ -12,6 +12,7 @@ from eversince_async.batch.item import SENT
 from eversince_async.batch.qualities import may_render_otherwise
 from eversince_async.batch.stages import WORKING
 from eversince_async.journal import Job, Journal
+from eversince_async.journal.fields import Field
 from eversince_async.journal.stored import is_complete
 from eversince_async.orchestrator.order import Unchecked
 from eversince_async.pipelines.stages import WAITING
@@ -88,12 +89,11 @@ class Remembered:
 
     async def _item(self, job: Job, taken: set[str]) -> Mapping[str, Any]:
         """An item that asks for what was asked for then, but perhaps in another quality."""
-        quality = job.spec["render"]
+        quality, share = _wishes_of(job)
         otherwise = {**job.spec, "render": self.quality}
         if self.quality is not None and await may_render_otherwise(self.journal, job, otherwise):
             quality = self.quality
-        share = job.spec["share"]
-        brief = {"brief": None, **job.spec["brief"]}
+        brief = {"brief": None, **Field.of(job, "spec")["brief"].mapping()}
         item = {
             **{name: value for name, value in brief.items() if name in SENT},
             "extra": {name: value for name, value in brief.items() if name not in SENT},
@@ -105,6 +105,13 @@ class Remembered:
             item["download"] = file_name(job.id, ".mp4", taken=taken)
             taken.add(folded(item["download"]))
         return item
+
+
+def _wishes_of(job: Job) -> tuple[str | None, Mapping[str, Any] | None]:
+    """The quality and the page that were asked for."""
+    spec = Field.of(job, "spec")
+    share = spec["share"]
+    return spec["render"].text_or_none(), None if share.is_null else share.mapping()
 
 
 def is_of_batch(job: Job) -> bool:

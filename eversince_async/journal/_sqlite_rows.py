@@ -6,6 +6,7 @@ record is a `JournalError` that says where it stands.
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,16 +15,16 @@ from typing import Any, Final, NoReturn, TypeVar
 import attrs
 
 from eversince_async.clock import Moment
-from eversince_async.errors import JournalError
+from eversince_async.journal.fields import LARGEST, LAST_YEAR, WHAT_TO_DO, UnreadableRow
 from eversince_async.journal.records import KINDS, STATES, Effect, Job, Json, SpentKind
 from eversince_async.journal.rows import IsFree
-from eversince_async.journal.stored import written
+from eversince_async.journal.stored import DEEPEST, written
 
 T = TypeVar("T")
 
 _JOB: Final = tuple(field.name for field in attrs.fields(Job))
 _EFFECT: Final = tuple(field.name for field in attrs.fields(Effect))
-_JSON: Final = frozenset({"spec", "result", "error", "request", "baseline"})
+_JSON: Final = frozenset({"spec", "result", "error", "request", "baseline", "value"})
 _TIMES: Final = frozenset({"lease_until", "not_before", "created_at", "updated_at", "intent_at", "done_at"})
 _NEVER_NULL: Final = frozenset({"spec", "request"})
 _COUNTS: Final = frozenset({"count", "seq", "tries", "attempt", "created_change", "updated_change"})
@@ -151,9 +152,9 @@ class SqliteRows:
 
     def last_seq(self, job_id: str) -> int:
         """The number of a job's newest effect."""
-        return (
-            _first(seq for (seq,) in self._rows("SELECT max(seq) FROM effect WHERE job_id = ?", job_id)) or 0
-        )
+        (last,) = self._rows("SELECT max(seq) FROM effect WHERE job_id = ?", job_id)
+        number: int = 0 if last[0] is None else self._value(f"an effect of job {job_id!r}", "seq", last[0])
+        return number
 
     def add_effect(self, effect: Effect) -> None:
         """Store a new effect."""
@@ -210,15 +211,12 @@ class SqliteRows:
             if isinstance(error, OverflowError | OSError | RecursionError):
                 problem = "is out of all bounds"
         file = self._connection.execute("PRAGMA database_list").fetchone()[2]
-        raise JournalError(
-            f"{file}: {place}: {name} {problem}, so it was changed by other hands than ours; "
-            "put a copy from before in its place"
-        )
+        raise UnreadableRow(f"{file}: {place}: {name} {problem}, {WHAT_TO_DO}")
 
     def noted(self, name: str) -> Json:
         """The note of that name."""
         found = self._rows("SELECT value FROM note WHERE name = ?", name)
-        return json.loads(found[0][0]) if found else None
+        return self._value(f"note {name!r}", "value", found[0][0]) if found else None
 
     def note(self, name: str, value: Json) -> None:
         """Store a note."""
@@ -258,13 +256,12 @@ def _value(name: str, column: Any) -> Any:
     if name in _TIMES:
         return _instant(column)
     if name in _COUNTS:
-        return _of_type(int, column)
+        return _bounded(_of_type(int, column))
     if name in _SECONDS:
-        return _of_type(float, column)
+        return _bounded(_of_type(float, column))
     _of_type(str, column)
     if name in _JSON:
-        value: Json = json.loads(column, parse_constant=_no_number)
-        return value
+        return _json(column)
     if name in _WORDS and column not in _WORDS[name]:
         raise ValueError(f"is none of {', '.join(_WORDS[name])}")
     return column
@@ -276,9 +273,47 @@ def _of_type(kind: type[T], column: Any) -> T:
     return column
 
 
+def _bounded(number: float) -> float:
+    if not abs(number) <= LARGEST:
+        raise OverflowError
+    return number
+
+
+def _json(column: str) -> Json:
+    value: Json = json.loads(column, parse_constant=_no_number, parse_float=_finite)
+    if column.count("[") + column.count("{") > DEEPEST:
+        _need_shallow(value)
+    return value
+
+
+def _need_shallow(value: Json) -> None:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise OverflowError
+
+
 def _no_number(_: str) -> NoReturn:
     raise ValueError("holds a number that JSON does not know")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if abs(number) <= _LARGEST_FLOAT else _no_number(text)
+
+
+_LARGEST_FLOAT: Final = sys.float_info.max
+
+
 def _instant(seconds: Any) -> datetime:
-    return datetime.fromtimestamp(_of_type(float, seconds), UTC)
+    at = datetime.fromtimestamp(_of_type(float, seconds), UTC)
+    if at.year > LAST_YEAR:
+        raise OverflowError
+    return at

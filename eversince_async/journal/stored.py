@@ -29,6 +29,9 @@ from eversince_async.journal.records import Json
 NOT_STORED: Final = "[not stored]"
 """What stands where a secret stood in something sendable."""
 
+DEEPEST: Final = 100
+"""Levels of lists and mappings within one another that are stored at most."""
+
 SECRET_FIELDS: Final = frozenset(
     {"api_key", "authorization", "access_token", "password", "secret", "webhook_secret"}
 )
@@ -124,7 +127,7 @@ def digest(value: Json) -> str:
 
 
 def _mapped(value: Json, text: Callable[[str], str], depth: int = 0) -> Json:
-    if depth > 100:
+    if depth > DEEPEST:
         raise JournalError("cannot be stored as JSON: it is nested too deeply")
     match value:
         case Enum():

@@ -20,10 +20,11 @@ import attrs
 from eversince_async._wire.endpoints import CREATE_PROJECT
 from eversince_async.governor import AccountGovernor
 from eversince_async.journal import Effect, Json
+from eversince_async.journal.fields import Field
 from eversince_async.lifecycle import ProjectStatus
 from eversince_async.limits import PAGE_PROJECTS
 from eversince_async.models.projects import ProjectSummary
-from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.desk import Desk, begun, now
 from eversince_async.orchestrator.doubt import Ambiguous, is_made_after, is_made_before
 from eversince_async.orchestrator.effects import Deed
 
@@ -133,7 +134,9 @@ class _Try:
 
     @classmethod
     def of_effect(cls, desk: Desk, effect: Effect) -> "_Try":
-        return cls(desk, _without_key(effect.request), effect.baseline, effect)
+        request = Field.of(effect, "request")
+        request["brief"].text()
+        return cls(desk, _without_key(request.mapping()), begun(Field.of(effect, "baseline")), effect)
 
     @property
     def since(self) -> datetime:

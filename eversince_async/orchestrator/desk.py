@@ -13,6 +13,7 @@ from eversince_async import clock
 from eversince_async.errors import InsufficientCredits
 from eversince_async.governor import AccountGovernor, Lane, WaitReason
 from eversince_async.journal import Json
+from eversince_async.journal.fields import Field
 from eversince_async.models.account import CreditPackages
 from eversince_async.orchestrator.costs import Costs
 from eversince_async.orchestrator.entitlements import Entitlements
@@ -188,3 +189,12 @@ async def last_words(task: asyncio.Task[Any], *, seconds: float) -> None:
 def now() -> float:
     """Loop time, in seconds."""
     return asyncio.get_running_loop().time()
+
+
+def begun(kept: Field) -> dict[str, Json]:
+    """What `Desk.begins` has told, from a journal."""
+    told: dict[str, Json] = {"since": kept["since"].instant().isoformat()}
+    boot, seconds = kept.get("boot"), kept.get("seconds")
+    if boot is not None and seconds is not None:
+        told |= {"boot": boot.text(), "seconds": seconds.number()}
+    return told

@@ -23,6 +23,7 @@ from eversince_async import clock
 from eversince_async.errors import BelongsToAnother, EversinceError, InDoubt, OutcomeUnknown
 from eversince_async.governor import Lane
 from eversince_async.journal import NO_CHANGE, Effect, EffectKind, JobChange, Journal, Json
+from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.doubt import Ambiguous, is_in_doubt, may_arrive_late
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for
@@ -95,12 +96,13 @@ class Effects:
             await deed.failed(failure)
             raise
 
-    async def noted(self, name: str, observe: Callable[[], Awaitable[Json]]) -> Json:
+    async def noted(self, name: str, observe: Callable[[], Awaitable[R]], read: Callable[[Field], R]) -> R:
         """What there was to be seen when this was asked for first, however often it is asked again.
 
         Args:
             name: Its name within the job.
             observe: Looks; only reads.
+            read: Reads what it saw from the journal.
         """
         if self.journal is None:
             return await observe()
@@ -109,7 +111,7 @@ class Effects:
                 seen = await observe()
                 await deed.departs()
                 await deed.ended(seen)
-            return deed.result
+            return read(deed.field("result"))
 
     async def is_open(self, name: str) -> bool:
         """Whether something is written down of which nobody has found out yet whether it has happened."""
@@ -121,7 +123,10 @@ class Effects:
         if self.journal is None:
             return None
         created = await self.journal.effect(self.job_id, self._known_as("create"))
-        return None if created is None or created.result is None else created.result.get("id")
+        if created is None or created.result is None:
+            return None
+        known = Field.of(created, "result").get("id")
+        return None if known is None else known.text()
 
     def job_has(self, project_id: str) -> JobChange:
         """What its project changes about the job: where a job makes several, none of them is the job's."""
@@ -207,20 +212,15 @@ class Deed:
         """Whether it has happened: `result` says what came of it."""
         return self.entry is not None and self.entry.state in {"done", "adopted"}
 
-    @property
-    def result(self) -> Json:
-        """What came of it."""
-        return None if self.entry is None else self.entry.result
+    def field(self, column: str) -> Field:
+        """A column of its row, which stands in the journal."""
+        assert self.entry is not None, "nothing is written down"
+        return Field.of(self.entry, column)
 
     @property
     def request(self) -> Json:
         """What is sent: as it was written down if it is in doubt, else as it is given now."""
         return self._request if self.entry is None or not self.entry.is_open else self.entry.request
-
-    @property
-    def entry_baseline(self) -> Json:
-        """What the server showed before it was done, as it was written down."""
-        return None if self.entry is None else self.entry.baseline
 
     @property
     def baseline(self) -> Json:

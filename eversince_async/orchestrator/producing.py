@@ -161,8 +161,9 @@ async def downloaded_once(
     request = {"project_id": production.project_id, "path": target}
     async with effects.doing("download", request) as deed:
         if deed.is_over:
-            path = Path(deed.result["path"])
-            if await asyncio.to_thread(_size, path) == deed.result["size"]:
+            made = deed.field("result")
+            path, size = Path(made["path"].text()), made.get("size")
+            if size is not None and await asyncio.to_thread(_size, path) == size.count():
                 return path
         is_ours = deed.entry is not None and not deed.is_over and _is_same(deed.entry.request, request)
         if not (replaces or is_ours):

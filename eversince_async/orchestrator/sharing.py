@@ -23,7 +23,7 @@ from eversince_async.limits import PAGE_SHARES
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import SharedVideo
 from eversince_async.models.output import Share
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.desk import Desk, begun
 from eversince_async.orchestrator.doubt import Ambiguous, is_made_before
 from eversince_async.orchestrator.effects import Deed
 from eversince_async.orchestrator.observing import once
@@ -108,7 +108,9 @@ async def _let_go(journal: Journal, job_id: str) -> None:
 
 
 async def _settled(desk: Desk, deed: Deed) -> None:
-    options = ShareOptions(**{k: v for k, v in deed.request.items() if k != "project_id"})
+    request = deed.field("request")
+    asked = {name: request.get(name) for name in ("title", "description")}
+    options = ShareOptions(**{name: each.text() for name, each in asked.items() if each is not None})
     try:
         share = await deed.find(desk, partial(_new_share, desk, options, deed, _since(deed)))
     except Ambiguous as why:
@@ -180,8 +182,16 @@ def _openable(share: SharedVideo) -> str:
 def _since(deed: Deed) -> Mapping[str, Json]:
     """The baseline of a share: when it was begun."""
     assert deed.entry is not None
-    baseline: Mapping[str, Json] = deed.entry_baseline or {}
-    return baseline if "since" in baseline else {"since": deed.entry.intent_at.isoformat()}
+    kept = deed.field("baseline")
+    if kept.is_null or kept.get("since") is None:
+        return {"since": deed.entry.intent_at.isoformat()}
+    return begun(kept)
+
+
+def made_before(deed: Deed) -> Share:
+    """The public link that an earlier run has made."""
+    made = deed.field("result")
+    return Share(share_url=made["share_url"].text(), video_url=made["video_url"].text_or_none())
 
 
 def _may_be(share: SharedVideo, options: ShareOptions, began: datetime) -> bool:

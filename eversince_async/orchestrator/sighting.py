@@ -1,12 +1,12 @@
 """What one look told about one project, and what that proves."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 import attrs
 
+from eversince_async.journal.fields import Field
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
 from eversince_async.models.projects import ExpectedOutput, Project, ProjectSummary
 from eversince_async.models.receipt import Receipt
@@ -110,12 +110,13 @@ class Baseline:
         }
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, str | None], *, asked_at: float) -> "Baseline":
+    def from_json(cls, kept: Field, *, asked_at: float) -> "Baseline":
         """From what `to_json` gave, of something that was asked for at `asked_at`."""
+        expires_at = kept.get("video_expires_at")
         return cls(
-            video=plain["video"],
-            video_expires_at=_instant(plain.get("video_expires_at")),
-            updated_at=_instant(plain["updated_at"]),
+            video=kept["video"].text_or_none(),
+            video_expires_at=None if expires_at is None else expires_at.instant(),
+            updated_at=kept["updated_at"].instant_or_none(),
             asked_at=asked_at,
         )
 
@@ -208,10 +209,6 @@ def _is_before(earlier: datetime | None, later: datetime | None) -> bool:
 
 def _text(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat()
-
-
-def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
 
 
 def place(url: str | None) -> str | None:

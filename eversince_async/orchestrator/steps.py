@@ -12,6 +12,7 @@ import attrs
 from eversince_async._wire.converter import unstructure
 from eversince_async.errors import EversinceError, Forbidden, RenderProducedNothing
 from eversince_async.lifecycle import FINAL, SETTLED, ProjectStatus
+from eversince_async.limits import IDEMPOTENCY_KEY_CHARACTERS
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.output import RenderStarted, Share
 from eversince_async.models.projects import Brief, CreatedProject, ExpectedOutput, Project
@@ -25,7 +26,7 @@ from eversince_async.orchestrator.foresight import UnderWay
 from eversince_async.orchestrator.messaging import Outgoing, deliver, newest_message
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for, once, persistently
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, ShareOptions
-from eversince_async.orchestrator.sharing import shared_once
+from eversince_async.orchestrator.sharing import made_before, shared_once
 from eversince_async.orchestrator.sighting import Baseline, Sighting, place
 from eversince_async.orchestrator.writing import Writing
 
@@ -86,7 +87,8 @@ class Steps(Writing):
 
     async def _create(self, deed: Deed, brief: Brief) -> CreatedProject:
         if deed.in_doubt_since is not None:
-            brief = attrs.evolve(brief, idempotency_key=deed.request["idempotency_key"])
+            key = deed.field("request")["idempotency_key"].text(longest=IDEMPOTENCY_KEY_CHARACTERS)
+            brief = attrs.evolve(brief, idempotency_key=key)
 
         async def asked() -> CreatedProject:
             if deed.may_arrive_late and deed.in_doubt_since is not None:
@@ -115,7 +117,8 @@ class Steps(Writing):
     async def _existing(self, deed: Deed) -> CreatedProject | None:
         """The project of an earlier run, when asking again with the same key would not bring it."""
         if deed.is_over:
-            return CreatedProject(id=deed.result["id"], status=deed.result["status"], existed=True)
+            made = deed.field("result")
+            return CreatedProject(id=made["id"].text(), status=made["status"].text_or_none(), existed=True)
         if deed.in_doubt_since is not None:
             await asyncio.sleep(max(0.0, deed.in_doubt_since + LOOKS_AFTER[-1] - self._now()))
         return await self._failed_already(deed)
@@ -187,10 +190,11 @@ class Steps(Writing):
         baseline = {"cursor": outgoing.cursor, **outgoing.before.to_json()}
         async with self.effects.doing("message", request, name=name, baseline=baseline) as deed:
             if deed.is_over:
-                return Baseline.from_json(deed.entry_baseline, asked_at=outgoing.before.asked_at)
+                return Baseline.from_json(deed.field("baseline"), asked_at=outgoing.before.asked_at)
             if deed.in_doubt_since is not None:
-                outgoing.cursor, outgoing.in_doubt_since = deed.baseline["cursor"], deed.in_doubt_since
-                outgoing.before = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
+                outgoing.cursor = deed.field("baseline")["cursor"].text_or_none()
+                outgoing.in_doubt_since = deed.in_doubt_since
+                outgoing.before = Baseline.from_json(deed.field("baseline"), asked_at=deed.in_doubt_since)
             async with self.slot():  # what the agent then does keeps it, not we
                 await deliver(
                     self._desk,
@@ -259,7 +263,7 @@ class Steps(Writing):
         """Adopt a render in doubt whose video, or whose running, a look has shown."""
         async with self.effects.doing("render") as deed:
             if deed.in_doubt_since is not None:
-                baseline = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
+                baseline = Baseline.from_json(deed.field("baseline"), asked_at=deed.in_doubt_since)
                 has_video = (
                     project.assembled_url is not None and place(project.assembled_url) != baseline.video
                 )
@@ -284,7 +288,7 @@ class Steps(Writing):
             request = {"project_id": project_id, **options.to_json()}
             async with self.effects.doing("share", request) as deed:
                 if deed.is_over:
-                    return Share(**deed.result)
+                    return made_before(deed)
                 share = await shared_once(self._desk, project_id, options, deed)
             self._note(share)
         return share
@@ -292,7 +296,7 @@ class Steps(Writing):
     async def share_made(self) -> Share | None:
         """The public link that was made, if one was."""
         async with self.effects.doing("share") as deed:
-            return Share(**deed.result) if deed.is_over else None
+            return made_before(deed) if deed.is_over else None
 
     async def _render_taken(self, project: Project, quality: str) -> Baseline:
         """Have the server take a render, once; return where the project stood before."""
@@ -301,10 +305,10 @@ class Steps(Writing):
         self._known = None  # from here on, the baseline tells what was before
         async with self.effects.doing("render", request, baseline=before.to_json()) as deed:
             if deed.is_over:  # an earlier run was told that it is taken
-                return Baseline.from_json(deed.entry_baseline, asked_at=self._now())
+                return Baseline.from_json(deed.field("baseline"), asked_at=self._now())
             baseline = before
             if deed.in_doubt_since is not None:
-                baseline = Baseline.from_json(deed.baseline, asked_at=deed.in_doubt_since)
+                baseline = Baseline.from_json(deed.field("baseline"), asked_at=deed.in_doubt_since)
 
             def send() -> Awaitable[RenderStarted]:
                 return deed.send(self._desk, lambda api: api.output.render(project.id, quality=quality))

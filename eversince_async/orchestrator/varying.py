@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from eversince_async.errors import NotAllowedNow
+from eversince_async.journal.fields import Field
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk, now
@@ -38,7 +39,7 @@ async def vary(
     if of is not None:
         steps.knows(of.project, now())
     project = await at_rest(steps)
-    before = await steps.effects.noted("video before", video_of(project))
+    before = await steps.effects.noted("video before", video_of(project), Field.text_or_none)
     async with steps.slot():
         project, made = await new_variation(desk, steps, project, text)
         project, made = await activated(desk, steps, project, made)
@@ -78,7 +79,7 @@ async def new_variation(desk: Desk, steps: Steps, project: Project, text: str) -
         active = _active(there)
         return {"known": [each.id for each in there], "active": None if active is None else active.id}
 
-    before = await steps.effects.noted("variations before", standing)
+    before = await steps.effects.noted("variations before", standing, _standing)
     answered = await steps.message(project, text)
 
     async def fresh() -> str | None:
@@ -99,7 +100,7 @@ async def new_variation(desk: Desk, steps: Steps, project: Project, text: str) -
             )
         return found
 
-    made_id = await steps.effects.noted("variation made", made)
+    made_id = await steps.effects.noted("variation made", made, Field.text)
     return answered, await the_variation(desk, answered, made_id)
 
 
@@ -146,6 +147,10 @@ async def activated(
             status=project.status,
         )
     return project, active
+
+
+def _standing(kept: Field) -> dict[str, Any]:
+    return {"known": kept["known"].texts(), "active": kept["active"].text_or_none()}
 
 
 def _active(variations: Sequence[Variation]) -> Variation | None:

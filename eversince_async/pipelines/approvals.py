@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import attrs
 
 from eversince_async import clock
 from eversince_async.errors import ApprovalExpired, ApprovalPending, JournalError
 from eversince_async.journal import Effect, Journal, Json
+from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.desk import now
 from eversince_async.pipelines import bells
 from eversince_async.pipelines.calls import Call
@@ -52,8 +53,8 @@ class Approval:
         return cls(
             key=step.job_id,
             name=step.name,
-            question=step.request["arguments"]["question"],
-            show=step.request["show"],
+            question=_question(step),
+            show=_shown(step),
             since=step.intent_at,
             expires_at=_expiry(step),
         )
@@ -122,14 +123,14 @@ def _tell(course: Course, call: Call, step: Effect) -> None:
             project_id=None,
             step=call.name,
             question=call.arguments["question"],
-            show=step.request["show"],
+            show=_shown(step),
         )
     )
 
 
 async def _answer_or_expiry(course: Course, step: Effect) -> None:
     """Wait until somebody has answered, or it is too late; meanwhile the lease is anybody's."""
-    timeout = step.request.get("timeout")
+    timeout = _patience(step)
     remaining = None if timeout is None else clock.Remaining(timeout, step.intent_moment, step.intent_at)
     with bells.heard(course.journal, course.key) as bell:
         while (await _read(course, step)).is_open:
@@ -137,9 +138,8 @@ async def _answer_or_expiry(course: Course, step: Effect) -> None:
             if left <= 0:
                 return
             if not course.manner.waits:
-                question = step.request["arguments"]["question"]
-                course.leave(Parked(ApprovalPending(question, key=course.key, step=step.name)))
-            await course.rest(f"it waits for an answer: {step.request['arguments']['question']}")
+                course.leave(Parked(ApprovalPending(_question(step), key=course.key, step=step.name)))
+            await course.rest(f"it waits for an answer: {_question(step)}")
             await _rung(bell, max(TICK, min(LOOK, left)))
 
 
@@ -160,5 +160,21 @@ async def _read(course: Course, step: Effect) -> Effect:
 
 
 def _expiry(step: Effect) -> datetime | None:
-    timeout: Any = step.request.get("timeout")
-    return None if timeout is None else step.intent_at + timedelta(seconds=timeout)
+    timeout = _patience(step)
+    try:
+        return None if timeout is None else step.intent_at + timedelta(seconds=timeout)
+    except OverflowError:  # after all calendars
+        return None
+
+
+def _patience(step: Effect) -> float | None:
+    timeout = Field.of(step, "request").get("timeout")
+    return None if timeout is None else timeout.number()
+
+
+def _question(step: Effect) -> str:
+    return Field.of(step, "request")["arguments"]["question"].text_or_none() or ""
+
+
+def _shown(step: Effect) -> Json:
+    return Field.of(step, "request")["show"].value

@@ -21,6 +21,7 @@ from eversince_async.errors import (
 )
 from eversince_async.governor import WaitReason
 from eversince_async.journal import Effect, EffectKind, Job, Journal, Json
+from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.events import Event, Waiting
@@ -184,7 +185,7 @@ class Course:
             self.leave(changed)
         if step is not None and step.state == "refused" and not self._ledger.is_tried_again(step):
             self._failed.append(step.name)
-            raise failures.restored(step.result)
+            raise failures.restored(Field.of(step, "result"))
         return step
 
     async def begun(self, call: Call, step: Effect | None, **more: Any) -> Effect:
@@ -319,5 +320,5 @@ def _next_try(step: Effect) -> dict[str, Any]:
         return {}
     another: dict[str, Any] = {"tries": step.request["tries"] + 1}
     if step.result["type"] == RenderProducedNothing.__name__:
-        another["project_id"] = step.result["facts"]["project_id"]
+        another["project_id"] = step.result.get("facts", {}).get("project_id")
     return another

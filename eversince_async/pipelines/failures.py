@@ -1,8 +1,9 @@
 """What is remembered of a failure, so that another run fails of the same without asking the server."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from eversince_async import errors
 from eversince_async._wire.endpoints import CREATE_PROJECT, GET_PROJECT, LIST_PROJECTS, LIST_SHARES, RENDER
@@ -28,6 +29,7 @@ from eversince_async.errors import (
     WaitTimedOut,
 )
 from eversince_async.journal import Json
+from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.doubt import is_in_doubt
 from eversince_async.orchestrator.download import passes
 
@@ -105,18 +107,36 @@ def told(failure: BaseException) -> dict[str, Json]:
     return kept
 
 
-def restored(kept: Mapping[str, Any]) -> EversinceError:
-    """A failure as it was, if it was one of ours; else what is remembered of it."""
-    kind = getattr(errors, kept["type"], None)
-    if isinstance(kind, type) and issubclass(kind, EversinceError) and "facts" in kept:
+def check(kept: Field) -> None:
+    """Make sure that it is what is kept of a failure.
+
+    Raises:
+        UnreadableRow: It is not.
+    """
+    kept["type"].text()
+    kept["message"].text_or_none()
+    if (facts := kept.get("facts")) is not None:
+        facts.mapping()
+        if kept["type"].value == RenderProducedNothing.__name__:
+            facts["project_id"].text_or_none()
+
+
+def restored(kept: Field) -> EversinceError:
+    """A failure as it was, if it was one of ours; else what is remembered of it.
+
+    Raises:
+        UnreadableRow: It is not what is kept of a failure.
+    """
+    check(kept)
+    name, message, facts = kept["type"].text(), str(kept["message"].value), kept.get("facts")
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, EversinceError) and facts is not None:
         failure = kind.__new__(kind)
-        vars(failure).update(kept["facts"])
-        try:
-            if str(failure) == kept["message"]:
+        vars(failure).update(facts.mapping())
+        with suppress(Exception):  # it says something that could not be kept, or that was changed since
+            if str(failure) == message:
                 return failure
-        except AttributeError:  # it says something that could not be kept
-            pass
-    return EarlierFailure(kept["type"], kept["message"])
+    return EarlierFailure(name, message)
 
 
 def _is_plain(value: object) -> bool:

@@ -6,6 +6,8 @@ from typing import Final
 from eversince_async.errors import PipelineChanged
 from eversince_async.journal import Effect
 from eversince_async.journal.differences import told
+from eversince_async.journal.fields import Field
+from eversince_async.pipelines import failures
 from eversince_async.pipelines.calls import Call
 
 WHAT_TO_DO: Final = "finish it with the code it was begun with, or run this under another key"
@@ -27,9 +29,14 @@ class Ledger:
         self._met = set[str]()
 
     def read(self, effects: Iterable[Effect]) -> None:
-        """Take up what the journal knows."""
+        """Take up what the journal knows.
+
+        Raises:
+            UnreadableRow: A row of it holds something else than a step.
+        """
         for effect in effects:
-            if ":" not in effect.name and isinstance(effect.request, dict) and "verb" in effect.request:
+            if ":" not in effect.name:
+                check_step(effect)
                 self.wrote(effect)
 
     def wrote(self, step: Effect) -> None:
@@ -96,6 +103,25 @@ class Ledger:
             key=self._key,
             step=step,
         )
+
+
+def check_step(step: Effect) -> None:
+    """Make sure that a step has all that every step has.
+
+    Raises:
+        UnreadableRow: It has not.
+    """
+    request = Field.of(step, "request")
+    request["verb"].text()
+    request["arguments"].mapping()
+    request["at"].count()
+    request["attempt"].count(least=1)
+    request["tries"].count(least=1)
+    for name in ("past", "branches"):
+        if (found := request.get(name)) is not None:
+            found.texts()
+    if step.state == "refused":
+        failures.check(Field.of(step, "result"))
 
 
 def _branch(name: str) -> str:

@@ -10,6 +10,7 @@ import attrs
 
 from eversince_async.errors import NotAllowedNow
 from eversince_async.journal import Effect
+from eversince_async.journal.fields import Field
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Brief, Project
@@ -52,7 +53,9 @@ async def produced(
     course: Course, effects: Effects, step: Effect, brief: Brief, wishes: Wishes
 ) -> Production:
     """Make a production from its brief."""
-    project_id = await effects.project_id() or step.request.get("project_id")
+    project_id = await effects.project_id()
+    if project_id is None and (earlier := Field.of(step, "request").get("project_id")) is not None:
+        project_id = earlier.text()
     brief = _with_key(brief, effects.attempt)
     terms = course.manner.terms
     async with course.steps(effects, key=str(brief.idempotency_key), project_id=project_id) as steps:
@@ -157,8 +160,8 @@ def _variation_of(of: Of) -> str | None:
 async def _with_its_video(steps: Steps, project: Project, of: Of, quality: str, *, anew: bool) -> Project:
     """The project with the video that is meant, rendered if it is not there."""
     has_it = project.assembled_url is not None and _is_its_video(project, of)
-    before = await steps.effects.noted("video before", video_of(project))
-    wanted = await steps.effects.noted("render wanted", _said(anew or not has_it))
+    before = await steps.effects.noted("video before", video_of(project), Field.text_or_none)
+    wanted = await steps.effects.noted("render wanted", _said(anew or not has_it), Field.flag)
     if wanted and place(project.assembled_url) in {None, before}:
         return await rendered(steps, project, quality)
     return project

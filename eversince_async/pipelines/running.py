@@ -16,6 +16,7 @@ from eversince_async.errors import (
     PipelineChanged,
 )
 from eversince_async.journal import Job, JobChange, Journal, Json
+from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.leases import heartbeat
 from eversince_async.orchestrator.spending import learn_what_is_left
@@ -81,9 +82,10 @@ class Order:
 
         Raises:
             PipelineChanged: It is of another type by now.
+            UnreadableRow: The job keeps no result.
         """
         try:
-            return storing.restored(job.result["result"], self.pipeline.result_type)
+            return storing.restored(Field.of(job, "result")["result"].value, self.pipeline.result_type)
         except Unstorable as problem:
             raise PipelineChanged(
                 f"what pipeline {job.id!r} has given is of another type than it was: {problem}",
@@ -207,7 +209,7 @@ def _end_of(job: Job, order: Order, storing: Storing) -> Any:
     """What an earlier run has come to."""
     if job.stage == "succeeded":
         return order.remembered(storing, job)
-    failure = failures.restored(job.error)
+    failure = failures.restored(Field.of(job, "error"))
     failure.add_note(
         f"An earlier run of pipeline {job.id!r} has failed of this. To have it tried again: retry_failed=True"
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 from eversince_async import clock
 from eversince_async.journal import LEASE, Effect
+from eversince_async.journal.fields import Field
 from eversince_async.pipelines.calls import Call
 from eversince_async.pipelines.course import Course
 
@@ -28,7 +29,7 @@ async def slept(course: Course, call: Call, pause: datetime | timedelta) -> date
         until = pause if isinstance(pause, datetime) else clock.now() + pause
         async with course.at_work():
             step = await course.begun(call, None, until=until.isoformat())
-    until, left_of = datetime.fromisoformat(step.request["until"]), _left_of(step, pause)
+    until, left_of = Field.of(step, "request")["until"].instant(), _left_of(step, pause)
     while (left := left_of(until)) > 0:
         course.need_short_pause(until, left, call)
         if left > LEASE and course.manner.waits:

@@ -53,6 +53,10 @@ IDLE: Final = frozenset({WAITING, APPROVAL, UNRECORDED})
 """Those in which nothing was done, or nobody knows what."""
 
 
+_MOST_SLOTS: Final = 10_000
+"""More than any account has."""
+
+
 def packed(stages: Iterable[Stage]) -> list[list[Any]]:
     """As the journal keeps them: name, Unix seconds from and to, slot."""
     return [[stage.name, _seconds(stage.began_at), _seconds(stage.ended_at), stage.slot] for stage in stages]
@@ -75,6 +79,8 @@ def unpacked(kept: object) -> tuple[Stage, ...]:
 def _unpacked(kept: object) -> Stage | None:
     match kept:
         case [str() as name, int() | float() as began, int() | float() as ended, int() | None as slot]:
+            if slot is not None and not 0 < slot <= _MOST_SLOTS:
+                return None
             try:
                 return Stage(intern(name), _moment(began), _moment(ended), slot)
             except (OverflowError, ValueError, OSError):
