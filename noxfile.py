@@ -131,6 +131,7 @@ def run_tests(session: nox.Session) -> None:
 ON_ONE_PYTHON = [
     "batch/test_power_cuts.py", "cli/test_asking_terminals.py", "cli/test_endings.py",
     "disasters/test_kills.py", "lifecycle/test_pressed.py", "pipelines/test_cuts.py", "realtime",
+    "webhooks/test_memory.py",
 ]  # fmt: skip
 """Tests that take real time or try hundreds of cases: a second Python would tell nothing more."""
 

@@ -11,7 +11,7 @@ PATIENT = ClientTimeout(total=None)  # the ten minutes of a film are over at onc
 
 async def test_an_order_is_answered_with_a_film(emulator: Emulator) -> None:
     async with TestClient(TestServer(application()), timeout=PATIENT) as browser:
-        answer = await browser.post("/films", data="A film about a mug")
+        answer = await browser.post("/films", json={"brief": "A film about a mug"})
 
         assert "Watch it at http" in await answer.text()
         assert emulator.world.counts["shares"] == 1

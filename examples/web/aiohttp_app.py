@@ -6,9 +6,12 @@ import signal
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from film import Film, Order
-from films import PAGE, STREAM, Films
+from films import STREAM, Films
+from guard import HEADERS, LARGEST, WEBHOOKS, Refused, check, customer_of
 from locally import HOST, PATIENCE, PORT, serve
+from page import PAGE, page_headers
 from shelf import Shelf
 
 from eversince_async import Eversince, WebhookReceiver
@@ -19,8 +22,8 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/")
-async def page(request: web.Request) -> web.FileResponse:
-    return web.FileResponse(PAGE)
+async def page(request: web.Request) -> web.Response:
+    return web.Response(body=PAGE, headers=page_headers(request.headers.get("Cookie")))
 
 
 @routes.get("/pulse")
@@ -30,10 +33,8 @@ async def pulse(request: web.Request) -> web.Response:
 
 @routes.post("/films")
 async def order(request: web.Request) -> web.Response:
-    try:
-        film = request.app[FILMS].order(Order.of(await request.read()))
-    except ValueError as error:
-        raise web.HTTPUnprocessableEntity(text=str(error)) from error
+    customer = customer_of(request.headers.get("Cookie"), request.remote)
+    film = request.app[FILMS].order(customer, Order.of(await request.read()))
     return web.json_response(film.to_json(), status=201)
 
 
@@ -55,10 +56,20 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 def film_of(request: web.Request) -> Film:
-    film = request.app[FILMS].find(request.match_info["film_id"])
-    if film is None:
-        raise web.HTTPNotFound(text="there is no such film")
-    return film
+    return request.app[FILMS].find(request.match_info["film_id"])
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        check(request.method, request.path, request.headers)
+        return await handler(request)
+    except Refused as refused:
+        return web.json_response(refused.to_json(), status=refused.status)
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
 
 
 def application() -> web.Application:
@@ -82,9 +93,10 @@ def application() -> web.Application:
             raise web.HTTPNotFound
         return await receiver.aiohttp_handler(request)
 
-    app = web.Application()
+    app = web.Application(middlewares=[guarded], client_max_size=LARGEST)
     app.add_routes(routes)
-    app.router.add_post("/webhooks/eversince", webhook)
+    app.router.add_post(WEBHOOKS, webhook)
+    app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(lifetime)
     app.on_shutdown.append(end_streams)  # before aiohttp waits for open requests
     return app

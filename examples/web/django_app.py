@@ -5,27 +5,31 @@ Served by an ASGI server: under WSGI every request has an event loop of its own,
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import django
+from asgiref.sync import markcoroutinefunction
 from django.conf import settings
 from django.core.asgi import get_asgi_application
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 from ending import told_to_stop
-from film import Film, Order
-from films import PAGE, STREAM, Films
+from film import Order
+from films import STREAM, Films
+from guard import WEBHOOKS, Refused, customer_of
+from guarded import Guarded, Receive, Scope, Send, refuse
 from locally import serve_asgi
+from page import PAGE, page_headers
 from shelf import Shelf
 
 from eversince_async import Eversince, WebhookReceiver
 
 if not settings.configured:  # a project of yours has settings.py and urls.py
     settings.configure(
-        ALLOWED_HOSTS=["127.0.0.1", "localhost"],
+        ALLOWED_HOSTS=["*"],  # the guard has looked at it
+        MIDDLEWARE=[f"{__name__}.Refusals"],
         ROOT_URLCONF=__name__,
         SECRET_KEY=os.environ.get("SECRET_KEY", "only for trying it out"),
     )
@@ -41,7 +45,7 @@ class Studio:
 
 @require_GET
 async def page(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(PAGE.read_bytes())
+    return HttpResponse(PAGE, headers=page_headers(request.headers.get("Cookie")))
 
 
 @require_GET
@@ -49,43 +53,45 @@ async def pulse(request: HttpRequest) -> HttpResponse:
     return JsonResponse(Studio.films.pulse())
 
 
-@csrf_exempt  # this page has no cookies to forge with; keep the token where there are sessions
+@csrf_exempt  # the guard takes orders of this page only
 @require_POST
 async def order(request: HttpRequest) -> HttpResponse:
-    try:
-        film = Studio.films.order(Order.of(request.body))
-    except ValueError as error:
-        return HttpResponse(str(error), status=422)
+    customer = customer_of(request.headers.get("Cookie"), request.META.get("REMOTE_ADDR"))
+    film = Studio.films.order(customer, Order.of(request.body))
     return JsonResponse(film.to_json(), status=201)
 
 
 @require_GET
 async def show(request: HttpRequest, film_id: str) -> HttpResponse:
-    return JsonResponse(film_of(film_id).to_json())
+    return JsonResponse(Studio.films.find(film_id).to_json())
 
 
 @require_GET
 async def events(request: HttpRequest, film_id: str) -> HttpResponseBase:
-    film, last_seen = film_of(film_id), request.headers.get("Last-Event-ID")
+    film, last_seen = Studio.films.find(film_id), request.headers.get("Last-Event-ID")
     if not Studio.films.is_news(film, last_seen):
         return HttpResponse(status=204)  # tells a browser not to come back
     stream = Studio.films.watch(film, last_seen)
     return StreamingHttpResponse(stream, content_type="text/event-stream", headers=STREAM)
 
 
-@csrf_exempt  # the signature says who sent it
-async def webhook(request: HttpRequest) -> HttpResponse:
-    if Studio.receiver is None:
-        raise Http404
-    verdict = Studio.receiver.receive(request.headers, request.body)
-    return HttpResponse(verdict.body, status=verdict.status, headers=verdict.headers)
+class Refusals:
+    """Answers what our own code refuses: a middleware, as Django calls it."""
 
+    async_capable = True
+    sync_capable = False
 
-def film_of(film_id: str) -> Film:
-    film = Studio.films.find(film_id)
-    if film is None:
-        raise Http404("there is no such film")
-    return film
+    def __init__(self, get_response: Callable[[HttpRequest], Awaitable[HttpResponseBase]]) -> None:
+        markcoroutinefunction(self)
+        self._get_response = get_response
+
+    async def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass a request on."""
+        return await self._get_response(request)
+
+    def process_exception(self, _: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer in place of a view that raised."""
+        return JsonResponse(error.to_json(), status=error.status) if isinstance(error, Refused) else None
 
 
 urlpatterns = [
@@ -94,18 +100,19 @@ urlpatterns = [
     path("films", order),
     path("films/<str:film_id>", show),
     path("films/<str:film_id>/events", events),
-    path("webhooks/eversince", webhook),
 ]
 
-in_django = get_asgi_application()
+in_django = Guarded(get_asgi_application())
 
 
-async def app(
-    scope: dict[str, Any],
-    receive: Callable[[], Awaitable[dict[str, Any]]],
-    send: Callable[[dict[str, Any]], Awaitable[None]],
-) -> None:
-    """Django, and around it the lifespan that Django itself does not know."""
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Django, and around it what it does not know: the lifespan, and bodies that are not read to the end."""
+    if scope["type"] == "http" and scope["path"] == WEBHOOKS:
+        if Studio.receiver is None:
+            await refuse(Refused(404, "no webhooks are expected"), send)
+        else:
+            await Studio.receiver.asgi(scope, receive, send)
+        return
     if scope["type"] != "lifespan":
         await in_django(scope, receive, send)
         return

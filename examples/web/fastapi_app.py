@@ -5,26 +5,32 @@ Without EVERSINCE_API_KEY it runs beside a local Eversince of its own, at a minu
 """
 
 import asyncio
+import logging
 import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from ending import told_to_stop
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
-from film import LONGEST, Film, Order
-from films import PAGE, STREAM, Films
+from fastapi.responses import JSONResponse, StreamingResponse
+from film import Film, Order
+from films import STREAM, Films
+from guard import WEBHOOKS, Refused, customer_of, key_of
+from guarded import Guarded
 from locally import serve_asgi
-from pydantic import BaseModel, Field
+from page import PAGE, page_headers
 from shelf import Shelf
 from starlette.routing import Route
 from webhooks import Webhooks
+from words import explained, link, plain
 
 from eversince_async import ClientClosed, Eversince, EversinceError, WebhookReceiver, Workflow
 
 T = TypeVar("T")
+
+logger = logging.getLogger("films")
 
 
 @asynccontextmanager
@@ -42,7 +48,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
 
 
 app = FastAPI(title="Films to order", lifespan=lifespan)
-app.router.routes.append(Route("/webhooks/eversince", Webhooks(), methods=["POST"]))
+app.add_middleware(Guarded)
+app.router.routes.append(Route(WEBHOOKS, Webhooks(), methods=["POST"]))
 
 
 def client(request: Request) -> Eversince:
@@ -54,26 +61,27 @@ def all_films(request: Request) -> Films:
 
 
 def film_of(film_id: str, films: Annotated[Films, Depends(all_films)]) -> Film:
-    film = films.find(film_id)
-    if film is None:
-        raise HTTPException(404, "there is no such film")
-    return film
+    return films.find(film_id)
+
+
+def customer(request: Request) -> str:
+    return customer_of(request.headers.get("Cookie"), request.client.host if request.client else None)
+
+
+async def order_of(request: Request) -> Order:
+    """Not a model of pydantic's: what is odd is refused as in the other applications of this folder."""
+    return Order.of(await request.body())
 
 
 OneFilm = Annotated[Film, Depends(film_of)]
 AllFilms = Annotated[Films, Depends(all_films)]
-
-
-class Wish(BaseModel):
-    """What a customer asks for; what else FastAPI is told of an `Order`."""
-
-    brief: str = Field(min_length=1, max_length=LONGEST)
-    aspect_ratio: Literal["16:9", "9:16", "1:1", "21:9"] = "16:9"
+Customer = Annotated[str, Depends(customer)]
+AnOrder = Annotated[Order, Depends(order_of)]
 
 
 @app.get("/")
-async def page() -> FileResponse:
-    return FileResponse(PAGE)
+async def page(request: Request) -> Response:
+    return Response(PAGE, headers=page_headers(request.headers.get("Cookie")))
 
 
 @app.get("/pulse")
@@ -82,9 +90,9 @@ async def pulse(films: AllFilms) -> dict[str, Any]:
 
 
 @app.post("/films", status_code=201)
-async def order(wish: Wish, films: AllFilms) -> dict[str, Any]:
+async def order(wish: AnOrder, customer: Customer, films: AllFilms) -> dict[str, Any]:
     """Begin a film in the background; the answer comes at once."""
-    return films.order(Order(wish.brief, wish.aspect_ratio)).to_json()
+    return films.order(customer, wish).to_json()
 
 
 @app.get("/films/{film_id}")
@@ -104,19 +112,24 @@ async def events(
 
 @app.post("/produce")
 async def produce(
-    wish: Wish,
+    wish: AnOrder,
+    customer: Customer,
     request: Request,
+    films: AllFilms,
     eversince: Annotated[Eversince, Depends(client)],
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
     """Make a film while the customer waits, as a script would: the answer comes when it is done.
 
-    A customer who hangs up leaves the film at work. Asking again with the same Idempotency-Key gets that one.
+    A customer who hangs up leaves the film at work. Asking again with the same Idempotency-Key gets that one;
+    another customer's key is another key.
     """
-    key = idempotency_key or uuid.uuid4().hex
+    key = key_of(customer, idempotency_key or uuid.uuid4().hex)
+    films.admit(customer, key)
     workflow = eversince.produce(wish.brief, aspect_ratio=wish.aspect_ratio, idempotency_key=key)
     film = await while_connected(request, workflow)
-    return {"project_id": film.project_id, "share_url": film.share_url, "video_url": film.video_url}
+    urls = {"share_url": link(film.share_url), "video_url": link(film.video_url)}
+    return {"project_id": film.project_id, **urls}
 
 
 async def while_connected(request: Request, workflow: Workflow[T]) -> T:
@@ -138,10 +151,20 @@ async def while_connected(request: Request, workflow: Workflow[T]) -> T:
         await asyncio.wait({making, leaving})
 
 
+@app.exception_handler(Refused)
+async def refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refused)
+    return JSONResponse(error.to_json(), error.status)
+
+
 @app.exception_handler(EversinceError)
 async def explain(_: Request, error: Exception) -> JSONResponse:
+    """What the error says itself is for us, and for our log."""
+    assert isinstance(error, EversinceError)
+    logger.warning("a film could not be made: %s", plain(error))
+    told = explained(error)
     status = 503 if isinstance(error, ClientClosed) else 502
-    return JSONResponse({"error": str(error)}, status)
+    return JSONResponse({"error": f"{told['title']}. {told['text']}"}, status)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,22 @@
 
 import asyncio
 import json
+import logging
 import secrets
+import time
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
 import attrs
+from guard import Refused, key_of
+from words import explained, link, plain, status_of
 
 from eversince_async import (
     CreditsLow,
     Event,
     EversinceError,
-    InsufficientCredits,
     Production,
-    ProjectCancelled,
-    ProjectFailed,
     StageDone,
     StageStarted,
     StatusChanged,
@@ -25,8 +27,12 @@ STAGES: Final = ("create", "settle", "render", "share")
 RATIOS: Final = ("16:9", "9:16", "1:1", "21:9")
 LONGEST: Final = 10_000  # characters of a brief
 KEPT: Final = (
-    "id", "brief", "aspect_ratio", "project_id", "video_url", "share_url", "problem", "is_over",
+    "id", "customer", "ordered_at", "brief", "aspect_ratio", "project_id", "video_url", "share_url",
+    "problem", "is_over",
 )  # fmt: skip
+
+
+logger: Final = logging.getLogger("films")
 
 
 @attrs.frozen
@@ -41,15 +47,19 @@ class Order:
         """From the body of a request.
 
         Raises:
-            ValueError: It asks for no film.
+            Refused: It asks for no film.
         """
-        wanted = json.loads(body)
-        brief = wanted.get("brief") if isinstance(wanted, dict) else None
-        if not isinstance(brief, str) or not 0 < len(brief.strip()) <= LONGEST:
-            raise ValueError(f"a brief has 1 to {LONGEST} characters")
-        aspect_ratio = wanted.get("aspect_ratio", RATIOS[0])
-        if aspect_ratio not in RATIOS:
-            raise ValueError(f"the shape is one of {', '.join(RATIOS)}")
+        try:
+            wanted = json.loads(body.decode("utf-8"))
+        except (ValueError, RecursionError):
+            wanted = None
+        if not isinstance(wanted, dict) or not wanted.keys() <= {"brief", "aspect_ratio"}:
+            raise Refused(400, "an order is a JSON object with a brief and an aspect_ratio")
+        brief, aspect_ratio = wanted.get("brief"), wanted.get("aspect_ratio", RATIOS[0])
+        if not isinstance(brief, str) or not 0 < len(brief.strip()) <= LONGEST or not _is_text(brief):
+            raise Refused(400, f"a brief is text of 1 to {LONGEST} characters")
+        if not isinstance(aspect_ratio, str) or aspect_ratio not in RATIOS:
+            raise Refused(400, f"the aspect_ratio is one of {', '.join(RATIOS)}")
         return cls(brief, aspect_ratio)
 
 
@@ -57,16 +67,22 @@ class Film:
     """One film.
 
     Attributes:
-        id: Its name here, and the idempotency key of its project.
+        id: Its name here.
+        customer: Who ordered it, as `guard.customer_of` says.
+        key: The idempotency key of its project.
+        ordered_at: When, in Unix seconds.
         project_id: Its project, once there is one.
         problem: Why there is no film, as a title, a text, and links to what helps.
         is_over: Whether nothing more will happen to it.
     """
 
-    def __init__(self, id: str, brief: str, aspect_ratio: str) -> None:  # noqa: A002 - what it is called outside
+    def __init__(self, id: str, customer: str, order: Order) -> None:  # noqa: A002 - what it is called outside
         self.id = id
-        self.brief = brief
-        self.aspect_ratio = aspect_ratio
+        self.customer = customer
+        self.key = key_of(customer, id)
+        self.ordered_at = time.time()
+        self.brief = order.brief
+        self.aspect_ratio = order.aspect_ratio
         self.project_id: str | None = None
         self.video_url: str | None = None
         self.share_url: str | None = None
@@ -83,7 +99,8 @@ class Film:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """A film that was kept."""
-        film = cls(record["id"], record["brief"], record["aspect_ratio"])
+        order = Order(record["brief"], record["aspect_ratio"])
+        film = cls(record["id"], record["customer"], order)
         vars(film).update(record)
         return film
 
@@ -120,9 +137,9 @@ class Film:
             case StageDone(stage=stage, seconds=seconds):
                 self._took[stage] = seconds
             case StatusChanged(status=status):
-                self._status = str(status)
-            case CreditsLow(warning=warning):
-                self._warning = warning
+                self._status = status_of(status)
+            case CreditsLow():
+                self._warning = "Credits are running low: this may be the last film for now."
             case _:
                 return
         self._changed()
@@ -140,7 +157,8 @@ class Film:
         self._changed()
 
     def failed(self, error: EversinceError) -> None:
-        """It will not be."""
+        """It will not be. What the error says goes to the log: it is written for us, not for customers."""
+        logger.warning("film %s: %s", self.id, plain(error))
         self.problem = explained(error)
         self.is_over = True
         self._changed()
@@ -186,28 +204,6 @@ class Film:
         ]
 
 
-def link(address: str | None) -> str | None:
-    """What a page may link to: a `javascript:` address would run in it, whoever made it up."""
-    return address if (address or "").lower().startswith(("https://", "http://")) else None
-
-
-def explained(error: EversinceError) -> dict[str, Any]:
-    """An error for a customer: what happened, why, and what helps."""
-    links: list[dict[str, str]] = []
-    match error:
-        case InsufficientCredits():
-            title, text = "Not enough credits", str(error)
-            if error.balance is not None:
-                text = f"{error.balance:g} credits are left, which is too few for a film."
-            links = [
-                {"text": f"{package.credits:g} credits for {package.price}", "url": url}
-                for package in error.packages
-                if (url := link(package.purchase_url)) and package.credits
-            ]
-        case ProjectFailed():
-            title, text = "The film failed", error.error_message or str(error)
-        case ProjectCancelled():
-            title, text = "The film was cancelled", "Somebody stopped it in the studio."
-        case _:
-            title, text = "The film could not be made", str(error)
-    return {"title": title, "text": text, "links": links}
+def _is_text(text: str) -> bool:
+    """Whether it can be sent, and does not steer what shows it: no half characters, no control characters."""
+    return not any(unicodedata.category(each) in {"Cc", "Cs"} and each not in "\n\r\t" for each in text)

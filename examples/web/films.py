@@ -7,18 +7,20 @@ makes one `Films` when it starts and closes it when it ends.
 import asyncio
 import json
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 from film import Film, Order
+from guard import Refused
 from shelf import Shelf
+from words import plain
 
 from eversince_async import ClientClosed, Eversince, EversinceError, Production, Workflow
 from eversince_async.governor import GovernorSnapshot
 
-PAGE: Final = Path(__file__).with_name("page.html")
+DAY: Final = 86_400.0
 STREAM: Final = {  # headers of a stream of events; proxies must not collect them
     "Cache-Control": "no-store", "X-Accel-Buffering": "no",
 }  # fmt: skip
@@ -38,25 +40,56 @@ class Films:
         self._films: dict[str, Film] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ending = False
+        self._orders: dict[str, tuple[str, float]] = {}  # by key: whose, and when
+        self._most_each = int(os.environ.get("FILMS_EACH", "10"))  # films of one customer in a day
+        self._most_in_all = int(os.environ.get("FILMS_IN_ALL", "100"))  # and of all, as one can be several
         self._pace = float(os.environ.get("PACE", "1"))  # seconds between news of the governor
         public_url = os.environ.get("PUBLIC_URL")  # where the server can reach us, if it can
         self._webhook_url = f"{public_url}/webhooks/eversince" if public_url else None
         for record in shelf.records():
             film = self._films[record["id"]] = Film.from_record(record)
+            self._orders[film.key] = (film.customer, film.ordered_at)
             if not film.is_over:
                 self._begin(film)
 
-    def order(self, order: Order) -> Film:
-        """Begin a film in the background."""
-        film = Film(uuid.uuid4().hex, order.brief, order.aspect_ratio)
+    def order(self, customer: str, order: Order) -> Film:
+        """Begin a film in the background.
+
+        Raises:
+            Refused: The customer has had enough for a day.
+        """
+        film = Film(uuid.uuid4().hex, customer, order)
+        self.admit(customer, film.key)
         self._films[film.id] = film
         self._shelf.put(film.to_record())
         self._begin(film)
         return film
 
-    def find(self, film_id: str) -> Film | None:
-        """A film by its id."""
-        return self._films.get(film_id)
+    def admit(self, customer: str, key: str) -> None:
+        """Count an order towards the day's; one with the same key is the same.
+
+        Raises:
+            Refused: The customer, or all together, have had enough.
+        """
+        now = time.time()
+        self._orders = {each: order for each, order in self._orders.items() if order[1] > now - DAY}
+        if key in self._orders:
+            return
+        theirs = sum(whose == customer for whose, _ in self._orders.values())
+        if theirs >= self._most_each or len(self._orders) >= self._most_in_all:
+            raise Refused(429, "That is enough for today. Please come back tomorrow.")
+        self._orders[key] = (customer, now)
+
+    def find(self, film_id: str) -> Film:
+        """A film by its id, which nobody guesses; whoever has it may watch.
+
+        Raises:
+            Refused: There is none.
+        """
+        film = self._films.get(film_id)
+        if film is None:
+            raise Refused(404, "there is no such film")
+        return film
 
     def is_news(self, film: Film, last_seen: str | None) -> bool:
         """Whether there is, or will be, anything to tell a page that comes back."""
@@ -90,12 +123,12 @@ class Films:
     def pulse(self, film: Film | None = None) -> dict[str, Any]:
         """What time it is, how the account's limits stand, and what a film waits for."""
         seen = self.eversince.governor.snapshot()
-        names = {film.id, film.project_id} - {None} if film else set()  # what the governor knows it by
+        names = {film.key, film.project_id} - {None} if film else set()  # what the governor knows it by
         waits = [wait for wait in seen.waits if wait.who in names]
         return {
             "now": asyncio.get_running_loop().time(),
             "governor": governor_to_json(seen),
-            "wait": {"kind": str(waits[0].kind), "text": waits[0].detail} if waits else None,
+            "wait": {"kind": str(waits[0].kind), "text": plain(waits[0].detail)} if waits else None,
         }
 
     async def aclose(self) -> None:
@@ -134,9 +167,9 @@ class Films:
         if film.project_id is not None:
             return self.eversince.resume(film.project_id)
         options: dict[str, Any] = {} if self._webhook_url is None else {"webhook_url": self._webhook_url}
-        # The idempotency key is the film's: whoever asks again, after a crash or not, gets the same project.
+        # The idempotency key is the film's: after a crash the next process gets the same project by it.
         return self.eversince.produce(
-            film.brief, aspect_ratio=film.aspect_ratio, idempotency_key=film.id, **options
+            film.brief, aspect_ratio=film.aspect_ratio, idempotency_key=film.key, **options
         )
 
 

@@ -7,13 +7,16 @@ from typing import TypedDict
 
 from ending import told_to_stop
 from film import Film, Order
-from films import PAGE, STREAM, Films
+from films import STREAM, Films
+from guard import WEBHOOKS, Refused, customer_of
+from guarded import Guarded
 from locally import serve_asgi
+from page import PAGE, page_headers
 from shelf import Shelf
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from webhooks import Webhooks
 
@@ -42,7 +45,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
 
 
 async def page(request: Request) -> Response:
-    return FileResponse(PAGE)
+    return Response(PAGE, headers=page_headers(request.headers.get("Cookie")))
 
 
 async def pulse(request: Request) -> Response:
@@ -50,10 +53,7 @@ async def pulse(request: Request) -> Response:
 
 
 async def order(request: Request) -> Response:
-    try:
-        film = all_films(request).order(Order.of(await request.body()))
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from error
+    film = all_films(request).order(customer(request), Order.of(await request.body()))
     return JSONResponse(film.to_json(), 201)
 
 
@@ -73,10 +73,16 @@ def all_films(request: Request) -> Films:
 
 
 def film_of(request: Request) -> Film:
-    film = all_films(request).find(request.path_params["film_id"])
-    if film is None:
-        raise HTTPException(404, "there is no such film")
-    return film
+    return all_films(request).find(request.path_params["film_id"])
+
+
+def customer(request: Request) -> str:
+    return customer_of(request.headers.get("Cookie"), request.client.host if request.client else None)
+
+
+async def refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return JSONResponse(error.to_json(), error.status)
 
 
 app = Starlette(
@@ -86,9 +92,11 @@ app = Starlette(
         Route("/films", order, methods=["POST"]),
         Route("/films/{film_id}", show),
         Route("/films/{film_id}/events", events),
-        Route("/webhooks/eversince", Webhooks(), methods=["POST"]),
+        Route(WEBHOOKS, Webhooks(), methods=["POST"]),
     ],
     lifespan=lifespan,
+    middleware=[Middleware(Guarded)],
+    exception_handlers={Refused: refused},
 )
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ NEEDS = {
     "starlette_app": ("starlette", "uvicorn"),
     "aiohttp_app": ("aiohttp",),
     "django_app": ("django", "uvicorn"),
+    "litestar_app": ("litestar", "uvicorn"),
+    "quart_app": ("quart", "uvicorn"),
 }
 
 

@@ -61,7 +61,8 @@ async def test_a_customer_who_hung_up_before_it_was_their_turn_has_ordered_nothi
     assert "a" not in briefs
 
 
-async def test_those_who_stay_do_not_notice_those_who_go(example, emulator):
+async def test_those_who_stay_do_not_notice_those_who_go(example, emulator, monkeypatch):
+    monkeypatch.setenv("FILMS_EACH", "20")
     async with uvicorn_serving(example("fastapi_app").app) as url, aiohttp.ClientSession() as http:
         going = (hung_up(http, url, f"going {n}", after=10 * n) for n in range(10))
         staying = asyncio.gather(*(produced(http, url, f"staying {n}") for n in range(10)))

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from applications import EXAMPLES
 
-from eversince_async import Eversince, InsufficientCredits
+from eversince_async import ApiError, Eversince, InsufficientCredits, ProjectFailed
 from eversince_async.models.account import CreditPackage
 
 
@@ -28,7 +28,7 @@ async def films(emulator, shelf):
 
 @pytest.fixture
 async def film(films):
-    return films.order(import_module("film").Order("A film"))
+    return films.order("customer", import_module("film").Order("A film"))
 
 
 async def test_a_page_that_reads_slowly_is_told_the_end_all_the_same(films, film):
@@ -79,7 +79,62 @@ def test_an_offer_that_is_no_link_is_not_offered(shelf):
     refusal = InsufficientCredits("too few", status=402)
     refusal.packages = [CreditPackage(id="a", credits=100, price="$1", purchase_url="javascript:alert(1)")]
 
-    assert [] == import_module("film").explained(refusal)["links"]
+    assert [] == import_module("words").explained(refusal)["links"]
+
+
+BAD = "\x1b[2Jno\u202e\u2066 <b>way</b>\n\x00\x9b" + "!" * 5000
+
+
+def test_what_the_agent_says_is_one_plain_line(shelf):
+    failed = ProjectFailed(BAD, project_id="p1")
+    text = import_module("words").explained(failed)["text"]
+
+    assert text.startswith("The agent says: “[2Jno <b>way</b> !!!")
+    assert text.isprintable()
+    assert len(text) < 330
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InsufficientCredits(BAD, status=402),
+        ProjectFailed(None, project_id="p1"),
+        ProjectFailed("\u202e \n", project_id="p1"),
+        ApiError(BAD, status=500, code="internal_error"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_is_told_in_our_own_words(shelf, error):
+    told = import_module("words").explained(error)
+
+    assert told["text"]
+    assert "way" not in str(told)
+
+
+async def test_what_an_error_says_goes_to_the_log_in_one_line(films, film, caplog):
+    film.failed(ApiError(BAD, status=500))
+
+    (record,) = [each for each in caplog.records if each.name == "films"]
+    assert record.getMessage().startswith(f"film {film.id}: ")
+    assert "[2Jno <b>way</b>" in record.getMessage()
+    assert record.getMessage().isprintable()
+
+
+@pytest.mark.parametrize("status", ["upscaling", BAD, "", None])
+def test_a_status_the_page_does_not_know_is_work(shelf, status):
+    assert "running" == import_module("words").status_of(status)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:pw@eversince.ai/", "https://", "http://[", "//a.example/", "https://a.example/\u202e",
+        "ftp://a/", "https://a.example/ b", "https:a.example", "HTTPS://a.example\n", "file:///etc/passwd",
+        "\x01javascript:x",
+    ],
+)  # fmt: skip
+def test_only_a_plain_web_address_is_a_link(shelf, address):
+    assert import_module("words").link(address) is None
 
 
 def test_the_last_line_of_a_film_counts(shelf):

@@ -124,22 +124,6 @@ async def test_the_page_is_served(name, example, emulator):
 
 
 @EACH
-@pytest.mark.parametrize(
-    "wish",
-    [{"brief": ""}, {"brief": 5}, {}, [], {"brief": "A film", "aspect_ratio": "round"}],
-    ids=["empty", "number", "none", "list", "shape"],
-)
-async def test_an_order_for_no_film_is_refused(name, wish, example, emulator):
-    async with (
-        serving(example(name)) as url,
-        aiohttp.ClientSession() as http,
-        http.post(f"{url}/films", json=wish) as answer,
-    ):
-        assert 422 == answer.status
-    assert 0 == emulator.world.counts["projects"]
-
-
-@EACH
 async def test_a_failed_film_says_why(name, example, emulator):
     life = emulator.world.life
     life.scenario = life.scenario.when("doomed", failure=1.0)

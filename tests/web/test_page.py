@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from applications import serving, uvicorn_serving
 from browser import CHROMIUM, Browser, Page, browser
 
@@ -216,7 +217,8 @@ async def test_credits_that_run_low_are_told(example, emulator, tmp_path):
         visited(chromium, url) as page,
     ):
         await order(page)
-        await page.until("/Low credits/.test(document.querySelector('#warning').textContent)", seconds=30)
+        warning = "document.querySelector('#warning').textContent"
+        await page.until(f"/Credits are running low/.test({warning})", seconds=30)
         await picture(page, "10-low-credits")
 
 
@@ -240,3 +242,76 @@ async def test_everything_has_a_name_for_those_who_do_not_see_it(example, emulat
         assert ["Shape"] == await page.names("combobox")
         assert ["Make the film"] == await page.names("button")
         assert ["What shall we film?", "The account"] == await page.names("heading")
+
+
+HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>\u202e"
+
+
+async def test_what_the_agent_says_runs_nothing(example, emulator, tmp_path):
+    life = emulator.world.life
+    life.scenario = life.scenario.when("doomed", failure=1.0, error_message=HOSTILE)
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as page,
+    ):
+        await order(page, f"A doomed film {HOSTILE[:-1]}")
+        await page.until(f"{HEADLINE} === 'The film failed'")
+
+        assert "<img src=x" in await page.see("document.querySelector('#detail').textContent")
+        assert "The film failed · Films to order" == await page.see("document.title")
+        assert [] == page.complaints
+
+
+async def test_the_policy_stops_what_would_run(example, emulator, tmp_path):
+    """Were an address or a text ever to become markup, it still ran nothing."""
+    async with (
+        serving(example("fastapi_app")) as url,
+        browser(tmp_path / "profile") as chromium,
+        visited(chromium, url) as page,
+    ):
+        await page.see(f"document.body.insertAdjacentHTML('beforeend', {HOSTILE!r})")
+        await page.see("document.body.append(Object.assign(document.createElement('a'), {id: 'js',"
+                       " href: 'javascript:document.title=`hacked`'}))")  # fmt: skip
+        await page.see("document.querySelector('#js').click()")
+        await page.until("true")
+
+        assert "hacked" not in await page.see("document.title")
+        assert any("Content Security Policy" in each for each in page.complaints)
+
+
+async def test_another_page_orders_nothing(example, emulator, tmp_path):
+    """By whatever a page can send without being asked: forms, text, JSON that it must not send."""
+    sent: list[str] = []
+
+    async def evil(_: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>evil</title>", content_type="text/html")
+
+    evils = web.Application()
+    evils.router.add_get("/", evil)
+    runner = web.AppRunner(evils, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    elsewhere = f"http://localhost:{runner.addresses[0][1]}/"
+    try:
+        async with (
+            serving(example("fastapi_app")) as url,
+            browser(tmp_path / "profile") as chromium,
+            chromium.tab() as page,
+        ):
+            await page.call("Page.navigate", url=elsewhere)
+            await page.until("document.title === 'evil'")
+            for options in (
+                "{mode: 'no-cors', body: '{\"brief\": \"evil\"}'}",
+                "{body: '{\"brief\": \"evil\"}', headers: {'Content-Type': 'application/json'}}",
+                "{mode: 'no-cors', body: new URLSearchParams({brief: 'evil'})}",
+            ):
+                asked = f"fetch('{url}/films', {{method: 'POST', ...{options}}})"
+                await page.see(f"window.over = 0, {asked}.catch(() => 0).finally(() => window.over = 1), 1")
+                await page.until("window.over === 1")
+                sent.append(options)
+    finally:
+        await runner.cleanup()
+
+    assert 3 == len(sent)
+    assert 0 == emulator.world.counts["projects"]

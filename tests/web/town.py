@@ -22,6 +22,7 @@ from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.testing import run
 
+os.environ.update(FILMS_EACH="1000", FILMS_IN_ALL="1000")  # the crowd comes from one address
 sys.path.insert(0, str(EXAMPLES))
 import fastapi_app
 
