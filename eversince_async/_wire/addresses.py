@@ -133,7 +133,11 @@ class Address:
         return any(True for _ in _literals(self.host))
 
     def target(self, location: str) -> str:
-        """Where a `Location` in an answer from here leads, spelled as it came wherever that is possible."""
+        """Where a `Location` in an answer from here leads, spelled as it came wherever that is possible.
+
+        Raises:
+            AddressRefused: It is nothing that leads anywhere.
+        """
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
             return location
         if location.startswith("//"):
@@ -142,7 +146,10 @@ class Address:
             return _up_to_path(self.text) + location
         if location.startswith("?"):
             return re.split(r"[?#]", self.text, maxsplit=1)[0] + location
-        return urljoin(re.split(r"[?#]", self.text, maxsplit=1)[0], location)
+        try:
+            return urljoin(re.split(r"[?#]", self.text, maxsplit=1)[0], location)
+        except ValueError:  # brackets without an address in them
+            raise AddressRefused("is no http(s) address") from None
 
 
 _PORTS: Final = {"http": 80, "https": 443}

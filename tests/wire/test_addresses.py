@@ -368,3 +368,11 @@ def test_where_a_redirect_leads(location, target):
 def test_whatever_a_redirect_says_is_an_address_or_refused(location):
     with contextlib.suppress(AddressRefused):
         assert isinstance(PUBLIC.check(parse("https://a.example/d/f?s").target(location)), Address)
+
+
+@pytest.mark.parametrize("location", ["\thttp://[", " //[", "\nhttp://[::1", "\x1fhttp://[v1.a]/"])
+def test_a_redirect_to_brackets_without_an_address_is_refused(location: str) -> None:
+    """They begin with a blank, which the standard library cuts off before it reads the rest."""
+    with pytest.raises(AddressRefused):
+        PUBLIC.check(parse("https://a.example/d/f?s").target(location))
+    assert "the API redirects to" in describe_redirect("https://api.example/v1", "/projects", location)
