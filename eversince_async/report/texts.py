@@ -8,15 +8,19 @@ from eversince_async._redaction import redact, without_query
 from eversince_async._wire.addresses import AddressPolicy, AddressRefused, parse
 from eversince_async.journal.stored import is_complete, sendable
 
-_UNSHOWABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_RETURN: Final = re.compile(r"\r\n?")
+_UNSHOWABLE: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"
+    r"\u202a-\u202e\u2060-\u206f]"  # they turn whole texts around, or are not seen; mere marks may stay
+)
+_RETURN: Final = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 
 
 def shown(text: str, length: int | None = None) -> str:
     """A text as it may be shown.
 
     API keys, credentials and queries of URLs are hidden. Control characters and halves of surrogate pairs,
-    which no page and no UTF-8 file can hold, become replacement characters.
+    which no page and no UTF-8 file can hold, become replacement characters; so do those that turn text
+    around, and those that steer the terminal of whoever prints a report.
 
     Args:
         text: Anything.

@@ -18,8 +18,23 @@ def test_every_text_can_be_written(text):
     assert not set(clean) & {*map(chr, range(9)), "\r", "\x0b", "\x0c", "\x7f"}
 
 
+@pytest.mark.parametrize(
+    "sign", ["\x1b", "\x9b", "\x9d", "\u202e", "\u2066", "\u2060", "\ufff9", "\ud800"], ids=ascii
+)
+def test_what_steers_a_terminal_or_turns_text_around_is_replaced(sign):
+    """Reports are printed as well, as with `cat report.csv`."""
+    assert "a\ufffdb" == shown(f"a{sign}b")
+
+
+@pytest.mark.parametrize(
+    "text", ["שלום\u200f!", "\u0645\u06cc\u200c\u062e\u0648", "👩\u200d👧", "größe", "東京"]
+)
+def test_what_people_write_stays(text):
+    assert text == shown(text)
+
+
 def test_lines_and_tabs_stay():
-    assert "one\ntwo\n\tthree" == shown("one\r\ntwo\r\tthree")
+    assert "one\ntwo\n\tthree\nfour\nfive" == shown("one\r\ntwo\r\tthree\x85four\u2028five")
 
 
 def test_a_long_text_says_that_it_goes_on():
