@@ -129,8 +129,8 @@ def run_tests(session: nox.Session) -> None:
 
 
 ON_ONE_PYTHON = [
-    "batch/test_power_cuts.py", "cli/test_asking_terminals.py", "cli/test_endings.py", "cli/test_hostile_batch.py",
-    "disasters/test_kills.py", "lifecycle/test_pressed.py", "pipelines/test_cuts.py", "realtime",
+    "batch/test_power_cuts.py", "cli/test_asking_terminals.py", "cli/test_endings.py",
+    "cli/test_hostile_batch.py", "disasters/test_kills.py", "lifecycle/test_pressed.py", "pipelines/test_cuts.py", "realtime",
     "webhooks/test_memory.py",
 ]  # fmt: skip
 """Tests that take real time or try hundreds of cases: a second Python would tell nothing more."""
