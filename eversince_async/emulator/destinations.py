@@ -70,6 +70,15 @@ class Destinations:
             return False
         return (self.plain_loopback and address.is_loopback) or self._is_named(address.host)
 
+    def hint(self, url: str) -> str:
+        """How an address that is not HTTPS could be allowed; empty if it could not."""
+        address = address_of(url)
+        if address is None or not address.is_private:
+            return ""
+        if address.is_loopback:
+            return "this emulator takes http to this machine with --allow-loopback-webhooks"
+        return f"this emulator takes http to {address.host} with --allow-webhooks-to {address.host}"
+
     def problem(self, url: str) -> str | None:
         """Why an address is none to send to, as far as can be told without asking a name server."""
         address = address_of(url)

@@ -18,6 +18,7 @@ from eversince_async.emulator.door import Door
 from eversince_async.emulator.faults import Faults
 from eversince_async.emulator.hosts import Hosts
 from eversince_async.emulator.limits import Limits
+from eversince_async.emulator.listening import Listening
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.revision import RULES, Revision
 from eversince_async.emulator.scenario import Scenario, Walk
@@ -123,7 +124,7 @@ class Emulator:
         self._studio_projects = studio_projects
         self._webhook_secret = webhook_secret
         self._video_bytes = video_bytes
-        self._runner: web.ServerRunner | None = None
+        self._listening: Listening | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._serving: set[asyncio.Task[Any]] = set()
         self.places = Places("", "")
@@ -149,19 +150,11 @@ class Emulator:
             StateFileError: Something in the state file is not what it should be.
             OSError: The port is taken.
         """
-        assert self._runner is None, "the emulator is running already"
+        assert self._listening is None, "the emulator is running already"
         fresh = self._load()
-        self._runner = web.ServerRunner(Server(self._handle, self._rubbish), shutdown_timeout=0.1)
-        try:
-            await self._runner.setup()
-            api = await self._listen(self._port)
-            storage = await self._listen_for_storage(api)
-        except BaseException:
-            await self._runner.cleanup()
-            self._runner = None
-            raise
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        self.places = Places(f"http://{host}:{api}", f"http://{host}:{storage}")
+        server = Server(self._handle, self._rubbish)
+        self._listening = await Listening.start(server, self._host, self._port, self._storage_port)
+        self.places = self._listening.places
         self._furnish(fresh=fresh)
         self._arm()
 
@@ -177,13 +170,13 @@ class Emulator:
 
     async def stop(self) -> None:
         """Stop listening; what a state file holds stays."""
-        if self._runner is None:
+        if self._listening is None:
             return
         if self._alarm is not None:
             self._alarm.cancel()
         await self.courier.aclose()
-        await self._runner.cleanup()
-        self._runner = None
+        await self._listening.stop()
+        self._listening = None
         await self._abandon_serving()
         if self._store is not None:
             try:
@@ -198,20 +191,6 @@ class Emulator:
             task.cancel()
         if left:
             await asyncio.wait(left)
-
-    async def _listen(self, port: int) -> int:
-        assert self._runner is not None
-        site = web.TCPSite(self._runner, self._host, port)
-        await site.start()
-        return int(self._runner.addresses[-1][1])
-
-    async def _listen_for_storage(self, api: int) -> int:
-        if self._storage_port is not None or not self._port:
-            return await self._listen(self._storage_port or 0)
-        try:
-            return await self._listen(api + 1)
-        except OSError:
-            return await self._listen(0)
 
     def _furnish(self, *, fresh: bool) -> None:
         """Put the doors in, and people behind them."""

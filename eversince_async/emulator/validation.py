@@ -186,7 +186,8 @@ class Fields:
         if value is None:
             return None
         if not _is_webhook_url(value, destinations):
-            self.problem(name, f"{name} must be a valid HTTPS URL")
+            hint = destinations.hint(value)
+            self.problem(name, f"{name} must be a valid HTTPS URL{hint and f' ({hint})'}")
             return None
         problem = destinations.problem(value)
         if problem is not None:

@@ -129,7 +129,7 @@ async def produce(
     workflow = eversince.produce(wish.brief, aspect_ratio=wish.aspect_ratio, idempotency_key=key)
     film = await while_connected(request, workflow)
     urls = {"share_url": link(film.share_url), "video_url": link(film.video_url)}
-    return {"project_id": film.project_id, **urls}
+    return {"project_id": plain(film.project_id, 100), **urls}
 
 
 async def while_connected(request: Request, workflow: Workflow[T]) -> T:

@@ -151,7 +151,8 @@ class Film:
             name for name in ("video_url", "share_url") if getattr(self, name) != getattr(production, name)
         ]
         if odd:
-            text = f"But {' and '.join(odd)} is no web address; look for {self.project_id} in the studio."
+            where = f"look for {plain(self.project_id, 100)} in the studio"
+            text = f"But {' and '.join(odd)} is no web address; {where}."
             self.problem = {"title": "The film is made", "text": text, "links": []}
         self.is_over = True
         self._changed()

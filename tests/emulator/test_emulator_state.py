@@ -173,3 +173,14 @@ async def test_a_start_from_a_state_gives_no_id_again(tmp_path: Path) -> None:
             made |= {await call.create() for _ in range(2)}
 
     assert 4 == len(made)
+
+
+async def test_a_port_that_is_taken_leaves_nothing_open() -> None:
+    """And it can be started once the port is free."""
+    async with calling(Emulator()) as call:
+        port = int(call.emulator.places.api.rpartition(":")[2])
+        second = Emulator(port=port)
+        with pytest.raises(OSError, match="address already in use"):
+            await second.start()
+    async with calling(second) as call:
+        assert 200 == (await call("GET", "/account/credits")).status

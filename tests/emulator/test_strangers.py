@@ -151,6 +151,23 @@ async def test_this_machine_is_none_if_others_can_ask_for_it(url: str) -> None:
         assert 400 == (await ordered(call, url))[0]
 
 
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("http://localhost:8000/hook", "--allow-loopback-webhooks"),
+        ("http://10.0.0.1/", "--allow-webhooks-to 10.0.0.1"),
+        ("http://films.example/", "must be a valid HTTPS URL"),
+        ("nowhere", "must be a valid HTTPS URL"),
+    ],
+)
+async def test_plain_http_says_what_would_allow_it(call: Calls, url: str, hint: str) -> None:
+    status, message = await ordered(call, url)
+
+    assert 400 == status
+    assert hint in message
+    assert ("--allow" in hint) == ("--allow" in message)
+
+
 async def test_loopback_can_be_allowed_to_all() -> None:
     emulator = Emulator(host="0.0.0.0", limits=Limits.none(), allow_loopback_webhooks=True)
     async with calling(emulator) as call:
