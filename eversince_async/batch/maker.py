@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections.abc import Sized
 from contextlib import suppress
 
 import attrs
@@ -72,7 +73,7 @@ class Maker:
         self._numbers = SlotNumbers()
         self._began = 0
         self._gate = QualityGate(desk.entitlements)
-        self._purse = Purse(desk, pause, order.max_credits)
+        self._purse = Purse(desk, pause, order.max_credits, _abreast(desk, order, crew))
         self.meter = Meter(desk.governor, desk.costs)
         self._knowledge = Knowledge(desk)
         self._naming = Naming()
@@ -123,9 +124,10 @@ class Maker:
             quality = await self._quality_asked_for(item, known)
             is_paid = known is not None and known.project_id is not None
             is_finished = known is not None and known.stage == "succeeded"
+            kind = _kind_of(item)
             async with (
                 self._gate.turn(quality, is_paid=is_paid),
-                self._purse.turn(is_paid=is_paid or is_finished),
+                self._purse.turn(item.key, kind, is_paid=is_paid or is_finished),
             ):
                 if self._pause.reason is not None:
                     return told_now(work, "paused")
@@ -135,7 +137,7 @@ class Maker:
                     if job.stage in ENDS and work.missing is None:
                         self._usage.learn(job.result)
                         return told_earlier(work, job, self._desk, await missing_files(job))
-                with self.meter.film(None if is_paid else _kind_of(item)):
+                with self.meter.film(None if is_paid else kind):
                     outcome = await self._with_its_cost_known(await self._made(work, job))
                 return await self._learned_from(outcome, quality)
         except QualityRefused as failure:  # before anything was done, and so nothing is held
@@ -175,6 +177,7 @@ class Maker:
 
     async def _with_its_cost_known(self, outcome: Outcome) -> Outcome:
         self.meter.came_to(outcome)
+        self._purse.ends()
         await self._pause.learn_what_it_cost()
         self.meter.heard()
         return outcome
@@ -306,6 +309,7 @@ class Maker:
             self._usage.saw_credits()
             self._pause.watch_credits()
             self.meter.heard()
+            self._purse.heard(work.item.key, None if work.steps is None else work.steps.project_id)
             traced(event)
             if self._order.on_event is not None:
                 tell(functools.partial(self._order.on_event, work.item.key), event)
@@ -358,6 +362,13 @@ class Maker:
                 await finish(self._journal.change(job.id, attrs.evolve(change, release=True)))
             except JournalLocked:
                 raise WorkedElsewhere from None
+
+
+def _abreast(desk: Desk, order: BatchOrder, crew: Crew) -> int:
+    """How many items can be at work at once."""
+    slots = desk.governor.limits.active_projects or crew.places
+    count = len(order.items) if isinstance(order.items, Sized) else slots
+    return min(slots, crew.places, count)
 
 
 def _kind_of(item: Item) -> str | None:

@@ -103,9 +103,10 @@ class Meter:
     def _saw(self, slots: SlotsSnapshot) -> None:
         self._ours.update(lease.project_id for lease in slots.leases)
         self._foreign.update(slots.foreign)  # perhaps ours, of an earlier run
-        for film in (self._alone, self._ended):
-            if film is not None and slots.foreign:
-                film.is_alone = False
+        if slots.occupied > 1 or slots.foreign:  # another batch of this client, or somebody else
+            for film in (self._alone, self._ended):
+                if film is not None:
+                    film.is_alone = False
 
     def _learn(self, film: _Film, spent: float) -> None:
         assert film.ended_at is not None

@@ -28,12 +28,14 @@ class Pause:
         reason: In words; None as long as there is none.
         cause: The error, if it was one.
         packages: What to buy, when credits ran out.
+        is_careful: Whether the balance is asked for although nobody has set a limit, as it is low.
     """
 
     def __init__(self, desk: Desk, max_credits: float | None, stop: Callable[[], object]) -> None:
         self.reason: str | None = None
         self.cause: Exception | None = None
         self.packages: Sequence[CreditPackage] = ()
+        self.is_careful = False
         self._desk = desk
         self._max_credits = max_credits
         self._stop = stop
@@ -72,7 +74,8 @@ class Pause:
             at_once: Whether to ask although it was told a moment ago.
         """
         governor = self._desk.governor
-        if self._max_credits is None and not governor.limits.credits_reserve:
+        is_limited = self._max_credits is not None or governor.limits.credits_reserve > 0
+        if not is_limited and not self.is_careful:
             return
         wanted_at = now()
         async with self._asking:

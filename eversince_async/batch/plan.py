@@ -181,4 +181,4 @@ def _item(item: PlannedItem) -> dict[str, Any]:
 
 
 def _amount(number: float) -> str:
-    return f"{number:,.0f}" if number >= 100 or number == int(number) else f"{number:,.1f}"
+    return f"{number:,.1f}".removesuffix(".0") if abs(number) < 100 else f"{number:,.0f}"

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
 import attrs
@@ -18,6 +19,9 @@ from eversince_async.resources import Resources
 
 PAGE: Final = 20
 """Finished projects among which films are looked for."""
+
+MOST_OPERATIONS: Final = 200
+"""Different operations of a film that are priced: four requests. One with more is left out."""
 
 
 _Fields = tuple[tuple[str, Any], ...]
@@ -70,14 +74,15 @@ def _is_film(project: ProjectSummary) -> bool:
 async def _priced(api: Resources, project_id: str) -> PricedFilm | None:
     with suppress(EversinceError, CannotTell):
         timeline = await api.content.timeline(project_id)
-        counted = list(operations(timeline))
-        total = 0.0
+        counted, total = list(operations(timeline)), 0.0
+        if len(counted) > MOST_OPERATIONS:
+            return None
         for first in range(0, len(counted), ESTIMATE_OPERATIONS):
             estimate = await api.discovery.estimate_cost(counted[first : first + ESTIMATE_OPERATIONS])
             if estimate.is_partial or any(item.error for item in estimate.items):
                 return None
             total += estimate.total_credits
-        if total > 0:
+        if 0 < total < inf:
             scenes = timeline.scenes
             return PricedFilm(
                 credits=total,

@@ -1,13 +1,18 @@
 """How many items may be begun so that the credits carry all of them to their ends.
 
 What a film costs is told by nothing but the balance: so the first is made alone, and its cost is what the
-balance has fallen by meanwhile, the account's other users included.
+balance has fallen by meanwhile, the account's other users included. Where nobody has set a limit, that is
+done only when the balance is low: who has plenty is not held up.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Final
+
+import anyio
+import attrs
 
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.pausing import Pause
@@ -16,49 +21,76 @@ from eversince_async.orchestrator.desk import Desk
 RENDER_MINIMUM: Final = 10.0
 """Credits without which a render is refused, whatever it costs ("Credits" in the overview)."""
 
+PLENTY: Final = 100.0
+"""Credits for each item that can be at work at once, from which none is held back although nobody knows what
+one costs: twice the minimum for a project, and where answers begin to warn."""
+
+FIRST_ANSWER: Final = 5.0
+"""Seconds for which the others wait for the answer to the first create, which tells the balance."""
+
+DIFFERENCE: Final = 1.5
+"""How much more than the average films may cost that are under way together."""
+
 
 class Purse:
     """Lets items begin whose costs, with those of what has begun, are covered.
 
-    Without `max_credits` and a reserve it lets all begin.
-
     Args:
-        desk: Knows the balance.
+        desk: Knows the balance, and what films have cost.
         pause: Knows what was spent; told when nothing more can be begun.
         max_credits: As for `eversince.batch`.
+        abreast: How many items can be at work at once.
     """
 
-    def __init__(self, desk: Desk, pause: Pause, max_credits: float | None) -> None:
+    def __init__(self, desk: Desk, pause: Pause, max_credits: float | None, abreast: int) -> None:
         self._desk = desk
         self._pause = pause
-        self._max_credits = max_credits
         self._in_flight = 0
         self._cost: float | None = None
         self._spent_before: float | None = None  # when what is made alone began; None: nothing is alone
         self._changed = asyncio.Event()
-
-    @property
-    def _is_limited(self) -> bool:
-        return self._max_credits is not None or self._desk.governor.limits.credits_reserve > 0
+        self._is_limited = max_credits is not None or desk.governor.limits.credits_reserve > 0
+        self._plenty = PLENTY * abreast
+        self._begun = _Begun()
 
     @asynccontextmanager
-    async def turn(self, *, is_paid: bool) -> AsyncGenerator[None, None]:
+    async def turn(self, key: str, kind: str | None, *, is_paid: bool) -> AsyncGenerator[None, None]:
         """Hold back an item until it can be paid for to its end, or nothing more can.
 
         Args:
+            key: Its key.
+            kind: What its cost is like that of; None: of nothing, as a pipeline's.
             is_paid: Whether it has a project already: then it goes on.
         """
-        while self._is_limited and not is_paid and self._pause.reason is None and self._must_wait():
+        while not is_paid and self._pause.reason is None and self._must_wait(kind):
             self._changed.clear()
-            await self._changed.wait()
+            with anyio.move_on_after(FIRST_ANSWER if self._begun.is_awaited else inf) as waited:
+                await self._changed.wait()
+            if waited.cancelled_caught:
+                self._begun.is_answered = True  # it is lost, say, or waits for a slot
         is_alone = self._in_flight == 0 and not is_paid
         self._in_flight += 1
         self._spent_before = self._pause.spent if is_alone else None
+        if not is_paid and kind is not None:
+            self._begun.unanswered.add(key)
         try:
             yield
         finally:
             self._in_flight -= 1
+            self._begun.unanswered.discard(key)
             self._changed.set()
+
+    def heard(self, key: str, project_id: str | None) -> None:
+        """Note what has happened to an item: its create may have been answered, and the balance told."""
+        if project_id is not None and key in self._begun.unanswered:
+            self._begun.unanswered.discard(key)
+            self._begun.is_answered = True
+            self._changed.set()
+
+    def ends(self) -> None:
+        """Note that an item has come to its end, before it is asked what that has cost."""
+        self._begun.ended += 1
+        self._begun.ended_since += 1
 
     def ended(self, outcome: Outcome) -> None:
         """Note what a finished item has cost, if it was made alone and the balance is known."""
@@ -66,15 +98,69 @@ class Purse:
         if outcome.status == "succeeded" and before is not None and spent is not None and spent > before:
             self._cost = max(self._cost or 0.0, spent - before)
 
-    def _must_wait(self) -> bool:
+    def _must_wait(self, kind: str | None) -> bool:
         """Whether others have to end before one more may begin; begins the pause if that would not help."""
+        if not self._is_limited:
+            return kind is not None and self._is_short_for(kind)
         known, spent = self._desk.governor.credits, self._pause.spent
         if self._cost is None or known is None or spent is None:
             return self._in_flight > 0
-        due = self._in_flight * self._cost
-        is_covered = known.balance >= due + self._cost + RENDER_MINIMUM
-        if not is_covered and not due:
-            self._pause.falls_short(
-                f"{known.balance:g} credits are left, and an item has cost up to {self._cost:g}"
-            )
-        return bool(due) and not is_covered
+        return self._is_uncovered(known.balance, self._in_flight, self._cost)
+
+    def _is_uncovered(self, balance: float, others: int, cost: float) -> bool:
+        """Whether one more would leave too little for the others; begins the pause if there are none."""
+        is_covered = balance >= (others + 1) * cost + RENDER_MINIMUM
+        if not is_covered and not self._in_flight:
+            self._pause.falls_short(f"{balance:g} credits are left, and an item has cost up to {cost:g}")
+        return self._in_flight > 0 and not is_covered
+
+    def _is_short_for(self, kind: str) -> bool:
+        """The same where nobody has set a limit: nothing is asked for, or held up, before the balance is low.
+
+        Only what a film of this kind has cost that was made alone pauses the batch; as long as that is not
+        known, an average, which counts what is unfinished as well, says how many may be at work.
+        """
+        known, spent, begun = self._desk.governor.credits, self._pause.spent, self._begun
+        if known is None or spent is None:  # the first create's answer tells; until then one goes ahead
+            return begun.is_awaited
+        begun.told(known.times)
+        costs, others = self._desk.costs.of(kind), self._in_flight + begun.ended_since
+        if not costs and known.balance >= self._plenty:
+            return False
+        average = DIFFERENCE * spent / begun.ended if begun.ended else inf
+        if costs:
+            is_short = self._is_uncovered(known.balance, others, max(costs))
+        else:
+            is_short = self._in_flight > 0 and known.balance < (others + 1) * average + RENDER_MINIMUM
+        if is_short:
+            self._pause.is_careful = True
+        return is_short
+
+
+@attrs.define
+class _Begun:
+    """What has begun in this run.
+
+    Attributes:
+        unanswered: Keys of items whose creates are not answered.
+        is_answered: Whether one was, or took too long.
+        ended: How many have come to their ends.
+        ended_since: How many of these since the balance was told last.
+        times: How often it was told by then.
+    """
+
+    unanswered: set[str] = attrs.field(factory=set[str])
+    is_answered: bool = False
+    ended: int = 0
+    ended_since: int = 0
+    times: int = 0
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the first create has not been answered."""
+        return bool(self.unanswered) and not self.is_answered
+
+    def told(self, times: int) -> None:
+        """Note how often the balance was told."""
+        if times != self.times:
+            self.times, self.ended_since = times, 0

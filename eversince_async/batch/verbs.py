@@ -139,7 +139,9 @@ class Batching:
                 as each item begins and ends, and every 30 seconds while something is made; what has begun is
                 finished, and costs what it costs. So that it can be, the first is made alone, which tells
                 about what one costs, and no more are at work than the credits carry. Where no answer tells
-                the balance, nothing more is begun once the first item has ended.
+                the balance, nothing more is begun once the first item has ended. None: nothing is held back
+                before the balance is low, which is below 100 credits for each item at work at once as long as
+                it is not known what one costs; then no more are begun than it carries, about.
             on_event: Called with an item's key and each event of its production.
             drain_on_interrupt: Whether the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
                 second interrupts.

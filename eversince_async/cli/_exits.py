@@ -24,7 +24,7 @@ class Exit(IntEnum):
 _MEANINGS = {
     Exit.DONE: "done, all of it",
     Exit.FAILED: "failed, or some of it: by the server, the network, or a project itself",
-    Exit.USAGE: "called the wrong way, or with a file that is wrong; nothing was sent",
+    Exit.USAGE: "called the wrong way, with a file that is wrong, or not confirmed; nothing was sent",
     Exit.UNFINISHED: "not at its end, and can be gone on with: paused, drained, or waited for too long",
     Exit.CONFIGURATION: "no key, a wrong key, or an address that cannot be used",
     Exit.HUNG_UP: "left at once, as the terminal was closed (SIGHUP)",

@@ -78,6 +78,22 @@ async def test_while_others_use_the_account_nothing_is_learned(emulator, eversin
     assert () == seen(eversince)
 
 
+async def test_another_batch_of_the_same_client_is_other_use(emulator, eversince):
+    other = asyncio.ensure_future(eversince.batch(["A long one"]))
+    await eversince.batch(["A film"])
+    await other
+
+    assert () == seen(eversince)
+
+
+async def test_so_is_a_production_beside_it(emulator, eversince):
+    other = asyncio.ensure_future(eversince.produce("A long one"))
+    await eversince.batch(["A film"])
+    await other
+
+    assert () == seen(eversince)
+
+
 async def test_the_rest_of_a_film_that_another_run_began_tells_nothing(emulator):
     async with MemoryJournal() as journal:
         async with (

@@ -6,6 +6,7 @@ import pytest
 
 from eversince_async import Eversince, JournalError, Limits
 from eversince_async.batch.pausing import Pause
+from eversince_async.batch.purse import Purse
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.governor import Governor
@@ -191,11 +192,15 @@ async def rendered_of(emulator, **options):
 
 
 @pytest.mark.parametrize("had", [60, 100, 150, 200, 230, 300])
-@pytest.mark.parametrize("how", ["max_credits", "reserve"])
+@pytest.mark.parametrize("how", ["max_credits", "reserve", "nothing"])
 async def test_what_is_begun_can_be_paid_for_to_its_end(emulator, had, how):
     """With 200 credits and ten rows, five were paid for once, and four of them never rendered."""
     emulator.account.credits = had
-    options = {"max_credits": had} if how == "max_credits" else {"limits": Limits(credits_reserve=20)}
+    options = {
+        "max_credits": {"max_credits": had},
+        "reserve": {"limits": Limits(credits_reserve=20)},
+        "nothing": {},
+    }[how]
     projects, renders, report = await rendered_of(emulator, **options)
 
     assert 1 <= projects == renders == report.counts["succeeded"]
@@ -218,3 +223,116 @@ async def test_leaving_lets_go_of_those_that_wait_for_the_first_ones_cost(emulat
         await asyncio.sleep(1)
 
     assert 1 == emulator.world.counts["projects"]
+
+
+# -- Where nobody has set a limit -------------------------------------------------------------------------
+
+
+async def seconds_of(emulator, count, **options):
+    began = asyncio.get_running_loop().time()
+    async with Eversince(**emulator.connection) as eversince:
+        report = await eversince.batch([f"film {n}" for n in range(count)], share=False, **options)
+    return asyncio.get_running_loop().time() - began, report
+
+
+@pytest.mark.parametrize("had", [600, 100_000])
+async def test_who_has_plenty_is_held_up_by_nothing_and_asked_nothing(emulator, monkeypatch, had):
+    """As if nobody looked at the balance: as fast, and it is asked for in the end alone, for the report."""
+    emulator.account.credits = had
+    seconds, report = await seconds_of(emulator, 10)
+    asked = len(emulator.world.log.of("GET /account/credits"))
+    monkeypatch.setattr(Purse, "_must_wait", lambda *_: False)
+    emulator.account.credits = had
+    freely, _ = await seconds_of(emulator, 10)
+
+    assert 10 == report.counts["succeeded"]
+    assert seconds <= freely + 1
+    assert 1 == asked
+
+
+async def test_few_rows_need_few_credits_to_begin_together(emulator):
+    emulator.account.credits = 250
+    await seconds_of(emulator, 2)
+
+    assert 2 == emulator.world.most_active
+
+
+async def test_with_few_credits_what_they_carry_is_made_and_no_more_is_begun(emulator):
+    emulator.account.credits = 200
+    _, report = await seconds_of(emulator, 10)
+
+    assert report.counts["succeeded"] == emulator.world.counts["projects"] == 5
+    assert "an item has cost up to 32" in str(report.paused)
+    assert report.packages
+
+
+async def test_credits_that_run_low_on_the_way_strand_nothing(emulator):
+    """A file of thirty rows ended once with two projects that were paid for and not rendered."""
+    emulator.account.credits = 630
+    _, report = await seconds_of(emulator, 30)
+
+    projects, renders = emulator.world.counts["projects"], emulator.world.counts["renders"]
+    assert 15 <= projects == renders == report.counts["succeeded"]
+
+
+@pytest.mark.parametrize("had", [205, 330, 410, 520, 777])
+async def test_films_of_different_costs_strand_nothing_either(had):
+    scenario = SCENARIO.when("long", scenes=(5, 5)).when("short", scenes=(1, 1))
+    async with (
+        Emulator(scenario=scenario, credits=had) as emulator,
+        Eversince(**emulator.connection) as eversince,
+    ):
+        rows = [f"{('long', 'short', 'usual')[n % 3]} film {n}" for n in range(30)]
+        report = await eversince.batch(rows, share=False)
+
+        assert 1 <= emulator.world.counts["projects"] == emulator.world.counts["renders"]
+        assert report.counts["succeeded"] == emulator.world.counts["renders"]
+
+
+async def test_what_an_earlier_run_has_learned_lets_as_many_begin_as_can_be_paid_for(emulator, tmp_path):
+    await seconds_of(emulator, 1, journal=tmp_path / "a.db")
+    emulator.account.credits = 180
+    _, report = await seconds_of(emulator, 10, journal=tmp_path / "a.db")
+
+    assert 5 == emulator.world.most_active
+    assert 6 == report.counts["succeeded"] == emulator.world.counts["renders"]
+
+
+async def test_a_create_that_does_not_tell_the_balance_holds_up_nobody(emulator, monkeypatch):
+    async with Eversince(**emulator.connection) as eversince:
+        monkeypatch.setattr(eversince.governor, "noted_credits", lambda *_, **__: None)
+        report = await eversince.batch([f"film {n}" for n in range(10)], share=False)
+
+    assert 10 == report.counts["succeeded"]
+    assert 5 == emulator.world.most_active
+
+
+async def test_the_first_that_fails_before_it_is_created_holds_up_nobody(emulator):
+    refusal = ErrorAnswer(status=400, code="validation_error", message="brief: no")
+    emulator.faults.once("POST", "/projects", refusal)
+    _, report = await seconds_of(emulator, 6)
+
+    assert {"failed": 1, "succeeded": 5} == report.counts
+
+
+async def test_a_first_create_whose_answer_is_slow_holds_up_nobody(emulator):
+    emulator.faults.latency = 40.0
+    began = asyncio.get_running_loop().time()
+    async with (
+        Eversince(**emulator.connection) as eversince,
+        eversince.batch([f"film {n}" for n in range(5)], share=False),
+    ):
+        while emulator.world.counts["projects"] < 5:
+            await asyncio.sleep(1)
+
+    assert asyncio.get_running_loop().time() - began < 60
+
+
+async def test_leaving_lets_go_of_those_that_wait_for_the_first_answer(emulator):
+    emulator.faults.latency = 50.0
+    async with Eversince(**emulator.connection) as eversince:
+        async with eversince.batch([f"film {n}" for n in range(9)]):
+            await asyncio.sleep(1)
+        await asyncio.sleep(200)
+
+    assert 1 >= emulator.world.counts["projects"]

@@ -24,6 +24,8 @@ from eversince_async import (
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.journal import MemoryJournal
+from eversince_async.models.discovery import Estimate
+from eversince_async.resources.discovery import Discovery
 
 QUICK = Scenario(
     queued=1, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(3, 3), self_render=0.0, failure=0
@@ -148,6 +150,28 @@ async def test_a_film_that_is_priced_in_part_tells_nothing(emulator, eversince):
             scene["video_model"] = "a-model-that-is-gone"
 
     assert (await eversince.plan(films(1))).cost is None
+
+
+@pytest.mark.parametrize("total", [0, -5, float("inf"), float("nan")], ids=str)
+async def test_an_odd_price_is_none(emulator, eversince, monkeypatch, total):
+    async def odd(*_: object) -> Estimate:
+        return Estimate(total_credits=total)
+
+    await eversince.produce("A film", share=False)
+    monkeypatch.setattr(Discovery, "estimate_cost", odd)
+
+    assert (await eversince.plan(films(1))).cost is None
+
+
+@pytest.mark.parametrize("scenes", [500, 3000])
+async def test_an_endless_timeline_is_not_priced(emulator, eversince, scenes):
+    film = await eversince.produce("A film", share=False)
+    for variation in emulator.world.projects[film.project_id].variations:
+        one = variation.scenes[0]
+        variation.scenes = [{**one, "id": str(n), "duration": n + 0.5} for n in range(scenes)]
+
+    assert (await eversince.plan(films(1))).cost is None
+    assert 0 == len(emulator.world.log.of("POST /estimate-cost"))
 
 
 async def test_without_a_balance_there_is_no_plan(emulator):
