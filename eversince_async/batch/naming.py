@@ -32,20 +32,23 @@ class Naming:
     makes_shares: bool = True
 
     @classmethod
-    async def of(cls, name: str | None, journal: Journal | None, *, is_told_to_share: bool) -> Self:
+    async def of(
+        cls, name: str | None, journal: Journal | None, *, is_told_to_share: bool, is_kept: bool = True
+    ) -> Self:
         """From what this run is told, and what the journal remembers that an earlier one was told.
 
         Args:
             name: The name; None: the journal's, if it has one.
             journal: The journal.
             is_told_to_share: Whether this run was told to make public pages.
+            is_kept: Whether the journal is to remember it.
         """
         kept = _read(None if journal is None else await journal.noted(NOTE))
         name = name or kept.name
         if name is None:
             return cls()
         known_as = cls(name=name, makes_shares=is_told_to_share or (kept.name == name and kept.makes_shares))
-        if journal is not None and known_as != kept:
+        if journal is not None and is_kept and known_as != kept:
             await journal.note(NOTE, {"name": name, "makes_shares": known_as.makes_shares})
         return known_as
 

@@ -1,7 +1,8 @@
 """Finding out what a batch would do, without doing anything of it."""
 
+import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from math import ceil
 from typing import Final
@@ -13,6 +14,7 @@ from eversince_async.batch.delivery import is_complete
 from eversince_async.batch.failures import another_try
 from eversince_async.batch.item import Item
 from eversince_async.batch.knowledge import COSTS
+from eversince_async.batch.naming import Naming
 from eversince_async.batch.plan import Cost, CostSource, Days, Plan, PlannedItem, PlannedState
 from eversince_async.batch.pricing import PricedFilm, priced_films
 from eversince_async.batch.qualities import is_rendered, may_render_otherwise
@@ -20,33 +22,49 @@ from eversince_async.batch.stages import ENDS
 from eversince_async.errors import EversinceError, SpecChanged
 from eversince_async.governor import QuotaName
 from eversince_async.journal import Job, Journal, SpentKind
+from eversince_async.journal.copies import copy_to_read
 from eversince_async.journal.differences import told as differences
 from eversince_async.journal.stored import digest, sendable
 from eversince_async.limits import RENDERS_PER_DAY, RENDERS_PER_DAY_UNSUBSCRIBED
 from eversince_async.models._base import UNSET
 from eversince_async.models.account import CreditPackages
-from eversince_async.orchestrator.accounts import name_of
+from eversince_async.orchestrator.accounts import check_ours, name_of
 from eversince_async.orchestrator.costs import ASSEMBLED, Costs, kind_of_film
 from eversince_async.orchestrator.desk import Desk
 from eversince_async.orchestrator.entitlements import USUAL, Entitlements
 
 
 async def planned(
-    desk: Desk, items: Sequence[Item], journal: Journal | None, *, retry_failed: bool, films: int
+    desk: Desk,
+    items: Sequence[Item],
+    journal: str | os.PathLike[str] | Journal | None,
+    *,
+    retry_failed: bool,
+    allow_other_account: bool,
+    idempotent_as: str | None,
+    is_told_to_share: bool,
+    films: int,
 ) -> Plan:
-    """Find out what a batch of these items would do.
-
-    Args:
-        desk: What to look with.
-        items: What the batch would be given.
-        journal: What remembers earlier runs, to be read; None: nothing does.
-        retry_failed: Whether what has failed is tried again.
-        films: How many finished films are priced at most, where nothing else tells what they cost.
+    """Find out what a batch of these items would do; the arguments are those of `eversince.plan`.
 
     Raises:
         EversinceError: The balance cannot be asked for.
-        JournalError: The journal cannot be read.
+        JournalError: The journal cannot be read, or is of another account.
     """
+    async with AsyncExitStack() as stack:
+        named = getattr(journal, "path", "the journal")
+        if isinstance(journal, str | os.PathLike):
+            named, journal = journal, await stack.enter_async_context(copy_to_read(journal))
+        if journal is not None and not allow_other_account:
+            await check_ours(desk, journal, os.fspath(named))
+        naming = await Naming.of(idempotent_as, journal, is_told_to_share=is_told_to_share, is_kept=False)
+        found = [naming.named(item) for item in items]
+        return await _planned(desk, found, journal, retry_failed=retry_failed, films=films)
+
+
+async def _planned(
+    desk: Desk, items: Sequence[Item], journal: Journal | None, *, retry_failed: bool, films: int
+) -> Plan:
     costs, entitlements = Costs(), Entitlements()
     costs.learn(desk.costs.to_json())
     entitlements.learn(desk.entitlements.to_json())
@@ -157,7 +175,7 @@ async def _standing(
         index=item.index,
         state=state,
         render=wishes.render,
-        share=wishes.share is not None,
+        share=item.to_do.share is not None,
         download=wishes.download,
         costs=costs,
         problem=problem,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack
 from typing import Any, Final, Unpack, overload
 
 from eversince_async.batch.batch import Batch
@@ -189,39 +188,39 @@ class Batching:
         *,
         journal: str | os.PathLike[str] | Journal | None = None,
         render: Quality | None = "1080p",
-        share: bool | ShareOptions = True,
+        share: bool | ShareOptions | None = None,
         download: str | os.PathLike[str] | None = None,
         retry_failed: bool = False,
+        allow_other_account: bool = False,
+        idempotent_as: str | None = None,
         films: int = PRICED,
         **options: Unpack[BriefOptions],
     ) -> Plan:
         """Find out what a batch of these items would do, and about what that would cost.
 
-        Nothing is made, paid for or written: the account is only read, with one or two requests, and with
-        some more for `films`. Give the same items and options to `batch` to have it done.
-
-        The API prices operations, not briefs, so nobody knows what a brief will cost. What is told is what
-        films of its kind have cost: that were made alone by a batch of this client, or of an earlier one with
-        this journal, by the change of the balance; else what the operations in finished timelines would
-        cost. Where there is neither, it is unknown.
+        Nothing is made, paid for or written; the account is read, with two requests and some for `films`. The
+        API prices operations, not briefs. So it tells what films of a kind have cost: those made alone in a
+        batch of this client or journal, by the change of the balance; else what the operations in finished
+        timelines would cost. Where there is neither, it is unknown.
 
         Args:
-            items: As for `batch`; all are held in memory. They are read to the end and have to be there for
-                the batch as well, so an iterator, which can be read only once, is refused.
+            items: As for `batch`; all are held in memory. They have to be there for the batch as well, so an
+                iterator, which can be read only once, is refused.
             journal: What remembers earlier runs: a file, of which a copy is read, so that it is neither
-                changed nor made; or an open journal. Items that it knows as finished, or begun, are not new.
+                changed nor made; or an open journal. What it knows as finished, or begun, is not new.
             render: As for `batch`.
             share: As for `batch`.
             download: As for `batch`.
             retry_failed: As for `batch`.
-            films: How many finished films of the account are priced at most, with two requests each, if an
-                item is of a kind of which no cost is known. 0: none.
+            allow_other_account: As for `batch`.
+            idempotent_as: As for `batch`. What other machines have made already is not known here, and new.
+            films: How many finished films of the account are priced at most, with two requests each, where
+                no other cost is known.
             **options: As for `batch`.
 
         Raises:
             ConfigurationError: The items can be read only once, or are a single one.
-            InvalidRequest: `render` is no word that we know.
-            JournalError: The journal cannot be read.
+            JournalError: The journal cannot be read, or is of another account (`OtherAccount`).
             EversinceError: The balance cannot be asked for.
             TypeError: There is no such option.
         """
@@ -232,16 +231,18 @@ class Batching:
             raise ConfigurationError(
                 "these items can be read only once, and none would be left for the batch: give a list, say"
             )
-        intake = _intake(options, render, share, download)
-        found = [
-            intake.item(index, given) for index, given in enumerate([item async for item in each(items)])
-        ]
-        async with AsyncExitStack() as stack:
-            if isinstance(journal, str | os.PathLike):
-                from eversince_async.journal.copies import copy_to_read
-
-                journal = await stack.enter_async_context(copy_to_read(journal))
-            return await planned(self._desk, found, journal, retry_failed=retry_failed, films=films)
+        intake = _intake(options, render, share is None or share, download)
+        given = [item async for item in each(items)]
+        return await planned(
+            self._desk,
+            [intake.item(index, each) for index, each in enumerate(given)],
+            journal,
+            retry_failed=retry_failed,
+            allow_other_account=allow_other_account,
+            idempotent_as=idempotent_as,
+            is_told_to_share=bool(share),
+            films=films,
+        )
 
     def _intake_of(self, pipeline: Pipeline[..., Any], intake: Intake) -> PipelineIntake:
         if not isinstance(pipeline, Pipeline):

@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import attrs
+
 from eversince_async.batch.plan import Plan, PlannedItem
 from eversince_async.cli._client import connected
 from eversince_async.cli._printing import print_rows
@@ -26,14 +28,33 @@ async def read_only(path: Path | None) -> AsyncGenerator[Journal | None, None]:
         yield journal
 
 
-async def plan_of(sheet: Sheet, journal: Journal | None, folder: Path | None, *, retry_failed: bool) -> Plan:
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What a batch is asked for besides its rows; as for `eversince.batch`."""
+
+    folder: Path | None
+    share: bool | None
+    retry_failed: bool
+    allow_other_account: bool
+    idempotent_as: str | None
+
+
+async def plan_of(sheet: Sheet, journal: Path | None, asked: Asked) -> Plan:
     """What a batch of these rows would do.
 
     Raises:
         EversinceError: The account cannot be asked for its balance.
     """
     async with connected() as eversince:
-        return await eversince.plan(sheet, journal=journal, download=folder, retry_failed=retry_failed)
+        return await eversince.plan(
+            sheet,
+            journal=journal,
+            download=asked.folder,
+            share=asked.share,
+            retry_failed=asked.retry_failed,
+            allow_other_account=asked.allow_other_account,
+            idempotent_as=asked.idempotent_as,
+        )
 
 
 def print_plan(plan: Plan) -> None:

@@ -4,27 +4,25 @@ from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import attrs
 from cyclopts import Parameter
 
 from eversince_async.cli._asking import agreed, may_ask
 from eversince_async.cli._changes import WHAT_TO_DO, changes
+from eversince_async.cli._complaints import Complaints, counted
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._occupied import occupied
 from eversince_async.cli._options import AsJson, Debug, NoInput, Yes
-from eversince_async.cli._planned import plan_of, print_plan, read_only
+from eversince_async.cli._planned import Asked, plan_of, print_plan, read_only
 from eversince_async.cli._printing import print_json
 from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
-from eversince_async.cli._say import is_terminal, warn
+from eversince_async.cli._say import warn
 from eversince_async.cli._sheet import STDIN, Sheet, Wanted, checked
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import Journal, SqliteJournal
-
-SHOWN: Final = 100
-"""Problems of a file that a terminal is shown; a pipe gets all of them."""
 
 
 def batch_(
@@ -127,7 +125,7 @@ def batch_(
         quality=word,
         unchecked=unchecked,
     )
-    complaints = _Complaints(file, keeps=check and as_json)
+    complaints = Complaints(file, keeps=check and as_json)
     try:
         sheet = checked(file, format, encoding, wanted, complaints)
     except OSError as error:
@@ -159,10 +157,15 @@ def batch_(
         sheet=sheet,
         make=make,
         journal_path=path,
-        folder=out,
+        asked=Asked(
+            folder=out,
+            share=share,
+            retry_failed=retry_failed,
+            allow_other_account=allow_other_account,
+            idempotent_as=idempotent_as,
+        ),
         reserved=reserved,
         complaints=complaints,
-        retry_failed=retry_failed,
     )
     if check:
         return run.checked(as_json=as_json)
@@ -194,26 +197,24 @@ class _Run:
         sheet: The rows.
         make: Makes the batch, with a journal.
         journal_path: The journal; None: nothing is remembered.
-        folder: Where the videos go.
+        asked: What is asked for besides.
         reserved: Files of this run that nothing may replace, and what they are.
         complaints: Told what is wrong.
-        retry_failed: Whether what failed in an earlier run is tried again.
     """
 
     sheet: Sheet
     make: "partial[Plan]"
     journal_path: Path | None
-    folder: Path | None
+    asked: Asked
     reserved: Mapping[Path, str]
-    complaints: "_Complaints"
-    retry_failed: bool
+    complaints: Complaints
 
     async def checked(self, *, as_json: bool) -> Exit:
         """Tell what is wrong with it, and what it would come to; nothing is made or written."""
         with closing(self.sheet):
             async with read_only(self.journal_path) as journal:
                 advice = await self._complained(journal)
-                plan = await plan_of(self.sheet, journal, self.folder, retry_failed=self.retry_failed)
+            plan = await plan_of(self.sheet, self.journal_path, self.asked)
         if as_json:
             print_json({"file": self.sheet.name, **plan.to_json(), "problems": self.complaints.told})
         else:
@@ -233,7 +234,7 @@ class _Run:
                     return self.complaints.conclude(advice)
                 where = "nothing is remembered" if path is None else f"remembered in {path}"
                 sheet = self.sheet
-                warn(f"{_count(len(sheet), 'video')} from {_called(sheet.name)}; {where}")
+                warn(f"{counted(len(sheet), 'video')} from {_called(sheet.name)}; {where}")
                 return await run_batch(self.make(journal=journal))
 
     async def _refused(self, *, no_input: bool) -> Exit | None:
@@ -241,8 +242,8 @@ class _Run:
         async with read_only(self.journal_path) as journal:
             if (advice := await self._complained(journal)) is not None:
                 return self.complaints.conclude(advice)
-            plan = await plan_of(self.sheet, journal, self.folder, retry_failed=self.retry_failed)
-        question = f"Make and pay for {_count(plan.new, 'new video')} from {_called(self.sheet.name)}?"
+        plan = await plan_of(self.sheet, self.journal_path, self.asked)
+        question = f"Make and pay for {counted(plan.new, 'new video')} from {_called(self.sheet.name)}?"
         return None if await agreed(plan, question, no_input=no_input) else Exit.USAGE
 
     async def _complained(self, journal: Journal | None) -> str | None:
@@ -257,41 +258,5 @@ class _Run:
         return "" if self.complaints.count else None
 
 
-class _Complaints:
-    """Prints what is wrong with a file, as compilers do, and counts it.
-
-    Args:
-        file: The file.
-        keeps: Whether all of it is told to a program in the end.
-
-    Attributes:
-        count: How much is wrong.
-        told: What, if it is kept.
-    """
-
-    def __init__(self, file: str, *, keeps: bool) -> None:
-        self._file = file
-        self._keeps = keeps
-        self.count = 0
-        self.told: list[Mapping[str, object]] = []
-
-    def __call__(self, line: int, problem: str) -> None:
-        self.count += 1
-        if self._keeps:
-            self.told.append({"line": line, "problem": problem})
-        if self.count <= SHOWN or not is_terminal():
-            warn(f"{self._file}:{line}: {problem}")
-
-    def conclude(self, advice: str = "") -> Exit:
-        if self.count > SHOWN and is_terminal():
-            warn(f"… and {self.count - SHOWN} more; `2> problems.txt` has them all")
-        warn(f"eversince batch: {_count(self.count, 'problem')}; nothing was made.{advice and ' ' + advice}")
-        return Exit.USAGE
-
-
 def _called(file: str) -> str:
     return "standard input" if file == STDIN else Path(file).name
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -14,6 +14,7 @@ import asyncio
 import secrets
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Self
 
@@ -101,6 +102,32 @@ async def need_ours(desk: Desk, journal: Journal, *, allow_other: bool) -> str:
             name = await _owner(desk, journal, allow_other=allow_other)
             journals.known[journal] = journal.incarnation, name
     return name
+
+
+async def check_ours(desk: Desk, journal: Journal, path: str) -> None:
+    """Refuse a journal that `need_ours` would refuse; nothing is written.
+
+    Args:
+        desk: What to work with.
+        journal: The journal, or a copy of it.
+        path: What to call it.
+
+    Raises:
+        OtherAccount: It is of another server or account.
+        EversinceError: A project that it knows cannot be read.
+    """
+    kept = await journal.noted(NOTE)
+    if kept is None:
+        return
+    owner = Owner.read(kept)
+    if owner is None:
+        raise OtherAccount(f"{path}: does not tell any more whose it is; {WHAT_TO_DO}")
+    if await name_of(desk, journal) is not None:
+        return
+    with suppress(Unauthorized):  # with such a key nothing can be done for another account, either
+        problem = await _problem(desk, journal, owner, spelled(desk.session.transport.base_url))
+        if problem is not None:
+            raise OtherAccount(f"{path}: {problem}")
 
 
 async def name_of(desk: Desk, journal: Journal) -> str | None:

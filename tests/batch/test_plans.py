@@ -16,6 +16,7 @@ from eversince_async import (
     InvalidRequest,
     JournalError,
     Limits,
+    OtherAccount,
     Plan,
     QualityRefused,
     SpecChanged,
@@ -396,3 +397,31 @@ async def test_what_is_no_journal_is_refused_by_its_name(eversince, tmp_path, co
     (tmp_path / "a.db").write_bytes(content)
     with pytest.raises(JournalError, match=r"a\.db"):
         await eversince.plan(films(1), journal=tmp_path / "a.db")
+
+
+async def test_a_journal_of_another_account_is_refused_by_its_name(emulator, eversince, tmp_path):
+    await eversince.batch(films(1), journal=tmp_path / "a.db")
+    before = everything(tmp_path)
+    async with Emulator() as elsewhere, Eversince(**elsewhere.connection) as other:
+        with pytest.raises(OtherAccount, match=r"/a\.db: belongs to another"):
+            await other.plan(films(1), journal=tmp_path / "a.db")
+        allowed = await other.plan(films(1), journal=tmp_path / "a.db", allow_other_account=True)
+
+    assert {"finished": 1} == states(allowed)
+    assert before == everything(tmp_path)
+
+
+async def test_an_open_journal_is_only_read(emulator, eversince):
+    async with MemoryJournal() as journal:
+        await eversince.plan(films(1), journal=journal, idempotent_as="autumn")
+
+        assert [] == [job async for job in journal.jobs()]
+        assert await journal.noted("account") is None
+        assert await journal.noted("idempotent_as") is None
+
+
+@pytest.mark.parametrize(("share", "shared"), [(None, False), (True, True), (False, False)])
+async def test_with_other_machines_pages_are_made_where_it_is_said(eversince, share, shared):
+    plan = await eversince.plan(films(1), idempotent_as="autumn", share=share)
+
+    assert shared is plan.items[0].share
