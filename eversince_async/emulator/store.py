@@ -70,7 +70,18 @@ class Store:
             self._database.close()
 
     def secret(self, fresh: str) -> str:
-        """The secret that URLs are signed with: the kept one, or this."""
+        """The secret that URLs are signed with: the kept one, or this.
+
+        Raises:
+            StateFileError: The kept one is none; the file is let go of.
+        """
+        try:
+            return self._secret(fresh)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _secret(self, fresh: str) -> str:
         for _, kept in _rows(self.path, self._database, "secret"):
             if not isinstance(kept, dict) or not isinstance(kept.get("secret"), str):
                 raise StateFileError(self.path, "is damaged: its secret is no text")
