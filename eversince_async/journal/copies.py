@@ -28,10 +28,10 @@ async def copy_to_read(path: str | os.PathLike[str]) -> AsyncGenerator[Journal, 
         path: The journal's file.
 
     Raises:
-        JournalError: It is no journal, or cannot be read.
+        JournalError: It is no journal, or cannot be read; or there is not even its folder.
     """
     file = await asyncio.to_thread(Path(path).resolve)
-    if not await asyncio.to_thread(file.exists):
+    if not await asyncio.to_thread(_is_there, file):
         async with MemoryJournal() as empty:
             yield empty
         return
@@ -52,18 +52,32 @@ async def copy_to_read(path: str | os.PathLike[str]) -> AsyncGenerator[Journal, 
     raise JournalError(problem)
 
 
+def _is_there(file: Path) -> bool:
+    if not file.parent.is_dir():
+        raise JournalError(f"{file}: there is no folder {file.parent}; make it first")
+    return file.exists()
+
+
 def _copy(file: Path, copy: Path) -> None:
     try:
         with file.open("rb") as opened:
             header = opened.read(100)
         if header:
             check_kind(file, header)
-        if not _written_ahead(file).exists():  # and so no process has it open
-            shutil.copyfile(file, copy)
-            return
-        _copy_in_use(file, copy)
+        beside = [file.with_name(file.name + ending) for ending in ("-wal", "-shm")]
+        if all(each.exists() for each in beside):
+            _copy_in_use(file, copy)
+        else:  # no process has it open
+            _copy_files(file, copy)
     except OSError as error:
         raise JournalError(f"{file}: cannot be read ({error.strerror or error})") from None
+
+
+def _copy_files(file: Path, copy: Path) -> None:
+    """Copy what is on the disk; a log that nobody has written back is, when the copy is opened."""
+    for ending in ("", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(file.with_name(file.name + ending), copy.with_name(copy.name + ending))
 
 
 def _copy_in_use(file: Path, copy: Path) -> None:
@@ -78,9 +92,4 @@ def _copy_in_use(file: Path, copy: Path) -> None:
     except sqlite3.Error as error:
         if not needs_a_writer(error):
             raise explain(file, error) from error
-        for name in (file, _written_ahead(file)):  # its process has died: the copy is what is recovered
-            shutil.copyfile(name, copy.with_name(name.name.replace(file.name, copy.name, 1)))
-
-
-def _written_ahead(file: Path) -> Path:
-    return file.with_name(f"{file.name}-wal")
+        _copy_files(file, copy)  # its process has died

@@ -392,6 +392,32 @@ async def test_a_journal_in_use_can_be_read(emulator, eversince, tmp_path):
     assert {"begun": 1, "new": 1} == states(plan)
 
 
+async def test_a_journal_without_a_folder_is_refused(eversince, tmp_path):
+    with pytest.raises(JournalError, match="there is no folder"):
+        await eversince.plan(films(1), journal=tmp_path / "no" / "a.db")
+
+
+@pytest.mark.parametrize("endings", [["", "-wal"], ["", "-wal", "-shm"]], ids=" ".join)
+async def test_what_a_process_has_left_that_died_is_read_and_left(emulator, eversince, tmp_path, endings):
+    """A journal with a log that nobody has written back, with or without the memory that was shared."""
+    used = tmp_path / "used"
+    left = tmp_path / "left"
+    used.mkdir()
+    left.mkdir()
+    async with eversince.batch(films(1), journal=used / "a.db"):
+        await asyncio.sleep(4)
+        for name in (f"a.db{ending}" for ending in endings):
+            (left / name).write_bytes((used / name).read_bytes())
+    before = everything(left)
+    plan = await eversince.plan(films(2), journal=left / "a.db")
+
+    assert {"begun": 1, "new": 1} == states(plan)
+    after = everything(left)
+    assert before.keys() == after.keys()
+    for name in ("a.db", "a.db-wal"):  # in what is shared, a reader leaves its mark
+        assert before[name] == after[name]
+
+
 @pytest.mark.parametrize("content", [b"key,brief\nmug,A mug\n" * 20, b"SQLite format 3\0" + b"x" * 200])
 async def test_what_is_no_journal_is_refused_by_its_name(eversince, tmp_path, content):
     (tmp_path / "a.db").write_bytes(content)
