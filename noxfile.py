@@ -130,8 +130,8 @@ def run_tests(session: nox.Session) -> None:
 
 ON_ONE_PYTHON = [
     "batch/test_power_cuts.py", "cli/test_asking_terminals.py", "cli/test_endings.py",
-    "cli/test_hostile_batch.py", "disasters/test_kills.py", "lifecycle/test_pressed.py", "pipelines/test_cuts.py", "realtime",
-    "webhooks/test_memory.py",
+    "cli/test_hostile_batch.py", "disasters/test_kills.py", "lifecycle/test_pressed.py",
+    "pipelines/test_cuts.py", "realtime", "webhooks/test_memory.py",
 ]  # fmt: skip
 """Tests that take real time or try hundreds of cases: a second Python would tell nothing more."""
 
@@ -204,12 +204,15 @@ def oldest(requirement: str) -> str:
 
 @nox.session(python=OLDEST, default=False)
 def fuzz(session: nox.Session) -> None:
-    """Throw some hundred times as many odd bytes at every reader of foreign data as the tests do."""
+    """Throw many times as many odd bytes at every reader of foreign data as the tests do.
+
+    EVERSINCE_FUZZ is how many times as many, EVERSINCE_FUZZ_SEED a number for other bytes than the usual.
+    """
     install(session, "test")
     elsewhere(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     tests = session.posargs or [str(ROOT / "tests" / "fuzz")]
-    session.run("pytest", *config, *tests, env={"EVERSINCE_FUZZ": "100"})
+    session.run("pytest", *config, *tests, env={"EVERSINCE_FUZZ": os.environ.get("EVERSINCE_FUZZ", "20")})
 
 
 @nox.session(python=OLDEST, default=False)

@@ -1,7 +1,7 @@
 """What all of these tests share: how much is tried, what is thrown, and how long and large reading may get.
 
-A plain run tries enough to notice what breaks at once. `nox -s fuzz` multiplies that by EVERSINCE_FUZZ, and
-EVERSINCE_FUZZ_SEED=NUMBER tries other examples than the usual ones.
+A plain run tries enough to notice what breaks at once. `nox -s fuzz` tries EVERSINCE_FUZZ times as much, and
+with EVERSINCE_FUZZ_SEED=NUMBER other examples than the usual ones.
 """
 
 from __future__ import annotations
