@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.journal._schema import APPLICATION, LAYOUT, UPGRADES, VERSION
-from eversince_async.journal._troubles import DAMAGED, READ_ONLY, explain, gone, is_damage
+from eversince_async.journal._troubles import DAMAGED, READ_ONLY, TROUBLES, Trouble, explain, gone, is_damage
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = 100  # bytes; user_version stands at 60, application_id at 68, big-endian
@@ -47,7 +47,7 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
         raise JournalError(f"{path}: {READ_ONLY} ({error.strerror or error})") from None
     try:
         return _connected(path, patience)
-    except sqlite3.Error as error:
+    except TROUBLES as error:
         raise explain(path, error) from error
 
 
@@ -133,7 +133,7 @@ def _check_contents(path: Path, patience: float) -> None:
             whole = path.stat().st_size <= CHECKED
             problems = connection.execute("PRAGMA quick_check(1)").fetchall() if whole else [("ok",)]
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    except sqlite3.Error as error:
+    except TROUBLES as error:
         if is_damage(error):
             raise JournalError(f"{path}: {DAMAGED} ({error})") from error
         if not needs_a_writer(error):
@@ -143,7 +143,7 @@ def _check_contents(path: Path, patience: float) -> None:
             raise JournalError(f"{path}: {DAMAGED} ({problems[0][0]})")
 
 
-def needs_a_writer(error: sqlite3.Error) -> bool:
+def needs_a_writer(error: Trouble) -> bool:
     """Whether a process died in the middle of something that only a writer can take back."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return name in {"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
@@ -266,6 +266,6 @@ def _saved(connection: sqlite3.Connection, path: Path) -> Path | None:
     try:
         create_private(copy)
         connection.execute("VACUUM INTO ?", (os.fspath(copy),))
-    except (sqlite3.Error, OSError):
+    except (*TROUBLES, OSError):
         return None
     return copy

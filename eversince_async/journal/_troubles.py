@@ -18,8 +18,16 @@ GONE: Final = "the file was moved, deleted or replaced while in use; nothing mor
 READ_ONLY: Final = "the file or its folder cannot be written: check permissions and where it lies"
 
 
-def explain(path: Path, error: sqlite3.Error) -> JournalError:
+Trouble = sqlite3.Error | UnicodeDecodeError
+"""What SQLite raises; Python cannot read its words where they quote bytes of a damaged file."""
+
+TROUBLES: Final = (sqlite3.Error, UnicodeDecodeError)
+
+
+def explain(path: Path, error: Trouble) -> JournalError:
     """The error to raise for one of SQLite's."""
+    if isinstance(error, UnicodeDecodeError):
+        return JournalError(f"{path}: {DAMAGED}")
     name = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return JournalLocked(
@@ -53,7 +61,9 @@ def gone(copy: Path | None) -> str:
     return f"{GONE}: put it back with its -wal file, or rename {copy.name}, which holds all of it"
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Trouble) -> bool:
     """Whether an error means that the file's contents are not what they should be."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     name = getattr(error, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))

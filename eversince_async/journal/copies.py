@@ -12,7 +12,7 @@ from pathlib import Path
 
 from eversince_async.errors import JournalError
 from eversince_async.journal._sqlite_file import check_kind, needs_a_writer
-from eversince_async.journal._troubles import explain
+from eversince_async.journal._troubles import TROUBLES, explain
 from eversince_async.journal.memory import MemoryJournal
 from eversince_async.journal.protocol import Journal
 from eversince_async.journal.sqlite import PATIENCE, SqliteJournal
@@ -89,7 +89,7 @@ def _copy_in_use(file: Path, copy: Path) -> None:
             contextlib.closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
-    except sqlite3.Error as error:
+    except TROUBLES as error:
         if not needs_a_writer(error):
             raise explain(file, error) from error
         _copy_files(file, copy)  # its process has died

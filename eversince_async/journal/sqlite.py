@@ -12,7 +12,7 @@ from eversince_async.journal._journal import RowsJournal
 from eversince_async.journal._sqlite_file import Presence, connect
 from eversince_async.journal._sqlite_rows import SqliteRows
 from eversince_async.journal._thread import Failed, WriterThread
-from eversince_async.journal._troubles import explain
+from eversince_async.journal._troubles import TROUBLES, explain
 from eversince_async.journal.rows import Rows
 from eversince_async.tasks import finish
 
@@ -132,7 +132,7 @@ class SqliteJournal(RowsJournal):
         assert self._connection is not None
         try:
             return query(SqliteRows(self._connection))
-        except sqlite3.Error as error:
+        except TROUBLES as error:
             raise explain(self.path, error) from error
 
     def _commit(self, transactions: Sequence[Callable[[Rows], Any]]) -> Sequence[Any]:
@@ -149,7 +149,7 @@ class SqliteJournal(RowsJournal):
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        except TROUBLES as error:
             raise explain(self.path, error) from error
         self._presence.check_after(connection)
         self.commits += 1
@@ -163,6 +163,6 @@ class SqliteJournal(RowsJournal):
             if not connection.in_transaction:  # a full disk may end all of it at once
                 raise
             connection.execute("ROLLBACK TO one")
-            outcome = Failed(explain(self.path, error) if isinstance(error, sqlite3.Error) else error)
+            outcome = Failed(explain(self.path, error) if isinstance(error, TROUBLES) else error)
         connection.execute("RELEASE one")
         return outcome

@@ -143,8 +143,16 @@ def test_every_row_of_a_hostile_batch_has_its_account(beside, tmp_path):
     assert [] == [cell for cell in cells if "javascript" in cell and "no address has" not in cell]
 
     with closing(sqlite3.connect(run.folder / "rows.journal.db")) as journal:
-        stages = dict(journal.execute("SELECT id, stage FROM job"))
-    assert KINDS.keys() == stages.keys()
+        jobs = {
+            id_: (stage, error) for id_, stage, error in journal.execute("SELECT id, stage, error FROM job")
+        }
+    assert KINDS.keys() == jobs.keys()
+    assert all(("succeeded", None) == jobs[key] for key in MADE)
+    assert [] == [
+        (key, jobs[key])
+        for key, (status, _) in ACCOUNTS.items()
+        if (status == "failed") != (jobs[key][0] == "failed" and bool(jobs[key][1]))
+    ]
 
     check_files(run, "report.csv")
 

@@ -122,6 +122,9 @@ ODD_TEXTS = [
 ]
 """Texts with which something has gone wrong somewhere."""
 
+Edit = tuple[str, int, bytes, int]
+"""A kind, a place, what to write there, and a length."""
+
 any_text = st.text(st.characters(exclude_categories=()), max_size=40)
 odd_text = st.sampled_from(ODD_TEXTS) | any_text
 unicode_text = odd_text.filter(lambda text: text.isprintable() or not _has_surrogates(text))
@@ -149,24 +152,34 @@ def documents(names: st.SearchStrategy[str], leaves: int = 15) -> st.SearchStrat
     )
 
 
-@st.composite
-def damaged(draw: st.DrawFn, whole: bytes, most: int = 6) -> bytes:
-    """Something with a few places overwritten, cut out, doubled or cut off."""
+def edits(most: int = 6) -> st.SearchStrategy[list[Edit]]:
+    """A few places of something to overwrite, cut out, double or cut off, whatever that is."""
+    kinds = st.sampled_from(["flip", "write", "insert", "delete", "repeat", "cut"])
+    edit = st.tuples(kinds, st.integers(0, 2**24), st.binary(min_size=1, max_size=32), st.integers(1, 4096))
+    return st.lists(edit, min_size=1, max_size=most)
+
+
+def edited(whole: bytes, edits: list[Edit]) -> bytes:
+    """It with these places changed."""
     content = bytearray(whole)
-    for _ in range(draw(st.integers(1, most))):
-        at = draw(st.integers(0, len(content)))
-        match draw(st.sampled_from(["flip", "write", "insert", "delete", "repeat", "cut"])):
-            case "flip" if at < len(content):
-                content[at] ^= 1 << draw(st.integers(0, 7))
+    for kind, place, piece, length in edits:
+        at = place % (len(content) + 1)
+        match kind:
+            case "flip":
+                content[at : at + 1] = bytes(each ^ 1 << length % 8 for each in content[at : at + 1])
             case "write":
-                piece = draw(st.binary(min_size=1, max_size=16))
                 content[at : at + len(piece)] = piece
             case "insert":
-                content[at:at] = draw(st.binary(max_size=64))
+                content[at:at] = piece
             case "delete":
-                del content[at : at + draw(st.integers(1, 4096))]
+                del content[at : at + length]
             case "repeat":
-                content[at:at] = content[at : at + draw(st.integers(1, 512))] * 3
-            case "cut":
+                content[at:at] = content[at : at + length % 512] * 3
+            case _:
                 del content[at:]
     return bytes(content)
+
+
+def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
+    """Something that was edited."""
+    return edits().map(lambda each: edited(whole, each))

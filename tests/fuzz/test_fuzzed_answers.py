@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from eversince_async import ApiError, EversinceError, UnreadableAnswer, models
+from eversince_async import ApiError, EversinceError, UnreadableAnswer, models, pace
 from eversince_async._wire import addresses, endpoints
 from eversince_async._wire.answers import Answer, error_in, result_of, retry_after
 from eversince_async._wire.jsons import loads, read_with_json
@@ -117,6 +117,16 @@ def test_any_headers_are_read(given_: dict[str, str]) -> None:
     assert limit.remaining is None or 0 <= limit.remaining
     assert limit.resets_in is None or 0 <= limit.resets_in < 1e6
     assert receipt.request_id is None or len(receipt.request_id) <= 200
+
+
+@fuzzed(60)
+@given(odd_text | st.floats().map(str), odd_text | st.tuples(st.floats().map(str), odd_text).map(" ".join))
+def test_any_pace_is_followed_or_not(speed: str, epoch: str) -> None:
+    """Any server may say that it is an emulator in compressed time."""
+    with bounded(10_000):
+        heard = pace.Pace.heard(CIMultiDict({pace.SPEED: speed, pace.EPOCH: epoch}), 1_800_000_000.0)
+
+    assert heard is None or 0 < heard.speed <= pace.FASTEST
 
 
 @fuzzed(60)

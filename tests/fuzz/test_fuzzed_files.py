@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import bounded, damaged, documents, fuzzed, odd_text
+from fuzzing import Edit, bounded, documents, edited, edits, fuzzed, odd_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +31,7 @@ def in_virtual_time(main: Callable[[], Awaitable[Any]]) -> Any:
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole journal of a batch, with jobs, effects, notes and claims."""
     path = tmp_path_factory.mktemp("whole") / "journal.db"
 
@@ -40,7 +40,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             await eversince.batch([{"brief": "A mug", "share": True}, "A cup"], journal=path)
 
     in_virtual_time(make)
-    return path.read_bytes()
+    return path
 
 
 async def read_journal(path: Path) -> None:
@@ -63,11 +63,11 @@ def check_journal(path: Path, content: bytes) -> None:
 
 
 @fuzzed(25)
-@given(data=st.data())
+@given(changes=edits(most=20))
 def test_any_damage_to_a_journal_is_an_error_of_ours(
-    data: st.DataObject, journal: bytes, tmp_path_factory: pytest.TempPathFactory
+    changes: list[Edit], journal: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    check_journal(tmp_path_factory.mktemp("j") / "journal.db", data.draw(damaged(journal, most=20)))
+    check_journal(tmp_path_factory.mktemp("j") / "journal.db", edited(journal.read_bytes(), changes))
 
 
 @fuzzed(10)
@@ -124,7 +124,7 @@ def test_anything_to_resume_is_an_error_of_ours(what: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole state of an emulator that has made something."""
     path = tmp_path_factory.mktemp("whole") / "state.db"
 
@@ -133,7 +133,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> bytes:
             await eversince.produce("A mug")
 
     in_virtual_time(make)
-    return path.read_bytes()
+    return path
 
 
 async def start_emulator(path: Path) -> None:
@@ -142,12 +142,12 @@ async def start_emulator(path: Path) -> None:
 
 
 @fuzzed(25)
-@given(data=st.data())
+@given(changes=edits(most=20) | st.binary(max_size=2000))
 def test_any_damage_to_a_state_is_an_error_that_says_so(
-    data: st.DataObject, state: bytes, tmp_path_factory: pytest.TempPathFactory
+    changes: list[Edit] | bytes, state: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("s") / "state.db"
-    content = data.draw(damaged(state, most=20) | st.binary(max_size=2000))
+    content = changes if isinstance(changes, bytes) else edited(state.read_bytes(), changes)
     path.write_bytes(content)
 
     with bounded(len(content), spare=64 * 2**20), suppress(EversinceError):

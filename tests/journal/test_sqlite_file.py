@@ -86,6 +86,18 @@ async def test_a_damaged_journal_says_what_can_be_saved(tmp_path, damage):
     assert ".recover" in str(error)
 
 
+@pytest.mark.parametrize(("word", "damage"), [(b"STRICT", b"STRI\xb0T"), (b"CHECK", b"C\xb0ECK")])
+async def test_a_journal_that_sqlite_complains_of_in_words_that_are_no_text_is_damaged(
+    tmp_path, word, damage
+):
+    """It quotes the file, and Python then fails at reading the complaint."""
+    path = tmp_path / "journal.db"
+    await make(path)
+    path.write_bytes(path.read_bytes().replace(word, damage))
+
+    assert "damaged" in str(await refusal(path))
+
+
 async def test_a_journal_that_another_holds_is_locked(tmp_path):
     await make(path := tmp_path / "journal.db")
     with closing(sqlite3.connect(path)) as database:
