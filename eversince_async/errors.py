@@ -142,12 +142,16 @@ class TransportError(EversinceError):
         endpoint: What was called, e.g. `projects.create`.
         reason: What went wrong underneath.
         outcome: `never_sent` when the request surely did not reach the server, else `unknown`.
+        is_local: Whether this machine lacks something for it, such as room for more open files.
     """
 
-    def __init__(self, reason: str, *, endpoint: str, outcome: Outcome = "unknown") -> None:
+    def __init__(
+        self, reason: str, *, endpoint: str, outcome: Outcome = "unknown", is_local: bool = False
+    ) -> None:
         self.reason = shorten(reason)
         self.endpoint = endpoint
         self.outcome: Outcome = outcome
+        self.is_local = is_local
 
     def __str__(self) -> str:
         doubt = (

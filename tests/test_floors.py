@@ -33,6 +33,7 @@ FLOORS = {
     "_redaction": 0,
     "_version": 0,
     "_file_names": 0,
+    "_places": 0,
     "models": 1,
     "errors": 2,
     "_wire": 3,

@@ -2,10 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from eversince_async import pace
+from eversince_async._places import CROWDED, in_words
+from eversince_async.cli._say import warn
 from eversince_async.cli._signals import left_by
 from eversince_async.errors import ConfigurationError
 
@@ -36,7 +39,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
         if factor is not None:
             pace.begin_at(factor)
-        with left_by(leave):
+        with left_by(leave), told_of_crowding():
             return await main
 
     try:
@@ -45,6 +48,27 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         if not left:
             raise
         raise KeyboardInterrupt from None
+
+
+@contextmanager
+def told_of_crowding() -> Generator[None, None, None]:
+    """Say once in words that connections cannot be accepted; asyncio goes on by itself in a second."""
+    loop, told = asyncio.get_running_loop(), False
+
+    def heard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal told
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in CROWDED:
+            loop.default_exception_handler(context)
+        elif not told:
+            told = True
+            warn(f"eversince: connections have to wait: {in_words(error)}")
+
+    loop.set_exception_handler(heard)
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(None)
 
 
 def speed() -> float | None:

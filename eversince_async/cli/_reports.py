@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from eversince_async._places import check_replaceable, in_words
 from eversince_async.batch.outcome import Report
 
 ENDINGS: Final = (".html", ".csv", ".json")
@@ -10,12 +11,17 @@ ENDINGS: Final = (".html", ".csv", ".json")
 
 
 def unwritable(path: Path) -> str | None:
-    """Why no report can be written there, as far as that can be told before; None if it can."""
+    """Why no report can be written there, as far as that can be told before; None if it can.
+
+    Folders on the way there are made.
+    """
     if path.suffix.lower() not in ENDINGS:
         return f"must end in {', '.join(ENDINGS)}, not {path.name!r}"
-    if path.is_symlink() and not path.exists():
-        return f"{path} is a link that leads to no file"
-    return f"{path} is a folder" if path.is_dir() else None
+    try:
+        check_replaceable(path)
+    except OSError as error:
+        return f"{path}: {in_words(error)}"
+    return None
 
 
 def write_report(report: Report, path: Path, title: str) -> None:

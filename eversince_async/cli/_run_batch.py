@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import attrs
 
+from eversince_async._places import in_words
 from eversince_async.batch.batch import Batch
 from eversince_async.batch.interrupts import first_interrupt
-from eversince_async.batch.outcome import Outcome
+from eversince_async.batch.outcome import Outcome, Report
 from eversince_async.cli._board import redrawn
 from eversince_async.cli._client import connected
 from eversince_async.cli._ending import Ending
@@ -126,11 +128,28 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
     report = attrs.evolve(batch.report, outcomes=kept)
     left = plan.count - sum(report.counts.values())
     code = ending.exit_code(report, left)
-    if plan.report is not None:
-        await asyncio.to_thread(write_report, report, plan.report, plan.name)
+    if plan.report is not None and not await _reported(report, plan, ending) and code == Exit.DONE:
+        code = Exit.UNFINISHED
     for line in ending.lines(report, left):
         warn(line)
     return code
+
+
+async def _reported(report: Report, plan: Plan, ending: Ending) -> bool:
+    """Write the report; what the batch has come to is told in any case."""
+    assert plan.report is not None
+    try:
+        await asyncio.to_thread(write_report, report, plan.report, plan.name)
+    except OSError as error:
+        ending.report = None
+        again = (
+            ""
+            if plan.journal_path is None
+            else (f"; later: eversince report {quote(str(plan.journal_path))} -o {quote(str(plan.report))}")
+        )
+        warn(f"report:  not written, {in_words(error)}{again}")
+        return False
+    return True
 
 
 def _drain(batch: Batch, watch: Watch, ending: Ending) -> None:

@@ -3,6 +3,7 @@
 from shlex import quote
 from typing import Final
 
+from eversince_async._places import CROWDED, FULL, in_words
 from eversince_async._redaction import redact
 from eversince_async.cli._addresses import may_be_opened
 from eversince_async.cli._exits import Exit
@@ -18,6 +19,7 @@ from eversince_async.errors import (
     Unauthorized,
     WaitTimedOut,
 )
+from eversince_async.journal._troubles import Passing
 
 _EXITS: Final[tuple[tuple[type[BaseException], Exit], ...]] = (
     (InvalidRequest, Exit.USAGE),
@@ -25,12 +27,20 @@ _EXITS: Final[tuple[tuple[type[BaseException], Exit], ...]] = (
     (Unauthorized, Exit.CONFIGURATION),
     (WaitTimedOut, Exit.UNFINISHED),
     (DownloadFailed, Exit.UNFINISHED),
+    (Passing, Exit.UNFINISHED),
 )
 """Everything that is not merely a failure; the first that fits counts."""
 
 
 def exit_of(error: BaseException) -> Exit:
     """The exit code of an error."""
+    match error:
+        case TransportError(is_local=True):
+            return Exit.UNFINISHED
+        case OSError(errno=number) if number in FULL | CROWDED:
+            return Exit.UNFINISHED
+        case _:
+            pass
     return next((code for kind, code in _EXITS if isinstance(error, kind)), Exit.FAILED)
 
 
@@ -39,8 +49,9 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, EversinceError):
         text = f"{error}{_advice(error)}"
     elif isinstance(error, OSError):
-        named = f"{error.filename}: " if error.filename else ""
-        text = f"{named}{error.strerror or error}"
+        # Whatever is opened next is what too many open files are noticed at, such as a module of ours.
+        named = f"{error.filename}: " if error.filename and error.errno not in CROWDED else ""
+        text = f"{named}{in_words(error)}"
     else:
         text = f"{type(error).__name__}: {redact(str(error))} (a mistake of ours; --debug shows where)"
     return " ".join(text.split())
@@ -48,7 +59,7 @@ def sentence(error: BaseException) -> str:
 
 def _advice(error: EversinceError) -> str:
     match error:
-        case TransportError(outcome="never_sent"):
+        case TransportError(outcome="never_sent", is_local=False):
             return "; check the network and EVERSINCE_BASE_URL, or ask `eversince doctor`"
         case InsufficientCredits():
             return _where_to_buy(error)

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from eversince_async.cli._exits import Exit
-from eversince_async.cli._loop import checked_speed
+from eversince_async.cli._loop import checked_speed, told_of_crowding
 from eversince_async.cli._options import Debug
 from eversince_async.cli._say import say, warn
 from eversince_async.emulator.command import loop_of, serve
@@ -68,7 +68,7 @@ def emulator_(
     try:
         with asyncio.Runner(loop_factory=loop_of(factor, state)) as runner:
             runner.run(
-                serve(
+                _served(
                     port=port,
                     host=host,
                     revision=revision,
@@ -92,3 +92,8 @@ def emulator_(
         warn(f"eversince: {error}")
         return Exit.USAGE
     return Exit.DONE
+
+
+async def _served(**options: Any) -> None:
+    with told_of_crowding():
+        await serve(**options)

@@ -23,11 +23,18 @@ from eversince_async.cli._printing import print_facts, print_json
 from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._say import warn
 from eversince_async.client import Eversince
-from eversince_async.errors import EversinceError, InvalidRequest, ProjectCancelled, ProjectFailed
+from eversince_async.errors import (
+    DownloadFailed,
+    EversinceError,
+    InvalidRequest,
+    ProjectCancelled,
+    ProjectFailed,
+)
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.order import QUALITIES
+from eversince_async.orchestrator.part import need_writable
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.pace import speed
@@ -145,6 +152,19 @@ async def produce_(
         )
         print_production(production, as_json=as_json)
     return Exit.DONE
+
+
+async def need_output(path: Path | None) -> None:
+    """Make sure that a video can be written there, before anything is sent.
+
+    Raises:
+        InvalidRequest: It cannot.
+    """
+    if path is not None:
+        try:
+            await need_writable(str(path))
+        except DownloadFailed as failure:
+            raise InvalidRequest({"--output": str(failure)}) from None
 
 
 async def watched(

@@ -13,7 +13,7 @@ from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._remembered import Remembered
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
 from eversince_async.cli._say import warn
-from eversince_async.cli.produce import as_asked, print_production, watched
+from eversince_async.cli.produce import as_asked, need_output, print_production, watched
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import Effect, SqliteJournal
 
@@ -96,6 +96,7 @@ async def resume_(
     if what.endswith(".db") or os.sep in what:
         raise InvalidRequest({what: "there is no such journal"})
     recorded = None if journal is None else await recorded_share(journal, what)
+    await need_output(output)
     wanted = None if render is False else word or "1080p"
     shares = share is True and recorded is None
     async with connected() as eversince:

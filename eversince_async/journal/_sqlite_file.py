@@ -5,21 +5,37 @@ and a connection that cannot write whether it is intact (`_check_contents`).
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import sqlite3
+import stat
 import struct
 import time
 from pathlib import Path
 from typing import Any, Final
 
+from eversince_async._file_names import LONGEST
+from eversince_async._places import CROWDED, FULL, check_room, in_words
 from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.journal._schema import APPLICATION, LAYOUT, UPGRADES, VERSION
-from eversince_async.journal._troubles import DAMAGED, READ_ONLY, TROUBLES, Trouble, explain, gone, is_damage
+from eversince_async.journal._troubles import (
+    DAMAGED,
+    READ_ONLY,
+    TROUBLES,
+    Passing,
+    Trouble,
+    explain,
+    gone,
+    is_damage,
+)
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER: Final = 100  # bytes; user_version stands at 60, application_id at 68, big-endian
 _NEEDS: Final = (3, 37)  # SQLite with STRICT tables
+
+BESIDE: Final = ("-wal", "-shm", "-journal")
+"""Endings of the files that SQLite keeps beside its own."""
 
 CHECKED: Final = 256 * 1024 * 1024
 """Bytes up to which a file is checked throughout when opened: some 200,000 jobs, in a quarter of a second if
@@ -44,11 +60,18 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
         elif not path.exists():
             create_private(path)
     except OSError as error:
-        raise JournalError(f"{path}: {READ_ONLY} ({error.strerror or error})") from None
+        kind = Passing if error.errno in FULL | CROWDED else JournalError
+        raise kind(f"{path}: {_problem(error)}") from None
     try:
         return _connected(path, patience)
     except TROUBLES as error:
         raise explain(path, error) from error
+
+
+def _problem(error: OSError) -> str:
+    if error.errno in FULL | CROWDED or error.errno == errno.ENAMETOOLONG:
+        return in_words(error)
+    return f"{READ_ONLY} ({error.strerror or error})"
 
 
 def _connected(path: Path, patience: float) -> sqlite3.Connection:
@@ -90,14 +113,23 @@ def create_private(path: Path) -> None:
 
 def _check_header(path: Path) -> bool:
     """Whether there is a journal already; False: it is to be made."""
+    if len(os.fsencode(path.name + BESIDE[-1])) > LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     if not path.parent.is_dir():
         raise JournalError(f"{path}: there is no folder {path.parent}; make it first")
     if not path.exists():
         if not os.access(path.parent, os.W_OK):
             raise JournalError(f"{path}: {READ_ONLY}")
+        check_room(path.parent)
         return False
     if not path.is_file():
         raise JournalError(f"{path}: is no file; name one for the journal")
+    for ending in BESIDE:  # a pipe would be waited for, and what a link leads to be written
+        place = path.with_name(path.name + ending)
+        if os.path.lexists(place) and not stat.S_ISREG(place.lstat().st_mode):
+            raise JournalError(
+                f"{place}: is no file of the journal's but a link, a pipe or the like; remove it"
+            )
     with path.open("rb") as file:
         header = file.read(_HEADER)
     if header:

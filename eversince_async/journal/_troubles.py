@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from eversince_async._places import crowded, in_words
 from eversince_async.errors import JournalError, JournalLocked
 
 FULL: Final = (
@@ -24,6 +25,14 @@ Trouble = sqlite3.Error | UnicodeDecodeError
 TROUBLES: Final = (sqlite3.Error, UnicodeDecodeError)
 
 
+_FILES: Final = 4
+"""Files that SQLite opens for a journal; those that it could open are closed again when one cannot be."""
+
+
+class Passing(JournalError):
+    """The journal lacks something for now, such as room on the disk; with that it can be gone on with."""
+
+
 def explain(path: Path, error: Trouble) -> JournalError:
     """The error to raise for one of SQLite's."""
     if isinstance(error, UnicodeDecodeError):
@@ -33,12 +42,14 @@ def explain(path: Path, error: Trouble) -> JournalError:
         return JournalLocked(
             f"{path}: another process holds the journal and does not let go; end it, or wait"
         )
+    if name == "SQLITE_FULL":
+        return Passing(f"{path}: {FULL}")
+    if name.startswith("SQLITE_CANTOPEN") and (lacking := crowded(_FILES)) is not None:
+        return Passing(f"{path}: {in_words(lacking)}")
     return JournalError(f"{path}: {_problem(name, error)}")
 
 
 def _problem(name: str, error: sqlite3.Error) -> str:
-    if name == "SQLITE_FULL":
-        return FULL
     if name == "SQLITE_READONLY_DBMOVED":
         return gone(None)
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

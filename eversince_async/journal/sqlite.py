@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from eversince_async._places import check_name
 from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal._journal import RowsJournal
 from eversince_async.journal._sqlite_file import Presence, connect
@@ -58,6 +59,10 @@ class SqliteJournal(RowsJournal):
         super().__init__()
         if os.fspath(path) in {"", ":memory:"}:
             raise ConfigurationError("name a file for the journal; MemoryJournal is one without")
+        try:
+            check_name(path)
+        except OSError as error:
+            raise ConfigurationError(f"{os.fspath(path)!a}: {error.strerror}") from None
         self._named = Path(os.path.abspath(path))
         self.path = Path(os.path.realpath(path))
         self.commits = 0
@@ -116,7 +121,7 @@ class SqliteJournal(RowsJournal):
 
     def _connect(self) -> None:
         self.commits = 0
-        if self._named.is_symlink() and not self._named.exists():
+        if os.path.islink(self._named) and not os.path.exists(self._named):
             raise JournalError(
                 f"{self._named}: is a link that leads to no file; remove it, or name the file itself"
             )

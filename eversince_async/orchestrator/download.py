@@ -150,7 +150,10 @@ async def _fetched(
             wait = wait_after(failure, retry, delays)
             if failures >= retry.attempts or wait is None:
                 problem = f"{source.field}: {in_words(failure, retry)}; {part.kept()}"
-                raise DownloadFailed(str(part.path), problem, status=_status_of(failure)) from None
+                status = _status_of(failure)
+                raise DownloadFailed(
+                    str(part.path), problem, status=status, is_local=failure.is_local
+                ) from None
             await anyio.sleep(wait)
     raise DownloadFailed(str(part.path), "; ".join([*urls.problems, part.kept()]), status=urls.status)
 

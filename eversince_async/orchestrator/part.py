@@ -19,6 +19,7 @@ from typing import BinaryIO, Final, ParamSpec, TypeGuard, TypeVar
 import anyio
 import attrs
 
+from eversince_async._places import FULL, check_is_file, check_name, check_room, in_words
 from eversince_async._wire.documents import HEAD, kind_of_document
 from eversince_async.errors import DownloadFailed
 from eversince_async.orchestrator.locks import lock
@@ -65,6 +66,12 @@ class Part:
             name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
         return self.path.with_name(name + ending)
 
+    def probe(self) -> None:
+        """Find out whether the finished file could be put in its place, before it is paid for."""
+        check_name(self.path)
+        self.load()
+        check_room(self.path.parent)
+
     def load(self) -> None:
         """Find what is there already, and whether the finished file could be put in its place at all."""
         self._check_target()
@@ -95,12 +102,7 @@ class Part:
             found = self.path.lstat()  # a name that is too long is better known before than afterwards
         except FileNotFoundError:
             return
-        if stat.S_ISLNK(found.st_mode):
-            raise OSError(errno.EBUSY, "it is a link; name the file itself, or remove the link")
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EBUSY, "it is no file but a pipe, a socket or a device")
+        check_is_file(found)
 
     def _head(self) -> bytes:
         with _open(self.file, os.O_RDONLY) as file:
@@ -225,16 +227,54 @@ def check_folder(folder: Path) -> None:
         DownloadFailed: They cannot.
     """
     try:
+        check_name(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        check_room(folder)
     except OSError as error:
-        raise DownloadFailed(
-            str(folder), f"cannot be written: {error.strerror or error}", is_local=True
-        ) from None
+        raise DownloadFailed(shown(folder), _trouble(error), is_local=True) from None
 
 
-_OF_THIS_FILE: Final = {errno.EBUSY, errno.EISDIR, errno.ENAMETOOLONG}
+async def need_writable(target: str) -> None:
+    """Make sure, before anything is paid for it, that a video can be written to a file or a folder.
+
+    What can be found out is: names that cannot be, folders, links, pipes and devices in the way, missing
+    permissions, and a disk without any room. Folders are made.
+
+    Args:
+        target: As `Production.download` takes it.
+
+    Raises:
+        DownloadFailed: It cannot.
+    """
+    path = Path(target)
+    if target.endswith(_SLASHES) or await asyncio.to_thread(_is_folder, path):
+        await asyncio.to_thread(check_folder, path)
+    else:
+        part = Part(path)
+        await on_disk(part, part.probe)
+
+
+_SLASHES: Final = ("/", os.sep)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def shown(path: Path) -> str:
+    """A path in an error: what no text may have is told as it would be written."""
+    try:
+        text = str(path)
+        text.encode()
+    except UnicodeEncodeError:
+        return ascii(str(path))[1:-1]
+    return ascii(text)[1:-1] if "\0" in text else text
+
+
+_OF_THIS_FILE: Final = {errno.EBUSY, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
 """Troubles that another file in the same folder would not have."""
 
 
@@ -253,9 +293,9 @@ async def on_disk(part: Part, function: Callable[P, T], *args: P.args, **kwargs:
         return working.result()
     except OSError as error:
         problem, is_local = _disk_trouble(error, part), error.errno not in _OF_THIS_FILE
-        raise DownloadFailed(str(part.path), problem, is_local=is_local) from None
+        raise DownloadFailed(shown(part.path), problem, is_local=is_local) from None
     except ValueError:  # NUL, or what the encoding of the file system lacks
-        raise DownloadFailed(ascii(str(part.path))[1:-1], "cannot be the name of a file") from None
+        raise DownloadFailed(shown(part.path), "cannot be the name of a file") from None
 
 
 async def _ended(working: "asyncio.Future[T]") -> None:
@@ -274,6 +314,10 @@ async def _ended(working: "asyncio.Future[T]") -> None:
 
 
 def _disk_trouble(error: OSError, part: Part) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if error.errno in FULL:
         return f"the disk is full; make room and download again ({part.kept()})"
-    return f"cannot be written: {error.strerror or error}"
+    return _trouble(error)
+
+
+def _trouble(error: OSError) -> str:
+    return in_words(error) if error.errno == errno.EILSEQ else f"cannot be written: {in_words(error)}"

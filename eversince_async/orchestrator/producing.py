@@ -19,6 +19,7 @@ from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
+from eversince_async.orchestrator.part import need_writable
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.schedule import CLOSEST
 from eversince_async.orchestrator.sighting import place
@@ -37,7 +38,9 @@ async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms:
 
     Raises:
         QualityRefused: It could not be rendered as is wished; nothing was begun.
+        DownloadFailed: Its video could not be written; nothing was begun.
     """
+    await need_place(wishes)
     desk.entitlements.check(wishes.render)
     async with cancelled_too(desk, steps, terms), steps.slot():
         desk.entitlements.check(wishes.render)
@@ -48,6 +51,7 @@ async def produce(desk: Desk, steps: Steps, brief: Brief, wishes: Wishes, terms:
 
 async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Production:
     """See a project through from where the server says it stands."""
+    await need_place(wishes)
     async with cancelled_too(desk, steps, terms):
         project = await steps.look()
         await steps.saw_render(project)
@@ -57,6 +61,12 @@ async def resume(desk: Desk, steps: Steps, wishes: Wishes, terms: Terms) -> Prod
                     project = await steps.settle(whole=False)
                 project = await _rendered(steps, project, wishes)
     return await delivered(desk, steps, project, wishes)
+
+
+async def need_place(wishes: Wishes) -> None:
+    """Make sure that the video can be written before it is made."""
+    if wishes.download is not None:
+        await need_writable(wishes.download)
 
 
 async def _rendered(steps: Steps, project: Project, wishes: Wishes) -> Project:

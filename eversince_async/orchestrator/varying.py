@@ -17,7 +17,7 @@ from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for, persistently
 from eversince_async.orchestrator.order import Wishes
-from eversince_async.orchestrator.producing import delivered, rendered
+from eversince_async.orchestrator.producing import delivered, need_place, rendered
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.sighting import place
 from eversince_async.orchestrator.steps import Steps
@@ -36,6 +36,7 @@ async def vary(
     Without a render it has no video, unless the agent has rendered it by itself: the one that is there is
     another variation's.
     """
+    await need_place(wishes)
     if of is not None:
         steps.knows(of.project, now())
     project = await at_rest(steps)

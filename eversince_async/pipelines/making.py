@@ -19,7 +19,14 @@ from eversince_async.orchestrator.desk import now
 from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.footing import LAGS
 from eversince_async.orchestrator.order import Wishes
-from eversince_async.orchestrator.producing import cancelled_once, delivered, produce, rendered, resume
+from eversince_async.orchestrator.producing import (
+    cancelled_once,
+    delivered,
+    need_place,
+    produce,
+    rendered,
+    resume,
+)
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.sighting import Known, place
 from eversince_async.orchestrator.steps import Steps
@@ -99,6 +106,7 @@ async def rendered_and_more(
 
     What has a video already is not rendered again, unless it is asked to be.
     """
+    await need_place(wishes)
     project_id = id_of(of)
     async with course.steps(effects, key=project_id, project_id=project_id) as steps:
         project = await _no_less_than(of, steps)

@@ -1,6 +1,5 @@
 """Writing a file so that it is there whole, or as it was."""
 
-import errno
 import os
 import stat
 from collections.abc import Generator
@@ -9,6 +8,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TextIO
 
+from eversince_async._places import check_replaceable
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Generator[TextIO, None, None]:
@@ -16,18 +17,16 @@ def replacing(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Gener
 
     Until then it lies beside it under another name. When something goes wrong, such as a full disk, it is
     removed, and whatever was at `path` is still there. Folders are made. Lines end as they are written.
+    A folder, a pipe, a socket or a device is not replaced.
 
     A new file is readable and writable by its owner only (0600); one that is replaced keeps its permissions.
 
     Raises:
         OSError: It cannot be written.
     """
-    # A link stays a link: what it leads to is replaced.
-    target = Path(os.path.realpath(path))
-    if os.path.islink(path) and not target.exists():
-        raise FileNotFoundError(errno.ENOENT, "is a link that leads to no file", os.fspath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name[:100]}.{token_hex(4)}.part")
+    check_replaceable(Path(path))
+    target = Path(os.path.realpath(path))  # a link stays a link: what it leads to is replaced
+    beside = target.with_name(f".{_short(target.name)}.{token_hex(4)}.part")
     try:
         with open(beside, "x", encoding=encoding, newline="", opener=_private) as file:
             yield file
@@ -44,3 +43,7 @@ def replacing(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Gener
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _short(name: str) -> str:
+    return os.fsdecode(os.fsencode(name)[:100]).encode("utf-8", "ignore").decode()

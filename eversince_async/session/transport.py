@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from eversince_async import clock, pace
+from eversince_async._places import crowded, in_words
 from eversince_async._redaction import Hidden, excerpt, keep_secret
 from eversince_async._version import own_version
 from eversince_async._wire.addresses import AddressRefused, parse
@@ -316,6 +317,9 @@ def translated(error: aiohttp.ClientError | OSError, endpoint: str, timeout: flo
     if isinstance(error, aiohttp.ClientHttpProxyError):
         words = f"cannot connect: the proxy answered {error.status}"
         return ConnectionFailed(words, endpoint=endpoint, outcome="never_sent")
+    if isinstance(error, aiohttp.ClientConnectorError) and (lacking := crowded()) is not None:
+        words = f"cannot connect: {in_words(lacking)}"
+        return ConnectionFailed(words, endpoint=endpoint, outcome="never_sent", is_local=True)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return ConnectionFailed(f"cannot connect: {_words(error)}", endpoint=endpoint, outcome="never_sent")
     if isinstance(error, TimeoutError):

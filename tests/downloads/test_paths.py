@@ -86,7 +86,7 @@ async def test_the_longest_name_a_file_can_have_is_good(film, tmp_path):
 async def test_a_name_that_is_too_long_fails_before_anything_is_fetched(film, tmp_path, emulator):
     before = len(emulator.world.log)
 
-    with pytest.raises(DownloadFailed, match="name too long"):
+    with pytest.raises(DownloadFailed, match="the name is too long"):
         await film.download(tmp_path / ("x" * 300))
     assert before == len(emulator.world.log)
 
