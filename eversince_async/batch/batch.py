@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Generator, Sized
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -22,7 +22,7 @@ from eversince_async.batch.pace import Forecast
 from eversince_async.batch.pausing import LOOK as CREDITS_LOOK
 from eversince_async.batch.pausing import Pause
 from eversince_async.batch.usage import Usage
-from eversince_async.errors import ConfigurationError, UnexpectedCancellation, copy_of
+from eversince_async.errors import ConfigurationError, JournalError, UnexpectedCancellation, copy_of
 from eversince_async.orchestrator.accounts import need_ours
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.leases import heartbeat
@@ -30,7 +30,7 @@ from eversince_async.orchestrator.part import check_folder
 from eversince_async.orchestrator.spending import learn_what_is_left
 from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.streams import Stream
-from eversince_async.tasks import end
+from eversince_async.tasks import end, finish
 
 DRAINED: Final = "drained: what had begun was brought to its end"
 """Why a batch has stopped that somebody drained."""
@@ -55,7 +55,7 @@ class Batch(AsyncIterator[Outcome]):
         self._tally = Tally()
         self._crew = Crew(order.concurrency or usual_places(desk), self._work, self._is_held_up)
         self._pause = Pause(desk, order.max_credits, self._crew.stop)
-        self._usage = Usage(desk.governor)
+        self._usage = Usage(desk.governor, order.journal)
         self._maker = Maker(desk, order, self._crew, self._pause, self._usage)
         self._broken: BaseException | None = None
         self._is_told = False
@@ -166,7 +166,9 @@ class Batch(AsyncIterator[Outcome]):
             paused=self._why_paused(),
             cause=self._pause.cause,
             packages=self._pause.packages,
-            seconds=seconds,
+            seconds=self._usage.seconds,
+            run_seconds=seconds,
+            slots=self._usage.slots,
             requests=self._usage.minutes,
             requests_per_minute=self._usage.limit,
             credits_spent=self._usage.credits_spent,
@@ -227,6 +229,7 @@ class Batch(AsyncIterator[Outcome]):
             if journal is not None:
                 keep = functools.partial(self._crew.keep_leases, journal)
                 await stack.enter_async_context(heartbeat(keep))
+            stack.push_async_callback(self._save_usage)
             stack.push_async_callback(self._crew.leave)
             if journal is not None:
                 allowed = self._order.allow_other_account
@@ -234,6 +237,9 @@ class Batch(AsyncIterator[Outcome]):
                 await self._maker.begin(journal, account)
                 await learn_what_is_left(journal, self._desk)
             await self._maker.prepare()
+            await self._usage.begin()
+            if journal is not None:
+                await stack.enter_async_context(heartbeat(self._usage.save))
             await self._pause.learn_balance()
             await stack.enter_async_context(heartbeat(self._watch_credits, CREDITS_LOOK))
             try:
@@ -247,6 +253,10 @@ class Batch(AsyncIterator[Outcome]):
             await self._maker.keep_knowledge()
         if self._broken is not None:
             raise self._broken
+
+    async def _save_usage(self) -> None:
+        with suppress(JournalError):  # what was made matters more
+            await finish(self._usage.end())
 
     async def _take(self) -> None:
         """Take items until there are no more, or none is begun any more: a source may well wait for ever."""

@@ -74,9 +74,12 @@ class Work:
     missing: Path | None = None
     _resting_since: float | None = None
     _rested: float = 0.0
+    _boot: str = attrs.field(factory=lambda: clock.moment().boot)
 
     def heard(self, event: Event) -> None:
         """Something has happened to it."""
+        if (boot := clock.moment().boot) != self._boot:  # an emulator's first answer has set another clock
+            self.began_at, self._boot = clock.steady_now(), boot
         if isinstance(event, Waiting) and event.reason.kind in {WaitKind.PROJECTS, WaitKind.RENDERS}:
             self._resting_since = now() if self._resting_since is None else self._resting_since
         elif not isinstance(event, Waiting) and self._resting_since is not None:

@@ -298,7 +298,10 @@ class Maker:
 
     async def _made(self, work: Work, job: Job | None) -> Outcome:
         record = work.record = await record_of(job, self._journal, self._numbers, self._began)
-        self._usage.learn(None if job is None else job.result)
+        if job is not None:
+            self._usage.learn(job.result)
+            if job.created_change <= self._began and work.missing is None:
+                await self._usage.learn_the_beginning(self._desk)
 
         def began(steps: Steps) -> None:
             work.steps = steps

@@ -93,10 +93,15 @@ class Report:
             is finished; the same batch with the same journal goes on with the rest.
         cause: The error that stopped it, if it was one.
         packages: What to buy, with purchase links, when credits ran out.
-        seconds: How long it took; 0 in a report of a journal, which does not tell.
+        seconds: How long it took; with a journal, all runs of it together, without the time between them,
+            and each moment once however many processes were at work.
+        run_seconds: How long this run took; 0 in a report of a journal.
+        slots: How many projects the account may have at work at once, as far as any run knew; None if none
+            did.
         requests: The requests of each minute, those of earlier runs as well if there is a journal.
         requests_per_minute: How many the account may send in a minute; None if there is no limit.
-        credits_spent: By how many credits the account's balance fell meanwhile; None if it was not told.
+        credits_spent: By how many credits the account's balance fell while a run watched it; with a journal,
+            of all runs together, without what it did between them; None if it was not told.
         balance_fell: By how many credits the balance fell in this run alone, as answers told it; None if they
             did not, as in a report of a journal. What others used of the account is in it, and what was
             bought between two answers hides as much.
@@ -113,6 +118,8 @@ class Report:
     cause: Exception | None = attrs.field(default=None, repr=False)
     packages: Sequence[CreditPackage] = attrs.field(default=(), repr=False)
     seconds: float = 0.0
+    run_seconds: float = 0.0
+    slots: int | None = None
     requests: Sequence[Minute] = attrs.field(default=(), repr=False)
     requests_per_minute: int | None = None
     credits_spent: float | None = None

@@ -78,13 +78,13 @@ class Record:
 class _Line:
     """What one project goes through, one stage after the other."""
 
-    __slots__ = ("_name", "_numbers", "_since", "_slot", "_stages", "_usual_slot")
+    __slots__ = ("_boot", "_name", "_numbers", "_since", "_slot", "_stages", "_usual_slot")
 
     def __init__(self, numbers: SlotNumbers, stages: list[Stage], name: str | None = None) -> None:
         self._numbers = numbers
         self._stages = stages
         self._name = name
-        self._since = clock.steady_now()
+        self._since, self._boot = clock.steady_now(), clock.moment().boot
         self._slot: int | None = None
         self._usual_slot: int | None = None
 
@@ -107,7 +107,14 @@ class _Line:
             case _:
                 pass
 
+    def _keep_to_the_clock(self) -> None:
+        """Begin anew where an emulator's first answer has set another clock: ours was no time to go by."""
+        boot = clock.moment().boot
+        if boot != self._boot:
+            self._since, self._boot = clock.steady_now(), boot
+
     def running(self) -> Stage | None:
+        self._keep_to_the_clock()
         if self._name is None:
             return None
         return Stage(self._name, self._since, max(self._since, clock.steady_now()), self._slot)
@@ -116,6 +123,7 @@ class _Line:
         self._goes_on(None, needs_slot=False)
 
     def _goes_on(self, name: str | None, *, needs_slot: bool, since: datetime | None = None) -> None:
+        self._keep_to_the_clock()
         if name == self._name and needs_slot == (self._slot is not None):
             return
         now = clock.steady_now() if since is None else max(since, self._since)

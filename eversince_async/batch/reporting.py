@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,8 @@ from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
 from eversince_async.batch.recalling import earlier_stages, recorded_stages
 from eversince_async.batch.stages import ENDS
 from eversince_async.batch.telling import failure_of, given_of
+from eversince_async.batch.totals import NOTE as USAGE
+from eversince_async.batch.totals import Totals
 from eversince_async.batch.usage import Tallied
 from eversince_async.errors import EarlierFailure, JournalError
 from eversince_async.journal import Effect, Job, Journal, SqliteJournal
@@ -26,6 +28,7 @@ from eversince_async.models.account import CreditPackage
 from eversince_async.models.projects import Brief
 from eversince_async.pipelines.failures import kind_of
 from eversince_async.report.entries import Entry, Offer, Overview, Problem
+from eversince_async.report.lanes import most_at_once
 from eversince_async.report.texts import odd_url, plural
 
 LONGEST_SPEC: Final = 300
@@ -35,7 +38,7 @@ LONGEST_SPEC: Final = 300
 # -- What a report tells ---------------------------------------------------------------------------------
 
 
-def overview_of(report: Report, title: str | None, outcomes: Iterable[Outcome]) -> Overview:
+def overview_of(report: Report, title: str | None, outcomes: Sequence[Outcome]) -> Overview:
     """What a report tells of all items together."""
     counts = Counter[str](report.counts)
     working = sum(1 for outcome in outcomes if outcome.key in report.at_work) if report.at_work else 0
@@ -56,6 +59,7 @@ def overview_of(report: Report, title: str | None, outcomes: Iterable[Outcome]) 
             and odd_url("purchase_url", package.purchase_url, report.addresses) is None
         ],
         seconds=report.seconds or None,
+        slots=most_at_once((stage for each in outcomes for stage in each.stages), report.slots),
         minutes=report.requests,
         requests_per_minute=report.requests_per_minute,
         credits_spent=report.credits_spent,
@@ -86,10 +90,19 @@ def entries_of(report: Report, outcomes: Iterable[Outcome]) -> Iterator[Entry]:
             files=outcome.files,
             attempts=outcome.attempts,
             earlier=outcome.earlier,
-            began_at=min([outcome.began_at, *(stage.began_at for stage in outcome.stages)]),
+            began_at=_began_at(outcome),
             ended_at=outcome.ended_at,
             stages=outcome.stages,
         )
+
+
+def _began_at(outcome: Outcome) -> datetime:
+    """When an item was begun; of one that an earlier run has made, its stages tell that by the same clock.
+
+    A job is put into the journal before an emulator's first answer has told how fast its clock goes.
+    """
+    stages = [stage.began_at for stage in outcome.stages]
+    return min(stages) if outcome.earlier and stages else min([outcome.began_at, *stages])
 
 
 def _problem(error: Exception | None) -> Problem | None:
@@ -140,7 +153,8 @@ async def remembered(journal: str | os.PathLike[str] | Journal) -> Report:
 
 
 async def _remembered(journal: Journal) -> Report:
-    now, here, tallied = clock.now(), clock.moment(), Tallied()
+    now, here = clock.now(), clock.moment()
+    tallied = Tallied(Totals.read(await journal.noted(USAGE)))
     outcomes, at_work = list[Outcome](), set[str]()
     async for job in journal.jobs():
         outcome = _outcome(job, len(outcomes), await _effects(job, journal), now)
@@ -154,6 +168,8 @@ async def _remembered(journal: Journal) -> Report:
         requests=tallied.minutes,
         requests_per_minute=tallied.limit,
         credits_spent=tallied.credits_spent,
+        seconds=tallied.seconds,
+        slots=tallied.slots,
         at_work=frozenset(at_work),
     )
 

@@ -1,16 +1,17 @@
-"""What a batch uses of the account: requests of each minute, and credits, for the report."""
+"""What a batch uses of the account: requests of each minute, credits and time, for the report."""
 
+import asyncio
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from itertools import pairwise
 from typing import Any, Final
 
 from eversince_async import clock
-from eversince_async.errors import EversinceError
+from eversince_async.batch.totals import KINDS, Account, Totals, readable, readable_count
+from eversince_async.errors import EversinceError, JournalError
 from eversince_async.governor import AccountGovernor
-from eversince_async.journal import Json
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.journal import Journal, Json
+from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.report.entries import Minute
 from eversince_async.session.observers import AnswerReceived, Record, RequestSent
 
@@ -25,129 +26,263 @@ WORK: Final = frozenset(
 MOST_MINUTES: Final = 30 * 24 * 60
 """Minutes that are remembered; of a longer batch, the last of them."""
 
-_IMPLAUSIBLE: Final = 10**9
-"""Minutes, requests and credits of which no journal of ours tells."""
-
-_KINDS: Final = 4  # work, looks, other, refused
-
 
 class Tallied:
-    """What runs have used, minute by minute."""
+    """What runs have used, from what they kept in a journal.
 
-    def __init__(self) -> None:
+    Attributes:
+        totals: What no item took with it.
+    """
+
+    def __init__(self, totals: Totals | None = None) -> None:
+        self.totals = totals or Totals()
         self._minutes: dict[int, list[int]] = {}
-        self._balances: dict[int, float] = {}  # the last of each minute
         self._limit: int | None = None
 
     def learn(self, kept: Json) -> None:
         """Add what an item took with it into the journal."""
         if not isinstance(kept, Mapping):
             return
-        for minute, *counts in _rows(kept.get("requests")):
-            total = self._minutes.setdefault(minute, [0] * _KINDS)
-            for kind, count in enumerate(counts):
-                total[kind] += count
-        limit = kept.get("requests_per_minute")
-        self._limit = limit if isinstance(limit, int) and 0 < limit < _IMPLAUSIBLE else self._limit
-        match kept.get("credits"):
-            case [int() as minute, int() | float() as balance] if _is_plausible(minute, balance):
-                self._balances[minute] = balance
-            case _:
-                pass
+        for minute, *counts in readable(kept.get("requests")):
+            self._add(minute, counts)
+        self._limit = readable_count(kept.get("requests_per_minute")) or self._limit
+
+    def _add(self, minute: int, counts: list[int]) -> None:
+        total = self._minutes.setdefault(minute, [0] * KINDS)
+        for kind, count in enumerate(counts):
+            total[kind] += count
 
     @property
     def limit(self) -> int | None:
         """How many requests the account may send in a minute; None if that is not known."""
-        return self._limit
+        return self._limit or self.totals.requests_per_minute
 
     @property
     def minutes(self) -> tuple[Minute, ...]:
         """The requests of each minute that had any, oldest first."""
+        found = {minute: list(counts) for minute, counts in self._minutes.items()}
+        for minute, *counts in self.totals.requests:
+            here = found.setdefault(minute, [0] * KINDS)
+            found[minute] = [a + b for a, b in zip(here, counts, strict=True)]
         return tuple(
             Minute(datetime.fromtimestamp(60 * minute, UTC), *counts)
-            for minute, counts in sorted(self._minutes.items())
+            for minute, counts in sorted(found.items())
         )
 
     @property
     def credits_spent(self) -> float | None:
-        """By how many credits the balance fell, as far as it was told; None if it was told only once."""
-        balances = [balance for _, balance in sorted(self._balances.items())]
-        if len(balances) < 2:
-            return None
-        return round(sum(max(0.0, before - after) for before, after in pairwise(balances)), 6)
+        """By how many credits the balance fell while a run watched; None if that was not told."""
+        return self.totals.credits_spent
+
+    @property
+    def seconds(self) -> float:
+        """How long runs took, each moment once."""
+        return self.totals.seconds
+
+    @property
+    def slots(self) -> int | None:
+        """How many projects the account may have at work at once, at most; None if that is not known."""
+        return self.totals.slots
 
 
 class Usage(Tallied):
     """Counts while a batch runs.
 
-    Each item that ends takes what was counted since the one before with it into the journal. So a later run,
-    or somebody who has the journal alone, can add up what all runs and processes have used.
+    Each item that ends takes the requests since the one before with it into the journal; time and credits,
+    and the requests that are left in the end, are added to the journal's totals. So a later run, or somebody
+    who has the journal alone, can add up what all runs and processes have used.
+
+    Args:
+        governor: Knows the balance and the limits.
+        journal: What remembers other runs; None: there are none.
     """
 
-    def __init__(self, governor: AccountGovernor) -> None:
+    def __init__(self, governor: AccountGovernor, journal: Journal | None = None) -> None:
         super().__init__()
         self._governor = governor
-        self._began_at = clock.steady_now()
-        self._has_paid = False
+        self._account = Account(journal)
+        self._counted_until: float | None = None  # in loop time
+        self._told_before = self._times()
+        self._spent_until: float | None = None
+        self._was_told_again = False
         self._unsaved: dict[int, list[int]] = {}
+        self._early = [0] * KINDS
+        self._is_early = True
+        self._asking = asyncio.Lock()
+        self._has_begun = False
+
+    async def begin(self) -> None:
+        """Learn what earlier runs and other processes have used, and begin to measure if nobody does.
+
+        Raises:
+            JournalError: The journal cannot be used.
+        """
+        await self.save()
+        self.totals = self._account.totals
+        self._has_begun = True
+
+    async def end(self) -> None:
+        """Save all, and leave measuring to others; nothing if it never began.
+
+        Raises:
+            JournalError: The journal cannot be used.
+        """
+        if self._has_begun:
+            await self.save(ends=True)
 
     @contextmanager
     def counted(self, desk: Desk) -> Generator[None, None, None]:
         """Count meanwhile what the client sends."""
         guests = desk.session.observers.guests
+        self._counted_until = now()
         guests.append(self.heard)
         try:
             yield
         finally:
             guests.remove(self.heard)
+            self._counted_until = None
+
+    # -- Requests ---------------------------------------------------------------------------------------
 
     def heard(self, record: Record) -> None:
         """A request left, or was answered."""
         match record:
             case RequestSent(endpoint=endpoint):
                 self._count(1 if endpoint in LOOKS else 0 if endpoint in WORK else 2)
-            case AnswerReceived(status=429):
-                self._count(3)
+            case AnswerReceived(status=status):
+                if status == 429:
+                    self._count(3)
+                self._came_to_time()
             case _:
                 pass
 
     def _count(self, kind: int) -> None:
+        if self._is_early:
+            self._early[kind] += 1
+        else:
+            self._note([int(kind == each) for each in range(KINDS)])
+
+    def _came_to_time(self) -> None:
+        """From now on the clock is right: an emulator's first answer tells how fast its own goes."""
+        if self._is_early:
+            self._is_early = False
+            self._note(self._early)
+
+    def _note(self, counts: list[int]) -> None:
         minute = int(clock.steady_now().timestamp() // 60)
-        for counts in (self._minutes, self._unsaved):
-            counts.setdefault(minute, [0] * _KINDS)[kind] += 1
+        for minutes in (self._minutes, self._unsaved):
+            total = minutes.setdefault(minute, [0] * KINDS)
+            for kind, count in enumerate(counts):
+                total[kind] += count
         _forget(self._minutes)
 
-    def saw_credits(self) -> None:
-        """An answer may have told the balance."""
-        known = self._governor.credits
-        if known is not None and known.noted_at >= self._began_at:
-            self._has_paid = True
-            self._balances[int(known.noted_at.timestamp() // 60)] = known.balance
-            _forget(self._balances)
-
-    async def learn_the_end(self, desk: Desk) -> None:
-        """Ask for the balance, if anything was paid for: what was begun last has cost something since."""
-        if self._has_paid:
-            with suppress(EversinceError):  # nobody needs it but the report
-                self._governor.noted_credits((await desk.interactive.account.credits()).credits_balance)
-                self.saw_credits()
-
     def to_keep(self) -> dict[str, Json]:
-        """What no item has taken with it yet."""
+        """The requests that no item has taken with it yet."""
         unsaved, self._unsaved = self._unsaved, {}
-        kept: dict[str, Json] = {}
-        if unsaved:
-            kept["requests"] = [[minute, *counts] for minute, counts in unsaved.items()]
-            kept["requests_per_minute"] = self.limit
-        if self._has_paid and self._governor.credits is not None:
-            noted = self._governor.credits
-            kept["credits"] = [int(noted.noted_at.timestamp() // 60), noted.balance]
-        return kept
+        if not unsaved:
+            return {}
+        rows = [[minute, *counts] for minute, counts in unsaved.items()]
+        return {"requests": rows, "requests_per_minute": self.limit}
 
     @property
     def limit(self) -> int | None:
         """How many requests the account may send in a minute; None if there is no limit."""
         return self._governor.request_limit
+
+    # -- Credits and time -------------------------------------------------------------------------------
+
+    def saw_credits(self) -> None:
+        """An answer may have told the balance: what it falls by after the first in this run is spent."""
+        known = self._governor.credits
+        if known is None or known.times == self._told_before:
+            return
+        if self._spent_until is None:
+            self._spent_until, self._told_before = known.spent, known.times
+        else:
+            self._was_told_again = True
+
+    async def learn_the_beginning(self, desk: Desk) -> None:
+        """Ask for the balance, if it was not told yet: what is gone on with costs something at once."""
+        async with self._asking:
+            if self._spent_until is None:
+                await self._learn(desk)
+
+    async def learn_the_end(self, desk: Desk) -> None:
+        """Ask for the balance, if anything was paid for: what was begun last has cost something since."""
+        if self._spent_until is not None:
+            await self._learn(desk)
+
+    async def _learn(self, desk: Desk) -> None:
+        with suppress(EversinceError):  # nobody needs it but the report
+            self._governor.noted_credits((await desk.interactive.account.credits()).credits_balance)
+            self.saw_credits()
+
+    def _times(self) -> int:
+        known = self._governor.credits
+        return 0 if known is None else known.times
+
+    @property
+    def credits_spent(self) -> float | None:
+        """By how many credits the balance fell while a run watched, this or another; None: not told."""
+        return self._total.credits_spent
+
+    @property
+    def seconds(self) -> float:
+        """How long runs took, this one included, each moment once."""
+        return self._total.seconds
+
+    @property
+    def slots(self) -> int | None:
+        """How many projects the account may have at work at once, at most; None if that is not known."""
+        return self._total.slots
+
+    @property
+    def _total(self) -> Totals:
+        pending = self._pending
+        return self._account.totals + (pending if self._account.measures else pending.unmeasured)
+
+    @property
+    def _pending(self) -> Totals:
+        """Time and credits that are in no total yet."""
+        known, until, spent = self._governor.credits, self._spent_until, None
+        if self._was_told_again and known is not None and until is not None:
+            spent = known.spent - until
+        return Totals(
+            seconds=0.0 if self._counted_until is None else max(0.0, now() - self._counted_until),
+            credits_spent=spent,
+            slots=self._governor.limits.active_projects,
+        )
+
+    async def save(self, *, ends: bool = False) -> None:
+        """Add to the journal's totals what was used since the last time.
+
+        Args:
+            ends: Whether the run is over.
+
+        Raises:
+            JournalError: It cannot be written down; then the next time adds it.
+        """
+        used, before = self._pending, (self._counted_until, self._spent_until, self._unsaved)
+        was_measured = used if self._account.measures else used.unmeasured
+        self._counted_until = now()
+        if used.credits_spent is not None and self._spent_until is not None:
+            self._spent_until += used.credits_spent
+        if ends:
+            if self._is_early and any(self._early):
+                self._came_to_time()
+            rest, self._unsaved = self._unsaved, {}
+            rows = tuple((minute, *counts) for minute, counts in sorted(rest.items()))
+            used = used + Totals(requests=rows, requests_per_minute=self.limit if rows else None)
+        try:
+            await self._account.add(used, ends=ends)
+        except JournalError:
+            self._counted_until, self._spent_until, self._unsaved = before
+            if ends:  # nobody else learns of it, but our own report does
+                self._account.totals += was_measured
+            raise
+        finally:
+            if ends:
+                self._counted_until = self._spent_until = None
 
 
 def _forget(by_minute: dict[int, Any]) -> None:
@@ -155,23 +290,8 @@ def _forget(by_minute: dict[int, Any]) -> None:
         del by_minute[min(by_minute)]
 
 
-def _rows(kept: object) -> list[list[int]]:
-    """Those that can be read."""
-    return [row for row in kept if _is_row(row)] if isinstance(kept, list) else []
-
-
-def _is_row(row: object) -> bool:
-    if not isinstance(row, list) or len(row) != 1 + _KINDS:
-        return False
-    return all(isinstance(count, int) and _is_plausible(count) for count in row)
-
-
-def _is_plausible(*counts: float) -> bool:
-    return all(0 <= count < _IMPLAUSIBLE for count in counts)
-
-
 def joined(earlier: Json, more: Mapping[str, Json]) -> dict[str, Json]:
     """What an item took with it in an earlier run, which is written anew, and what it takes now."""
-    before = _rows(earlier.get("requests")) if isinstance(earlier, Mapping) else []
+    before = readable(earlier.get("requests")) if isinstance(earlier, Mapping) else []
     rows = [*before, *more.get("requests", ())]
     return {**more, **({"requests": rows} if rows else {})}

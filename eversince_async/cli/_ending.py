@@ -93,7 +93,7 @@ class Ending:
         numbers = {status: report.counts.get(status, 0) for status in get_args(OutcomeStatus)}
         numbers |= {"paused": numbers["paused"] - self.dropped, "not begun": left + self.dropped}
         counts = [f"{number} {status}" for status, number in numbers.items() if number]
-        said = [f"{', '.join(counts) or 'nothing to do'}, in {spell(report.seconds)}"]
+        said = [f"{', '.join(counts) or 'nothing to do'}, in {spell(report.run_seconds)}"]
         said += _credits_spent(report)
         reasons = self._reasons()
         said += [f"  {_few(keys)}: {why}" for why, keys in reasons.values()]

@@ -49,6 +49,7 @@ def overall(overview: Overview) -> dict[str, Any]:
             if (url := shown_url(offer.url)) is not None
         ],
         "seconds": overview.seconds,
+        "slots": overview.slots,
         "credits_spent": overview.credits_spent,
         "requests": {
             "count": overview.requests,

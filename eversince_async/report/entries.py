@@ -131,10 +131,13 @@ class Overview:
         paused: Why it stopped before its end; None if it did not.
         resumes_at: When there are projects or renders again, if the day's were used up.
         offers: Where to buy credits, if they ran out.
-        seconds: How long it took; None when that is not known.
+        seconds: How long it took, all runs together; None when that is not known.
+        slots: The most projects that were at work at once, never more than the account may have; None when
+            that is not known.
         minutes: The requests, oldest first, where any were counted.
         requests_per_minute: The limit they were held to; None when there was none, or it is not known.
-        credits_spent: How many credits the account had fewer in the end; None when that is not known.
+        credits_spent: By how many credits the balance fell in all runs together; None when that is not
+            known.
         notes: What else a reader should know, in sentences.
     """
 
@@ -146,6 +149,7 @@ class Overview:
     resumes_at: datetime | None = None
     offers: Sequence[Offer] = ()
     seconds: float | None = None
+    slots: int | None = None
     minutes: Sequence[Minute] = ()
     requests_per_minute: int | None = None
     credits_spent: float | None = None

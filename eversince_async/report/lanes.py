@@ -42,12 +42,38 @@ Lanes = list[list[Block]]
 """The blocks of each lane, in the order of their beginnings."""
 
 
-def slot_lanes(entries: Iterable[Entry]) -> Lanes:
+def slot_lanes(entries: Iterable[Entry], slots: int | None = None) -> Lanes:
     """What was on which slot.
 
     Two processes count slots each for itself, so a number is kept only where it is free.
+
+    Args:
+        entries: The items.
+        slots: How many lanes there may be: clocks that disagree make things seem to be at work at once that
+            followed each other, and these then overlap. None: as many as are needed.
     """
-    return _packed(block for entry in entries for block in _on_slots(entry))
+    return _packed((block for entry in entries for block in _on_slots(entry)), slots)
+
+
+def most_at_once(stages: Iterable[Stage], limit: int | None = None) -> int | None:
+    """How many slots were taken at once, at most; None if none was.
+
+    Args:
+        stages: Of all items, of any number of runs and processes.
+        limit: How many the account has; None: not known.
+    """
+    changes = list[tuple[float, int]]()
+    for stage in stages:
+        began, ended = stage.began_at.timestamp() + TOUCHING, stage.ended_at.timestamp()
+        if stage.slot is not None:
+            changes += [(min(began, ended), 1), (max(began, ended), -1)]
+    most = taken = 0
+    for _, change in sorted(changes):
+        taken += change
+        most = max(most, taken)
+    if not changes:
+        return None
+    return max(1, most) if limit is None else min(max(1, most), limit)
 
 
 def other_lanes(entries: Iterable[Entry]) -> Lanes:
@@ -75,11 +101,11 @@ def _on_slots(entry: Entry) -> Iterator[Block]:
         yield Block(entry, [stage for _, stage in group], is_last=number == numbers[-1])
 
 
-def _packed(blocks: Iterable[Block]) -> Lanes:
+def _packed(blocks: Iterable[Block], most: int | None = None) -> Lanes:
     lanes: Lanes = []
     free_at = list[float]()
     for block in sorted(blocks, key=lambda block: block.begin):
-        number = _lane(free_at, block)
+        number = _lane(free_at, block, most)
         while len(lanes) <= number:
             lanes.append([])
             free_at.append(float("-inf"))
@@ -88,12 +114,13 @@ def _packed(blocks: Iterable[Block]) -> Lanes:
     return lanes
 
 
-def _lane(free_at: Sequence[float], block: Block) -> int:
+def _lane(free_at: Sequence[float], block: Block, most: int | None) -> int:
     """The lane of its slot's number if that is free, else the first that is, else a new one."""
     begin, wanted = block.begin + TOUCHING, (block.stages[0].slot or 0) - 1
-    if 0 <= wanted < 1000 and (wanted >= len(free_at) or free_at[wanted] <= begin):
+    if 0 <= wanted < (most or 1000) and (wanted >= len(free_at) or free_at[wanted] <= begin):
         return wanted
-    return next((number for number, until in enumerate(free_at) if until <= begin), len(free_at))
+    number = next((number for number, until in enumerate(free_at) if until <= begin), len(free_at))
+    return number if most is None or number < most else min(range(most), key=free_at.__getitem__)
 
 
 def most_waiting(entries: Iterable[Entry], edges: Sequence[float]) -> list[int]:

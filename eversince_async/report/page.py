@@ -178,11 +178,11 @@ def _timeline_section(chosen: _Chosen, overview: Overview) -> Section | None:
     drawn = list(chosen.last)
     items = chosen.succeeded + chosen.others
     minutes = minutes_of(overview.minutes, drawn, all_shown=items <= DRAWN)
-    chart = timeline(drawn, minutes, overview.requests_per_minute)
+    chart = timeline(drawn, minutes, overview.requests_per_minute, overview.slots)
     if chart is None:
         return None
     words = ["Times are UTC. Point at anything to read what it is."]
-    busy = busy_share(drawn)
+    busy = busy_share(drawn, overview.slots)
     if busy is not None and busy[0] > 1:
         words.insert(0, f"The {busy[0]} slots were busy {busy[1]:.0%} of the time.")
     if gaps_in(overview.minutes):

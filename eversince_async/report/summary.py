@@ -14,7 +14,7 @@ def headline(overview: Overview, entries: Collection[Entry]) -> str:
     made, items = overview.counts.get("succeeded", 0), overview.items
     if not items:
         return "There is nothing to tell yet."
-    took = f" in {spelled(overview.seconds)}" if overview.seconds and not _some_earlier(entries) else ""
+    took = f" in {spelled(overview.seconds)}" if overview.seconds else ""
     first = f"All {plural(items, 'video')} are made{took}." if made == items > 1 else ""
     first = first or f"{made:,} of {plural(items, 'video')} {'is' if made == 1 else 'are'} made{took}."
     rest = [f"{count:,} {_WORDS[status]}" for status, count in overview.counts.items() if status in _WORDS]
@@ -51,11 +51,10 @@ def _of_items(overview: Overview) -> list[Markup]:
 
 def _of_time(overview: Overview, entries: Collection[Entry]) -> list[Markup]:
     told, made = list[Markup](), overview.counts.get("succeeded", 0)
-    if overview.seconds and _some_earlier(entries):
-        told.append(_figure(spelled(overview.seconds), "the last run"))
-    elif overview.seconds:
+    if overview.seconds:
         pace = f"{3600 * made / overview.seconds:.1f} videos an hour" if overview.seconds > 60 else None
-        told.append(_figure(spelled(overview.seconds), "duration", pace))
+        name = "all runs together" if _some_earlier(entries) else "duration"
+        told.append(_figure(spelled(overview.seconds), name, pace))
     usual = [entry.seconds_at_work for entry in entries if entry.status == "succeeded" and entry.stages]
     if usual:
         told.append(_figure(spelled(median(usual)), "a video", "half took less, waiting not counted"))
@@ -73,12 +72,12 @@ def _of_account(overview: Overview) -> list[Markup]:
         told.append(refused)
     if overview.credits_spent is not None:
         spent = f"{overview.credits_spent:,.2f}".removesuffix(".00")
-        told.append(_figure(spent, "credits spent", "by what the account told last"))
+        told.append(_figure(spent, "credits spent", "by what the balance fell, others' use included"))
     return told
 
 
 def _some_earlier(entries: Collection[Entry]) -> bool:
-    """Whether earlier runs have made some of it, so that this run's duration is not the whole."""
+    """Whether earlier runs have made some of it."""
     return any(entry.earlier for entry in entries)
 
 

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Final
 
 from eversince_async.report.entries import Entry, Minute
-from eversince_async.report.lanes import Block, Lanes, other_lanes, slot_lanes
+from eversince_async.report.lanes import Block, Lanes, most_at_once, other_lanes, slot_lanes
 from eversince_async.report.markup import Markup, joined, tag
 from eversince_async.report.scale import STEPS, Scale, Tick, tick_label
 from eversince_async.report.stages import IDLE, NAMES, WAITING, Stage
@@ -34,15 +34,24 @@ _MARGIN: Final = 8
 """Pixels of a letter of an item's name, and beside it."""
 
 
-def timeline(entries: Sequence[Entry], minutes: Sequence[Minute], limit: int | None) -> Markup | None:
-    """The chart with what is written beside it; None if there is nothing to be drawn."""
-    slots, others = slot_lanes(entries), other_lanes(entries)
+def timeline(
+    entries: Sequence[Entry], minutes: Sequence[Minute], limit: int | None, slots: int | None = None
+) -> Markup | None:
+    """The chart with what is written beside it; None if there is nothing to be drawn.
+
+    Args:
+        entries: The items.
+        minutes: The requests of each minute.
+        limit: How many requests a minute may have.
+        slots: How many projects were at work at once, at most; None: not known.
+    """
+    lanes, others = slot_lanes(entries, slots), other_lanes(entries)
     scale = Scale.of([*_intervals(entries), *((m.at.timestamp(), m.at.timestamp() + 60) for m in minutes)])
     if scale is None:
         return None
-    width = _width(slots, scale)
+    width = _width(lanes, scale)
     bands = [
-        _slots(slots, scale, max(width, NARROWEST)),
+        _slots(lanes, scale, max(width, NARROWEST)),
         _others(others, scale),
         waiting(entries, scale),
         budget(minutes, limit, scale),
@@ -63,15 +72,21 @@ def legend(entries: Sequence[Entry]) -> Markup:
     return tag("ul", swatches, class_="legend")
 
 
-def busy_share(entries: Sequence[Entry]) -> tuple[int, float] | None:
-    """How many slots there were, and which share of the time they were taken, on average."""
-    lanes = slot_lanes(entries)
+def busy_share(entries: Sequence[Entry], slots: int | None = None) -> tuple[int, float] | None:
+    """How many slots were in use at once, at most, and which share of the time they were taken, on average.
+
+    Args:
+        entries: The items.
+        slots: How many they were, where that is known better than by these items.
+    """
+    lanes = slot_lanes(entries, slots)
     scale = Scale.of(_intervals(entries))
-    if scale is None or not lanes:
+    most = slots or most_at_once(stage for entry in entries for stage in entry.stages)
+    if scale is None or not lanes or most is None:
         return None
     shown_for = sum(stretch.end - stretch.begin for stretch in scale.stretches)
     taken = sum(block.end - block.begin for lane in lanes for block in lane)
-    return len(lanes), min(1.0, taken / (shown_for * len(lanes))) if shown_for else 0.0
+    return most, min(1.0, taken / (shown_for * most)) if shown_for else 0.0
 
 
 def _intervals(entries: Iterable[Entry]) -> Iterator[tuple[float, float]]:

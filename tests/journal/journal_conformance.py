@@ -554,6 +554,17 @@ class JournalConformance:
             assert {"id": 2} == await journal.noted("account")
             assert await journal.noted("nothing") is None
 
+    async def test_a_note_is_changed_by_one_at_a_time(self, backend):
+        """Whoever changes it sees what the one before has made of it."""
+        async with backend.journal() as journal:
+
+            async def add(number: int) -> object:
+                return await journal.change_note("seen", lambda seen: [*(seen or []), number])
+
+            made = await asyncio.gather(*map(add, range(20)))
+            assert set(range(20)) == set(await journal.noted("seen"))
+            assert list(range(1, 21)) == sorted(map(len, made))
+
     async def test_a_job_may_ask_for_something_else_while_it_is_ours(self, journal):
         await leased(journal)
         other = {**SPEC, "share": False}

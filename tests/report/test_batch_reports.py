@@ -484,15 +484,15 @@ def test_branches_of_a_pipeline_are_told_side_by_side():
 def test_what_items_took_with_them_adds_up():
     tallied = Tallied()
     for kept in (
-        {"requests": [[100, 1, 2, 3, 0]], "credits": [100, 50.0]},
+        {"requests": [[100, 1, 2, 3, 0]]},
         {"requests": [[100, 1, 0, 0, 1]]},
     ):
         tallied.learn(kept)
-    tallied.learn({"credits": [101, 20.5], "requests_per_minute": 30})
+    tallied.learn({"requests_per_minute": 30})
 
     [minute] = tallied.minutes
     assert (2, 2, 3, 1) == (minute.work, minute.looks, minute.other, minute.refused)
-    assert (29.5, 30) == (tallied.credits_spent, tallied.limit)
+    assert 30 == tallied.limit
 
 
 @pytest.mark.parametrize(
@@ -506,15 +506,7 @@ def test_what_cannot_be_read_adds_nothing(kept):
     assert tallied.credits_spent is None
 
 
-def test_credits_that_were_bought_are_not_spent():
-    tallied = Tallied()
-    for minute, balance in enumerate([100, 40, 1040, 1000]):
-        tallied.learn({"credits": [minute, balance]})
-
-    assert 100 == tallied.credits_spent
-
-
 def test_what_an_item_took_in_an_earlier_run_stays():
-    assert {"requests": [[1, 1, 0, 0, 0], [2, 1, 0, 0, 0]], "credits": [2, 5]} == joined(
-        {"requests": [[1, 1, 0, 0, 0]], "share_url": "x"}, {"requests": [[2, 1, 0, 0, 0]], "credits": [2, 5]}
+    assert {"requests": [[1, 1, 0, 0, 0], [2, 1, 0, 0, 0]]} == joined(
+        {"requests": [[1, 1, 0, 0, 0]], "share_url": "x"}, {"requests": [[2, 1, 0, 0, 0]]}
     )

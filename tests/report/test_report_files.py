@@ -119,6 +119,7 @@ def test_the_document_tells_all(tmp_path):
             resumes_at=at(60),
             offers=[Offer("500 credits", "https://eversince.ai/buy"), Offer("x", "javascript:alert(1)")],
             seconds=720.0,
+            slots=5,
             minutes=[Minute(NOON, 1, 2, 3, 4)],
             requests_per_minute=30,
             credits_spent=12.5,
@@ -138,6 +139,7 @@ def test_the_document_tells_all(tmp_path):
         "resumes_at": "2026-11-22T13:00:00.000+00:00",
         "offers": [{"label": "500 credits", "url": "https://eversince.ai/buy"}],
         "seconds": 720.0,
+        "slots": 5,
         "credits_spent": 12.5,
         "requests": {
             "count": 6,
