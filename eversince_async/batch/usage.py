@@ -1,7 +1,7 @@
 """What a batch uses of the account: requests of each minute, credits and time, for the report."""
 
 import asyncio
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -101,6 +101,8 @@ class Usage(Tallied):
         super().__init__()
         self._governor = governor
         self._account = Account(journal)
+        self.journal = journal
+        self._beside: Sequence[object] = ()
         self._counted_until: float | None = None  # in loop time
         self._told_before = self._times()
         self._spent_until: float | None = None
@@ -133,7 +135,7 @@ class Usage(Tallied):
     @contextmanager
     def counted(self, desk: Desk) -> Generator[None, None, None]:
         """Count meanwhile what the client sends."""
-        guests = desk.session.observers.guests
+        guests = self._beside = desk.session.observers.guests
         self._counted_until = now()
         guests.append(self.heard)
         try:
@@ -170,11 +172,18 @@ class Usage(Tallied):
 
     def _note(self, counts: list[int]) -> None:
         minute = int(clock.steady_now().timestamp() // 60)
-        for minutes in (self._minutes, self._unsaved):
+        for minutes in (self._minutes, self._unsaved) if self._is_first else (self._minutes,):
             total = minutes.setdefault(minute, [0] * KINDS)
             for kind, count in enumerate(counts):
                 total[kind] += count
         _forget(self._minutes)
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether no other batch of the client counts the same requests for the same journal."""
+        others = (getattr(guest, "__self__", None) for guest in self._beside)
+        first = (each for each in others if isinstance(each, Usage) and _is_same(each.journal, self.journal))
+        return next(first, self) is self
 
     def to_keep(self) -> dict[str, Json]:
         """The requests that no item has taken with it yet."""
@@ -283,6 +292,12 @@ class Usage(Tallied):
         finally:
             if ends:
                 self._counted_until = self._spent_until = None
+
+
+def _is_same(one: Journal | None, other: Journal | None) -> bool:
+    """Whether two journals are one, or of one file."""
+    path = getattr(one, "path", None)
+    return one is other or (path is not None and path == getattr(other, "path", None))
 
 
 def _forget(by_minute: dict[int, Any]) -> None:

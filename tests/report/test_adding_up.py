@@ -317,6 +317,19 @@ async def test_two_processes_report_each_credit_once(emulator, tmp_path):
     assert len(emulator.world.log) == sum(minute.requests for minute in alone.requests)
 
 
+async def test_two_batches_of_one_client_count_each_request_once(emulator, tmp_path):
+    """Also when the first has ended, and the other goes on."""
+    async with Eversince(**emulator.connection) as eversince:
+
+        async def batch(items: list[dict[str, str]]) -> Report:
+            return await eversince.batch(items, journal=tmp_path / "a.db", drain_on_interrupt=False)
+
+        await asyncio.gather(batch(ITEMS[:1]), batch(ITEMS[1:7]))
+    alone = await Report.from_journal(tmp_path / "a.db")
+
+    assert len(emulator.world.log) == sum(minute.requests for minute in alone.requests)
+
+
 async def test_a_journal_of_another_account_is_left_as_it_is(emulator, tmp_path):
     journal = tmp_path / "a.db"
     await drained(emulator, journal, 60)
