@@ -1,17 +1,12 @@
-"""Addresses that the server names: parsed strictly, and judged before anything is sent or linked there.
+"""Addresses that the server names: parsed strictly, and judged before anything is sent or linked there."""
 
-A host is judged by how it is written: a literal address, or `localhost`. Names are never resolved here, for
-proxies and private DNS may well do that otherwise than we would.
-"""
-
-import ipaddress
 import re
-from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urljoin
 
 import attrs
 
+from eversince_async import _hosts
 from eversince_async._redaction import Hidden
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
@@ -22,55 +17,6 @@ _PARTS: Final = re.compile(r"(?i:(?P<scheme>https?)://)(?P<authority>[^/?#]*)(?P
 _AUTHORITY: Final = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII
 )
-
-_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
-
-_NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+", re.ASCII)
-
-LONGEST_NAME: Final = 253
-"""Characters of a host's name (RFC 1035)."""
-
-_PRIVATE_IPV4: Final = tuple(
-    ipaddress.IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",  # this host
-        "10.0.0.0/8",
-        "100.64.0.0/10",  # shared by the customers of a carrier; some clouds keep their metadata there
-        "127.0.0.0/8",
-        "169.254.0.0/16",  # link-local, where most clouds keep their metadata
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.168.0.0/16",
-        "198.18.0.0/15",
-        "224.0.0.0/3",  # multicast, reserved, broadcast
-    )
-)
-"""Where no public server is (IANA's registry of special addresses, its documentation ranges left out)."""
-
-_PRIVATE_IPV6: Final = tuple(
-    ipaddress.IPv6Network(network)
-    for network in (
-        "::/127",  # unspecified and loopback
-        "64:ff9b:1::/48",
-        "100::/64",
-        "2001::/32",  # tunnels of Teredo, whose ends are other addresses
-        "fc00::/7",
-        "fe80::/9",  # link-local, and site-local of old
-        "ff00::/8",
-    )
-)
-
-_EMBEDS_IPV4: Final = tuple(
-    (ipaddress.IPv6Network(network), shift)
-    for network, shift in (
-        ("::/96", 0),
-        ("::ffff:0:0/96", 0),
-        ("::ffff:0:0:0/96", 0),
-        ("64:ff9b::/96", 0),
-        ("2002::/16", 80),
-    )
-)
-"""IPv6 networks that lead to an IPv4 address, and by how many bits it is shifted."""
 
 
 class AddressRefused(Exception):
@@ -114,13 +60,12 @@ class Address:
     @property
     def is_private(self) -> bool:
         """Whether it is written as a host that only this machine or its network can reach."""
-        return _is_localhost(self.host) or any(map(_is_private, _literals(self.host)))
+        return _hosts.is_private(self.host)
 
     @property
     def is_loopback(self) -> bool:
         """Whether it is surely this machine itself, in whichever way systems read the host."""
-        literals = list(_literals(self.host))
-        return _is_localhost(self.host) or bool(literals and all(map(_is_loopback, literals)))
+        return _hosts.is_loopback(self.host)
 
     @property
     def is_single_label(self) -> bool:
@@ -130,7 +75,7 @@ class Address:
     @property
     def is_literal(self) -> bool:
         """Whether the host is an IP address in any spelling."""
-        return any(True for _ in _literals(self.host))
+        return _hosts.is_literal(self.host)
 
     def target(self, location: str) -> str:
         """Where a `Location` in an answer from here leads, spelled as it came wherever that is possible.
@@ -177,7 +122,8 @@ def parse(text: object) -> Address:
     port = _PORTS[scheme] if authority["port"] is None else int(authority["port"])
     if not 0 < port < 65536:
         raise AddressRefused("has no valid port")
-    _check_host(host)
+    if not _hosts.is_valid(host):
+        raise AddressRefused("has no valid host")
     return Address(Hidden(text), scheme, host.strip("[]"), port)
 
 
@@ -260,97 +206,12 @@ def describe_redirect(base_url: str, target: str, location: str) -> str:
         return f"the API redirects to {address.origin}, without encryption; {_CHECK}"
     path, found = target.partition("?")[0], re.split(r"[?#]", address.text, maxsplit=1)[0]
     moved_to = found.removesuffix(path)
-    if moved_to in {found, base_url} or len(moved_to) > LONGEST_NAME:
+    if moved_to in {found, base_url} or len(moved_to) > _hosts.LONGEST_NAME:
         return f"the API redirects to {address.origin}; {_CHECK}"
     return f"the API redirects to {address.origin}; if it has moved, set base_url= to {moved_to}"
 
 
 _CHECK: Final = "check base_url= or EVERSINCE_BASE_URL, and what is between us and the API"
-
-
-# -- Hosts ------------------------------------------------------------------------------------------------
-
-
-def _check_host(host: str) -> None:
-    if host.startswith("["):
-        valid = _ipv6(host.strip("[]")) is not None
-    elif _looks_numeric(host):
-        valid = any(True for _ in _literals(host))
-    else:
-        name = host.removesuffix(".")
-        valid = len(name) <= LONGEST_NAME and all(map(_LABEL.fullmatch, name.split(".")))
-    if not valid:
-        raise AddressRefused("has no valid host")
-
-
-def _looks_numeric(host: str) -> bool:
-    """Whether a host can only be an IPv4 address, however spelled: its last label is a number."""
-    return _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]) is not None
-
-
-def _is_localhost(host: str) -> bool:
-    name = host.removesuffix(".")
-    return name == "localhost" or name.endswith(".localhost")
-
-
-def _is_private(literal: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    if isinstance(literal, ipaddress.IPv4Address):
-        return any(literal in network for network in _PRIVATE_IPV4)
-    if any(literal in network for network in _PRIVATE_IPV6):
-        return True
-    return any(
-        _is_private(ipaddress.IPv4Address(int(literal) >> shift & 0xFFFFFFFF))
-        for network, shift in _EMBEDS_IPV4
-        if literal in network
-    )
-
-
-def _is_loopback(literal: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    mapped = getattr(literal, "ipv4_mapped", None)
-    return (literal if mapped is None else mapped).is_loopback
-
-
-def _literals(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """The IP addresses a host may be read as; none for a name.
-
-    Systems differ about `010.0.0.1`: to some a leading zero means octal. Such a host is each of these.
-    """
-    if ":" in host:
-        literal = _ipv6(host)
-        if literal is not None:
-            yield literal
-    elif _looks_numeric(host):
-        for octal in (True, False):
-            number = _ipv4(host.removesuffix("."), octal=octal)
-            if number is not None:
-                yield ipaddress.IPv4Address(number)
-
-
-def _ipv6(text: str) -> ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.IPv6Address(text)
-    except ValueError:
-        return None
-
-
-def _ipv4(text: str, *, octal: bool) -> int | None:
-    """The number of an IPv4 address in any spelling that systems take: `127.1`, `0x7f.1`, `2130706433`."""
-    labels = text.split(".")
-    if len(labels) > 4 or not all(map(_NUMBER.fullmatch, labels)) or len(text) > LONGEST_NAME:
-        return None
-    try:
-        *first, last = [_number(label, octal=octal) for label in labels]
-    except ValueError:  # an 8 in an octal number
-        return None
-    if any(number > 0xFF for number in first) or last >= 256 ** (4 - len(first)):
-        return None
-    return sum(number << 8 * (3 - place) for place, number in enumerate(first)) + last
-
-
-def _number(label: str, *, octal: bool) -> int:
-    if label[:2] in {"0x", "0X"}:
-        return int(label[2:] or "0", 16)
-    return int(label, 8 if octal and label.startswith("0") else 10)
 
 
 def _up_to_path(text: str) -> str:

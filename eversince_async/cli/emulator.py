@@ -12,7 +12,7 @@ from eversince_async.cli._loop import checked_speed, told_of_crowding
 from eversince_async.cli._options import Debug
 from eversince_async.cli._say import say, warn
 from eversince_async.emulator.command import loop_of, serve
-from eversince_async.errors import ConfigurationError
+from eversince_async.emulator.problems import SettingRefused
 
 
 def emulator_(
@@ -88,7 +88,7 @@ def emulator_(
                     announce=say,
                 )
             )
-    except ConfigurationError as error:  # a file or a name that is wrong, not the key or the address
+    except SettingRefused as error:
         warn(f"eversince: {error}")
         return Exit.USAGE
     return Exit.DONE

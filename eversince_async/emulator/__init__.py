@@ -1,7 +1,7 @@
 """A local Eversince: every documented operation over real HTTP, with lifecycle, limits, credits and faults.
 
-Written from the documents alone. Of the client it serves it imports the clock, how addresses are read and an
-error, but nothing that knows the API, or the client's mistakes would agree with themselves.
+Written from the documents alone. Of the client it serves it imports the clock and how hosts are judged, but
+nothing that knows the API, or the client's mistakes would agree with themselves.
 """
 
 from eversince_async.emulator.emulator import API_KEY, Emulator
@@ -19,6 +19,7 @@ from eversince_async.emulator.faults import (
     Unavailable,
 )
 from eversince_async.emulator.limits import DOCUMENTED, Limits
+from eversince_async.emulator.problems import SettingRefused
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.revision import Revision
 from eversince_async.emulator.scenario import Scenario, Span, Walk
@@ -40,6 +41,7 @@ __all__ = [
     "Reset",
     "Revision",
     "Scenario",
+    "SettingRefused",
     "Span",
     "StaleRead",
     "Stall",

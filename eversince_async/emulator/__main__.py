@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import get_args
 
 from eversince_async.emulator.command import loop_of, serve
+from eversince_async.emulator.problems import SettingRefused
 from eversince_async.emulator.revision import Revision
-from eversince_async.errors import ConfigurationError
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         loop = loop_of(speed, options["state"])
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=loop) as runner:
             runner.run(serve(announce=_say, **options))
-    except ConfigurationError as error:
+    except SettingRefused as error:
         parser.error(str(error))
 
 

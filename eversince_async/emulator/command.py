@@ -65,7 +65,7 @@ async def serve(
     Raises:
         OSError: The port is taken.
         StateFileError: The state file cannot be used; says why.
-        ConfigurationError: What is allowed is no host or network.
+        SettingRefused: What is allowed is no host or network.
     """
     emulator = Emulator(
         revision=revision,

@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
 from eversince_async.emulator.hosts import address_of, host_name
-from eversince_async.errors import ConfigurationError
+from eversince_async.emulator.problems import SettingRefused
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -47,7 +47,7 @@ class Destinations:
             allowed: Names of hosts, IP addresses, and networks such as 10.0.0.0/8.
 
         Raises:
-            ConfigurationError: One of these is nothing of the kind.
+            SettingRefused: One of these is nothing of the kind.
         """
         names, networks = set[str](), list[Network]()
         for each in allowed:
@@ -147,7 +147,5 @@ def _network(text: str) -> Network | None:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         if "/" in text:
-            raise ConfigurationError(
-                f"allow_webhooks_to: {text!r} is no network, such as 10.0.0.0/8"
-            ) from None
+            raise SettingRefused(f"allow_webhooks_to: {text!r} is no network, such as 10.0.0.0/8") from None
         return None

@@ -80,7 +80,7 @@ class Emulator:
 
     Raises:
         StateFileError: The state file cannot be used; says why.
-        ConfigurationError: What is allowed is no host or network.
+        SettingRefused: What is allowed is no host or network.
     """
 
     def __init__(

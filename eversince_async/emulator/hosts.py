@@ -11,8 +11,8 @@ from typing import Final
 import attrs
 from yarl import URL
 
-from eversince_async._wire.addresses import Address, AddressRefused, parse
-from eversince_async.errors import ConfigurationError
+from eversince_async import _hosts
+from eversince_async.emulator.problems import SettingRefused
 
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?", re.ASCII)
 _SHOWN: Final = 100
@@ -37,7 +37,7 @@ class Hosts:
             allowed: Further names.
 
         Raises:
-            ConfigurationError: One of these is no name of a host.
+            SettingRefused: One of these is no name of a host.
         """
         return cls(frozenset({listening.lower(), *(host_name(each, "allow_hosts") for each in allowed)}))
 
@@ -68,24 +68,56 @@ class Hosts:
         return address.is_literal or name == "localhost" or name.endswith(".localhost") or name in self.names
 
 
+@attrs.frozen
+class Address:
+    """Where a URL leads.
+
+    Attributes:
+        scheme: `http` or `https`.
+        host: In lower case, without the brackets of IPv6.
+        port: The port.
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the host is an IP address in any spelling."""
+        return _hosts.is_literal(self.host)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine or its network can reach the host."""
+        return _hosts.is_private(self.host)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine itself."""
+        return _hosts.is_loopback(self.host)
+
+
 def address_of(url: str) -> Address | None:
     """The scheme, host and port of a URL as aiohttp reads it; None if it has none that are valid."""
     try:
         parts = URL(url)
-        host, port = parts.host or "", parts.port
-        bracketed = f"[{host}]" if ":" in host else host
-        return parse(f"{parts.scheme}://{bracketed}:{port}")
-    except (ValueError, AddressRefused):
+        host, port = (parts.host or "").lower(), parts.port or 0
+    except ValueError:
         return None
+    bracketed = f"[{host}]" if ":" in host else host
+    if parts.scheme not in {"http", "https"} or not 0 < port < 65536 or not _hosts.is_valid(bracketed):
+        return None
+    return Address(parts.scheme, host, port)
 
 
 def host_name(text: str, option: str) -> str:
     """A name of a host, in lower case.
 
     Raises:
-        ConfigurationError: It is none.
+        SettingRefused: It is none.
     """
     name = text.strip().lower().removesuffix(".")
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{option}: {text!r} is no name of a host, such as emulator or studio.test")
+        raise SettingRefused(f"{option}: {text!r} is no name of a host, such as emulator or studio.test")
     return name

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from eversince_async.errors import ConfigurationError
+from eversince_async.emulator.problems import SettingRefused
 
 APPLICATION: Final = 0x45765374
 """What SQLite's header says of a state file: `EvSt`."""
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS state (
 """
 
 
-class StateFileError(ConfigurationError):
+class StateFileError(SettingRefused):
     """An emulator's state file cannot be used; what was in it is as it was."""
 
     def __init__(self, path: Path, problem: str, remedy: str = _OTHER) -> None:

@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 from emulator_calls import calling
 
-from eversince_async import ConfigurationError
-from eversince_async.emulator import Emulator, Limits, StateFileError
+from eversince_async.emulator import Emulator, Limits, SettingRefused, StateFileError
 from eversince_async.emulator.command import loop_of
 
 MADE: list[bytes] = []
@@ -58,7 +57,7 @@ async def problem(path: Path) -> str:
     with pytest.raises(StateFileError) as raised:
         async with Emulator(state=path):
             pass
-    assert isinstance(raised.value, ConfigurationError)
+    assert isinstance(raised.value, SettingRefused)
     return str(raised.value)
 
 

@@ -11,8 +11,7 @@ import pytest
 from aiohttp.resolver import DefaultResolver
 from emulator_calls import Calls, calling
 
-from eversince_async import ConfigurationError
-from eversince_async.emulator import Emulator, Limits, Scenario, webhooks
+from eversince_async.emulator import Emulator, Limits, Scenario, SettingRefused, webhooks
 from eversince_async.emulator import log as logs
 from eversince_async.emulator.destinations import Destinations
 from eversince_async.emulator.log import Entry, RequestLog
@@ -96,7 +95,7 @@ async def test_further_names_can_be_allowed() -> None:
 
 @pytest.mark.parametrize("name", ["http://emulator", "emulator:8021", "", "a b", "*", "-"])
 def test_a_name_that_is_none_cannot_be_allowed(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no name of a host"):
+    with pytest.raises(SettingRefused, match="is no name of a host"):
         Emulator(allow_hosts=[name])
 
 
@@ -208,7 +207,7 @@ async def test_what_is_allowed_may_be_plain_http_as_well() -> None:
 
 @pytest.mark.parametrize("odd", ["10.0.0.0/99", "a/b", "http://x", "receiver:80", ""])
 def test_what_is_no_host_cannot_be_allowed(odd: str) -> None:
-    with pytest.raises(ConfigurationError, match="allow_webhooks_to"):
+    with pytest.raises(SettingRefused, match="allow_webhooks_to"):
         Emulator(allow_webhooks_to=[odd])
 
 
