@@ -11,21 +11,23 @@ import weakref
 from typing import Any, Final
 from urllib.parse import quote
 
-_API_KEY: Final = re.compile(r"es_live_[\w-]+")
-_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[^\s,;\"']+")
-_USERINFO: Final = re.compile(r"(?<=://)[^/\s@\"'?#]+@")
-_URL_HEAD: Final = re.compile(r"[^\s\"'<>?#]*")
-_URL_TAIL: Final = re.compile(r"[^\s\"'<>]*")
+# All of these are searched in texts that others made up, so none goes back over what it has passed: what
+# repeats is possessive (`++`), and what does not repeat has a bound.
+_API_KEY: Final = re.compile(r"es_live_[\w-]++")
+_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s++[^\s,;\"']++")
+_USERINFO: Final = re.compile(r"(?<=://)[^/\s@\"'?#]++@")
+_URL_HEAD: Final = re.compile(r"[^\s\"'<>?#]*+")
+_URL_TAIL: Final = re.compile(r"[^\s\"'<>]*+")
 
-_IN_JSON: Final = r":\/\/"
-"""What stands in URLs where JSON was written by one who escapes slashes."""
+_IN_JSON: Final = (r":\/\/", r":\\/\\/")
+"""What stands in URLs where JSON, or JSON in JSON, was written by one who escapes slashes."""
 
 _SIGNED: Final = re.compile(
     r"(?i)((?:x-(?:amz|goog)-(?:signature|credential|security-token)"  # they mean nothing else
-    r"""\\?["']?\s?(?:=|:|%(?:25)?3d|\\u003d)\s?"""
+    r"""\\?["']?\s?(?:=|:|%(?:25)?3d|\\{1,2}u003d)\s?"""
     r"|(?:\b|(?<=%[0-9a-f][0-9a-f])|(?<=\\u0026))(?:signature|sig|access_?token|token)"
-    r"""(?:=|%(?:25)?3d|\\u003d|\\?["']\s?:\s?(?=\\?["']))"""
-    r""")\\?["']?)[^\s&"'<>;,\\]+"""
+    r"""(?:=|%(?:25)?3d|\\{1,2}u003d|\\?["']\s?:\s?(?=\\?["']))"""
+    r""")\\?["']?)[^\s&"'<>;,\\]++"""
 )
 """Parameters that are access, also in a URL that is cut, relative, percent-encoded, or in JSON."""
 
@@ -56,10 +58,27 @@ def redact(text: str) -> str:
         text = _API_KEY.sub("es_live_" + HIDDEN, text)
     if "://" in text:
         text = _without_queries(_USERINFO.sub(HIDDEN + "@", text), "://")
-    if _IN_JSON in text:
-        text = _without_queries(text, _IN_JSON)
+    for mark in _IN_JSON:
+        if mark in text:
+            text = _without_queries(text, mark)
     text = _SIGNED.sub(rf"\1{HIDDEN}", text)
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
+
+
+class HiddenBytes(bytes):
+    """Bytes that are access, as `Hidden` is a text: signing keys."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"b{HIDDEN!r}"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return HiddenBytes(found) if isinstance(found, bytes) else found
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return bytes, (bytes(self),)
 
 
 class Hidden(str):

@@ -11,7 +11,14 @@ import pytest
 from rich.pretty import pretty_repr
 from yarl import URL
 
-from eversince_async import Eversince, EversinceError, RetryPolicy
+from eversince_async import (
+    ConfigurationError,
+    Eversince,
+    EversinceError,
+    RetryPolicy,
+    WebhookReceiver,
+    verify_signature,
+)
 from eversince_async._redaction import Hidden, redact
 from eversince_async._wire.addresses import parse
 from eversince_async._wire.converter import structure
@@ -158,3 +165,80 @@ async def test_a_part_of_such_an_answer_that_cannot_be_read_is_not_logged(caplog
 
     assert new.unreadable
     assert "hush" not in repr(new) + pretty_repr(new) + caplog.text
+
+
+# -- Addresses to upload to -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "https://r2.example/a/hush-hush",
+        '{"upload_url": ["https://r2.example/a?X-Amz-Signature=hush"]}',
+        '"odd-hush-signature"',
+        '{"error": "X-Amz hush"}',
+    ],
+)
+async def test_an_answer_with_an_address_to_upload_to_is_never_quoted(status, body):
+    """Its signature may stand in any part of it."""
+    faults = Faults()
+    async with Emulator(faults=faults, keys=[KEY]) as emulator, client(emulator) as eversince:
+        faults.once("POST", "/uploads", NotJson(status=status, body=body), times=9)
+        with pytest.raises(EversinceError) as caught:
+            await eversince.uploads.request("mug.png", "image/png", 5)
+
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+    assert [] == [name for name, text in locals_of(caught.value) if "hush" in text]
+
+
+# -- Signing secrets --------------------------------------------------------------------------------------
+
+SECRETS = ["whsec_hush-hush", b"whsec_hush-hush", ["whsec_hush-1", b"whsec_hush-2"]]
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=str)
+def test_a_receiver_shows_its_secret_nowhere(secret):
+    """Not in any attribute, however deep."""
+    receiver = WebhookReceiver(secret=secret)
+
+    assert "hush" not in repr(receiver) + pretty_repr(receiver) + "".join(attributes_of(receiver))
+
+
+@pytest.mark.parametrize("secret", [*SECRETS, ["whsec_hush-hush", ""], "hush\ud800"], ids=ascii)
+@pytest.mark.parametrize(
+    "wrong", [{"tolerance": -1}, {"body_limit": 0}, {"unverified_limit": 1}, {"room": 0}], ids=str
+)
+def test_no_local_of_a_receiver_that_cannot_be_made_shows_it(secret, wrong):
+    with pytest.raises(ConfigurationError) as caught:
+        WebhookReceiver(secret=secret, **wrong)
+
+    assert [] == [name for name, text in locals_of(caught.value) if "hush" in text]
+
+
+@pytest.mark.parametrize("secret", [*SECRETS, ["whsec_hush-hush", ""], "hush\ud800"], ids=ascii)
+@pytest.mark.parametrize("timestamp", [None, "1", "soon"])
+@pytest.mark.parametrize("signature", [None, "sha256=" + "0" * 64, "sha256=x"])
+def test_no_local_of_a_refused_delivery_shows_it(secret, timestamp, signature):
+    with pytest.raises(EversinceError) as caught:
+        verify_signature(secret, timestamp, b"{}", signature)
+
+    assert [] == [name for name, text in locals_of(caught.value) if "hush" in text]
+    assert "hush" not in str(caught.value)
+
+
+def attributes_of(root):
+    """What each attribute behind an object is printed as."""
+    seen, waiting = set(), [root]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen or not type(each).__module__.startswith(("eversince_async", "builtins")):
+            continue
+        seen.add(id(each))
+        yield repr(each)
+        waiting += list(getattr(each, "__dict__", {}).values())
+        waiting += [
+            getattr(each, name) for name in getattr(type(each), "__slots__", ()) if hasattr(each, name)
+        ]
+        if isinstance(each, (list, tuple, set, frozenset)):
+            waiting += each

@@ -38,7 +38,7 @@ class Endpoint:
         gone: For `Resend.GONE`, the field of the answer that says it is done.
         unwrap: The one key of the answer that holds what the caller wants; None for the whole answer.
         by_status: Whether a 400 that names no field is about the project's status.
-        holds_secret: Whether an answer holds a new secret, so that no error may quote it.
+        holds_secret: Whether an answer holds a new secret or a signed address, so that no error may quote it.
     """
 
     name: str
@@ -119,7 +119,9 @@ SHARE: Final = Endpoint(
 )
 
 # -- Uploads ----------------------------------------------------------------------------------------------
-REQUEST_UPLOAD: Final = Endpoint("uploads.request", "POST", "/uploads")  # an unused ticket is harmless
+REQUEST_UPLOAD: Final = Endpoint(  # an unused ticket is harmless, but its address is access
+    "uploads.request", "POST", "/uploads", holds_secret=True
+)
 CONFIRM_UPLOAD: Final = Endpoint("uploads.confirm", "POST", "/uploads/confirm", (201, 200))
 
 # -- Account ----------------------------------------------------------------------------------------------

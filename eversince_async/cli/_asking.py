@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from eversince_async.batch.cells import yes_or_no
 from eversince_async.batch.plan import Plan
-from eversince_async.cli._say import prompt, warn
+from eversince_async.cli._say import prompt, warn, warn_line
 
 
 def may_ask(*, yes: bool) -> bool:
@@ -37,7 +37,7 @@ async def agreed(plan: Plan, question: str, *, no_input: bool) -> bool:
         warn("eversince: this is to be paid for, and --no-input forbids to ask: say --yes. Nothing was sent.")
         return False
     for name, words in plan.lines():
-        warn(f"{name + ':':<14}{words}")
+        warn_line(f"{name + ':':<14}{words}")
     prompt(f"{question} [y/N] ")
     try:
         answer = await _typed_line()

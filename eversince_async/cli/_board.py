@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import attrs
 
-from eversince_async.cli._say import console, drawn, is_terminal, warn
+from eversince_async.cli._say import console, drawn, is_terminal, warn_line
 from eversince_async.orchestrator.events import (
     CreditsLow,
     Event,
@@ -230,7 +230,7 @@ class PlainBoard:
     def say(self, line: str) -> None:
         """Print it."""
         passed = asyncio.get_running_loop().time() - self._began
-        warn(f"[{spell(passed):>8}] {line}")
+        warn_line(f"[{spell(passed):>8}] {line}")
 
     def refresh(self) -> None:
         """Nothing: what was printed stands."""

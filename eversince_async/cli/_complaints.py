@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from eversince_async.cli._exits import Exit
-from eversince_async.cli._say import is_terminal, warn
+from eversince_async.cli._say import is_terminal, warn, warn_line
 
 SHOWN: Final = 100
 """Problems of a file that a terminal is shown; a pipe gets all of them."""
@@ -34,7 +34,7 @@ class Complaints:
         if self._keeps:
             self.told.append({"line": line, "problem": problem})
         if self.count <= SHOWN or not is_terminal():
-            warn(f"{self._file}:{line}: {problem}")
+            warn_line(f"{self._file}:{line}: {problem}")
 
     def conclude(self, advice: str = "") -> Exit:
         """Tell how much it is, and what to do; returns the exit code."""

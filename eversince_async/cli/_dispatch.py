@@ -15,7 +15,7 @@ import cyclopts
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._loop import run
 from eversince_async.cli._overview import BY_NAME, Command
-from eversince_async.cli._say import ResultsLost, log_to_stderr, remember_typed, warn
+from eversince_async.cli._say import ResultsLost, log_to_stderr, remember_typed, warn, warn_line
 from eversince_async.cli._trouble import exit_of, sentence
 from eversince_async.session.transport import ALLOW_HTTP
 
@@ -88,7 +88,7 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
     except Exception as error:  # a person sees one line, unless they asked for more
         if debug:
             logging.getLogger("eversince_async").exception("the command failed")
-        warn(f"eversince: {sentence(error)}")
+        warn_line(f"eversince: {sentence(error)}")
         return exit_of(error)
 
 

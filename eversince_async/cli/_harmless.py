@@ -32,6 +32,11 @@ def on_one_line(text: str) -> str:
     return harmless(" ".join(text.split()))
 
 
+def unbroken(text: str) -> str:
+    """A harmless text that stays in its line and its cell: line feeds and tabs are escaped as well."""
+    return "".join(_escape(sign) if sign in _BREAKS else sign for sign in harmless(text))
+
+
 def _is_harmful(sign: str) -> bool:
     if sign.isprintable() or sign in _BREAKS or sign in _JOINERS:
         return False

@@ -8,6 +8,7 @@ import attrs
 
 from eversince_async.batch.plan import Plan, PlannedItem
 from eversince_async.cli._client import connected
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._printing import print_rows
 from eversince_async.cli._say import is_terminal, say
 from eversince_async.cli._sheet import Sheet
@@ -67,7 +68,7 @@ def print_plan(plan: Plan) -> None:
     if len(shown) < len(plan.items):
         say(f"… and {len(plan.items) - len(shown):,} more")
     for name, words in plan.lines():
-        say(f"{name + ':':<14}{words}")
+        say(unbroken(f"{name + ':':<14}{words}"))
 
 
 def _asked(item: PlannedItem) -> str:

@@ -18,7 +18,7 @@ from eversince_async.cli._client import connected
 from eversince_async.cli._ending import Ending
 from eversince_async.cli._exits import Exit
 from eversince_async.cli._reports import unwritable, write_report
-from eversince_async.cli._say import ResultsLost, typed, warn
+from eversince_async.cli._say import ResultsLost, typed, warn_line
 from eversince_async.cli._signals import LEAVING
 from eversince_async.cli._watch import Announced, Watch
 from eversince_async.errors import EversinceError, InvalidRequest, OtherAccount
@@ -94,7 +94,7 @@ async def run_batch(plan: Plan) -> Exit:
         return await _run(plan, ending)
     except ResultsLost as lost:  # what is paid for is not to be had for a pipe that broke, nor lost with it
         for line in ending.left_at_once(str(lost)):
-            warn(line)
+            warn_line(line)
         return Exit.UNFINISHED
 
 
@@ -131,7 +131,7 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
     if plan.report is not None and not await _reported(report, plan, ending) and code == Exit.DONE:
         code = Exit.UNFINISHED
     for line in ending.lines(report, left):
-        warn(line)
+        warn_line(line)
     return code
 
 
@@ -147,7 +147,7 @@ async def _reported(report: Report, plan: Plan, ending: Ending) -> bool:
             if plan.journal_path is None
             else (f"; later: eversince report {quote(str(plan.journal_path))} -o {quote(str(plan.report))}")
         )
-        warn(f"report:  not written, {in_words(error)}{again}")
+        warn_line(f"report:  not written, {in_words(error)}{again}")
         return False
     return True
 
@@ -168,9 +168,9 @@ async def _told_how_to_go_on(ending: Ending) -> AsyncGenerator[None, None]:
         yield
     except asyncio.CancelledError:
         for line in ending.left_at_once("Interrupted."):
-            warn(line)
+            warn_line(line)
         raise
     except EversinceError as error:
         if ending.journal is not None and not isinstance(error, OtherAccount):
-            warn(f"go on:   {ending.command}")
+            warn_line(f"go on:   {ending.command}")
         raise

@@ -10,7 +10,7 @@ import sys
 from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Final, TextIO, cast
 
-from eversince_async.cli._harmless import ESCAPING, harmless, on_one_line
+from eversince_async.cli._harmless import ESCAPING, harmless, on_one_line, unbroken
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,6 +69,11 @@ def warn(text: str) -> None:
     """Tell the person, and not the program behind the pipe; if there is nobody, nothing is told."""
     _stderr.write(harmless(text) + "\n")
     _stderr.flush()
+
+
+def warn_line(text: str) -> None:
+    """Tell the person one line, whatever somebody else wrote into it."""
+    warn(unbroken(text))
 
 
 def prompt(text: str) -> None:

@@ -13,6 +13,7 @@ from eversince_async.batch.item import each
 from eversince_async.batch.outcome import Outcome, Progress
 from eversince_async.cli._addresses import address
 from eversince_async.cli._board import Board, LiveBoard, PlainBoard, Row, spell
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._say import is_terminal, say
 from eversince_async.cli._trouble import sentence
 from eversince_async.governor import AccountGovernor
@@ -110,10 +111,9 @@ class Watch:
         if self._as_json:
             say(json.dumps(outcome.to_json(), ensure_ascii=False))
         elif not self._is_live:
-            files = " ".join(map(str, outcome.files))
-            say(
-                "\t".join((outcome.key, outcome.status, address("share_url", outcome.share_url) or "", files))
-            )
+            link = address("share_url", outcome.share_url) or ""
+            cells = (outcome.key, outcome.status, link, " ".join(map(str, outcome.files)))
+            say("\t".join(map(unbroken, cells)))
 
     @property
     def under_way(self) -> str:

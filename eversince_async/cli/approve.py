@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._journals import usual_journal
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_json, print_rows
@@ -53,7 +54,7 @@ async def approve_(
             return Exit.DONE
         given = not no if answer is None else _value(answer)
         await approvals.answer(found, key, given, name)
-    say(f"{key}: {'approved' if given is True else 'declined' if given is False else 'answered'}")
+    say(f"{unbroken(key)}: {'approved' if given is True else 'declined' if given is False else 'answered'}")
     return Exit.DONE
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._journals import usual_journal
 from eversince_async.cli._options import Debug
 from eversince_async.cli._say import say
@@ -42,5 +43,5 @@ async def decide_(
         raise InvalidRequest({"--made": "say what was made, or --nothing"})
     async with SqliteJournal(usual_journal(journal)) as found:
         decided = await decide(found, key, made, effect)
-    say(f"{key}: {decided.name} {'did not happen' if made is None else f'made {made}'}")
+    say(unbroken(f"{key}: {decided.name} {'did not happen' if made is None else f'made {made}'}"))
     return Exit.DONE

@@ -11,10 +11,11 @@ from cyclopts import Parameter
 
 from eversince_async.cli._board import Board, Row, board, followed, redrawn, spell
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._loop import checked_speed
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_json
-from eversince_async.cli._say import say, warn
+from eversince_async.cli._say import say, warn_line
 from eversince_async.cli._trouble import sentence
 from eversince_async.client import Eversince
 from eversince_async.emulator import Emulator, Scenario
@@ -137,7 +138,7 @@ def _print(
     virtual = asyncio.get_running_loop().time()
     for wish, outcome in zip(WISHES, outcomes, strict=True):
         if isinstance(outcome, EversinceError):
-            warn(f"{wish.name}: {sentence(outcome)}")
+            warn_line(f"{wish.name}: {sentence(outcome)}")
     figures = {
         "videos": len(made),
         "seconds": round(real_seconds, 1),
@@ -151,7 +152,7 @@ def _print(
         print_json({**figures, "productions": [_summary(video) for video in made]})
         return
     for video in made:
-        say(f"{video.files[0]}  {video.share_url}")
+        say(unbroken(f"{video.files[0]}  {video.share_url}"))
     say(
         f"{figures['videos']} videos in {real_seconds:.1f} s ({spell(virtual)} of the agents' time): "
         f"{figures['requests']} requests, at most {figures['most_requests_a_minute']} a minute and "

@@ -12,6 +12,7 @@ import attrs
 from eversince_async._version import own_version
 from eversince_async.cli._client import connected
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._loop import speed
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_json
@@ -56,7 +57,7 @@ async def doctor_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
         print_json([attrs.asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            say(f"{finding.verdict:<4}  {finding.what}: {finding.words}")
+            say(unbroken(f"{finding.verdict:<4}  {finding.what}: {finding.words}"))
     return code
 
 

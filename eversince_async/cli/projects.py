@@ -9,6 +9,7 @@ from eversince_async.cli._addresses import address
 from eversince_async.cli._bar import bar
 from eversince_async.cli._client import connected
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_facts, print_json, print_rows
 from eversince_async.cli._say import say
@@ -134,5 +135,5 @@ async def download_(
     if as_json:
         print_json({"project": project.id, "file": path})
     else:
-        say(str(path))
+        say(unbroken(str(path)))
     return Exit.DONE

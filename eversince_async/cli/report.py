@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from eversince_async.batch.outcome import Report
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._options import Debug
 from eversince_async.cli._reports import unwritable, write_report
 from eversince_async.cli._say import say
@@ -35,5 +36,5 @@ async def report_(
         raise InvalidRequest({"--output": problem})
     found = await Report.from_journal(journal)
     await asyncio.to_thread(write_report, found, path, journal.name)
-    say(str(path))
+    say(unbroken(str(path)))
     return Exit.DONE

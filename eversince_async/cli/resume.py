@@ -12,7 +12,7 @@ from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._quality import typed_quality
 from eversince_async.cli._remembered import Remembered
 from eversince_async.cli._run_batch import Plan, check_options, run_batch
-from eversince_async.cli._say import warn
+from eversince_async.cli._say import warn, warn_line
 from eversince_async.cli.produce import as_asked, need_output, print_production, watched
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import Effect, SqliteJournal
@@ -158,7 +158,7 @@ async def _journal(
     async with SqliteJournal(path) as journal:
         found = await Remembered.read(journal, folder, retry_failed=retry_failed, quality=quality)
         for line in found.notes():
-            warn(line)
+            warn_line(line)
         if not found.keys:
             warn(f"{path}: nothing to go on with; {await _counts(journal)}")
             return Exit.UNFINISHED if found.is_left else Exit.DONE

@@ -6,6 +6,7 @@ from eversince_async.cli._bar import bar
 from eversince_async.cli._client import connected
 from eversince_async.cli._columns import UPLOADED
 from eversince_async.cli._exits import Exit
+from eversince_async.cli._harmless import unbroken
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._printing import print_json
 from eversince_async.cli._say import say
@@ -25,5 +26,5 @@ async def upload_(file: Path, *, as_json: AsJson = False, debug: Debug = False) 
     if as_json:
         print_json(upload)
     else:
-        say(f"{UPLOADED}{upload.upload_id}")
+        say(unbroken(f"{UPLOADED}{upload.upload_id}"))
     return Exit.DONE

@@ -10,7 +10,14 @@ from eversince_async.webhooks._asgi import AsgiDoor
 from eversince_async.webhooks.headers import Headers
 from eversince_async.webhooks.inbox import Subscription
 from eversince_async.webhooks.reception import Keys, Nudged, Reception
-from eversince_async.webhooks.signature import TOLERANCE, Body, Secret, check_tolerance, signing_keys
+from eversince_async.webhooks.signature import (
+    TOLERANCE,
+    Body,
+    Secret,
+    check_keys,
+    check_tolerance,
+    signing_keys,
+)
 from eversince_async.webhooks.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -101,6 +108,9 @@ class WebhookReceiver:
                 "give the webhook signing secret (support@eversince.ai sets one up for an account), "
                 "or allow_unsigned=True to take what anybody may have made up"
             )
+        secret = keys = None if secret is None else signing_keys(secret)  # no local shows what it was
+        if keys is not None:
+            check_keys(keys)
         check_tolerance(tolerance)
         if not body_limit > 0 or not room > 0:
             raise ConfigurationError("body_limit is bytes, room is events, and both must be positive")
@@ -110,7 +120,7 @@ class WebhookReceiver:
             raise ConfigurationError("unverified_limit is bytes for all bodies: body_limit, or more")
         self._reception = Reception(
             eversince,
-            Keys(() if secret is None else signing_keys(secret)),
+            Keys(keys or ()),
             tolerance=tolerance,
             allow_unsigned=allow_unsigned,
             body_limit=body_limit,
@@ -120,6 +130,10 @@ class WebhookReceiver:
         self._asgi = AsgiDoor(self._reception)
 
     def __repr__(self) -> str:
+        if not hasattr(
+            self, "_reception"
+        ):  # it could not be made, and a frame that shows it has to be printed
+            return "<WebhookReceiver>"
         seen = self.statistics()
         refused = sum(seen.refused.values())
         return f"<WebhookReceiver {seen.received} received, {seen.duplicates} again, {refused} refused>"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from eversince_async import clock
+from eversince_async._redaction import HiddenBytes
 from eversince_async.errors import ConfigurationError, SignatureMismatch, TimestampOutsideTolerance
 
 SIGNATURE_HEADER: Final = "X-Eversince-Signature"
@@ -44,7 +45,8 @@ def sign(secret: Secret, timestamp: str, body: Body) -> str:
         timestamp: The value of the timestamp header.
         body: The raw body.
     """
-    code = _begun(_as_bytes(secret), timestamp)
+    secret = _as_bytes(secret)
+    code = _begun(secret, timestamp)
     code.update(body)
     return _SCHEME + code.hexdigest()
 
@@ -79,7 +81,8 @@ def verify_signature(
         ConfigurationError: There is no secret, or the tolerance is no number of seconds.
         TypeError: The body is not bytes.
     """
-    keys = signing_keys(secret)
+    secret = keys = signing_keys(secret)  # no local shows what it was
+    check_keys(keys)
     check_tolerance(tolerance)
     check_body(body)
     check = SignatureCheck(keys, timestamp, signature)
@@ -145,18 +148,21 @@ def check_body(body: object) -> None:
 
 
 def signing_keys(secret: Secret | Iterable[Secret]) -> tuple[bytes, ...]:
-    """The keys that one secret or several are.
+    """The keys that one secret or several are, which no local shows; see `check_keys`."""
+    return tuple(map(_as_bytes, [secret] if isinstance(secret, str | bytes) else secret))
+
+
+def check_keys(keys: tuple[bytes, ...]) -> None:
+    """Refuse keys with which anybody could sign, or nobody.
 
     Raises:
-        ConfigurationError: There is none, or one is empty, which anybody could sign with.
+        ConfigurationError: There is none, or one is empty, or had half a surrogate in its text.
     """
-    several = [secret] if isinstance(secret, str | bytes) else secret
-    keys = tuple(_as_bytes(one) for one in several)
     if not keys or not all(keys):
         raise ConfigurationError(
-            "no webhook signing secret, or an empty one: support@eversince.ai sets one up for an account"
+            "no webhook signing secret, or an empty one, or one that is no text: support@eversince.ai sets "
+            "one up for an account"
         )
-    return keys
 
 
 def check_tolerance(tolerance: float | None) -> None:
@@ -219,4 +225,8 @@ def _check_age(timestamp: str, tolerance: float, now: datetime) -> None:
 
 
 def _as_bytes(secret: Secret) -> bytes:
-    return secret.encode() if isinstance(secret, str) else secret
+    """A key; an empty one of what cannot be encoded: the error of that would quote it."""
+    if not isinstance(secret, str):
+        return HiddenBytes(secret)
+    key = secret.encode("utf-8", "replace")
+    return HiddenBytes(key if secret.isascii() or key.decode() == secret else b"")

@@ -5,16 +5,22 @@ from __future__ import annotations
 import io
 import json
 import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eversince_async import Governor, Outcome
 from eversince_async.cli import _say
 from eversince_async.cli._bar import bar
 from eversince_async.cli._board import LiveBoard
 from eversince_async.cli._harmless import ESCAPING, harmless, on_one_line
 from eversince_async.cli._printing import print_facts, print_json, print_rows
+from eversince_async.cli._watch import Watch
+from eversince_async.errors import EarlierFailure
 
 EVIL = "\x1b]0;PWNED\x07\x1b[2J\x9b31m\x08\r\u202e\u2066\u200f\u2028\ud800\U000e0041\x7f"
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -75,6 +81,40 @@ def test_every_way_out_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert [] == steers(told.out)
     assert [] == steers(told.err)
+
+
+@pytest.mark.parametrize("sink", [_say.warn_line, lambda text: print_facts({"key": text})])
+def test_a_key_makes_no_line_of_its_own(sink: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    sink("a\nvideos:  elsewhere\r\n\u2028b")
+
+    told = capsys.readouterr()
+    assert 1 == (told.out + told.err).count("\n")
+
+
+async def test_what_a_file_says_makes_no_row_and_no_cell_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Programs read these lines."""
+    now = datetime.now(UTC)
+    outcome = Outcome(
+        key=f"mug\tsucceeded\thttps://evil.example\nnext{EVIL}",
+        index=0,
+        input=None,
+        status="failed",
+        error=EarlierFailure("Odd", f"a\nb\tc{EVIL}"),
+        files=(Path("a\tb\nc.mp4"),),
+        began_at=now,
+        ended_at=now,
+    )
+    watch = Watch("rows.csv", Governor(), as_json=False)
+
+    with watch.board:
+        watch.outcome(outcome)
+
+    told = capsys.readouterr()
+    assert (1, 3) == (told.out.count("\n"), told.out.count("\t"))
+    assert 1 == told.err.count("\n")
+    assert [] == steers(told.out + told.err)
 
 
 def test_a_value_makes_no_fact_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
