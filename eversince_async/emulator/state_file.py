@@ -151,6 +151,8 @@ def _is_fresh(database: sqlite3.Connection) -> bool:
 def _check_kind(path: Path, database: sqlite3.Connection) -> None:
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (layout,) = database.execute("PRAGMA user_version").fetchone()
+    if (application, layout) == (0, 0) and _has_only_the_table(database):
+        return  # from before the files were marked
     if application != APPLICATION:
         raise StateFileError(path, "is a database of something else, such as a journal", "name another file")
     if layout != LAYOUT:
@@ -159,6 +161,12 @@ def _check_kind(path: Path, database: sqlite3.Connection) -> None:
             f"was written by another version of the emulator (layout {layout}; this one reads {LAYOUT})",
             "use that version, or name another file",
         )
+
+
+def _has_only_the_table(database: sqlite3.Connection) -> bool:
+    names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    columns = [column for _, column, *_ in database.execute("PRAGMA table_info(state)")]
+    return names == ["state"] and columns == ["kind", "id", "value"]
 
 
 def _prepare(database: sqlite3.Connection) -> None:

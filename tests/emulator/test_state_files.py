@@ -130,6 +130,16 @@ async def test_a_file_of_another_kind(tmp_path: Path, content: bytes, what: str)
     assert content == path.read_bytes()
 
 
+async def test_a_state_from_before_files_were_marked_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    async with Emulator(state=path) as emulator:
+        project = emulator.add_project("A mug").id
+    change(path, "PRAGMA application_id=0", "PRAGMA user_version=0")
+
+    async with Emulator(state=path) as emulator:
+        assert project in emulator.world.projects
+
+
 async def test_a_database_of_something_else_is_not_written_to(tmp_path: Path) -> None:
     """A journal, say: a slip of the finger costs nothing."""
     path = tmp_path / "journal.db"
