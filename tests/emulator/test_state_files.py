@@ -134,7 +134,8 @@ async def test_a_state_from_before_files_were_marked_is_gone_on_with(tmp_path: P
     path = tmp_path / "state.db"
     async with Emulator(state=path) as emulator:
         project = emulator.add_project("A mug").id
-    change(path, "PRAGMA application_id=0", "PRAGMA user_version=0")
+    change(path, "PRAGMA application_id=0")
+    change(path, "PRAGMA user_version=0")
 
     async with Emulator(state=path) as emulator:
         assert project in emulator.world.projects
