@@ -40,6 +40,7 @@ class Handle:
             "render": self.wishes.render,
             "share": None if share is None else share.to_json(),
             "download": self.wishes.download,
+            "replaces": self.wishes.replaces,
         }
 
     @classmethod
@@ -59,6 +60,7 @@ class Handle:
             render=fields["render"],
             share=None if share is None else ShareOptions(**share),
             download=fields["download"],
+            replaces=fields["replaces"],
         )
         return cls(
             key=fields["key"],
@@ -68,7 +70,7 @@ class Handle:
         )
 
 
-_FIELDS: Final = ("key", "project_id", "brief", "render", "share", "download")
+_FIELDS: Final = ("key", "project_id", "brief", "render", "share", "download", "replaces")
 _OPTIONAL_TEXTS: Final = ("project_id", "render", "download")
 
 
@@ -81,6 +83,8 @@ def _check(fields: Mapping[str, Any]) -> None:
     }
     if not isinstance(fields["key"], str) or not fields["key"]:
         problems["handle.key"] = f"must be text, not {shown(fields['key'], text=40)}"
+    if not isinstance(fields["replaces"], bool):
+        problems["handle.replaces"] = f"must be true or false, not {shown(fields['replaces'], text=40)}"
     share = fields["share"]
     if share is not None and not _is_share(share):
         problems["handle.share"] = (

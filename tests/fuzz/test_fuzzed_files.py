@@ -88,6 +88,7 @@ HANDLE = {
     "render": "1080p",
     "share": {"title": "T", "description": None},
     "download": "a.mp4",
+    "replaces": True,
 }
 names = st.sampled_from([*HANDLE, "title", "description", "on_cancel"])
 

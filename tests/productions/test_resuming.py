@@ -57,6 +57,12 @@ async def test_a_handle_taken_at_any_moment_brings_one_project_to_its_end(emulat
     assert (target,) == film.files
 
 
+def test_a_handle_knows_whether_a_file_may_be_replaced():
+    kept = Handle.from_json({**HANDLE, "replaces": False}).to_json()
+
+    assert Handle.from_json(kept).wishes.replaces is False
+
+
 async def test_a_handle_from_before_the_project_was_known_makes_no_second_project(emulator):
     """The create was carried out, but its answer was never read."""
     emulator.faults.once("POST", "/projects", Stall(after_commit=True))
@@ -111,7 +117,15 @@ async def test_a_handle_holds_no_key(emulator):
         workflow.start().cancel()
 
 
-HANDLE = {"key": "k", "project_id": "p", "brief": None, "render": None, "share": None, "download": None}
+HANDLE = {
+    "key": "k",
+    "project_id": "p",
+    "brief": None,
+    "render": None,
+    "share": None,
+    "download": None,
+    "replaces": True,
+}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +139,7 @@ HANDLE = {"key": "k", "project_id": "p", "brief": None, "render": None, "share":
         {**HANDLE, "project_id": ""},
         {**HANDLE, "render": True},
         {**HANDLE, "download": ["a.mp4"]},
+        {**HANDLE, "replaces": "no"},
         {**HANDLE, "share": {"title": None}},
         {**HANDLE, "share": {"titel": "A mug"}},
         {**HANDLE, "share": "A mug"},
