@@ -70,3 +70,16 @@ def test_a_file_system_without_locks_does_without(monkeypatch, tmp_path):
     monkeypatch.setattr("eversince_async.orchestrator.locks._lock_on_posix", none)
     with (tmp_path / "film.part").open("w+b") as file:
         lock(file)
+
+
+async def test_a_system_without_the_flags_of_posix_downloads_as_well(
+    windows, emulator, eversince, tmp_path, monkeypatch
+):
+    """Windows can open no folder, and knows neither links that are not to be followed nor waits for pipes."""
+    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_DIRECTORY"):
+        monkeypatch.delattr(os, flag, raising=False)
+    monkeypatch.setattr(os, "O_BINARY", 0, raising=False)
+
+    made = await eversince.produce("A mug", download=tmp_path / "film.mp4")
+
+    assert [tmp_path / "film.mp4"] == list(tmp_path.iterdir()) == list(made.files)

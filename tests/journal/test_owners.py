@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from eversince_async import clock
+from eversince_async.errors import JournalLocked
+from eversince_async.journal import JobChange, SqliteJournal, owners
 from eversince_async.journal.owners import has_died, new_incarnation
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who is alive")
@@ -53,3 +58,45 @@ def test_a_killed_process_that_nobody_has_waited_for_has_died():
 )
 def test_of_others_nothing_is_known(name):
     assert not has_died(name)
+
+
+# -- Windows, where asking whether a process lives would end it ---------------------------------------------
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """What journals see of the system there."""
+    monkeypatch.setattr(owners, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(clock, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("this would end the process"))
+    owners._machine.cache_clear()
+    yield
+    owners._machine.cache_clear()
+
+
+def test_on_windows_nobody_is_asked_whether_a_process_lives(windows):
+    assert not has_died(new_incarnation())
+    assert not has_died("host/elsewhere/999999999/t")
+
+
+async def test_on_windows_a_journal_is_shared_by_leases_that_run_out(windows, tmp_path):
+    async with SqliteJournal(tmp_path / "j.db") as first, SqliteJournal(tmp_path / "j.db") as second:
+        await first.put("mug", {})
+        await first.acquire("mug", seconds=60)
+        with pytest.raises(JournalLocked):
+            await second.acquire("mug")
+        await asyncio.sleep(61)
+
+        assert second.incarnation == (await second.acquire("mug")).owner
+        with pytest.raises(JournalLocked):
+            await first.change("mug", JobChange(stage="done"))
+
+
+async def test_on_windows_writers_of_one_journal_take_turns(windows, tmp_path):
+    """SQLite locks its file there by itself."""
+    async with SqliteJournal(tmp_path / "j.db") as first, SqliteJournal(tmp_path / "j.db") as second:
+        await asyncio.gather(
+            *(journal.put(f"{n}-{journal.incarnation}", {}) for n in range(50) for journal in (first, second))
+        )
+
+        assert {"new": 100} == await first.counts() == await second.counts()
