@@ -26,8 +26,8 @@ from eversince_async.errors import ConfigurationError, JournalError, UnexpectedC
 from eversince_async.orchestrator.accounts import need_ours
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.orchestrator.leases import heartbeat
-from eversince_async.orchestrator.part import check_folder
 from eversince_async.orchestrator.spending import learn_what_is_left
+from eversince_async.orchestrator.targets import check_folder
 from eversince_async.orchestrator.tracing import WorkflowBegun, around
 from eversince_async.streams import Stream
 from eversince_async.tasks import end, finish

@@ -34,8 +34,8 @@ from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.order import QUALITIES
-from eversince_async.orchestrator.part import need_writable
 from eversince_async.orchestrator.production import Production
+from eversince_async.orchestrator.targets import need_writable
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.pace import speed
 

@@ -6,37 +6,25 @@ record is a `JournalError` that says where it stands.
 
 import json
 import sqlite3
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
 
 from eversince_async.clock import Moment
-from eversince_async.journal.fields import LARGEST, LAST_YEAR, WHAT_TO_DO, UnreadableRow
-from eversince_async.journal.records import KINDS, STATES, Effect, Job, Json, SpentKind
+from eversince_async.journal._sqlite_columns import JSON, TIMES, value_of
+from eversince_async.journal.fields import WHAT_TO_DO, UnreadableRow
+from eversince_async.journal.records import Effect, Job, Json, SpentKind
 from eversince_async.journal.rows import IsFree
-from eversince_async.journal.stored import DEEPEST, written
+from eversince_async.journal.stored import written
 
 T = TypeVar("T")
 
 _JOB: Final = tuple(field.name for field in attrs.fields(Job))
 _EFFECT: Final = tuple(field.name for field in attrs.fields(Effect))
-_JSON: Final = frozenset({"spec", "result", "error", "request", "baseline", "value"})
-_TIMES: Final = frozenset({"lease_until", "not_before", "created_at", "updated_at", "intent_at", "done_at"})
 _NEVER_NULL: Final = frozenset({"spec", "request"})
-_COUNTS: Final = frozenset({"count", "seq", "tries", "attempt", "created_change", "updated_change"})
-_SECONDS: Final = frozenset({"lease_seconds", "intent_seconds", "done_seconds"})
-_REQUIRED: Final = frozenset(
-    {
-        *("id", "spec", "spec_sha", "stage", "attempt", "created_at", "updated_at", "created_change"),
-        *("updated_change", "job_id", "seq", "name", "kind", "state", "incarnation", "tries", "request"),
-        *("intent_at", "count"),
-    }
-)
-_WORDS: Final[Mapping[str, Sequence[str]]] = {"kind": KINDS, "state": STATES}
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
@@ -205,7 +193,7 @@ class SqliteRows:
 
     def _value(self, place: str, name: str, column: Any) -> Any:
         try:
-            return _value(name, column)
+            return value_of(name, column)
         except (ValueError, OverflowError, OSError, RecursionError) as error:
             problem = "is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
             if isinstance(error, OverflowError | OSError | RecursionError):
@@ -238,82 +226,6 @@ def _plain(record: Job | Effect) -> dict[str, Any]:
 
 
 def _column(name: str, value: Any) -> Any:
-    if name in _JSON:
+    if name in JSON:
         return None if value is None and name not in _NEVER_NULL else written(value)
-    return value.timestamp() if name in _TIMES and value is not None else value
-
-
-def _value(name: str, column: Any) -> Any:
-    """What a column holds.
-
-    Raises:
-        ValueError: It holds something else. Others may be raised by what reads it.
-    """
-    if column is None:
-        if name in _REQUIRED:
-            raise ValueError("is missing")
-        return None
-    if name in _TIMES:
-        return _instant(column)
-    if name in _COUNTS:
-        return _bounded(_of_type(int, column))
-    if name in _SECONDS:
-        return _bounded(_of_type(float, column))
-    _of_type(str, column)
-    if name in _JSON:
-        return _json(column)
-    if name in _WORDS and column not in _WORDS[name]:
-        raise ValueError(f"is none of {', '.join(_WORDS[name])}")
-    return column
-
-
-def _of_type(kind: type[T], column: Any) -> T:
-    if not isinstance(column, kind):
-        raise ValueError(f"is a value of another type ({type(column).__name__})")  # noqa: TRY004  # of a row
-    return column
-
-
-def _bounded(number: float) -> float:
-    if not abs(number) <= LARGEST:
-        raise OverflowError
-    return number
-
-
-def _json(column: str) -> Json:
-    value: Json = json.loads(column, parse_constant=_no_number, parse_float=_finite)
-    if column.count("[") + column.count("{") > DEEPEST:
-        _need_shallow(value)
-    return value
-
-
-def _need_shallow(value: Json) -> None:
-    level = [value]
-    for _ in range(DEEPEST + 1):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return
-    raise OverflowError
-
-
-def _no_number(_: str) -> NoReturn:
-    raise ValueError("holds a number that JSON does not know")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if abs(number) <= _LARGEST_FLOAT else _no_number(text)
-
-
-_LARGEST_FLOAT: Final = sys.float_info.max
-
-
-def _instant(seconds: Any) -> datetime:
-    at = datetime.fromtimestamp(_of_type(float, seconds), UTC)
-    if at.year > LAST_YEAR:
-        raise OverflowError
-    return at
+    return value.timestamp() if name in TIMES and value is not None else value

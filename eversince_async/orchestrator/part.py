@@ -220,50 +220,6 @@ def _is_validator(etag: object) -> TypeGuard[str]:
 _SENDABLE: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
-def check_folder(folder: Path) -> None:
-    """Make a folder if there is none, and find out whether files can be put there.
-
-    Raises:
-        DownloadFailed: They cannot.
-    """
-    try:
-        check_name(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        check_room(folder)
-    except OSError as error:
-        raise DownloadFailed(shown(folder), _trouble(error), is_local=True) from None
-
-
-async def need_writable(target: str) -> None:
-    """Make sure, before anything is paid for it, that a video can be written to a file or a folder.
-
-    What can be found out is: names that cannot be, folders, links, pipes and devices in the way, missing
-    permissions, and a disk without any room. Folders are made.
-
-    Args:
-        target: As `Production.download` takes it.
-
-    Raises:
-        DownloadFailed: It cannot.
-    """
-    path = Path(target)
-    if target.endswith(_SLASHES) or await asyncio.to_thread(_is_folder, path):
-        await asyncio.to_thread(check_folder, path)
-    else:
-        part = Part(path)
-        await on_disk(part, part.probe)
-
-
-_SLASHES: Final = ("/", os.sep)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
 def shown(path: Path) -> str:
     """A path in an error: what no text may have is told as it would be written."""
     try:
@@ -316,8 +272,9 @@ async def _ended(working: "asyncio.Future[T]") -> None:
 def _disk_trouble(error: OSError, part: Part) -> str:
     if error.errno in FULL:
         return f"the disk is full; make room and download again ({part.kept()})"
-    return _trouble(error)
+    return trouble(error)
 
 
-def _trouble(error: OSError) -> str:
+def trouble(error: OSError) -> str:
+    """What is wrong with a place, in words."""
     return in_words(error) if error.errno == errno.EILSEQ else f"cannot be written: {in_words(error)}"

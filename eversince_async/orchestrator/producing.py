@@ -19,11 +19,11 @@ from eversince_async.orchestrator.desk import Desk, last_words
 from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.observing import once
 from eversince_async.orchestrator.order import CANCEL_PATIENCE, Terms, Wishes
-from eversince_async.orchestrator.part import need_writable
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.schedule import CLOSEST
 from eversince_async.orchestrator.sighting import place
 from eversince_async.orchestrator.steps import RenderedElsewhere, Steps
+from eversince_async.orchestrator.targets import need_writable
 
 RACES: Final = (CLOSEST, 3 * CLOSEST, 9 * CLOSEST)
 """Seconds after which a render is tried again that the project's status did not allow: longer in all than
