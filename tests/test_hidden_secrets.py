@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import traceback
@@ -154,6 +155,37 @@ async def test_an_answer_with_a_new_key_is_never_quoted(status, body):
 
     assert "hush" not in "".join(traceback.format_exception(caught.value))
     assert [] == [name for name, text in locals_of(caught.value) if "hush" in text]
+
+
+NEW_KEY = "es_test_a-key-of-another-kind"
+CREATED = json.dumps({"id": "k", "key": NEW_KEY}).encode()
+NO_HTTP = {
+    "no head": CREATED,
+    "in the head": b"HTTP/1.1 201 Created\r\n" + CREATED.replace(b":", b" ") + b"\r\n\r\n",
+    "a status without a body": b"HTTP/1.1 204 No Content\r\n\r\n" + CREATED,
+    "a length too small": b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}" + CREATED,
+    "a piece too small": b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n"
+    + CREATED
+    + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", NO_HTTP.values(), ids=NO_HTTP)
+async def test_an_answer_that_is_no_http_is_not_quoted(answer):
+    async def say(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+        writer.write(answer)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Eversince(api_key=KEY, base_url=f"http://127.0.0.1:{port}/api/v1") as eversince:
+        with pytest.raises(EversinceError) as raised:
+            await eversince.keys.create("CI")
+
+    assert "another-kind" not in "".join(traceback.format_exception(raised.value))
 
 
 async def test_a_part_of_such_an_answer_that_cannot_be_read_is_not_logged(caplog):

@@ -332,5 +332,13 @@ _PRIVATE_AUTHORITY: Final = (
 )
 
 
+_QUOTED: Final = re.compile(r"""(?::|\s)?\s*(?:\\+n|\n|(?<=[a-z:]\s)['"]|\bb\\*['"]).*""", re.DOTALL)
+"""What a parser quotes of what is no HTTP, and all behind it: that may hold a new secret."""
+
+
 def _words(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientResponseError):
+        return excerpt(f"the answer is no HTTP: {_QUOTED.sub('', error.message)}")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return excerpt(_QUOTED.sub("", str(error)))
     return excerpt(str(error)) or type(error).__name__
