@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async import Eversince, EversinceError, Report
-from eversince_async.emulator import Emulator
+from eversince_async.emulator import Emulator, StateFileError
 from eversince_async.journal import SqliteJournal
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.testing import VirtualTimeLoop
@@ -151,5 +151,5 @@ def test_any_damage_to_a_state_is_an_error_that_says_so(
     content = changes if isinstance(changes, bytes) else edited(state.read_bytes(), changes)
     path.write_bytes(content)
 
-    with bounded(len(content), spare=64 * 2**20), suppress(EversinceError):
+    with bounded(len(content), spare=64 * 2**20), suppress(StateFileError):
         in_virtual_time(lambda: start_emulator(path))
