@@ -17,18 +17,26 @@ PAGE: Final = {"share_title": "title", "share_description": "description"}
 """Columns for what a public page shows."""
 
 _YES: Final = (
-    "yes y true t on 1 1.0 x ✓ ✔ ☑ ja j wahr oui vrai si s verdadero sim verdadeiro vero waar tak prawda "
-    "sant sand kylla tosi ano pravda igen igaz da истина да evet dogru doğru はい 是 예"
+    "yes y true t on 1 1.0 x ✓ ✔ ☑ ✅ ja j wahr oui vrai si s verdadero sim verdadeiro vero waar tak "
+    "prawda sant sand sann satt kylla tosi ano pravda igen igaz da истина да так істина evet dogru "
+    "doğru \u03bd\u03b1\u03b9 \u03b1\u03bb\u03b7\u03b8\u03b7\u03c2 adevarat jah toene taip teisinga "
+    "patiess istina točno cert egia benar はい 真 是 예 네 참 \u05db\u05df \u05d0\u05de\u05ea "
+    "\u0646\u0639\u0645"
 )
 _NO: Final = (
-    "no n false f off 0 0.0 ✗ ✘ ☐ nein falsch non faux falso nao nee onwaar nie fałsz falsz nej nei falskt "
-    "falsk ei epatosi ne nepravda nem hamis nu нет ложь hay\u0131r hayir yanl\u0131s yanlis いいえ 否 아니요"
+    "no n false f off 0 0.0 ✗ ✘ ☐ ❌ nein falsch non faux falso nao nee onwaar nie fałsz falsz nej nei "
+    "falskt falsk usann osatt ei epatosi ne nepravda nem hamis nu нет ложь ні хибність hay\u0131r hayir "
+    "yanl\u0131s yanlis \u03cc\u03c7\u03b9 \u03c8\u03b5\u03c5\u03b4\u03b7\u03c2 fals vaar klaidinga "
+    "aplams neistina netočno faltsua salah いいえ 偽 假 否 아니요 아니오 거짓 "
+    "\u05dc\u05d0 \u05e9\u05e7\u05e8 \u0644\u0627"
 )
+_EMOJI: Final = "\ufe0f"
+"""What phones put behind a tick, to have it in colours."""
 
 
 def _plain(word: str) -> str:
     """A word without its case, accents and the blanks around it."""
-    parts = unicodedata.normalize("NFKD", word.strip().casefold())
+    parts = unicodedata.normalize("NFKD", word.strip().strip(_EMOJI).casefold())
     return unicodedata.normalize("NFC", "".join(sign for sign in parts if not unicodedata.combining(sign)))
 
 
@@ -60,22 +68,44 @@ def is_empty(cell: Any) -> bool:
 
 
 _ERROR_WORDS: Final = """
-#REF! #NAME? #VALUE! #DIV/0! #N/A #NUM! #NULL! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN! #BUSY!
-#ERROR! #GETTING_DATA #BEZUG! #WERT! #NV #ZAHL! #\u00dcBERLAUF! #FEHLER! #VALEUR! #NOM? #NOMBRE! #NUL!
-#PROPAGATION! #\u00a1REF! #\u00bfNOMBRE? #\u00a1VALOR! #\u00a1DIV/0! #\u00a1NUM! #\u00a1NULO! #N/D #NOME?
-#VALORE! #RIF! #NULLO! #VALOR! #N\u00daM! #NULO! #VERW! #NAAM? #WAARDE! #DEEL/0! #N/B #GETAL! #LEEG! #ADR!
-#ARG! #LICZBA! #DZIEL/0! #ССЫЛКА! #ИМЯ? #ЗНАЧ! #ДЕЛ/0! #\u041d/Д #ЧИСЛО! #ПУСТО!
+#REF! #NAME? #VALUE! #DIV/0! #N/A #NUM! #NULL! #SPILL! #CALC! #FIELD! #BLOCKED! #CONNECT! #UNKNOWN!
+#BUSY! #ERROR! #GETTING_DATA #BEZUG! #WERT! #NV #ZAHL! #\u00dcBERLAUF! #FEHLER! #VALEUR! #NOM? #NOMBRE!
+#NUL! #PROPAGATION! #\u00a1REF! #\u00bfNOMBRE? #\u00a1VALOR! #\u00a1DIV/0! #\u00a1NUM! #\u00a1NULO! #N/D
+#NOME? #VALORE! #RIF! #NULLO! #VALOR! #N\u00daM! #NULO! #VERW! #NAAM? #WAARDE! #DEEL/0! #N/B #GETAL!
+#LEEG! #ADR! #ARG! #LICZBA! #DZIEL/0! #ССЫЛКА! #ИМЯ? #ЗНАЧ! #ДЕЛ/0! #\u041d/Д #ЧИСЛО! #ПУСТО! #NAZWA?
+#ROZLANIE! #OBL! #POLE! #NÁZEV? #ODKAZ! #HODNOTA! #ČÍSLO! #DĚLENÍ_NULOU! #NENÍ_K_DISPOZICI #PŘESAH!
+#NÁZOV? #DELENIENULOU! #NEDOSTUPNÝ #HIV! #NÉV? #ÉRTÉK! #HIÁNYZIK #SZÁM! #NULLA! #ZÉRÓOSZTÓ! #KIBONTÁS!
+#REFERENS! #NAMN? #VÄRDEFEL! #SAKNAS! #OGILTIGT! #SKÄRNING! #DIVISION/0! #REFERENCE! #NAVN? #VÆRDI! #I/T
+#VERDI! #VIITTAUS! #NIMI? #ARVO! #PUUTTUU! #LUKU! #TYHJÄ! #JAKO/0! #BAŞV! #AD? #DEĞER! #YOK #SAYI! #BOŞ!
+#SAYI/0! #TAŞMA! #\u0391\u039d\u0391\u03a6! #\u039f\u039d\u039f\u039c\u0391? #\u03a4\u0399\u039c\u0397!
+#\u0394/\u03a5 #\u0391\u03a1\u0399\u0398! #\u039a\u0395\u039d\u039f! #\u0394\u0399\u0391\u0399\u03a1/0!
+#KALK! #FELD! #BLOCKIERT! #VERBINDEN! #UNBEKANNT! #BESETZT! #CHAMP! #DESPEJAR! #DESPEJO!
+#\u00a1DESBORDAMIENTO! #\u00a1CALC! #\u00a1CAMPO! #ESPANSIONE! #OVERLOOP! #ПЕРЕНОС! #ВЫЧИСЛ! #PYTHON!
+#EXTERNAL! #TIMEOUT! #ПОСИЛАННЯ! #\u0406\u041c'Я? #\u0406\u041c\u2019Я? #ЗНАЧЕННЯ! #ДІЛ/0! #NV!
 """
 _ERRORS: Final = frozenset(_ERROR_WORDS.split())
-_ERROR: Final = re.compile(r"(?:Err|Fehler|Erreur|Errore):\s?[0-9]{3}")
+_ERROR: Final = re.compile(
+    r"(?:Err|Fehler|Erreur|Errore|Erro|Error|Fout|Fel|Feil|Fejl|B\u0142\u0105d|Chyba|Hiba|Virhe|Hata|Ошибка)"
+    r":\s?[0-9]{3}"
+    r"|#{2,}"  # a column was too narrow, and what was shown was saved
+)
+_UNKNOWN_ERROR: Final = re.compile(r"#[\u00a1\u00bf]?[\w./'\u2019]+[!?]")
 
 
 def is_spreadsheet_error(cell: Any) -> bool:
     """Whether a cell holds what a spreadsheet shows for a formula that failed."""
-    if not isinstance(cell, str) or cell.strip()[:1] not in {"#", "E", "F"}:
+    if not isinstance(cell, str):
         return False
     word = cell.strip()
     return word.upper() in _ERRORS or _ERROR.fullmatch(word) is not None
+
+
+def looks_like_an_error(brief: Any) -> bool:
+    """Whether a brief is an error of a spreadsheet, or looks like one in a language that we do not know."""
+    if is_spreadsheet_error(brief):
+        return True
+    word = brief.strip() if isinstance(brief, str) else ""
+    return word == word.upper() and _UNKNOWN_ERROR.fullmatch(word) is not None
 
 
 def page_of(row: Mapping[str, Any], usual: ShareOptions | None) -> ShareOptions | None:

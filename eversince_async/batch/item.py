@@ -8,7 +8,7 @@ import attrs
 from eversince_async._wire.converter import structure, unstructure
 from eversince_async._wire.endpoints import CREATE_PROJECT
 from eversince_async._wire.requests import build
-from eversince_async.batch.cells import PAGE, file_of, is_empty, is_spreadsheet_error, page_of, render_of
+from eversince_async.batch.cells import PAGE, file_of, is_empty, looks_like_an_error, page_of, render_of
 from eversince_async.errors import EversinceError, InvalidRequest, UnreadableAnswer
 from eversince_async.journal import Json
 from eversince_async.models._base import UNSET
@@ -111,7 +111,7 @@ class Intake:
         except EversinceError as unreadable:
             return Item(key=key, index=index, given=given, problem=unreadable)
         problems = brief.problems()
-        if is_spreadsheet_error(brief.brief):
+        if looks_like_an_error(brief.brief):
             problems["brief"] = f"is {brief.brief}, an error of a spreadsheet; say what to make"
         wrong = InvalidRequest(problems) if problems else _unsendable(brief)
         return Item(key=key, index=index, given=given, brief=brief, wishes=wishes, problem=wrong)

@@ -12,7 +12,7 @@ from typing import IO, Any, Final
 import attrs
 
 from eversince_async._file_names import file_name, folded
-from eversince_async.batch.cells import is_spreadsheet_error
+from eversince_async.batch.cells import is_spreadsheet_error, looks_like_an_error
 from eversince_async.batch.item import OWN, Intake, Item
 from eversince_async.cli._columns import EXTRA, Misfit, reading_of
 from eversince_async.cli._csv import Record
@@ -197,7 +197,7 @@ class _Check:
         self._name(record, given, problems)
         self._place(record, given, problems)
         for name, cell in record.cells.items():
-            if is_spreadsheet_error(cell):
+            if is_spreadsheet_error(cell) or (name == "brief" and looks_like_an_error(cell)):
                 problems[name] = f"is {cell}, an error of a spreadsheet: correct the cell, and save it again"
         for name in ("key", "idempotency_key"):
             if name in record.cells and name in given:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eversince_async.batch.cells import file_of, page_of, yes_or_no
+from eversince_async.batch.cells import file_of, is_spreadsheet_error, page_of, yes_or_no
 from eversince_async.batch.item import Intake
 from eversince_async.errors import InvalidRequest
 from eversince_async.orchestrator.order import PLAIN_PAGE, ShareOptions, Wishes
@@ -18,12 +18,15 @@ SHARED = Intake(options={}, wishes=Wishes(share=PLAIN_PAGE, download="films/"))
 PRIVATE = Intake(options={}, wishes=Wishes())
 
 YES = """
-yes Yes TRUE True t y 1 1.0 x X ja JA j WAHR wahr oui VRAI sí SI sì s VERDADERO sim VERDADEIRO VERO WAAR tak
-PRAWDA ano да ИСТИНА evet DOĞRU はい 是
+yes Yes TRUE True t y 1 1.0 x X ja JA j WAHR wahr oui VRAI sí SI sì s VERDADERO sim VERDADEIRO VERO WAAR
+tak PRAWDA ano да ИСТИНА evet DOĞRU はい 是 SANN satt \u0391\u039b\u0397\u0398\u0397\u03a3
+\u03bd\u03b1\u03af ADEVĂRAT ІСТИНА так TÕENE TAIP TOČNO CERT BENAR 예 네 真 \u05db\u05df \u0646\u0639\u0645
+✅ ✔\ufe0f ☑\ufe0f
 """
 NO = """
-no No FALSE False f n 0 0.0 nein NEIN FALSCH falsch non FAUX FALSO não nee ONWAAR nie FAŁSZ nej ne нет ЛОЖЬ
-hay\u0131r YANLIŞ いいえ 否
+no No FALSE False f n 0 0.0 nein NEIN FALSCH falsch non FAUX FALSO não nee ONWAAR nie FAŁSZ nej ne нет
+ЛОЖЬ hay\u0131r YANLIŞ いいえ 否 USANN ósatt \u03a8\u0395\u03a5\u0394\u0397\u03a3 \u03cc\u03c7\u03b9 FALS
+ХИБНІСТЬ ні VÄÄR NETOČNO SALAH 아니오 거짓 假 偽 \u05dc\u05d0 \u0644\u0627 ❌
 """
 
 
@@ -73,6 +76,30 @@ def test_rows_without_a_word_are_shared_as_the_batch_says():
 def test_a_title_that_is_no_text_is_refused():
     item = SHARED.item(0, {"brief": "A film", "share_title": 7})
     assert "share_title: must be text, not 7" in str(item.problem)
+
+
+# -- Errors of spreadsheets ------------------------------------------------------------------------------
+
+ERRORS = """
+#NAZWA? #ADR! #ODKAZ! #NÁZEV? #DĚLENÍ_NULOU! #NENÍ_K_DISPOZICI #HIV! #ÉRTÉK! #HIÁNYZIK #REFERENS!
+#SAKNAS! #I/T #VÆRDI! #VIITTAUS! #PUUTTUU! #BAŞV! #YOK #SAYI/0! #\u03a4\u0399\u039c\u0397! #\u0394/\u03a5
+#KALK! #CHAMP! #\u00a1DESBORDAMIENTO! #ПЕРЕНОС! Fout:502 Fel:502 B\u0142\u0105d:502 ### ##########
+"""
+
+
+@pytest.mark.parametrize("word", ERRORS.split())
+def test_errors_of_spreadsheets_are_known_in_their_languages(word):
+    assert is_spreadsheet_error(word)
+
+
+@pytest.mark.parametrize("brief", ["#NEUERFEHLER!", "#\u00a1LUEGO!", "#COSA?", *ERRORS.split()])
+def test_a_brief_in_the_form_of_such_an_error_is_refused(brief):
+    assert "an error of a spreadsheet" in str(PRIVATE.item(0, {"brief": brief}).problem)
+
+
+@pytest.mark.parametrize("brief", ["#Mugs!", "#MUG", "A #MUG! in the sun", "#MUG! #CUP!", "WOW!", "# A mug?"])
+def test_a_brief_with_a_hashtag_is_a_brief(brief):
+    assert PRIVATE.item(0, {"brief": brief}).problem is None
 
 
 # -- Files -----------------------------------------------------------------------------------------------
