@@ -16,6 +16,8 @@ LONGEST: Final = 255
 BESIDE: Final = ".part.json"
 """The longest ending that we put behind a name for files of ours."""
 
+_UNFINISHED: Final = (".part", BESIDE)
+
 MARK: Final = "~"
 """What stands before the digest of a text that cannot be a name as it is; no other name of ours has it."""
 
@@ -71,6 +73,8 @@ def inside(folder: Path, given: str) -> Path:
     for part in parts:
         if (problem := next(_problems(part), None)) is not None:
             raise UnusableName(problem)
+    if folded(parts[-1]).endswith(_UNFINISHED):
+        raise UnusableName("has the name of an unfinished download; two of them would be written to one file")
     return folder.joinpath(*parts)
 
 

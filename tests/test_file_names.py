@@ -110,6 +110,12 @@ def test_what_is_no_name_is_refused(given: str) -> None:
         inside(Path("out"), given)
 
 
+@pytest.mark.parametrize("given", ["x.mp4.part", "v/x.PART", "x.part.json"])
+def test_what_an_unfinished_download_is_called_is_no_name_for_a_finished_one(given: str) -> None:
+    with pytest.raises(UnusableName, match="unfinished download"):
+        inside(Path("out"), given)
+
+
 @pytest.mark.parametrize("given", ["x" * 250, "ü" * 125], ids=len)
 def test_what_is_too_long_is_refused(given: str) -> None:
     with pytest.raises(UnusableName):
