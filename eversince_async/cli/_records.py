@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from eversince_async._wire.jsons import finite, no_number
+from eversince_async.batch.cells import is_empty
 from eversince_async.cli._columns import column_name, is_known, unknown
 from eversince_async.cli._csv import Record, of_csv
 from eversince_async.cli._text import Complain, decoded
@@ -53,7 +54,7 @@ def _of_jsonl(lines: Iterator[str], complain: Complain) -> Iterator[Record]:
                 complain(number, unknown(name))
             elif heads.setdefault(name, head) != head:
                 complain(number, f"{heads[name]!r} and {head!r} are one column")
-            elif value not in (None, ""):
+            elif not is_empty(value):
                 cells[name] = value
         yield Record(number, cells)
 

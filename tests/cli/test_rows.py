@@ -20,6 +20,7 @@ from eversince_async.cli._columns import COLUMNS
 from eversince_async.cli._sheet import Wanted, checked
 from eversince_async.cli.batch import batch_
 from eversince_async.errors import InvalidRequest
+from eversince_async.models._unset import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.resources._brief import BriefOptions
 
@@ -356,6 +357,13 @@ def test_json_lines_take_heads_in_any_case(read, head):
     item = only(read, json.dumps({head: "k", "Brief": "A", "Aspect Ratio": "9:16"}), name="b.jsonl")
     assert ("k", "A") == key_and_brief(item)
     assert "9:16" == item.spec["brief"]["aspect_ratio"]
+
+
+def test_cells_of_blanks_are_empty_in_json_lines(read):
+    rows, complaints = read('{"brief": "  "}\n{"brief": "A", "share": " ", "title": "\\t"}', name="b.jsonl")
+
+    assert [(1, "brief is empty; say what to make")] == complaints
+    assert [("A", UNSET)] == [(item.brief.brief, item.brief.title) for _, item in rows]
 
 
 def test_two_heads_of_one_column_are_refused_in_json_lines(read):
