@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from eversince_async._places import check_name
 from eversince_async.batch.item import Item
 from eversince_async.journal import Job, Json
 from eversince_async.journal.fields import Field
@@ -63,8 +64,23 @@ def files_of(job: Job) -> tuple[Path, ...]:
         UnreadableRow: It keeps something else.
     """
     files = None if job.result is None else Field.of(job, "result").get("files")
-    return () if files is None else tuple(map(Path, files.texts()))
+    if files is None:
+        return ()
+    for name in files.texts():
+        try:
+            check_name(name)
+        except OSError:
+            files.wrong(f"holds {name!a}, which cannot be the name of a file")
+    return tuple(map(Path, files.texts()))
 
 
 def _missing(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    return tuple(path for path in paths if not path.is_file() or path.stat().st_size == 0)
+    return tuple(path for path in paths if not _has_bytes(path))
+
+
+def _has_bytes(path: Path) -> bool:
+    """Whether there is a file with anything in it; one that cannot be looked at is not there for us."""
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except (OSError, ValueError):
+        return False

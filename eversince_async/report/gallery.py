@@ -56,7 +56,7 @@ def _card(entry: Entry, folder: Path, number: int) -> Markup:
 def _screen(entry: Entry, folder: Path, number: int, share: str | None) -> Markup:
     """A player, or why there is none."""
     film = next((path for path in entry.files if path.suffix.lower() in _PLAYABLE), None)
-    if film is not None and film.is_file():
+    if film is not None and os.path.isfile(film):
         return tag(
             "video",
             "This browser plays no videos.",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lagging import edited, losing_videos
 
-from eversince_async import ConfigurationError, Eversince
+from eversince_async import ConfigurationError, Eversince, JournalError
 from eversince_async.batch.outcome import Report
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
@@ -118,6 +118,26 @@ async def test_a_file_that_was_removed_is_told_by_all_reports(eversince, tmp_pat
     for write, name in ((report.to_html, "r.html"), (report.to_csv, "r.csv"), (report.to_json, "r.json")):
         write(tmp_path / name)
         assert "not there any more" in (tmp_path / name).read_text("utf-8")
+
+
+async def test_a_file_that_cannot_be_looked_for_is_told_as_gone(eversince, tmp_path):
+    options = {"journal": tmp_path / "j.db", "download": tmp_path / "films"}
+    await eversince.batch(ITEMS[:1], **options)
+    odd = str(tmp_path / ("x" * 300))
+    await forgetting(tmp_path / "j.db", files=[odd], has_video=True)
+
+    report = await eversince.batch(ITEMS[:1], **options)
+
+    assert [odd] == [str(path) for path in report.outcomes[0].missing]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\udfff\ud800", ""], ids=ascii)
+async def test_a_file_whose_name_none_can_have_is_an_unreadable_row(eversince, tmp_path, name):
+    await eversince.batch(ITEMS[:1], journal=tmp_path / "j.db", download=tmp_path / "films")
+    await forgetting(tmp_path / "j.db", files=[name])
+
+    with pytest.raises(JournalError, match="cannot be the name of a file"):
+        await Report.from_journal(tmp_path / "j.db")
 
 
 async def test_refetch_fetches_it_and_nothing_else(emulator, eversince, tmp_path):

@@ -48,6 +48,12 @@ def test_a_video_that_is_gone_is_said_to_be():
     assert "The file is no longer where it was downloaded to" in found.text
 
 
+def test_a_video_that_cannot_be_looked_for_is_said_to_be_gone():
+    found = shown_in(HERE, entry(files=[HERE / ("x" * 300 + ".mp4")]))
+
+    assert "The file is no longer where it was downloaded to" in found.text
+
+
 def test_what_was_not_downloaded_is_on_its_public_page():
     found = shown_in(HERE, entry(share_url="https://eversince.ai/v/1"))
 
