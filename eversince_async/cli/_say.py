@@ -10,6 +10,7 @@ import sys
 from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Final, TextIO, cast
 
+from eversince_async._redaction import redact
 from eversince_async.cli._harmless import ESCAPING, harmless, on_one_line, unbroken
 
 if TYPE_CHECKING:
@@ -134,12 +135,12 @@ _stderr: Final = _Stderr()
 
 
 def log_to_stderr() -> None:
-    """Tell the person all that is logged, however odd a server's words in it are."""
+    """Tell the person all that is logged, however odd a server's words in it are, but no secrets."""
     import logging  # here, as the overview costs nothing
 
     class Harmless(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            return harmless(super().format(record))
+            return harmless(redact(super().format(record)))
 
     handler = logging.StreamHandler(_stderr)
     handler.setFormatter(Harmless("%(relativeCreated)8d %(name)s: %(message)s"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,6 +187,23 @@ def test_a_table_is_not_steered(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "PWNED" in terminal.getvalue()
     assert [] == obeyed(terminal)
+
+
+def test_what_is_logged_for_a_person_has_no_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers.clear()
+    try:
+        _say.log_to_stderr()
+        trouble = RuntimeError("GET https://store.example/v?X-Amz-Signature=deadbeef\x1b by es_live_secret")
+        logging.getLogger("foreign").error("it failed", exc_info=trouble)
+    finally:
+        root.handlers[:], root.level = before, level
+
+    told = capsys.readouterr().err
+    assert "RuntimeError: GET https://store.example/v" in told
+    assert [] == [secret for secret in ("deadbeef", "es_live_secret") if secret in told]
+    assert [] == steers(told)
 
 
 async def test_a_terminal_that_is_gone_keeps_no_board_from_going_on(monkeypatch: pytest.MonkeyPatch) -> None:
