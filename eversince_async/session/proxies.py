@@ -62,10 +62,10 @@ class Proxies:
                 f"the proxy that the environment names for {address.scheme} ({name.upper()}_PROXY) cannot be "
                 f"used: give it as http://host:port, or put {address.host} into NO_PROXY"
             )
-        if url.user is None:
+        if url.user is None and url.password is None:
             return {"proxy": url}
         keep_secret(url.password or "", self)
-        credentials = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+        credentials = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
         keep_secret(credentials, self)
         # aiohttp makes a Proxy-Authorization of it, which goes to the proxy and no further.
         return {"proxy": url.with_user(None), "proxy_headers": {"Authorization": f"Basic {credentials}"}}

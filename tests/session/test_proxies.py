@@ -113,6 +113,17 @@ def test_the_password_of_a_proxy_is_sent_to_it_and_hidden(monkeypatch):
     assert "no … here" == redact("no bWU6aHVudGVyMkBzZWNyZXQ= here")
 
 
+def test_a_password_without_a_name_is_sent_to_the_proxy_and_hidden(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://:hunter2secret@p:1")
+
+    proxies = Proxies()
+    options = proxies.options(parse("https://api.example/"))
+
+    assert "http://p:1" == str(options["proxy"]).rstrip("/")
+    assert {"Authorization": "Basic Omh1bnRlcjJzZWNyZXQ="} == options["proxy_headers"]
+    assert "no … here" == redact("no hunter2secret here")
+
+
 # -- On the way -------------------------------------------------------------------------------------------
 
 
