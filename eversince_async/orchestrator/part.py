@@ -88,7 +88,7 @@ class Part:
             etag, total = noted["etag"], noted["total"]
         except FileNotFoundError:
             return
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
         size = found.st_size
         if not _is_validator(etag) or not (total is None or (isinstance(total, int) and size <= total)):

@@ -204,6 +204,14 @@ async def test_a_pipe_in_the_way_is_neither_waited_for_nor_replaced(film, tmp_pa
     assert (tmp_path / name).is_fifo()
 
 
+@pytest.mark.parametrize("note", ["[" * 100_000, "{}", "\ud800", '{"etag": 1, "total": 1}'], ids=len)
+async def test_a_note_that_makes_no_sense_begins_anew(film, tmp_path, note):
+    (tmp_path / "film.mp4.part").write_bytes(b"x")
+    (tmp_path / "film.mp4.part.json").write_text(note, "utf-8", "surrogatepass")
+
+    assert b"ftyp" in (await film.download(tmp_path / "film.mp4")).read_bytes()[:16]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such sockets there")
 async def test_a_socket_in_the_way_is_not_replaced(film, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # its address may not be long
