@@ -182,7 +182,7 @@ class Conversation:
         """Render, share and download what the conversation has come to, like any production.
 
         Waits for the agent first, if it is at work. A video that was there before the last message is
-        rendered anew.
+        rendered anew. Called again when it failed or was cancelled, it goes on: no second link is made.
 
         Args:
             render: Quality of the video, `1080p` or `4k`; None for no render.
@@ -197,9 +197,12 @@ class Conversation:
             steps, project = self._going, await self._at_rest()
             is_old = place(project.assembled_url) in {None, self._outdated}
             if wishes.render is not None and is_old and project.output_type != OutputType.ASSETS:
+                steps.is_delivered()
                 async with steps.slot():
                     project = await rendered(steps, project, wishes.render)
-            return await delivered(self._desk, steps, project, wishes)
+            production = await delivered(self._desk, steps, project, wishes)
+        steps.is_delivered()
+        return production
 
     async def hand_over(self) -> str | None:
         """Hand the project over to the studio: the agent waits for nobody here any more.
@@ -277,6 +280,7 @@ class Conversation:
             self._turn = None
             raise _not_now(project, "the agent is at work; the next turn comes when it has stopped")
         self._outgoing = outgoing
+        steps.is_delivered()
         try:
             async with self._waiting():
                 self._baseline = await steps.say(outgoing)
@@ -305,6 +309,7 @@ class Conversation:
         async with self._waiting():
             steps, project = self._going, await self._at_rest()
             self._outdated, self._turn = place(project.assembled_url), None
+            steps.is_delivered()
             async with steps.slot():
                 project, made = await new_variation(self._desk, steps, project, text)
                 _, made = await activated(self._desk, steps, project, made)

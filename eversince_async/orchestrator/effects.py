@@ -314,6 +314,17 @@ class Deed:
         """Say what the server shows before, once that is known, and before it is sent."""
         self._baseline = baseline
 
+    def goes_on_from(self, before: "Deed") -> None:
+        """Find out first whether an earlier try of this process has happened, of which nothing is written."""
+        if self.entry is None:
+            self._baseline, self.in_doubt_since = before.baseline, before.in_doubt_since
+
+    def is_in_doubt(self, left_at: float) -> bool:
+        """Whether it may have happened, although whoever did it has left at this moment of the loop."""
+        if self.may_have_left and self.in_doubt_since is None:
+            self.in_doubt_since = left_at
+        return self.in_doubt_since is not None
+
     async def departs(self) -> None:
         """Write down that it is about to be done."""
         journal = self._effects.journal

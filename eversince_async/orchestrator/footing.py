@@ -20,9 +20,10 @@ from eversince_async.governor.protocol import HeldSlot
 from eversince_async.lifecycle import FINAL, ProjectStatus
 from eversince_async.models._base import Response
 from eversince_async.models.content import Asset
+from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk
-from eversince_async.orchestrator.effects import Effects
+from eversince_async.orchestrator.effects import Deed, Effects
 from eversince_async.orchestrator.events import CreditsLow, Stage, StageDone, StageStarted, StatusChanged
 from eversince_async.orchestrator.foresight import UnderWay
 from eversince_async.orchestrator.handle import Handle
@@ -78,6 +79,7 @@ class Footing:
         self._known: Known | None = None  # since we last asked for something
         self._lease: HeldSlot | None = None
         self._given: HeldSlot | None = None
+        self._share: tuple[Deed, Share | None] | None = None  # for whoever has it delivered again
         self.handle: Callable[[], Handle] | None = None
         self.begun_at: float | None = None
         self.left_at: float | None = None

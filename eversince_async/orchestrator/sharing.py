@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from eversince_async._wire.addresses import is_address
 from eversince_async._wire.endpoints import SHARE
@@ -181,7 +181,8 @@ def _openable(share: SharedVideo) -> str:
 
 def _since(deed: Deed) -> Mapping[str, Json]:
     """The baseline of a share: when it was begun."""
-    assert deed.entry is not None
+    if deed.entry is None:
+        return cast("Mapping[str, Json]", deed.baseline)
     kept = deed.field("baseline")
     if kept.is_null or kept.get("since") is None:
         return {"since": deed.entry.intent_at.isoformat()}

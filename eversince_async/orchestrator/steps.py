@@ -289,9 +289,26 @@ class Steps(Writing):
             async with self.effects.doing("share", request) as deed:
                 if deed.is_over:
                     return made_before(deed)
-                share = await shared_once(self._desk, project_id, options, deed)
+                share = await self._shared(project_id, options, deed)
             self._note(share)
         return share
+
+    async def _shared(self, project_id: str, options: ShareOptions, deed: Deed) -> Share:
+        before, share = self._share or (None, None)
+        if before is not None and before.request == deed.request:
+            if share is not None:
+                return share
+            deed.goes_on_from(before)
+        try:
+            share = await shared_once(self._desk, project_id, options, deed)
+        finally:
+            is_in_doubt = share is None and deed.is_in_doubt(self._now())
+            self._share = (deed, share) if share is not None or is_in_doubt else None
+        return share
+
+    def is_delivered(self) -> None:
+        """Forget what was kept for the case that it has to be delivered again."""
+        self._share = None
 
     async def share_made(self) -> Share | None:
         """The public link that was made, if one was."""

@@ -91,6 +91,32 @@ async def test_conversation(when, on_cancel):
                 assert project.status != "cancelled"
 
 
+@pytest.mark.parametrize(
+    "when", [When.WAITING, When.GRANTED, When.ANYWHERE], ids=lambda when: when.name.lower()
+)
+async def test_a_conversation_that_is_finished_again(when, tmp_path):
+    """Whatever the first try has come to: one render, one public link, one message."""
+
+    async def prepare(scene: Scene) -> None:
+        conversation = await scene.eversince.converse("A film").__aenter__()
+        scene.notes += [conversation, await conversation.turn()]
+
+    async def act(scene: Scene) -> None:
+        conversation, turn = scene.notes
+        if not turn.is_answered:
+            await turn.reply("Go on")
+        await conversation.finish(download=tmp_path / f"{scene.nth}.mp4")
+
+    async for scene in at_every_wait(act, when, prepare=prepare, stride=3):
+        if scene.cancelled:
+            await act(scene)
+        (project,) = scene.projects
+        counts = scene.emulator.world.counts
+        assert (1, 1) == (counts["renders"], counts["shares"]), scene.nth
+        assert 1 == [message["content"] for message in project.messages].count("Go on"), scene.nth
+        assert (tmp_path / f"{scene.nth}.mp4").exists()
+
+
 @EVERY
 async def test_download(when, tmp_path):
     """The file is whole or not there, nothing is open, and what arrived is resumed."""
