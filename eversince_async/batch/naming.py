@@ -54,7 +54,7 @@ class Naming:
 
     def named(self, item: Item) -> Item:
         """An item as it is to be made here."""
-        if self.name is None or item.brief is None:
+        if self.name is None or item.brief is None or item.problem is not None:
             return item
         return attrs.evolve(item, derived_key=derived_key(self.name, item), makes_share=self.makes_shares)
 

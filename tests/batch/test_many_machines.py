@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import nan
 
 import attrs
 import pytest
@@ -179,6 +180,13 @@ async def test_a_row_with_a_key_of_its_own_keeps_it(emulator):
 def test_an_item_that_cannot_be_read_has_no_name():
     unreadable = item({"brief": 7})
     assert Naming(name="x").named(unreadable) is unreadable
+
+
+async def test_an_item_that_cannot_be_sent_fails_alone(emulator):
+    rows = [{"brief": "A mug", "extra": {"x": object()}}, {"brief": "A cup", "extra": {"x": nan}}, "A jug"]
+    report = await machine(emulator, None, rows=rows)
+
+    assert {"failed": 2, "succeeded": 1} == report.counts
 
 
 async def test_a_note_that_cannot_be_read_is_no_name():
