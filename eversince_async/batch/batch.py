@@ -287,7 +287,7 @@ class Batch(AsyncIterator[Outcome]):
     async def _watch_credits(self) -> None:
         """Look at the balance while something may cost, if it matters."""
         if self._crew.is_under_way:
-            await self._pause.learn_balance_again()
+            await self._maker.watch_credits()
 
     def _is_held_up(self) -> bool:
         """Whether outcomes pile up: who does not take them holds up the intake."""

@@ -122,12 +122,11 @@ class Maker:
                 return told_now(work, "paused")
             known = None if self._journal is None else await self._journal.load(item.key)
             quality = await self._quality_asked_for(item, known)
-            is_paid = known is not None and known.project_id is not None
-            is_finished = known is not None and known.stage == "succeeded"
+            is_paid, is_over = self._is_paid(item, known), self._is_over(known)
             kind = _kind_of(item)
             async with (
                 self._gate.turn(quality, is_paid=is_paid),
-                self._purse.turn(item.key, kind, is_paid=is_paid or is_finished),
+                self._purse.turn(item.key, kind, is_paid=is_paid or is_over),
             ):
                 if self._pause.reason is not None:
                     return told_now(work, "paused")
@@ -138,7 +137,9 @@ class Maker:
                         self._usage.learn(job.result)
                         return told_earlier(work, job, self._desk, await missing_files(job))
                 with self.meter.film(None if is_paid else kind):
-                    outcome = await self._with_its_cost_known(await self._made(work, job))
+                    outcome = await self._made(work, job)
+                    self._purse.ends(kind, outcome, is_paid=is_paid)
+                    outcome = await self._with_its_cost_known(outcome)
                 return await self._learned_from(outcome, quality)
         except QualityRefused as failure:  # before anything was done, and so nothing is held
             return told_now(work, "paused", job=known, error=failure)
@@ -175,20 +176,40 @@ class Maker:
             if work.record is not None:
                 work.record.ends()
 
+    async def watch_credits(self) -> None:
+        """Look at the balance, if it matters."""
+        await self._pause.learn_balance_again()
+        self._purse.look_again()
+
     async def _with_its_cost_known(self, outcome: Outcome) -> Outcome:
         self.meter.came_to(outcome)
-        self._purse.ends()
         await self._pause.learn_what_it_cost()
         self.meter.heard()
         return outcome
+
+    def _is_over(self, job: Job | None) -> bool:
+        """Whether an earlier run has brought an item to its end, and this one does not try it again."""
+        if job is None or job.stage not in ENDS:
+            return False
+        return not (job.stage == "failed" and self._order.retry_failed)
+
+    def _is_paid(self, item: Item, job: Job | None) -> bool:
+        """Whether an item goes on with a project of an earlier run.
+
+        Raises:
+            UnreadableRow: It cannot be told.
+        """
+        if job is None or job.project_id is None:
+            return False
+        is_tried_again = job.stage == "failed" and self._order.retry_failed and item.order is None
+        return not is_tried_again or another_try(job).project_id is not None
 
     async def _quality_asked_for(self, item: Item, job: Job | None) -> str | None:
         """What an item will ask the server to render it in; None: nothing, or that was done."""
         quality = item.wishes.render
         if quality is None or job is None or self._journal is None:
             return quality
-        is_over = job.stage in ENDS and not (job.stage == "failed" and self._order.retry_failed)
-        return None if is_over or await is_rendered(self._journal, job) else quality
+        return None if self._is_over(job) or await is_rendered(self._journal, job) else quality
 
     async def _learned_from(self, outcome: Outcome, quality: str | None) -> Outcome:
         """Have other items, and later runs, know what renders the account is given and refused."""

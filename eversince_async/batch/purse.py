@@ -45,7 +45,7 @@ class Purse:
     def __init__(self, desk: Desk, pause: Pause, max_credits: float | None, abreast: int) -> None:
         self._desk = desk
         self._pause = pause
-        self._in_flight = 0
+        self._kinds = list[str | None]()  # of the items that are at work
         self._cost: float | None = None
         self._spent_before: float | None = None  # when what is made alone began; None: nothing is alone
         self._changed = asyncio.Event()
@@ -69,16 +69,20 @@ class Purse:
             if waited.cancelled_caught:
                 self._begun.is_answered = True  # it is lost, say, or waits for a slot
         is_alone = self._in_flight == 0 and not is_paid
-        self._in_flight += 1
+        self._kinds.append(kind)
         self._spent_before = self._pause.spent if is_alone else None
         if not is_paid and kind is not None:
             self._begun.unanswered.add(key)
         try:
             yield
         finally:
-            self._in_flight -= 1
+            self._kinds.remove(kind)
             self._begun.unanswered.discard(key)
             self._changed.set()
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._kinds)
 
     def heard(self, key: str, project_id: str | None) -> None:
         """Note what has happened to an item: its create may have been answered, and the balance told."""
@@ -86,11 +90,30 @@ class Purse:
             self._begun.unanswered.discard(key)
             self._begun.is_answered = True
             self._changed.set()
+        self.look_again()
 
-    def ends(self) -> None:
-        """Note that an item has come to its end, before it is asked what that has cost."""
-        self._begun.ended += 1
-        self._begun.ended_since += 1
+    def look_again(self) -> None:
+        """Have those that are held back look again, if the balance was told: perhaps credits were bought."""
+        known = self._desk.governor.credits
+        if known is not None and self._begun.told(known.times):
+            self._changed.set()
+
+    def ends(self, kind: str | None, outcome: Outcome, *, is_paid: bool) -> None:
+        """Note that an item has come to its end, before it is asked what that has cost.
+
+        Args:
+            kind: As for `turn`.
+            outcome: What it came to.
+            is_paid: Whether an earlier run had begun its project.
+        """
+        known, begun = self._desk.governor.credits, self._begun
+        if known is not None:
+            begun.told(known.times)  # before it ended
+        begun.ended_since += 1
+        begun.made_since += outcome.status == "succeeded" and not is_paid
+        costs = () if kind is None else self._desk.costs.of(kind)
+        if known is not None and costs and known.balance < self._needed(max(costs)):
+            self._pause.is_careful = True  # or the next would be judged by what was left before this one
 
     def ended(self, outcome: Outcome) -> None:
         """Note what a finished item has cost, if it was made alone and the balance is known."""
@@ -105,11 +128,18 @@ class Purse:
         known, spent = self._desk.governor.credits, self._pause.spent
         if self._cost is None or known is None or spent is None:
             return self._in_flight > 0
-        return self._is_uncovered(known.balance, self._in_flight, self._cost)
+        needed = (self._in_flight + 1) * self._cost + RENDER_MINIMUM
+        return self._is_uncovered(known.balance, needed, self._cost)
 
-    def _is_uncovered(self, balance: float, others: int, cost: float) -> bool:
+    def _needed(self, cost: float) -> float:
+        """What one more needs, with what others need that are at work, or were when the balance was told."""
+        known = (() if kind is None else self._desk.costs.of(kind) for kind in self._kinds)
+        others = sum(max(costs, default=cost) for costs in known)
+        return others + (self._begun.ended_since + 1) * cost + RENDER_MINIMUM
+
+    def _is_uncovered(self, balance: float, needed: float, cost: float) -> bool:
         """Whether one more would leave too little for the others; begins the pause if there are none."""
-        is_covered = balance >= (others + 1) * cost + RENDER_MINIMUM
+        is_covered = balance >= needed
         if not is_covered and not self._in_flight:
             self._pause.falls_short(f"{balance:g} credits are left, and an item has cost up to {cost:g}")
         return self._in_flight > 0 and not is_covered
@@ -118,20 +148,21 @@ class Purse:
         """The same where nobody has set a limit: nothing is asked for, or held up, before the balance is low.
 
         Only what a film of this kind has cost that was made alone pauses the batch; as long as that is not
-        known, an average, which counts what is unfinished as well, says how many may be at work.
+        known, an average of those that were made, with what others have cost that are not, or have failed,
+        says how many may be at work.
         """
         known, spent, begun = self._desk.governor.credits, self._pause.spent, self._begun
         if known is None or spent is None:  # the first create's answer tells; until then one goes ahead
             return begun.is_awaited
         begun.told(known.times)
-        costs, others = self._desk.costs.of(kind), self._in_flight + begun.ended_since
+        costs = self._desk.costs.of(kind)
         if not costs and known.balance >= self._plenty:
             return False
-        average = DIFFERENCE * spent / begun.ended if begun.ended else inf
         if costs:
-            is_short = self._is_uncovered(known.balance, others, max(costs))
+            is_short = self._is_uncovered(known.balance, self._needed(max(costs)), max(costs))
         else:
-            is_short = self._in_flight > 0 and known.balance < (others + 1) * average + RENDER_MINIMUM
+            average = DIFFERENCE * spent / begun.made if begun.made else inf
+            is_short = self._in_flight > 0 and known.balance < self._needed(average)
         if is_short:
             self._pause.is_careful = True
         return is_short
@@ -144,15 +175,17 @@ class _Begun:
     Attributes:
         unanswered: Keys of items whose creates are not answered.
         is_answered: Whether one was, or took too long.
-        ended: How many have come to their ends.
-        ended_since: How many of these since the balance was told last.
+        ended_since: How many have come to their ends since the balance was told last.
+        made: How many were begun and made in this run, before that.
+        made_since: How many since.
         times: How often it was told by then.
     """
 
     unanswered: set[str] = attrs.field(factory=set[str])
     is_answered: bool = False
-    ended: int = 0
     ended_since: int = 0
+    made: int = 0
+    made_since: int = 0
     times: int = 0
 
     @property
@@ -160,7 +193,10 @@ class _Begun:
         """Whether the first create has not been answered."""
         return bool(self.unanswered) and not self.is_answered
 
-    def told(self, times: int) -> None:
-        """Note how often the balance was told."""
-        if times != self.times:
-            self.times, self.ended_since = times, 0
+    def told(self, times: int) -> bool:
+        """Note how often the balance was told; whether that was news."""
+        if times == self.times:
+            return False
+        self.times, self.ended_since = times, 0
+        self.made, self.made_since = self.made + self.made_since, 0
+        return True

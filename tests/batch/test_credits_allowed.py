@@ -2,6 +2,7 @@
 
 import asyncio
 
+import attrs
 import pytest
 
 from eversince_async import Eversince, JournalError, Limits
@@ -336,3 +337,93 @@ async def test_leaving_lets_go_of_those_that_wait_for_the_first_answer(emulator)
         await asyncio.sleep(200)
 
     assert 1 >= emulator.world.counts["projects"]
+
+
+# -- What says nothing of what one costs ------------------------------------------------------------------
+
+
+async def test_one_that_fails_for_nothing_says_not_that_films_are_free(emulator):
+    """Once all others began upon it: five were paid for, and none was rendered."""
+    emulator.account.credits = 100
+    refusal = ErrorAnswer(status=400, code="validation_error", message="brief: no")
+    emulator.faults.once("POST", "/projects", refusal)
+    _, report = await seconds_of(emulator, 10)
+
+    assert 1 <= report.counts["succeeded"] == emulator.world.counts["projects"]
+
+
+async def test_one_that_an_earlier_run_has_paid_for_says_nothing_either(emulator, tmp_path):
+    emulator.account.credits = 200
+    async with (
+        Eversince(**emulator.connection) as eversince,
+        eversince.batch(["film 0"], share=False, journal=tmp_path / "a.db"),
+    ):
+        while not any(project.status == "rendering" for project in emulator.world.projects.values()):
+            await asyncio.sleep(1)
+    emulator.account.credits = 100
+    _, report = await seconds_of(emulator, 10, journal=tmp_path / "a.db")
+
+    assert 2 <= report.counts["succeeded"] == emulator.world.counts["projects"]
+
+
+@pytest.mark.parametrize("options", [{}, {"max_credits": 100}], ids=str)
+async def test_what_is_made_anew_is_held_back_as_what_is_new(tmp_path, options):
+    """A failed row has a project, of which there is nothing to be had: it is paid for once more."""
+    rows, fails = [f"film {n}" for n in range(10)], [True]
+    scenario = SCENARIO.when(lambda _: fails[0], failure=1.0)
+    async with Emulator(scenario=scenario, credits=10_000) as emulator:
+        async with Eversince(**emulator.connection) as eversince:
+            await eversince.batch(rows, share=False, journal=tmp_path / "a.db")
+        failed = emulator.world.counts["projects"]
+        fails[0], emulator.account.credits = False, 100
+        async with Eversince(**emulator.connection) as eversince:
+            report = await eversince.batch(
+                rows, share=False, journal=tmp_path / "a.db", retry_failed=True, **options
+            )
+
+        assert 10 == failed
+        assert 1 <= report.counts["succeeded"] == emulator.world.counts["projects"] - failed
+
+
+async def test_what_has_failed_for_good_waits_for_no_credits(emulator, tmp_path):
+    """It is told as it stands, though nothing more could be paid for."""
+    rows = [{"key": str(n), "brief": f"film {n}"} for n in range(4)]
+    refusal = ErrorAnswer(status=400, code="validation_error", message="brief: no")
+    emulator.faults.once("POST", "/projects", refusal, times=3)
+    async with Eversince(**emulator.connection) as eversince:
+        await eversince.batch(rows[1:], share=False, journal=tmp_path / "a.db")
+        emulator.account.credits = 60
+        report = await eversince.batch(rows, share=False, journal=tmp_path / "a.db", max_credits=60)
+
+    assert {"succeeded": 1, "failed": 3} == report.counts
+    assert report.paused is None
+
+
+async def test_dear_films_at_work_are_reckoned_with_when_cheap_ones_begin(tmp_path):
+    """Once only the cheap one's cost counted, as often as there were films at work."""
+    dear = {"brief": "film", "video_model": "kling-3.0"}
+    scenario = SCENARIO.when(lambda asked: "video_model" in asked, scenes=(12, 12))
+    async with Emulator(scenario=scenario, credits=10_000) as emulator, MemoryJournal() as journal:
+        for key, row in (("first", dear), ("second", {"brief": "film"})):
+            async with Eversince(**emulator.connection, limits=Limits(credits_reserve=1)) as eversince:
+                await eversince.batch([{"key": key, **row}], share=False, journal=journal)
+        made, emulator.account.credits = emulator.world.counts["projects"], 180
+        async with Eversince(**emulator.connection) as eversince:
+            report = await eversince.batch([dear, *["film"] * 6], share=False, journal=journal)
+
+        assert 1 <= report.counts["succeeded"] == emulator.world.counts["projects"] - made
+
+
+async def test_credits_that_are_bought_are_seen_before_the_first_has_ended():
+    async with (
+        Emulator(scenario=attrs.evolve(SCENARIO, videos=100), credits=60) as emulator,
+        Eversince(**emulator.connection) as eversince,
+        eversince.batch([f"film {n}" for n in range(5)], share=False) as batch,
+    ):
+        while not emulator.world.counts["projects"]:
+            await asyncio.sleep(1)
+        emulator.account.credits = 10_000
+        await asyncio.sleep(90)
+
+        assert 5 == emulator.world.most_active
+        assert not batch.report.counts
