@@ -162,8 +162,10 @@ class Reception:
             timestamp, check = self._admit(headers)
             with self.intake.open() as body:
                 async with asyncio.timeout(PATIENCE):
-                    async for chunk in chunks:
-                        check_body(chunk)
+                    async for piece in chunks:
+                        check_body(piece)
+                        # A view may have items of several bytes, and gaps.
+                        chunk = bytes(piece) if isinstance(piece, memoryview) else piece
                         if len(body.data) + len(chunk) > self.body_limit:
                             return self.too_large()
                         body.add(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 
 import pytest
@@ -170,6 +171,26 @@ async def test_bytes_are_given_back_however_it_ends(receiver, end):
         serving.cancel()
     await asyncio.wait([serving])
 
+    assert 0 == held(receiver)
+
+
+VIEWS = {
+    "of numbers": memoryview(array.array("i", [1] * 150)),
+    "of numbers, too large": memoryview(array.array("i", [1] * 900)),
+    "with gaps": memoryview(b"12" * 300)[::2],
+    "in two dimensions": memoryview(b"1" * 600).cast("B", (20, 30)),
+}
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+async def test_bytes_of_any_view_are_counted_as_what_they_are(receiver, view):
+    whole = view.tobytes()
+    body = Body(receiver, signed(whole))
+    await body.send(view)
+    is_too_large = len(whole) > LIMIT
+    assert (0 if is_too_large else len(whole)) == held(receiver)
+
+    assert ("payload_too_large" if is_too_large else "validation_error") == await body.verdict()
     assert 0 == held(receiver)
 
 
