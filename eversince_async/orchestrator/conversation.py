@@ -9,13 +9,20 @@ from typing import Any, Final, Self
 
 import attrs
 
-from eversince_async.errors import ConfigurationError, NotAllowedNow, StatusConflict
+from eversince_async.errors import (
+    ConfigurationError,
+    NotAllowedNow,
+    ProjectCancelled,
+    ProjectFailed,
+    StatusConflict,
+)
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.content import Asset, Variation
 from eversince_async.models.messages import Message, Role
 from eversince_async.models.projects import Brief, Mode, OutputType, Project, ProjectSettings
 from eversince_async.models.references import Reference
 from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.messaging import Outgoing, newest_message
 from eversince_async.orchestrator.observing import persistently
 from eversince_async.orchestrator.order import Quality, ShareOptions, Terms, wishes_of
@@ -24,7 +31,7 @@ from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.sighting import Baseline, place
 from eversince_async.orchestrator.steps import Steps
 from eversince_async.orchestrator.talking import TalkingRun
-from eversince_async.orchestrator.varying import activated, new_variation
+from eversince_async.orchestrator.varying import activated, in_memory, new_variation
 from eversince_async.orchestrator.workflow import Emit
 from eversince_async.resources.messages import newest
 
@@ -120,6 +127,7 @@ class Conversation:
         self._outgoing: Outgoing | None = None  # in doubt
         self._baseline: Baseline | None = None  # of what the agent is at work on
         self._outdated: str | None = None  # the video that was there when we last asked for something else
+        self._varying: tuple[str, Effects] | None = None  # what is asked for, and how far that has come
         self._known_assets = set[tuple[str | None, str]]()
 
     def __repr__(self) -> str:
@@ -300,6 +308,8 @@ class Conversation:
     async def variation(self, text: str) -> Variation:
         """Ask for a variation, wait until it is made, and make it the active one: `finish` renders that.
 
+        Called again with the same text when it was cancelled or took too long, it goes on and asks only once.
+
         Args:
             text: E.g. "Create a 9:16 version for TikTok".
 
@@ -308,11 +318,20 @@ class Conversation:
         """
         async with self._waiting():
             steps, project = self._going, await self._at_rest()
-            self._outdated, self._turn = place(project.assembled_url), None
-            steps.is_delivered()
-            async with steps.slot():
-                project, made = await new_variation(self._desk, steps, project, text)
-                _, made = await activated(self._desk, steps, project, made)
+            if self._varying is None or self._varying[0] != text:
+                self._outdated, self._varying = place(project.assembled_url), (text, await in_memory(text))
+                steps.is_delivered()
+            self._turn, steps.effects = None, self._varying[1]
+            try:
+                async with steps.slot():
+                    project, made = await new_variation(self._desk, steps, project, text)
+                    _, made = await activated(self._desk, steps, project, made)
+            except (NotAllowedNow, ProjectFailed, ProjectCancelled):  # it went as far as it goes
+                self._varying = None
+                raise
+            finally:
+                steps.effects = Effects()
+        self._varying = None
         return made
 
     # -- Inside -----------------------------------------------------------------------------------------

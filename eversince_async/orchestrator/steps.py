@@ -294,16 +294,17 @@ class Steps(Writing):
         return share
 
     async def _shared(self, project_id: str, options: ShareOptions, deed: Deed) -> Share:
-        before, share = self._share or (None, None)
+        before, made = self._share or (None, None)
         if before is not None and before.request == deed.request:
-            if share is not None:
-                return share
+            if made is not None:
+                return made
             deed.goes_on_from(before)
         try:
             share = await shared_once(self._desk, project_id, options, deed)
-        finally:
-            is_in_doubt = share is None and deed.is_in_doubt(self._now())
-            self._share = (deed, share) if share is not None or is_in_doubt else None
+        except BaseException:
+            self._share = (deed, None) if deed.is_in_doubt(self._now()) else None
+            raise
+        self._share = deed, share
         return share
 
     def is_delivered(self) -> None:

@@ -12,9 +12,11 @@ import attrs
 
 from eversince_async.errors import NotAllowedNow
 from eversince_async.journal.fields import Field
+from eversince_async.journal.memory import MemoryJournal
 from eversince_async.models.content import Variation
 from eversince_async.models.projects import Project
 from eversince_async.orchestrator.desk import Desk, now
+from eversince_async.orchestrator.effects import Effects
 from eversince_async.orchestrator.observing import LOOKS_AFTER, look_for, persistently
 from eversince_async.orchestrator.order import Wishes
 from eversince_async.orchestrator.producing import delivered, need_place, rendered
@@ -66,6 +68,15 @@ def video_of(project: Project) -> Callable[[], Awaitable[str | None]]:
         return place(project.assembled_url)
 
     return video
+
+
+async def in_memory(text: str) -> Effects:
+    """Effects of which this process remembers how far they have come, for whoever asks for them again."""
+    journal = MemoryJournal()
+    await journal.open()
+    await journal.put(text, None)
+    await journal.acquire(text)
+    return Effects(journal=journal, job_id=text)
 
 
 async def new_variation(desk: Desk, steps: Steps, project: Project, text: str) -> tuple[Project, Variation]:

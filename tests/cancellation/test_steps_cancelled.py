@@ -117,6 +117,28 @@ async def test_a_conversation_that_is_finished_again(when, tmp_path):
         assert (tmp_path / f"{scene.nth}.mp4").exists()
 
 
+@pytest.mark.parametrize(
+    "when", [When.WAITING, When.GRANTED, When.ANYWHERE], ids=lambda when: when.name.lower()
+)
+async def test_a_conversation_that_asks_for_a_variation_again(when):
+    """The agent is asked once, and paid once."""
+
+    async def prepare(scene: Scene) -> None:
+        await a_finished_project(scene)
+        scene.notes.append(await scene.eversince.converse_with(scene.project_id).__aenter__())
+
+    async def act(scene: Scene) -> None:
+        await scene.notes[0].variation("Create a 9:16 version for TikTok")
+
+    async for scene in at_every_wait(act, when, prepare=prepare):
+        if scene.cancelled:
+            await act(scene)
+        (project,) = scene.projects
+        said = [message["content"] for message in project.messages if message["role"] == "user"]
+        assert 1 == said.count("Create a 9:16 version for TikTok"), scene.nth
+        assert 1 == sum(text.startswith("Switch to") for text in said), scene.nth
+
+
 @EVERY
 async def test_download(when, tmp_path):
     """The file is whole or not there, nothing is open, and what arrived is resumed."""
