@@ -105,7 +105,7 @@ class Reception:
         # From the first second to the last in which its timestamp is within the tolerance and it may come.
         self._replays = Replays(None if tolerance is None else 2 * tolerance + PATIENCE)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._warned_at: dict[str, float] = {}
+        self._warned_at: dict[str, clock.Moment] = {}
         self._told_of_unsigned = False
 
     def bind(self) -> None:
@@ -281,9 +281,10 @@ class Reception:
         return verdict
 
     def _warn(self, kind: str, text: str, *facts: object) -> None:
-        now = clock.wall_seconds()
-        if now - self._warned_at.get(kind, -_REPEAT_WARNING) >= _REPEAT_WARNING:
-            self._warned_at[kind] = now
+        before = self._warned_at.get(kind)
+        passed = None if before is None else clock.elapsed(before)
+        if passed is None or passed >= _REPEAT_WARNING:
+            self._warned_at[kind] = clock.moment()
             logger.warning(text, *facts, extra={"code": kind})
         else:
             logger.debug(text, *facts, extra={"code": kind})

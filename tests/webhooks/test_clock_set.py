@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from wall_clocks import set_clock
 
-from eversince_async import clock
+from eversince_async import WebhookReceiver, clock
 from eversince_async.errors import TimestampOutsideTolerance
 from eversince_async.webhooks.signature import sign, verify_signature
 
@@ -24,3 +26,13 @@ async def test_a_clock_that_is_set_makes_a_webhook_older_or_newer(seconds):
 
     with pytest.raises(TimestampOutsideTolerance):
         verify(timestamp)
+
+
+async def test_a_clock_that_is_set_back_does_not_silence_the_log(caplog):
+    receiver = WebhookReceiver(secret=SECRET)
+    for _ in range(3):
+        receiver.receive({}, BODY)
+        set_clock(-86_400.0)
+        await asyncio.sleep(31)
+
+    assert 2 == len(caplog.records)
