@@ -116,4 +116,5 @@ def _network(address: str | None) -> str:
         found = ipaddress.ip_address(address or "")
     except ValueError:
         return "unknown"
+    found = getattr(found, "ipv4_mapped", None) or found  # as a server that listens to both sees IPv4
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))

@@ -266,6 +266,8 @@ async def test_waiting_for_a_film_counts_as_an_order_does(example, emulator, mon
         ("192.0.2.1", "192.0.2.2", False),
         ("2001:db8::1", "2001:db8::ffff:2", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
         (None, "odd", True),
     ],
 )
