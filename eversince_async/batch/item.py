@@ -111,7 +111,9 @@ class Intake:
         except EversinceError as unreadable:
             return Item(key=key, index=index, given=given, problem=unreadable)
         problems = brief.problems()
-        if looks_like_an_error(brief.brief):
+        if is_empty(brief.brief):
+            problems["brief"] = "is empty; say what to make"
+        elif looks_like_an_error(brief.brief):
             problems["brief"] = f"is {brief.brief}, an error of a spreadsheet; say what to make"
         wrong = InvalidRequest(problems) if problems else _unsendable(brief)
         return Item(key=key, index=index, given=given, brief=brief, wishes=wishes, problem=wrong)

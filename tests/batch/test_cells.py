@@ -97,6 +97,11 @@ def test_a_brief_in_the_form_of_such_an_error_is_refused(brief):
     assert "an error of a spreadsheet" in str(PRIVATE.item(0, {"brief": brief}).problem)
 
 
+@pytest.mark.parametrize("row", [" ", "\n\t", {"brief": "\u00a0 "}], ids=repr)
+def test_a_brief_of_blanks_is_refused(row):
+    assert "brief: is empty; say what to make" in str(PRIVATE.item(0, row).problem)
+
+
 @pytest.mark.parametrize("brief", ["#Mugs!", "#MUG", "A #MUG! in the sun", "#MUG! #CUP!", "WOW!", "# A mug?"])
 def test_a_brief_with_a_hashtag_is_a_brief(brief):
     assert PRIVATE.item(0, {"brief": brief}).problem is None
