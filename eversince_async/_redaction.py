@@ -24,9 +24,9 @@ _IN_JSON: Final = (r":\/\/", r":\\/\\/")
 
 _SIGNED: Final = re.compile(
     r"(?i)((?:x-(?:amz|goog)-(?:signature|credential|security-token)"  # they mean nothing else
-    r"""\\?["']?\s?(?:=|:|%(?:25)?3d|\\{1,2}u003d)\s?"""
-    r"|(?:\b|(?<=%[0-9a-f][0-9a-f])|(?<=\\u0026))(?:signature|sig|access_?token|token)"
-    r"""(?:=|%(?:25)?3d|\\{1,2}u003d|\\?["']\s?:\s?(?=\\?["']))"""
+    r"""\\?["']?\s?(?:=|:|%(?:25){0,8}3d|\\{1,8}u003d|&(?:#61|#x3d|equals);)\s?"""
+    r"|(?:\b|(?<=%[0-9a-f][0-9a-f])|(?<=25[0-9a-f][0-9a-f])|(?<=\\u0026))(?:signature|sig|access_?token|token)"
+    r"""(?:\s?=\s?|%(?:25){0,8}3d|\\{1,8}u003d|&(?:#61|#x3d|equals);|\\?["']\s?:\s?(?=\\?["']))"""
     r""")\\?["']?)[^\s&"'<>;,\\]++"""
 )
 """Parameters that are access, also in a URL that is cut, relative, percent-encoded, or in JSON."""
