@@ -216,8 +216,11 @@ OCCUPIED: Final = "there is a file already, which this journal did not write; mo
 
 
 def _size(path: Path) -> int | None:
-    """Bytes in a file; None: there is none."""
-    return path.stat().st_size if path.is_file() else None
+    """Bytes in a file; None: there is none, or none that can be looked at."""
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 @asynccontextmanager

@@ -83,6 +83,8 @@ async def _file(path: Path, name: str | None, content_type: str | None) -> Sourc
         stat = await anyio.Path(path).stat()
     except OSError as error:
         raise _unreadable(name, error) from None
+    except ValueError:  # NUL, or what the encoding of the file system lacks
+        raise UploadRejected(ascii(name)[1:-1], "cannot be the name of a file") from None
     if not await anyio.Path(path).is_file():
         raise UploadRejected(name, "is not a file")
     return Source(

@@ -251,6 +251,16 @@ async def test_missing_file_is_rejected(emulator: Emulator, eversince: Eversince
     assert [] == routes(emulator)
 
 
+@pytest.mark.parametrize("path", ["a\0b", "\ud800.png"], ids=ascii)
+async def test_what_cannot_be_the_name_of_a_file_is_rejected(
+    emulator: Emulator, eversince: Eversince, path: str
+) -> None:
+    with pytest.raises(UploadRejected, match="cannot be the name of a file"):
+        await eversince.uploads.upload(path)
+
+    assert [] == routes(emulator)
+
+
 async def test_folder_is_rejected(eversince: Eversince, tmp_path: Path) -> None:
     with pytest.raises(UploadRejected, match="is not a file"):
         await eversince.uploads.upload(tmp_path)
