@@ -14,6 +14,7 @@ from eversince_async.journal import Journal, Json
 from eversince_async.orchestrator.desk import Desk, now
 from eversince_async.report.entries import Minute
 from eversince_async.session.observers import AnswerReceived, Record, RequestSent
+from eversince_async.tasks import finish
 
 LOOKS: Final = frozenset({"projects.get", "projects.list"})
 """Endpoints that look at projects."""
@@ -119,9 +120,9 @@ class Usage(Tallied):
         Raises:
             JournalError: The journal cannot be used.
         """
+        self._has_begun = True  # whoever is cancelled meanwhile may have been written down as who measures
         await self.save()
         self.totals = self._account.totals
-        self._has_begun = True
 
     async def end(self) -> None:
         """Save all, and leave measuring to others; nothing if it never began.
@@ -263,7 +264,7 @@ class Usage(Tallied):
         )
 
     async def save(self, *, ends: bool = False) -> None:
-        """Add to the journal's totals what was used since the last time.
+        """Add to the journal's totals what was used since the last time, also when cancelled meanwhile.
 
         Args:
             ends: Whether the run is over.
@@ -271,6 +272,9 @@ class Usage(Tallied):
         Raises:
             JournalError: It cannot be written down; then the next time adds it.
         """
+        await finish(self._save(ends=ends))
+
+    async def _save(self, *, ends: bool) -> None:
         used, before = self._pending, (self._counted_until, self._spent_until, self._unsaved)
         was_measured = used if self._account.measures else used.unmeasured
         self._counted_until = now()

@@ -227,6 +227,42 @@ async def test_who_died_while_measuring_is_succeeded_when_its_time_is_over():
     assert 30 == pytest.approx(kept.seconds)
 
 
+class Slow(MemoryJournal):
+    """Takes its time before and after it writes a note."""
+
+    async def change_note(self, *args):
+        await asyncio.sleep(5)
+        kept = await super().change_note(*args)
+        await asyncio.sleep(5)
+        return kept
+
+
+@pytest.mark.parametrize("after", [1, 7])
+async def test_who_is_cancelled_while_it_begins_lets_others_measure(after):
+    async with Slow() as journal:
+        usage = usage_of(journal, Governor(Limits()))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(usage.begin(), after)
+        await usage.end()
+
+        assert (await journal.noted(NOTE) or {}).get("measured_by") is None
+
+
+@pytest.mark.parametrize("after", [1, 7])
+async def test_a_save_that_is_cancelled_adds_everything_once(after):
+    async with Slow() as journal:
+        usage = usage_of(journal, governor := Governor(Limits()))
+        await usage.begin()
+        fall(1000, (governor, usage))
+        fall(900, (governor, usage))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(usage.save(), after)
+        fall(850, (governor, usage))
+        await usage.end()
+
+        assert 150 == Totals.read(await journal.noted(NOTE)).credits_spent
+
+
 @pytest.mark.parametrize(
     "kept",
     [
