@@ -24,6 +24,7 @@ from eversince_async.governor import QuotaName
 from eversince_async.journal import Job, Journal, SpentKind
 from eversince_async.journal.copies import copy_to_read
 from eversince_async.journal.differences import told as differences
+from eversince_async.journal.fields import UnreadableRow
 from eversince_async.journal.stored import digest, sendable
 from eversince_async.limits import RENDERS_PER_DAY, RENDERS_PER_DAY_UNSUBSCRIBED
 from eversince_async.models._base import UNSET
@@ -156,13 +157,16 @@ async def _standing(
     item: Item, journal: Journal | None, entitlements: Entitlements, *, retry_failed: bool
 ) -> _Standing:
     wishes, problem, state = item.wishes, item.problem, _NEW
-    job = None if journal is None or problem is not None else await journal.load(item.key)
     is_wanted = wishes.render is not None
     is_free = False
-    if journal is not None and job is not None:
-        problem = await _changed(item, job, journal)
-        state = await _state(item, job, journal, retry_failed=retry_failed)
-        is_free = job.stage == "succeeded" or (job.stage not in ENDS and await is_rendered(journal, job))
+    try:
+        job = None if journal is None or problem is not None else await journal.load(item.key)
+        if journal is not None and job is not None:
+            problem = await _changed(item, job, journal)
+            state = await _state(item, job, journal, retry_failed=retry_failed)
+            is_free = job.stage == "succeeded" or (job.stage not in ENDS and await is_rendered(journal, job))
+    except UnreadableRow as unreadable:  # so a batch says of this row alone
+        problem = unreadable
     if problem is not None:
         state = "wrong"
     elif is_wanted and not is_free and state in {"new", "begun"}:

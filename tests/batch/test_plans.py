@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -244,6 +246,20 @@ async def test_what_is_wrong_is_told_with_its_reason(emulator, eversince, tmp_pa
     assert ["wrong", "wrong", "wrong", "new"] == [item.state for item in plan.items]
     kinds = [SpecChanged, InvalidRequest, InvalidRequest, type(None)]
     assert kinds == [type(item.problem) for item in plan.items]
+
+
+@pytest.mark.parametrize(
+    "change", ["spec = '['", "stage = 'failed', error = '[1]'", "stage = 'failed', error = '{\"type\": 7}'"]
+)
+async def test_a_row_whose_job_cannot_be_read_is_wrong_alone(emulator, eversince, tmp_path, change):
+    """As for a batch, which goes on with all others."""
+    await eversince.batch(films(2), journal=tmp_path / "a.db")
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database, database:
+        database.execute(f"UPDATE job SET {change} WHERE id = 'film-0'")
+    plan = await eversince.plan(films(3), journal=tmp_path / "a.db", retry_failed=True)
+
+    assert {"wrong": 1, "finished": 1, "new": 1} == states(plan)
+    assert isinstance(plan.items[0].problem, JournalError)
 
 
 async def test_what_the_account_was_refused_today_is_held(emulator, eversince, tmp_path):
