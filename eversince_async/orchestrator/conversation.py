@@ -157,11 +157,19 @@ class Conversation:
     async def __aenter__(self) -> Self:
         if self._steps is not None:
             raise ConfigurationError("this conversation has begun already")
+        try:
+            await self._begin()
+        except BaseException:
+            self._steps = None  # it can be entered again, with the same idempotency key
+            raise
+        return self
+
+    async def _begin(self) -> None:
         begins_with = self._begins_with
         if isinstance(begins_with, str):
             self._steps = Steps(self._desk, self._terms, self._emit, key=begins_with, project_id=begins_with)
             await self._steps.peek()
-            return self
+            return
         key = str(begins_with.idempotency_key)
         self._steps = steps = Steps(self._desk, self._terms, self._emit, key=key)
         agreed = cancelled_too(self._desk, steps, self._terms)
@@ -169,7 +177,6 @@ class Conversation:
             # An active project keeps its slot by itself.
             async with agreed, self._desk.helping_to_buy(), steps.slot():
                 await steps.create(begins_with)
-        return self
 
     async def __aexit__(
         self,

@@ -139,6 +139,25 @@ async def test_a_conversation_that_asks_for_a_variation_again(when):
         assert 1 == sum(text.startswith("Switch to") for text in said), scene.nth
 
 
+@pytest.mark.parametrize(
+    "when", [When.WAITING, When.GRANTED, When.ANYWHERE], ids=lambda when: when.name.lower()
+)
+async def test_a_conversation_that_is_entered_again(when):
+    """It has the same project, if there was one."""
+
+    async def prepare(scene: Scene) -> None:
+        scene.notes.append(scene.eversince.converse("A film"))
+
+    async def act(scene: Scene) -> None:
+        await scene.notes[0].__aenter__()
+
+    async for scene in at_every_wait(act, when, prepare=prepare):
+        if scene.cancelled and "not begun" in repr(scene.notes[0]):
+            await act(scene)
+        (project,) = scene.projects
+        assert project.id == scene.notes[0].project_id
+
+
 @EVERY
 async def test_download(when, tmp_path):
     """The file is whole or not there, nothing is open, and what arrived is resumed."""
