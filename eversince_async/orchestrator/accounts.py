@@ -99,7 +99,10 @@ async def need_ours(desk: Desk, journal: Journal, *, allow_other: bool) -> str:
     async with journals.lock:
         incarnation, name = journals.known.get(journal, ("", ""))
         if incarnation != journal.incarnation:
-            name = await _owner(desk, journal, allow_other=allow_other)
+            try:
+                name = await _owner(desk, journal, allow_other=allow_other)
+            except _Unseen as unseen:
+                return unseen.name
             journals.known[journal] = journal.incarnation, name
     return name
 
@@ -158,8 +161,21 @@ class _Journals:
 _of_clients: weakref.WeakKeyDictionary[Desk, _Journals] = weakref.WeakKeyDictionary()
 
 
+class _Unseen(Exception):
+    """A journal was not looked at, as the key was refused: who comes next looks again."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 async def _owner(desk: Desk, journal: Journal, *, allow_other: bool) -> str:
-    """Learn or settle whose a journal is; as often as another process is quicker to write that down."""
+    """Learn or settle whose a journal is; as often as another process is quicker to write that down.
+
+    Raises:
+        OtherAccount: It is of another server or account.
+        _Unseen: The key is refused.
+    """
     server = spelled(desk.session.transport.base_url)
     while True:
         kept = await journal.noted(NOTE)
@@ -175,7 +191,7 @@ async def _owner(desk: Desk, journal: Journal, *, allow_other: bool) -> str:
             try:
                 problem = await _problem(desk, journal, owner, server)
             except Unauthorized:  # with such a key nothing can be done for another account, either
-                return owner.id
+                raise _Unseen(owner.id) from None
             if problem is None:
                 ours = owner.reached(server, key)
             elif allow_other:

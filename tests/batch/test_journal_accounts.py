@@ -277,6 +277,23 @@ async def test_an_open_journal_is_looked_at_once_for_each_client(emulator):
     assert looked + 1 == reads(emulator)
 
 
+async def test_after_a_key_was_refused_the_journal_is_looked_at_again(emulator):
+    """Keys may be refused for a while: an open journal is not taken for ours for that."""
+    refusals = [ErrorAnswer(status=401, code="unauthorized", message="no")]
+    async with MemoryJournal() as journal:
+        await begun(emulator, journal)
+        before = made(emulator)
+        async with Eversince(OTHER_KEY, base_url=emulator.base_url) as eversince:
+            refusing(eversince, lambda *_: refusals and refusals[0])
+            report = await eversince.batch(MORE, journal=journal)
+            refusals[0] = NOT_FOUND
+            with pytest.raises(OtherAccount, match="another account"):
+                await eversince.batch(MORE, journal=journal)
+
+    assert isinstance(report.cause, Unauthorized)
+    assert before == made(emulator)
+
+
 async def test_a_refusal_of_4k_is_the_accounts_and_not_the_journals(journal):
     four = [{"key": f"4k-{n}", "brief": f"Film {n}", "render": "4k"} for n in range(2)]
     async with Emulator(scenario=QUICK) as emulator, Eversince(**emulator.connection) as eversince:
