@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from yarl import URL
 
-from eversince_async._redaction import keep_secret
+from eversince_async._redaction import Hidden, keep_secret
 from eversince_async._wire.addresses import Address
 from eversince_async.errors import ConfigurationError
 
@@ -28,7 +28,7 @@ class Proxies:
 
     def __init__(self) -> None:
         named = getproxies()
-        self._named = {name: named[name] for name in ("http", "https", "all") if named.get(name)}
+        self._named = {name: Hidden(named[name]) for name in ("http", "https", "all") if named.get(name)}
         self._exceptions = _networks(named.get("no", ""))
         self._known: dict[str, Mapping[str, Any]] = {}
 
@@ -53,11 +53,12 @@ class Proxies:
             return {}
         named = self._named[name]
         try:
-            url = URL(named if "://" in named else f"http://{named}")
+            url = URL(str(named) if "://" in named else f"http://{named}")
             usable = url.scheme in _USUAL and bool(url.host) and bool(url.port)
         except ValueError:
-            usable, url = False, URL()
-        if not usable:  # said outside of the handler: an error of yarl's may hold the password
+            usable = False
+        if not usable:
+            url = URL()  # said outside of the handler: an error of yarl's may hold the password
             raise ConfigurationError(
                 f"the proxy that the environment names for {address.scheme} ({name.upper()}_PROXY) cannot be "
                 f"used: give it as http://host:port, or put {address.host} into NO_PROXY"
@@ -68,7 +69,10 @@ class Proxies:
         credentials = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
         keep_secret(credentials, self)
         # aiohttp makes a Proxy-Authorization of it, which goes to the proxy and no further.
-        return {"proxy": url.with_user(None), "proxy_headers": {"Authorization": f"Basic {credentials}"}}
+        return {
+            "proxy": url.with_user(None),
+            "proxy_headers": {"Authorization": Hidden(f"Basic {credentials}")},
+        }
 
     def _is_exception(self, address: Address) -> bool:
         if any(map(proxy_bypass, (address.host, f"{address.host}:{address.port}", f"[{address.host}]"))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import traceback
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -90,7 +91,15 @@ def test_the_environment_says_which_proxy_is_used(environment, url, used, monkey
 
 @pytest.mark.parametrize(
     "named",
-    ["socks5://p:1080", "ftp://p", "http://", "http://p:99999", "http://a:b:c", "http://u:hunter2secret@:1"],
+    [
+        "socks5://p:1080",
+        "ftp://p",
+        "http://",
+        "http://p:99999",
+        "http://a:b:c",
+        "http://u:hunter2secret@:1",
+        "ftp://u:hunter2secret@p:1",
+    ],
 )
 def test_a_proxy_that_cannot_be_used_is_said_when_the_client_is_made(named, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", named)
@@ -99,6 +108,16 @@ def test_a_proxy_that_cannot_be_used_is_said_when_the_client_is_made(named, monk
         Eversince(KEY)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__context__ is None
+    told = list(traceback.walk_tb(caught.value.__traceback__))[1:]  # but our own
+    assert [] == [name for frame, _ in told for name, value in frame.f_locals.items() if shows(value)]
+
+
+def shows(value):
+    """Whether a tool that prints a local variable would print the password."""
+    try:
+        return "hunter2" in repr(value)
+    except AttributeError:  # the client is not made yet
+        return False
 
 
 def test_the_password_of_a_proxy_is_sent_to_it_and_hidden(monkeypatch):
