@@ -268,6 +268,17 @@ def test_certificates_that_cannot_be_read_are_refused(name, tmp_path, monkeypatc
         Eversince(KEY)
 
 
+@pytest.mark.parametrize("holds", ["", "no certificate", None])
+def test_a_file_without_certificates_is_refused(holds, tmp_path, monkeypatch):
+    path = tmp_path / "ca.pem"
+    path.mkdir() if holds is None else path.write_text(holds)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE: cannot be read as certificates"):
+        Eversince(KEY)
+
+
 def test_what_is_no_ssl_context_is_refused():
     with pytest.raises(ConfigurationError, match=r"ssl_context= takes an ssl\.SSLContext"):
         Eversince(KEY, ssl_context="ca.pem")
