@@ -56,7 +56,7 @@ class Proxies:
             url = URL(str(named) if "://" in named else f"http://{named}")
             usable = url.scheme in _USUAL and bool(url.host) and bool(url.port)
         except ValueError:
-            usable = False
+            usable, url = False, URL()
         if not usable:
             url = URL()  # said outside of the handler: an error of yarl's may hold the password
             raise ConfigurationError(
