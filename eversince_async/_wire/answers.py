@@ -11,7 +11,7 @@ import attrs
 
 from eversince_async import clock
 from eversince_async._redaction import excerpt
-from eversince_async._wire.converter import structure
+from eversince_async._wire.converter import is_foreign, structure
 from eversince_async._wire.endpoints import Endpoint
 from eversince_async._wire.jsons import loads
 from eversince_async.errors import (
@@ -249,7 +249,14 @@ def _read(answer: Answer, endpoint: Endpoint, returns: type[T]) -> tuple[T, Mapp
     if endpoint.unwrap is not None:
         payload, siblings = _inside(payload, endpoint.unwrap)
         path = f"$.{endpoint.unwrap}"
-    return cast("T", payload) if returns is object else structure(payload, returns, path), siblings
+    if returns is object:
+        return cast("T", payload), siblings
+    try:
+        return structure(payload, returns, path), siblings
+    except UnreadableAnswer:
+        if not is_foreign(payload, returns):
+            raise
+    raise UnreadableAnswer(path, f"has no field of {returns.__name__}: it is hardly the API's own answer")
 
 
 def _completed(result: T, siblings: Mapping[str, Any], answer: Answer, endpoint: Endpoint) -> T:

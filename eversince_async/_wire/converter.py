@@ -69,6 +69,14 @@ def structure(data: Any, cls: type[T], path: str = "$") -> T:
     return model
 
 
+def is_foreign(data: Any, cls: type) -> bool:
+    """Whether an object has none of the fields that objects of a class have, as that of a gateway has."""
+    if not isinstance(data, dict) or not issubclass(cls, Model):
+        return False
+    hashable: Any = cls
+    return not any(field.name in data for field in members(hashable, reader_of))
+
+
 def _salvage(data: Any, cls: Any, path: str) -> Any:
     findings = Findings(is_strict=_is_model(cls) and issubclass(cls, Request))
     try:

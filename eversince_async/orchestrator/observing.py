@@ -84,7 +84,12 @@ async def persistently(desk: Desk, call: Callable[[], Awaitable[R]], *, is_write
         try:
             return await call()
         except EversinceError as failure:
-            passes = _passes(failure) and not (is_write and lasting_page(failure))
+            if is_write:  # what an unreadable answer was about may have been done: asking again tells
+                passes = isinstance(failure, UnreadableAnswer) or (
+                    _passes(failure) and lasting_page(failure) is None
+                )
+            else:
+                passes = _passes(failure)
             if not passes or now() - began >= desk.watcher.schedule.patience:
                 raise
         await asyncio.sleep(CLOSEST)

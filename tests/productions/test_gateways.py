@@ -97,6 +97,31 @@ async def test_looks_absorb_a_page(emulator, eversince, status):
     assert (1, 1, 1, 0) == made(emulator)
 
 
+FOREIGN = ['{"message": "maintenance"}', "{}", "[]", "null", '"ok"', '{"error": "busy", "data": null}']
+
+
+@pytest.mark.parametrize("body", FOREIGN)
+async def test_looks_absorb_json_that_is_none_of_the_apis(emulator, eversince, body):
+    """A gateway or a cache may well answer with 200, and more often than one call puts up with."""
+    for path in ("/projects", "/projects/*", "/account/shares"):
+        emulator.faults.once("GET", path, NotJson(status=200, body=body), times=9)
+
+    assert (await eversince.produce("A film")).share_url
+
+    assert (1, 1, 1, 0) == made(emulator)
+
+
+@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("path", WRITES)
+@pytest.mark.parametrize("body", FOREIGN)
+async def test_a_write_answered_by_such_json_is_done_once(emulator, eversince, body, path, after_commit):
+    emulator.faults.once("POST", path, NotJson(status=200, body=body, after_commit=after_commit))
+
+    assert await film(eversince)
+
+    assert (1, 1, 1, 1) == made(emulator)
+
+
 READS = ["/projects/*/messages", "/projects/*/assets", "/projects/*/variations", "/projects/*"]
 
 

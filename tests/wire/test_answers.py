@@ -481,3 +481,21 @@ def test_object_takes_any_json() -> None:
 
 def test_object_takes_an_empty_body_as_none() -> None:
     assert result_of(answer(204, b""), GET_PROJECT, object) is None
+
+
+# -- Whose answer it is -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [{}, {"message": "maintenance"}, {"error": "busy", "data": None}])
+def test_an_object_without_a_field_of_what_was_asked_for_is_none_of_it(body: object) -> None:
+    with pytest.raises(UnreadableAnswer) as raised:
+        result_of(answer(200, body), GET_PROJECT, Project)
+
+    assert "$" == raised.value.path
+
+
+def test_an_object_with_one_of_them_says_what_it_lacks() -> None:
+    with pytest.raises(UnreadableAnswer) as raised:
+        result_of(answer(200, {"status": "idle"}), GET_PROJECT, Project)
+
+    assert "$.id" == raised.value.path
