@@ -131,11 +131,16 @@ class Purse:
         needed = (self._in_flight + 1) * self._cost + RENDER_MINIMUM
         return self._is_uncovered(known.balance, needed, self._cost)
 
-    def _needed(self, cost: float) -> float:
-        """What one more needs, with what others need that are at work, or were when the balance was told."""
+    def _needed(self, cost: float, least: float = 0.0) -> float:
+        """What one more needs, with what others need that are at work, or were when the balance was told.
+
+        Args:
+            cost: What it costs, and others of whose kind nothing is known.
+            least: What each of the others may cost at least.
+        """
         known = (() if kind is None else self._desk.costs.of(kind) for kind in self._kinds)
-        others = sum(max(costs, default=cost) for costs in known)
-        return others + (self._begun.ended_since + 1) * cost + RENDER_MINIMUM
+        others = sum(max(least, max(costs, default=cost)) for costs in known)
+        return others + (self._begun.ended_since + 1) * max(cost, least) + RENDER_MINIMUM
 
     def _is_uncovered(self, balance: float, needed: float, cost: float) -> bool:
         """Whether one more would leave too little for the others; begins the pause if there are none."""
@@ -158,10 +163,11 @@ class Purse:
         costs = self._desk.costs.of(kind)
         if not costs and known.balance >= self._plenty:
             return False
-        if costs:
+        average = DIFFERENCE * spent / begun.made if begun.made else 0.0 if costs else inf
+        if costs:  # which may be those of a cheap one: what the run has cost on average counts as well
             is_short = self._is_uncovered(known.balance, self._needed(max(costs)), max(costs))
+            is_short = is_short or (self._in_flight > 0 and known.balance < self._needed(max(costs), average))
         else:
-            average = DIFFERENCE * spent / begun.made if begun.made else inf
             is_short = self._in_flight > 0 and known.balance < self._needed(average)
         if is_short:
             self._pause.is_careful = True

@@ -36,8 +36,9 @@ logger: Final = logging.getLogger("eversince_async")
 RECENT: Final = 5.0
 """Seconds before a render that others may have asked for, too, in which the project is looked at."""
 
-LOOKS_BEFORE: Final = 5
-"""Looks before it is asked for although the last was longer ago: each waits for the budget, as it does."""
+LOOKS_BEFORE: Final = 50
+"""Looks before it is asked for although the last was longer ago: each waits for the budget, as it does, and
+that may take a minute where several machines use it up."""
 
 
 class RenderedElsewhere(Exception):
@@ -364,12 +365,13 @@ class Steps(Writing):
             seen = await self.peek()
             if seen.status not in SETTLED - FINAL or place(seen.assembled_url) not in {None, baseline.video}:
                 raise RenderedElsewhere
-            with suppress(_SeenTooLongAgo), deed.at_departure(partial(self._need_seen_since, asked_at)):
+            until = asked_at + max(RECENT, 2 * (self._now() - asked_at))  # answers may take long, too
+            with suppress(_SeenTooLongAgo), deed.at_departure(partial(self._need_time_until, until)):
                 return await send()
         return await send()
 
-    def _need_seen_since(self, asked_at: float) -> None:
-        if self._now() - asked_at > RECENT:
+    def _need_time_until(self, until: float) -> None:
+        if self._now() > until:
             raise _SeenTooLongAgo
 
     @contextmanager
