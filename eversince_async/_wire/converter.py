@@ -69,9 +69,9 @@ def structure(data: Any, cls: type[T], path: str = "$") -> T:
     return model
 
 
-def is_foreign(data: Any, cls: type) -> bool:
+def is_foreign(data: Any, cls: Any) -> bool:
     """Whether an object has none of the fields that objects of a class have, as that of a gateway has."""
-    if not isinstance(data, dict) or not issubclass(cls, Model):
+    if not isinstance(data, dict) or not _is_model(cls):
         return False
     hashable: Any = cls
     return not any(field.name in data for field in members(hashable, reader_of))

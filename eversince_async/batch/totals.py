@@ -86,19 +86,23 @@ class Account:
     Attributes:
         totals: Of all runs, as far as this one has read and written them.
         measures: Whether it is this run that measures time and credits.
+        taken_over_at: The balance up to which another run has measured from which we have just taken over.
     """
 
     def __init__(self, journal: Journal | None) -> None:
         self.totals = Totals()
         self.measures = journal is None
+        self.taken_over_at: float | None = None
         self._journal = journal
+        self._waits = False
         self._name = secrets.token_hex(8)
 
-    async def add(self, used: Totals, *, ends: bool = False) -> None:
+    async def add(self, used: Totals, *, balance: float | None = None, ends: bool = False) -> None:
         """Add what was used since the last time; time and credits only if it is we who measure them.
 
         Args:
             used: What was used.
+            balance: The balance up to which that was measured.
             ends: Whether the run is over, so that another one may measure.
 
         Raises:
@@ -109,9 +113,11 @@ class Account:
             self.totals += used
             return
         holder = _Holder(self._name, journal.incarnation, clock.now().isoformat(), clock.moment())
-        kept = await journal.change_note(NOTE, partial(_added, used, holder, ends))
+        kept = await journal.change_note(NOTE, partial(_added, used, holder, balance, ends))
         self.totals = Totals.read(kept)
         self.measures = not ends and (found := _Holder.read(kept)) is not None and found.name == self._name
+        self.taken_over_at = _number(kept["balance"]) if self.measures and self._waits else None
+        self._waits = not self.measures
 
 
 @attrs.frozen
@@ -153,15 +159,18 @@ class _Holder:
         }
 
 
-def _added(used: Totals, ours: _Holder, ends: bool, kept: Json) -> Json:  # noqa: FBT001 - called by `partial`
+def _added(used: Totals, ours: _Holder, balance: float | None, ends: bool, kept: Json) -> Json:  # noqa: FBT001 - called by `partial`
     holder = _Holder.read(kept)
     is_ours = holder is not None and holder.name == ours.name
+    if not is_ours or balance is None:
+        balance = kept.get("balance") if isinstance(kept, dict) else None
     total = Totals.read(kept) + (used if is_ours else used.unmeasured)
     if is_ours and ends:
         holder = None
     elif not ends and (is_ours or holder is None or holder.is_gone):
         holder = ours
-    return {**total.to_json(), "measured_by": None if holder is None else holder.to_json()}
+    measured_by = None if holder is None else holder.to_json()
+    return {**total.to_json(), "measured_by": measured_by, "balance": balance}
 
 
 def readable(kept: object) -> list[list[int]]:

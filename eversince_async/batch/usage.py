@@ -224,7 +224,9 @@ class Usage(Tallied):
 
     async def _learn(self, desk: Desk) -> None:
         with suppress(EversinceError):  # nobody needs it but the report
-            self._governor.noted_credits((await desk.interactive.account.credits()).credits_balance)
+            asked_at = now()
+            told = await desk.interactive.account.credits()
+            self._governor.noted_credits(told.credits_balance, asked_at=asked_at)
             self.saw_credits()
 
     def _times(self) -> int:
@@ -256,7 +258,7 @@ class Usage(Tallied):
         """Time and credits that are in no total yet."""
         known, until, spent = self._governor.credits, self._spent_until, None
         if self._was_told_again and known is not None and until is not None:
-            spent = known.spent - until
+            spent = max(0.0, known.spent - until)
         return Totals(
             seconds=0.0 if self._counted_until is None else max(0.0, now() - self._counted_until),
             credits_spent=spent,
@@ -286,8 +288,9 @@ class Usage(Tallied):
             rest, self._unsaved = self._unsaved, {}
             rows = tuple((minute, *counts) for minute, counts in sorted(rest.items()))
             used = used + Totals(requests=rows, requests_per_minute=self.limit if rows else None)
+        known = self._governor.credits
         try:
-            await self._account.add(used, ends=ends)
+            await self._account.add(used, balance=None if known is None else known.balance, ends=ends)
         except JournalError:
             self._counted_until, self._spent_until, self._unsaved = before
             if ends:  # nobody else learns of it, but our own report does
@@ -296,6 +299,9 @@ class Usage(Tallied):
         finally:
             if ends:
                 self._counted_until = self._spent_until = None
+        if (balance := self._account.taken_over_at) is not None and known is not None:
+            # Another run has measured to there, and we had last seen another balance.
+            self._spent_until, self._was_told_again = known.spent + known.balance - balance, False
 
 
 def _is_same(one: Journal | None, other: Journal | None) -> bool:
