@@ -365,13 +365,12 @@ class Steps(Writing):
             seen = await self.peek()
             if seen.status not in SETTLED - FINAL or place(seen.assembled_url) not in {None, baseline.video}:
                 raise RenderedElsewhere
-            until = asked_at + max(RECENT, 2 * (self._now() - asked_at))  # answers may take long, too
-            with suppress(_SeenTooLongAgo), deed.at_departure(partial(self._need_time_until, until)):
+            with suppress(_SeenTooLongAgo), deed.at_departure(partial(self._need_seen_since, asked_at)):
                 return await send()
         return await send()
 
-    def _need_time_until(self, until: float) -> None:
-        if self._now() > until:
+    def _need_seen_since(self, asked_at: float) -> None:
+        if self._now() - asked_at > RECENT:
             raise _SeenTooLongAgo
 
     @contextmanager

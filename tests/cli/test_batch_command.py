@@ -345,7 +345,6 @@ async def test_spent_credits_pause_it_and_say_where_to_buy(emulator, rows, capsy
     assert "buy:     https://" in told
     assert "not begun" in told
     assert "go on:   " in told
-    assert "nothing more is begun: " in told
 
 
 async def test_so_many_credits_are_spent_at_most(emulator, rows, capsys):
