@@ -130,10 +130,10 @@ def run_tests(session: nox.Session) -> None:
 
 ON_ONE_PYTHON = [
     "batch/test_batch_outlook.py", "batch/test_power_cuts.py", "cancellation/test_durable_cancelled.py",
-    "cli/test_asking_terminals.py", "cli/test_endings.py", "cli/test_hostile_batch.py", "cli/test_terminal.py",
-    "disasters/test_kills.py", "disasters/test_storms.py", "lifecycle/test_pressed.py", "limits/test_days.py",
-    "orchestrator/test_crowd.py", "pace", "pipelines/test_cuts.py", "realtime", "session/test_sockets.py",
-    "webhooks/test_memory.py",
+    "cli/test_asking_terminals.py", "cli/test_endings.py", "cli/test_hostile_batch.py",
+    "cli/test_terminal.py", "disasters/test_kills.py", "disasters/test_storms.py",
+    "lifecycle/test_pressed.py", "limits/test_days.py", "orchestrator/test_crowd.py", "pace",
+    "pipelines/test_cuts.py", "realtime", "session/test_sockets.py", "webhooks/test_memory.py",
 ]  # fmt: skip
 """Tests that take real time or try hundreds of cases: a second Python would tell nothing more."""
 
