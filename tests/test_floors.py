@@ -34,6 +34,7 @@ FLOORS = {
     "_version": 0,
     "_file_names": 0,
     "_hosts": 0,
+    "_loop_lock": 0,
     "_places": 0,
     "models": 1,
     "errors": 2,

@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 
 import attrs
 
+from eversince_async._loop_lock import LoopLock
 from eversince_async._wire.addresses import AddressRefused, parse
 from eversince_async.errors import Forbidden, NotFound, OtherAccount, Unauthorized
 from eversince_async.journal import Journal, Json
@@ -96,7 +97,7 @@ async def need_ours(desk: Desk, journal: Journal, *, allow_other: bool) -> str:
         EversinceError: A project that it knows cannot be read.
     """
     journals = _of_clients.setdefault(desk, _Journals())
-    async with journals.lock:
+    async with journals.lock.get():
         incarnation, name = journals.known.get(journal, ("", ""))
         if incarnation != journal.incarnation:
             try:
@@ -147,15 +148,7 @@ class _Journals:
 
     def __init__(self) -> None:
         self.known: weakref.WeakKeyDictionary[Journal, tuple[str, str]] = weakref.WeakKeyDictionary()
-        self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
-
-    @property
-    def lock(self) -> asyncio.Lock:
-        """Held while one is looked at, of the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._lock[0] is not loop:
-            self._lock = loop, asyncio.Lock()
-        return self._lock[1]
+        self.lock = LoopLock()
 
 
 _of_clients: weakref.WeakKeyDictionary[Desk, _Journals] = weakref.WeakKeyDictionary()
@@ -216,14 +209,8 @@ def _next(kept: Json, ours: Owner, now: Json) -> Json:
 def spelled(base_url: str) -> str:
     """A base URL in one spelling: names are the same in any case, and some ports go without saying."""
     address = parse(base_url)
-    host = f"[{address.host}]" if ":" in address.host else address.host.removesuffix(".")
-    port = "" if address.port == USUAL_PORTS[address.scheme] else f":{address.port}"
-    path = base_url.partition("://")[2].partition("/")[2].rstrip("/")
-    return f"{address.scheme}://{host}{port}/{path}"
-
-
-USUAL_PORTS: Final = {"http": 80, "https": 443}
-"""Ports that go without saying."""
+    origin = attrs.evolve(address, host=address.host.removesuffix(".")).origin
+    return f"{origin}/{base_url.partition('://')[2].partition('/')[2].rstrip('/')}"
 
 
 async def _problem(desk: Desk, journal: Journal, owner: Owner, server: str) -> str | None:

@@ -1,6 +1,5 @@
 """What earlier runs have left behind at the account, as a journal remembers it and a look shows."""
 
-import asyncio
 import os
 import weakref
 from contextlib import suppress
@@ -8,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from eversince_async import clock
+from eversince_async._loop_lock import LoopLock
 from eversince_async.errors import EversinceError
 from eversince_async.governor import AccountGovernor, QuotaName
 from eversince_async.journal import Journal, SpentKind
@@ -41,7 +41,7 @@ async def learn_what_is_left(journal: Journal, desk: Desk) -> None:
     """
     await count_what_was_spent(journal, desk.governor)
     learnt = _learnt.setdefault(desk.governor, _Journals())
-    async with learnt.lock:
+    async with learnt.lock.get():
         if journal in learnt:
             return
         counts = await journal.counts()
@@ -60,7 +60,7 @@ async def active_lookalike(desk: Desk, brief: str) -> str | None:
     So what an idempotency key brings back goes on in the slot that it has, and nothing new takes it.
     """
     learnt = _learnt.setdefault(desk.governor, _Journals())
-    async with learnt.lock:
+    async with learnt.lock.get():
         if not learnt.has_looked:
             await _look_at_all(desk, learnt)
     return learnt.lookalike(brief)
@@ -91,7 +91,7 @@ class _Journals:
     def __init__(self) -> None:
         self.has_looked = False
         self.active: dict[str, list[str]] = {}  # projects by how their briefs begin
-        self._lock: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self.lock = LoopLock()
         self._files = set[str]()
         self._others = weakref.WeakSet[Journal]()
 
@@ -99,14 +99,6 @@ class _Journals:
         """An active project of such a brief, for one production alone."""
         alike = self.active.get(start_of(brief))
         return alike.pop(0) if alike else None
-
-    @property
-    def lock(self) -> asyncio.Lock:
-        """Held while one is read, of the running loop."""
-        loop = asyncio.get_running_loop()
-        if self._lock is None or self._lock[0] is not loop:
-            self._lock = loop, asyncio.Lock()
-        return self._lock[1]
 
     def __contains__(self, journal: Journal) -> bool:
         file = _file_of(journal)

@@ -10,10 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Timer
-from typing import IO
+from typing import IO, Any
 
 import attrs
 import pytest
@@ -79,6 +79,21 @@ def read_until(stream: IO[str] | None, text: str) -> str:
 def _clean_environment() -> dict[str, str]:
     ours = ("EVERSINCE_", "FORCE_COLOR")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+@pytest.fixture
+def rows(emulator: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
+    """Writes a file of rows, beside an emulator that the environment points to."""
+    monkeypatch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
+    monkeypatch.setenv("EVERSINCE_BASE_URL", emulator.base_url)
+    monkeypatch.delenv("EVERSINCE_SPEED", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def write(*lines: str, name: str = "briefs.csv") -> str:
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+        return name
+
+    return write
 
 
 @pytest.fixture

@@ -30,21 +30,6 @@ async def emulator():
         yield emulator
 
 
-@pytest.fixture
-def rows(emulator, monkeypatch, tmp_path):
-    """Writes a file of rows, beside an emulator that the environment points to."""
-    monkeypatch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
-    monkeypatch.setenv("EVERSINCE_BASE_URL", emulator.base_url)
-    monkeypatch.delenv("EVERSINCE_SPEED", raising=False)
-    monkeypatch.chdir(tmp_path)
-
-    def write(*lines, name="briefs.csv"):
-        (tmp_path / name).write_text("\n".join(lines) + "\n")
-        return name
-
-    return write
-
-
 class Person:
     """Somebody at a terminal."""
 

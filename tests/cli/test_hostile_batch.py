@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 import pytest
 from hostile_server import EVIL, FILM, SIGNATURE, STORES, HostileServer
+from terminals import read_all
 
 pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
@@ -96,20 +97,8 @@ def hostile_batch(beside, root: Path, report: str, *options: str, on_terminal: b
             out, err = child.communicate(timeout=LONGEST)
         else:
             os.close(theirs)
-            out, err = everything_from(ours), b""
+            out, err = read_all(ours), b""
         return Run(child.wait(LONGEST), out, err, root)
-
-
-def everything_from(terminal: int) -> bytes:
-    seen = bytearray()
-    try:
-        while chunk := os.read(terminal, 65536):
-            seen += chunk
-    except OSError:  # Linux says so when the other side is gone
-        pass
-    finally:
-        os.close(terminal)
-    return bytes(seen)
 
 
 def steering(text: str, allowed: str = "\n") -> set[str]:

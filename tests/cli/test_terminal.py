@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from terminals import read_all
 
 pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
@@ -55,17 +56,5 @@ def on_a_terminal(shell, *arguments: str, types: bool = False) -> tuple[int, str
         stdin=theirs if types else subprocess.DEVNULL,
     )
     os.close(theirs)
-    seen = everything_from(ours)
+    seen = read_all(ours).decode()
     return child.wait(timeout=180), seen
-
-
-def everything_from(terminal: int) -> str:
-    seen = bytearray()
-    try:
-        while chunk := os.read(terminal, 65536):
-            seen += chunk
-    except OSError:  # Linux says so when the other side is gone
-        pass
-    finally:
-        os.close(terminal)
-    return seen.decode()
