@@ -4,7 +4,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -131,7 +131,7 @@ def _check_folder(path: Path) -> None:
 
 def _check_beginning(path: Path) -> None:
     """Refuse what is no database at all; SQLite would say so too, but not what it is."""
-    if not exists(path):
+    if not exists(path) or _may_be_in_use(path):
         return
     with path.open("rb") as file:
         begins = file.read(len(_BEGINS))
@@ -141,6 +141,16 @@ def _check_beginning(path: Path) -> None:
         raise StateFileError(path, "is cut off: not even its first line is whole")
     what = "JSON or another text" if begins.isascii() else "something else"
     raise StateFileError(path, f"is no state of the emulator, but {what}")
+
+
+def _may_be_in_use(path: Path) -> bool:
+    """Whether SQLite can read it; then closing it would give up the locks of whoever has it open here."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+        try:
+            database.execute("PRAGMA application_id").fetchone()
+        except sqlite3.Error as error:
+            return error.sqlite_errorname != "SQLITE_NOTADB"
+    return path.stat().st_size >= len(_BEGINS)
 
 
 def _is_fresh(database: sqlite3.Connection) -> bool:

@@ -1,7 +1,10 @@
 """Opening a journal's file: only one that is a journal, or is new, and is whole; any other stays untouched.
 
-So before SQLite may write, plain reading tells whether this is a journal of ours at all (`_check_header`),
-and a connection that cannot write whether it is intact (`_check_contents`).
+So before SQLite may write, its header tells whether this is a journal of ours at all (`check_kind`), and a
+connection that cannot write whether it is intact (`_check_contents`).
+
+Only SQLite itself may open a journal's file: closing any other descriptor of it gives up all locks that this
+process holds on it (POSIX), and then another process that closes the journal deletes its log in use.
 """
 
 import contextlib
@@ -10,7 +13,7 @@ import os
 import secrets
 import sqlite3
 import stat
-import struct
+import threading
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +24,7 @@ from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.journal._schema import APPLICATION, LAYOUT, UPGRADES, VERSION
 from eversince_async.journal._troubles import (
     DAMAGED,
+    OTHER,
     READ_ONLY,
     TROUBLES,
     Passing,
@@ -30,12 +34,14 @@ from eversince_async.journal._troubles import (
     is_damage,
 )
 
-_MAGIC: Final = b"SQLite format 3\0"
-_HEADER: Final = 100  # bytes; user_version stands at 60, application_id at 68, big-endian
+_HEADER: Final = 100  # bytes of a database's header
 _NEEDS: Final = (3, 37)  # SQLite with STRICT tables
 
 BESIDE: Final = ("-wal", "-shm", "-journal")
 """Endings of the files that SQLite keeps beside its own."""
+
+OPENING: Final = threading.Lock()
+"""Held while a file is looked for and made, or copied: meanwhile nobody else here may open it."""
 
 CHECKED: Final = 256 * 1024 * 1024
 """Bytes up to which a file is checked throughout when opened: some 200,000 jobs, in a quarter of a second if
@@ -55,10 +61,12 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < _NEEDS:
         raise JournalError(f"journals need SQLite 3.37 or later; Python has {sqlite3.sqlite_version}")
     try:
-        if _check_header(path):
+        with OPENING:
+            is_new = not _is_there(path)
+            if is_new and not path.exists():
+                create_private(path)
+        if not is_new:
             _check_contents(path, patience)
-        elif not path.exists():
-            create_private(path)
     except OSError as error:
         kind = Passing if error.errno in FULL | CROWDED else JournalError
         raise kind(f"{path}: {_problem(error)}") from None
@@ -111,7 +119,7 @@ def create_private(path: Path) -> None:
 # -- Before SQLite may write ----------------------------------------------------------------------------
 
 
-def _check_header(path: Path) -> bool:
+def _is_there(path: Path) -> bool:
     """Whether there is a journal already; False: it is to be made."""
     if len(os.fsencode(path.name + BESIDE[-1])) > LONGEST:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
@@ -126,29 +134,52 @@ def _check_header(path: Path) -> bool:
         raise JournalError(f"{path}: is no file; name one for the journal")
     for ending in BESIDE:  # a pipe would be waited for, and what a link leads to be written
         place = path.with_name(path.name + ending)
-        if os.path.lexists(place) and not stat.S_ISREG(place.lstat().st_mode):
+        if not _is_absent_or_regular(place):
             raise JournalError(
                 f"{place}: is no file of the journal's but a link, a pipe or the like; remove it"
             )
-    with path.open("rb") as file:
-        header = file.read(_HEADER)
-    if header:
-        check_kind(path, header)
+    is_laid_out = check_kind(path)
     for place in (path, path.parent):  # beside it, SQLite writes the -wal file
         if not os.access(place, os.W_OK):
             raise JournalError(f"{path}: {READ_ONLY}")
-    return bool(header)
+    return is_laid_out
 
 
-def check_kind(path: Path, header: bytes) -> None:
-    """Refuse a file that begins otherwise than a journal does.
+def _is_absent_or_regular(place: Path) -> bool:
+    """Whether SQLite can keep a file here; another process may make and delete it at any moment."""
+    try:
+        return stat.S_ISREG(place.lstat().st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def check_kind(path: Path) -> bool:
+    """Refuse a file that begins otherwise than a journal does; False: it is empty.
 
     Raises:
         JournalError: It is another file, or a later version's.
+        OSError: It cannot be read.
     """
-    if len(header) < _HEADER or not header.startswith(_MAGIC):
-        raise JournalError(f"{path}: is no journal but some other file; name another one")
-    version, application = struct.unpack_from(">I", header, 60)[0], struct.unpack_from(">I", header, 68)[0]
+    size = path.stat().st_size
+    if size == 0:
+        return False
+    if size < _HEADER:
+        raise JournalError(f"{path}: {OTHER}")
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    # No lock is waited for, and no log is looked for or made: the file may be anybody's.
+    with contextlib.closing(_connection(path, "ro&immutable=1", 0)) as connection:
+        try:
+            _check_marks(connection, path)
+        except TROUBLES as error:
+            if getattr(error, "sqlite_errorname", None) == "SQLITE_NOTADB":
+                raise JournalError(f"{path}: {OTHER}") from None
+            # Somebody writes just now, or died in the middle of it: who waits for locks can tell.
+    return True
+
+
+def _check_marks(connection: sqlite3.Connection, path: Path) -> None:
+    application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
     if application != APPLICATION:
         raise JournalError(f"{path}: is the database of another application; name another file")
     if version > VERSION:
@@ -165,6 +196,7 @@ def _check_contents(path: Path, patience: float) -> None:
             whole = path.stat().st_size <= CHECKED
             problems = connection.execute("PRAGMA quick_check(1)").fetchall() if whole else [("ok",)]
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+            _check_marks(connection, path)
     except TROUBLES as error:
         if is_damage(error):
             raise JournalError(f"{path}: {DAMAGED} ({error})") from error

@@ -16,6 +16,7 @@ DAMAGED: Final = (
     "`sqlite3 FILE .recover`; nothing has been written to it"
 )
 GONE: Final = "the file was moved, deleted or replaced while in use; nothing more is written"
+OTHER: Final = "is no journal but some other file; name another one"
 READ_ONLY: Final = "the file or its folder cannot be written: check permissions and where it lies"
 
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from eversince_async.errors import JournalError
-from eversince_async.journal._sqlite_file import check_kind, needs_a_writer
+from eversince_async.journal._sqlite_file import OPENING, check_kind, needs_a_writer
 from eversince_async.journal._troubles import TROUBLES, explain
 from eversince_async.journal.memory import MemoryJournal
 from eversince_async.journal.protocol import Journal
@@ -60,15 +60,13 @@ def _is_there(file: Path) -> bool:
 
 def _copy(file: Path, copy: Path) -> None:
     try:
-        with file.open("rb") as opened:
-            header = opened.read(100)
-        if header:
-            check_kind(file, header)
-        beside = [file.with_name(file.name + ending) for ending in ("-wal", "-shm")]
-        if all(each.exists() for each in beside):
+        check_kind(file)
+        with OPENING:  # or closing what was copied would give up the locks of who opens it here meanwhile
+            is_in_use = all(file.with_name(file.name + ending).exists() for ending in ("-wal", "-shm"))
+            if not is_in_use:
+                _copy_files(file, copy)
+        if is_in_use:
             _copy_in_use(file, copy)
-        else:  # no process has it open
-            _copy_files(file, copy)
     except OSError as error:
         raise JournalError(f"{file}: cannot be read ({error.strerror or error})") from None
 

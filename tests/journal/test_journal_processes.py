@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import kill_writers
@@ -80,3 +82,19 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged():
     acknowledged, _ = kill_writers.main(4)
 
     assert acknowledged > 4
+
+
+def test_processes_that_open_and_close_a_journal_again_and_again_lose_nothing(tmp_path):
+    """A process that closes any other descriptor of the file would lose its locks, and then its log."""
+    command = [sys.executable, HERE / "open_often.py", path := tmp_path / "journal.db"]
+    workers = [
+        subprocess.Popen([*command, name, "40"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for name in ("one", "two", "three")
+    ]
+    said = [worker.communicate(timeout=180) for worker in workers]
+
+    assert ["", "", ""] == [errors for _, errors in said]
+    acknowledged = sorted(line for output, _ in said for line in output.splitlines())
+    assert 360 == len(acknowledged)
+    with closing(sqlite3.connect(path)) as database:
+        assert acknowledged == sorted(name for (name,) in database.execute("SELECT id FROM job"))

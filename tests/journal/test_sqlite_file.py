@@ -17,6 +17,7 @@ import pytest
 from eversince_async.errors import ConfigurationError, JournalError, JournalLocked
 from eversince_async.journal import JobChange, SqliteJournal
 from eversince_async.journal._schema import VERSION
+from eversince_async.journal.copies import copy_to_read
 
 HERE = Path(__file__).parent
 
@@ -153,6 +154,60 @@ async def test_two_may_make_one_journal_at_once(tmp_path):
 
     async with SqliteJournal(path) as journal:
         assert {"new": 3} == await journal.counts()
+
+
+async def test_a_log_that_another_process_deletes_at_that_moment_is_no_trouble(tmp_path, monkeypatch):
+    await make(path := tmp_path / "journal.db")
+    look = Path.lstat
+
+    def deleted_before(place):
+        if place.name.endswith("-journal"):
+            raise FileNotFoundError(place)
+        return look(place)
+
+    monkeypatch.setattr(Path, "lstat", deleted_before)
+    monkeypatch.setattr(os.path, "lexists", lambda _: True)
+
+    async with SqliteJournal(path) as journal:
+        assert {"new": 3} == await journal.counts()
+
+
+CLOSE_IN_ANOTHER_PROCESS = """
+import asyncio, sys
+from eversince_async.journal import SqliteJournal
+
+async def main():
+    async with SqliteJournal(sys.argv[1]) as journal:
+        await journal.put("cup", {})
+
+asyncio.run(main())
+"""
+
+
+def in_another_process(path):
+    subprocess.run([sys.executable, "-c", CLOSE_IN_ANOTHER_PROCESS, path], check=True)
+
+
+async def test_a_journal_opened_twice_here_keeps_its_log_when_another_process_closes_it(tmp_path):
+    path = tmp_path / "journal.db"
+    async with SqliteJournal(path) as journal:
+        async with SqliteJournal(path):
+            pass
+        in_another_process(path)
+        await journal.put("mug", {})
+
+        assert {"new": 2} == await journal.counts()
+
+
+async def test_a_journal_that_is_reported_here_keeps_its_log_when_another_process_closes_it(tmp_path):
+    path = tmp_path / "journal.db"
+    async with SqliteJournal(path) as journal:
+        async with copy_to_read(path) as copy:
+            assert {} == await copy.counts()
+        in_another_process(path)
+        await journal.put("mug", {})
+
+        assert {"new": 2} == await journal.counts()
 
 
 # -- Trouble while in use -------------------------------------------------------------------------------
