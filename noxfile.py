@@ -129,11 +129,17 @@ def run_tests(session: nox.Session) -> None:
 
 
 ON_ONE_PYTHON = [
-    "batch/test_batch_outlook.py", "batch/test_power_cuts.py", "cancellation/test_durable_cancelled.py",
-    "cli/test_asking_terminals.py", "cli/test_endings.py", "cli/test_hostile_batch.py",
-    "cli/test_terminal.py", "disasters/test_kills.py", "disasters/test_storms.py",
-    "lifecycle/test_pressed.py", "limits/test_days.py", "orchestrator/test_crowd.py", "pace",
-    "pipelines/test_cuts.py", "realtime", "session/test_sockets.py", "webhooks/test_memory.py",
+    "batch/test_batch_outlook.py", "batch/test_crowds.py",
+    "batch/test_power_cuts.py", "cancellation/test_durable_cancelled.py",
+    "cancellation/test_produce_cancelled.py", "cli/test_asking_terminals.py",
+    "cli/test_batch_command.py", "cli/test_command_processes.py", "cli/test_endings.py",
+    "cli/test_hostile_batch.py", "cli/test_lacking.py", "cli/test_terminal.py",
+    "disasters/test_kills.py", "disasters/test_storms.py", "downloads/test_refused_beforehand.py",
+    "fuzz", "journal/test_journal_processes.py", "journal/test_journal_properties.py",
+    "lifecycle/test_pressed.py", "limits/test_days.py", "limits/test_limits_kept.py",
+    "models/test_model_properties.py", "orchestrator/test_crowd.py", "pace",
+    "pipelines/test_cuts.py", "realtime", "session/test_sockets.py", "testing/test_leaks.py",
+    "webhooks/test_memory.py",
 ]  # fmt: skip
 """Tests that take real time or try hundreds of cases: a second Python would tell nothing more."""
 
