@@ -167,14 +167,15 @@ def check_kind(path: Path) -> bool:
         raise JournalError(f"{path}: {OTHER}")
     if not os.access(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    # No lock is waited for, and no log is looked for or made: the file may be anybody's.
-    with contextlib.closing(_connection(path, "ro&immutable=1", 0)) as connection:
-        try:
+    try:
+        # No lock is waited for, and no log is looked for or made: the file may be anybody's.
+        with contextlib.closing(_connection(path, "ro&immutable=1", 0)) as connection:
             _check_marks(connection, path)
-        except TROUBLES as error:
-            if getattr(error, "sqlite_errorname", None) == "SQLITE_NOTADB":
-                raise JournalError(f"{path}: {OTHER}") from None
-            # Somebody writes just now, or died in the middle of it: who waits for locks can tell.
+    except TROUBLES as error:
+        if getattr(error, "sqlite_errorname", None) == "SQLITE_NOTADB":
+            raise JournalError(f"{path}: {OTHER}") from None
+        # Somebody writes just now, or died in the middle of it, or files cannot be opened now: who waits for
+        # locks can tell.
     return True
 
 

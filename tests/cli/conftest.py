@@ -44,6 +44,18 @@ class Shell:
     children: list[subprocess.Popen[str]] = attrs.field(factory=list)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command that is killed after `LONGEST` seconds.
+
+        Whoever reads from a child that hangs then reads its end, and fails.
+        """
+        child = self.serve(*arguments, **environment)
+        watchdog = Timer(LONGEST, child.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        return child
+
+    def serve(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command that lives as long as it is needed."""
         child = subprocess.Popen(
             [sys.executable, "-m", "eversince_async.cli", *arguments],
             env={**self.env, **environment},
@@ -55,10 +67,6 @@ class Shell:
             encoding="utf-8",
         )
         self.children.append(child)
-        # Whoever reads from a child that hangs then reads its end, and fails.
-        watchdog = Timer(LONGEST, child.kill)
-        watchdog.daemon = True
-        watchdog.start()
         return child
 
     def run(self, *arguments: str, **environment: str) -> Ended:
@@ -107,16 +115,26 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         child.communicate()
 
 
-@pytest.fixture(scope="module")
-def emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What the line that an emulator prints puts into the environment; one serves a whole file."""
-    shell = Shell(_clean_environment(), str(tmp_path_factory.mktemp("emulator")))
-    emulator = shell.start("emulator", "--port", "0", "--speed", SPEED, "--credits", "14500")
+def serving(folder: Path, *options: str) -> Iterator[dict[str, str]]:
+    """What the line that an emulator prints puts into the environment, while it runs."""
+    emulator = Shell(_clean_environment(), str(folder)).serve("emulator", "--port", "0", *options)
     line = read_until(emulator.stdout, "export ")
     yield dict(each.split("=", 1) for each in line.split()[1:])
     emulator.send_signal(signal.SIGINT)
     _, err = emulator.communicate(timeout=LONGEST)
     assert (130, "") == (emulator.returncode, err)
+
+
+@pytest.fixture(scope="module")
+def emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What leads to an emulator in compressed time; one serves a whole file."""
+    yield from serving(tmp_path_factory.mktemp("emulator"), "--speed", SPEED, "--credits", "14500")
+
+
+@pytest.fixture(scope="module")
+def slow_emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What leads to an emulator whose films take ten seconds, so that a signal comes before they end."""
+    yield from serving(tmp_path_factory.mktemp("emulator"), "--speed", "20", "--credits", "14500")
 
 
 @pytest.fixture
@@ -134,4 +152,11 @@ def slowly_beside(shell: Shell) -> Iterator[Shell]:
 def beside(shell: Shell, emulator_settings: dict[str, str]) -> Shell:
     """A shell that an emulator is running beside, both in compressed time."""
     shell.env |= emulator_settings
+    return shell
+
+
+@pytest.fixture
+def interrupted(shell: Shell, slow_emulator_settings: dict[str, str]) -> Shell:
+    """A shell whose commands are told to leave before their films can be done, on a busy machine, too."""
+    shell.env |= slow_emulator_settings
     return shell

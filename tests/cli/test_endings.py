@@ -8,12 +8,16 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 LONGEST = 180.0
 """Seconds after which a child that has not ended is a failure, on a busy machine too."""
+
+TWO_SIGNALS_APART = 0.2
+"""Seconds between two signals that are no single one, as `timeout` sends it to a process and its group."""
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and streams are POSIX's here")
 
@@ -72,12 +76,13 @@ def test_the_first_lets_a_batch_finish_what_has_begun(beside, number, code):
 
 
 @TO_LEAVE
-def test_the_second_leaves_a_batch_at_once_and_says_how_to_go_on(beside, number, code):
-    file = sheet(beside, f"second{code}")
-    child = beside.start("batch", file, "-o", "videos", "--debug")
+def test_the_second_leaves_a_batch_at_once_and_says_how_to_go_on(interrupted, number, code):
+    file = sheet(interrupted, f"second{code}")
+    child = interrupted.start("batch", file, "-o", "videos", "--debug")
     read_until(child.stderr, "GET /projects")
     child.send_signal(number)
     read_until(child.stderr, "Interrupted: nothing more is begun")
+    time.sleep(TWO_SIGNALS_APART)
     child.send_signal(number)
     _, err = child.communicate(timeout=LONGEST)
 
@@ -86,8 +91,8 @@ def test_the_second_leaves_a_batch_at_once_and_says_how_to_go_on(beside, number,
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_produce_says_its_project_and_how_to_go_on(beside, number, code):
-    child = beside.start("produce", "A film about tides")
+def test_produce_says_its_project_and_how_to_go_on(interrupted, number, code):
+    child = interrupted.start("produce", "A film about tides")
     project = re.search(r"proj_\w+", read_until(child.stderr, "running"))
     assert project is not None
     child.send_signal(number)
@@ -99,18 +104,18 @@ def test_produce_says_its_project_and_how_to_go_on(beside, number, code):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_in_the_background_hears_them_as_well(beside, number):
+def test_a_command_in_the_background_hears_them_as_well(interrupted, number):
     """A script has Ctrl-C ignored for what it starts behind `&`."""
     child = subprocess.Popen(
         [sys.executable, "-m", "eversince_async.cli", "produce", "A film about tides"],
-        env=beside.env,
-        cwd=beside.cwd,
+        env=interrupted.env,
+        cwd=interrupted.cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
-    beside.children.append(child)
+    interrupted.children.append(child)
     read_until(child.stderr, "running")
     child.send_signal(number)
     _, err = child.communicate(timeout=LONGEST)
