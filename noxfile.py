@@ -300,6 +300,12 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", str(ROOT))
 
 
+@nox.session(python=OLDEST, default=False)
+def house(session: nox.Session) -> None:
+    """Count what makes the code easy or hard to enter: names, docstrings, folders, circles."""
+    session.run("python", str(ROOT / ".ci" / "house.py"))
+
+
 @nox.session(python=OLDEST)
 def types(session: nox.Session) -> None:
     """Check the types: ours strictly, and those that users see with two type checkers."""

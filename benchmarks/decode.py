@@ -21,7 +21,7 @@ import orjson
 from cattrs.preconf.orjson import make_converter
 
 from eversince_async._wire.converter import structure
-from eversince_async._wire.jsons import loads
+from eversince_async._wire.json_codec import loads
 from eversince_async.models import Project, ProjectPage, Timeline
 
 TARGETS = {"project": 3.5, "timeline of 60 scenes": 3.0, "page of 100 projects": 3.5}

@@ -21,10 +21,10 @@ import aiohttp
 from aiohttp import web
 
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async.orchestrator.download import NamedUrl, download
-from eversince_async.resources._sources import source_of
+from eversince_async.resources._sources import open_source
 from eversince_async.session.retry import RetryPolicy
-from eversince_async.session.transfer import Store
+from eversince_async.transfers.download import NamedUrl, download
+from eversince_async.transfers.store import Store
 
 CHUNK = 1 << 20
 
@@ -95,7 +95,7 @@ async def main(megabytes, rounds):
                         pass
 
             async def our_put():
-                source = await source_of(film, name=None, content_type=None, size=None)
+                source = await open_source(film, name=None, content_type=None, size=None)
                 await store.put(url, source.open, size=size, content_type="video/mp4", endpoint="uploads.put")
 
             async def bare_get():

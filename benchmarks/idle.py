@@ -27,12 +27,12 @@ async def idle_share(count: int, seconds: float) -> tuple[float, float, float]:
         waiting = [asyncio.ensure_future(eversince.produce(f"film {number}")) for number in range(count)]
         await asyncio.sleep(SETTLING_SECONDS)
         await until_quiet()
-        watcher, log = eversince._watcher, emulator.world.log  # noqa: SLF001 - it counts its decisions
-        wall, cpu, decided, sent = time.perf_counter(), time.thread_time(), watcher.decisions, len(log)
+        poller, log = eversince._poller, emulator.world.log  # noqa: SLF001 - it counts its decisions
+        wall, cpu, decided, sent = time.perf_counter(), time.thread_time(), poller.decisions, len(log)
         await asyncio.sleep(seconds)
         took = time.perf_counter() - wall
         share = (time.thread_time() - cpu) / took
-        decisions, requests = watcher.decisions - decided, len(log) - sent
+        decisions, requests = poller.decisions - decided, len(log) - sent
         for each in waiting:
             each.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

@@ -180,15 +180,15 @@ def courses_of(seed: int, span: tuple[float, float], jobs: int) -> list[Course]:
 def bound(courses: list[Course]) -> float:
     """Seconds that list scheduling takes: whenever a slot comes free, the next one begins."""
     free_at = [0.0] * SLOTS
-    for course in courses:
-        heapq.heapreplace(free_at, free_at[0] + course.total)
+    for executor in courses:
+        heapq.heapreplace(free_at, free_at[0] + executor.total)
     return max(free_at)
 
 
 def scenario_of(courses: list[Course]) -> Scenario:
     scenario = Scenario()
-    for number, course in enumerate(courses):
-        scenario = scenario.when(brief_of(number), walk=course.walk, rendering=course.rendering)
+    for number, executor in enumerate(courses):
+        scenario = scenario.when(brief_of(number), walk=executor.walk, rendering=executor.rendering)
     return scenario
 
 
@@ -228,9 +228,9 @@ async def probe(emulator: Emulator, get: Callable[[str], Awaitable[Any]], waits:
     while True:
         await asyncio.sleep(rng.uniform(0.5, 1.5) * PROBE_EVERY)
         project_id = emulator.world.holdings.listed[0].id
-        asked_at = loop.time()
+        requested_at = loop.time()
         await get(project_id)
-        waits.append(loop.time() - asked_at)
+        waits.append(loop.time() - requested_at)
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -42,18 +42,18 @@ def file_name(text: str, ending: str = "", *, taken: Container[str] | None = Non
     Args:
         text: Any text at all.
         ending: What the name ends with, such as `.mp4`.
-        taken: The other names there are, as `folded` gives them; None if they are not known.
+        taken: The other names there are, as `fold_name` gives them; None if they are not known.
     """
     name = _resembling(text)
     is_plain = name == text and _fits(name + ending)
-    if is_plain and (folded(name) == name if taken is None else folded(name + ending) not in taken):
+    if is_plain and (fold_name(name) == name if taken is None else fold_name(name + ending) not in taken):
         return name + ending
     digest = MARK + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
     room = LONGEST - len((digest + ending + BESIDE).encode())
     return name.encode()[:room].decode("utf-8", "ignore") + digest + ending
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """What two names have in common that are one on some file system: case, accents, unseen signs."""
     return unicodedata.normalize("NFC", _UNSEEN.sub("", unicodedata.normalize("NFD", name)).casefold())
 
@@ -73,7 +73,7 @@ def inside(folder: Path, given: str) -> Path:
     for part in parts:
         if (problem := next(_problems(part), None)) is not None:
             raise UnusableName(problem)
-    if folded(parts[-1]).endswith(_UNFINISHED):
+    if fold_name(parts[-1]).endswith(_UNFINISHED):
         raise UnusableName("has the name of an unfinished download; two of them would be written to one file")
     return folder.joinpath(*parts)
 

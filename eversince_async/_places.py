@@ -39,7 +39,7 @@ def in_words(error: OSError) -> str:
     return _WORDS.get(error.errno or 0) or error.strerror or str(error)
 
 
-def crowded(needed: int = 1) -> OSError | None:
+def open_files_error(needed: int = 1) -> OSError | None:
     """The error of opening some files more, if there are too many open files by now.
 
     SQLite, name servers and libraries of TLS say only that something cannot be opened.

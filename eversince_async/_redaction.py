@@ -50,7 +50,7 @@ def redact(text: str) -> str:
     Args:
         text: Anything about to be shown.
     """
-    for kept in _kept:
+    for kept in _secrets:
         if kept.owners:
             for spelling in kept.spellings:
                 text = text.replace(spelling, HIDDEN)
@@ -143,8 +143,8 @@ def excerpt(text: str, length: int = 200) -> str:
 
 # -- Secrets that cannot be told by their looks ------------------------------------------------------------
 
-_adding: Final = threading.Lock()  # clients are made in any thread
-_kept: tuple["_Kept", ...] = ()  # the longest first; replaced as a whole, so any thread may read
+_lock: Final = threading.Lock()  # clients are made in any thread
+_secrets: tuple["_Kept", ...] = ()  # the longest first; replaced as a whole, so any thread may read
 
 
 class _Kept:
@@ -152,11 +152,11 @@ class _Kept:
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
-        self.spellings = sorted(_spellings(secret), key=len, reverse=True)
+        self.spellings = sorted(_encodings(secret), key=len, reverse=True)
         self.owners: weakref.WeakSet[object] = weakref.WeakSet()
 
 
-def keep_secret(secret: str, owner: object) -> None:
+def register_secret(secret: str, owner: object) -> None:
     """Hide a secret in every text of this process for as long as its owner lives.
 
     Texts that a server made up are shown far from where the secret is known, so all of them are searched.
@@ -166,17 +166,17 @@ def keep_secret(secret: str, owner: object) -> None:
         secret: The exact text; one that is too short to be a secret is not kept.
         owner: Whoever has it.
     """
-    global _kept
+    global _secrets
     if len(secret) < SHORTEST or _API_KEY.fullmatch(secret):
         return
-    with _adding:
-        kept = next((kept for kept in _kept if kept.secret == secret), None) or _Kept(secret)
+    with _lock:
+        kept = next((kept for kept in _secrets if kept.secret == secret), None) or _Kept(secret)
         kept.owners.add(owner)
-        others = (other for other in _kept if other.owners and other is not kept)
-        _kept = tuple(sorted((*others, kept), key=lambda each: len(each.secret), reverse=True))
+        others = (other for other in _secrets if other.owners and other is not kept)
+        _secrets = tuple(sorted((*others, kept), key=lambda each: len(each.secret), reverse=True))
 
 
-def _spellings(secret: str) -> set[str]:
+def _encodings(secret: str) -> set[str]:
     """A secret as it stands in plain text, in JSON of several tastes, in HTML and in URLs."""
     from html import escape  # brings a dictionary of entities along, for what hardly any key needs
 

@@ -14,30 +14,30 @@ import attrs
 
 from eversince_async._redaction import Hidden
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async._wire.endpoints import Endpoint, Resend
-from eversince_async.batch.verbs import Batching
+from eversince_async._wire.endpoints import Endpoint, Idempotency
+from eversince_async.batch.client_methods import BatchMethods
 from eversince_async.errors import ConfigurationError, EversinceError, InvalidRequest
-from eversince_async.governor import AccountGovernor, Governor, Lane, Limits
+from eversince_async.governor import Governor, GovernorProtocol, Lane, Limits
 from eversince_async.lifecycle import ProjectStatus
 from eversince_async.models.receipt import RateLimit
-from eversince_async.orchestrator.desk import Desk
+from eversince_async.orchestrator.client_methods import WorkflowMethods
 from eversince_async.orchestrator.handle import Handle
-from eversince_async.orchestrator.order import CANCEL_PATIENCE
-from eversince_async.orchestrator.schedule import PollSchedule
+from eversince_async.orchestrator.options import CANCEL_TIMEOUT
+from eversince_async.orchestrator.registry import ON_CLOSE, PATIENCE, OnClose, UnfinishedProduction
+from eversince_async.orchestrator.runtime import Runtime
 from eversince_async.orchestrator.tracing import Telemetry
-from eversince_async.orchestrator.underway import ON_CLOSE, PATIENCE, Left, OnClose
-from eversince_async.orchestrator.verbs import Verbs
-from eversince_async.orchestrator.watcher import Watcher
-from eversince_async.pipelines.verbs import Running
+from eversince_async.pipelines.client_methods import PipelineMethods
+from eversince_async.polling.poller import Poller
+from eversince_async.polling.schedule import PollSchedule
 from eversince_async.resources import Resources
 from eversince_async.session.body import MAX_RESPONSE_BYTES
-from eversince_async.session.newborn import Newborn
-from eversince_async.session.observers import AnswerReceived, Observers, RequestSent, RetryScheduled
+from eversince_async.session.hooks import Hooks, RequestSent, ResponseReceived, RetryScheduled
+from eversince_async.session.new_projects import Newborn
 from eversince_async.session.retry import RetryPolicy
 from eversince_async.session.session import Session
-from eversince_async.session.transfer import STALL_TIMEOUT, Store
 from eversince_async.session.transport import BASE_URL, Transport
 from eversince_async.tasks import finish
+from eversince_async.transfers.store import STALL_TIMEOUT, Store
 
 if TYPE_CHECKING:
     import ssl
@@ -57,7 +57,7 @@ _PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
 """A path without a query that cannot end the request line: visible ASCII, no blanks."""
 
 
-class Eversince(Resources, Verbs, Running, Batching):
+class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
     """A client of the Eversince API.
 
     Use it as `async with Eversince() as eversince:`, or call `aclose()`. It opens its connections on first
@@ -110,7 +110,7 @@ class Eversince(Resources, Verbs, Running, Batching):
         *,
         base_url: str | None = None,
         limits: Limits | None = None,
-        governor: AccountGovernor | None = None,
+        governor: GovernorProtocol | None = None,
         schedule: PollSchedule | None = None,
         retry: RetryPolicy | None = None,
         timeout: float = ATTEMPT_TIMEOUT,
@@ -121,7 +121,8 @@ class Eversince(Resources, Verbs, Running, Batching):
         transfers: "aiohttp.ClientSession | None" = None,
         ssl_context: "ssl.SSLContext | None" = None,
         on_request: Callable[[RequestSent], object] | Iterable[Callable[[RequestSent], object]] = (),
-        on_response: Callable[[AnswerReceived], object] | Iterable[Callable[[AnswerReceived], object]] = (),
+        on_response: Callable[[ResponseReceived], object]
+        | Iterable[Callable[[ResponseReceived], object]] = (),
         on_retry: Callable[[RetryScheduled], object] | Iterable[Callable[[RetryScheduled], object]] = (),
         telemetry: Telemetry | None = None,
         allow_private_addresses: bool = False,
@@ -132,8 +133,8 @@ class Eversince(Resources, Verbs, Running, Batching):
         if not timeout > 0 or not stall_timeout > 0:
             raise ConfigurationError("timeout and stall_timeout are seconds and must be positive")
         api_key = Hidden(api_key or os.environ.get("EVERSINCE_API_KEY") or "")
-        self.governor: AccountGovernor = governor or Governor(limits or Limits())
-        self._made_at = _outside()
+        self.governor: GovernorProtocol = governor or Governor(limits or Limits())
+        self._made_at = _caller_location()
         self._transport = Transport(
             base_url=base_url or os.environ.get("EVERSINCE_BASE_URL") or BASE_URL,
             api_key=api_key,
@@ -144,14 +145,14 @@ class Eversince(Resources, Verbs, Running, Batching):
             allow_http=allow_http,
             ssl_context=ssl_context,
         )
-        observers = Observers(
-            on_request=_several(on_request),
-            on_response=_several(on_response),
-            on_retry=_several(on_retry),
+        observers = Hooks(
+            on_request=_as_tuple(on_request),
+            on_response=_as_tuple(on_response),
+            on_retry=_as_tuple(on_retry),
         )
         tracer = None
         if telemetry is not None:
-            tracer = telemetry.of_client(base_url=self._transport.base_url, governor=self.governor)
+            tracer = telemetry.tracer_for(base_url=self._transport.base_url, governor=self.governor)
         schedule = schedule or PollSchedule()
         session = Session(
             transport=self._transport,
@@ -167,9 +168,9 @@ class Eversince(Resources, Verbs, Running, Batching):
         super().__init__(
             session, Store(addresses, stall_timeout=stall_timeout, http=transfers, ssl_context=ssl_context)
         )
-        self._watcher = Watcher(session, schedule)
-        self._desk = Desk(session, self._store, self._watcher, tracer)
-        self._started: set[asyncio.Task[Any]] = set()
+        self._poller = Poller(session, schedule)
+        self._runtime = Runtime(session, self._store, self._poller, tracer)
+        self._background_tasks: set[asyncio.Task[Any]] = set()
 
     def __repr__(self) -> str:
         return f"<Eversince {self._transport.base_url}>"
@@ -216,46 +217,48 @@ class Eversince(Resources, Verbs, Running, Batching):
         """
         if productions not in ON_CLOSE:
             raise ConfigurationError(f"productions must be one of {ON_CLOSE}, not {productions!r}")
-        rested: tuple[Left, ...] = ()
+        rested: tuple[UnfinishedProduction, ...] = ()
         try:
             await asyncio.sleep(0)  # what was started a moment ago begins, so that it can be ended
             if productions == "drain":
-                rested = await self._desk.underway.over(patience)
+                rested = await self._runtime.registry.drain(patience)
         finally:
             left = await finish(self._close(productions, asyncio.current_task()))
-        return tuple(each.handle for each in (*rested, *left) if each.is_handed_out)
+        return tuple(each.handle for each in (*rested, *left) if each.is_resumable_by_handle)
 
-    async def _close(self, productions: OnClose, caller: "asyncio.Task[Any] | None") -> tuple[Left, ...]:
+    async def _close(
+        self, productions: OnClose, caller: "asyncio.Task[Any] | None"
+    ) -> tuple[UnfinishedProduction, ...]:
         """Close everything, whatever happens meanwhile; returns the productions that were ended by that."""
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._store.aclose)
             closing.push_async_callback(self._transport.aclose)
-            closing.push_async_callback(self._watcher.aclose)
-            closing.push_async_callback(_heard, self._started_here(caller))
-            await self._desk.aclose()  # what only asks for details of its failure ends by that
+            closing.push_async_callback(self._poller.aclose)
+            closing.push_async_callback(_wait_interrupted, self._tasks_here(caller))
+            await self._runtime.aclose()  # what only asks for details of its failure ends by that
             at_work = {lease.project_id for lease in self.governor.snapshot().slots.leases if lease.active}
-            holders = list(self._desk.underway.holders)
-            left = await self._desk.underway.interrupt(caller)
+            holders = list(self._runtime.registry.holders)
+            left = await self._runtime.registry.interrupt_all(caller)
             if productions == "cancel":
                 ours = {each.project_id for each in holders} | {each.handle.project_id for each in left}
-                cancelled = await self._cancelled(ours & at_work)
+                cancelled = await self._cancel_projects(ours & at_work)
                 left = tuple(each for each in left if each.handle.project_id not in cancelled)
         return left
 
-    def _started_here(self, caller: "asyncio.Task[Any] | None") -> "list[asyncio.Task[Any]]":
+    def _tasks_here(self, caller: "asyncio.Task[Any] | None") -> "list[asyncio.Task[Any]]":
         """The tasks of `start` that will end; those of loops that are gone never do."""
         loop = asyncio.get_running_loop()
-        self._started = {task for task in self._started if not task.get_loop().is_closed()}
-        return [task for task in self._started if task.get_loop() is loop and task is not caller]
+        self._background_tasks = {task for task in self._background_tasks if not task.get_loop().is_closed()}
+        return [task for task in self._background_tasks if task.get_loop() is loop and task is not caller]
 
-    async def _cancelled(self, project_ids: set[str | None]) -> set[str]:
+    async def _cancel_projects(self, project_ids: set[str | None]) -> set[str]:
         """Cancel projects at the server; returns those of which it is certain."""
         cancelled = set[str]()
 
         async def cancel(project_id: str) -> None:
             with suppress(EversinceError, TimeoutError):
-                async with asyncio.timeout(CANCEL_PATIENCE):
-                    answer = await self._desk.interactive.projects.cancel(project_id)
+                async with asyncio.timeout(CANCEL_TIMEOUT):
+                    answer = await self._runtime.interactive.projects.cancel(project_id)
                 cancelled.add(project_id)
                 self.governor.observed(project_id, answer.status or ProjectStatus.CANCELLED)
 
@@ -301,7 +304,7 @@ class Eversince(Resources, Verbs, Running, Batching):
         Args:
             project_id: The project.
         """
-        self._watcher.nudge(project_id)
+        self._poller.nudge(project_id)
 
     async def request(
         self,
@@ -340,13 +343,13 @@ class Eversince(Resources, Verbs, Running, Batching):
             method,
             path.replace("{", "{{").replace("}", "}}"),
             success=(),
-            resend=Resend.SAFE if safe else Resend.OBSERVE,
-            find_out="read whatever it would have changed",
+            resend=Idempotency.IDEMPOTENT if safe else Idempotency.UNSAFE,
+            how_to_check="read whatever it would have changed",
         )
         return await self._session.send(endpoint, object, query=query, body=json)
 
 
-async def _heard(started: "list[asyncio.Task[Any]]") -> None:
+async def _wait_interrupted(started: "list[asyncio.Task[Any]]") -> None:
     """Wait for the tasks of `start`, which were interrupted."""
     if started:
         await asyncio.wait(started, timeout=PATIENCE)
@@ -355,11 +358,11 @@ async def _heard(started: "list[asyncio.Task[Any]]") -> None:
             task.exception()  # heard of: what ends with the client needs nobody who waits for it
 
 
-def _several(given: Any) -> tuple[Any, ...]:
+def _as_tuple(given: Any) -> tuple[Any, ...]:
     return (given,) if callable(given) else tuple(given)
 
 
-def _outside() -> str:
+def _caller_location() -> str:
     """File and line of whoever makes a client, outside of this package."""
     frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every file on the way
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("eversince_async."):

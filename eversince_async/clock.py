@@ -97,7 +97,7 @@ def elapsed(since: Moment, here: Moment | None = None) -> float | None:
         here: This instant; asked for by default.
     """
     here = moment() if here is None else here
-    shows = here.seconds if since.boot == here.boot else _shown_by(since.boot)
+    shows = here.seconds if since.boot == here.boot else _read_clock(since.boot)
     return None if shows is None else max(0.0, shows - since.seconds)
 
 
@@ -149,7 +149,7 @@ def is_past(boot: str) -> bool:
             return False
 
 
-def paced(speed: float, origin: float) -> str:
+def boot_id_at_pace(speed: float, origin: float) -> str:
     """The boot id of a time that began at `origin`, by `time.monotonic()`, and runs so much faster."""
     return "/".join(("paced", _machine(), repr(speed), repr(origin)))
 
@@ -176,7 +176,7 @@ def private() -> str:
     return f"private//{secrets.token_hex(6)}"
 
 
-def _shown_by(boot: str) -> float | None:
+def _read_clock(boot: str) -> float | None:
     """What another clock of this machine shows now."""
     if is_past(boot):
         return None

@@ -5,9 +5,9 @@ EversinceError
 ├─ ConfigurationError            key, URL, impossible limits, use across event loops
 ├─ InvalidRequest                refused here, before anything was sent (.fields); is a ValueError
 ├─ TransportError                no answer; .outcome = "never_sent" | "unknown"
-│  ├─ ConnectionFailed           └─ AnswerTimedOut (is a TimeoutError)
+│  ├─ ConnectionFailed           └─ RequestTimedOut (is a TimeoutError)
 ├─ OutcomeUnknown                a write may have happened; says how to find out
-├─ UnreadableAnswer              .path ("$.scenes[2].duration")
+├─ InvalidResponse              .path ("$.scenes[2].duration")
 │  └─ ResponseTooLarge           .limit; set max_response_bytes= higher
 ├─ ApiError                      .code .status .message .request_id .rate_limit .endpoint .retry_after
 │  ├─ ValidationFailed 400 (.fields)
@@ -21,10 +21,10 @@ EversinceError
 │  │  ├─ RateLimited             everybody waits .retry_after
 │  │  └─ ProjectLimitReached     wait for a slot, or for tomorrow (.daily)
 │  └─ ServerError 5xx ── InternalError 500 | ServiceUnavailable 503
-├─ GovernorError ── QuotaSpent (.quota, .resets_at) | WouldWait (.seconds)
+├─ GovernorError ── QuotaExhausted (.quota, .resets_at) | WouldWait (.seconds)
 ├─ LifecycleError (.project_id .status .request_id)
 │  ├─ ProjectFailed (.error_message)      ├─ ProjectCancelled
-│  ├─ NotAllowedNow                       ├─ RenderProducedNothing
+│  ├─ InvalidProjectState                       ├─ RenderProducedNothing
 │  ├─ WaitTimedOut (.handle; is a TimeoutError)
 │  └─ ClientClosed (.handle)
 ├─ QualityRefused                  remembered of a 403 on a render (.quality .refused_at .message)
@@ -32,8 +32,8 @@ EversinceError
 │  └─ SpecChanged ── PipelineChanged (.key .step)
 ├─ PipelineError (.key .step)
 │  ├─ ApprovalPending (.question)         ├─ ApprovalExpired (.question)
-│  ├─ SleepPending (.until)               └─ NotStorable
-├─ EarlierFailure (.kind .problem)
+│  ├─ SleepPending (.until)               └─ NotSerializable
+├─ RecordedFailure (.kind .problem)
 ├─ UnexpectedCancellation           something waited for was cancelled, and nobody who waits
 ├─ UploadRejected
 ├─ DownloadFailed
@@ -164,7 +164,7 @@ class ConnectionFailed(TransportError):
     """The connection could not be made, or broke before the whole answer had arrived."""
 
 
-class AnswerTimedOut(TransportError, TimeoutError):
+class RequestTimedOut(TransportError, TimeoutError):
     """The answer did not arrive in time."""
 
 
@@ -190,7 +190,7 @@ class OutcomeUnknown(EversinceError):
         return f"{self.endpoint}: it may or may not have happened ({self.reason}); {self.find_out}"
 
 
-class UnreadableAnswer(EversinceError):
+class InvalidResponse(EversinceError):
     """The server answered something this library cannot read where it must.
 
     Attributes:
@@ -210,10 +210,10 @@ class UnreadableAnswer(EversinceError):
 
     def __str__(self) -> str:
         where = f"{self.endpoint}: " if self.endpoint else ""
-        return f"{where}cannot read {self.path}: {self.problem}{_quoted(self.request_id)}"
+        return f"{where}cannot read {self.path}: {self.problem}{_quote(self.request_id)}"
 
 
-class ResponseTooLarge(UnreadableAnswer):
+class ResponseTooLarge(InvalidResponse):
     """The answer is larger than the client reads; see its option `max_response_bytes`.
 
     Attributes:
@@ -231,10 +231,10 @@ class ResponseTooLarge(UnreadableAnswer):
 
     def __str__(self) -> str:
         where = f"{self.endpoint}: " if self.endpoint else ""
-        return f"{where}{self.problem}{_quoted(self.request_id)}"
+        return f"{where}{self.problem}{_quote(self.request_id)}"
 
 
-def _quoted(request_id: str | None) -> str:
+def _quote(request_id: str | None) -> str:
     return "" if request_id is None else f" [request {excerpt(request_id)}]"
 
 
@@ -284,7 +284,7 @@ class ApiError(EversinceError):
 
     def __str__(self) -> str:
         where = f"{self.endpoint}: " if self.endpoint else ""
-        return f"{where}{self.status} {self.code or 'error'}: {self.message}{_quoted(self.request_id)}"
+        return f"{where}{self.status} {self.code or 'error'}: {self.message}{_quote(self.request_id)}"
 
 
 class ValidationFailed(ApiError):
@@ -352,11 +352,11 @@ class RateLimited(TooManyRequests):
     """Too many requests this minute (429 `rate_limited`); every key of the account must wait.
 
     The day's renders may answer with the same code (which one is not documented); see
-    `is_not_of_the_minute`.
+    `is_daily_limit`.
     """
 
     @property
-    def is_not_of_the_minute(self) -> bool:
+    def is_daily_limit(self) -> bool:
         """Whether the answer itself shows that another limit than the minute's was reached.
 
         It does when the wait it asks for is longer than two windows of a minute. Where it asks for none, or
@@ -446,7 +446,7 @@ class GovernorError(EversinceError):
     """The account's limits do not allow this now, by our own count; nothing was sent."""
 
 
-class QuotaSpent(GovernorError):
+class QuotaExhausted(GovernorError):
     """Today's projects or renders are used up.
 
     Attributes:
@@ -504,7 +504,7 @@ class LifecycleError(EversinceError):
     def __str__(self) -> str:
         which = "project (no id yet)" if self.project_id is None else f"project {excerpt(self.project_id)}"
         status = "" if self.status is None else f", last seen {excerpt(self.status)}"
-        return f"{which}{status}: {self.reason}{_quoted(self.request_id)}"
+        return f"{which}{status}: {self.reason}{_quote(self.request_id)}"
 
 
 class ProjectFailed(LifecycleError):
@@ -535,7 +535,7 @@ class ProjectCancelled(LifecycleError):
     """The project was cancelled, by this account or in the studio."""
 
 
-class NotAllowedNow(LifecycleError):
+class InvalidProjectState(LifecycleError):
     """What was asked for cannot be done with the project as it stands."""
 
 
@@ -737,7 +737,7 @@ class ApprovalExpired(PipelineError):
         self.question = question
 
 
-class NotStorable(PipelineError):
+class NotSerializable(PipelineError):
     """A result cannot be kept in the journal, or would not come back as what it was."""
 
 
@@ -757,7 +757,7 @@ class UnexpectedCancellation(EversinceError):
         return f"{self.what} ended with CancelledError, although nobody had cancelled it from here"
 
 
-class EarlierFailure(EversinceError):
+class RecordedFailure(EversinceError):
     """What an earlier run has failed of, as the journal remembers it.
 
     Attributes:

@@ -63,12 +63,12 @@ class Pace:
         """Whether another one is not this."""
         return (self.speed, self.epoch) != (pace.speed, pace.epoch)
 
-    def told(self) -> dict[str, str]:
+    def to_headers(self) -> dict[str, str]:
         """The headers that tell it."""
         return {SPEED: f"{self.speed:g}", EPOCH: f"{self.epoch!r} {self.boot_id}"}
 
     @classmethod
-    def heard(cls, headers: Mapping[str, str], served_at: float) -> Self | None:
+    def from_headers(cls, headers: Mapping[str, str], served_at: float) -> Self | None:
         """What headers tell; None: nothing, or nothing that makes sense.
 
         Args:
@@ -86,7 +86,7 @@ class Pace:
         origin = clock.origin_of(boot_id)
         if origin is None:
             origin = time.monotonic() - (served_at - epoch) / speed
-            boot_id = clock.paced(speed, origin)
+            boot_id = clock.boot_id_at_pace(speed, origin)
         return cls(speed, epoch, boot_id, origin)
 
 
@@ -110,7 +110,7 @@ def speed() -> float:
     return 1.0 if pace is None else pace.speed
 
 
-def heed(client: object, headers: Mapping[str, str], served_at: float) -> None:
+def adopt_pace(client: object, headers: Mapping[str, str], served_at: float) -> None:
     """Follow an emulator on this machine that tells its pace.
 
     Args:
@@ -118,7 +118,7 @@ def heed(client: object, headers: Mapping[str, str], served_at: float) -> None:
         headers: Of an answer that was just received.
         served_at: When it was sent, by the emulator's clock.
     """
-    heard = Pace.heard(headers, served_at) if SPEED in headers else None
+    heard = Pace.from_headers(headers, served_at) if SPEED in headers else None
     if heard is None:
         leave(client)  # another server answers there by now, if one was known
         return
@@ -139,7 +139,7 @@ def begin_with(client: object, pace: Pace) -> None:
         _settle()
 
 
-def heard_by(client: object) -> Pace | None:
+def pace_of(client: object) -> Pace | None:
     """The pace of the server that a client talks to, as far as it has told one."""
     return _paces_here().get(client)
 
@@ -167,7 +167,7 @@ def begin_at(speed: float) -> None:
         speed: What the emulator was told.
     """
     loop, origin = asyncio.get_running_loop(), time.monotonic()
-    _follow(loop, Pace(speed, time.time(), clock.paced(speed, origin), origin))
+    _follow(loop, Pace(speed, time.time(), clock.boot_id_at_pace(speed, origin), origin))
     _fast_for_good.add(loop)
 
 

@@ -14,7 +14,7 @@ import os
 
 import attrs
 
-from eversince_async import ApprovalAsked, Eversince, Production, Run, StepEnded, pipeline
+from eversince_async import ApprovalRequested, Eversince, Production, Run, StepCompleted, pipeline
 from eversince_async.emulator import Emulator
 from eversince_async.testing import run
 
@@ -55,9 +55,9 @@ async def main() -> None:
     ):
         async for event in workflow:
             match event:
-                case StepEnded(step=step, remembered=remembered):
+                case StepCompleted(step=step, replayed=remembered):
                     print(f"{step}: {'done before' if remembered else 'done'}")
-                case ApprovalAsked(question=question):
+                case ApprovalRequested(question=question):
                     print(f"{question} Say so: eversince approve {KEY} --journal {JOURNAL} (or with --no)")
         made = await workflow
     print(f"master:  {made.master.share_url}")

@@ -7,7 +7,7 @@ does it for real, and spends credits.
 import asyncio
 import os
 
-from eversince_async import CreditsLow, Eversince, StageDone, StageStarted, StatusChanged, Waiting
+from eversince_async import CreditsWarning, Eversince, StageCompleted, StageStarted, StatusChanged, Waiting
 from eversince_async.emulator import Emulator
 from eversince_async.testing import run
 
@@ -18,13 +18,13 @@ async def main() -> None:
             match event:
                 case StageStarted(stage=stage):
                     words = f"{stage} …"
-                case StageDone(stage=stage, seconds=seconds):
+                case StageCompleted(stage=stage, seconds=seconds):
                     words = f"{stage} done in {seconds:.0f} s"
                 case StatusChanged(status=status):
                     words = f"is {status} now"
                 case Waiting(reason=reason):
                     words = f"waits: {reason}"
-                case CreditsLow(warning=warning):
+                case CreditsWarning(warning=warning):
                     words = warning
                 case _:
                     continue  # an event that later versions have

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from eversince_async._wire.answers import Answer
+from eversince_async._wire.responses import WireResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def edited(eversince: Eversince, edit: Callable[[str, Any], Any]) -> None:
     """Have each answer to a GET changed on its way: edit(path, document)."""
     transport = eversince._transport
-    exchange = transport.exchange
+    exchange = transport.send
 
     async def changed(request: Any, *more: Any, **named: Any) -> Any:
         answer = await exchange(request, *more, **named)
@@ -34,14 +34,14 @@ def edited(eversince: Eversince, edit: Callable[[str, Any], Any]) -> None:
 def refusing(eversince: Eversince, refusal: Callable[[str, str, Any], ErrorAnswer | bool]) -> None:
     """Have some writes refused, and never sent: refusal(method, path, body)."""
     transport = eversince._transport
-    exchange = transport.exchange
+    exchange = transport.send
 
     async def refused(request: Any, *more: Any, **named: Any) -> Any:
         found = refusal(request.endpoint.method, request.path, json.loads(request.body or b"{}"))
         if isinstance(found, bool):
             return await exchange(request, *more, **named)
         error = {"code": found.code, "message": found.message, "status": found.status}
-        return Answer.read(found.status, {}, json.dumps({"error": error}).encode())
+        return WireResponse.read(found.status, {}, json.dumps({"error": error}).encode())
 
     object.__setattr__(transport, "exchange", refused)
 

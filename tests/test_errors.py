@@ -19,9 +19,9 @@ EversinceError
   InvalidRequest
   TransportError
     ConnectionFailed
-    AnswerTimedOut
+    RequestTimedOut
   OutcomeUnknown
-  UnreadableAnswer
+  InvalidResponse
     ResponseTooLarge
   ApiError
     ValidationFailed
@@ -39,13 +39,13 @@ EversinceError
       InternalError
       ServiceUnavailable
   GovernorError
-    QuotaSpent
+    QuotaExhausted
     WouldWait
   QualityRefused
   LifecycleError
     ProjectFailed
     ProjectCancelled
-    NotAllowedNow
+    InvalidProjectState
     RenderProducedNothing
     WaitTimedOut
     ClientClosed
@@ -60,8 +60,8 @@ EversinceError
     ApprovalPending
     SleepPending
     ApprovalExpired
-    NotStorable
-  EarlierFailure
+    NotSerializable
+  RecordedFailure
   UnexpectedCancellation
   UploadRejected
   DownloadFailed
@@ -105,12 +105,12 @@ SAMPLES: dict[str, EversinceError] = {
     "InvalidRequest": errors.InvalidRequest({"brief": "is empty", "title": "is too long"}),
     "TransportError": errors.TransportError("it broke", endpoint="projects.get"),
     "ConnectionFailed": errors.ConnectionFailed("refused", endpoint="projects.get", outcome="never_sent"),
-    "AnswerTimedOut": errors.AnswerTimedOut("no answer within 60 s", endpoint="projects.get"),
+    "RequestTimedOut": errors.RequestTimedOut("no answer within 60 s", endpoint="projects.get"),
     "OutcomeUnknown": errors.OutcomeUnknown(
         "it broke", endpoint="output.render", find_out="read the project", request_id="req_1"
     ),
     "ResponseTooLarge": errors.ResponseTooLarge(5000, endpoint="projects.get", request_id="req_1"),
-    "UnreadableAnswer": errors.UnreadableAnswer(
+    "InvalidResponse": errors.InvalidResponse(
         "$.scenes[2].duration", "expected a number", endpoint="content.timeline", request_id="req_1"
     ),
     **{
@@ -137,12 +137,12 @@ SAMPLES: dict[str, EversinceError] = {
     "QualityRefused": errors.QualityRefused(
         "4k", refused_at=datetime(2026, 3, 15, 12, tzinfo=UTC), message="4K needs Pro"
     ),
-    "QuotaSpent": errors.QuotaSpent("renders", resets_at=datetime(2026, 3, 15, 12, tzinfo=UTC)),
+    "QuotaExhausted": errors.QuotaExhausted("renders", resets_at=datetime(2026, 3, 15, 12, tzinfo=UTC)),
     "WouldWait": errors.WouldWait("28 requests are ahead", seconds=12.5),
     "LifecycleError": errors.LifecycleError("it went wrong", **LIFE),
     "ProjectFailed": errors.ProjectFailed("the provider refused", **LIFE),
     "ProjectCancelled": errors.ProjectCancelled("it was cancelled", **LIFE),
-    "NotAllowedNow": errors.NotAllowedNow("there is no video", **LIFE),
+    "InvalidProjectState": errors.InvalidProjectState("there is no video", **LIFE),
     "RenderProducedNothing": errors.RenderProducedNothing("the render ended without a video", **LIFE),
     "WaitTimedOut": errors.WaitTimedOut(
         "the agent's run took longer than 60 s", handle={"project_id": "proj_1"}, **LIFE
@@ -161,8 +161,8 @@ SAMPLES: dict[str, EversinceError] = {
     "ApprovalPending": errors.ApprovalPending("ship it?", key="mug-1", step="approval"),
     "SleepPending": errors.SleepPending(datetime(2026, 3, 15, 12, tzinfo=UTC), key="mug-1", step="sleep"),
     "ApprovalExpired": errors.ApprovalExpired("ship it?", key="mug-1", step="approval"),
-    "NotStorable": errors.NotStorable("a socket cannot be stored", key="mug-1", step="post"),
-    "EarlierFailure": errors.EarlierFailure("KeyError", "'mug'"),
+    "NotSerializable": errors.NotSerializable("a socket cannot be stored", key="mug-1", step="post"),
+    "RecordedFailure": errors.RecordedFailure("KeyError", "'mug'"),
     "UnexpectedCancellation": errors.UnexpectedCancellation("the source of items"),
     "UploadRejected": errors.UploadRejected("mug.png", "is too large", status=403),
     "DownloadFailed": errors.DownloadFailed("mug.mp4", "the disk is full", status=None),
@@ -235,7 +235,7 @@ def test_each_has_a_sample_here() -> None:
     [
         ("ConfigurationError", ValueError),
         ("InvalidRequest", ValueError),
-        ("AnswerTimedOut", TimeoutError),
+        ("RequestTimedOut", TimeoutError),
         ("WaitTimedOut", TimeoutError),
         ("WrongStatus", errors.StatusConflict),
         ("WrongStatus", errors.ValidationFailed),
@@ -247,7 +247,7 @@ def test_some_are_caught_as_something_else_too(name: str, also: type[Exception])
 
 def test_only_timeouts_are_timeouts() -> None:
     """TimeoutError is an OSError; whoever catches those must not get more than timeouts."""
-    assert {"AnswerTimedOut", "WaitTimedOut"} == {
+    assert {"RequestTimedOut", "WaitTimedOut"} == {
         name for name, error in SAMPLES.items() if isinstance(error, OSError)
     }
 
@@ -298,7 +298,7 @@ def test_can_be_raised_and_caught(error: EversinceError) -> None:
         ("ConnectionFailed", "projects.get: refused (the request never left)"),
         ("OutcomeUnknown", "output.render: it may or may not have happened (it broke); read the project"),
         (
-            "UnreadableAnswer",
+            "InvalidResponse",
             "content.timeline: cannot read $.scenes[2].duration: expected a number [request req_1]",
         ),
         ("NotFound", "projects.get: 404 not_found: Project not found [request req_1]"),
@@ -313,7 +313,7 @@ def test_can_be_raised_and_caught(error: EversinceError) -> None:
                 "sent: render in 1080p, or have it asked for again"
             ),
         ),
-        ("QuotaSpent", "today's renders are used up; expect the next at 2026-03-15 12:00 UTC"),
+        ("QuotaExhausted", "today's renders are used up; expect the next at 2026-03-15 12:00 UTC"),
         ("WouldWait", "would have to wait for about 12.5 s: 28 requests are ahead"),
         (
             "ProjectFailed",
@@ -321,7 +321,7 @@ def test_can_be_raised_and_caught(error: EversinceError) -> None:
         ),
         ("PipelineError", "pipeline 'mug-1': it has no more steps"),
         ("ApprovalPending", "pipeline 'mug-1', step 'approval': waits for an answer: ship it?"),
-        ("EarlierFailure", "KeyError: 'mug'"),
+        ("RecordedFailure", "KeyError: 'mug'"),
         ("UploadRejected", "mug.png: is too large"),
         ("DownloadFailed", "mug.mp4: the disk is full"),
     ],
@@ -343,7 +343,7 @@ def test_says_something(error: EversinceError) -> None:
 
 def test_unknown_facts_leave_no_holes() -> None:
     assert "500 error: oops" == str(errors.InternalError("oops", status=500))
-    assert "today's projects are used up" == str(errors.QuotaSpent("projects"))
+    assert "today's projects are used up" == str(errors.QuotaExhausted("projects"))
     assert "would have to wait: no slot" == str(errors.WouldWait("no slot"))
     assert "project (no id yet): gone" == str(errors.LifecycleError("gone", project_id=None))
 
@@ -382,7 +382,7 @@ SIGNED = "https://r2.example/film.mp4?X-Amz-Signature=very-secret"
         errors.InvalidRequest({"url": f"{SIGNED} with {SECRET}"}),
         errors.TransportError(f"GET {SIGNED} with {SECRET}", endpoint="download"),
         errors.OutcomeUnknown(f"{SIGNED} {SECRET}", endpoint="output.render", find_out="look"),
-        errors.UnreadableAnswer("$.url", f"{SIGNED} {SECRET}"),
+        errors.InvalidResponse("$.url", f"{SIGNED} {SECRET}"),
         errors.NotFound(f"{SIGNED} {SECRET}", status=404),
         errors.ProjectFailed(f"{SIGNED} {SECRET}", project_id="proj_1"),
         errors.LifecycleError(f"{SIGNED} {SECRET}", project_id="proj_1"),
@@ -419,7 +419,7 @@ def test_a_copy_is_another_object_with_the_same_facts(error: EversinceError) -> 
 
 
 def test_copies_share_neither_notes_nor_tracebacks() -> None:
-    error = errors.NotAllowedNow("there is no video", project_id="proj_1")
+    error = errors.InvalidProjectState("there is no video", project_id="proj_1")
     error.add_note("first")
     first, second = errors.copy_of(error), errors.copy_of(error)
     first.add_note("another")
@@ -431,7 +431,7 @@ def test_copies_share_neither_notes_nor_tracebacks() -> None:
 
 
 def test_a_copy_keeps_cause_and_context() -> None:
-    cause, error = ZeroDivisionError(), errors.NotAllowedNow("no", project_id="proj_1")
+    cause, error = ZeroDivisionError(), errors.InvalidProjectState("no", project_id="proj_1")
     error.__cause__ = cause
 
     assert cause is errors.copy_of(error).__cause__

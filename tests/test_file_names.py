@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from eversince_async._file_names import BESIDE, LONGEST, UnusableName, file_name, folded, inside
+from eversince_async._file_names import BESIDE, LONGEST, UnusableName, file_name, fold_name, inside
 
 ODD = st.one_of(
     st.text(),
@@ -37,14 +37,14 @@ def test_any_text_gives_one_component(text: str) -> None:
 def test_two_texts_have_two_names_on_any_file_system(one: str, other: str) -> None:
     assume(one != other)
 
-    assert folded(file_name(one)) != folded(file_name(other))
+    assert fold_name(file_name(one)) != fold_name(file_name(other))
 
 
 @given(st.lists(ODD, unique=True))
 def test_names_beside_each_other_differ_also_when_they_keep_their_capitals(texts: list[str]) -> None:
     taken: set[str] = set()
     for text in texts:
-        taken.add(folded(file_name(text, ".mp4", taken=taken)))
+        taken.add(fold_name(file_name(text, ".mp4", taken=taken)))
 
     assert len(texts) == len(taken)
 
@@ -56,7 +56,7 @@ def test_what_can_be_a_name_is_one_as_it_is(text: str) -> None:
 
 def test_capitals_stay_where_the_others_are_known() -> None:
     assert "SKU-1.mp4" == file_name("SKU-1", ".mp4", taken=set())
-    assert "SKU-1.mp4" != file_name("SKU-1", ".mp4", taken={folded("sku-1.mp4")})
+    assert "SKU-1.mp4" != file_name("SKU-1", ".mp4", taken={fold_name("sku-1.mp4")})
 
 
 def test_nobody_makes_up_a_text_that_is_named_as_another() -> None:

@@ -239,7 +239,7 @@ def test_a_receiver_shows_its_secret_nowhere(secret):
 
 @pytest.mark.parametrize("secret", [*SECRETS, ["whsec_hush-hush", ""], "hush\ud800"], ids=ascii)
 @pytest.mark.parametrize(
-    "wrong", [{"tolerance": -1}, {"body_limit": 0}, {"unverified_limit": 1}, {"room": 0}], ids=str
+    "wrong", [{"tolerance": -1}, {"body_limit": 0}, {"unverified_limit": 1}, {"queue_size": 0}], ids=str
 )
 def test_no_local_of_a_receiver_that_cannot_be_made_shows_it(secret, wrong):
     with pytest.raises(ConfigurationError) as caught:

@@ -15,14 +15,14 @@ import pytest
 from eversince_async import ValidationFailed, WebhookError
 from eversince_async._redaction import excerpt, redact, shorten, without_query
 from eversince_async._wire import addresses, documents
-from eversince_async._wire.answers import Answer, retry_after
 from eversince_async._wire.converter import structure
-from eversince_async._wire.jsons import dumps, loads, read_with_json
-from eversince_async.journal import stored
+from eversince_async._wire.json_codec import dumps, loads, read_with_json
+from eversince_async._wire.responses import WireResponse, retry_after
+from eversince_async.journal import redaction
 from eversince_async.models import Asset, ProjectPage
-from eversince_async.models._shown import shown
-from eversince_async.orchestrator import sighting
-from eversince_async.report import texts
+from eversince_async.models._repr import format_value
+from eversince_async.polling import observation
+from eversince_async.report import formatting
 from eversince_async.webhooks.signature import verify_signature
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _parse(text: str) -> None:
 def _heed(text: str) -> None:
     names = ("Date", "Retry-After", "X-Request-Id", "X-RateLimit-Limit", "X-RateLimit-Reset")
     headers = dict.fromkeys(names, text)
-    Answer.read(200, headers, b"")
+    WireResponse.read(200, headers, b"")
     retry_after(headers)
 
 
@@ -111,14 +111,14 @@ READERS: dict[str, Callable[[str], Any]] = {
     "shorten": shorten,
     "excerpt": excerpt,
     "without_query": without_query,
-    "shown in a repr": shown,
-    "shown in a report": texts.shown,
-    "shown as a link": texts.shown_url,
-    "stored as observed": stored.observed,
-    "stored to be sent again": stored.sendable,
-    "stored as public": lambda text: stored.observed({"share_url": text}),
-    "stored as claimed": stored.claimable,
-    "place of a video": sighting.place,
+    "shown in a repr": format_value,
+    "shown in a report": formatting.printable,
+    "shown as a link": formatting.link_url,
+    "stored as observed": redaction.redact_observed,
+    "stored to be sent again": redaction.redact_for_resend,
+    "stored as public": lambda text: redaction.redact_observed({"share_url": text}),
+    "stored as claimed": redaction.claim_key,
+    "place of a video": observation.url_without_query,
     "kind of an asset": lambda text: Asset(url=text, type=text).kind,
     "fields of a refusal": lambda text: ValidationFailed(text, status=400).fields,
     "headers": _heed,

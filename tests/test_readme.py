@@ -77,8 +77,8 @@ async def test_python_runs(
 def test_commands_parse(typed: list[str]) -> None:
     """Every `eversince …` line is one that the command takes."""
     pytest.importorskip("cyclopts")
+    from eversince_async.cli._commands import BY_NAME
     from eversince_async.cli._dispatch import parser
-    from eversince_async.cli._overview import BY_NAME
 
     command = BY_NAME[typed[0]]
     function = getattr(import_module(f"eversince_async.cli.{command.home}"), command.function)

@@ -23,12 +23,12 @@ from eversince_async._redaction import (
     MAX_REDACTED,
     MAX_TEXT,
     excerpt,
-    keep_secret,
     redact,
+    register_secret,
     shorten,
 )
 from eversince_async.emulator import Emulator, ErrorAnswer, Fault, Faults, NotJson, Reset, Truncated
-from eversince_async.models._shown import shown
+from eversince_async.models._repr import format_value
 
 # -- The rules --------------------------------------------------------------------------------------------
 
@@ -77,15 +77,15 @@ ODD = "9f3a/71<b+c0ffee"
 )
 def test_a_secret_of_any_form_is_hidden_in_every_spelling(shown: str) -> None:
     owner = Owner()
-    keep_secret(ODD, owner)
+    register_secret(ODD, owner)
 
     assert "no key …, really" == redact(f"no key {shown}, really")
 
 
 def test_a_secret_is_kept_for_as_long_as_one_who_has_it() -> None:
     first, second = Owner(), Owner()
-    keep_secret(ODD, first)
-    keep_secret(ODD, second)
+    register_secret(ODD, first)
+    register_secret(ODD, second)
     del first
     assert HIDDEN == redact(ODD)
 
@@ -96,16 +96,16 @@ def test_a_secret_is_kept_for_as_long_as_one_who_has_it() -> None:
 
 def test_what_is_too_short_to_be_a_secret_defaces_no_text() -> None:
     owner = Owner()
-    keep_secret("", owner)
-    keep_secret("test", owner)
+    register_secret("", owner)
+    register_secret("test", owner)
 
     assert "a test" == redact("a test")
 
 
 def test_of_two_secrets_the_longer_is_hidden_whole() -> None:
     owner = Owner()
-    keep_secret("abcdefgh", owner)
-    keep_secret("abcdefgh-and-more", owner)
+    register_secret("abcdefgh", owner)
+    register_secret("abcdefgh-and-more", owner)
 
     assert HIDDEN == redact("abcdefgh-and-more")
 
@@ -358,7 +358,7 @@ def test_time_is_linear(part: str, ends: tuple[str, str]) -> None:
     text = ends[0] + part * (MEGABYTE // len(part)) + ends[1]
 
     begin = time.process_time()
-    for redacted in (redact, excerpt, shorten, shown):
+    for redacted in (redact, excerpt, shorten, format_value):
         redacted(text)
     assert time.process_time() - begin < 5
 
@@ -380,7 +380,7 @@ def test_what_is_carried_along_is_bounded() -> None:
 def test_a_text_is_not_cut_in_the_middle_of_a_secret() -> None:
     """Where the search ends it leaves off whatever it has not seen to its end."""
     owner = Owner()
-    keep_secret(ODD, owner)
+    register_secret(ODD, owner)
     signed = f"https://r2.example/a?{'s' * (MAX_REDACTED - 30)} {ODD}"
 
     assert f"https://r2.example/a?{HIDDEN}{HIDDEN}" == shorten(signed)

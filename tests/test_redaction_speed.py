@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eversince_async._redaction import HIDDEN, keep_secret, redact
-from eversince_async.journal.stored import observed, sendable
+from eversince_async._redaction import HIDDEN, redact, register_secret
+from eversince_async.journal.redaction import redact_for_resend, redact_observed
 
 MEGABYTE = 2**20
 
@@ -55,7 +55,7 @@ def test_twice_the_text_takes_about_twice_the_time(seed):
     pytest.fail(f"{seed!r}: {spent}")
 
 
-@pytest.mark.parametrize("function", [redact, observed, sendable])
+@pytest.mark.parametrize("function", [redact, redact_observed, redact_for_resend])
 @pytest.mark.parametrize("ending", ["", "!", '"'], ids=ascii)
 def test_nothing_that_texts_are_made_of_takes_long(function, ending):
     """A square would be seconds for each of them."""
@@ -115,6 +115,6 @@ def test_so_it_is_with_secrets_of_no_known_form():
         pass
 
     owner = Owner()
-    keep_secret("9f3a71bc0ffee/+<", owner)
+    register_secret("9f3a71bc0ffee/+<", owner)
 
     assert seconds(redact, adversarial("9f3a71bc0ffee/+", MEGABYTE)) < 2

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from eversince_async.emulator import door, storage, studio, webhooks
+from eversince_async.emulator import api, storage, studio, webhooks
 from eversince_async.emulator import emulator as server
 from eversince_async.testing import VirtualTimeLoop
 
@@ -29,7 +29,7 @@ def unmoved(monkeypatch: Any) -> None:
         loop = _loop()
         return began.setdefault(id(loop), loop.wall_time() - loop.boot_time()) + loop.boot_time()
 
-    for place in (door, server, storage, studio, webhooks):
+    for place in (api, server, storage, studio, webhooks):
         monkeypatch.setattr(place, "clock", SimpleNamespace(wall_seconds=wall_seconds))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from eversince_async.orchestrator.effects import LEASE
+from eversince_async.durable.executor import EFFECT_LEASE
 from killing.audit import progress
 from killing.processes import Settings
 
@@ -220,7 +220,7 @@ class Killer:
         """Let one sleep, often for longer than its leases live, while the others go on."""
         sleeper = self._victim()
         sleeper.process.send_signal(signal.SIGSTOP)
-        wake = time.monotonic() + self.chance.uniform(0, 2.5 * LEASE / self.settings.speed)
+        wake = time.monotonic() + self.chance.uniform(0, 2.5 * EFFECT_LEASE / self.settings.speed)
         while time.monotonic() < wake:
             time.sleep(LOOK)
         sleeper.process.send_signal(signal.SIGCONT)

@@ -7,7 +7,7 @@
 - What cannot be read is set aside, and with it the smallest thing that is useless without it: an optional
   field has its default then, and its value is kept in `extra`; a list or mapping has one item less; an object
   without a required field is no object. It stands in `unreadable`, with its path, unless nothing is left:
-  that is an `UnreadableAnswer`. In requests nothing is set aside.
+  that is an `InvalidResponse`. In requests nothing is set aside.
 - An address in an answer (`…url`) that is no text is read as the JSON that it is, a required one that is
   null as an empty text: only using it is an error.
 - Only the forms of numbers are not told apart: an integer is read where a number is wanted, 4.0 where an
@@ -34,17 +34,17 @@ from typing import Any, TypeVar, get_origin
 import attrs
 import cattrs
 
-from eversince_async._wire.reading import (
+from eversince_async._wire.readers import (
     MAX_UNREADABLE,
+    FieldRule,
     Findings,
-    Member,
     Read,
     TooManyUnreadable,
-    members,
+    field_rules,
     refuse,
     rule_for,
 )
-from eversince_async.errors import InvalidRequest, UnreadableAnswer
+from eversince_async.errors import InvalidRequest, InvalidResponse
 from eversince_async.models._base import NO_EXTRA, UNSET, ItemList, Model, Request, Response
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def structure(data: Any, cls: type[T], path: str = "$") -> T:
         path: Where the data stood in the body, for errors.
 
     Raises:
-        UnreadableAnswer: It cannot be read as that; says where, what was expected and what came.
+        InvalidResponse: It cannot be read as that; says where, what was expected and what came.
     """
     read = _readers.get(cls) or reader_of(cls)
     try:
@@ -74,7 +74,7 @@ def is_foreign(data: Any, cls: Any) -> bool:
     if not isinstance(data, dict) or not _is_model(cls):
         return False
     hashable: Any = cls
-    return not any(field.name in data for field in members(hashable, reader_of))
+    return not any(field.name in data for field in field_rules(hashable, reader_of))
 
 
 def _salvage(data: Any, cls: Any, path: str) -> Any:
@@ -82,7 +82,7 @@ def _salvage(data: Any, cls: Any, path: str) -> Any:
     try:
         model = rule_for(cls, reader_of).salvage(data, path, findings)
     except TooManyUnreadable:
-        raise UnreadableAnswer(path, f"more than {MAX_UNREADABLE:,} values in it cannot be read") from None
+        raise InvalidResponse(path, f"more than {MAX_UNREADABLE:,} values in it cannot be read") from None
     if isinstance(model, Response | ItemList):
         object.__setattr__(model, "unreadable", tuple(findings.values))  # frozen for everybody but its maker
     return model
@@ -138,7 +138,7 @@ def make_reader(model: type[Model]) -> Read:
       some are refused.
     - Any exception in here means "does not fit". `structure` then reads again, slowly.
     """
-    _refuse_what_would_be_skipped(model)
+    _check_no_dropped_fields(model)
     names = _Names()
     source = "\n    ".join(_source(model, names.bind))
     exec(compile(source, f"<reader of {model.__name__}>", "exec"), names.known)
@@ -149,13 +149,13 @@ def make_reader(model: type[Model]) -> Read:
 def _source(model: type[Model], bind: Callable[[Any], str]) -> list[str]:
     """Lines of the reading function of a class: `o` is the JSON object, `s` the instance, `v` a value."""
     hashable: Any = model
-    fields = members(hashable, reader_of)
+    fields = field_rules(hashable, reader_of)
     local = [field for field in attrs.fields(model) if "local" in field.metadata and field.name != "extra"]
     known = frozenset(field.name for field in fields)
     return [
         "def read(o, _=None):",
         f"if type(o) is not dict: {bind(refuse)}(o)",
-        f"s = {bind(_twin(model))}()",
+        f"s = {bind(_with_extra(model))}()",
         "get = o.get",
         *(line for field in fields for line in _field_source(field, bind)),
         *(f"s.{field.name} = {bind(field.default)}" for field in local),
@@ -166,7 +166,7 @@ def _source(model: type[Model], bind: Callable[[Any], str]) -> list[str]:
     ]
 
 
-def _field_source(field: Member, bind: Callable[[Any], str]) -> list[str]:
+def _field_source(field: FieldRule, bind: Callable[[Any], str]) -> list[str]:
     lines = field.rule.source(bind)
     if field.is_required:
         return [f"v = o[{field.name!r}]", *lines, f"s.{field.name} = v"]
@@ -185,13 +185,13 @@ def _unknown(siblings: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in siblings.items() if name not in known}
 
 
-def _twin(model: type[Model]) -> type[Model]:
+def _with_extra(model: type[Model]) -> type[Model]:
     # Both of `setattr` and `delattr` must be object's own, or CPython stores the slow way.
     own = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
     return type(f"{model.__name__}Twin", (model,), {"__slots__": (), **own})
 
 
-def _refuse_what_would_be_skipped(model: type[Model]) -> None:
+def _check_no_dropped_fields(model: type[Model]) -> None:
     fields = attrs.fields(model)
     if hasattr(model, "__attrs_post_init__") or any(field.validator or field.converter for field in fields):
         raise TypeError(f"{model.__name__} has code that runs on creation, which reading would skip")

@@ -11,16 +11,16 @@ from typing import Final
 import attrs
 
 
-class Resend(Enum):
+class Idempotency(Enum):
     """May a request whose outcome is unknown be sent again?"""
 
-    SAFE = "safe"
+    IDEMPOTENT = "safe"
     """Yes: a second time changes nothing, or answers 200 ("already adopted", "already confirmed")."""
     KEYED = "keyed"
     """Yes, for its body carries the same idempotency key each time."""
-    GONE = "gone"
+    DELETE = "gone"
     """Yes, and a 404 then says that the first one did it."""
-    OBSERVE = "observe"
+    UNSAFE = "observe"
     """No: look first, as it could happen twice. Raises `OutcomeUnknown` with what to look at."""
 
 
@@ -34,8 +34,8 @@ class Endpoint:
         path: Below the base URL; `{name}` stands for a percent-encoded parameter.
         success: Statuses that mean done; another one is an error.
         resend: What to do when the outcome is unknown.
-        find_out: For `Resend.OBSERVE`, where to look.
-        gone: For `Resend.GONE`, the field of the answer that says it is done.
+        how_to_check: For `Resend.OBSERVE`, where to look.
+        deleted_field: For `Resend.GONE`, the field of the answer that says it is done.
         unwrap: The one key of the answer that holds what the caller wants; None for the whole answer.
         by_status: Whether a 400 that names no field is about the project's status.
         holds_secret: Whether an answer holds a new secret or a signed address, so that no error may quote it.
@@ -45,9 +45,9 @@ class Endpoint:
     method: str
     path: str
     success: tuple[int, ...] = (200,)
-    resend: Resend = Resend.SAFE
-    find_out: str = ""
-    gone: str = ""
+    resend: Idempotency = Idempotency.IDEMPOTENT
+    how_to_check: str = ""
+    deleted_field: str = ""
     unwrap: str | None = None
     by_status: bool = False
     holds_secret: bool = False
@@ -59,7 +59,7 @@ class Endpoint:
 
 
 # -- Projects ---------------------------------------------------------------------------------------------
-CREATE_PROJECT: Final = Endpoint("projects.create", "POST", "/projects", (202, 200), Resend.KEYED)
+CREATE_PROJECT: Final = Endpoint("projects.create", "POST", "/projects", (202, 200), Idempotency.KEYED)
 LIST_PROJECTS: Final = Endpoint("projects.list", "GET", "/projects")
 GET_PROJECT: Final = Endpoint("projects.get", "GET", "/projects/{project_id}")
 CHANGE_SETTINGS: Final = Endpoint(
@@ -69,8 +69,8 @@ CANCEL_PROJECT: Final = Endpoint(
     "projects.cancel",
     "POST",
     "/projects/{project_id}/cancel",
-    resend=Resend.OBSERVE,
-    find_out="read the project: status `cancelled` says that it happened",
+    resend=Idempotency.UNSAFE,
+    how_to_check="read the project: status `cancelled` says that it happened",
     by_status=True,
 )
 DISCOVER_PROJECTS: Final = Endpoint("projects.discover", "GET", "/projects/discover")
@@ -83,7 +83,7 @@ SEND_MESSAGE: Final = Endpoint(
     "POST",
     "/projects/{project_id}/messages",
     (202,),
-    Resend.OBSERVE,
+    Idempotency.UNSAFE,
     "list the project's messages after the last one you know: yours is there if it was taken",
     by_status=True,
 )
@@ -104,7 +104,7 @@ RENDER: Final = Endpoint(
     "POST",
     "/projects/{project_id}/render",
     (202,),
-    Resend.OBSERVE,
+    Idempotency.UNSAFE,
     "read the project: status `rendering`, or an assembled_url other than before, says that it was taken",
     by_status=True,
 )
@@ -113,7 +113,7 @@ SHARE: Final = Endpoint(
     "POST",
     "/projects/{project_id}/share",
     (201,),
-    Resend.OBSERVE,
+    Idempotency.UNSAFE,
     "list the account's shares: a new one with your title says that it was made",
     by_status=True,
 )
@@ -138,13 +138,17 @@ CREATE_SKILL: Final = Endpoint(
     "POST",
     "/account/skills",
     (201,),
-    Resend.OBSERVE,
+    Idempotency.UNSAFE,
     "list the skills: names are unique, so yours is there if it was made",
 )
 GET_SKILL: Final = Endpoint("skills.get", "GET", "/account/skills/{skill_id}", unwrap="skill")
 UPDATE_SKILL: Final = Endpoint("skills.update", "PATCH", "/account/skills/{skill_id}")
 DELETE_SKILL: Final = Endpoint(
-    "skills.delete", "DELETE", "/account/skills/{skill_id}", resend=Resend.GONE, gone="deleted"
+    "skills.delete",
+    "DELETE",
+    "/account/skills/{skill_id}",
+    resend=Idempotency.DELETE,
+    deleted_field="deleted",
 )
 
 # -- Memories (May 2026) ----------------------------------------------------------------------------------
@@ -154,13 +158,17 @@ CREATE_MEMORY: Final = Endpoint(
     "POST",
     "/account/memories",
     (201,),
-    Resend.OBSERVE,
+    Idempotency.UNSAFE,
     "list the memories: yours is there if it was made",
 )
 GET_MEMORY: Final = Endpoint("memories.get", "GET", "/account/memories/{memory_id}", unwrap="memory")
 UPDATE_MEMORY: Final = Endpoint("memories.update", "PATCH", "/account/memories/{memory_id}")
 DELETE_MEMORY: Final = Endpoint(
-    "memories.delete", "DELETE", "/account/memories/{memory_id}", resend=Resend.GONE, gone="deleted"
+    "memories.delete",
+    "DELETE",
+    "/account/memories/{memory_id}",
+    resend=Idempotency.DELETE,
+    deleted_field="deleted",
 )
 
 # -- Discovery --------------------------------------------------------------------------------------------
@@ -174,19 +182,21 @@ CREATE_KEY: Final = Endpoint(
     "POST",
     "/keys",
     (201,),
-    Resend.OBSERVE,
+    Idempotency.UNSAFE,
     "list the keys: one with your name says that it was made, but its secret is shown only once, so "
     "revoke it and create another",
     holds_secret=True,
 )
 LIST_KEYS: Final = Endpoint("keys.list", "GET", "/keys", unwrap="keys")
-REVOKE_KEY: Final = Endpoint("keys.revoke", "DELETE", "/keys/{key_id}", resend=Resend.GONE, gone="revoked")
+REVOKE_KEY: Final = Endpoint(
+    "keys.revoke", "DELETE", "/keys/{key_id}", resend=Idempotency.DELETE, deleted_field="revoked"
+)
 SEND_FEEDBACK: Final = Endpoint(
     "feedback.send",
     "POST",
     "/feedback",
     (201,),
-    Resend.OBSERVE,
+    Idempotency.UNSAFE,
     "feedback cannot be read back; a second copy does little harm",
 )
 

@@ -8,7 +8,7 @@ import attrs
 
 from eversince_async._wire.converter import check, unstructure
 from eversince_async._wire.endpoints import Endpoint
-from eversince_async._wire.jsons import dumps
+from eversince_async._wire.json_codec import dumps
 from eversince_async.errors import InvalidRequest
 from eversince_async.limits import REQUEST_BODY_BYTES
 from eversince_async.models._base import Request

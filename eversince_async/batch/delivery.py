@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eversince_async._places import check_name
-from eversince_async.batch.item import Item
+from eversince_async.batch.items import Item
 from eversince_async.journal import Job, Json
 from eversince_async.journal.fields import Field
 from eversince_async.orchestrator.production import Production
@@ -24,9 +24,9 @@ def to_keep(production: Production) -> dict[str, Any]:
 
 def is_complete(item: Item, job: Job) -> bool:
     """Whether what an item asks for was delivered by an earlier run; a pipeline sees to that itself."""
-    wishes = item.to_do
-    return item.order is not None or is_delivered(
-        job.result, shares=wishes.share is not None, downloads=wishes.download is not None
+    delivery = item.to_do
+    return item.call is not None or is_delivered(
+        job.result, shares=delivery.share is not None, downloads=delivery.download is not None
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from eversince_async._wire.endpoints import GET_PROJECT
 from eversince_async.batch.outcome import OutcomeStatus
-from eversince_async.batch.stages import WORKING
+from eversince_async.durable.failures import final_status, is_of_the_account, is_retryable, kind_of
+from eversince_async.durable.status import RUNNING
 from eversince_async.errors import (
     ApprovalPending,
     DownloadFailed,
@@ -12,24 +13,23 @@ from eversince_async.errors import (
     InsufficientCredits,
     ProjectCancelled,
     ProjectFailed,
-    QuotaSpent,
+    QuotaExhausted,
     RenderProducedNothing,
     SleepPending,
     TransportError,
 )
 from eversince_async.journal import Job, JobChange, Json
 from eversince_async.journal.fields import Field
-from eversince_async.pipelines.failures import end_of, is_of_the_account, kind_of, may_pass
 
 
-def status_after(failure: Exception) -> OutcomeStatus:
+def outcome_status(failure: Exception) -> OutcomeStatus:
     """What a failure makes of an item: what may well pass, or can be bought, leaves it to be gone on with."""
-    if isinstance(failure, ApprovalPending | SleepPending) or may_pass(failure):
+    if isinstance(failure, ApprovalPending | SleepPending) or is_retryable(failure):
         return "paused"
-    return end_of(failure)
+    return final_status(failure)
 
 
-def stops_all(failure: Exception) -> bool:
+def stops_batch(failure: Exception) -> bool:
     """Whether it would befall all other items as well, until somebody does something or another day comes."""
     if isinstance(failure, DownloadFailed):
         return failure.is_local
@@ -37,10 +37,10 @@ def stops_all(failure: Exception) -> bool:
         return failure.outcome == "never_sent"
     if isinstance(failure, InsufficientCredits):
         return failure.is_documented
-    return isinstance(failure, QuotaSpent) or is_of_the_account(failure)
+    return isinstance(failure, QuotaExhausted) or is_of_the_account(failure)
 
 
-def told(failure: Exception) -> Json:
+def failure_to_json(failure: Exception) -> Json:
     """What the journal keeps of a failure."""
     kept = {"type": kind_of(failure), "message": str(failure)}
     return {**kept, "comes_last": True} if may_be_odd(failure) else kept
@@ -52,12 +52,12 @@ def may_be_odd(failure: Exception) -> bool:
     A 403 may be about what an item asks for, a price too high for what is left, a folder its own. So in the
     next run, the item that has stopped this one comes last: or it would stop each of them.
     """
-    return stops_all(failure) and isinstance(failure, Forbidden | InsufficientCredits | DownloadFailed)
+    return stops_batch(failure) and isinstance(failure, Forbidden | InsufficientCredits | DownloadFailed)
 
 
 def comes_last(job: Job) -> bool:
     """Whether an unfinished item has stopped an earlier run, which may have been its own fault."""
-    return job.stage == WORKING and isinstance(job.error, Mapping) and bool(job.error.get("comes_last"))
+    return job.stage == RUNNING and isinstance(job.error, Mapping) and bool(job.error.get("comes_last"))
 
 
 def was_deleted(job: Job) -> bool:
@@ -69,7 +69,7 @@ def was_deleted(job: Job) -> bool:
             return False
 
 
-def another_try(job: Job) -> JobChange:
+def next_attempt(job: Job) -> JobChange:
     """How a failed job is begun again: with another project only if there is nothing to be had of the old.
 
     Raises:
@@ -77,7 +77,7 @@ def another_try(job: Job) -> JobChange:
     """
     failed_of = None if job.error is None else Field.of(job, "error")["type"].text()
     if failed_of in {ProjectFailed.__name__, ProjectCancelled.__name__} or was_deleted(job):
-        return JobChange(stage=WORKING, attempt=job.attempt + 1, project_id=None, error=None)
+        return JobChange(stage=RUNNING, attempt=job.attempt + 1, project_id=None, error=None)
     if failed_of == RenderProducedNothing.__name__:
-        return JobChange(stage=WORKING, attempt=job.attempt + 1, error=None)
-    return JobChange(stage=WORKING, error=None)
+        return JobChange(stage=RUNNING, attempt=job.attempt + 1, error=None)
+    return JobChange(stage=RUNNING, error=None)

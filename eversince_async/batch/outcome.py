@@ -9,12 +9,19 @@ from typing import Any, Literal
 
 import attrs
 
+from eversince_async import clock
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async.errors import ConfigurationError, QuotaSpent
-from eversince_async.journal import Journal
+from eversince_async.batch.delivery import files_of, to_keep
+from eversince_async.batch.history import stored_stages
+from eversince_async.batch.workers import ActiveItem
+from eversince_async.errors import ConfigurationError, QuotaExhausted, RecordedFailure
+from eversince_async.journal import Job, Journal
+from eversince_async.journal.fields import Field
 from eversince_async.models.account import CreditPackage
 from eversince_async.orchestrator.production import Production
-from eversince_async.report.entries import Minute
+from eversince_async.orchestrator.runtime import Runtime
+from eversince_async.pipelines.serialization import Serializer
+from eversince_async.report.model import RequestMinute
 from eversince_async.report.stages import Stage
 
 OutcomeStatus = Literal["succeeded", "failed", "cancelled", "paused"]
@@ -40,7 +47,7 @@ class Outcome:
         missing: Those of them, downloaded by an earlier run, that were removed since; `refetch=True` fetches
             them again.
         attempts: How many projects it took.
-        earlier: Whether an earlier run, or another process, has come to this; nothing was done now.
+        is_recorded: Whether an earlier run, or another process, has come to this; nothing was done now.
         stages: What it went through, in earlier runs as well if there is a journal.
         began_at: When it was begun, by this run.
         ended_at: When it ended.
@@ -58,7 +65,7 @@ class Outcome:
     files: tuple[Path, ...] = ()
     missing: tuple[Path, ...] = ()
     attempts: int = 1
-    earlier: bool = False
+    is_recorded: bool = False
     stages: tuple[Stage, ...] = attrs.field(default=(), repr=False)
     began_at: datetime
     ended_at: datetime
@@ -75,7 +82,7 @@ class Outcome:
             "missing": [str(path) for path in self.missing],
             "error": None if self.error is None else str(self.error),
             "attempts": self.attempts,
-            "earlier": self.earlier,
+            "earlier": self.is_recorded,
             "began_at": self.began_at.isoformat(),
             "ended_at": self.ended_at.isoformat(),
         }
@@ -120,7 +127,7 @@ class Report:
     seconds: float = 0.0
     run_seconds: float = 0.0
     slots: int | None = None
-    requests: Sequence[Minute] = attrs.field(default=(), repr=False)
+    requests: Sequence[RequestMinute] = attrs.field(default=(), repr=False)
     requests_per_minute: int | None = None
     credits_spent: float | None = None
     balance_fell: float | None = None
@@ -131,7 +138,7 @@ class Report:
     @property
     def resumes_at(self) -> datetime | None:
         """When there are projects or renders again, when the day's were used up."""
-        return self.cause.resets_at if isinstance(self.cause, QuotaSpent) else None
+        return self.cause.resets_at if isinstance(self.cause, QuotaExhausted) else None
 
     # -- For others to read -----------------------------------------------------------------------------
 
@@ -151,11 +158,11 @@ class Report:
                 `attrs.evolve(batch.report, outcomes=…)`, or make a report `from_journal`.
             OSError: It cannot be written.
         """
-        from eversince_async.batch.reporting import entries_of, overview_of
+        from eversince_async.batch.report import build_entries, build_overview
         from eversince_async.report.page import write_html
 
         outcomes = self._outcomes()
-        write_html(path, overview_of(self, title, outcomes), entries_of(self, outcomes))
+        write_html(path, build_overview(self, title, outcomes), build_entries(self, outcomes))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write a table for spreadsheets, a row for each item.
@@ -170,10 +177,10 @@ class Report:
             ConfigurationError: As for `to_html`.
             OSError: As for `to_html`.
         """
-        from eversince_async.batch.reporting import entries_of
-        from eversince_async.report.table import write_csv
+        from eversince_async.batch.report import build_entries
+        from eversince_async.report.csv_table import write_csv
 
-        write_csv(path, entries_of(self, self._outcomes()))
+        write_csv(path, build_entries(self, self._outcomes()))
 
     def to_json(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
         """Write a document for programs: all that the page tells, and each item's stages.
@@ -186,11 +193,11 @@ class Report:
             ConfigurationError: As for `to_html`.
             OSError: As for `to_html`.
         """
-        from eversince_async.batch.reporting import entries_of, overview_of
-        from eversince_async.report.document import write_json
+        from eversince_async.batch.report import build_entries, build_overview
+        from eversince_async.report.json_document import write_json
 
         outcomes = self._outcomes()
-        write_json(path, overview_of(self, title, outcomes), entries_of(self, outcomes))
+        write_json(path, build_overview(self, title, outcomes), build_entries(self, outcomes))
 
     def _outcomes(self) -> Sequence[Outcome]:
         if not self.outcomes and any(self.counts.values()):
@@ -213,9 +220,9 @@ class Report:
         Raises:
             JournalError: There is no such file, or it is no journal.
         """
-        from eversince_async.batch.reporting import remembered
+        from eversince_async.batch.report import report_from_journal
 
-        return await remembered(journal)
+        return await report_from_journal(journal)
 
 
 @attrs.frozen(kw_only=True)
@@ -224,19 +231,19 @@ class Progress:
 
     Attributes:
         total: How many items there are; None while that is not known.
-        taken: How many have been read so far.
+        items_read: How many have been read so far.
         active: How many are being made.
         counts: How many came to which status.
-        earlier: How many of them had been finished before this run.
+        is_recorded: How many of them had been finished before this run.
         eta: Seconds to the end, as likely to be too few as too many; None while there is nothing to go by.
         eta_range: Between which seconds the end comes nine times in ten; None like `eta`.
     """
 
     total: int | None
-    taken: int
+    items_read: int
     active: int
     counts: Mapping[OutcomeStatus, int]
-    earlier: int
+    is_recorded: int
     eta: float | None
     eta_range: tuple[float, float] | None
 
@@ -247,27 +254,128 @@ class Progress:
 
 
 @attrs.define
-class Tally:
+class Counts:
     """Counts while a batch runs.
 
     Attributes:
         counts: Items by what they came to.
-        taken: Items that were taken.
-        earlier: Those that an earlier run has brought to their ends.
+        items_read: Items that were taken.
+        is_recorded: Those that an earlier run has brought to their ends.
         unfinished: Those that have a project, and are not at their ends.
         first_trouble: The first error that has left one of these unfinished.
     """
 
     counts: Counter[OutcomeStatus] = attrs.field(factory=Counter)
-    taken: int = 0
-    earlier: int = 0
+    items_read: int = 0
+    is_recorded: int = 0
     unfinished: int = 0
     first_trouble: Exception | None = None
 
     def add(self, outcome: Outcome) -> None:
         """One more outcome."""
         self.counts[outcome.status] += 1
-        self.earlier += outcome.earlier
+        self.is_recorded += outcome.is_recorded
         if outcome.status == "paused" and outcome.project_id is not None:
             self.unfinished += 1
             self.first_trouble = self.first_trouble or outcome.error
+
+
+def new_outcome(
+    work: ActiveItem,
+    status: OutcomeStatus,
+    *,
+    job: Job | None = None,
+    made: Any = None,
+    error: Exception | None = None,
+) -> Outcome:
+    """What this run has come to."""
+    production = made if isinstance(made, Production) else None
+    project_id = work.steps.project_id if work.steps is not None else job.project_id if job else None
+    return Outcome(
+        key=work.item.key,
+        index=work.item.index,
+        input=work.item.input,
+        status=status,
+        production=production,
+        result=made if work.item.call is not None else None,
+        error=error,
+        project_id=project_id,
+        share_url=None if production is None else production.share_url,
+        files=() if production is None else production.files,
+        attempts=1 if job is None else job.attempt,
+        stages=() if work.record is None else work.record.stages,
+        began_at=work.began_at,
+        ended_at=clock.steady_now(),
+    )
+
+
+def recorded_outcome(work: ActiveItem, job: Job, runtime: Runtime, missing: tuple[Path, ...] = ()) -> Outcome:
+    """What an earlier run, or another process, has come to; some of its files may not be there any more.
+
+    Raises:
+        UnreadableRow: The job keeps something else.
+    """
+    share_url, files = results_of(job)
+    order, made = work.item.call, None
+    if order is not None and job.stage == "succeeded":
+        made = order.result_from_json(Serializer(runtime), job)
+    status: OutcomeStatus = "succeeded" if job.stage == "succeeded" else "failed"
+    return Outcome(
+        key=work.item.key,
+        index=work.item.index,
+        input=work.item.input,
+        status="cancelled" if job.stage == "cancelled" else status,
+        production=made if isinstance(made, Production) else None,
+        result=made,
+        error=failure_of(job),
+        project_id=job.project_id,
+        share_url=share_url,
+        files=files,
+        missing=missing,
+        attempts=job.attempt,
+        is_recorded=True,
+        stages=stored_stages(job),
+        began_at=job.created_at,
+        ended_at=job.updated_at,
+    )
+
+
+def results_of(job: Job) -> tuple[str | None, tuple[Path, ...]]:
+    """The public page and the files that a job keeps.
+
+    Raises:
+        UnreadableRow: It keeps something else.
+    """
+    if job.result is None:
+        return None, ()
+    result = Field.of(job, "result")
+    share_url = result.get("share_url")
+    return None if share_url is None else share_url.text(), files_of(job)
+
+
+def failure_of(job: Job) -> RecordedFailure | None:
+    """What a job has failed of.
+
+    Raises:
+        UnreadableRow: It keeps something else.
+    """
+    if job.error is None:
+        return None
+    error = Field.of(job, "error")
+    return RecordedFailure(error["type"].text(), error["message"].text_or_none() or "")
+
+
+def result_to_json(work: ActiveItem, made: Any, runtime: Runtime) -> dict[str, Any]:
+    """What the journal keeps of a finished item.
+
+    Raises:
+        NotSerializable: What its pipeline returned cannot be kept.
+    """
+    order = work.item.call
+    if order is not None:
+        return {**order.result_to_json(Serializer(runtime), made, work.item.key), **_production_to_json(made)}
+    return _production_to_json(made)
+
+
+def _production_to_json(made: object) -> dict[str, Any]:
+    return to_keep(made) if isinstance(made, Production) else {}

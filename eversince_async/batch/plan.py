@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from eversince_async.errors import EversinceError
-from eversince_async.report.texts import plural
+from eversince_async.report.formatting import plural
 
 PlannedState = Literal["new", "begun", "finished", "failed", "held", "wrong"]
 """`new`: made and paid for. `begun`: gone on with, some of it is paid for. `finished`: nothing is done for it

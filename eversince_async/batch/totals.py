@@ -14,8 +14,8 @@ from typing import Any, Final, Self
 import attrs
 
 from eversince_async import clock
-from eversince_async.journal import LEASE, Journal, Json
-from eversince_async.journal.owners import has_died
+from eversince_async.journal import LEASE_SECONDS, Journal, Json
+from eversince_async.journal.owners import is_dead
 
 NOTE: Final = "usage"
 """The name of a journal's note."""
@@ -50,11 +50,11 @@ class Totals:
             credits_spent=round(sum(known), 6) if known else None,
             slots=_larger(self.slots, more.slots),
             requests_per_minute=more.requests_per_minute or self.requests_per_minute,
-            requests=_merged(*self.requests, *more.requests),
+            requests=_merge(*self.requests, *more.requests),
         )
 
     @property
-    def unmeasured(self) -> "Totals":
+    def own_share(self) -> "Totals":
         """The part that each process knows for itself."""
         return attrs.evolve(self, seconds=0.0, credits_spent=None)
 
@@ -113,7 +113,7 @@ class Account:
             self.totals += used
             return
         holder = _Holder(self._name, journal.incarnation, clock.now().isoformat(), clock.moment())
-        kept = await journal.change_note(NOTE, partial(_added, used, holder, balance, ends))
+        kept = await journal.change_note(NOTE, partial(_add, used, holder, balance, ends))
         self.totals = Totals.read(kept)
         self.measures = not ends and (found := _Holder.read(kept)) is not None and found.name == self._name
         self.taken_over_at = _number(kept["balance"]) if self.measures and self._waits else None
@@ -131,7 +131,9 @@ class _Holder:
 
     @property
     def is_gone(self) -> bool:
-        return has_died(self.incarnation) or (clock.age(self.moment, datetime.fromisoformat(self.at)) > LEASE)
+        return is_dead(self.incarnation) or (
+            clock.age(self.moment, datetime.fromisoformat(self.at)) > LEASE_SECONDS
+        )
 
     @classmethod
     def read(cls, kept: Json) -> Self | None:
@@ -159,12 +161,12 @@ class _Holder:
         }
 
 
-def _added(used: Totals, ours: _Holder, balance: float | None, ends: bool, kept: Json) -> Json:  # noqa: FBT001 - called by `partial`
+def _add(used: Totals, ours: _Holder, balance: float | None, ends: bool, kept: Json) -> Json:  # noqa: FBT001 - called by `partial`
     holder = _Holder.read(kept)
     is_ours = holder is not None and holder.name == ours.name
     if not is_ours or balance is None:
         balance = kept.get("balance") if isinstance(kept, dict) else None
-    total = Totals.read(kept) + (used if is_ours else used.unmeasured)
+    total = Totals.read(kept) + (used if is_ours else used.own_share)
     if is_ours and ends:
         holder = None
     elif not ends and (is_ours or holder is None or holder.is_gone):
@@ -188,7 +190,7 @@ def _is_row(row: object) -> bool:
     return all(type(count) is int and 0 <= count < 10**9 for count in row)
 
 
-def _merged(*rows: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+def _merge(*rows: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Rows, each minute once."""
     found: dict[int, list[int]] = {}
     for minute, *counts in rows:

@@ -8,27 +8,28 @@ from typing import Any, Final
 
 from eversince_async import clock
 from eversince_async.batch.totals import KINDS, Account, Totals, readable, readable_count
+from eversince_async.durable.api import loop_time
 from eversince_async.errors import EversinceError, JournalError
-from eversince_async.governor import AccountGovernor
+from eversince_async.governor import GovernorProtocol
 from eversince_async.journal import Journal, Json
-from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.report.entries import Minute
-from eversince_async.session.observers import AnswerReceived, Record, RequestSent
+from eversince_async.orchestrator.runtime import Runtime
+from eversince_async.report.model import RequestMinute
+from eversince_async.session.hooks import HookEvent, RequestSent, ResponseReceived
 from eversince_async.tasks import finish
 
-LOOKS: Final = frozenset({"projects.get", "projects.list"})
+POLL_ENDPOINTS: Final = frozenset({"projects.get", "projects.list"})
 """Endpoints that look at projects."""
 
-WORK: Final = frozenset(
+WRITE_ENDPOINTS: Final = frozenset(
     {"projects.create", "projects.cancel", "messages.send", "output.render", "output.share"}
 )
 """Endpoints that move a project on."""
 
-MOST_MINUTES: Final = 30 * 24 * 60
+MAX_MINUTES: Final = 30 * 24 * 60
 """Minutes that are remembered; of a longer batch, the last of them."""
 
 
-class Tallied:
+class UsageTotals:
     """What runs have used, from what they kept in a journal.
 
     Attributes:
@@ -40,7 +41,7 @@ class Tallied:
         self._minutes: dict[int, list[int]] = {}
         self._limit: int | None = None
 
-    def learn(self, kept: Json) -> None:
+    def merge(self, kept: Json) -> None:
         """Add what an item took with it into the journal."""
         if not isinstance(kept, Mapping):
             return
@@ -59,14 +60,14 @@ class Tallied:
         return self._limit or self.totals.requests_per_minute
 
     @property
-    def minutes(self) -> tuple[Minute, ...]:
+    def minutes(self) -> tuple[RequestMinute, ...]:
         """The requests of each minute that had any, oldest first."""
         found = {minute: list(counts) for minute, counts in self._minutes.items()}
         for minute, *counts in self.totals.requests:
             here = found.setdefault(minute, [0] * KINDS)
             found[minute] = [a + b for a, b in zip(here, counts, strict=True)]
         return tuple(
-            Minute(datetime.fromtimestamp(60 * minute, UTC), *counts)
+            RequestMinute(datetime.fromtimestamp(60 * minute, UTC), *counts)
             for minute, counts in sorted(found.items())
         )
 
@@ -86,7 +87,7 @@ class Tallied:
         return self.totals.slots
 
 
-class Usage(Tallied):
+class UsageRecorder(UsageTotals):
     """Counts while a batch runs.
 
     Each item that ends takes the requests since the one before with it into the journal; time and credits,
@@ -98,7 +99,7 @@ class Usage(Tallied):
         journal: What remembers other runs; None: there are none.
     """
 
-    def __init__(self, governor: AccountGovernor, journal: Journal | None = None) -> None:
+    def __init__(self, governor: GovernorProtocol, journal: Journal | None = None) -> None:
         super().__init__()
         self._governor = governor
         self._account = Account(journal)
@@ -134,25 +135,25 @@ class Usage(Tallied):
             await self.save(ends=True)
 
     @contextmanager
-    def counted(self, desk: Desk) -> Generator[None, None, None]:
+    def recording(self, runtime: Runtime) -> Generator[None, None, None]:
         """Count meanwhile what the client sends."""
-        guests = self._beside = desk.session.observers.guests
-        self._counted_until = now()
-        guests.append(self.heard)
+        guests = self._beside = runtime.session.observers.subscribers
+        self._counted_until = loop_time()
+        guests.append(self.on_record)
         try:
             yield
         finally:
-            guests.remove(self.heard)
+            guests.remove(self.on_record)
             self._counted_until = None
 
     # -- Requests ---------------------------------------------------------------------------------------
 
-    def heard(self, record: Record) -> None:
+    def on_record(self, record: HookEvent) -> None:
         """A request left, or was answered."""
         match record:
             case RequestSent(endpoint=endpoint):
-                self._count(1 if endpoint in LOOKS else 0 if endpoint in WORK else 2)
-            case AnswerReceived(status=status):
+                self._count(1 if endpoint in POLL_ENDPOINTS else 0 if endpoint in WRITE_ENDPOINTS else 2)
+            case ResponseReceived(status=status):
                 if status == 429:
                     self._count(3)
                 self._came_to_time()
@@ -177,16 +178,20 @@ class Usage(Tallied):
             total = minutes.setdefault(minute, [0] * KINDS)
             for kind, count in enumerate(counts):
                 total[kind] += count
-        _forget(self._minutes)
+        _drop_oldest(self._minutes)
 
     @property
     def _is_first(self) -> bool:
         """Whether no other batch of the client counts the same requests for the same journal."""
         others = (getattr(guest, "__self__", None) for guest in self._beside)
-        first = (each for each in others if isinstance(each, Usage) and _is_same(each.journal, self.journal))
+        first = (
+            each
+            for each in others
+            if isinstance(each, UsageRecorder) and _is_same(each.journal, self.journal)
+        )
         return next(first, self) is self
 
-    def to_keep(self) -> dict[str, Json]:
+    def take_unsaved(self) -> dict[str, Json]:
         """The requests that no item has taken with it yet."""
         unsaved, self._unsaved = self._unsaved, {}
         if not unsaved:
@@ -201,7 +206,7 @@ class Usage(Tallied):
 
     # -- Credits and time -------------------------------------------------------------------------------
 
-    def saw_credits(self) -> None:
+    def record_balance(self) -> None:
         """An answer may have told the balance: what it falls by after the first in this run is spent."""
         known = self._governor.credits
         if known is None or known.times == self._told_before:
@@ -211,23 +216,23 @@ class Usage(Tallied):
         else:
             self._was_told_again = True
 
-    async def learn_the_beginning(self, desk: Desk) -> None:
+    async def learn_the_beginning(self, runtime: Runtime) -> None:
         """Ask for the balance, if it was not told yet: what is gone on with costs something at once."""
         async with self._asking:
             if self._spent_until is None:
-                await self._learn(desk)
+                await self._learn(runtime)
 
-    async def learn_the_end(self, desk: Desk) -> None:
+    async def record_final_balance(self, runtime: Runtime) -> None:
         """Ask for the balance, if anything was paid for: what was begun last has cost something since."""
         if self._spent_until is not None:
-            await self._learn(desk)
+            await self._learn(runtime)
 
-    async def _learn(self, desk: Desk) -> None:
+    async def _learn(self, runtime: Runtime) -> None:
         with suppress(EversinceError):  # nobody needs it but the report
-            asked_at = now()
-            told = await desk.interactive.account.credits()
-            self._governor.noted_credits(told.credits_balance, asked_at=asked_at)
-            self.saw_credits()
+            requested_at = loop_time()
+            told = await runtime.interactive.account.credits()
+            self._governor.record_credits(told.credits_balance, requested_at=requested_at)
+            self.record_balance()
 
     def _times(self) -> int:
         known = self._governor.credits
@@ -251,7 +256,7 @@ class Usage(Tallied):
     @property
     def _total(self) -> Totals:
         pending = self._pending
-        return self._account.totals + (pending if self._account.measures else pending.unmeasured)
+        return self._account.totals + (pending if self._account.measures else pending.own_share)
 
     @property
     def _pending(self) -> Totals:
@@ -260,7 +265,7 @@ class Usage(Tallied):
         if self._was_told_again and known is not None and until is not None:
             spent = max(0.0, known.spent - until)
         return Totals(
-            seconds=0.0 if self._counted_until is None else max(0.0, now() - self._counted_until),
+            seconds=0.0 if self._counted_until is None else max(0.0, loop_time() - self._counted_until),
             credits_spent=spent,
             slots=self._governor.limits.active_projects,
         )
@@ -278,8 +283,8 @@ class Usage(Tallied):
 
     async def _save(self, *, ends: bool) -> None:
         used, before = self._pending, (self._counted_until, self._spent_until, self._unsaved)
-        was_measured = used if self._account.measures else used.unmeasured
-        self._counted_until = now()
+        was_measured = used if self._account.measures else used.own_share
+        self._counted_until = loop_time()
         if used.credits_spent is not None and self._spent_until is not None:
             self._spent_until += used.credits_spent
         if ends:
@@ -310,12 +315,12 @@ def _is_same(one: Journal | None, other: Journal | None) -> bool:
     return one is other or (path is not None and path == getattr(other, "path", None))
 
 
-def _forget(by_minute: dict[int, Any]) -> None:
-    if len(by_minute) > MOST_MINUTES:
+def _drop_oldest(by_minute: dict[int, Any]) -> None:
+    if len(by_minute) > MAX_MINUTES:
         del by_minute[min(by_minute)]
 
 
-def joined(earlier: Json, more: Mapping[str, Json]) -> dict[str, Json]:
+def merge_usage(earlier: Json, more: Mapping[str, Json]) -> dict[str, Json]:
     """What an item took with it in an earlier run, which is written anew, and what it takes now."""
     before = readable(earlier.get("requests")) if isinstance(earlier, Mapping) else []
     rows = [*before, *more.get("requests", ())]

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._overview import overview
-from eversince_async.cli._say import ResultsLost, open_streams, say, warn
+from eversince_async.cli._commands import help_text
+from eversince_async.cli._exit_codes import ExitCode
+from eversince_async.cli._output import ResultsLost, open_streams, warn, write_line
 from eversince_async.cli._signals import exit_code, listening
 
 
@@ -29,23 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_code()
     except ResultsLost as lost:
         if lost.is_left:  # e.g. `eversince list | head`: nobody reads on, and nothing is wrong
-            return Exit.DONE
+            return ExitCode.DONE
         warn(f"eversince: {lost}")
-        return Exit.FAILED
+        return ExitCode.FAILED
 
 
 def _main(given: list[str]) -> int:
     if any(find_spec(needed) is None for needed in ("cyclopts", "rich")):
         warn("eversince: the command line needs its extra: pip install 'eversince-async[cli]'")
-        return Exit.FAILED
+        return ExitCode.FAILED
     if not given or given[0] in {"--help", "-h", "help"}:
-        say(overview())
-        return Exit.DONE
+        write_line(help_text())
+        return ExitCode.DONE
     if given[0] in {"--version", "-V"}:
         from eversince_async._version import own_version
 
-        say(f"eversince-async {own_version()}")
-        return Exit.DONE
+        write_line(f"eversince-async {own_version()}")
+        return ExitCode.DONE
 
     from eversince_async.cli._dispatch import dispatch
 

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager, suppress
 
 from eversince_async.client import Eversince
 from eversince_async.errors import EversinceError, InsufficientCredits
-from eversince_async.session.observers import RetryScheduled
+from eversince_async.session.hooks import RetryScheduled
 
 
 @asynccontextmanager
-async def connected(
+async def connect(
     on_retry: Callable[[RetryScheduled], object] | None = None,
 ) -> AsyncGenerator[Eversince, None]:
     """A client with the key and the address of the environment.

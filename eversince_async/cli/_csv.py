@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import attrs
 
-from eversince_async.cli._columns import column_name, is_known, unknown
-from eversince_async.cli._text import Complain
-from eversince_async.models._shown import shown
+from eversince_async.cli._batch_file_fields import column_name, is_known, unknown
+from eversince_async.cli._encoding import Complain
+from eversince_async.models._repr import format_value
 
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 """What may stand between cells; the one that makes most sense of the first line does."""
@@ -95,7 +95,7 @@ def _names(head: str, delimiter: str) -> list[str]:
 def _columns(names: Sequence[str], line: int, complain: Complain) -> list[str]:
     """The columns, with empty names for those that there are not."""
     if "brief" not in names:
-        shape = "" if len(names) > 1 else f" (it reads {shown(names[0], text=60)})"
+        shape = "" if len(names) > 1 else f" (it reads {format_value(names[0], text=60)})"
         complain(
             line,
             f"names no column 'brief', which says what to make{shape}; the first line names the columns, "
@@ -127,9 +127,9 @@ def _rows(lines: _Lines, delimiter: str, complain: Complain) -> Iterator[tuple[i
         except StopIteration:
             return
         except csv.Error as error:
-            tidy = tidied(lines, delimiter)
-            if tidy is not None:
-                yield begins, tidy
+            cells = tidy(lines, delimiter)
+            if cells is not None:
+                yield begins, cells
                 continue
             # Where a row of several lines should have ended nobody knows, so reading on would be guessing.
             is_lost = lines.had > begins or "unexpected end" in str(error)
@@ -141,7 +141,7 @@ def _rows(lines: _Lines, delimiter: str, complain: Complain) -> Iterator[tuple[i
         yield begins, row
 
 
-def tidied(lines: _Lines, delimiter: str) -> list[str] | None:
+def tidy(lines: _Lines, delimiter: str) -> list[str] | None:
     """The present row without blanks behind quotation marks; None if more than that is wrong with it."""
     cells = _Cells(delimiter)
     row, rest = cells.split("".join(lines.row))

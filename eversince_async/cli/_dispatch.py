@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import cyclopts
 
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._commands import BY_NAME, Command
+from eversince_async.cli._errors import describe_error, exit_code_for
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._loop import run
-from eversince_async.cli._overview import BY_NAME, Command
-from eversince_async.cli._say import ResultsLost, log_to_stderr, remember_typed, warn, warn_line
-from eversince_async.cli._trouble import exit_of, sentence
+from eversince_async.cli._output import ResultsLost, log_to_stderr, set_command_line, warn, warn_line
 from eversince_async.session.transport import ALLOW_HTTP
 
 _ALLOW_HTTP: Final = "--allow-http"
@@ -35,12 +35,12 @@ def dispatch(name: str, arguments: list[str]) -> int:
         )
     except cyclopts.CycloptsError as error:
         warn(f"eversince {name}: {_one_line(str(error))} Try: eversince {name} --help")
-        return Exit.USAGE
+        return ExitCode.USAGE
     if call is not function:  # its help
         call(*bound.args, **bound.kwargs)
-        return Exit.DONE
+        return ExitCode.DONE
     debug = bool(bound.arguments.get("debug", False))
-    remember_typed(shlex.join(["eversince", name, *arguments, *([_ALLOW_HTTP] if allows_http else [])]))
+    set_command_line(shlex.join(["eversince", name, *arguments, *([_ALLOW_HTTP] if allows_http else [])]))
     with _http_allowed() if allows_http else nullcontext():
         return _run(lambda: call(*bound.args, **bound.kwargs), debug=debug)
 
@@ -88,15 +88,15 @@ def _run(call: Callable[[], Any], *, debug: bool) -> int:
     except Exception as error:  # a person sees one line, unless they asked for more
         if debug:
             logging.getLogger("eversince_async").exception("the command failed")
-        warn_line(f"eversince: {sentence(error)}")
-        return exit_of(error)
+        warn_line(f"eversince: {describe_error(error)}")
+        return exit_code_for(error)
 
 
 def _unknown(name: str) -> int:
     alike = get_close_matches(name, BY_NAME, n=1)
     meant = f" Did you mean {alike[0]}?" if alike else ""
     warn(f"eversince: there is no command {name!r}.{meant} Try: eversince --help")
-    return Exit.USAGE
+    return ExitCode.USAGE
 
 
 def _one_line(text: str) -> str:

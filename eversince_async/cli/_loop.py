@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from eversince_async import pace
 from eversince_async._places import CROWDED, in_words
-from eversince_async.cli._say import warn
-from eversince_async.cli._signals import left_by
+from eversince_async.cli._output import warn
+from eversince_async.cli._signals import leave_by
 from eversince_async.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
         if factor is not None:
             pace.begin_at(factor)
-        with left_by(leave), told_of_crowding():
+        with leave_by(leave), warn_of_crowding():
             return await main
 
     try:
@@ -51,7 +51,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def told_of_crowding() -> Generator[None, None, None]:
+def warn_of_crowding() -> Generator[None, None, None]:
     """Say once in words that connections cannot be accepted; asyncio goes on by itself in a second."""
     loop, told = asyncio.get_running_loop(), False
 
@@ -82,10 +82,10 @@ def speed() -> float | None:
             "EVERSINCE_SPEED is for an emulator on this machine only: "
             "unset it, or set EVERSINCE_BASE_URL to the address that `eversince emulator` prints"
         )
-    return checked_speed(given, "EVERSINCE_SPEED")
+    return parse_speed(given, "EVERSINCE_SPEED")
 
 
-def checked_speed(given: str | float, name: str) -> float:
+def parse_speed(given: str | float, name: str) -> float:
     """A speed as a number.
 
     Raises:

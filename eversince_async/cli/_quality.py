@@ -1,10 +1,10 @@
 """The quality that was typed, looked at before anything is paid."""
 
 from eversince_async.errors import InvalidRequest
-from eversince_async.orchestrator.order import QUALITIES, Quality, Unchecked
+from eversince_async.orchestrator.options import QUALITIES, Quality, Unchecked
 
 
-def typed_quality(given: str, *, unchecked: bool) -> Quality:
+def parse_quality(given: str, *, unchecked: bool) -> Quality:
     """What was typed as a quality.
 
     Args:

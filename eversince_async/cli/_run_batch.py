@@ -11,22 +11,22 @@ import attrs
 
 from eversince_async._places import in_words
 from eversince_async.batch.batch import Batch
-from eversince_async.batch.interrupts import first_interrupt
 from eversince_async.batch.outcome import Outcome, Report
-from eversince_async.cli._board import redrawn
-from eversince_async.cli._client import connected
-from eversince_async.cli._ending import Ending
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._reports import unwritable, write_report
-from eversince_async.cli._say import ResultsLost, typed, warn_line
+from eversince_async.batch.signals import on_first_sigint
+from eversince_async.cli._batch_display import BatchDisplay, CountedItems
+from eversince_async.cli._batch_summary import BatchSummary
+from eversince_async.cli._client import connect
+from eversince_async.cli._exit_codes import ExitCode
+from eversince_async.cli._output import ResultsLost, command_line, warn_line
+from eversince_async.cli._progress import refreshing
+from eversince_async.cli._report_files import check_writable, write_report
 from eversince_async.cli._signals import LEAVING
-from eversince_async.cli._watch import Announced, Watch
 from eversince_async.errors import EversinceError, InvalidRequest, OtherAccount
 from eversince_async.journal import Journal
 
 
 @attrs.frozen(kw_only=True)
-class Plan:
+class BatchPlan:
     """A batch to run.
 
     Attributes:
@@ -73,7 +73,7 @@ def check_options(report: Path | None, concurrency: int | None, max_credits: flo
         InvalidRequest: An option makes no sense.
     """
     problems = {}
-    if report is not None and (problem := unwritable(report)) is not None:
+    if report is not None and (problem := check_writable(report)) is not None:
         problems["--report"] = problem
     if concurrency is not None and concurrency < 1:
         problems["--concurrency"] = f"must be at least 1, not {concurrency}"
@@ -83,27 +83,27 @@ def check_options(report: Path | None, concurrency: int | None, max_credits: flo
         raise InvalidRequest(problems)
 
 
-async def run_batch(plan: Plan) -> Exit:
+async def run_batch(plan: BatchPlan) -> ExitCode:
     """Run it to its end, or until somebody interrupts it, or nobody takes its results any more.
 
     Raises:
         EversinceError: It cannot go on, e.g. as the journal fails.
     """
-    ending = Ending(typed(), plan.journal_path, plan.folder, plan.report)
+    ending = BatchSummary(command_line(), plan.journal_path, plan.folder, plan.report)
     try:
         return await _run(plan, ending)
     except ResultsLost as lost:  # what is paid for is not to be had for a pipe that broke, nor lost with it
-        for line in ending.left_at_once(str(lost)):
+        for line in ending.interrupted_lines(str(lost)):
             warn_line(line)
-        return Exit.UNFINISHED
+        return ExitCode.UNFINISHED
 
 
-async def _run(plan: Plan, ending: Ending) -> Exit:
+async def _run(plan: BatchPlan, ending: BatchSummary) -> ExitCode:
     kept: list[Outcome] = []
-    async with connected(lambda retry: watch.trouble(retry)) as eversince, _told_how_to_go_on(ending):
-        watch = Watch(plan.name, eversince.governor, as_json=plan.as_json)
+    async with connect(lambda retry: watch.on_retry(retry)) as eversince, _print_resume_hint(ending):
+        watch = BatchDisplay(plan.name, eversince.governor, as_json=plan.as_json)
         batch = eversince.batch(
-            Announced(plan.items, plan.count, watch.taken),
+            CountedItems(plan.items, plan.count, watch.on_item),
             journal=plan.journal,
             download=plan.folder,
             concurrency=plan.concurrency,
@@ -118,8 +118,8 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
             drain_on_interrupt=False,
         )
         watch.follow(batch)
-        with watch.board, first_interrupt(lambda: _drain(batch, watch, ending), LEAVING):
-            async with redrawn(watch.frame, watch.board), batch:
+        with watch.board, on_first_sigint(lambda: _drain(batch, watch, ending), LEAVING):
+            async with refreshing(watch.frame, watch.board), batch:
                 async for outcome in batch:
                     watch.outcome(outcome)
                     ending.add(outcome)
@@ -128,14 +128,14 @@ async def _run(plan: Plan, ending: Ending) -> Exit:
     report = attrs.evolve(batch.report, outcomes=kept)
     left = plan.count - sum(report.counts.values())
     code = ending.exit_code(report, left)
-    if plan.report is not None and not await _reported(report, plan, ending) and code == Exit.DONE:
-        code = Exit.UNFINISHED
+    if plan.report is not None and not await _write_report(report, plan, ending) and code == ExitCode.DONE:
+        code = ExitCode.UNFINISHED
     for line in ending.lines(report, left):
         warn_line(line)
     return code
 
 
-async def _reported(report: Report, plan: Plan, ending: Ending) -> bool:
+async def _write_report(report: Report, plan: BatchPlan, ending: BatchSummary) -> bool:
     """Write the report; what the batch has come to is told in any case."""
     assert plan.report is not None
     try:
@@ -152,9 +152,9 @@ async def _reported(report: Report, plan: Plan, ending: Ending) -> bool:
     return True
 
 
-def _drain(batch: Batch, watch: Watch, ending: Ending) -> None:
+def _drain(batch: Batch, watch: BatchDisplay, ending: BatchSummary) -> None:
     batch.drain()
-    watch.told_of_pause()
+    watch.on_pause()
     again = "the same command goes on with them" if ending.journal else "they are not remembered here"
     watch.say(
         f"Interrupted: nothing more is begun, and {watch.under_way}. "
@@ -163,11 +163,11 @@ def _drain(batch: Batch, watch: Watch, ending: Ending) -> None:
 
 
 @asynccontextmanager
-async def _told_how_to_go_on(ending: Ending) -> AsyncGenerator[None, None]:
+async def _print_resume_hint(ending: BatchSummary) -> AsyncGenerator[None, None]:
     try:
         yield
     except asyncio.CancelledError:
-        for line in ending.left_at_once("Interrupted."):
+        for line in ending.interrupted_lines("Interrupted."):
             warn_line(line)
         raise
     except EversinceError as error:

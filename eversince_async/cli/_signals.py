@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._exit_codes import ExitCode
 
 _EXITS: Final = {
     getattr(signal, name): code
-    for name, code in (("SIGTERM", Exit.TERMINATED), ("SIGHUP", Exit.HUNG_UP), ("SIGBREAK", Exit.INTERRUPTED))
+    for name, code in (
+        ("SIGTERM", ExitCode.TERMINATED),
+        ("SIGHUP", ExitCode.HUNG_UP),
+        ("SIGBREAK", ExitCode.INTERRUPTED),
+    )
     if hasattr(signal, name)
 }
 
@@ -27,7 +31,7 @@ class _Heard:
         leave: Ends the command that runs, so that it can still say how to go on; None: none does.
     """
 
-    code: Exit = Exit.INTERRUPTED
+    code: ExitCode = ExitCode.INTERRUPTED
     leave: Callable[[], object] | None = None
 
 
@@ -37,7 +41,7 @@ _heard: Final = _Heard()
 @contextmanager
 def listening() -> Generator[None, None, None]:
     """Take these signals for a Ctrl-C within the block, but those that are ignored, as `nohup` has it."""
-    _heard.code, before = Exit.INTERRUPTED, {}
+    _heard.code, before = ExitCode.INTERRUPTED, {}
     if threading.current_thread() is threading.main_thread():
         for number in _EXITS:
             if signal.getsignal(number) is signal.SIG_DFL:
@@ -50,7 +54,7 @@ def listening() -> Generator[None, None, None]:
 
 
 @contextmanager
-def left_by(leave: Callable[[], object]) -> Iterator[None]:
+def leave_by(leave: Callable[[], object]) -> Iterator[None]:
     """Have the first signal within the block call something, instead of ending it wherever it stands."""
     _heard.leave = leave
     try:
@@ -59,7 +63,7 @@ def left_by(leave: Callable[[], object]) -> Iterator[None]:
         _heard.leave = None
 
 
-def exit_code() -> Exit:
+def exit_code() -> ExitCode:
     """That of whoever was made to leave."""
     return _heard.code
 

@@ -1,14 +1,14 @@
 """`eversince credits`: what is left."""
 
 from eversince_async.cli._addresses import address
-from eversince_async.cli._client import connected
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._client import connect
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug
-from eversince_async.cli._printing import print_json, print_rows
-from eversince_async.cli._say import say
+from eversince_async.cli._output import write_line
+from eversince_async.cli._tables import print_json, print_rows
 
 
-async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
+async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
     """Show the credits left, and where to buy more.
 
     Args:
@@ -16,13 +16,13 @@ async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    async with connected() as eversince:
+    async with connect() as eversince:
         left = await eversince.account.credits()
         offer = await eversince.account.credit_packages()
     if as_json:
         print_json({"credits_balance": left.credits_balance, "packages": offer.packages})
-        return Exit.DONE
-    say(f"{left.credits_balance:g} credits")
+        return ExitCode.DONE
+    write_line(f"{left.credits_balance:g} credits")
     if offer.packages:
         print_rows(
             ("credits", "price", "buy"),
@@ -31,4 +31,4 @@ async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
                 for package in offer.packages
             ],
         )
-    return Exit.DONE
+    return ExitCode.DONE

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._harmless import unbroken
-from eversince_async.cli._journals import usual_journal
+from eversince_async.cli._default_journal import default_journal
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug
-from eversince_async.cli._printing import print_json, print_rows
-from eversince_async.cli._say import say, warn
+from eversince_async.cli._output import warn, write_line
+from eversince_async.cli._tables import print_json, print_rows
+from eversince_async.cli._terminal_text import unbroken
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import SqliteJournal
 from eversince_async.pipelines import approvals
@@ -27,7 +27,7 @@ async def approve_(
     answer: str | None = None,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """Answer what a pipeline asks: yes, unless you say otherwise. Without a key, list what waits.
 
     It needs neither network nor API key. A pipeline that waits in a process goes on within seconds; one that
@@ -47,15 +47,17 @@ async def approve_(
         raise InvalidRequest({"--no": "contradicts --answer"})
     if key is None and (no or answer is not None or name is not None):
         raise InvalidRequest({"KEY": "name the pipeline to answer; without one there is only the list"})
-    path = usual_journal(journal)
+    path = default_journal(journal)
     async with SqliteJournal(path) as found:
         if key is None:
-            _print([each async for each in approvals.waiting(found)], path, as_json=as_json)
-            return Exit.DONE
+            _print([each async for each in approvals.list_pending(found)], path, as_json=as_json)
+            return ExitCode.DONE
         given = not no if answer is None else _value(answer)
         await approvals.answer(found, key, given, name)
-    say(f"{unbroken(key)}: {'approved' if given is True else 'declined' if given is False else 'answered'}")
-    return Exit.DONE
+    write_line(
+        f"{unbroken(key)}: {'approved' if given is True else 'declined' if given is False else 'answered'}"
+    )
+    return ExitCode.DONE
 
 
 def _value(answer: str) -> Any:

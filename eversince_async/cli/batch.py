@@ -9,18 +9,18 @@ from typing import Annotated, Any, Literal
 import attrs
 from cyclopts import Parameter
 
-from eversince_async.cli._asking import agreed, may_ask
-from eversince_async.cli._changes import WHAT_TO_DO, changes
-from eversince_async.cli._complaints import Complaints, counted
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._occupied import occupied
+from eversince_async.cli._batch_file import STDIN, BatchFile, Defaults, load_batch_file
+from eversince_async.cli._batch_file_errors import Complaints, count_of
+from eversince_async.cli._confirmation import confirm, may_ask
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug, NoInput, Yes
-from eversince_async.cli._planned import Asked, plan_of, print_plan, read_only
-from eversince_async.cli._printing import print_json
-from eversince_async.cli._quality import typed_quality
-from eversince_async.cli._run_batch import Plan, check_options, run_batch
-from eversince_async.cli._say import warn
-from eversince_async.cli._sheet import STDIN, Sheet, Wanted, checked
+from eversince_async.cli._output import warn
+from eversince_async.cli._overwrites import find_overwrites
+from eversince_async.cli._plan import Asked, plan_of, print_plan, read_only
+from eversince_async.cli._quality import parse_quality
+from eversince_async.cli._run_batch import BatchPlan, check_options, run_batch
+from eversince_async.cli._spec_changes import WHAT_TO_DO, describe_changes
+from eversince_async.cli._tables import print_json
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import Journal, SqliteJournal
 
@@ -50,7 +50,7 @@ def batch_(
     no_input: NoInput = False,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> Exit | Coroutine[Any, Any, Exit]:
+) -> ExitCode | Coroutine[Any, Any, ExitCode]:
     """Produce a video for each row of a file, each once, however often this is interrupted.
 
     The first line of a CSV file names its columns; in JSON Lines each line is an object. The file is read to
@@ -110,15 +110,15 @@ def batch_(
     del debug  # heeded where errors are shown
     check_options(report, concurrency, max_credits)
     path = None if no_journal else journal or _beside(file)
-    reserved = _reserved(file, path)
+    reserved = _reserved_paths(file, path)
     if report is not None and (what := reserved.get(report.absolute())) is not None:
         raise InvalidRequest({"--report": f"{report} is {what}, and would be replaced"})
     if no_journal and journal is not None:
         raise InvalidRequest({"--no-journal": "contradicts --journal"})
     if idempotent_as is not None and not idempotent_as.strip():
         raise InvalidRequest({"--idempotent-as": "must be a name, the same on all machines"})
-    word = typed_quality(quality, unchecked=unchecked)
-    wanted = Wanted(
+    word = parse_quality(quality, unchecked=unchecked)
+    wanted = Defaults(
         render=word if render else None,
         share=share is not False,
         folder=out,
@@ -127,15 +127,15 @@ def batch_(
     )
     complaints = Complaints(file, keeps=check and as_json)
     try:
-        sheet = checked(file, format, encoding, wanted, complaints)
+        sheet = load_batch_file(file, format, encoding, wanted, complaints)
     except OSError as error:
         raise InvalidRequest({file: error.strerror or str(error)}) from None
     if complaints.count and not check:
         sheet.close()
         return complaints.conclude()
     make = partial(
-        Plan,
-        name=_called(file),
+        BatchPlan,
+        name=_describe_call(file),
         items=sheet,
         count=len(sheet),
         journal_path=path,
@@ -168,8 +168,8 @@ def batch_(
         complaints=complaints,
     )
     if check:
-        return run.checked(as_json=as_json)
-    return run.made(asks=may_ask(yes=yes), no_input=no_input)
+        return run.check(as_json=as_json)
+    return run.run(asks=may_ask(yes=yes), no_input=no_input)
 
 
 def _beside(file: str) -> Path:
@@ -180,7 +180,7 @@ def _beside(file: str) -> Path:
     return Path(file).with_suffix(".journal.db")
 
 
-def _reserved(file: str, journal: Path | None) -> dict[Path, str]:
+def _reserved_paths(file: str, journal: Path | None) -> dict[Path, str]:
     """Files of this run that nothing may replace, and what they are."""
     found = {} if file == STDIN else {Path(file).absolute(): "the file of rows"}
     if journal is not None:
@@ -202,61 +202,63 @@ class _Run:
         complaints: Told what is wrong.
     """
 
-    sheet: Sheet
-    make: "partial[Plan]"
+    sheet: BatchFile
+    make: "partial[BatchPlan]"
     journal_path: Path | None
     asked: Asked
     reserved: Mapping[Path, str]
     complaints: Complaints
 
-    async def checked(self, *, as_json: bool) -> Exit:
+    async def check(self, *, as_json: bool) -> ExitCode:
         """Tell what is wrong with it, and what it would come to; nothing is made or written."""
         with closing(self.sheet):
             async with read_only(self.journal_path) as journal:
-                advice = await self._complained(journal)
+                advice = await self._describe_problems(journal)
             plan = await plan_of(self.sheet, self.journal_path, self.asked)
         if as_json:
             print_json({"file": self.sheet.name, **plan.to_json(), "problems": self.complaints.told})
         else:
             print_plan(plan)
-        return Exit.DONE if advice is None else self.complaints.conclude(advice)
+        return ExitCode.DONE if advice is None else self.complaints.conclude(advice)
 
-    async def made(self, *, asks: bool, no_input: bool) -> Exit:
+    async def run(self, *, asks: bool, no_input: bool) -> ExitCode:
         """Make the videos; on a terminal, if somebody says so."""
         with closing(self.sheet):
-            if asks and (refusal := await self._refused(no_input=no_input)) is not None:
+            if asks and (refusal := await self._refuse(no_input=no_input)) is not None:
                 return refusal
             async with AsyncExitStack() as stack:
                 path, journal = self.journal_path, None
                 if path is not None:
                     journal = await stack.enter_async_context(SqliteJournal(path))
-                if (advice := await self._complained(journal)) is not None:
+                if (advice := await self._describe_problems(journal)) is not None:
                     return self.complaints.conclude(advice)
                 where = "nothing is remembered" if path is None else f"remembered in {path}"
                 sheet = self.sheet
-                warn(f"{counted(len(sheet), 'video')} from {_called(sheet.name)}; {where}")
+                warn(f"{count_of(len(sheet), 'video')} from {_describe_call(sheet.name)}; {where}")
                 return await run_batch(self.make(journal=journal))
 
-    async def _refused(self, *, no_input: bool) -> Exit | None:
+    async def _refuse(self, *, no_input: bool) -> ExitCode | None:
         """The exit code if something is wrong, or if nobody wants it; None if it is to be made."""
         async with read_only(self.journal_path) as journal:
-            if (advice := await self._complained(journal)) is not None:
+            if (advice := await self._describe_problems(journal)) is not None:
                 return self.complaints.conclude(advice)
         plan = await plan_of(self.sheet, self.journal_path, self.asked)
-        question = f"Make and pay for {counted(plan.new, 'new video')} from {_called(self.sheet.name)}?"
-        return None if await agreed(plan, question, no_input=no_input) else Exit.USAGE
+        question = (
+            f"Make and pay for {count_of(plan.new, 'new video')} from {_describe_call(self.sheet.name)}?"
+        )
+        return None if await confirm(plan, question, no_input=no_input) else ExitCode.USAGE
 
-    async def _complained(self, journal: Journal | None) -> str | None:
+    async def _describe_problems(self, journal: Journal | None) -> str | None:
         """Tell what is wrong with rows, given the journal; what to do about it, or None if nothing is."""
         before = self.complaints.count
-        for line, change in [] if journal is None else await changes(self.sheet, journal):
+        for line, change in [] if journal is None else await describe_changes(self.sheet, journal):
             self.complaints(line, change)
         if self.complaints.count > before:
             return WHAT_TO_DO
-        for line, problem in await occupied(self.sheet, journal, self.reserved):
+        for line, problem in await find_overwrites(self.sheet, journal, self.reserved):
             self.complaints(line, problem)
         return "" if self.complaints.count else None
 
 
-def _called(file: str) -> str:
+def _describe_call(file: str) -> str:
     return "standard input" if file == STDIN else Path(file).name

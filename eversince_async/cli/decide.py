@@ -5,14 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._harmless import unbroken
-from eversince_async.cli._journals import usual_journal
+from eversince_async.cli._default_journal import default_journal
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import Debug
-from eversince_async.cli._say import say
+from eversince_async.cli._output import write_line
+from eversince_async.cli._terminal_text import unbroken
+from eversince_async.durable.decision import resolve_in_doubt
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import SqliteJournal
-from eversince_async.orchestrator.deciding import decide
 
 
 async def decide_(
@@ -23,7 +23,7 @@ async def decide_(
     effect: str | None = None,
     journal: Path | None = None,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """Say whether something happened that was in doubt, after you have looked.
 
     Very rarely, a process dies at a moment after which nobody but you can tell whether something happened:
@@ -41,7 +41,7 @@ async def decide_(
     del debug  # heeded where errors are shown
     if (made is None) != nothing:
         raise InvalidRequest({"--made": "say what was made, or --nothing"})
-    async with SqliteJournal(usual_journal(journal)) as found:
-        decided = await decide(found, key, made, effect)
-    say(unbroken(f"{key}: {decided.name} {'did not happen' if made is None else f'made {made}'}"))
-    return Exit.DONE
+    async with SqliteJournal(default_journal(journal)) as found:
+        decided = await resolve_in_doubt(found, key, made, effect)
+    write_line(unbroken(f"{key}: {decided.name} {'did not happen' if made is None else f'made {made}'}"))
+    return ExitCode.DONE

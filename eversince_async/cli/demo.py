@@ -9,14 +9,14 @@ from typing import Annotated, Final
 import attrs
 from cyclopts import Parameter
 
-from eversince_async.cli._board import Board, Row, board, followed, redrawn, spell
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._harmless import unbroken
-from eversince_async.cli._loop import checked_speed
+from eversince_async.cli._errors import describe_error
+from eversince_async.cli._exit_codes import ExitCode
+from eversince_async.cli._loop import parse_speed
 from eversince_async.cli._options import AsJson, Debug
-from eversince_async.cli._printing import print_json
-from eversince_async.cli._say import say, warn_line
-from eversince_async.cli._trouble import sentence
+from eversince_async.cli._output import warn_line, write_line
+from eversince_async.cli._progress import ProgressDisplay, Row, board, follow, format_duration, refreshing
+from eversince_async.cli._tables import print_json
+from eversince_async.cli._terminal_text import unbroken
 from eversince_async.client import Eversince
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.errors import EversinceError
@@ -28,7 +28,7 @@ FRAME: Final = 0.1
 
 
 @attrs.frozen
-class Wish:
+class DemoVideo:
     """A video of the demo.
 
     Attributes:
@@ -42,15 +42,15 @@ class Wish:
     aspect_ratio: str
 
 
-WISHES: Final = (
-    Wish("ceramic-mug", "15-second launch film for a ceramic mug, warm morning light", "9:16"),
-    Wish("night-train", "Trailer for a night train from Vienna to Rome, slow and cinematic", "21:9"),
-    Wish("bakery", "A bakery opens at five in the morning: flour, steam, first customers", "1:1"),
-    Wish("trail-shoes", "Trail running shoes in heavy rain, fast cuts, no voiceover", "9:16"),
-    Wish("chess-app", "Explain a chess app for children in twenty seconds", "16:9"),
-    Wish("rooftop-honey", "Honey from city rooftops, told by the beekeeper", "1:1"),
-    Wish("open-library", "A library that never closes, animated in paper cut-outs", "16:9"),
-    Wish("tide-clock", "A clock that shows the tide; the sea in every shot", "21:9"),
+DEMO_VIDEOS: Final = (
+    DemoVideo("ceramic-mug", "15-second launch film for a ceramic mug, warm morning light", "9:16"),
+    DemoVideo("night-train", "Trailer for a night train from Vienna to Rome, slow and cinematic", "21:9"),
+    DemoVideo("bakery", "A bakery opens at five in the morning: flour, steam, first customers", "1:1"),
+    DemoVideo("trail-shoes", "Trail running shoes in heavy rain, fast cuts, no voiceover", "9:16"),
+    DemoVideo("chess-app", "Explain a chess app for children in twenty seconds", "16:9"),
+    DemoVideo("rooftop-honey", "Honey from city rooftops, told by the beekeeper", "1:1"),
+    DemoVideo("open-library", "A library that never closes, animated in paper cut-outs", "16:9"),
+    DemoVideo("tide-clock", "A clock that shows the tide; the sea in every shot", "21:9"),
 )
 """The eight videos."""
 
@@ -61,7 +61,7 @@ def demo_(
     speed: float = 300.0,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """Produce eight videos at once, in compressed time, without key or network.
 
     A local Eversince is started, its agents take their usual minutes, and the account's limits hold: five
@@ -74,26 +74,26 @@ def demo_(
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    factor = checked_speed(speed, "--speed")
+    factor = parse_speed(speed, "--speed")
     films.mkdir(parents=True, exist_ok=True)
     # Time jumps rather than runs fast: the demo is then exact however slow the machine is. What makes it
     # last long enough to be watched is `_frame`.
     return run(_demo(films, factor, as_json=as_json))
 
 
-async def _demo(films: Path, speed: float, *, as_json: bool) -> Exit:
+async def _demo(films: Path, speed: float, *, as_json: bool) -> ExitCode:
     began_at = time.monotonic()
     async with Emulator(scenario=Scenario(seed=8)) as emulator, _client(emulator) as eversince:
         if not as_json:
-            say(f"A local Eversince at {emulator.base_url}; {speed:g} seconds pass in one.")
+            write_line(f"A local Eversince at {emulator.base_url}; {speed:g} seconds pass in one.")
         with board(lambda: str(eversince.governor.snapshot())) as shown:
-            async with redrawn(partial(_frame, speed), shown):
+            async with refreshing(partial(_frame, speed), shown):
                 outcomes = await asyncio.gather(
-                    *(_produced(eversince, wish, shown.row(wish.name), shown, films) for wish in WISHES)
+                    *(_produce(eversince, wish, shown.row(wish.name), shown, films) for wish in DEMO_VIDEOS)
                 )
         made = [outcome for outcome in outcomes if isinstance(outcome, Production)]
         _print(made, outcomes, emulator, time.monotonic() - began_at, as_json=as_json)
-    return Exit.DONE if len(made) == len(WISHES) else Exit.FAILED
+    return ExitCode.DONE if len(made) == len(DEMO_VIDEOS) else ExitCode.FAILED
 
 
 def _client(emulator: Emulator) -> Eversince:
@@ -101,12 +101,12 @@ def _client(emulator: Emulator) -> Eversince:
     return Eversince(emulator.connection["api_key"], base_url=emulator.base_url)
 
 
-async def _produced(
-    eversince: Eversince, wish: Wish, row: Row, shown: Board, films: Path
+async def _produce(
+    eversince: Eversince, wish: DemoVideo, row: Row, shown: ProgressDisplay, films: Path
 ) -> Production | EversinceError:
     """One video, or why there is none; the others go on."""
     try:
-        return await followed(
+        return await follow(
             eversince.produce(
                 wish.brief,
                 title=wish.name,
@@ -136,9 +136,9 @@ def _print(
 ) -> None:
     log = emulator.world.log
     virtual = asyncio.get_running_loop().time()
-    for wish, outcome in zip(WISHES, outcomes, strict=True):
+    for wish, outcome in zip(DEMO_VIDEOS, outcomes, strict=True):
         if isinstance(outcome, EversinceError):
-            warn_line(f"{wish.name}: {sentence(outcome)}")
+            warn_line(f"{wish.name}: {describe_error(outcome)}")
     figures = {
         "videos": len(made),
         "seconds": round(real_seconds, 1),
@@ -152,13 +152,14 @@ def _print(
         print_json({**figures, "productions": [_summary(video) for video in made]})
         return
     for video in made:
-        say(unbroken(f"{video.files[0]}  {video.share_url}"))
-    say(
-        f"{figures['videos']} videos in {real_seconds:.1f} s ({spell(virtual)} of the agents' time): "
+        write_line(unbroken(f"{video.files[0]}  {video.share_url}"))
+    write_line(
+        f"{figures['videos']} videos in {real_seconds:.1f} s "
+        f"({format_duration(virtual)} of the agents' time): "
         f"{figures['requests']} requests, at most {figures['most_requests_a_minute']} a minute and "
         f"{figures['refused_requests']} refused; at most {figures['most_active_projects']} projects at once."
     )
-    say("The share links were the local Eversince's, which is gone now. The videos stay.")
+    write_line("The share links were the local Eversince's, which is gone now. The videos stay.")
 
 
 def _summary(video: Production) -> dict[str, object]:

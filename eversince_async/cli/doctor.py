@@ -10,14 +10,14 @@ from typing import Final, Literal
 import attrs
 
 from eversince_async._version import own_version
-from eversince_async.cli._client import connected
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._harmless import unbroken
+from eversince_async.cli._client import connect
+from eversince_async.cli._errors import describe_error, exit_code_for
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._loop import speed
 from eversince_async.cli._options import AsJson, Debug
-from eversince_async.cli._printing import print_json
-from eversince_async.cli._say import say
-from eversince_async.cli._trouble import exit_of, sentence
+from eversince_async.cli._output import write_line
+from eversince_async.cli._tables import print_json
+from eversince_async.cli._terminal_text import unbroken
 from eversince_async.errors import ConfigurationError, EversinceError
 from eversince_async.limits import CREDITS_TO_CREATE
 from eversince_async.session.transport import BASE_URL, check_api_key, check_base_url
@@ -40,7 +40,7 @@ class Finding:
     words: str
 
 
-async def doctor_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
+async def doctor_(*, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
     """Check key, address and versions, with advice. Sends one harmless request; spends nothing.
 
     Args:
@@ -49,7 +49,7 @@ async def doctor_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
     """
     del debug  # heeded where errors are shown
     findings = [_versions(), *_settings()]
-    code = Exit.CONFIGURATION
+    code = ExitCode.CONFIGURATION
     if all(finding.verdict != "bad" for finding in findings):
         code, answered = await _server()
         findings += answered
@@ -57,7 +57,7 @@ async def doctor_(*, as_json: AsJson = False, debug: Debug = False) -> Exit:
         print_json([attrs.asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            say(unbroken(f"{finding.verdict:<4}  {finding.what}: {finding.words}"))
+            write_line(unbroken(f"{finding.verdict:<4}  {finding.what}: {finding.words}"))
     return code
 
 
@@ -103,14 +103,14 @@ def _settings() -> Iterator[Finding]:
         yield Finding("address", "bad", str(error))
 
 
-async def _server() -> tuple[Exit, list[Finding]]:
+async def _server() -> tuple[ExitCode, list[Finding]]:
     """Whether the server answers, and takes the key."""
     try:
-        async with connected() as eversince:
+        async with connect() as eversince:
             credits_left = await eversince.account.credits()
             rate = eversince.rate_limit
     except EversinceError as error:
-        return exit_of(error), [Finding("server", "bad", sentence(error))]
+        return exit_code_for(error), [Finding("server", "bad", describe_error(error))]
     findings = [Finding("server", "ok", "it answers, and takes the key")]
     if rate is not None and rate.limit is not None:
         findings.append(Finding("requests", "ok", f"{rate.remaining} of {rate.limit} left in this minute"))
@@ -120,4 +120,4 @@ async def _server() -> tuple[Exit, list[Finding]]:
         if left >= CREDITS_TO_CREATE
         else Finding("credits", "note", f"{left:g}, too few for a video; see `eversince credits`")
     )
-    return Exit.DONE, findings
+    return ExitCode.DONE, findings

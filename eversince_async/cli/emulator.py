@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._loop import checked_speed, told_of_crowding
+from eversince_async.cli._exit_codes import ExitCode
+from eversince_async.cli._loop import parse_speed, warn_of_crowding
 from eversince_async.cli._options import Debug
-from eversince_async.cli._say import say, warn
+from eversince_async.cli._output import warn, write_line
 from eversince_async.emulator.command import loop_of, serve
-from eversince_async.emulator.problems import SettingRefused
+from eversince_async.emulator.setting_errors import SettingRefused
 
 
 def emulator_(
@@ -35,7 +35,7 @@ def emulator_(
     allow_webhooks_to: Annotated[Sequence[str], Parameter(negative=())] = (),
     allow_host: Annotated[Sequence[str], Parameter(negative=())] = (),
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """Run a local Eversince until Ctrl-C.
 
     It prints the line that points other commands and programs at it. With --speed, they live in its time.
@@ -63,12 +63,12 @@ def emulator_(
         debug: Show tracebacks and what is asked.
     """
     del debug  # heeded where errors are shown
-    factor = None if speed is None else checked_speed(speed, "--speed")
+    factor = None if speed is None else parse_speed(speed, "--speed")
 
     try:
         with asyncio.Runner(loop_factory=loop_of(factor, state)) as runner:
             runner.run(
-                _served(
+                _serve(
                     port=port,
                     host=host,
                     revision=revision,
@@ -85,15 +85,15 @@ def emulator_(
                     allow_loopback_webhooks=allow_loopback_webhooks,
                     allow_webhooks_to=allow_webhooks_to,
                     allow_hosts=allow_host,
-                    announce=say,
+                    announce=write_line,
                 )
             )
     except SettingRefused as error:
         warn(f"eversince: {error}")
-        return Exit.USAGE
-    return Exit.DONE
+        return ExitCode.USAGE
+    return ExitCode.DONE
 
 
-async def _served(**options: Any) -> None:
-    with told_of_crowding():
+async def _serve(**options: Any) -> None:
+    with warn_of_crowding():
         await serve(**options)

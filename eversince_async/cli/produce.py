@@ -13,15 +13,15 @@ from cyclopts import Parameter
 
 from eversince_async._redaction import excerpt
 from eversince_async.cli._addresses import address
-from eversince_async.cli._asking import agreed, may_ask
-from eversince_async.cli._board import Row, board, followed, redrawn
-from eversince_async.cli._client import connected
-from eversince_async.cli._columns import maybe_json, reference_to
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._batch_file_fields import maybe_json, reference_to
+from eversince_async.cli._client import connect
+from eversince_async.cli._confirmation import confirm, may_ask
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug, NoInput, Yes
-from eversince_async.cli._printing import print_facts, print_json
-from eversince_async.cli._quality import typed_quality
-from eversince_async.cli._say import warn
+from eversince_async.cli._output import warn
+from eversince_async.cli._progress import Row, board, follow, refreshing
+from eversince_async.cli._quality import parse_quality
+from eversince_async.cli._tables import print_json, print_table
 from eversince_async.client import Eversince
 from eversince_async.errors import (
     DownloadFailed,
@@ -33,11 +33,11 @@ from eversince_async.errors import (
 from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.models.references import Reference
-from eversince_async.orchestrator.order import QUALITIES
+from eversince_async.orchestrator.options import QUALITIES
 from eversince_async.orchestrator.production import Production
-from eversince_async.orchestrator.targets import need_writable
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.pace import speed
+from eversince_async.transfers.target import need_writable
 
 REFRESH = 0.2
 """Real seconds between two pictures of the board."""
@@ -72,7 +72,7 @@ async def produce_(
     no_input: NoInput = False,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """Produce a video from a brief, and download it.
 
     On a terminal, you are asked once before anything is paid for; where no one can answer, nothing is asked.
@@ -109,7 +109,7 @@ async def produce_(
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    wanted_quality = typed_quality(quality, unchecked=unchecked) if render else None
+    wanted_quality = parse_quality(quality, unchecked=unchecked) if render else None
     options: dict[str, Any] = {
         "aspect_ratio": aspect_ratio,
         "title": title,
@@ -132,11 +132,11 @@ async def produce_(
         idempotency_key=idempotency_key or uuid.uuid4().hex,
         **{name: value for name, value in options.items() if value is not None},
     )
-    async with connected() as eversince:
+    async with connect() as eversince:
         if may_ask(yes=yes):
             plan = await eversince.plan([wanted], render=wanted_quality, share=share)
-            if not await agreed(plan, "Make and pay for this video?", no_input=no_input):
-                return Exit.USAGE
+            if not await confirm(plan, "Make and pay for this video?", no_input=no_input):
+                return ExitCode.USAGE
         references = [await _reference(eversince, each) for each in reference]
         workflow = eversince.produce(
             attrs.evolve(wanted, references=references or UNSET),
@@ -147,11 +147,11 @@ async def produce_(
         )
         key = str(wanted.idempotency_key)
         asked = as_asked(wanted_quality, share=share)
-        production = await watched(
+        production = await watch(
             eversince, workflow, excerpt(title or brief, 40), output, on_cancel, key, asked=asked
         )
         print_production(production, as_json=as_json)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 async def need_output(path: Path | None) -> None:
@@ -167,7 +167,7 @@ async def need_output(path: Path | None) -> None:
             raise InvalidRequest({"--output": str(failure)}) from None
 
 
-async def watched(
+async def watch(
     eversince: Eversince,
     workflow: Workflow[Production],
     name: str,
@@ -184,12 +184,12 @@ async def watched(
 
     with board(lambda: str(eversince.governor.snapshot())) as shown:
         row = shown.row(name)
-        async with _told_how_to_go_on(row, key, output, on_cancel, asked), redrawn(frame, shown):
-            return await followed(workflow, row, shown)
+        async with _print_resume_hint(row, key, output, on_cancel, asked), refreshing(frame, shown):
+            return await follow(workflow, row, shown)
 
 
 @asynccontextmanager
-async def _told_how_to_go_on(
+async def _print_resume_hint(
     row: Row, key: str | None, output: Path | None, on_cancel: str, asked: str
 ) -> AsyncGenerator[None, None]:
     """Never lose a project: whoever stops waiting is told its id, and how to go on."""
@@ -273,7 +273,7 @@ def print_production(production: Production, *, as_json: bool, share_url: str | 
             }
         )
         return
-    print_facts(
+    print_table(
         {
             "project": project.id,
             "studio": address("project_url", project.project_url),
@@ -284,4 +284,4 @@ def print_production(production: Production, *, as_json: bool, share_url: str | 
         }
     )
     for asset in production.assets:
-        print_facts({"asset": address("url", asset.url)})
+        print_table({"asset": address("url", asset.url)})

@@ -6,18 +6,18 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from eversince_async.cli._addresses import address
-from eversince_async.cli._bar import bar
-from eversince_async.cli._client import connected
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._harmless import unbroken
+from eversince_async.cli._client import connect
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug
-from eversince_async.cli._printing import print_facts, print_json, print_rows
-from eversince_async.cli._say import say
-from eversince_async.errors import InvalidRequest, NotAllowedNow
+from eversince_async.cli._output import write_line
+from eversince_async.cli._progress_bar import progress_bar
+from eversince_async.cli._tables import print_json, print_rows, print_table
+from eversince_async.cli._terminal_text import unbroken
+from eversince_async.errors import InvalidProjectState, InvalidRequest
 from eversince_async.models.projects import ProjectSummary
 
 
-async def status_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> Exit:
+async def status_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
     """Show how a project stands.
 
     Args:
@@ -26,12 +26,12 @@ async def status_(project_id: str, *, as_json: AsJson = False, debug: Debug = Fa
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    async with connected() as eversince:
+    async with connect() as eversince:
         project = await eversince.projects.get(project_id)
     if as_json:
         print_json(project)
-        return Exit.DONE
-    print_facts(
+        return ExitCode.DONE
+    print_table(
         {
             "project": project.id,
             "status": project.status,
@@ -46,7 +46,7 @@ async def status_(project_id: str, *, as_json: AsJson = False, debug: Debug = Fa
             "updated": project.updated_at,
         }
     )
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 async def list_(
@@ -56,7 +56,7 @@ async def list_(
     limit: Annotated[int, Parameter(name=["--limit", "-n"])] = 20,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """List projects.
 
     Args:
@@ -69,7 +69,7 @@ async def list_(
     del debug  # heeded where errors are shown
     if limit < 0:
         raise InvalidRequest({"--limit": f"must not be negative: {limit}"})
-    async with connected() as eversince:
+    async with connect() as eversince:
         found = []
         async for project in eversince.projects.iter(status=status, title=title):
             found.append(project)
@@ -79,7 +79,7 @@ async def list_(
         print_json(found)
     else:
         print_rows(("project", "status", "created", "what"), map(_cells, found))
-    return Exit.DONE
+    return ExitCode.DONE
 
 
 def _cells(project: ProjectSummary) -> tuple[object, ...]:
@@ -87,7 +87,7 @@ def _cells(project: ProjectSummary) -> tuple[object, ...]:
     return project.id, project.status, created, project.title or project.brief
 
 
-async def cancel_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> Exit:
+async def cancel_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
     """Stop a project's agent. What providers generate already still finishes, and is paid for.
 
     Args:
@@ -96,13 +96,13 @@ async def cancel_(project_id: str, *, as_json: AsJson = False, debug: Debug = Fa
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    async with connected() as eversince:
+    async with connect() as eversince:
         cancelled = await eversince.projects.cancel(project_id)
     if as_json:
         print_json(cancelled)
     else:
-        print_facts({"project": cancelled.id, "status": cancelled.status})
-    return Exit.DONE
+        print_table({"project": cancelled.id, "status": cancelled.status})
+    return ExitCode.DONE
 
 
 async def download_(
@@ -111,7 +111,7 @@ async def download_(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """Download a project's video. One that broke off goes on where it was.
 
     Args:
@@ -121,19 +121,19 @@ async def download_(
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    async with connected() as eversince:
+    async with connect() as eversince:
         project = await eversince.projects.get(project_id)
         if project.assembled_url is None:
-            raise NotAllowedNow(
+            raise InvalidProjectState(
                 f"there is no video yet; `eversince resume {project.id}` sees it through",
                 project_id=project.id,
                 status=project.status,
             )
         video = await eversince.resume(project.id, render=None, share=False)
-        async with bar(f"{project.id}.mp4" if output is None else output.name) as tell:
+        async with progress_bar(f"{project.id}.mp4" if output is None else output.name) as tell:
             path = await video.download(output or Path(), on_progress=tell)
     if as_json:
         print_json({"project": project.id, "file": path})
     else:
-        say(unbroken(str(path)))
-    return Exit.DONE
+        write_line(unbroken(str(path)))
+    return ExitCode.DONE

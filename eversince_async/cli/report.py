@@ -7,11 +7,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from eversince_async.batch.outcome import Report
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._harmless import unbroken
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import Debug
-from eversince_async.cli._reports import unwritable, write_report
-from eversince_async.cli._say import say
+from eversince_async.cli._output import write_line
+from eversince_async.cli._report_files import check_writable, write_report
+from eversince_async.cli._terminal_text import unbroken
 from eversince_async.errors import InvalidRequest
 
 
@@ -20,7 +20,7 @@ async def report_(
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o", "--report"])] = None,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """Write a report of what a journal remembers, also while a batch is at work on it.
 
     It needs no key and no network.
@@ -32,9 +32,9 @@ async def report_(
     """
     del debug  # heeded where errors are shown
     path = output or journal.with_suffix(".html")
-    if (problem := unwritable(path)) is not None:
+    if (problem := check_writable(path)) is not None:
         raise InvalidRequest({"--output": problem})
     found = await Report.from_journal(journal)
     await asyncio.to_thread(write_report, found, path, journal.name)
-    say(unbroken(str(path)))
-    return Exit.DONE
+    write_line(unbroken(str(path)))
+    return ExitCode.DONE

@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from eversince_async.cli._client import connected
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._client import connect
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug
-from eversince_async.cli._quality import typed_quality
-from eversince_async.cli._remembered import Remembered
-from eversince_async.cli._run_batch import Plan, check_options, run_batch
-from eversince_async.cli._say import warn, warn_line
-from eversince_async.cli.produce import as_asked, need_output, print_production, watched
+from eversince_async.cli._output import warn, warn_line
+from eversince_async.cli._quality import parse_quality
+from eversince_async.cli._resume_items import ResumableItems
+from eversince_async.cli._run_batch import BatchPlan, check_options, run_batch
+from eversince_async.cli.produce import as_asked, need_output, print_production, watch
 from eversince_async.errors import InvalidRequest
 from eversince_async.journal import Effect, SqliteJournal
 
@@ -37,7 +37,7 @@ async def resume_(
     journal: Path | None = None,
     as_json: AsJson = False,
     debug: Debug = False,
-) -> Exit:
+) -> ExitCode:
     """See a project, or what a journal remembers, through from where it stands.
 
     With the file of a journal, videos of a batch that had begun are brought to their end, as they were asked
@@ -63,7 +63,7 @@ async def resume_(
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    word = None if quality is None else typed_quality(quality, unchecked=unchecked)
+    word = None if quality is None else parse_quality(quality, unchecked=unchecked)
     given = {
         "render": render,
         "quality": quality,
@@ -95,21 +95,21 @@ async def resume_(
         )
     if what.endswith(".db") or os.sep in what:
         raise InvalidRequest({what: "there is no such journal"})
-    recorded = None if journal is None else await recorded_share(journal, what)
+    recorded = None if journal is None else await find_recorded_share(journal, what)
     await need_output(output)
     wanted = None if render is False else word or "1080p"
     shares = share is True and recorded is None
-    async with connected() as eversince:
+    async with connect() as eversince:
         workflow = eversince.resume(
             what, render=wanted, share=shares, download=output, on_cancel=on_cancel or "leave"
         )
         asked = as_asked(wanted, share=shares)
-        production = await watched(eversince, workflow, what, output, on_cancel or "leave", asked=asked)
+        production = await watch(eversince, workflow, what, output, on_cancel or "leave", asked=asked)
         print_production(production, as_json=as_json, share_url=recorded)
-    return Exit.DONE
+    return ExitCode.DONE
 
 
-async def recorded_share(path: Path, project_id: str) -> str | None:
+async def find_recorded_share(path: Path, project_id: str) -> str | None:
     """The public link that a journal has of a project; None if it has none.
 
     Raises:
@@ -147,7 +147,7 @@ async def _journal(
     quality: str | None,
     report: Path | None,
     as_json: bool,
-) -> Exit:
+) -> ExitCode:
     if folder is None and download:
         raise InvalidRequest(
             {"--output": "name the folder of the videos, which is not in the journal, or say --no-download"}
@@ -156,15 +156,15 @@ async def _journal(
         raise InvalidRequest({"--no-download": "contradicts --output"})
     check_options(report, None, None)
     async with SqliteJournal(path) as journal:
-        found = await Remembered.read(journal, folder, retry_failed=retry_failed, quality=quality)
+        found = await ResumableItems.read(journal, folder, retry_failed=retry_failed, quality=quality)
         for line in found.notes():
             warn_line(line)
         if not found.keys:
             warn(f"{path}: nothing to go on with; {await _counts(journal)}")
-            return Exit.UNFINISHED if found.is_left else Exit.DONE
+            return ExitCode.UNFINISHED if found.is_left else ExitCode.DONE
         warn(f"{len(found.keys)} videos that {path} remembers are gone on with")
         code = await run_batch(
-            Plan(
+            BatchPlan(
                 name=path.name,
                 items=found,
                 count=len(found.keys),
@@ -180,7 +180,7 @@ async def _journal(
                 as_json=as_json,
             )
         )
-    return Exit.UNFINISHED if found.is_left and code == Exit.DONE else code
+    return ExitCode.UNFINISHED if found.is_left and code == ExitCode.DONE else code
 
 
 async def _counts(journal: SqliteJournal) -> str:

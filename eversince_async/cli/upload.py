@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from eversince_async.cli._bar import bar
-from eversince_async.cli._client import connected
-from eversince_async.cli._columns import UPLOADED
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._harmless import unbroken
+from eversince_async.cli._batch_file_fields import UPLOADED
+from eversince_async.cli._client import connect
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug
-from eversince_async.cli._printing import print_json
-from eversince_async.cli._say import say
+from eversince_async.cli._output import write_line
+from eversince_async.cli._progress_bar import progress_bar
+from eversince_async.cli._tables import print_json
+from eversince_async.cli._terminal_text import unbroken
 
 
-async def upload_(file: Path, *, as_json: AsJson = False, debug: Debug = False) -> Exit:
+async def upload_(file: Path, *, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
     """Upload a file, and print what refers to it in the references of a batch, or in --reference.
 
     Args:
@@ -21,10 +21,10 @@ async def upload_(file: Path, *, as_json: AsJson = False, debug: Debug = False) 
         debug: Show tracebacks and what is sent.
     """
     del debug  # heeded where errors are shown
-    async with connected() as eversince, bar(file.name) as tell:
+    async with connect() as eversince, progress_bar(file.name) as tell:
         upload = await eversince.uploads.upload(file, on_progress=tell)
     if as_json:
         print_json(upload)
     else:
-        say(unbroken(f"{UPLOADED}{upload.upload_id}"))
-    return Exit.DONE
+        write_line(unbroken(f"{UPLOADED}{upload.upload_id}"))
+    return ExitCode.DONE

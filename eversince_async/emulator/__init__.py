@@ -19,10 +19,10 @@ from eversince_async.emulator.faults import (
     Unavailable,
 )
 from eversince_async.emulator.limits import DOCUMENTED, Limits
-from eversince_async.emulator.problems import SettingRefused
 from eversince_async.emulator.project import Project
 from eversince_async.emulator.revision import Revision
 from eversince_async.emulator.scenario import Scenario, Span, Walk
+from eversince_async.emulator.setting_errors import SettingRefused
 from eversince_async.emulator.state_file import StateFileError
 from eversince_async.emulator.world import World
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import get_args
 
 from eversince_async.emulator.command import loop_of, serve
-from eversince_async.emulator.problems import SettingRefused
 from eversince_async.emulator.revision import Revision
+from eversince_async.emulator.setting_errors import SettingRefused
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import attrs
 
+from eversince_async.emulator.errors import Json
 from eversince_async.emulator.limits import DayCount
-from eversince_async.emulator.refusals import Json
 
 
 @attrs.define(kw_only=True)

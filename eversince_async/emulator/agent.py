@@ -12,8 +12,8 @@ from typing import Final
 import attrs
 
 from eversince_async.emulator.account import Account
+from eversince_async.emulator.errors import Json
 from eversince_async.emulator.project import Project, Variation, iso
-from eversince_async.emulator.refusals import Json
 from eversince_async.emulator.scenario import Scenario
 
 _SHOTS: Final = (

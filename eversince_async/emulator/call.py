@@ -6,13 +6,13 @@ from typing import TypeAlias
 import attrs
 
 from eversince_async.emulator.account import Account
+from eversince_async.emulator.account_state import AccountState
 from eversince_async.emulator.destinations import Destinations
-from eversince_async.emulator.holdings import Holdings
+from eversince_async.emulator.errors import Json, not_found
 from eversince_async.emulator.project import Project
-from eversince_async.emulator.refusals import Json, not_found
-from eversince_async.emulator.revision import Rules
+from eversince_async.emulator.revision import RevisionRules
+from eversince_async.emulator.serializers import Serializer
 from eversince_async.emulator.validation import Fields, Query
-from eversince_async.emulator.views import Views
 from eversince_async.emulator.world import World
 
 
@@ -33,7 +33,7 @@ class Call:
     """
 
     world: World
-    views: Views
+    views: Serializer
     account: Account
     now: float
     id: str = ""
@@ -43,12 +43,12 @@ class Call:
     stale: float = 0.0
 
     @property
-    def rules(self) -> Rules:
+    def rules(self) -> RevisionRules:
         """The emulated revision."""
         return self.world.rules
 
     @property
-    def holdings(self) -> Holdings:
+    def holdings(self) -> AccountState:
         """What the account holds."""
         return self.world.accounts[self.account.id]
 
@@ -56,7 +56,7 @@ class Call:
         """The body's fields, to be read."""
         return Fields(self.body)
 
-    def queried(self) -> Query:
+    def query_params(self) -> Query:
         """The query's fields, to be read."""
         return Query(self.query)
 
@@ -71,7 +71,7 @@ class Call:
             raise not_found("Project")
         return project
 
-    def seen(self, project: Project) -> Project | None:
+    def visible(self, project: Project) -> Project | None:
         """What a read sees of a project: with stale reads, how it was a moment ago, or nothing yet."""
         if not self.stale or self.now - project.updated_at >= self.stale:
             return project
@@ -98,4 +98,4 @@ class Answer:
 
 
 Operation: TypeAlias = Callable[[Call], Answer]
-"""One documented operation; raises `Refusal`."""
+"""One documented operation; raises `ApiError`."""

@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
 from eversince_async.emulator.hosts import address_of, host_name
-from eversince_async.emulator.problems import SettingRefused
+from eversince_async.emulator.setting_errors import SettingRefused
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

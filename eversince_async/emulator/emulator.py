@@ -10,24 +10,24 @@ from typing import Any, Final, Literal, TypedDict
 from aiohttp import web
 
 from eversince_async import clock, pace
-from eversince_async.emulator import refusals
+from eversince_async.emulator import errors
 from eversince_async.emulator.account import Account
+from eversince_async.emulator.api import ApiHandler
 from eversince_async.emulator.connection import Server
 from eversince_async.emulator.destinations import Destinations
-from eversince_async.emulator.door import Door
 from eversince_async.emulator.faults import Faults
 from eversince_async.emulator.hosts import Hosts
 from eversince_async.emulator.limits import Limits
-from eversince_async.emulator.listening import Listening
+from eversince_async.emulator.listener import Listening
 from eversince_async.emulator.project import Project
+from eversince_async.emulator.request_target import BASE, RequestTarget
 from eversince_async.emulator.revision import RULES, Revision
 from eversince_async.emulator.scenario import Scenario, Walk
+from eversince_async.emulator.serializers import Serializer, UrlBuilder
 from eversince_async.emulator.storage import Storage
 from eversince_async.emulator.store import Store
 from eversince_async.emulator.studio import Studio
-from eversince_async.emulator.target import BASE, Target
-from eversince_async.emulator.views import Places, Views
-from eversince_async.emulator.webhooks import Courier, Delivery
+from eversince_async.emulator.webhooks import Delivery, WebhookSender
 from eversince_async.emulator.world import World
 
 API_KEY: Final = "es_live_emulator"
@@ -117,7 +117,7 @@ class Emulator:
             scenario or Scenario(),
             secret=secret if self._store is None else self._store.secret(secret),
         )
-        self._world.life.keep_past = True
+        self._world.life.keeps_previous = True
         self._host, self._port, self._storage_port = host, port, storage_port
         self._account = Account(id="acc_emulator", credits=credits, plan=plan)
         self._accepted = (API_KEY, *keys)
@@ -127,7 +127,7 @@ class Emulator:
         self._listening: Listening | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._serving: set[asyncio.Task[Any]] = set()
-        self.places = Places("", "")
+        self.places = UrlBuilder("", "")
 
     def __repr__(self) -> str:
         return f"<Emulator {self.places.api or 'not started'} {self._world!r}>"
@@ -152,10 +152,10 @@ class Emulator:
         """
         assert self._listening is None, "the emulator is running already"
         fresh = self._load()
-        server = Server(self._handle, self._rubbish)
+        server = Server(self._handle, self._answer_malformed)
         self._listening = await Listening.start(server, self._host, self._port, self._storage_port)
         self.places = self._listening.places
-        self._furnish(fresh=fresh)
+        self._populate(fresh=fresh)
         self._arm()
 
     def _load(self) -> bool:
@@ -192,11 +192,11 @@ class Emulator:
         if left:
             await asyncio.wait(left)
 
-    def _furnish(self, *, fresh: bool) -> None:
+    def _populate(self, *, fresh: bool) -> None:
         """Put the doors in, and people behind them."""
         world = self._world
-        views = Views(world.rules, self.places)
-        self.courier = Courier(
+        views = Serializer(world.rules, self.places)
+        self.courier = WebhookSender(
             world=world,
             views=views,
             faults=self.faults,
@@ -204,13 +204,13 @@ class Emulator:
             secret=self._webhook_secret,
         )
         world.life.on_transition = self.courier.on_transition
-        self.door = Door(
+        self.door = ApiHandler(
             world=world,
             views=views,
             faults=self.faults,
             store=self._store,
             destinations=self._destinations,
-            told={} if (its := pace.of(asyncio.get_running_loop())) is None else its.told(),
+            told={} if (its := pace.of(asyncio.get_running_loop())) is None else its.to_headers(),
         )
         self.storage = Storage(world=world, door=self.door, video_bytes=self._video_bytes)
         self.studio = Studio(world)
@@ -218,7 +218,7 @@ class Emulator:
         if fresh:
             world.open_account(self._account)
             if self._studio_projects:
-                self.studio.furnish(now)
+                self.studio.populate(now)
         for text in self._accepted:
             if world.authenticate(text) is None:
                 world.add_key(world.account, "Emulator", text, now)
@@ -252,7 +252,7 @@ class Emulator:
         """The latest webhooks."""
         return self.courier.deliveries
 
-    def looks(self, project_id: str) -> list[float]:
+    def polls(self, project_id: str) -> list[float]:
         """Seconds after a project's creation at which its status was read, alone or in a list."""
         created_at = self._world.projects[project_id].created_at
         return [round(at - created_at, 3) for at in self._world.log.looks(project_id)]
@@ -297,18 +297,18 @@ class Emulator:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         odd = self._hosts.problem(request.headers.get("Host"), request.raw_path)
         if odd is not None:
-            return self.door.refuse(refusals.forbidden(odd))
-        target = Target.of(request.raw_path)
+            return self.door.refuse(errors.forbidden(odd))
+        target = RequestTarget.of(request.raw_path)
         path = target.api_path
         if path is None:
             return await self.storage.handle(request, target)
         return await self.door.handle(request, target, path)
 
-    def _rubbish(self, status: int, problem: str) -> web.StreamResponse:
+    def _answer_malformed(self, status: int, problem: str) -> web.StreamResponse:
         """Answer what is no HTTP request."""
         del problem  # it quotes what was sent
         known = 400 <= status < 500
-        refusal = refusals.validation("Malformed HTTP request") if known else refusals.internal_error()
+        refusal = errors.validation("Malformed HTTP request") if known else errors.internal_error()
         return self.door.refuse(refusal)
 
     def _arm(self) -> None:

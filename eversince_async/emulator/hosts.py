@@ -12,7 +12,7 @@ import attrs
 from yarl import URL
 
 from eversince_async import _hosts
-from eversince_async.emulator.problems import SettingRefused
+from eversince_async.emulator.setting_errors import SettingRefused
 
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?", re.ASCII)
 _SHOWN: Final = 100

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from eversince_async.emulator.revision import Rules
+from eversince_async.emulator.revision import RevisionRules
 
 DAY: Final = 86_400.0
 """Seconds in a day."""
@@ -72,13 +72,13 @@ class Limits:
             budgets=False,
         )
 
-    def requests(self, rules: Rules) -> int | None:
+    def requests(self, rules: RevisionRules) -> int | None:
         """Requests in one window under a revision."""
         return (
             rules.requests_per_minute if self.requests_per_minute is DOCUMENTED else self.requests_per_minute
         )
 
-    def renders(self, rules: Rules, *, subscribed: bool) -> int | None:
+    def renders(self, rules: RevisionRules, *, subscribed: bool) -> int | None:
         """Renders a day under a revision, with or without a subscription."""
         if self.renders_per_day is not DOCUMENTED:
             return self.renders_per_day

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from eversince_async.emulator.refusals import Json
+from eversince_async.emulator.errors import Json
 from eversince_async.emulator.revision import ACTIVE
 from eversince_async.emulator.scenario import Step
 

@@ -20,7 +20,7 @@ WORKING: Final = frozenset({"running", "generating", "rendering"})
 
 
 @attrs.frozen(kw_only=True)
-class Rules:
+class RevisionRules:
     """Everything one revision decides.
 
     Attributes:
@@ -66,8 +66,8 @@ class Rules:
     credits_to_render: int = 10
 
 
-RULES: Final[Mapping[Revision, Rules]] = {
-    "2026-04": Rules(
+RULES: Final[Mapping[Revision, RevisionRules]] = {
+    "2026-04": RevisionRules(
         name="2026-04",
         requests_per_minute=30,
         credits_to_create=50,
@@ -83,7 +83,7 @@ RULES: Final[Mapping[Revision, Rules]] = {
         skill_budget=8_000,
         skill_characters=8_000,
     ),
-    "2026-05": Rules(
+    "2026-05": RevisionRules(
         name="2026-05",
         requests_per_minute=120,
         credits_to_create=30,

@@ -143,7 +143,7 @@ class Scenario:
         """The one step of a render."""
         return Step("rendering", draw(self.rendering, rng), ("render",))
 
-    def walked(self, works: Iterable[str]) -> list[Step]:
+    def follow(self, works: Iterable[str]) -> list[Step]:
         """The steps of a run whose walk is given: all works are done when it ends."""
         assert self.walk is not None
         pairs = self.walk

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from eversince_async.emulator.problems import SettingRefused
+from eversince_async.emulator.setting_errors import SettingRefused
 
 APPLICATION: Final = 0x45765374
 """What SQLite's header says of a state file: `EvSt`."""

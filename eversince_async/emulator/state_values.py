@@ -24,7 +24,7 @@ def check_object(values: object, kind: type[Any], place: str = "") -> None:
         MisfitError: It cannot.
     """
     if not isinstance(values, dict):
-        raise MisfitError(f"{place or 'it'} must be an object, not {_named(values)}")
+        raise MisfitError(f"{place or 'it'} must be an object, not {_describe(values)}")
     fields = {field.name: field for field in attrs.fields(kind) if field.init}
     hints = get_type_hints(kind)
     for name in values.keys() - fields.keys():
@@ -44,7 +44,7 @@ def check_number(value: object, place: str) -> float:
         MisfitError: It is none.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise MisfitError(f"{place} must be a number, not {_named(value)}")
+        raise MisfitError(f"{place} must be a number, not {_describe(value)}")
     if not math.isfinite(value) or abs(value) > LARGEST:
         raise MisfitError(f"{place} is {value!r:.40}, which is beyond all calendars")
     return float(value)
@@ -80,14 +80,14 @@ def _check_either(value: object, hints: tuple[Any, ...], place: str) -> None:
 
 def _check_list(value: object, inner: Any, place: str) -> None:
     if not isinstance(value, list):
-        raise MisfitError(f"{place} must be a list, not {_named(value)}")
+        raise MisfitError(f"{place} must be a list, not {_describe(value)}")
     for at, each in enumerate(value):
         _check(each, inner, f"{place}[{at}]")
 
 
 def _check_dict(value: object, inner: Any, place: str) -> None:
     if not isinstance(value, dict):
-        raise MisfitError(f"{place} must be an object, not {_named(value)}")
+        raise MisfitError(f"{place} must be an object, not {_describe(value)}")
     for name, each in value.items():
         _check(each, inner, f"{place}.{name}")
 
@@ -96,7 +96,7 @@ def _check_plain(value: object, hint: type[Any], place: str) -> None:
     if hint is float:
         check_number(value, place)
     elif not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise MisfitError(f"{place} must be {_WORDS[hint]}, not {_named(value)}")
+        raise MisfitError(f"{place} must be {_WORDS[hint]}, not {_describe(value)}")
     elif hint is int:
         check_number(value, place)
 
@@ -109,5 +109,5 @@ _JSON: Final[Mapping[type[Any], str]] = {
 }  # fmt: skip
 
 
-def _named(value: object) -> str:
+def _describe(value: object) -> str:
     return _JSON[type(value)]

@@ -17,14 +17,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 from eversince_async import clock
 from eversince_async.emulator import media
 from eversince_async.emulator.account import Upload
+from eversince_async.emulator.api import ApiHandler, http_date
 from eversince_async.emulator.connection import hang_up, reset, until_gone
-from eversince_async.emulator.door import Door, http_date
+from eversince_async.emulator.errors import ApiError, forbidden, method_not_allowed, not_found, validation
 from eversince_async.emulator.faults import ErrorAnswer, Fault, Latency, Reset, Stall, Truncated
 from eversince_async.emulator.log import Entry
 from eversince_async.emulator.media import Piece
 from eversince_async.emulator.project import Project, Render
-from eversince_async.emulator.refusals import Refusal, forbidden, method_not_allowed, not_found, validation
-from eversince_async.emulator.target import Target
+from eversince_async.emulator.request_target import RequestTarget
 from eversince_async.emulator.world import World
 
 _LARGEST: Final = 500 * 2**20
@@ -45,11 +45,11 @@ class Storage:
     """
 
     world: World
-    door: Door
+    door: ApiHandler
     video_bytes: int | None
     contents: dict[str, bytes] = attrs.field(factory=dict)
 
-    async def handle(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest, target: RequestTarget) -> web.StreamResponse:
         """Answer one request."""
         now = clock.wall_seconds()
         entry = Entry(now, request.method, target.path, api=False, request_id=self.door.request_id())
@@ -60,13 +60,13 @@ class Storage:
             for fault in faults:
                 await _strike(request, fault)
             answer = await self._answer(request, target, faults)
-        except Refusal as refusal:
+        except ApiError as refusal:
             answer = self.door.refuse(refusal)
         entry.status = answer.status
         return answer
 
     async def _answer(
-        self, request: web.BaseRequest, target: Target, faults: list[Fault]
+        self, request: web.BaseRequest, target: RequestTarget, faults: list[Fault]
     ) -> web.StreamResponse:
         parts = target.parts(target.path)
         query = target.parameters()
@@ -78,7 +78,7 @@ class Storage:
                 return await self._serve(request, self._medium(project_id, file, query), faults)
             case ["shared", file]:
                 _need_reading(request)
-                return await self._serve(request, self._shared(file), faults)
+                return await self._serve(request, self._shared_video(file), faults)
             case ["share", token]:
                 _need_reading(request)
                 return self._page(token)
@@ -92,7 +92,7 @@ class Storage:
         """Take the bytes of an upload, without keeping more than a block of them."""
         if request.method != "PUT":
             raise method_not_allowed("PUT")
-        upload = self._presigned(request, r2_key, path, query)
+        upload = self._upload_for(request, r2_key, path, query)
         digest, size, kept = hashlib.sha256(), 0, bytearray()
         try:
             async for chunk in request.content.iter_any():
@@ -117,7 +117,7 @@ class Storage:
         while sum(map(len, self.contents.values())) > _KEPT_IN_ALL:
             del self.contents[next(iter(self.contents))]
 
-    def _presigned(self, request: web.BaseRequest, r2_key: str, path: str, query: dict[str, str]) -> Upload:
+    def _upload_for(self, request: web.BaseRequest, r2_key: str, path: str, query: dict[str, str]) -> Upload:
         """The upload a PUT is for, if it may go there."""
         if "Authorization" in request.headers:
             raise validation("Only one auth mechanism allowed: the URL is pre-authenticated")
@@ -128,9 +128,9 @@ class Storage:
         if request.headers.get("Content-Type", "") != known[1].content_type:
             raise forbidden(f"Content-Type must be {known[1].content_type}, as announced")
         if request.content_length is None:
-            raise Refusal(411, "length_required", "Content-Length is required")
+            raise ApiError(411, "length_required", "Content-Length is required")
         if request.content_length > _LARGEST:
-            raise Refusal(413, "payload_too_large", "File exceeds 500 MB")
+            raise ApiError(413, "payload_too_large", "File exceeds 500 MB")
         return known[1]
 
     # -- Media --------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Storage:
         if project is None:
             raise not_found("File")
         if file.startswith("render-"):
-            return self._assembled(project, file, query)
+            return self._rendered_video(project, file, query)
         asset = next((each for each in project.assets if each["url"].endswith(f"/{project_id}/{file}")), None)
         if asset is None:
             raise not_found("File")
@@ -151,7 +151,7 @@ class Storage:
             return media.film(ratio, f"{project_id} {asset['ref']}")
         return media.picture(asset["ref"], ratio)
 
-    def _assembled(self, project: Project, file: str, query: dict[str, str]) -> Piece:
+    def _rendered_video(self, project: Project, file: str, query: dict[str, str]) -> Piece:
         """A rendered film, as long as its signed URL holds."""
         path = f"/media/{project.id}/{file}"
         problem = self.world.signer.problem(path, query, clock.wall_seconds())
@@ -162,7 +162,7 @@ class Storage:
                 return self._film(project, render)
         raise not_found("File")
 
-    def _shared(self, file: str) -> Piece:
+    def _shared_video(self, file: str) -> Piece:
         known = self.world.shares.get(file.removesuffix(".mp4"))
         if known is None or not file.endswith(".mp4"):
             raise not_found("Share")
@@ -248,7 +248,7 @@ def _range(request: web.BaseRequest, piece: Piece) -> tuple[int, int] | None:
     else:
         start, stop = max(0, piece.size - int(last)), piece.size
     if start >= piece.size or stop <= start:
-        raise Refusal(
+        raise ApiError(
             416,
             "range_not_satisfiable",
             "The range is outside the file",
@@ -261,7 +261,7 @@ async def _strike(request: web.BaseRequest, fault: Fault) -> None:
     """Let a scripted fault happen; one that cuts the transfer happens later."""
     match fault:
         case ErrorAnswer():
-            raise Refusal(fault.status, fault.code, fault.message)
+            raise ApiError(fault.status, fault.code, fault.message)
         case Reset():
             reset(request)
         case Stall():

@@ -16,8 +16,8 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.emulator.account import Account
+from eversince_async.emulator.errors import Json
 from eversince_async.emulator.project import Project
-from eversince_async.emulator.refusals import Json
 from eversince_async.emulator.state_file import StateFileError, exists, open_state, reading
 from eversince_async.emulator.state_values import MisfitError, check_number, check_object
 from eversince_async.emulator.world import World
@@ -39,7 +39,7 @@ def time_in(path: Path) -> float | None:
         return None
     with closing(open_state(path)) as database:
         for _, value in _rows(path, database, "time"):
-            return _checked_time(path, value)
+            return _parse_time(path, value)
     return None
 
 
@@ -167,7 +167,7 @@ def _json(path: Path, row: str, value: object) -> Any:
     raise StateFileError(path, f"is damaged: {row} {problem}")
 
 
-def _checked_time(path: Path, value: object) -> float:
+def _parse_time(path: Path, value: object) -> float:
     try:
         return check_number(value, "its time")
     except MisfitError as misfit:

@@ -26,7 +26,7 @@ class Studio:
 
     world: World
 
-    def furnish(self, now: float) -> None:
+    def populate(self, now: float) -> None:
         """Put in the two studio projects of a new account."""
         for at, (title, brief, ratio) in enumerate(_FURNITURE):
             fields = {"title": title, "aspect_ratio": ratio, "mode": "collaborative", "studio": True}
@@ -72,7 +72,7 @@ class Studio:
         return world.add(project)
 
     def _walk(self, project: Project, scenario: Scenario, walks: Walk, now: float) -> None:
-        steps: list[Step] = attrs.evolve(scenario, walk=walks).walked(project.works)
+        steps: list[Step] = attrs.evolve(scenario, walk=walks).follow(project.works)
         project.runs += 1
         self.world.life.schedule(project, steps, now)
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from eversince_async.emulator.destinations import Destinations
-from eversince_async.emulator.refusals import Json, Refusal, validation
+from eversince_async.emulator.errors import ApiError, Json, validation
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 
@@ -81,7 +81,7 @@ class Fields:
         if self._problems:
             raise self.refusal()
 
-    def refusal(self) -> Refusal:
+    def refusal(self) -> ApiError:
         """The refusal for all problems so far."""
         return validation("; ".join(self._problems))
 

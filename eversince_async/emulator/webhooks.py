@@ -14,7 +14,7 @@ from eversince_async import clock
 from eversince_async.emulator.destinations import Destinations, InternalTarget
 from eversince_async.emulator.faults import Faults
 from eversince_async.emulator.project import Project
-from eversince_async.emulator.views import Views
+from eversince_async.emulator.serializers import Serializer
 from eversince_async.emulator.world import World
 
 SILENT: Final = frozenset({"queued", "cancelled"})
@@ -63,7 +63,7 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 @attrs.define(kw_only=True)
-class Courier:
+class WebhookSender:
     """Sends webhooks as projects enter statuses.
 
     Attributes:
@@ -76,7 +76,7 @@ class Courier:
     """
 
     world: World
-    views: Views
+    views: Serializer
     faults: Faults
     destinations: Destinations
     secret: str | None

@@ -11,16 +11,16 @@ from collections.abc import Iterable
 from itertools import islice
 
 from eversince_async.emulator.account import Account, Key, Share, Upload
-from eversince_async.emulator.catalogue import platform_skills
-from eversince_async.emulator.holdings import Holdings
-from eversince_async.emulator.life import Life
+from eversince_async.emulator.account_state import AccountState
+from eversince_async.emulator.errors import Json, project_limit
+from eversince_async.emulator.fixtures import platform_skills
+from eversince_async.emulator.lifecycle import ProjectSimulator
 from eversince_async.emulator.limits import Limits, RequestWindow
 from eversince_async.emulator.log import RequestLog
 from eversince_async.emulator.project import Project
-from eversince_async.emulator.refusals import Json, project_limit
-from eversince_async.emulator.revision import Rules
+from eversince_async.emulator.revision import RevisionRules
 from eversince_async.emulator.scenario import Scenario
-from eversince_async.emulator.signing import Signer
+from eversince_async.emulator.signer import Signer
 
 
 class World:
@@ -40,18 +40,18 @@ class World:
     """
 
     def __init__(
-        self, rules: Rules, limits: Limits, scenario: Scenario, *, secret: str | None = None
+        self, rules: RevisionRules, limits: Limits, scenario: Scenario, *, secret: str | None = None
     ) -> None:
         self.rules = rules
         self.limits = limits
-        self.accounts: dict[str, Holdings] = {}
+        self.accounts: dict[str, AccountState] = {}
         self.projects: dict[str, Project] = {}
         self.uploads: dict[str, tuple[Account, Upload]] = {}
         self.shares: dict[str, tuple[Share, Project]] = {}
         self.log = RequestLog()
         self.signer = Signer(secret or secrets.token_hex(16))
         self.touched: set[tuple[str, str]] = set()
-        self.life = Life(scenario, self.accounts, self.signer, self.touch)
+        self.life = ProjectSimulator(scenario, self.accounts, self.signer, self.touch)
         self._keys: dict[str, tuple[Account, Key]] = {}
 
     def __repr__(self) -> str:
@@ -67,7 +67,7 @@ class World:
         return next(iter(self.accounts.values())).account
 
     @property
-    def holdings(self) -> Holdings:
+    def holdings(self) -> AccountState:
         """What the first account holds."""
         return next(iter(self.accounts.values()))
 
@@ -99,7 +99,7 @@ class World:
         window = RequestWindow(
             self.limits.requests(self.rules), self.limits.window_seconds, self.limits.window == "sliding"
         )
-        self.accounts[account.id] = Holdings(account, window)
+        self.accounts[account.id] = AccountState(account, window)
         for key in account.keys.values():
             self._keys[key.digest] = (account, key)
         for upload in account.uploads.values():
@@ -158,7 +158,7 @@ class World:
             holdings.adopted[project.source_project_id] = project
         if project.idempotency_key is not None:
             holdings.by_idempotency_key[project.idempotency_key] = project
-        holdings.put(project, None)
+        holdings.add(project, None)
         if project.due is not None:
             self.life.remember(project)
         self.life.watched = self.life.watched or project.webhook_url is not None
@@ -170,7 +170,7 @@ class World:
         project = self.projects.get(project_id)
         return None if project is None or project.studio or project.account_id != account.id else project
 
-    def listed(
+    def list_projects(
         self, account: Account, *, status: str | None, title: str | None, offset: int, limit: int
     ) -> tuple[list[Project], int]:
         """A page of the account's projects, newest first, and how many there are."""
@@ -183,7 +183,7 @@ class World:
             total = len(chosen)
         return list(islice(chosen, offset, offset + limit)), total
 
-    def _matching(self, holdings: Holdings, status: str | None, title: str | None) -> list[Project]:
+    def _matching(self, holdings: AccountState, status: str | None, title: str | None) -> list[Project]:
         if status is None:
             matching = [*reversed(holdings.listed)]
         else:

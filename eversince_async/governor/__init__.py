@@ -28,7 +28,7 @@ reviews it. Its key is known before its project is:
 with await governor.slots.acquire(key) as lease:
     lease.sent()                             # before each create, message, render
     project = await create()                 # an error: lease.refused(), or for 429 project_limit
-    lease.bind(project.id)                   # lease.turned_away(), and acquire again
+    lease.bind(project.id)                   # lease.rejected(), and acquire again
     ...
 ```
 
@@ -37,17 +37,17 @@ has seen the project settled; so whoever looks tells:
 
 ```python
 governor.observed(project.id, project.status)
-governor.saw_page(active_ids, complete=True)
+governor.observed_page(active_ids, complete=True)
 ```
 
 To go on after a review, or to pick up a project: `acquire(key, project_id=project.id)`, which goes before
-new productions. `slots.needs_look()` and `slots.on_wait` say when a list of projects would help those who
+new productions. `slots.needs_poll()` and `slots.on_wait` say when a list of projects would help those who
 wait.
 
 **Quotas.** A day's projects and renders are counted before the request is sent:
 
 ```python
-render = await governor.quota.take("renders", wait=False)   # QuotaSpent(resets_at=...) at once
+render = await governor.quota.take("renders", wait=False)   # QuotaExhausted(resets_at=...) at once
 try:
     await output.render(project.id)
 except ApiError:                                            # 429 for the day: render.refused()
@@ -60,19 +60,19 @@ With `wait=True` it waits for another day: release the lease before, acquire it 
 
 **Explaining.** `repr(governor)` is a sentence, `governor.snapshot()` the same as values, and
 `governor.on_wait(callback)` calls back with a `WaitReason` for every wait longer than a second;
-`governor.on_waited(callback)` with a `Waited` at the end of every wait.
+`governor.on_wait_end(callback)` with a `WaitEnded` at the end of every wait.
 
 Decisions (`budget`, `slot_table`, `quota`) are synchronous and know no event loop; `governor`, `slots` and
-`quotas` await around them. Another backend, shared by several processes, offers what `AccountGovernor` says.
+`quotas` await around them. Another backend, shared by several processes, offers what `GovernorProtocol` says.
 """
 
 from eversince_async.governor.governor import Governor
 from eversince_async.governor.lanes import Departure, Lane
 from eversince_async.governor.limits import Limits
-from eversince_async.governor.protocol import AccountGovernor
-from eversince_async.governor.quota import QuotaName
-from eversince_async.governor.quotas import Quotas, Taken
-from eversince_async.governor.slots import Lease, Slots
+from eversince_async.governor.protocol import GovernorProtocol
+from eversince_async.governor.quota_table import QuotaName
+from eversince_async.governor.quotas import QuotaReservation, Quotas
+from eversince_async.governor.slots import SlotLease, Slots
 from eversince_async.governor.snapshot import (
     CreditsSnapshot,
     GovernorSnapshot,
@@ -81,26 +81,26 @@ from eversince_async.governor.snapshot import (
     RequestsSnapshot,
     SlotsSnapshot,
 )
-from eversince_async.governor.waits import Waited, WaitKind, WaitReason
+from eversince_async.governor.waiters import WaitEnded, WaitKind, WaitReason
 
 __all__ = [
-    "AccountGovernor",
     "CreditsSnapshot",
     "Departure",
     "Governor",
+    "GovernorProtocol",
     "GovernorSnapshot",
     "Lane",
-    "Lease",
     "LeaseSnapshot",
     "Limits",
     "QuotaName",
+    "QuotaReservation",
     "QuotaSnapshot",
     "Quotas",
     "RequestsSnapshot",
+    "SlotLease",
     "Slots",
     "SlotsSnapshot",
-    "Taken",
+    "WaitEnded",
     "WaitKind",
     "WaitReason",
-    "Waited",
 ]

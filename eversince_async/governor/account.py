@@ -23,10 +23,10 @@ class Account:
         self._spent = 0.0
         self._times = 0
 
-    def note(self, balance: float, now: float, asked_at: float) -> None:
-        """An answer to a request that left at `asked_at` shows the balance; times are clock seconds."""
+    def note(self, balance: float, now: float, requested_at: float) -> None:
+        """An answer to a request that left at `requested_at` shows the balance; times are clock seconds."""
         before = balance if self._told is None else self._told[0]
-        if balance > before and asked_at < self._told_at:
+        if balance > before and requested_at < self._told_at:
             return  # it was on its way together with the one before, and tells of an earlier moment
         self._spent += max(0.0, before - balance)
         self._told, self._told_at = (balance, steady_now()), now

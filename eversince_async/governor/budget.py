@@ -6,8 +6,8 @@ never sees more than N in a window. The guard covers servers whose clocks are co
 
 Less urgent lanes do not spend the whole window in one burst: after a burst of all thirty the next user's
 call would wait a minute. They leave places free in such a way that for the rest of the window a place comes
-free often enough for a share of the pace (`KEPT`). Nothing is wasted by it: as the next places come nearer
-the kept ones are spent too, and a budget in steady use is spent in full.
+free often enough for a share of the pace (`LANE_RESERVES`). Nothing is wasted by it: as the next places come
+nearer the kept ones are spent too, and a budget in steady use is spent in full.
 
 All methods are synchronous and take the time; `Governor` does the awaiting.
 """
@@ -19,21 +19,21 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final, cast
 
-from eversince_async.governor.foreign import ForeignUse
-from eversince_async.governor.lanes import LANES, Departure, Lane, Lanes, Ticket
-from eversince_async.governor.outlook import Outlook
+from eversince_async.governor.forecast import Outlook
+from eversince_async.governor.foreign import ExternalUsage
+from eversince_async.governor.lanes import LANES, Departure, Lane, Lanes, RequestTicket
 from eversince_async.models.receipt import RateLimit
 
-KEPT: Final = (0.0, 1 / 2, 2 / 3)
+LANE_RESERVES: Final = (0.0, 1 / 2, 2 / 3)
 """For each lane the share of the pace it keeps open for more urgent ones while it bursts."""
 
-COARSE: Final = 0.05
+CLOCK_TICK: Final = 0.05
 """Seconds added to a window that is counted from an answer: clocks tick."""
 
-ROUNDED: Final = 2.5
+RESET_RESOLUTION: Final = 2.5
 """Seconds by which the reset may be told too late: its header and the answer's date are whole seconds."""
 
-ABANDONED: Final = 600.0
+ABANDONED_AFTER: Final = 600.0
 """Seconds after which a request is counted as answered although nobody said so."""
 
 ALONE: Final = 5.0
@@ -67,7 +67,7 @@ class Budget:
         self._window = window
         self._span = window + guard
         self._lanes = Lanes()
-        self._foreign = ForeignUse(window)
+        self._foreign = ExternalUsage(window)
         self._ends: list[float] = []  # when each answered request stops counting, sorted
         self._gone: deque[float] = deque(maxlen=limit)  # the latest of those that have stopped
         self._flight: dict[Departure, float] = {}  # departed and not answered: when it left
@@ -83,58 +83,58 @@ class Budget:
         self._free: float = 0
         self._in_force = 0  # what the limit and others leave to us
         self._kept: tuple[float, ...] = (0, 0, 0)
-        self._recount(-math.inf)
+        self._recompute(-math.inf)
 
     # -- Leaving ----------------------------------------------------------------------------------------
 
-    def depart(self, lane: Lane, now: float) -> Departure | None:
+    def try_depart(self, lane: Lane, now: float) -> Departure | None:
         """Leave at once if that is possible; None: take a ticket (`enqueue`)."""
         if self._lanes.count or now < self._opens_at:
             return None
         if self._free <= self._kept[lane]:
             self._expire(now)
-            if self._free < 1 or self._opens_for(lane) > now:
+            if self._free < 1 or self._lane_opens_at(lane) > now:
                 return None
-        return self._leave(now)
+        return self._record_departure(now)
 
-    def enqueue(self, ticket: Ticket) -> bool:
+    def enqueue(self, ticket: RequestTicket) -> bool:
         """Wait in line; `release` will name the ticket when it may leave. Returns whether it is first."""
         self._lanes.add(ticket)
-        return self._lanes.first() == ticket.lane and self._lanes.waiting(ticket.lane) == 1
+        return self._lanes.first_lane() == ticket.lane and self._lanes.waiting(ticket.lane) == 1
 
-    def withdraw(self, ticket: Ticket, now: float) -> None:
+    def withdraw(self, ticket: RequestTicket, now: float) -> None:
         """The caller gave up waiting: forget the ticket, or take its departure back if it has one."""
-        self._lanes.discard(ticket)
+        self._lanes.remove(ticket)
         if ticket.departure is not None:
             self.give_back(ticket.departure, now)
 
-    def release(self, now: float) -> list[Ticket]:
+    def release(self, now: float) -> list[RequestTicket]:
         """Grant every waiting ticket that may leave now, in their order of leaving."""
         self._expire(now)
-        granted: list[Ticket] = []
+        granted: list[RequestTicket] = []
         while now >= self._opens_at and self._free >= 1:
-            lane = self._lanes.starved()
+            lane = self._lanes.starving_lane()
             if lane is None:
-                lane = self._lanes.first()
-                if lane is None or self._opens_for(lane) > now:
+                lane = self._lanes.first_lane()
+                if lane is None or self._lane_opens_at(lane) > now:
                     break
             ticket = self._lanes.pop(lane)
-            ticket.departure = self._leave(now)
+            ticket.departure = self._record_departure(now)
             granted.append(ticket)
         return granted
 
     def next_release(self, now: float) -> float | None:
         """When to call `release` again; None if only an answer or a new ticket can change anything."""
-        lane = self._lanes.first()
+        lane = self._lanes.first_lane()
         if lane is None:
             return None
         if now < self._opens_at:
             return self._opens_at
         moments = [self._ends[0]] if self._ends else []
         if self._free >= 1:
-            moments.append(self._opens_for(lane))
+            moments.append(self._lane_opens_at(lane))
         elif self._flight:
-            moments.append(next(iter(self._flight.values())) + ABANDONED)
+            moments.append(next(iter(self._flight.values())) + ABANDONED_AFTER)
         if self._told[1] > now:
             moments.append(self._told[1])
         forgotten = self._foreign.changes_at()
@@ -165,7 +165,7 @@ class Budget:
             free=self._free,
             ends=sorted(self.ends()),
             span=self._span,
-            lanes_open_at=[self._opens_for(lane) for lane in LANES] if self._free >= 1 else (),
+            lanes_open_at=[self._lane_opens_at(lane) for lane in LANES] if self._free >= 1 else (),
         )
 
     def ends(self) -> list[float]:
@@ -181,7 +181,7 @@ class Budget:
         """Places our own requests take, those in flight included."""
         return len(self._ends) - bisect_right(self._ends, now) + len(self._flight)
 
-    def others(self, now: float) -> int:
+    def external(self, now: float) -> int:
         """Places left to others on the account."""
         return self._foreign.requests(now)
 
@@ -199,9 +199,9 @@ class Budget:
         is_first_word = self._alone_until is not None
         if is_first_word:
             self._next_alone(now, is_last=True)
-        insort(self._ends, max(departed + self._span, now + self._window + COARSE))
+        insort(self._ends, max(departed + self._span, now + self._window + CLOCK_TICK))
         if rate_limit is not None:
-            self._heed(rate_limit, departed, now, is_first_word=is_first_word)
+            self._apply_headers(rate_limit, departed, now, is_first_word=is_first_word)
         return self._lanes.count > 0 and (len(self._ends) == 1 or rate_limit is not None)
 
     def give_back(self, departure: Departure, now: float) -> None:
@@ -209,7 +209,7 @@ class Budget:
         if self._flight.pop(departure, None) is not None:
             if self._alone_until is not None:
                 self._next_alone(now, is_last=False)
-            self._recount(now)
+            self._recompute(now)
 
     def pause(self, seconds: float, now: float) -> None:
         """Nobody leaves for so long. Pauses do not add up: the one that ends last counts."""
@@ -218,7 +218,7 @@ class Budget:
         self._opens_at = max(self._opens_at, until)
         self._careful_until = max(self._careful_until, until + self._window)
 
-    def restart(self, shift: float, now: float) -> None:
+    def move_clock(self, shift: float, now: float) -> None:
         """Go on by another clock, which is `shift` ahead and shows `now`. Whoever waited is gone."""
         self._lanes = Lanes()
         for departure in list(self._flight):
@@ -234,7 +234,7 @@ class Budget:
 
     # -- What the headers say ---------------------------------------------------------------------------
 
-    def _heed(
+    def _apply_headers(
         self, rate_limit: RateLimit, departed: float, now: float, *, is_first_word: bool = False
     ) -> None:
         announced, remaining = rate_limit.limit, rate_limit.remaining
@@ -243,30 +243,32 @@ class Budget:
             if self._learns:
                 self.limit = announced
                 self._gone = deque(self._gone, maxlen=announced)
-            self._recount(now)
+            self._recompute(now)
         if remaining is None or self._announced is None:
             return
         if self.limit is not None and self.limit > self._announced:  # pinned: of another window than this
             self._careful_until = -math.inf
             return
         resets_in = rate_limit.resets_in
-        if resets_in is not None and resets_in > self._window - 2 * ROUNDED and not is_first_word:
+        if resets_in is not None and resets_in > self._window - 2 * RESET_RESOLUTION and not is_first_word:
             resets_in = None  # a whole window away: either it has just begun, or the server always says so
-        others = self._by_others(self._announced - remaining, resets_in, departed, now)
-        self._foreign.note(others, now)
+        others = self._external_usage(self._announced - remaining, resets_in, departed, now)
+        self._foreign.record(others, now)
         if resets_in is not None:
             # Our own log cannot tell when others make room. The server can: not before the reset.
-            until = now + resets_in if self._foreign.requests(now) else departed + resets_in - ROUNDED
+            until = (
+                now + resets_in if self._foreign.requests(now) else departed + resets_in - RESET_RESOLUTION
+            )
             self._told = (self._last + remaining - len(self._flight), until, departed)
         if departed >= self._careful_until - self._window:
             self._careful_until = -math.inf  # left after the pause, and we know where we stand again
-        self._recount(now)
+        self._recompute(now)
 
-    def _by_others(self, used: int, resets_in: float | None, departed: float, now: float) -> int:
+    def _external_usage(self, used: int, resets_in: float | None, departed: float, now: float) -> int:
         """How many of the `used` requests of the account's window were surely not ours."""
         oldest = self._ends[0] if self._ends else math.inf
         # Whatever kind of window the server has, what it counts now counts until the reset at least.
-        counted_until = -math.inf if resets_in is None else departed + resets_in - ROUNDED
+        counted_until = -math.inf if resets_in is None else departed + resets_in - RESET_RESOLUTION
         if used <= len(self._ends) + len(self._flight) and counted_until <= oldest:
             return 0
         # The server counted while this answer was on its way; some of ours have stopped counting since.
@@ -277,7 +279,7 @@ class Budget:
 
     # -- The log ----------------------------------------------------------------------------------------
 
-    def _leave(self, now: float) -> Departure:
+    def _record_departure(self, now: float) -> Departure:
         departure = self._last = next(self._numbers)
         self._flight[departure] = now
         self._free -= 1
@@ -309,11 +311,11 @@ class Budget:
         if passed:
             self._gone.extend(self._ends[:passed])
             del self._ends[:passed]
-        while self._flight and next(iter(self._flight.values())) + ABANDONED <= now:
+        while self._flight and next(iter(self._flight.values())) + ABANDONED_AFTER <= now:
             self.answered(next(iter(self._flight)), now)
-        self._recount(now)
+        self._recompute(now)
 
-    def _recount(self, now: float) -> None:
+    def _recompute(self, now: float) -> None:
         if self.limit is None:
             self._free = math.inf
             return
@@ -330,9 +332,9 @@ class Budget:
             self._free = min(self._free, last - self._last - round(meanwhile))
         if limit != self._in_force:
             self._in_force = limit
-            self._kept = tuple(share * limit for share in KEPT)
+            self._kept = tuple(share * limit for share in LANE_RESERVES)
 
-    def _opens_for(self, lane: Lane) -> float:
+    def _lane_opens_at(self, lane: Lane) -> float:
         """When `lane` may take a free place, so that more urgent lanes still find theirs in time.
 
         With a place taken now, the j-th next place comes free at `ends[j]`; until then `free + j` places

@@ -2,7 +2,7 @@
 
 import math
 
-from eversince_async.governor.waits import Waiter
+from eversince_async.governor.waiters import Waiter
 
 
 class Claim:

@@ -3,7 +3,7 @@
 from collections import deque
 
 
-class ForeignUse:
+class ExternalUsage:
     """The most requests by others seen in one window, remembered for one window.
 
     Every answer says how many requests the account has left; what we did not send ourselves, others did:
@@ -17,7 +17,7 @@ class ForeignUse:
         # (requests, forgotten at): a maximum over a sliding window, so figures fall from left to right.
         self._seen: deque[tuple[int, float]] = deque()
 
-    def note(self, requests: int, now: float) -> None:
+    def record(self, requests: int, now: float) -> None:
         """An answer shows that others sent `requests` in the current window; zero or less: none."""
         while self._seen and self._seen[-1][0] <= requests:
             self._seen.pop()

@@ -7,14 +7,14 @@ from typing import cast
 
 from eversince_async.governor.account import Account
 from eversince_async.governor.budget import Budget
-from eversince_async.governor.explain import explain, kind_of, snapshot
-from eversince_async.governor.lanes import Departure, Lane, Ticket
+from eversince_async.governor.explanation import snapshot, wait_kind, wait_reason
+from eversince_async.governor.lanes import Departure, Lane, RequestTicket
 from eversince_async.governor.limits import Limits
 from eversince_async.governor.quotas import Quotas
 from eversince_async.governor.slots import Slots
 from eversince_async.governor.snapshot import CreditsSnapshot, GovernorSnapshot
-from eversince_async.governor.timekeeping import Alarm, LoopClock
-from eversince_async.governor.waits import Announcer, Waited, Waiter, WaitReason
+from eversince_async.governor.timers import LoopClock, Timer
+from eversince_async.governor.waiters import WaitEnded, Waiter, WaitNotifier, WaitReason
 from eversince_async.models.receipt import RateLimit
 
 
@@ -38,7 +38,7 @@ class Governor:
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.clock = LoopClock()
-        self.clock.on_move(self._moved)
+        self.clock.on_loop_change(self._on_loop_change)
         self.budget = Budget(
             self.limits.requests,
             window=self.limits.window,
@@ -47,15 +47,15 @@ class Governor:
             begins_alone=True,
         )
         self._time = self.clock.time
-        self._alarm = Alarm(self.clock, self._release)
-        self._announcer = Announcer(
-            self.clock, lambda waiters: explain(self, waiters), lambda waiter: kind_of(self, waiter)
+        self._alarm = Timer(self.clock, self._release)
+        self._announcer = WaitNotifier(
+            self.clock, lambda waiters: wait_reason(self, waiters), lambda waiter: wait_kind(self, waiter)
         )
-        self.slots = Slots(self.limits.active_projects, self.clock, self._announcer.expect)
+        self.slots = Slots(self.limits.active_projects, self.clock, self._announcer.watch)
         self.quota = Quotas(
             {"projects": self.limits.projects_per_day, "renders": self.limits.renders_per_day},
             self.clock,
-            self._announcer.expect,
+            self._announcer.watch,
         )
         self._account = Account(self.limits.credits_reserve)
 
@@ -76,7 +76,7 @@ class Governor:
         """
         if get_ident() != self.clock.thread:  # a quick look for what `loop` finds out
             self.clock.loop()
-        departure = self.budget.depart(lane, self._time())
+        departure = self.budget.try_depart(lane, self._time())
         if departure is not None:
             return departure
         return await self._queue(lane, who)
@@ -107,7 +107,7 @@ class Governor:
             self.budget.pause(seconds, self._time())
             self._release()
 
-    def expected_at(self, lane: Lane, now: float | None = None) -> float:
+    def estimated_departure(self, lane: Lane, now: float | None = None) -> float:
         """About when a request would leave that asked now, in clock seconds; `now`: at once.
 
         Args:
@@ -125,15 +125,15 @@ class Governor:
     def allowance(self) -> float:
         """Requests in a window that are not left to others on the account; infinite without a limit."""
         limit = self.budget.limit
-        return math.inf if limit is None else max(0, limit - self.budget.others(self._time()))
+        return math.inf if limit is None else max(0, limit - self.budget.external(self._time()))
 
     async def _queue(self, lane: Lane, who: str | None) -> Departure:
         loop = self.clock.loop()
-        ticket = Ticket(lane, loop.time(), who)
+        ticket = RequestTicket(lane, loop.time(), who)
         ticket.future = loop.create_future()
         if self.budget.enqueue(ticket):
             self._release()
-        self._announcer.expect(ticket)
+        self._announcer.watch(ticket)
         try:
             return cast("Departure", await ticket.future)
         except BaseException:
@@ -149,14 +149,14 @@ class Governor:
                 ticket.future.set_result(ticket.departure)
         self._alarm.set(self.budget.next_release(now))
 
-    def _moved(self, shift: float) -> None:
+    def _on_loop_change(self, shift: float) -> None:
         self._time = self.clock.time
-        self.budget.restart(shift, self._time())
+        self.budget.move_clock(shift, self._time())
         self._account.move(shift)
 
     # -- What answers tell of projects and credits ------------------------------------------------------
 
-    def observed(self, project_id: str, status: str, *, asked_at: float | None = None) -> None:
+    def observed(self, project_id: str, status: str, *, requested_at: float | None = None) -> None:
         """Tell what status an answer showed, of any project, ours or not.
 
         A settled one frees its slot unless its production still holds it; an active one that is not
@@ -165,31 +165,33 @@ class Governor:
         Args:
             project_id: The project.
             status: What the server called its status.
-            asked_at: Clock seconds (`loop.time()`) when the request left; now by default. An answer that
+            requested_at: Clock seconds (`loop.time()`) when the request left; now by default. An answer that
                 was asked for before the last write to the project does not free its slot.
         """
-        self.slots.observed(project_id, status, asked_at)
+        self.slots.observed(project_id, status, requested_at)
 
-    def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
+    def observed_page(
+        self, active_ids: Iterable[str], *, complete: bool, requested_at: float | None = None
+    ) -> None:
         """Tell which active projects a list showed.
 
         Args:
             active_ids: The projects it showed as active, ours and others.
             complete: Whether these are all that the account has: what is missing has settled.
-            asked_at: Clock seconds (`loop.time()`) when the request left; now by default.
+            requested_at: Clock seconds (`loop.time()`) when the request left; now by default.
         """
-        self.slots.saw_page(active_ids, complete=complete, asked_at=asked_at)
+        self.slots.observed_page(active_ids, complete=complete, requested_at=requested_at)
 
-    def noted_credits(self, balance: float, *, asked_at: float | None = None) -> None:
+    def record_credits(self, balance: float, *, requested_at: float | None = None) -> None:
         """Tell the balance that an answer showed.
 
         Args:
             balance: Credits left.
-            asked_at: Clock seconds (`loop.time()`) when the request left; now by default. Of two answers that
-                were on their way together, the lower balance is the later one.
+            requested_at: Clock seconds (`loop.time()`) when the request left; now by default. Of two
+                responses that were on their way together, the lower balance is the later one.
         """
         now = self._time()
-        self._account.note(balance, now, now if asked_at is None else asked_at)
+        self._account.note(balance, now, now if requested_at is None else requested_at)
 
     @property
     def credits(self) -> CreditsSnapshot | None:
@@ -215,7 +217,7 @@ class Governor:
         """
         return self._announcer.subscribe(callback, self.waiting(), wants or (lambda _: True))
 
-    def on_waited(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
+    def on_wait_end(self, callback: Callable[[WaitEnded], object]) -> Callable[[], None]:
         """Call `callback` as each wait ends that begins from now on, however short it was: for statistics.
 
         A callback that fails is logged and breaks nothing.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final, NewType
 
-from eversince_async.governor.line import Line
-from eversince_async.governor.waits import Waiter
+from eversince_async.governor.queue import Line
+from eversince_async.governor.waiters import Waiter
 
 Departure = NewType("Departure", int)
 """The number of one request that may leave; hand it back with `answered` or `give_back`."""
@@ -25,12 +25,12 @@ class Lane(IntEnum):
 LANES: Final = tuple(Lane)
 """All lanes, the most urgent first. (Walking through an enum costs a microsecond.)"""
 
-PATIENCE: Final = (0, 3, 9)
+MAX_PASSED: Final = (0, 3, 9)
 """For each lane how many grants to more urgent lanes it lets pass while it waits; the next is its own.
 So however urgent lanes flood, work keeps a quarter of the budget and looks keep a tenth."""
 
 
-class Ticket(Waiter):
+class RequestTicket(Waiter):
     """One waiting request.
 
     Attributes:
@@ -54,11 +54,11 @@ class Lanes:
     """
 
     def __init__(self) -> None:
-        self._queues: tuple[Line[Ticket], ...] = tuple(Line() for _ in Lane)
+        self._queues: tuple[Line[RequestTicket], ...] = tuple(Line() for _ in Lane)
         self._passed = [0] * len(Lane)
         self.count = 0  # kept, because every request asks for it
 
-    def __iter__(self) -> Iterator[Ticket]:
+    def __iter__(self) -> Iterator[RequestTicket]:
         """All tickets, the most urgent lane first."""
         for queue in self._queues:
             yield from queue
@@ -67,36 +67,36 @@ class Lanes:
         """How many wait in one lane."""
         return len(self._queues[lane])
 
-    def ahead_of(self, ticket: Ticket) -> int:
+    def ahead_of(self, ticket: RequestTicket) -> int:
         """How many go before a waiting ticket, as things stand."""
         urgent = sum(len(queue) for queue in self._queues[: ticket.lane])
         return urgent + self._queues[ticket.lane].ahead_of(ticket)
 
-    def add(self, ticket: Ticket) -> None:
+    def add(self, ticket: RequestTicket) -> None:
         """Queue a ticket at the end of its lane."""
         self._queues[ticket.lane].add(ticket)
         self.count += 1
 
-    def discard(self, ticket: Ticket) -> None:
+    def remove(self, ticket: RequestTicket) -> None:
         """Forget a ticket whose caller gave up; nothing happens if it has left already."""
         if self._queues[ticket.lane].discard(ticket):
             self.count -= 1
 
-    def starved(self) -> Lane | None:
+    def starving_lane(self) -> Lane | None:
         """The lane that has let enough others pass and goes next whatever the rest wants."""
         for lane in (Lane.POLL, Lane.WORK):
-            if self._passed[lane] >= PATIENCE[lane] and self._queues[lane]:
+            if self._passed[lane] >= MAX_PASSED[lane] and self._queues[lane]:
                 return lane
         return None
 
-    def first(self) -> Lane | None:
+    def first_lane(self) -> Lane | None:
         """The most urgent lane in which anybody waits."""
         for lane in LANES:
             if self._queues[lane]:
                 return lane
         return None
 
-    def pop(self, lane: Lane) -> Ticket:
+    def pop(self, lane: Lane) -> RequestTicket:
         """Take the head of a lane; every less urgent lane that waits has been passed once more."""
         ticket = self._queues[lane].pop()
         self.count -= 1

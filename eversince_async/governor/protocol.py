@@ -1,8 +1,8 @@
 """What session and orchestrator need of a governor, wherever it keeps its counts.
 
 `Governor` keeps them in this process. One that shares them between processes offers the same; what
-each member means, and what cancelling leaves behind, is written at `Governor`, `Slots`, `Lease`,
-`Quotas` and `Taken`.
+each member means, and what cancelling leaves behind, is written at `Governor`, `Slots`, `SlotLease`,
+`Quotas` and `QuotaReservation`.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,13 +12,13 @@ from typing import Protocol
 
 from eversince_async.governor.lanes import Departure, Lane
 from eversince_async.governor.limits import Limits
-from eversince_async.governor.quota import QuotaName
+from eversince_async.governor.quota_table import QuotaName
 from eversince_async.governor.snapshot import CreditsSnapshot, GovernorSnapshot
-from eversince_async.governor.waits import Waited, WaitReason
+from eversince_async.governor.waiters import WaitEnded, WaitReason
 from eversince_async.models.receipt import RateLimit
 
 
-class HeldSlot(Protocol):
+class SlotLeaseProtocol(Protocol):
     """A slot held for one production."""
 
     @property
@@ -27,11 +27,11 @@ class HeldSlot(Protocol):
         ...
 
     @property
-    def overtaken(self) -> bool:
+    def is_oversubscribed(self) -> bool:
         """Whether others have taken its place while its project was settled."""
         ...
 
-    def sent(self) -> None:
+    def mark_sent(self) -> None:
         """A write that may start the project is about to leave."""
         ...
 
@@ -43,7 +43,7 @@ class HeldSlot(Protocol):
         """The server definitely did not do it."""
         ...
 
-    def turned_away(self) -> bool:
+    def rejected(self) -> bool:
         """The server says that all slots are taken; whether slots can be the reason."""
         ...
 
@@ -51,14 +51,14 @@ class HeldSlot(Protocol):
         """The production needs the slot no more."""
         ...
 
-    def __enter__(self) -> "HeldSlot": ...
+    def __enter__(self) -> "SlotLeaseProtocol": ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
 
-class ProjectSlots(Protocol):
+class SlotsProtocol(Protocol):
     """The account's active projects."""
 
     async def acquire(
@@ -70,7 +70,7 @@ class ProjectSlots(Protocol):
         in_flight: bool = False,
         wait: bool = True,
         who: str | None = None,
-    ) -> HeldSlot:
+    ) -> SlotLeaseProtocol:
         """Wait for a slot; a key, or project, that has one shares it."""
         ...
 
@@ -82,7 +82,7 @@ class ProjectSlots(Protocol):
         """Keep a slot for a write of an earlier run."""
         ...
 
-    def needs_look(self) -> bool:
+    def needs_poll(self) -> bool:
         """Whether somebody waits and a list of projects would help."""
         ...
 
@@ -91,11 +91,11 @@ class ProjectSlots(Protocol):
         ...
 
 
-class TakenOfDay(Protocol):
+class QuotaReservationProtocol(Protocol):
     """One project or render of the day."""
 
     @property
-    def overtaken(self) -> bool:
+    def is_oversubscribed(self) -> bool:
         """Whether the server has said meanwhile that the day's are spent."""
         ...
 
@@ -107,7 +107,7 @@ class TakenOfDay(Protocol):
         """The server definitely did not, for another reason than the day's limit."""
         ...
 
-    def turned_away(self, retry_after: float | None = None) -> None:
+    def rejected(self, retry_after: float | None = None) -> None:
         """The server refused it, and did not say which limit it means."""
         ...
 
@@ -116,10 +116,12 @@ class TakenOfDay(Protocol):
         ...
 
 
-class DayQuotas(Protocol):
+class QuotasProtocol(Protocol):
     """The day's projects and renders."""
 
-    async def take(self, name: QuotaName, *, wait: bool = True, who: str | None = None) -> TakenOfDay:
+    async def reserve(
+        self, name: QuotaName, *, wait: bool = True, who: str | None = None
+    ) -> QuotaReservationProtocol:
         """Take one, or wait for another day."""
         ...
 
@@ -136,7 +138,7 @@ class DayQuotas(Protocol):
         ...
 
 
-class AccountGovernor(Protocol):
+class GovernorProtocol(Protocol):
     """One door for the limits of one account."""
 
     @property
@@ -145,12 +147,12 @@ class AccountGovernor(Protocol):
         ...
 
     @property
-    def slots(self) -> ProjectSlots:
+    def slots(self) -> SlotsProtocol:
         """The account's active projects."""
         ...
 
     @property
-    def quota(self) -> DayQuotas:
+    def quota(self) -> QuotasProtocol:
         """The day's projects and renders."""
         ...
 
@@ -175,7 +177,7 @@ class AccountGovernor(Protocol):
         """Let nobody leave for so long."""
         ...
 
-    def expected_at(self, lane: Lane, now: float | None = None) -> float:
+    def estimated_departure(self, lane: Lane, now: float | None = None) -> float:
         """About when a request would leave that asked now; `now` itself: at once."""
         ...
 
@@ -188,15 +190,17 @@ class AccountGovernor(Protocol):
         """Requests in a window that are not left to others."""
         ...
 
-    def observed(self, project_id: str, status: str, *, asked_at: float | None = None) -> None:
+    def observed(self, project_id: str, status: str, *, requested_at: float | None = None) -> None:
         """An answer showed a project's status."""
         ...
 
-    def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
+    def observed_page(
+        self, active_ids: Iterable[str], *, complete: bool, requested_at: float | None = None
+    ) -> None:
         """A list showed active projects."""
         ...
 
-    def noted_credits(self, balance: float, *, asked_at: float | None = None) -> None:
+    def record_credits(self, balance: float, *, requested_at: float | None = None) -> None:
         """An answer showed the balance."""
         ...
 
@@ -206,7 +210,7 @@ class AccountGovernor(Protocol):
         """Be called for every wait longer than a second, or only for those whose names are wanted."""
         ...
 
-    def on_waited(self, callback: Callable[[Waited], object]) -> Callable[[], None]:
+    def on_wait_end(self, callback: Callable[[WaitEnded], object]) -> Callable[[], None]:
         """Be called as each wait ends, however short it was."""
         ...
 

@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Final
 
 from eversince_async.clock import wall_seconds
-from eversince_async.errors import QuotaSpent
-from eversince_async.governor.quota import DailyQuota, QuotaName, QuotaTicket, Use
-from eversince_async.governor.timekeeping import Alarm, DayClock, LoopClock
-from eversince_async.governor.waits import Waiter
+from eversince_async.errors import QuotaExhausted
+from eversince_async.governor.quota_table import DailyQuota, QuotaName, QuotaTicket, QuotaUse
+from eversince_async.governor.timers import DayClock, LoopClock, Timer
+from eversince_async.governor.waiters import Waiter
 
 LOOK: Final = 600.0
 """Seconds after which those who wait are looked after at the latest."""
 
 
-class Taken:
+class QuotaReservation:
     """One project or render of the day, taken before the request is sent.
 
     Nothing need be said about it when the server did it; `confirmed` makes the count more exact.
@@ -26,7 +26,7 @@ class Taken:
 
     __slots__ = ("_quota", "_quotas", "_use", "quota")
 
-    def __init__(self, quotas: "Quotas", quota: DailyQuota, use: Use) -> None:
+    def __init__(self, quotas: "Quotas", quota: DailyQuota, use: QuotaUse) -> None:
         self._quotas = quotas
         self._quota = quota
         self._use = use
@@ -35,10 +35,10 @@ class Taken:
     @property
     def at(self) -> datetime:
         """When it counts from; seed another process's governor with it."""
-        return self._quotas.clock.wall(self._use.at)
+        return self._quotas.clock.to_datetime(self._use.at)
 
     @property
-    def overtaken(self) -> bool:
+    def is_oversubscribed(self) -> bool:
         """Whether the server has said meanwhile that the day's are spent, so that it would refuse this one.
 
         Give it back then, and take another, which waits.
@@ -55,13 +55,13 @@ class Taken:
         self._quota.give_back(self._use)
         self._quotas.release()
 
-    def turned_away(self, retry_after: float | None = None) -> None:
+    def rejected(self, retry_after: float | None = None) -> None:
         """The server refused it and did not say which limit it means; it may be the day's.
 
         Args:
             retry_after: Seconds the server asked to wait, if it did.
         """
-        self._quota.turned_away(self._use, self._quotas.clock.now(), retry_after)
+        self._quota.rejected(self._use, self._quotas.clock.now(), retry_after)
         self._quotas.release()
 
     def refused(self, retry_after: float | None = None, at: datetime | None = None) -> None:
@@ -95,10 +95,12 @@ class Quotas:
         self.clock = DayClock()
         self._clock = clock
         self._expect = expect
-        self._alarm = Alarm(clock, self.release)
-        clock.on_move(self._forget)
+        self._alarm = Timer(clock, self.release)
+        clock.on_loop_change(self._cancel_waiters)
 
-    async def take(self, name: QuotaName, *, wait: bool = True, who: str | None = None) -> Taken:
+    async def reserve(
+        self, name: QuotaName, *, wait: bool = True, who: str | None = None
+    ) -> QuotaReservation:
         """Take one of the day's; wait for another day if there is none. Hold no slot meanwhile.
 
         Cancelling takes nothing.
@@ -109,7 +111,7 @@ class Quotas:
             who: What to call the caller to people.
 
         Raises:
-            QuotaSpent: There is none and the caller would not wait; nothing was sent.
+            QuotaExhausted: There is none and the caller would not wait; nothing was sent.
             ConfigurationError: The governor is in use by another running event loop.
         """
         self._clock.loop()
@@ -117,9 +119,9 @@ class Quotas:
         use = quota.take(self.clock.now())
         if use is None:
             if not wait:
-                raise QuotaSpent(name, resets_at=self.resets_at(name))
+                raise QuotaExhausted(name, resets_at=self.resets_at(name))
             use = await self._queue(quota, who)
-        return Taken(self, quota, use)
+        return QuotaReservation(self, quota, use)
 
     def left(self, name: QuotaName) -> float:
         """How many are left for now, as far as we know; infinite without a limit."""
@@ -129,7 +131,7 @@ class Quotas:
         """When the next one is expected to be free, or the nth next if each is taken at once; None: now."""
         now = self.clock.now()
         moment = self.daily[name].available_at(now, nth)
-        return None if moment <= now else self.clock.wall(moment)
+        return None if moment <= now else self.clock.to_datetime(moment)
 
     def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
         """Count what was done before this process began, as a journal remembers it."""
@@ -154,7 +156,7 @@ class Quotas:
         wait = min(max(next_at - now, 0.001), LOOK)
         self._alarm.set(None if next_at == math.inf else self._clock.time() + wait)
 
-    async def _queue(self, quota: DailyQuota, who: str | None) -> Use:
+    async def _queue(self, quota: DailyQuota, who: str | None) -> QuotaUse:
         loop = self._clock.loop()
         ticket = QuotaTicket(quota.name, loop.time(), who)
         ticket.future = loop.create_future()
@@ -162,14 +164,14 @@ class Quotas:
         self.release()
         self._expect(ticket)
         try:
-            use: Use = await ticket.future
+            use: QuotaUse = await ticket.future
         except BaseException:
             quota.withdraw(ticket)
             self.release()
             raise
         return use
 
-    def _forget(self, _shift: float) -> None:
+    def _cancel_waiters(self, _shift: float) -> None:
         for quota in self.daily.values():
             for ticket in list(quota.waiting()):
                 quota.withdraw(ticket)

@@ -7,15 +7,15 @@ from types import TracebackType
 from eversince_async.errors import WouldWait
 from eversince_async.governor.claims import Hold, SlotTicket
 from eversince_async.governor.slot_table import SlotTable
-from eversince_async.governor.timekeeping import Alarm, LoopClock
-from eversince_async.governor.waits import Subscribers, Waiter
+from eversince_async.governor.timers import LoopClock, Timer
+from eversince_async.governor.waiters import CallbackList, Waiter
 
 
-class Lease:
+class SlotLease:
     """A slot held for one production, from its create to its last automated stage.
 
     Tell it what happens: `sent` before each write that may start the project, `bind` when the project is
-    known, `refused` or `turned_away` when the server did not do it. `release`, or leaving a `with`
+    known, `refused` or `rejected` when the server did not do it. `release`, or leaving a `with`
     block, says that the production needs the slot no more; while the project may be active the slot
     stays occupied all the same, until a look has seen the project settled.
 
@@ -49,16 +49,16 @@ class Lease:
         return self._hold.claim.active
 
     @property
-    def overtaken(self) -> bool:
+    def is_oversubscribed(self) -> bool:
         """Whether others have taken its place on the server while its project was settled.
 
         What would start the project now would be refused: release it and acquire again, which goes first.
         """
-        return self._slots.table.overtaken(self._hold, self._slots.now())
+        return self._slots.table.is_oversubscribed(self._hold, self._slots.now())
 
-    def sent(self) -> None:
+    def mark_sent(self) -> None:
         """A create, message or render is about to leave: from now on the server may count the project."""
-        self._slots.table.sent(self._hold, self._slots.now())
+        self._slots.table.mark_sent(self._hold, self._slots.now())
 
     def bind(self, project_id: str) -> None:
         """The project is known: looks at it tell when the slot is free."""
@@ -70,7 +70,7 @@ class Lease:
         self._slots.table.refused(self._hold)
         self._slots.release()
 
-    def turned_away(self) -> bool:
+    def rejected(self) -> bool:
         """The server answered that all slots are taken (429 `project_limit`).
 
         The lease is over: acquire it again, which waits until a look has shown room.
@@ -79,16 +79,16 @@ class Lease:
             Whether slots can be the reason. False when a complete list has just shown that nothing is
             active: then it is the day's limit that is meant.
         """
-        slots_can_be = self._slots.table.turned_away(self._hold, self._slots.now())
+        slots_can_be = self._slots.table.rejected(self._hold, self._slots.now())
         self._slots.release()
         return slots_can_be
 
     def release(self) -> None:
         """The production needs no slot now: it has ended, or a person reviews it."""
-        self._slots.table.let_go(self._hold)
+        self._slots.table.release_claim(self._hold)
         self._slots.release()
 
-    def __enter__(self) -> "Lease":
+    def __enter__(self) -> "SlotLease":
         return self
 
     def __exit__(
@@ -114,9 +114,9 @@ class Slots:
         self.table = SlotTable(limit)
         self._clock = clock
         self._expect = expect
-        self._alarm = Alarm(clock, self.release)
-        self._waits: Subscribers[[]] = Subscribers()
-        clock.on_move(self.table.move)
+        self._alarm = Timer(clock, self.release)
+        self._waits: CallbackList[[]] = CallbackList()
+        clock.on_loop_change(self.table.move)
 
     async def acquire(
         self,
@@ -127,7 +127,7 @@ class Slots:
         in_flight: bool = False,
         wait: bool = True,
         who: str | None = None,
-    ) -> Lease:
+    ) -> SlotLease:
         """Wait for a slot; a key, or project, that has one shares it at once.
 
         Cancelling loses no slot, also in the instant after it was granted.
@@ -152,7 +152,7 @@ class Slots:
                 raise WouldWait(self.describe(), seconds=None)
             ticket = SlotTicket(key, now, project_id=project_id, place=place, in_flight=in_flight, who=who)
             try:
-                hold = await self._queued(ticket)
+                hold = await self._enqueue(ticket)
             except BaseException:
                 self.table.withdraw(ticket)
                 self.release()
@@ -160,7 +160,7 @@ class Slots:
         if project_id is not None:
             self.table.bind(hold, project_id, self.now())
             self.release()  # others may wait to work on the same
-        return Lease(self, key, hold)
+        return SlotLease(self, key, hold)
 
     def has_room(self, key: str, project_id: str | None = None, place: str | None = None) -> bool:
         """Whether a production would be given a slot at once."""
@@ -175,26 +175,28 @@ class Slots:
         """
         self.table.expect(place, self._clock.loop().time() + seconds)
 
-    def observed(self, project_id: str, status: str, asked_at: float | None = None) -> None:
+    def observed(self, project_id: str, status: str, requested_at: float | None = None) -> None:
         """A look saw a project in a status; see `Governor.observed`."""
         now = self.now()
-        if self.table.observed(project_id, status, now, now if asked_at is None else asked_at):
+        if self.table.observed(project_id, status, now, now if requested_at is None else requested_at):
             self.release()
 
-    def saw_page(self, active_ids: Iterable[str], *, complete: bool, asked_at: float | None = None) -> None:
-        """A list showed active projects; see `Governor.saw_page`."""
+    def observed_page(
+        self, active_ids: Iterable[str], *, complete: bool, requested_at: float | None = None
+    ) -> None:
+        """A list showed active projects; see `Governor.observed_page`."""
         now = self.now()
-        asked_at = now if asked_at is None else asked_at
-        self.table.saw_page(active_ids, complete=complete, now=now, asked_at=asked_at)
+        requested_at = now if requested_at is None else requested_at
+        self.table.observed_page(active_ids, complete=complete, now=now, requested_at=requested_at)
         self.release()
 
-    def needs_look(self) -> bool:
+    def needs_poll(self) -> bool:
         """Whether somebody waits for a slot and a list of projects would help.
 
         True while others hold slots, while projects are active that no production of ours follows any
         more, or when the server is full and we do not know with what.
         """
-        return self.table.needs_look()
+        return self.table.needs_poll()
 
     def on_wait(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call `callback` whenever somebody begins to wait for a slot; returns what ends that."""
@@ -206,9 +208,9 @@ class Slots:
         limit = table.limit(now)
         if limit is None:
             return "the server says that all active projects are taken"
-        ours, foreign = len(table.claims), len(table.foreign)
+        ours, foreign = len(table.claims), len(table.external)
         others = f", {foreign} of them not ours" if foreign else ""
-        if ours + foreign < limit and table.left_to_others(now):
+        if ours + foreign < limit and table.courtesy_places(now):
             return f"others may go on with the place they just left{others}"
         if ours + foreign < limit:
             return f"the server has all slots taken, of which we know {ours + foreign}{others}"
@@ -228,11 +230,11 @@ class Slots:
                 ticket.future.set_result(ticket.hold)
         self._alarm.set(self.table.next_release(now))
 
-    def _queued(self, ticket: SlotTicket) -> "Future[Hold]":
+    def _enqueue(self, ticket: SlotTicket) -> "Future[Hold]":
         """What a ticket in line waits for."""
         ticket.future = self._clock.loop().create_future()
         self.table.enqueue(ticket)
         self.release()
         self._expect(ticket)
-        self._waits.tell()
+        self._waits.notify()
         return ticket.future

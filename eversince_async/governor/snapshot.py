@@ -6,7 +6,7 @@ from datetime import datetime
 import attrs
 
 from eversince_async.governor.lanes import Lane
-from eversince_async.governor.waits import WaitReason
+from eversince_async.governor.waiters import WaitReason
 
 
 @attrs.frozen(kw_only=True)
@@ -149,10 +149,10 @@ class GovernorSnapshot:
     waits: Sequence[WaitReason]
 
     def __str__(self) -> str:
-        return sentence(self)
+        return describe(self)
 
 
-def sentence(seen: GovernorSnapshot) -> str:
+def describe(seen: GovernorSnapshot) -> str:
     """E.g. `5/5 projects (2 foreign), 12 waiting for a slot; 28/30 requests this minute`."""
     parts = [_slots(seen.slots), _requests(seen.requests, seen.at)]
     parts += [

@@ -18,7 +18,7 @@ async with SqliteJournal("campaign.db") as journal:
 from eversince_async.journal.memory import MemoryJournal
 from eversince_async.journal.protocol import Journal
 from eversince_async.journal.records import (
-    LEASE,
+    LEASE_SECONDS,
     NO_CHANGE,
     Effect,
     EffectKind,
@@ -26,13 +26,13 @@ from eversince_async.journal.records import (
     Job,
     JobChange,
     Json,
-    ShareUnderWay,
-    SpentKind,
+    QuotaKind,
+    ShareInProgress,
 )
 from eversince_async.journal.sqlite import SqliteJournal
 
 __all__ = [
-    "LEASE",
+    "LEASE_SECONDS",
     "NO_CHANGE",
     "Effect",
     "EffectKind",
@@ -42,7 +42,7 @@ __all__ = [
     "Journal",
     "Json",
     "MemoryJournal",
-    "ShareUnderWay",
-    "SpentKind",
+    "QuotaKind",
+    "ShareInProgress",
     "SqliteJournal",
 ]

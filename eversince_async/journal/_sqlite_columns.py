@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from eversince_async.journal.fields import LARGEST, LAST_YEAR
 from eversince_async.journal.records import KINDS, STATES, Json
-from eversince_async.journal.stored import DEEPEST
+from eversince_async.journal.redaction import DEEPEST
 
 T = TypeVar("T")
 
@@ -39,9 +39,9 @@ def value_of(name: str, column: Any) -> Any:
     if name in TIMES:
         return _instant(column)
     if name in _COUNTS:
-        return _bounded(_of_type(int, column))
+        return _check_bounds(_of_type(int, column))
     if name in _SECONDS:
-        return _bounded(_of_type(float, column))
+        return _check_bounds(_of_type(float, column))
     _of_type(str, column)
     if name in JSON:
         return _json(column)
@@ -56,7 +56,7 @@ def _of_type(kind: type[T], column: Any) -> T:
     return column
 
 
-def _bounded(number: float) -> float:
+def _check_bounds(number: float) -> float:
     if not abs(number) <= LARGEST:
         raise OverflowError
     return number

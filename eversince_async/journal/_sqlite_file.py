@@ -22,16 +22,16 @@ from eversince_async._file_names import LONGEST
 from eversince_async._places import CROWDED, FULL, check_room, in_words
 from eversince_async.errors import JournalError, JournalLocked
 from eversince_async.journal._schema import APPLICATION, LAYOUT, UPGRADES, VERSION
-from eversince_async.journal._troubles import (
+from eversince_async.journal._sqlite_errors import (
     DAMAGED,
     OTHER,
     READ_ONLY,
     TROUBLES,
     Passing,
     Trouble,
-    explain,
-    gone,
     is_damage,
+    moved_message,
+    translate,
 )
 
 _HEADER: Final = 100  # bytes of a database's header
@@ -43,7 +43,7 @@ BESIDE: Final = ("-wal", "-shm", "-journal")
 OPENING: Final = threading.Lock()
 """Held while a file is looked for and made, or copied: meanwhile nobody else here may open it."""
 
-CHECKED: Final = 256 * 1024 * 1024
+MAX_CHECKED_BYTES: Final = 256 * 1024 * 1024
 """Bytes up to which a file is checked throughout when opened: some 200,000 jobs, in a quarter of a second if
 the system has it in memory. Of a larger one, only what is read is checked, when it is read."""
 
@@ -71,9 +71,9 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
         kind = Passing if error.errno in FULL | CROWDED else JournalError
         raise kind(f"{path}: {_problem(error)}") from None
     try:
-        return _connected(path, patience)
+        return _open(path, patience)
     except TROUBLES as error:
-        raise explain(path, error) from error
+        raise translate(path, error) from error
 
 
 def _problem(error: OSError) -> str:
@@ -82,11 +82,11 @@ def _problem(error: OSError) -> str:
     return f"{READ_ONLY} ({error.strerror or error})"
 
 
-def _connected(path: Path, patience: float) -> sqlite3.Connection:
+def _open(path: Path, patience: float) -> sqlite3.Connection:
     connection = _connection(path, "rw", patience)
     try:
-        _make(connection, path)
-        _write_ahead(connection, path, patience)
+        _create_tables(connection, path)
+        _enable_wal(connection, path, patience)
         # FULL: a commit that was acknowledged survives even a power cut. The macOS kind of it is another.
         for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON", "trusted_schema = OFF"):
             connection.execute(f"PRAGMA {pragma}")
@@ -194,7 +194,7 @@ def _check_contents(path: Path, patience: float) -> None:
     try:
         with contextlib.closing(_connection(path, "ro", patience)) as connection:
             connection.execute("PRAGMA trusted_schema = OFF")
-            whole = path.stat().st_size <= CHECKED
+            whole = path.stat().st_size <= MAX_CHECKED_BYTES
             problems = connection.execute("PRAGMA quick_check(1)").fetchall() if whole else [("ok",)]
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
             _check_marks(connection, path)
@@ -202,7 +202,7 @@ def _check_contents(path: Path, patience: float) -> None:
         if is_damage(error):
             raise JournalError(f"{path}: {DAMAGED} ({error})") from error
         if not needs_a_writer(error):
-            raise explain(path, error) from error
+            raise translate(path, error) from error
     else:
         if problems != [("ok",)]:
             raise JournalError(f"{path}: {DAMAGED} ({problems[0][0]})")
@@ -217,7 +217,7 @@ def needs_a_writer(error: Trouble) -> bool:
 # -- Making ---------------------------------------------------------------------------------------------
 
 
-def _make(connection: sqlite3.Connection, path: Path) -> None:
+def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
     """Lay a new file out, or upgrade an older one, in one transaction and before it is written ahead.
 
     So the file itself says what it is from its first byte on, and not only together with its -wal file.
@@ -247,14 +247,14 @@ def _upgrade(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
 
 
-def _write_ahead(connection: sqlite3.Connection, path: Path, patience: float) -> None:
+def _enable_wal(connection: sqlite3.Connection, path: Path, patience: float) -> None:
     deadline = time.monotonic() + patience
     while True:
         try:
             mode = _pragma(connection, "journal_mode = WAL")
         except sqlite3.OperationalError as error:
             # Two that open a new file at once: SQLite does not wait here, since both might wait for ever.
-            if not isinstance(explain(path, error), JournalLocked) or time.monotonic() > deadline:
+            if not isinstance(translate(path, error), JournalLocked) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
         else:
@@ -274,7 +274,7 @@ def _pragma(connection: sqlite3.Connection, text: str) -> Any:
 # -- Whether it is still there --------------------------------------------------------------------------
 
 
-class Presence:
+class FileGuard:
     """Notices when the file that is open is no longer the one under its name.
 
     Then all that it held is saved beside it, and nothing is written any more until it is back.
@@ -286,7 +286,7 @@ class Presence:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._files = (path, path.with_name(f"{path.name}-wal"))
-        self._identities = self._look()
+        self._identities = self._identities_now()
         self._copy: Path | None = None
         self._problem: str | None = None
 
@@ -311,21 +311,21 @@ class Presence:
             JournalError: Somebody deleted, moved or replaced the file.
         """
         if not self._is_there():
-            self._copy = _saved(connection, self._path)
-            self._problem = f"{self._path}: {gone(self._copy)}"
+            self._copy = _save_copy(connection, self._path)
+            self._problem = f"{self._path}: {moved_message(self._copy)}"
             raise JournalError(self._problem)
 
     def _is_there(self) -> bool:
         try:
-            return self._look() == self._identities
+            return self._identities_now() == self._identities
         except OSError:
             return False
 
-    def _look(self) -> list[tuple[int, int]]:
+    def _identities_now(self) -> list[tuple[int, int]]:
         return [(found.st_dev, found.st_ino) for found in map(os.stat, self._files)]
 
 
-def _saved(connection: sqlite3.Connection, path: Path) -> Path | None:
+def _save_copy(connection: sqlite3.Connection, path: Path) -> Path | None:
     """A copy of what an open journal holds, beside it; None if there can be none."""
     copy = path.with_name(f"{path.name}.saved-{secrets.token_hex(4)}")
     try:

@@ -13,7 +13,7 @@ from eversince_async.errors import copy_of
 R = TypeVar("R")
 T = TypeVar("T")
 
-SHARED: Final = 500
+MAX_BATCH: Final = 500
 """Writes that share one commit at most; so that none waits for too long a transaction."""
 
 
@@ -53,7 +53,7 @@ class WriterThread(Generic[R]):
         """The loop it works for."""
         return self._loop
 
-    def commits_with(self, commit: Commit[R]) -> None:
+    def set_commit(self, commit: Commit[R]) -> None:
         """Tell how a batch of writes is committed; before the first of them."""
         self._commit = commit
 
@@ -66,7 +66,7 @@ class WriterThread(Generic[R]):
 
         Cancelling takes it back if its transaction has not begun. If it has, it will be committed.
         """
-        write = self._collect(transaction)
+        write = self._enqueue(transaction)
         try:
             result: T = await write.future
         except asyncio.CancelledError:
@@ -74,43 +74,43 @@ class WriterThread(Generic[R]):
             raise
         return result
 
-    def write_soon(self, transaction: Callable[[R], object]) -> None:
+    def write_later(self, transaction: Callable[[R], object]) -> None:
         """Run a function in a transaction, after what was asked for before; nobody learns how it went."""
-        self._collect(transaction).future.add_done_callback(_forget)
+        self._enqueue(transaction).future.add_done_callback(_ignore_result)
 
-    def end(self, last: Callable[[], T]) -> asyncio.Future[T]:
+    def stop(self, last: Callable[[], T]) -> asyncio.Future[T]:
         """Do what was asked for, then a last thing; then the thread ends."""
         while self._waiting:
-            self._begin()
+            self._start_commit()
         ending = self._loop.run_in_executor(self._executor, last)
         self._executor.shutdown(wait=False)
         return ending
 
-    def _collect(self, transaction: Callable[[R], Any]) -> _Write[R]:
+    def _enqueue(self, transaction: Callable[[R], Any]) -> _Write[R]:
         write = _Write(transaction, self._loop.create_future())
         self._waiting[write] = None
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._begin)  # whoever is ready now comes along
+            self._loop.call_soon(self._start_commit)  # whoever is ready now comes along
         return write
 
-    def _begin(self) -> None:
+    def _start_commit(self) -> None:
         batch = self._next_batch()
         self._is_due = bool(batch)
         if batch:
             assert self._commit is not None
             transactions = [write.transaction for write in batch]
             committing = self._loop.run_in_executor(self._executor, self._commit, transactions)
-            committing.add_done_callback(lambda committed: self._ended(batch, committed))
+            committing.add_done_callback(lambda committed: self._committed(batch, committed))
 
     def _next_batch(self) -> Sequence[_Write[R]]:
-        taken = list(islice(self._waiting, SHARED))
+        taken = list(islice(self._waiting, MAX_BATCH))
         for write in taken:
             del self._waiting[write]
         # A cancelled task has yet to run and withdraw its write.
         return [write for write in taken if not write.future.cancelled()]
 
-    def _ended(self, batch: Sequence[_Write[R]], committed: asyncio.Future[Sequence[Any]]) -> None:
+    def _committed(self, batch: Sequence[_Write[R]], committed: asyncio.Future[Sequence[Any]]) -> None:
         error = committed.exception()
         outcomes = committed.result() if error is None else [Failed(copy_of(error)) for _ in batch]
         for write, outcome in zip(batch, outcomes, strict=True):
@@ -120,9 +120,9 @@ class WriterThread(Generic[R]):
                 write.future.set_exception(outcome.error)
             else:
                 write.future.set_result(outcome)
-        self._begin()
+        self._start_commit()
 
 
-def _forget(future: asyncio.Future[Any]) -> None:
+def _ignore_result(future: asyncio.Future[Any]) -> None:
     if not future.cancelled():
         future.exception()

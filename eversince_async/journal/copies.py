@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from eversince_async.errors import JournalError
+from eversince_async.journal._sqlite_errors import TROUBLES, translate
 from eversince_async.journal._sqlite_file import OPENING, check_kind, needs_a_writer
-from eversince_async.journal._troubles import TROUBLES, explain
 from eversince_async.journal.memory import MemoryJournal
 from eversince_async.journal.protocol import Journal
 from eversince_async.journal.sqlite import PATIENCE, SqliteJournal
@@ -89,5 +89,5 @@ def _copy_in_use(file: Path, copy: Path) -> None:
             source.backup(target)
     except TROUBLES as error:
         if not needs_a_writer(error):
-            raise explain(file, error) from error
+            raise translate(file, error) from error
         _copy_files(file, copy)  # its process has died

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from eversince_async.clock import Moment
-from eversince_async.journal._journal import RowsJournal
-from eversince_async.journal.records import Effect, Job, Json, SpentKind
-from eversince_async.journal.rows import IsFree, Rows
+from eversince_async.journal.base import Journal
+from eversince_async.journal.records import Effect, Job, Json, QuotaKind
+from eversince_async.journal.tables import IsFree, Tables
 
 T = TypeVar("T")
 
@@ -42,11 +42,11 @@ class MemoryRows:
             self._projects[job.project_id] = job.id
         self._jobs[job.id] = job
 
-    def job_of_project(self, project_id: str) -> str | None:
+    def find_job_by_project(self, project_id: str) -> str | None:
         """The job to which a project belongs."""
         return self._projects.get(project_id)
 
-    def jobs_after(
+    def list_jobs(
         self, place: int, count: int, *, stages: Sequence[str], due_at: datetime | None
     ) -> list[tuple[int, Job]]:
         """Jobs in the order in which they were put, behind a place."""
@@ -108,10 +108,10 @@ class MemoryRows:
         """The job and the name of the effect that has a claim."""
         return self._claims.get(claim)
 
-    def spent(self, kind: SpentKind, since: datetime, here: Moment) -> list[tuple[datetime, Moment | None]]:
+    def usage(self, kind: QuotaKind, since: datetime, here: Moment) -> list[tuple[datetime, Moment | None]]:
         """When effects of that kind happened, or perhaps did."""
         return [
-            happened_at(effect) for effect in self._all() if effect.kind == kind and effect.state != "refused"
+            counted_at(effect) for effect in self._all() if effect.kind == kind and effect.state != "refused"
         ]
 
     def changes(self) -> int:
@@ -123,7 +123,7 @@ class MemoryRows:
         self._changes += 1
         return self._changes
 
-    def noted(self, name: str) -> Json:
+    def note_named(self, name: str) -> Json:
         """The note of that name."""
         return self._notes.get(name)
 
@@ -139,14 +139,14 @@ def _is_due(job: Job, at: datetime) -> bool:
     return job.not_before is None or job.not_before <= at
 
 
-def happened_at(effect: Effect) -> tuple[datetime, Moment | None]:
+def counted_at(effect: Effect) -> tuple[datetime, Moment | None]:
     """The latest moment at which the server can have counted an effect, as far as we know."""
     if effect.state == "done" and effect.done_at is not None:
         return effect.done_at, effect.done_moment
     return effect.intent_at, effect.intent_moment
 
 
-class MemoryJournal(RowsJournal):
+class MemoryJournal(Journal):
     """A journal in this process's memory.
 
     Args:
@@ -166,11 +166,11 @@ class MemoryJournal(RowsJournal):
     async def _close(self) -> None:
         pass
 
-    async def _write(self, transaction: Callable[[Rows], T]) -> T:
+    async def _write(self, transaction: Callable[[Tables], T]) -> T:
         return transaction(self.rows)
 
-    async def _read(self, query: Callable[[Rows], T]) -> T:
+    async def _read(self, query: Callable[[Tables], T]) -> T:
         return query(self.rows)
 
-    def _write_soon(self, transaction: Callable[[Rows], object]) -> None:
+    def _write_later(self, transaction: Callable[[Tables], object]) -> None:
         transaction(self.rows)

@@ -18,18 +18,18 @@ _SEPARATOR: Final = "/"
 def new_incarnation() -> str:
     """A name for this run: host, machine, process and a random part, e.g. `mug/3f2a91c4/4711/9c1e55aa`."""
     host = socket.gethostname().replace(_SEPARATOR, "-")
-    return _SEPARATOR.join((host, _machine(), str(os.getpid()), secrets.token_hex(4)))
+    return _SEPARATOR.join((host, _machine_id(), str(os.getpid()), secrets.token_hex(4)))
 
 
-def has_died(incarnation: str) -> bool:
+def is_dead(incarnation: str) -> bool:
     """Whether a run is over for certain. False also means that it cannot be known from here."""
     parts = incarnation.split(_SEPARATOR)
-    if len(parts) != 4 or not parts[2].isdigit() or parts[1] != _machine() or parts[1] == _UNKNOWN:
+    if len(parts) != 4 or not parts[2].isdigit() or parts[1] != _machine_id() or parts[1] == _UNKNOWN:
         return False
-    return _is_gone(int(parts[2]))
+    return _is_process_gone(int(parts[2]))
 
 
-def _is_gone(pid: int) -> bool:
+def _is_process_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -47,7 +47,7 @@ _UNKNOWN: Final = "elsewhere"
 
 
 @functools.cache
-def _machine() -> str:
+def _machine_id() -> str:
     """What processes have in common that can see each other: since which boot, in which container.
 
     Only Linux tells. On Windows, besides, asking whether a process exists would end it.

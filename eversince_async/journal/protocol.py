@@ -18,14 +18,14 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from eversince_async.journal.records import (
-    LEASE,
+    LEASE_SECONDS,
     NO_CHANGE,
     Effect,
     EffectKind,
     Job,
     JobChange,
     Json,
-    SpentKind,
+    QuotaKind,
 )
 from eversince_async.models._unset import UNSET, Unset
 
@@ -108,7 +108,7 @@ class Journal(Protocol):
 
     # -- Leases -----------------------------------------------------------------------------------------
 
-    async def acquire(self, job_id: str, seconds: float = LEASE) -> Job:
+    async def acquire(self, job_id: str, seconds: float = LEASE_SECONDS) -> Job:
         """Lease a job: nobody else works on it meanwhile.
 
         A lease that has run out, or whose owner is known to have died, is taken over.
@@ -118,7 +118,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def take(self, *stages: str, seconds: float = LEASE, limit: int = 1) -> list[Job]:
+    async def take(self, *stages: str, seconds: float = LEASE_SECONDS, limit: int = 1) -> list[Job]:
         """Lease jobs of these stages that are due and that nobody works on.
 
         Args:
@@ -128,7 +128,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def renew(self, job_ids: Iterable[str], seconds: float = LEASE) -> frozenset[str]:
+    async def renew(self, job_ids: Iterable[str], seconds: float = LEASE_SECONDS) -> frozenset[str]:
         """Prolong leases to so many seconds from now; those no longer ours are missing from the answer."""
         ...
 
@@ -146,7 +146,7 @@ class Journal(Protocol):
         *,
         name: str | None = None,
         baseline: Json = None,
-        lease: float = LEASE,
+        lease: float = LEASE_SECONDS,
     ) -> Effect:
         """Write down what is about to be sent; send only after this has returned.
 
@@ -159,7 +159,7 @@ class Journal(Protocol):
             lease: Seconds the lease lives on at least: longer than the request may take.
 
         Raises:
-            ShareUnderWay: It is a share, and another one is not yet known to be made or not.
+            ShareInProgress: It is a share, and another one is not yet known to be made or not.
             JournalLocked: The lease is not ours.
             JournalError: There is an effect of this name.
         """
@@ -171,7 +171,7 @@ class Journal(Protocol):
         *,
         request: Json | Unset = UNSET,
         baseline: Json | Unset = UNSET,
-        lease: float = LEASE,
+        lease: float = LEASE_SECONDS,
     ) -> Effect:
         """Write down that an effect is about to be tried once more; the last try came to nothing.
 
@@ -182,7 +182,7 @@ class Journal(Protocol):
             lease: As for `intent`.
 
         Raises:
-            ShareUnderWay: As for `intent`.
+            ShareInProgress: As for `intent`.
             JournalLocked: The lease is not ours.
             JournalError: It happened, or somebody took it up meanwhile.
         """
@@ -282,7 +282,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def spent(self, kind: SpentKind, since: datetime) -> list[datetime]:
+    async def spent(self, kind: QuotaKind, since: datetime) -> list[datetime]:
         """When creates or renders took place since then, oldest first, to seed the governor's quotas.
 
         What perhaps took place counts as well. Times are of the present wall clock, whatever it has shown

@@ -25,13 +25,13 @@ EffectState = Literal["intent", "done", "adopted", "refused", "in_doubt"]
 """`intent`: perhaps it happens; `done`: the answer was read; `adopted`: found on the server later;
 `refused`: it definitely did not happen; `in_doubt`: looking does not tell, a person has to."""
 
-SpentKind = Literal["create", "render"]
+QuotaKind = Literal["create", "render"]
 """Effects of which the account has only so many a day."""
 
 KINDS: Final[tuple[EffectKind, ...]] = get_args(EffectKind)
 STATES: Final[tuple[EffectState, ...]] = get_args(EffectState)
 
-LEASE: Final = 120.0
+LEASE_SECONDS: Final = 120.0
 """Seconds a lease lives by default: longer than a request may take and its traces may need to show."""
 
 
@@ -115,7 +115,7 @@ class JobChange:
 NO_CHANGE: Final = JobChange()
 
 
-class ShareUnderWay(JournalLocked):
+class ShareInProgress(JournalLocked):
     """Another share is under way, or in doubt: until that is known, no other may be made.
 
     Attributes:
@@ -189,5 +189,5 @@ class Effect:
 OPEN: Final[frozenset[EffectState]] = frozenset({"intent", "in_doubt"})
 """States in which the outcome is not known."""
 
-AGAIN: Final[frozenset[EffectState]] = frozenset({*OPEN, "refused"})
+REPEATABLE: Final[frozenset[EffectState]] = frozenset({*OPEN, "refused"})
 """States after which an effect may be tried again."""

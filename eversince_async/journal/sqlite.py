@@ -9,12 +9,12 @@ from typing import Any, Final, TypeVar
 
 from eversince_async._places import check_name
 from eversince_async.errors import ConfigurationError, JournalError
-from eversince_async.journal._journal import RowsJournal
-from eversince_async.journal._sqlite_file import Presence, connect
-from eversince_async.journal._sqlite_rows import SqliteRows
+from eversince_async.journal._sqlite_errors import TROUBLES, translate
+from eversince_async.journal._sqlite_file import FileGuard, connect
+from eversince_async.journal._sqlite_tables import SqliteTables
 from eversince_async.journal._thread import Failed, WriterThread
-from eversince_async.journal._troubles import TROUBLES, explain
-from eversince_async.journal.rows import Rows
+from eversince_async.journal.base import Journal
+from eversince_async.journal.tables import Tables
 from eversince_async.tasks import finish
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ PATIENCE: Final = 10.0
 """Seconds to wait for another process's write by default; one takes milliseconds."""
 
 
-class SqliteJournal(RowsJournal):
+class SqliteJournal(Journal):
     """A journal in a file.
 
         async with SqliteJournal("campaign.db") as journal:
@@ -67,10 +67,10 @@ class SqliteJournal(RowsJournal):
         self.path = Path(os.path.realpath(path))
         self.commits = 0
         self._patience = patience
-        self._thread: WriterThread[Rows] | None = None
+        self._thread: WriterThread[Tables] | None = None
         self._process = 0
         self._connection: sqlite3.Connection | None = None
-        self._presence: Presence | None = None
+        self._presence: FileGuard | None = None
 
     def __repr__(self) -> str:
         return f"<SqliteJournal {self.path.name}, {'closed' if self._thread is None else 'open'}>"
@@ -80,9 +80,9 @@ class SqliteJournal(RowsJournal):
     async def _open(self) -> None:
         if self._thread is not None:
             raise ConfigurationError("the journal is being opened or closed already")
-        thread, self._process = WriterThread[Rows](), os.getpid()
+        thread, self._process = WriterThread[Tables](), os.getpid()
         self._thread = thread
-        thread.commits_with(self._commit)
+        thread.set_commit(self._commit)
         try:
             await thread.call(self._connect)
         except BaseException:
@@ -92,19 +92,19 @@ class SqliteJournal(RowsJournal):
     async def _close(self) -> None:
         if self._thread is not None:
             thread, self._thread = self._usable(), None
-            await finish(thread.end(self._disconnect))
+            await finish(thread.stop(self._disconnect))
 
-    async def _write(self, transaction: Callable[[Rows], T]) -> T:
+    async def _write(self, transaction: Callable[[Tables], T]) -> T:
         return await self._usable().write(transaction)
 
-    def _write_soon(self, transaction: Callable[[Rows], object]) -> None:
+    def _write_later(self, transaction: Callable[[Tables], object]) -> None:
         if self._thread is not None:
-            self._thread.write_soon(transaction)
+            self._thread.write_later(transaction)
 
-    async def _read(self, query: Callable[[Rows], T]) -> T:
-        return await self._usable().call(lambda: self._queried(query))
+    async def _read(self, query: Callable[[Tables], T]) -> T:
+        return await self._usable().call(lambda: self._run_query(query))
 
-    def _usable(self) -> WriterThread[Rows]:
+    def _usable(self) -> WriterThread[Tables]:
         if self._thread is None:
             raise ConfigurationError("the journal is not open: use it inside `async with journal:`")
         if self._process != os.getpid():
@@ -126,21 +126,21 @@ class SqliteJournal(RowsJournal):
                 f"{self._named}: is a link that leads to no file; remove it, or name the file itself"
             )
         self._connection = connect(self.path, self._patience)
-        self._presence = Presence(self.path)
+        self._presence = FileGuard(self.path)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _queried(self, query: Callable[[Rows], T]) -> T:
+    def _run_query(self, query: Callable[[Tables], T]) -> T:
         assert self._connection is not None
         try:
-            return query(SqliteRows(self._connection))
+            return query(SqliteTables(self._connection))
         except TROUBLES as error:
-            raise explain(self.path, error) from error
+            raise translate(self.path, error) from error
 
-    def _commit(self, transactions: Sequence[Callable[[Rows], Any]]) -> Sequence[Any]:
+    def _commit(self, transactions: Sequence[Callable[[Tables], Any]]) -> Sequence[Any]:
         """Run functions in one transaction; one that raises takes back its own doing and nobody else's."""
         connection = self._connection
         assert connection is not None
@@ -155,19 +155,19 @@ class SqliteJournal(RowsJournal):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except TROUBLES as error:
-            raise explain(self.path, error) from error
+            raise translate(self.path, error) from error
         self._presence.check_after(connection)
         self.commits += 1
         return outcomes
 
-    def _outcome(self, connection: sqlite3.Connection, transaction: Callable[[Rows], Any]) -> Any:
+    def _outcome(self, connection: sqlite3.Connection, transaction: Callable[[Tables], Any]) -> Any:
         connection.execute("SAVEPOINT one")
         try:
-            outcome = transaction(SqliteRows(connection))
+            outcome = transaction(SqliteTables(connection))
         except Exception as error:  # it belongs to who asked for this
             if not connection.in_transaction:  # a full disk may end all of it at once
                 raise
             connection.execute("ROLLBACK TO one")
-            outcome = Failed(explain(self.path, error) if isinstance(error, TROUBLES) else error)
+            outcome = Failed(translate(self.path, error) if isinstance(error, TROUBLES) else error)
         connection.execute("RELEASE one")
         return outcome

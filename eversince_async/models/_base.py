@@ -11,7 +11,7 @@ import attrs
 
 from eversince_async._redaction import HIDDEN, without_query
 from eversince_async.models._checks import field_problem
-from eversince_async.models._shown import shown
+from eversince_async.models._repr import format_value
 from eversince_async.models._unset import UNSET, Unset
 from eversince_async.models.receipt import Receipt
 
@@ -74,29 +74,29 @@ class Model:
 
     def __repr__(self) -> str:
         """The fields that say something, without secrets and without the query strings of URLs."""
-        return f"{type(self).__name__}({', '.join(f'{name}={text}' for name, text in self._shown())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={text}' for name, text in self._iter_fields())})"
 
     def __rich_repr__(self) -> Iterator[tuple[str, "_Verbatim"]]:
         """The same for rich, which would otherwise read the fields by itself and print secrets."""
-        return ((name, _Verbatim(text)) for name, text in self._shown())
+        return ((name, _Verbatim(text)) for name, text in self._iter_fields())
 
     def __eq__(self, other: object) -> bool:
         """Models of one class with equal values, unknown ones included; the receipt does not count."""
         if type(other) is not type(self):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in _compared(type(self)))
+        return all(getattr(self, name) == getattr(other, name) for name in _compared_fields(type(self)))
 
     def __hash__(self) -> int:
-        return hash((type(self), *(_hashable(getattr(self, name)) for name in _compared(type(self)))))
+        return hash((type(self), *(_hashable(getattr(self, name)) for name in _compared_fields(type(self)))))
 
-    def _shown(self) -> Iterator[tuple[str, str]]:
+    def _iter_fields(self) -> Iterator[tuple[str, str]]:
         # Unknown fields come last, although they are inherited.
         for field in sorted(attrs.fields(type(self)), key=lambda field: field.name == "extra"):
             value = getattr(self, field.name)
             if isinstance(value, str) and field.name.endswith("url"):
                 value = without_query(value)
             if field.repr and not _says_nothing(value):
-                yield field.name, HIDDEN if "secret" in field.metadata else shown(value)
+                yield field.name, HIDDEN if "secret" in field.metadata else format_value(value)
 
 
 @attrs.frozen(kw_only=True)
@@ -112,7 +112,7 @@ class UnreadableValue:
 
     path: str
     problem: str
-    id: str | None = attrs.field(default=None, repr=shown)
+    id: str | None = attrs.field(default=None, repr=format_value)
     value: Any = attrs.field(default=None, repr=False)
 
     @property
@@ -193,7 +193,7 @@ class _Verbatim:
         return self.text
 
 
-def _compared(model: type[Model]) -> tuple[str, ...]:
+def _compared_fields(model: type[Model]) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(model) if field.eq)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Union, get_args, get_origin
 
 import attrs
 
-from eversince_async.models._shown import shown
+from eversince_async.models._repr import format_value
 from eversince_async.models._unset import UNSET, Unset
 
 Rule = Callable[[Any], str | None]
@@ -43,7 +43,7 @@ def between(least: int, most: int) -> dict[str, Rule]:
     """Metadata: the range of a number, both ends included."""
 
     def rule(value: float) -> str | None:
-        return None if least <= value <= most else f"is {shown(value)}; give {least:,} to {most:,}"
+        return None if least <= value <= most else f"is {format_value(value)}; give {least:,} to {most:,}"
 
     return {"rule": rule}
 
@@ -65,7 +65,7 @@ def type_problem(annotation: Any, value: Any) -> str | None:
     if any(_fits(choice, value) for choice in choices):
         return _unsendable(value)
     names = [name for choice in choices if (name := _name(choice))]
-    given = "None" if value is None else f"{type(value).__name__} {shown(value, 2, _TEXT_SHOWN)}"
+    given = "None" if value is None else f"{type(value).__name__} {format_value(value, 2, _TEXT_SHOWN)}"
     advice = "; leave it out to send nothing" if value is None and Unset in choices else ""
     return f"must be {' or '.join(dict.fromkeys(names))}, not {given}{advice}"
 

@@ -42,10 +42,10 @@ class NewKey(Response):
     created_at: datetime | None = None
     message: str | None = None
 
-    def _shown(self) -> Iterator[tuple[str, str]]:
+    def _iter_fields(self) -> Iterator[tuple[str, str]]:
         """Nothing that this version does not know is shown: it may be the key under another name."""
         odd = {"extra", "envelope", "unreadable"}
-        return ((name, HIDDEN if name in odd else text) for name, text in super()._shown())
+        return ((name, HIDDEN if name in odd else text) for name, text in super()._iter_fields())
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)

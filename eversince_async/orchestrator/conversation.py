@@ -9,9 +9,12 @@ from typing import Any, Final, Self
 
 import attrs
 
+from eversince_async.durable.api import loop_time
+from eversince_async.durable.confirm import retry_transient
+from eversince_async.durable.executor import EffectExecutor
 from eversince_async.errors import (
     ConfigurationError,
-    NotAllowedNow,
+    InvalidProjectState,
     ProjectCancelled,
     ProjectFailed,
     StatusConflict,
@@ -21,21 +24,24 @@ from eversince_async.models.content import Asset, Variation
 from eversince_async.models.messages import Message, Role
 from eversince_async.models.projects import Brief, Mode, OutputType, Project, ProjectSettings
 from eversince_async.models.references import Reference
-from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.effects import Effects
-from eversince_async.orchestrator.messaging import Outgoing, newest_message
-from eversince_async.orchestrator.observing import persistently
-from eversince_async.orchestrator.order import Quality, ShareOptions, Terms, wishes_of
-from eversince_async.orchestrator.producing import cancel_as_agreed, cancelled_too, delivered, rendered
+from eversince_async.orchestrator.message import MessageDraft, newest_message
+from eversince_async.orchestrator.options import Quality, ShareOptions, WaitPolicy, delivery_options
+from eversince_async.orchestrator.produce import (
+    cancel_if_requested,
+    cancel_on_exit,
+    deliver,
+    render_with_retries,
+)
 from eversince_async.orchestrator.production import Production
-from eversince_async.orchestrator.sighting import Baseline, place
-from eversince_async.orchestrator.steps import Steps
-from eversince_async.orchestrator.talking import TalkingRun
-from eversince_async.orchestrator.varying import activated, in_memory, new_variation
-from eversince_async.orchestrator.workflow import Emit
+from eversince_async.orchestrator.project import ProjectOperations
+from eversince_async.orchestrator.registry import TalkingRun
+from eversince_async.orchestrator.runtime import Runtime
+from eversince_async.orchestrator.variation import activate, in_memory, request_variation
+from eversince_async.orchestrator.workflow import EventHandler
+from eversince_async.polling.observation import Baseline, url_without_query
 from eversince_async.resources.messages import newest
 
-APPROVAL: Final = "Approved. Please go on."
+APPROVAL_MESSAGE: Final = "Approved. Please go on."
 """What `Turn.approve` says: the API knows no approval but a message."""
 
 
@@ -73,11 +79,11 @@ class Turn:
         """Answer, and let the agent work on; the conversation's next turn comes when it has.
 
         Raises:
-            NotAllowedNow: This turn has been answered.
+            InvalidProjectState: This turn has been answered.
             EversinceError: As for `Conversation.say`.
         """
         if self.is_answered:
-            raise NotAllowedNow(
+            raise InvalidProjectState(
                 "this turn has been answered; take the conversation's next one",
                 project_id=self.project.id,
                 status=self.project.status,
@@ -90,7 +96,7 @@ class Turn:
         It sets the agent to work, which costs credits. When there is nothing left to make, finish the
         conversation instead.
         """
-        await self.reply(APPROVAL)
+        await self.reply(APPROVAL_MESSAGE)
 
 
 class Conversation:
@@ -114,20 +120,30 @@ class Conversation:
     """
 
     def __init__(
-        self, desk: Desk, project: Brief | str, terms: Terms, emit: Emit, *, after: str | None = None
+        self,
+        runtime: Runtime,
+        project: Brief | str,
+        policy: WaitPolicy,
+        emit: EventHandler,
+        *,
+        after: str | None = None,
     ) -> None:
-        self._desk = desk
-        self._begins_with = project
-        self._terms = terms
+        self._runtime = runtime
+        self._source = project
+        self._policy = policy
         self._emit = emit
         self._cursor = after
-        self._steps: Steps | None = None
+        self._steps: ProjectOperations | None = None
         self._turns = 0
         self._turn: Turn | None = None
-        self._outgoing: Outgoing | None = None  # in doubt
+        self._outgoing: MessageDraft | None = None  # in doubt
         self._baseline: Baseline | None = None  # of what the agent is at work on
-        self._outdated: str | None = None  # the video that was there when we last asked for something else
-        self._varying: tuple[str, Effects] | None = None  # what is asked for, and how far that has come
+        self._previous_video: str | None = (
+            None  # the video that was there when we last asked for something else
+        )
+        self._varying: tuple[str, EffectExecutor] | None = (
+            None  # what is asked for, and how far that has come
+        )
         self._known_assets = set[tuple[str | None, str]]()
 
     def __repr__(self) -> str:
@@ -138,7 +154,7 @@ class Conversation:
     @property
     def project_id(self) -> str:
         """The project; keep it to take the conversation up again."""
-        project_id = self._going.project_id
+        project_id = self._operations.project_id
         assert project_id is not None
         return project_id
 
@@ -165,17 +181,19 @@ class Conversation:
         return self
 
     async def _begin(self) -> None:
-        begins_with = self._begins_with
+        begins_with = self._source
         if isinstance(begins_with, str):
-            self._steps = Steps(self._desk, self._terms, self._emit, key=begins_with, project_id=begins_with)
-            await self._steps.peek()
+            self._steps = ProjectOperations(
+                self._runtime, self._policy, self._emit, key=begins_with, project_id=begins_with
+            )
+            await self._steps.get_status()
             return
         key = str(begins_with.idempotency_key)
-        self._steps = steps = Steps(self._desk, self._terms, self._emit, key=key)
-        agreed = cancelled_too(self._desk, steps, self._terms)
-        with TalkingRun(self._desk.underway, steps):
+        self._steps = steps = ProjectOperations(self._runtime, self._policy, self._emit, key=key)
+        agreed = cancel_on_exit(self._runtime, steps, self._policy)
+        with TalkingRun(self._runtime.registry, steps):
             # An active project keeps its slot by itself.
-            async with agreed, self._desk.helping_to_buy(), steps.slot():
+            async with agreed, self._runtime.attach_purchase_options(), steps.slot():
                 await steps.create(begins_with)
 
     async def __aexit__(
@@ -185,7 +203,7 @@ class Conversation:
         traceback: TracebackType | None,
     ) -> None:
         if isinstance(exc, asyncio.CancelledError):
-            await cancel_as_agreed(self._desk, self._going, self._terms)
+            await cancel_if_requested(self._runtime, self._operations, self._policy)
 
     async def finish(
         self,
@@ -207,15 +225,15 @@ class Conversation:
         Raises:
             EversinceError: As for `eversince.produce`.
         """
-        wishes = wishes_of(render, share, download)
-        async with self._waiting():
-            steps, project = self._going, await self._at_rest()
-            is_old = place(project.assembled_url) in {None, self._outdated}
-            if wishes.render is not None and is_old and project.output_type != OutputType.ASSETS:
+        delivery = delivery_options(render, share, download)
+        async with self._active():
+            steps, project = self._operations, await self._wait_idle()
+            is_old = url_without_query(project.assembled_url) in {None, self._previous_video}
+            if delivery.render is not None and is_old and project.output_type != OutputType.ASSETS:
                 steps.is_delivered()
                 async with steps.slot():
-                    project = await rendered(steps, project, wishes.render)
-            production = await delivered(self._desk, steps, project, wishes)
+                    project = await render_with_retries(steps, project, delivery.render)
+            production = await deliver(self._runtime, steps, project, delivery)
         steps.is_delivered()
         return production
 
@@ -229,7 +247,7 @@ class Conversation:
             StatusConflict: The agent is at work.
         """
         await self.settings(mode=Mode.NONE)
-        return (await self._going.peek()).project_url
+        return (await self._operations.get_status()).project_url
 
     # -- Turns ------------------------------------------------------------------------------------------
 
@@ -250,8 +268,8 @@ class Conversation:
             WaitTimedOut: The agent takes longer than allowed; ask again to wait on.
         """
         if self._turn is None:
-            async with self._waiting():
-                project = await self._at_rest()
+            async with self._active():
+                project = await self._wait_idle()
                 messages, assets = await self._new_messages(), await self._new_assets()
             if messages:
                 self._cursor = newest(messages).id
@@ -259,7 +277,7 @@ class Conversation:
             self._turns += 1
             self._turn = Turn(
                 number=self._turns,
-                message=project.agent_message or _last_words(messages),
+                message=project.agent_message or _last_reply(messages),
                 project=project,
                 messages=tuple(message for message in messages if not message.is_marker),
                 assets=assets,
@@ -285,23 +303,23 @@ class Conversation:
             extract_content: False passes URLs on without reading them.
 
         Raises:
-            NotAllowedNow: The agent is at work, perhaps because somebody has answered it in the studio (the
-                next turn comes when it has stopped), or takes no messages in this status.
+            InvalidProjectState: The agent is at work, perhaps because somebody has answered it in the studio
+                (the next turn comes when it has stopped), or takes no messages in this status.
             InsufficientCredits: With the balance and what can be bought.
         """
-        steps, project = self._going, await self._going.peek()
-        outgoing = await self._addressed(project, text, references, extract_content=extract_content)
+        steps, project = self._operations, await self._operations.get_status()
+        outgoing = await self._draft_message(project, text, references, extract_content=extract_content)
         if project.is_active and outgoing.in_doubt_since is None:
             self._turn = None
-            raise _not_now(project, "the agent is at work; the next turn comes when it has stopped")
+            raise _not_allowed(project, "the agent is at work; the next turn comes when it has stopped")
         self._outgoing = outgoing
         steps.is_delivered()
         try:
-            async with self._waiting():
-                self._baseline = await steps.say(outgoing)
+            async with self._active():
+                self._baseline = await steps.send_message(outgoing)
         except StatusConflict as refusal:
-            raise _not_now(project, f"it takes no message: {refusal.message}") from refusal
-        self._outdated = outgoing.before.video
+            raise _not_allowed(project, f"it takes no message: {refusal.message}") from refusal
+        self._previous_video = outgoing.before.video
         self._outgoing = self._turn = None
 
     async def settings(self, **changes: Any) -> ProjectSettings:
@@ -310,7 +328,7 @@ class Conversation:
         Raises:
             StatusConflict: The agent is at work.
         """
-        return await self._desk.interactive.projects.settings(self.project_id, **changes)
+        return await self._runtime.interactive.projects.settings(self.project_id, **changes)
 
     async def variation(self, text: str) -> Variation:
         """Ask for a variation, wait until it is made, and make it the active one: `finish` renders that.
@@ -321,87 +339,90 @@ class Conversation:
             text: E.g. "Create a 9:16 version for TikTok".
 
         Raises:
-            NotAllowedNow: The agent made none; its answer is in the error and in the next turn.
+            InvalidProjectState: The agent made none; its answer is in the error and in the next turn.
         """
-        async with self._waiting():
-            steps, project = self._going, await self._at_rest()
+        async with self._active():
+            steps, project = self._operations, await self._wait_idle()
             if self._varying is None or self._varying[0] != text:
-                self._outdated, self._varying = place(project.assembled_url), (text, await in_memory(text))
+                self._previous_video, self._varying = (
+                    url_without_query(project.assembled_url),
+                    (text, await in_memory(text)),
+                )
                 steps.is_delivered()
             self._turn, steps.effects = None, self._varying[1]
             try:
                 async with steps.slot():
-                    project, made = await new_variation(self._desk, steps, project, text)
-                    _, made = await activated(self._desk, steps, project, made)
-            except (NotAllowedNow, ProjectFailed, ProjectCancelled):  # it went as far as it goes
+                    project, made = await request_variation(self._runtime, steps, project, text)
+                    _, made = await activate(self._runtime, steps, project, made)
+            except (InvalidProjectState, ProjectFailed, ProjectCancelled):  # it went as far as it goes
                 self._varying = None
                 raise
             finally:
-                steps.effects = Effects()
+                steps.effects = EffectExecutor()
         self._varying = None
         return made
 
     # -- Inside -----------------------------------------------------------------------------------------
 
     @property
-    def _going(self) -> Steps:
+    def _operations(self) -> ProjectOperations:
         if self._steps is None:
             raise ConfigurationError("open the conversation with `async with` first")
         return self._steps
 
     @asynccontextmanager
-    async def _waiting(self) -> AsyncGenerator[None, None]:
+    async def _active(self) -> AsyncGenerator[None, None]:
         """Around what takes long; ends with `ClientClosed` when the client closes."""
-        steps = self._going
-        run = TalkingRun(self._desk.underway, steps)
+        steps = self._operations
+        run = TalkingRun(self._runtime.registry, steps)
         with run:
             try:
-                async with self._desk.helping_to_buy():
+                async with self._runtime.attach_purchase_options():
                     yield
             except asyncio.CancelledError:
                 if run.is_interrupted:  # else it passes the end of the conversation, which does the same
-                    await cancel_as_agreed(self._desk, steps, self._terms)
+                    await cancel_if_requested(self._runtime, steps, self._policy)
                 raise
 
-    async def _at_rest(self) -> Project:
+    async def _wait_idle(self) -> Project:
         """The project once the agent has stopped."""
-        steps = self._going
+        steps = self._operations
         if self._baseline is not None:
             async with steps.stage("message"):
-                project = await steps.answered(self._baseline)
+                project = await steps.wait_reply(self._baseline)
             self._baseline = None
             return project
-        project = await steps.look()
+        project = await steps.refresh()
         return project if project.is_settled else await steps.settle()
 
-    async def _addressed(
+    async def _draft_message(
         self,
         project: Project,
         text: str,
         references: Sequence[Reference] | Unset,
         *,
         extract_content: bool | Unset,
-    ) -> Outgoing:
+    ) -> MessageDraft:
         """A message to send: the one in doubt, if this is it again."""
         in_doubt = self._outgoing
         if in_doubt is not None and in_doubt.in_doubt_since is not None and in_doubt.text == text:
             return in_doubt
         if self._turn is None:  # something may have been said since the cursor was read
-            cursor = await newest_message(self._desk, project.id)
+            cursor = await newest_message(self._runtime, project.id)
         else:
             cursor = self._cursor
-        return Outgoing(
+        return MessageDraft(
             project_id=project.id,
             text=text,
             references=references,
             extract_content=extract_content,
             cursor=cursor,
-            before=Baseline.before(project, now()),
+            before=Baseline.before(project, loop_time()),
         )
 
     async def _new_messages(self) -> tuple[Message, ...]:
         """What was said after the cursor; without one, the latest page of the conversation."""
-        messages = self._desk.api.messages
+        messages = self._runtime.api.messages
 
         async def new() -> tuple[Message, ...]:
             if self._cursor is None:
@@ -409,17 +430,17 @@ class Conversation:
             newer = messages.iter(self.project_id, after=self._cursor, markers=True)
             return tuple([message async for message in newer])
 
-        return await persistently(self._desk, new)
+        return await retry_transient(self._runtime, new)
 
     async def _new_assets(self) -> tuple[Asset, ...]:
-        assets = await self._going.assets(self.project_id)
+        assets = await self._operations.assets(self.project_id)
         return tuple(asset for asset in assets if (asset.ref, asset.url) not in self._known_assets)
 
 
-def _not_now(project: Project, reason: str) -> NotAllowedNow:
-    return NotAllowedNow(reason, project_id=project.id, status=project.status)
+def _not_allowed(project: Project, reason: str) -> InvalidProjectState:
+    return InvalidProjectState(reason, project_id=project.id, status=project.status)
 
 
-def _last_words(messages: Sequence[Message]) -> str:
+def _last_reply(messages: Sequence[Message]) -> str:
     said = [message for message in messages if message.role == Role.ASSISTANT and not message.is_marker]
     return newest(said).content if said else ""

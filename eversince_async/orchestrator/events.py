@@ -36,7 +36,7 @@ class StageStarted(Event):
 
 
 @attrs.frozen(kw_only=True)
-class StageDone(Event):
+class StageCompleted(Event):
     """A stage is over.
 
     Attributes:
@@ -73,7 +73,7 @@ class Waiting(Event):
 
 
 @attrs.frozen(kw_only=True)
-class CreditsLow(Event):
+class CreditsWarning(Event):
     """The server warned that credits are running out.
 
     Attributes:

@@ -6,10 +6,10 @@ from typing import Any, Final, Self
 import attrs
 
 from eversince_async._wire.converter import structure, unstructure
-from eversince_async.errors import InvalidRequest, UnreadableAnswer
-from eversince_async.models._shown import shown
+from eversince_async.errors import InvalidRequest, InvalidResponse
+from eversince_async.models._repr import format_value
 from eversince_async.models.projects import Brief
-from eversince_async.orchestrator.order import ShareOptions, Wishes
+from eversince_async.orchestrator.options import DeliveryOptions, ShareOptions
 
 
 @attrs.frozen(kw_only=True)
@@ -21,26 +21,26 @@ class Handle:
     Attributes:
         key: The idempotency key of the create.
         project_id: The project; None while it is not known.
-        wishes: What is to be done when the agent is done.
+        delivery: What is to be done when the agent is done.
         brief: What to create, as long as the project is not known; None afterwards.
     """
 
     key: str
     project_id: str | None
-    wishes: Wishes
+    delivery: DeliveryOptions
     brief: Brief | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that `json.dumps` takes."""
-        share = self.wishes.share
+        share = self.delivery.share
         return {
             "key": self.key,
             "project_id": self.project_id,
             "brief": None if self.brief is None else unstructure(self.brief),
-            "render": self.wishes.render,
+            "render": self.delivery.render,
             "share": None if share is None else share.to_json(),
-            "download": self.wishes.download,
-            "replaces": self.wishes.replaces,
+            "download": self.delivery.download,
+            "replaces": self.delivery.replaces,
         }
 
     @classmethod
@@ -56,7 +56,7 @@ class Handle:
             raise InvalidRequest({"handle": f"is not what Handle.to_json() gives: {problem!r}"}) from None
         _check(fields)
         share, brief = fields["share"], fields["brief"]
-        wishes = Wishes(
+        delivery = DeliveryOptions(
             render=fields["render"],
             share=None if share is None else ShareOptions(**share),
             download=fields["download"],
@@ -66,7 +66,7 @@ class Handle:
             key=fields["key"],
             project_id=fields["project_id"],
             brief=None if brief is None else _brief(brief),
-            wishes=wishes,
+            delivery=delivery,
         )
 
 
@@ -77,18 +77,20 @@ _OPTIONAL_TEXTS: Final = ("project_id", "render", "download")
 def _check(fields: Mapping[str, Any]) -> None:
     """Refuse values that `to_json` never gives, wherever they were changed since."""
     problems = {
-        f"handle.{name}": f"must be text or null, not {shown(fields[name], text=40)}"
+        f"handle.{name}": f"must be text or null, not {format_value(fields[name], text=40)}"
         for name in _OPTIONAL_TEXTS
         if not isinstance(fields[name], str | None) or fields[name] == ""
     }
     if not isinstance(fields["key"], str) or not fields["key"]:
-        problems["handle.key"] = f"must be text, not {shown(fields['key'], text=40)}"
+        problems["handle.key"] = f"must be text, not {format_value(fields['key'], text=40)}"
     if not isinstance(fields["replaces"], bool):
-        problems["handle.replaces"] = f"must be true or false, not {shown(fields['replaces'], text=40)}"
+        problems["handle.replaces"] = (
+            f"must be true or false, not {format_value(fields['replaces'], text=40)}"
+        )
     share = fields["share"]
     if share is not None and not _is_share(share):
         problems["handle.share"] = (
-            f"must be null or texts for title and description, not {shown(share, text=40)}"
+            f"must be null or texts for title and description, not {format_value(share, text=40)}"
         )
     if problems:
         raise InvalidRequest(problems)
@@ -104,5 +106,5 @@ def _is_share(share: object) -> bool:
 def _brief(plain: Any) -> Brief:
     try:
         return structure(plain, Brief, "$.brief")
-    except UnreadableAnswer as unreadable:  # nothing was answered: what was given cannot be read
+    except InvalidResponse as unreadable:  # nothing was answered: what was given cannot be read
         raise InvalidRequest({f"handle{unreadable.path.removeprefix('$')}": unreadable.problem}) from None

@@ -2,24 +2,27 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from eversince_async._file_names import file_name
+from eversince_async.durable.api import loop_time
+from eversince_async.errors import InvalidProjectState
 from eversince_async.models.content import Asset, Variation
 from eversince_async.models.output import Share
 from eversince_async.models.projects import Project
-from eversince_async.orchestrator.desk import Desk, now
-from eversince_async.orchestrator.download import Progress, download
 from eversince_async.orchestrator.events import Stage
-from eversince_async.orchestrator.sighting import Known
-from eversince_async.orchestrator.video_urls import VideoUrls, need_the_same_variation
+from eversince_async.orchestrator.options import WaitPolicy
+from eversince_async.orchestrator.project import ProjectOperations
+from eversince_async.orchestrator.runtime import Runtime
+from eversince_async.polling.observation import Known
+from eversince_async.transfers.download import NamedUrl, Progress, UrlSource, download
 
-_SLASHES: Final = tuple({"/", os.sep})
+_PATH_SEPARATORS: Final = tuple({"/", os.sep})
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +46,7 @@ class Production:
     files: tuple[Path, ...] = ()
     timings: Mapping[Stage, float] = attrs.field(factory=dict)
     request_ids: tuple[str, ...] = ()
-    _desk: Desk = attrs.field(alias="desk", repr=False, eq=False)
+    _runtime: Runtime = attrs.field(alias="runtime", repr=False, eq=False)
 
     @property
     def project_id(self) -> str:
@@ -72,23 +75,26 @@ class Production:
 
     async def variations(self) -> list[Variation]:
         """All variations of the project as they are now; `eversince.variation` makes another."""
-        return await self._desk.interactive.content.variations(self.project.id)
+        return await self._runtime.interactive.content.variations(self.project.id)
 
-    async def refreshed(self) -> "Production":
+    async def refresh(self) -> "Production":
         """This production with its project as it is now, and a URL that has not expired.
 
         Raises:
-            NotAllowedNow: The project's video is another variation's by now.
+            InvalidProjectState: The project's video is another variation's by now.
         """
-        project = await self._desk.interactive.projects.get(self.project.id)
-        need_the_same_variation(self.project, project)
-        known, grace = Known(project=self.project, asked_at=now()), self._desk.watcher.schedule.grace
-        return attrs.evolve(self, project=known.grown(project, now(), for_seconds=grace).project)
+        project = await self._runtime.interactive.projects.get(self.project.id)
+        check_variation(self.project, project)
+        known, grace = (
+            Known(project=self.project, requested_at=loop_time()),
+            self._runtime.poller.schedule.grace,
+        )
+        return attrs.evolve(self, project=known.merge(project, loop_time(), for_seconds=grace).project)
 
     async def file_at(self, path: str | os.PathLike[str]) -> Path:
         """The file that `download` would write to, if it is given this path."""
         target = Path(path)
-        if os.fspath(path).endswith(_SLASHES) or await asyncio.to_thread(os.path.isdir, target):
+        if os.fspath(path).endswith(_PATH_SEPARATORS) or await asyncio.to_thread(os.path.isdir, target):
             target /= file_name(self.project.id, ".mp4")
         return target
 
@@ -118,19 +124,125 @@ class Production:
             Where the file is.
 
         Raises:
-            NotAllowedNow: There is no video: nothing was rendered; or the project's video is another
+            InvalidProjectState: There is no video: nothing was rendered; or the project's video is another
                 variation's by now.
             DownloadFailed: The disk is full or cannot be written, another download is writing to the same
                 file, the video is not there any more, or the transfer kept breaking; what arrived is kept.
         """
         target = await self.file_at(path)
         quality = "1080p" if render_again is True else render_again or None
-        urls = VideoUrls(self._desk, self.project, self.share, render_again=quality)
+        urls = VideoUrlSource(self._runtime, self.project, self.share, render_again=quality)
         return await download(
-            self._desk.store,
+            self._runtime.store,
             urls.next,
             target,
-            retry=self._desk.retry,
+            retry=self._runtime.retry,
             on_progress=on_progress,
             last_resort=urls.last_resort,
+        )
+
+
+EXPIRY_MARGIN: Final = timedelta(minutes=5)
+"""A URL that expires sooner than this is not begun with."""
+
+
+class VideoUrlSource:
+    """The URLs to try for one production's video.
+
+    First the share's, which does not expire; then the one the project had, while it is good; then a fresh
+    one, asked of the server. The last resort is a new render, if the caller wants to pay for it.
+
+    Args:
+        runtime: To ask with.
+        project: The project as it stood when its video was done.
+        share: Its public link; None when there is none.
+        render_again: The quality of a new render; None for no such thing.
+    """
+
+    def __init__(
+        self, runtime: Runtime, project: Project, share: Share | None, *, render_again: str | None
+    ) -> None:
+        self._runtime = runtime
+        self._project = project
+        self._share = share
+        self._quality = render_again
+        self._sources: list[tuple[str, Callable[[], Awaitable[str | None]]]] = [
+            ("video_url", self._from_share),
+            ("assembled_url", self._from_project),
+            ("assembled_url", self._refresh_url),
+        ]
+        self._tried = set[str]()
+
+    async def next(self) -> NamedUrl | None:
+        """The next URL that was not given before, and what names it; None when there is no other.
+
+        Raises:
+            InvalidProjectState: There is no video at all, or not this variation's.
+        """
+        while self._sources:
+            field, source = self._sources.pop(0)
+            url = await source()
+            if url is not None and url not in self._tried:
+                self._tried.add(url)
+                return NamedUrl(field, url)
+        if not self._tried and self._quality is None:
+            raise InvalidProjectState(
+                "there is no video to download; render it first",
+                project_id=self._project.id,
+                status=self._project.status,
+            )
+        return None
+
+    @property
+    def last_resort(self) -> UrlSource | None:
+        """A new render, if the caller wants to pay for it."""
+        return None if self._quality is None else self._render_again
+
+    async def _from_share(self) -> str | None:
+        return None if self._share is None else self._share.video_url
+
+    async def _from_project(self) -> str | None:
+        expires_at = self._project.assembled_url_expires_at
+        expires_soon = expires_at is not None and expires_at - self._runtime.server_time() < EXPIRY_MARGIN
+        return None if expires_soon else self._project.assembled_url
+
+    async def _refresh_url(self) -> str | None:
+        """Asked again, the server may sign it anew. By whose clock it has expired, the store decides."""
+        steps = self._steps()
+        steps.knows(self._project, loop_time())  # an answer without the video lags behind
+        project = await steps.get_status()
+        check_variation(self._project, project)
+        return project.assembled_url
+
+    async def _render_again(self) -> NamedUrl | None:
+        assert self._quality is not None
+        steps = self._steps()
+        project = await steps.refresh()
+        if not project.is_settled:
+            project = await steps.settle()
+        check_variation(self._project, project)
+        async with self._runtime.attach_purchase_options(), steps.slot():
+            url = (await steps.render(project, self._quality)).assembled_url
+        return None if url is None else NamedUrl("assembled_url", url)
+
+    def _steps(self) -> ProjectOperations:
+        project_id = self._project.id
+        return ProjectOperations(
+            self._runtime, WaitPolicy(), lambda _: None, key=project_id, project_id=project_id
+        )
+
+
+def check_variation(before: Project, now: Project) -> None:
+    """A project's video is that of its active variation.
+
+    Raises:
+        InvalidProjectState: That is another one by now.
+    """
+    ours, active = before.variation_id, now.variation_id
+    if None not in {ours, active} and ours != active:
+        raise InvalidProjectState(
+            f"this production is of variation {ours}, and the project's video by now that of {active}; "
+            "share a production to keep its video",
+            project_id=now.id,
+            status=now.status,
         )

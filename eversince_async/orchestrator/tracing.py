@@ -11,10 +11,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
-from eversince_async.governor import AccountGovernor
+from eversince_async.governor import GovernorProtocol
 from eversince_async.orchestrator.events import Event, Stage
 from eversince_async.orchestrator.workflow import Workflow
-from eversince_async.session.observers import tell
+from eversince_async.session.hooks import notify
 from eversince_async.session.tracing import CallTracer
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ logger: Final = logging.getLogger("eversince_async")
 
 
 @attrs.frozen(kw_only=True)
-class WorkflowBegun:
+class WorkflowStarted:
     """A workflow begins.
 
     Attributes:
@@ -38,7 +38,7 @@ class WorkflowBegun:
 
 
 @attrs.frozen(kw_only=True)
-class StageBegun:
+class StageInfo:
     """A stage begins.
 
     Attributes:
@@ -59,11 +59,11 @@ class Tracer(CallTracer, Protocol):
     with its error if it has one. They must not raise, and must let errors and cancellations pass.
     """
 
-    def stage(self, stage: StageBegun, /) -> AbstractContextManager[object]:
+    def stage(self, stage: StageInfo, /) -> AbstractContextManager[object]:
         """Entered as a stage begins."""
         ...
 
-    def workflow(self, workflow: WorkflowBegun, /) -> AbstractContextManager[Callable[[Event], object]]:
+    def workflow(self, workflow: WorkflowStarted, /) -> AbstractContextManager[Callable[[Event], object]]:
         """Entered as a workflow begins; what it gives is called with the workflow's events."""
         ...
 
@@ -71,12 +71,12 @@ class Tracer(CallTracer, Protocol):
 class Telemetry(Protocol):
     """What a client is given as `telemetry=`."""
 
-    def of_client(self, *, base_url: str, governor: AccountGovernor) -> Tracer:
+    def tracer_for(self, *, base_url: str, governor: GovernorProtocol) -> Tracer:
         """The tracer of one client; called once, as it is made, and perhaps outside of any event loop."""
         ...
 
 
-class OfProject(Protocol):
+class HasProject(Protocol):
     """Who has stages."""
 
     @property
@@ -91,20 +91,20 @@ class OfProject(Protocol):
 
 
 @contextmanager
-def staged(stage: Stage, whose: OfProject, tracer: Tracer | None) -> Iterator[None]:
+def trace_stage(stage: Stage, whose: HasProject, tracer: Tracer | None) -> Iterator[None]:
     """Around a stage: trace it, and log how it ended."""
     began = asyncio.get_running_loop().time()
-    begun = StageBegun(stage=stage, key=whose.key, project_id=whose.project_id)
+    begun = StageInfo(stage=stage, key=whose.key, project_id=whose.project_id)
     try:
         with nullcontext() if tracer is None else tracer.stage(begun):
             yield
     except BaseException as failure:
-        _log(stage, whose, began, failure)
+        _log_stage(stage, whose, began, failure)
         raise
-    _log(stage, whose, began, None)
+    _log_stage(stage, whose, began, None)
 
 
-def _log(stage: Stage, whose: OfProject, began: float, failure: BaseException | None) -> None:
+def _log_stage(stage: Stage, whose: HasProject, began: float, failure: BaseException | None) -> None:
     """Say how a stage ended, in words and in fields that keep their names: see `session.observers`."""
     if not logger.isEnabledFor(logging.INFO) or isinstance(failure, GeneratorExit):
         return
@@ -126,8 +126,8 @@ def _log(stage: Stage, whose: OfProject, began: float, failure: BaseException | 
     )
 
 
-def traced(
-    tracer: Tracer | None, begun: WorkflowBegun, run: Callable[[Workflow[T]], Coroutine[Any, Any, T]]
+def with_tracer(
+    tracer: Tracer | None, begun: WorkflowStarted, run: Callable[[Workflow[T]], Coroutine[Any, Any, T]]
 ) -> Callable[[Workflow[T]], Coroutine[Any, Any, T]]:
     """The same run, with a tracer around it."""
     if tracer is None:
@@ -135,17 +135,17 @@ def traced(
 
     async def run_traced(workflow: Workflow[T]) -> T:
         with tracer.workflow(begun) as listener:
-            workflow.tells(listener)
+            workflow.add_listener(listener)
             return await run(workflow)
 
     return run_traced
 
 
 @contextmanager
-def around(tracer: Tracer | None, begun: WorkflowBegun) -> Iterator[Callable[[Event], object]]:
+def trace_workflow(tracer: Tracer | None, begun: WorkflowStarted) -> Iterator[Callable[[Event], object]]:
     """Around what is a workflow in all but form: trace it; gives what takes its events."""
     if tracer is None:
         yield lambda _: None
         return
     with tracer.workflow(begun) as listener:
-        yield lambda event: tell(listener, event)
+        yield lambda event: notify(listener, event)

@@ -7,24 +7,24 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
-from eversince_async.errors import ConfigurationError, NotAllowedNow, UnexpectedCancellation, copy_of
+from eversince_async.errors import ConfigurationError, InvalidProjectState, UnexpectedCancellation, copy_of
 from eversince_async.orchestrator.events import Event
 from eversince_async.orchestrator.handle import Handle
-from eversince_async.orchestrator.underway import Underway
-from eversince_async.session.observers import tell
+from eversince_async.orchestrator.registry import RunRegistry
+from eversince_async.session.hooks import notify
 from eversince_async.streams import Stream
 from eversince_async.tasks import end, end_once
 
 T = TypeVar("T")
 
-Emit = Callable[[Event], None]
+EventHandler = Callable[[Event], None]
 """Takes what there is to tell."""
 
 
-Turn = tuple[Awaitable[object] | None, AbstractContextManager[object]]
+StartGate = tuple[Awaitable[object] | None, AbstractContextManager[object]]
 """One's turn to begin: what is awaited for it, if anything is, and what is held meanwhile."""
 
-AT_ONCE: Final[Turn] = (None, nullcontext())
+NO_WAIT: Final[StartGate] = (None, nullcontext())
 """The turn of what may begin at once."""
 
 
@@ -50,21 +50,21 @@ class Workflow(Generic[T]):
         "_handle",
         "_listener",
         "_name",
+        "_registry",
         "_run",
         "_started",
         "_task",
-        "_underway",
     )
 
     def __init__(
         self,
         name: str,
         run: "Callable[[Workflow[T]], Coroutine[Any, Any, T]] | None" = None,
-        underway: Underway | None = None,
+        registry: RunRegistry | None = None,
     ) -> None:
         self._name = name
         self._run = run
-        self._underway = underway
+        self._registry = registry
         self._handle: Handle | Callable[[], Handle] | None = None
         self._task: asyncio.Task[T] | None = None
         self._started = False
@@ -80,7 +80,7 @@ class Workflow(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         self._awaited = True
-        return self._result().__await__()
+        return self._get_result().__await__()
 
     async def __aenter__(self) -> Self:
         self._need_anew()
@@ -128,7 +128,7 @@ class Workflow(Generic[T]):
             raise ConfigurationError(f"open {self._name} with `async with` to follow its events")
         return self._events
 
-    async def _result(self) -> T:
+    async def _get_result(self) -> T:
         """Wait for one's turn, unless it runs or has run, and then for the end, with all who await it.
 
         Whoever waits for the turn does that for himself: several stand in line side by side, and the first
@@ -138,14 +138,14 @@ class Workflow(Generic[T]):
         self._awaiters += 1
         try:
             if self._task is None and self._given_up is None:
-                comes, meanwhile = self._turn()
+                comes, meanwhile = self._start_gate()
                 if comes is not None:
                     with self._around(), meanwhile:
                         await comes
                         self._begin_once()  # before the client takes this one for over
                 else:
                     self._begin_once()
-            return await self._end()
+            return await self._completion()
         except asyncio.CancelledError:
             self._give_up(UnexpectedCancellation(self._name))
             raise
@@ -161,14 +161,14 @@ class Workflow(Generic[T]):
             self._given_up = failure
 
     def _around(self) -> AbstractContextManager[object]:
-        return nullcontext() if self._underway is None else self._underway.one(self)
+        return nullcontext() if self._registry is None else self._registry.track(self)
 
     def _begin_once(self) -> None:
         if self._task is None:
             self._begin()
 
     def _begin(self) -> asyncio.Task[T]:
-        run = None if self._underway is None else self._underway.one(self)
+        run = None if self._registry is None else self._registry.track(self)
         through = self._through(nullcontext() if run is None else run)
         task = self._task = asyncio.create_task(through, name=f"eversince {self._name}")
         if run is not None:
@@ -178,13 +178,13 @@ class Workflow(Generic[T]):
 
     async def _through(self, around: AbstractContextManager[object]) -> T:
         with around:
-            comes, meanwhile = self._turn()
+            comes, meanwhile = self._start_gate()
             if comes is not None:
                 with meanwhile:
                     await comes
-            return await self._go()
+            return await self._execute()
 
-    async def _end(self) -> T:
+    async def _completion(self) -> T:
         """The result of what runs or has run; ends what runs, if the last who awaits it is cancelled."""
         if self._given_up is not None:
             raise copy_of(self._given_up)
@@ -219,17 +219,17 @@ class Workflow(Generic[T]):
         if self._awaited and not task.cancelled():
             task.exception()  # heard of: whoever awaited it may have stopped, and is told of nothing
 
-    def _turn(self) -> Turn:
+    def _start_gate(self) -> StartGate:
         """What has to come before it begins."""
-        return AT_ONCE
+        return NO_WAIT
 
-    def _go(self) -> Coroutine[Any, Any, T]:
+    def _execute(self) -> Coroutine[Any, Any, T]:
         """Begin; to be overridden by whoever gives no `run`."""
         assert self._run is not None
         return self._run(self)
 
     @property
-    def is_followed(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether somebody follows the events."""
         return self._events is not None or self._listener is not None
 
@@ -238,24 +238,24 @@ class Workflow(Generic[T]):
         """What takes this up again, in this process or another: `eversince.resume(handle)`.
 
         Raises:
-            NotAllowedNow: It has not begun, or is nothing that can be resumed.
+            InvalidProjectState: It has not begun, or is nothing that can be resumed.
         """
         if self._handle is None:
-            raise NotAllowedNow(f"{self._name} has nothing to resume (yet)", project_id=None)
+            raise InvalidProjectState(f"{self._name} has nothing to resume (yet)", project_id=None)
         return self._handle if isinstance(self._handle, Handle) else self._handle()
 
-    def resumes_by(self, handle: Handle | Callable[[], Handle]) -> None:
+    def set_handle(self, handle: Handle | Callable[[], Handle]) -> None:
         """Say what the handle is, or where it comes from; called by what runs in here."""
         self._handle = handle
 
-    def tells(self, listener: Callable[[Event], object]) -> None:
+    def add_listener(self, listener: Callable[[Event], object]) -> None:
         """Tell one more of the events; called by what runs in here."""
         self._listener = listener
 
     def emit(self, event: Event) -> None:
         """Tell whoever follows; called by what runs in here."""
         if self._listener is not None:
-            tell(self._listener, event)
+            notify(self._listener, event)
         if self._events is not None:
             self._events.put(event)
 

@@ -19,7 +19,7 @@ finds out what became of one that was under way.
 
 from eversince_async.pipelines.approvals import Approval
 from eversince_async.pipelines.definition import Pipeline, pipeline
-from eversince_async.pipelines.events import ApprovalAsked, StepBegan, StepEnded
+from eversince_async.pipelines.events import ApprovalRequested, StepCompleted, StepStarted
 from eversince_async.pipelines.run import Run
 
-__all__ = ["Approval", "ApprovalAsked", "Pipeline", "Run", "StepBegan", "StepEnded", "pipeline"]
+__all__ = ["Approval", "ApprovalRequested", "Pipeline", "Run", "StepCompleted", "StepStarted", "pipeline"]

@@ -8,18 +8,18 @@ from typing import Final, Self
 import attrs
 
 from eversince_async import clock
+from eversince_async.durable.api import loop_time
+from eversince_async.durable.lease import Suspended
+from eversince_async.durable.status import RUNNING, WAITING
 from eversince_async.errors import ApprovalExpired, ApprovalPending, JournalError
 from eversince_async.journal import Effect, Journal, Json
 from eversince_async.journal.fields import Field
-from eversince_async.orchestrator.desk import now
-from eversince_async.pipelines import bells
-from eversince_async.pipelines.calls import Call
-from eversince_async.pipelines.course import Course
-from eversince_async.pipelines.events import ApprovalAsked
-from eversince_async.pipelines.leaving import Parked
-from eversince_async.pipelines.stages import WAITING, WORKING
+from eversince_async.pipelines import signals
+from eversince_async.pipelines.branches import StepCall
+from eversince_async.pipelines.events import ApprovalRequested
+from eversince_async.pipelines.steps import StepExecutor
 
-LOOK: Final = 3.0
+POLL_INTERVAL: Final = 3.0
 """Seconds between looks into the journal for an answer from another process: one read of a local file."""
 
 
@@ -48,24 +48,24 @@ class Approval:
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, step: Effect) -> Self:
+    def from_effect(cls, step: Effect) -> Self:
         """From the journal."""
         return cls(
             key=step.job_id,
             name=step.name,
             question=_question(step),
-            show=_shown(step),
+            show=_to_display(step),
             since=step.intent_at,
             expires_at=_expiry(step),
         )
 
 
-async def waiting(journal: Journal) -> AsyncIterator[Approval]:
+async def list_pending(journal: Journal) -> AsyncIterator[Approval]:
     """All questions that wait, of all pipelines, those of earlier begun ones first."""
-    async for job in journal.jobs(WORKING, WAITING):
+    async for job in journal.jobs(RUNNING, WAITING):
         for step in await journal.effects(job.id):
             if step.kind == "approval" and step.is_open:
-                yield Approval.of(step)
+                yield Approval.from_effect(step)
 
 
 async def answer(journal: Journal, key: str, value: Json, name: str | None) -> None:
@@ -75,12 +75,12 @@ async def answer(journal: Journal, key: str, value: Json, name: str | None) -> N
         JournalError: There is no such question, or several and no name; or it is answered or expired.
     """
     if name is None:
-        name = await _only_question(journal, key)
+        name = await _single_pending(journal, key)
     await journal.answer(key, name, value)
-    bells.ring(journal, key)
+    signals.notify(journal, key)
 
 
-async def _only_question(journal: Journal, key: str) -> str:
+async def _single_pending(journal: Journal, key: str) -> str:
     asked = [step.name for step in await journal.effects(key) if step.kind == "approval" and step.is_open]
     if len(asked) == 1:
         return asked[0]
@@ -91,59 +91,59 @@ async def _only_question(journal: Journal, key: str) -> str:
     raise JournalError(f"{key!r} waits for no answer: {stands}")
 
 
-async def approved(course: Course, call: Call, patience: float | None) -> Json:
+async def wait_for_approval(executor: StepExecutor, call: StepCall, patience: float | None) -> Json:
     """Ask, unless that is done, and wait for the answer.
 
     Raises:
         ApprovalExpired: Nobody answered in time.
     """
-    step = course.known(call)
+    step = executor.lookup(call)
     if step is None or step.state == "refused":
-        async with course.at_work():
-            step = await course.begun(call, step, timeout=patience)
+        async with executor.lease():
+            step = await executor.record_start(call, step, timeout=patience)
     if step.is_open:
-        _tell(course, call, step)
-        await _answer_or_expiry(course, step)
-        async with course.at_work():
-            step = await _read(course, step)
+        _emit_asked(executor, call, step)
+        await _wait_answer(executor, step)
+        async with executor.lease():
+            step = await _reload(executor, step)
             if step.is_open:
-                expired = ApprovalExpired(call.arguments["question"], key=course.key, step=call.name)
-                await course.failed(step, expired)
+                expired = ApprovalExpired(call.arguments["question"], key=executor.key, step=call.name)
+                await executor.record_failure(step, expired)
                 raise expired
-        course.ends(call)
+        executor.emit_completed(call)
     else:
-        course.ends(call, remembered=True)
+        executor.emit_completed(call, remembered=True)
     return step.result
 
 
-def _tell(course: Course, call: Call, step: Effect) -> None:
-    course.manner.emit(
-        ApprovalAsked(
-            at=now(),
+def _emit_asked(executor: StepExecutor, call: StepCall, step: Effect) -> None:
+    executor.manner.emit(
+        ApprovalRequested(
+            at=loop_time(),
             project_id=None,
             step=call.name,
             question=call.arguments["question"],
-            show=_shown(step),
+            show=_to_display(step),
         )
     )
 
 
-async def _answer_or_expiry(course: Course, step: Effect) -> None:
+async def _wait_answer(executor: StepExecutor, step: Effect) -> None:
     """Wait until somebody has answered, or it is too late; meanwhile the lease is anybody's."""
     timeout = _patience(step)
     remaining = None if timeout is None else clock.Remaining(timeout, step.intent_moment, step.intent_at)
-    with bells.heard(course.journal, course.key) as bell:
-        while (await _read(course, step)).is_open:
-            left = LOOK if remaining is None else remaining.seconds()
+    with signals.subscribe(executor.journal, executor.key) as bell:
+        while (await _reload(executor, step)).is_open:
+            left = POLL_INTERVAL if remaining is None else remaining.seconds()
             if left <= 0:
                 return
-            if not course.manner.waits:
-                course.leave(Parked(ApprovalPending(_question(step), key=course.key, step=step.name)))
-            await course.rest(f"it waits for an answer: {_question(step)}")
-            await _rung(bell, max(TICK, min(LOOK, left)))
+            if not executor.manner.waits_for_approvals:
+                executor.stop(Suspended(ApprovalPending(_question(step), key=executor.key, step=step.name)))
+            await executor.suspend(f"it waits for an answer: {_question(step)}")
+            await _wait_signal(bell, max(TICK, min(POLL_INTERVAL, left)))
 
 
-async def _rung(bell: asyncio.Event, seconds: float) -> None:
+async def _wait_signal(bell: asyncio.Event, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await bell.wait()
@@ -152,10 +152,10 @@ async def _rung(bell: asyncio.Event, seconds: float) -> None:
     bell.clear()
 
 
-async def _read(course: Course, step: Effect) -> Effect:
-    there = await course.journal.effect(course.key, step.name)
+async def _reload(executor: StepExecutor, step: Effect) -> Effect:
+    there = await executor.journal.effect(executor.key, step.name)
     if there is None:
-        raise JournalError(f"{step.name!r} of {course.key!r} has vanished from the journal")
+        raise JournalError(f"{step.name!r} of {executor.key!r} has vanished from the journal")
     return there
 
 
@@ -176,5 +176,5 @@ def _question(step: Effect) -> str:
     return Field.of(step, "request")["arguments"]["question"].text_or_none() or ""
 
 
-def _shown(step: Effect) -> Json:
+def _to_display(step: Effect) -> Json:
     return Field.of(step, "request")["show"].value

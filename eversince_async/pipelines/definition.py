@@ -7,9 +7,8 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overloa
 
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import Json
-from eversince_async.pipelines.annotations import returned_by
 from eversince_async.pipelines.run import Run
-from eversince_async.pipelines.storing import Storing
+from eversince_async.pipelines.serialization import Serializer, return_type
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,9 +54,9 @@ class Pipeline(Generic[P, T_co]):
         Raises:
             ConfigurationError: The annotation means nothing.
         """
-        return returned_by(self.function)
+        return return_type(self.function)
 
-    def spec(self, storing: Storing, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Json:
+    def spec(self, storing: Serializer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Json:
         """What is compared with what comes under the same key later.
 
         Raises:
@@ -68,7 +67,7 @@ class Pipeline(Generic[P, T_co]):
         return {
             "pipeline": self.name,
             "version": self.version,
-            "arguments": {name: storing.argument(value) for name, value in named},
+            "arguments": {name: storing.argument_to_json(value) for name, value in named},
         }
 
 
@@ -104,7 +103,7 @@ def pipeline(
     """
 
     def made(function: Callable[..., Any]) -> Pipeline[..., Any]:
-        _need_a_pipeline(function)
+        _check_function(function)
         return Pipeline(function, name=name or _name_of(function), version=version)
 
     return made if function is None else made(function)
@@ -117,7 +116,7 @@ def _name_of(function: Callable[..., Any]) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _need_a_pipeline(function: Callable[..., Any]) -> None:
+def _check_function(function: Callable[..., Any]) -> None:
     name = getattr(function, "__qualname__", repr(function))
     if inspect.isasyncgenfunction(function):
         raise ConfigurationError(f"{name} yields: a pipeline is an async function that returns")

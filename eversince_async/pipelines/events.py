@@ -7,35 +7,35 @@ from eversince_async.orchestrator.events import Event
 
 
 @attrs.frozen(kw_only=True)
-class StepBegan(Event):
+class StepStarted(Event):
     """A step begins.
 
     Attributes:
         step: Its name, with its branches: `tiktok/produce`.
-        verb: What it does: `produce`, `variation`, `step`, …
+        operation: What it does: `produce`, `variation`, `step`, …
     """
 
     step: str
-    verb: str
+    operation: str
 
 
 @attrs.frozen(kw_only=True)
-class StepEnded(Event):
+class StepCompleted(Event):
     """A step is over.
 
     Attributes:
         step: Its name, with its branches.
-        verb: What it does.
-        remembered: Whether an earlier run had done it; nothing was done now.
+        operation: What it does.
+        replayed: Whether an earlier run had done it; nothing was done now.
     """
 
     step: str
-    verb: str
-    remembered: bool
+    operation: str
+    replayed: bool
 
 
 @attrs.frozen(kw_only=True)
-class ApprovalAsked(Event):
+class ApprovalRequested(Event):
     """The pipeline waits for an answer: `eversince.approve(key, answer, name=step)`.
 
     Attributes:

@@ -13,23 +13,27 @@ import attrs
 
 from eversince_async import clock
 from eversince_async._wire.converter import unstructure
-from eversince_async.errors import ConfigurationError, InvalidRequest, NotStorable
+from eversince_async.durable.executor import EffectExecutor
+from eversince_async.errors import ConfigurationError, InvalidRequest, NotSerializable
 from eversince_async.journal import Effect, Json
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.projects import Brief, Project
 from eversince_async.models.references import Reference, UploadReference
-from eversince_async.orchestrator.effects import Effects
-from eversince_async.orchestrator.order import Quality, ShareOptions, Wishes, quality_of, wishes_of
+from eversince_async.orchestrator.options import (
+    DeliveryOptions,
+    Quality,
+    ShareOptions,
+    delivery_options,
+    quality_of,
+)
 from eversince_async.orchestrator.production import Production
-from eversince_async.pipelines import making
-from eversince_async.pipelines.annotations import returned_by
-from eversince_async.pipelines.approvals import approved
-from eversince_async.pipelines.calls import Branch, Call
-from eversince_async.pipelines.course import Course
-from eversince_async.pipelines.gathering import gathered
-from eversince_async.pipelines.making import Of, id_of
-from eversince_async.pipelines.sleeping import slept
-from eversince_async.pipelines.storing import Unstorable, for_people
+from eversince_async.pipelines import projects
+from eversince_async.pipelines.approvals import wait_for_approval
+from eversince_async.pipelines.branches import Branch, StepCall, gather
+from eversince_async.pipelines.projects import ProjectRef, project_id_of
+from eversince_async.pipelines.serialization import SerializationError, return_type, to_display
+from eversince_async.pipelines.signals import sleep_until
+from eversince_async.pipelines.steps import StepExecutor
 from eversince_async.resources._brief import BriefOptions
 
 A = TypeVar("A")
@@ -39,7 +43,7 @@ D = TypeVar("D")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-Doing = Coroutine[Any, Any, T]
+StepAwaitable = Coroutine[Any, Any, T]
 """What a step gives when it is awaited. It has its name from the moment of the call."""
 
 
@@ -55,8 +59,8 @@ class Run:
     `produce-2`), or the name you give. Their arguments are compared, too.
     """
 
-    def __init__(self, course: Course, branch: Branch) -> None:
-        self._course = course
+    def __init__(self, executor: StepExecutor, branch: Branch) -> None:
+        self._executor = executor
         self._branch = branch
 
     def __repr__(self) -> str:
@@ -66,11 +70,13 @@ class Run:
     @property
     def key(self) -> str:
         """The key it runs under."""
-        return self._course.key
+        return self._executor.key
 
     # -- Productions ------------------------------------------------------------------------------------
 
-    def upload(self, path: str | os.PathLike[str], *, name: str | None = None) -> Doing[UploadReference]:
+    def upload(
+        self, path: str | os.PathLike[str], *, name: str | None = None
+    ) -> StepAwaitable[UploadReference]:
         """Upload a file; it is then a reference for briefs and messages.
 
         Args:
@@ -82,7 +88,7 @@ class Run:
         """
         file = Path(path)
         call = self._call("upload", {"path": str(file)}, name)
-        return self._done(call, lambda _effects, _: making.uploaded(self._course, file), UploadReference)
+        return self._step(call, lambda _effects, _: projects.upload(self._executor, file), UploadReference)
 
     def produce(
         self,
@@ -93,7 +99,7 @@ class Run:
         download: str | os.PathLike[str] | None = None,
         name: str | None = None,
         **options: Unpack[BriefOptions],
-    ) -> Doing[Production]:
+    ) -> StepAwaitable[Production]:
         """Produce a video, as `eversince.produce` does.
 
         Args:
@@ -107,24 +113,24 @@ class Run:
         Raises:
             EversinceError: As for `eversince.produce`.
         """
-        whole, wishes = _brief(brief, options), wishes_of(render, share, download)
-        call = self._call("produce", {"brief": unstructure(whole), **_compared(wishes)}, name)
-        return self._done(
+        whole, delivery = _build_brief(brief, options), delivery_options(render, share, download)
+        call = self._call("produce", {"brief": unstructure(whole), **_comparable(delivery)}, name)
+        return self._step(
             call,
-            lambda effects, step: making.produced(self._course, effects, step, whole, wishes),
+            lambda effects, step: projects.produce(self._executor, effects, step, whole, delivery),
             Production,
         )
 
     def variation(
         self,
-        of: Of,
+        of: ProjectRef,
         text: str,
         *,
         render: Quality | None = None,
         share: bool | ShareOptions = False,
         download: str | os.PathLike[str] | None = None,
         name: str | None = None,
-    ) -> Doing[Production]:
+    ) -> StepAwaitable[Production]:
         """Have a variation made. Unlike `eversince.variation` it is neither rendered nor shared by itself.
 
         Steps on one project wait for each other, also in different branches.
@@ -138,39 +144,43 @@ class Run:
             name: The step's name.
 
         Raises:
-            NotAllowedNow: The agent made no variation; its answer is in the error.
+            InvalidProjectState: The agent made no variation; its answer is in the error.
         """
-        wishes = wishes_of(render, share, download)
-        arguments = {"of": id_of(of), "text": text, **_compared(wishes)}
+        delivery = delivery_options(render, share, download)
+        arguments = {"of": project_id_of(of), "text": text, **_comparable(delivery)}
         call = self._call("variation", arguments, name)
-        return self._done(
-            call, lambda effects, _: making.varied(self._course, effects, of, text, wishes), Production
+        return self._step(
+            call,
+            lambda effects, _: projects.create_variation(self._executor, effects, of, text, delivery),
+            Production,
         )
 
     def render(
-        self, of: Of, *, quality: Quality = "1080p", anew: bool = False, name: str | None = None
-    ) -> Doing[Production]:
+        self, of: ProjectRef, *, quality: Quality = "1080p", force: bool = False, name: str | None = None
+    ) -> StepAwaitable[Production]:
         """Render a project, or the variation that a production is of, unless that has a video.
 
         Args:
             of: A production, or a project or its id.
             quality: `1080p`, or `4k`, which needs a Pro subscription.
-            anew: Render although there is a video, e.g. after the agent has changed something.
+            force: Render although there is a video, e.g. after the agent has changed something.
             name: The step's name.
 
         Raises:
             EversinceError: As for `eversince.render`.
         """
-        return self._finished("render", of, Wishes(render=quality_of(quality, "quality")), name, anew=anew)
+        return self._deliver_step(
+            "render", of, DeliveryOptions(render=quality_of(quality, "quality")), name, force=force
+        )
 
     def share(
         self,
-        of: Of,
+        of: ProjectRef,
         *,
         title: str | Unset = UNSET,
         description: str | Unset = UNSET,
         name: str | None = None,
-    ) -> Doing[Production]:
+    ) -> StepAwaitable[Production]:
         """Make a public link to the video of a production, or to the one that a project has now.
 
         Args:
@@ -180,21 +190,21 @@ class Run:
             name: The step's name.
 
         Raises:
-            NotAllowedNow: There is no video of it, or no more: render it first.
+            InvalidProjectState: There is no video of it, or no more: render it first.
         """
         options = ShareOptions(title=title, description=description)
-        return self._finished("share", of, Wishes(render=None, share=options), name)
+        return self._deliver_step("share", of, DeliveryOptions(render=None, share=options), name)
 
     def render_and_share(
         self,
-        of: Of,
+        of: ProjectRef,
         *,
         quality: Quality = "1080p",
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
-        anew: bool = False,
+        force: bool = False,
         name: str | None = None,
-    ) -> Doing[Production]:
+    ) -> StepAwaitable[Production]:
         """Render, share and download: what `render` and `share` do, as one step.
 
         Args:
@@ -202,14 +212,16 @@ class Run:
             quality: As for `render`.
             share: As for `produce`.
             download: As for `produce`.
-            anew: As for `render`.
+            force: As for `render`.
             name: The step's name.
         """
-        return self._finished("render_and_share", of, wishes_of(quality, share, download), name, anew=anew)
+        return self._deliver_step(
+            "render_and_share", of, delivery_options(quality, share, download), name, force=force
+        )
 
     def download(
         self, production: Production, path: str | os.PathLike[str], *, name: str | None = None
-    ) -> Doing[Path]:
+    ) -> StepAwaitable[Path]:
         """Download a production's video; gives where the file is, also when it is gone by then.
 
         Args:
@@ -221,26 +233,26 @@ class Run:
             DownloadFailed: As for `Production.download`.
         """
         target = os.fspath(path)
-        arguments = {"production": self._argument(production), "path": target}
+        arguments = {"production": self._serialize_argument(production), "path": target}
         call = self._call("download", arguments, name)
-        return self._done(call, lambda _effects, _: production.download(target), Path)
+        return self._step(call, lambda _effects, _: production.download(target), Path)
 
-    def cancel(self, of: Of, *, name: str | None = None) -> Doing[None]:
+    def cancel(self, of: ProjectRef, *, name: str | None = None) -> StepAwaitable[None]:
         """Cancel a project.
 
         Raises:
             StatusConflict: It cannot be cancelled any more.
         """
-        call = self._call("cancel", {"of": id_of(of)}, name)
-        return self._done(
-            call, lambda effects, _: making.cancelled(self._course, effects, id_of(of)), type(None)
+        call = self._call("cancel", {"of": project_id_of(of)}, name)
+        return self._step(
+            call, lambda effects, _: projects.cancel(self._executor, effects, project_id_of(of)), type(None)
         )
 
     # -- Conversations ----------------------------------------------------------------------------------
 
     def create(
         self, brief: str | Brief, *, name: str | None = None, **options: Unpack[BriefOptions]
-    ) -> Doing[str]:
+    ) -> StepAwaitable[str]:
         """Create a project and wait for nothing; gives its id.
 
         With `mode="collaborative"` it begins a conversation: `settle` waits for the agent's question,
@@ -251,28 +263,32 @@ class Run:
             name: The step's name.
             **options: Everything else that `projects.create` takes.
         """
-        whole = _brief(brief, options)
+        whole = _build_brief(brief, options)
         call = self._call("create", {"brief": unstructure(whole)}, name)
-        return self._done(call, lambda effects, _: making.created(self._course, effects, whole), str)
+        return self._step(call, lambda effects, _: projects.create(self._executor, effects, whole), str)
 
-    def settle(self, of: Of, *, name: str | None = None) -> Doing[Project]:
+    def settle(self, of: ProjectRef, *, name: str | None = None) -> StepAwaitable[Project]:
         """Wait until nothing is at work on a project; its `agent_message` is what the agent says.
 
         Raises:
             ProjectFailed: It failed.
             ProjectCancelled: It was cancelled.
         """
-        call = self._call("settle", {"of": id_of(of)}, name)
-        return self._done(call, lambda effects, _: making.settled(self._course, effects, id_of(of)), Project)
+        call = self._call("settle", {"of": project_id_of(of)}, name)
+        return self._step(
+            call,
+            lambda effects, _: projects.wait_settled(self._executor, effects, project_id_of(of)),
+            Project,
+        )
 
     def send(
         self,
-        of: Of,
+        of: ProjectRef,
         text: str,
         *,
         references: Sequence[Reference] | Unset = UNSET,
         name: str | None = None,
-    ) -> Doing[Project]:
+    ) -> StepAwaitable[Project]:
         """Send a message to a project's agent, and wait until it has dealt with it.
 
         Args:
@@ -285,11 +301,17 @@ class Run:
             ProjectFailed: The agent failed over it.
         """
         sent: Sequence[Reference] = () if isinstance(references, Unset) else references
-        arguments = {"of": id_of(of), "text": text, "references": [unstructure(each) for each in sent]}
+        arguments = {
+            "of": project_id_of(of),
+            "text": text,
+            "references": [unstructure(each) for each in sent],
+        }
         call = self._call("send", arguments, name)
-        return self._done(
+        return self._step(
             call,
-            lambda effects, _: making.said(self._course, effects, id_of(of), text, references),
+            lambda effects, _: projects.send_message(
+                self._executor, effects, project_id_of(of), text, references
+            ),
             Project,
         )
 
@@ -297,7 +319,7 @@ class Run:
 
     def approval(
         self, question: str, *, show: Any = None, name: str | None = None, timeout: float | None = None
-    ) -> Doing[Any]:
+    ) -> StepAwaitable[Any]:
         """Ask a person, and wait for the answer, for days if need be.
 
         Meanwhile no slot is held, nothing is asked of the server, and the process may end:
@@ -314,28 +336,28 @@ class Run:
 
         Raises:
             ApprovalExpired: Nobody has answered in time.
-            NotStorable: What there is to show cannot be stored.
+            NotSerializable: What there is to show cannot be stored.
         """
         try:
-            shown = for_people(show)
-        except Unstorable as problem:
-            raise NotStorable(str(problem), key=self.key, step=name) from None
+            shown = to_display(show)
+        except SerializationError as problem:
+            raise NotSerializable(str(problem), key=self.key, step=name) from None
         call = self._call("approval", {"question": question}, name, show=shown)
-        return approved(self._course, call, timeout)
+        return wait_for_approval(self._executor, call, timeout)
 
     # -- Your own ---------------------------------------------------------------------------------------
 
     @overload
     def step(
         self, name: str, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], /, *args: *Ts
-    ) -> Doing[T]: ...
+    ) -> StepAwaitable[T]: ...
 
     @overload
-    def step(self, name: str, function: Callable[[Unpack[Ts]], T], /, *args: *Ts) -> Doing[T]: ...
+    def step(self, name: str, function: Callable[[Unpack[Ts]], T], /, *args: *Ts) -> StepAwaitable[T]: ...
 
     def step(  # type: ignore[misc]  # mypy takes `*args: Any` for less than any `*args: *Ts`
         self, name: str, function: Callable[..., Any], /, *args: Any
-    ) -> Doing[Any]:
+    ) -> StepAwaitable[Any]:
         """Do something of your own, and remember what it gave.
 
         It is done at least once: when the process dies before the result is written down, the next run does
@@ -344,36 +366,40 @@ class Run:
 
         Args:
             name: The step's name.
-            function: Async, or not; then it is called in a thread, and cancelling does not end it. What it is
-                annotated to return says how that is stored: see `eversince_async.pipelines.storing` for what
-                can be. Not annotated, it may return what JSON has.
+            function: Async, or not; then it is called in a thread, and cancelling does not end it. The
+                annotated return type says how the result is stored: see
+                `eversince_async.pipelines.serialization`. Without one, it may return what JSON has.
             *args: Its arguments; those that can be stored are compared between runs.
 
         Returns:
             What was stored: in this run the same as in all later ones.
 
         Raises:
-            NotStorable: What it is annotated to return, or has returned, cannot be stored; said before it
+            NotSerializable: What it is annotated to return, or has returned, cannot be stored; said before it
                 is called as far as the annotation tells.
             ConfigurationError: The annotation means nothing.
         """
-        kind = returned_by(function)
+        kind = return_type(function)
         try:
-            self._course.storing.need(kind)
-        except Unstorable as problem:
-            raise NotStorable(str(problem), key=self.key, step=name) from None
-        call = self._call("step", {"arguments": [self._argument(value) for value in args]}, name)
-        return self._course.done(call, lambda _effects, _: _called(function, args), kind, is_own_code=True)
+            self._executor.storing.check_type(kind)
+        except SerializationError as problem:
+            raise NotSerializable(str(problem), key=self.key, step=name) from None
+        call = self._call("step", {"arguments": [self._serialize_argument(value) for value in args]}, name)
+        return self._executor.execute(
+            call, lambda _effects, _: _call_function(function, args), kind, is_own_code=True
+        )
 
-    def now(self, *, name: str | None = None) -> Doing[datetime]:
+    def now(self, *, name: str | None = None) -> StepAwaitable[datetime]:
         """The time when this was come by first, in UTC."""
 
         async def tell(*_: object) -> datetime:
             return clock.now()
 
-        return self._done(self._call("now", {}, name), tell, datetime)
+        return self._step(self._call("now", {}, name), tell, datetime)
 
-    def sleep(self, pause: float | timedelta | datetime, *, name: str | None = None) -> Doing[datetime]:
+    def sleep(
+        self, pause: float | timedelta | datetime, *, name: str | None = None
+    ) -> StepAwaitable[datetime]:
         """Wait: for seconds from when this was come by first, or until a time; gives until when that was.
 
         Args:
@@ -387,7 +413,7 @@ class Run:
             raise ConfigurationError("a time to sleep until needs an offset, such as datetime.now(UTC) has")
         exact = pause if isinstance(pause, datetime | timedelta) else timedelta(seconds=pause)
         told = exact.isoformat() if isinstance(exact, datetime) else exact.total_seconds()
-        return slept(self._course, self._call("sleep", {"pause": told}, name), exact)
+        return sleep_until(self._executor, self._call("sleep", {"pause": told}, name), exact)
 
     # -- Several at a time ------------------------------------------------------------------------------
 
@@ -403,23 +429,25 @@ class Run:
         Raises:
             ConfigurationError: The name is taken, or cannot be one.
         """
-        return Run(self._course, self._branch.branch(name))
+        return Run(self._executor, self._branch.branch(name))
 
     @overload
-    def gather(self, a: Awaitable[A], b: Awaitable[B], /) -> Doing[tuple[A, B]]: ...
+    def gather(self, a: Awaitable[A], b: Awaitable[B], /) -> StepAwaitable[tuple[A, B]]: ...
 
     @overload
-    def gather(self, a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /) -> Doing[tuple[A, B, C]]: ...
+    def gather(
+        self, a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], /
+    ) -> StepAwaitable[tuple[A, B, C]]: ...
 
     @overload
     def gather(
         self, a: Awaitable[A], b: Awaitable[B], c: Awaitable[C], d: Awaitable[D], /
-    ) -> Doing[tuple[A, B, C, D]]: ...
+    ) -> StepAwaitable[tuple[A, B, C, D]]: ...
 
     @overload
-    def gather(self, *lines: Awaitable[T]) -> Doing[tuple[T, ...]]: ...
+    def gather(self, *lines: Awaitable[T]) -> StepAwaitable[tuple[T, ...]]: ...
 
-    def gather(self, *lines: Awaitable[Any]) -> Doing[tuple[Any, ...]]:
+    def gather(self, *lines: Awaitable[Any]) -> StepAwaitable[tuple[Any, ...]]:
         """Do several things at a time: `run.gather(run.produce(a), tiktok(run.branch("tiktok"), b))`.
 
         All of them come to their ends, also when one fails: what has begun is paid for. Then the first error,
@@ -428,33 +456,37 @@ class Run:
         Args:
             *lines: Steps of this run, or functions that have a branch of it each.
         """
-        return gathered(*lines)
+        return gather(*lines)
 
     # -- Inside -----------------------------------------------------------------------------------------
 
-    def _call(self, verb: str, arguments: Json, name: str | None, **shown: Json) -> Call:
+    def _call(self, verb: str, arguments: Json, name: str | None, **shown: Json) -> StepCall:
         return self._branch.call(verb, arguments, name, **shown)
 
-    def _done(self, call: Call, body: Callable[[Effects, Effect], Awaitable[Any]], kind: Any) -> Doing[Any]:
-        return self._course.done(call, body, kind)
+    def _step(
+        self, call: StepCall, body: Callable[[EffectExecutor, Effect], Awaitable[Any]], kind: Any
+    ) -> StepAwaitable[Any]:
+        return self._executor.execute(call, body, kind)
 
-    def _finished(
-        self, verb: str, of: Of, wishes: Wishes, name: str | None, *, anew: bool = False
-    ) -> Doing[Production]:
-        call = self._call(verb, {"of": self._argument(of), "anew": anew, **_compared(wishes)}, name)
-        return self._done(
+    def _deliver_step(
+        self, verb: str, of: ProjectRef, delivery: DeliveryOptions, name: str | None, *, force: bool = False
+    ) -> StepAwaitable[Production]:
+        call = self._call(
+            verb, {"of": self._serialize_argument(of), "anew": force, **_comparable(delivery)}, name
+        )
+        return self._step(
             call,
-            lambda effects, _: making.rendered_and_more(self._course, effects, of, wishes, anew=anew),
+            lambda effects, _: projects.render_and_deliver(self._executor, effects, of, delivery, anew=force),
             Production,
         )
 
-    def _argument(self, value: object) -> Json:
+    def _serialize_argument(self, value: object) -> Json:
         if isinstance(value, Project):
             return value.id
-        return self._course.storing.argument(value)
+        return self._executor.storing.argument_to_json(value)
 
 
-def _brief(brief: str | Brief, options: BriefOptions) -> Brief:
+def _build_brief(brief: str | Brief, options: BriefOptions) -> Brief:
     """The whole brief, still without an idempotency key: each attempt has one of its own."""
     given: dict[str, Any] = dict(options)
     whole = attrs.evolve(brief, **given) if isinstance(brief, Brief) else Brief(brief=brief, **given)
@@ -464,13 +496,13 @@ def _brief(brief: str | Brief, options: BriefOptions) -> Brief:
     return whole
 
 
-def _compared(wishes: Wishes) -> dict[str, Json]:
+def _comparable(delivery: DeliveryOptions) -> dict[str, Json]:
     """What is compared of wishes; where a file goes is no part of it."""
-    share = wishes.share
-    return {"render": wishes.render, "share": None if share is None else share.to_json()}
+    share = delivery.share
+    return {"render": delivery.render, "share": None if share is None else share.to_json()}
 
 
-async def _called(function: Callable[..., Any], args: Sequence[Any]) -> Any:
+async def _call_function(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     """What the user's function gives, wherever it has to run."""
     if iscoroutinefunction(function):
         return await function(*args)

@@ -12,7 +12,7 @@ from eversince_async._places import check_replaceable
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Generator[TextIO, None, None]:
+def atomic_write(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Generator[TextIO, None, None]:
     """A text file to write, which takes the place of `path` when the block ends well.
 
     Until then it lies beside it under another name. When something goes wrong, such as a full disk, it is

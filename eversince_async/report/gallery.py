@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from eversince_async.report.entries import Entry
-from eversince_async.report.markup import ELSEWHERE, Markup, joined, tag
-from eversince_async.report.texts import shown, shown_url, spelled
+from eversince_async.report.formatting import format_duration, link_url, printable
+from eversince_async.report.markup import ELSEWHERE, Markup, join, tag
+from eversince_async.report.model import Entry
 
 AT_ONCE: Final = 12
 """Players that ask for their video's length and first picture at once; later ones do when they come into
@@ -29,11 +29,11 @@ def gallery(entries: list[Entry], folder: Path) -> Markup:
     cards = [_card(entry, folder, n) for n, entry in enumerate(entries)]
     rest = cards[UNFOLDED:]
     more = tag("summary", f"{len(rest):,} more"), tag("ul", rest, class_="gallery")
-    return joined(tag("ul", cards[:UNFOLDED], class_="gallery"), tag("details", *more) if rest else None)
+    return join(tag("ul", cards[:UNFOLDED], class_="gallery"), tag("details", *more) if rest else None)
 
 
 def _card(entry: Entry, folder: Path, number: int) -> Markup:
-    share = shown_url(entry.share_url)
+    share = link_url(entry.share_url)
     links = [tag("a", "Public page", href=share, **ELSEWHERE)] if share else []
     links += [tag("span", entry.share_problem, dir="auto")] if entry.share_problem else []
     links += [tag("a", "Video file", href=address(path, folder)) for path in entry.files[:1]]
@@ -42,8 +42,8 @@ def _card(entry: Entry, folder: Path, number: int) -> Markup:
         _screen(entry, folder, number, share),
         tag(
             "div",
-            tag("h3", tag("bdi", shown(entry.title or entry.key, 120))),
-            tag("p", shown(entry.brief, 600), class_="brief", dir="auto", title=_whole(entry.brief)),
+            tag("h3", tag("bdi", printable(entry.title or entry.key, 120))),
+            tag("p", printable(entry.brief, 600), class_="brief", dir="auto", title=_whole(entry.brief)),
             tag("p", _facts(entry), class_="facts"),
             tag("p", links, class_="links") if links else None,
             class_="about",
@@ -64,7 +64,7 @@ def _screen(entry: Entry, folder: Path, number: int, share: str | None) -> Marku
             controls=True,
             playsinline=True,
             preload="metadata" if number < AT_ONCE else "none",
-            aria_label=f"Video {shown(entry.key, 80)}",
+            aria_label=f"Video {printable(entry.key, 80)}",
         )
     if film is not None:
         why = "The file is no longer where it was downloaded to"
@@ -77,10 +77,10 @@ def _screen(entry: Entry, folder: Path, number: int, share: str | None) -> Marku
 
 def _facts(entry: Entry) -> list[str]:
     agent = entry.seconds_in("creating", "queued", "running", "generating")
-    facts = [tag("bdi", shown(entry.key, 80), class_="key")] if entry.title else []
+    facts = [tag("bdi", printable(entry.key, 80), class_="key")] if entry.title else []
     if agent is not None:
-        facts.append(tag("span", f"agent {spelled(agent)}"))
-        facts.append(tag("span", f"render {spelled(entry.seconds_in('rendering') or 0.0)}"))
+        facts.append(tag("span", f"agent {format_duration(agent)}"))
+        facts.append(tag("span", f"render {format_duration(entry.seconds_in('rendering') or 0.0)}"))
     if entry.attempts > 1:
         facts.append(tag("span", f"{entry.attempts} attempts"))
     if entry.earlier:
@@ -99,9 +99,9 @@ def address(path: Path, folder: Path) -> str:
 
 
 def _whole(brief: str) -> str | None:
-    return shown(brief, 2000) if len(brief) > 160 else None
+    return printable(brief, 2000) if len(brief) > 160 else None
 
 
 def _findable(entry: Entry) -> str:
     """What the filter of the page looks through."""
-    return shown(f"{entry.key} {entry.title or ''} {entry.brief}", 300).casefold()
+    return printable(f"{entry.key} {entry.title or ''} {entry.brief}", 300).casefold()

@@ -6,10 +6,10 @@ from typing import Final
 
 import attrs
 
-from eversince_async.report.entries import Entry
+from eversince_async.report.model import Entry
 from eversince_async.report.stages import WAITING, Stage
 
-TOUCHING: Final = 1.5
+MERGE_GAP: Final = 1.5
 """Seconds by which two may overlap and still be one after the other: times are those of looks."""
 
 
@@ -52,7 +52,7 @@ def slot_lanes(entries: Iterable[Entry], slots: int | None = None) -> Lanes:
         slots: How many lanes there may be: clocks that disagree make things seem to be at work at once that
             followed each other, and these then overlap. None: as many as are needed.
     """
-    return _packed((block for entry in entries for block in _on_slots(entry)), slots)
+    return _pack((block for entry in entries for block in _on_slots(entry)), slots)
 
 
 def most_at_once(stages: Iterable[Stage], limit: int | None = None) -> int | None:
@@ -64,7 +64,7 @@ def most_at_once(stages: Iterable[Stage], limit: int | None = None) -> int | Non
     """
     changes = list[tuple[float, int]]()
     for stage in stages:
-        began, ended = stage.began_at.timestamp() + TOUCHING, stage.ended_at.timestamp()
+        began, ended = stage.began_at.timestamp() + MERGE_GAP, stage.ended_at.timestamp()
         if stage.slot is not None:
             changes += [(min(began, ended), 1), (max(began, ended), -1)]
     most = taken = 0
@@ -78,7 +78,7 @@ def most_at_once(stages: Iterable[Stage], limit: int | None = None) -> int | Non
 
 def other_lanes(entries: Iterable[Entry]) -> Lanes:
     """What held no slot and was no waiting: sharing, downloading, and what pipelines do by themselves."""
-    return _packed(
+    return _pack(
         Block(entry, [stage])
         for entry in entries
         for stage in entry.stages
@@ -94,14 +94,14 @@ def _on_slots(entry: Entry) -> Iterator[Block]:
         follows = (
             before is not None
             and before.slot == stage.slot
-            and abs((stage.began_at - before.ended_at).total_seconds()) <= TOUCHING
+            and abs((stage.began_at - before.ended_at).total_seconds()) <= MERGE_GAP
         )
         numbers.append(numbers[-1] + (not follows) if numbers else 0)
     for number, group in groupby(zip(numbers, held, strict=True), key=lambda pair: pair[0]):
         yield Block(entry, [stage for _, stage in group], is_last=number == numbers[-1])
 
 
-def _packed(blocks: Iterable[Block], most: int | None = None) -> Lanes:
+def _pack(blocks: Iterable[Block], most: int | None = None) -> Lanes:
     lanes: Lanes = []
     free_at = list[float]()
     for block in sorted(blocks, key=lambda block: block.begin):
@@ -116,14 +116,14 @@ def _packed(blocks: Iterable[Block], most: int | None = None) -> Lanes:
 
 def _lane(free_at: Sequence[float], block: Block, most: int | None) -> int:
     """The lane of its slot's number if that is free, else the first that is, else a new one."""
-    begin, wanted = block.begin + TOUCHING, (block.stages[0].slot or 0) - 1
+    begin, wanted = block.begin + MERGE_GAP, (block.stages[0].slot or 0) - 1
     if 0 <= wanted < (most or 1000) and (wanted >= len(free_at) or free_at[wanted] <= begin):
         return wanted
     number = next((number for number, until in enumerate(free_at) if until <= begin), len(free_at))
     return number if most is None or number < most else min(range(most), key=free_at.__getitem__)
 
 
-def most_waiting(entries: Iterable[Entry], edges: Sequence[float]) -> list[int]:
+def max_waiting(entries: Iterable[Entry], edges: Sequence[float]) -> list[int]:
     """How many waited at most between each two of these moments, in Unix seconds."""
     changes = list[tuple[float, int]]()
     for entry in entries:

@@ -34,15 +34,15 @@ def tag(name: str, /, *children: Child, **attributes: str | float | bool | None)
     begin = f"<{name}{_attributes(attributes)}>" if attributes else f"<{name}>"
     if name in _VOID:
         return Markup(begin)
-    return Markup(f"{begin}{joined(*children)}</{name}>")
+    return Markup(f"{begin}{join(*children)}</{name}>")
 
 
-def joined(*children: Child) -> Markup:
+def join(*children: Child) -> Markup:
     """Several, one after the other."""
-    return Markup("".join(map(_escaped, children)))
+    return Markup("".join(map(_escape, children)))
 
 
-def _escaped(child: Child) -> str:
+def _escape(child: Child) -> str:
     match child:
         case Markup():
             return child
@@ -51,7 +51,7 @@ def _escaped(child: Child) -> str:
         case None:
             return ""
         case several:
-            return "".join(map(_escaped, several))
+            return "".join(map(_escape, several))
 
 
 def _attributes(given: dict[str, str | float | bool | None]) -> str:

@@ -16,15 +16,15 @@ from typing import Final
 
 import attrs
 
-from eversince_async.report.entries import Entries, Entry, Overview
-from eversince_async.report.files import replacing
+from eversince_async.report.charts import gaps_in, minutes_of
+from eversince_async.report.errors import error_section
+from eversince_async.report.files import atomic_write
+from eversince_async.report.formatting import clock_time, plural, printable
 from eversince_async.report.gallery import gallery
-from eversince_async.report.listing import listing
-from eversince_async.report.markup import Markup, joined, tag
-from eversince_async.report.problems import problems
-from eversince_async.report.strips import gaps_in, minutes_of
+from eversince_async.report.item_table import item_table
+from eversince_async.report.markup import Markup, join, tag
+from eversince_async.report.model import Entries, Entry, Overview
 from eversince_async.report.summary import figures, headline, pause
-from eversince_async.report.texts import clock_time, plural, shown
 from eversince_async.report.timeline import busy_share, legend, timeline
 
 VIDEOS: Final = 600
@@ -71,7 +71,7 @@ def write_html(path: str | os.PathLike[str], overview: Overview, entries: Entrie
     Raises:
         OSError: It cannot be written; what was there still is.
     """
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(page(overview, entries, Path(os.path.realpath(path)).parent))
 
 
@@ -121,7 +121,7 @@ def _head(overview: Overview) -> Markup:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"{shown(overview.title, 80)} – batch report"),  # noqa: RUF001 - a dash between two parts
+        tag("title", f"{printable(overview.title, 80)} – batch report"),  # noqa: RUF001 - a dash between two parts
         tag("style", Markup(_beside("page.css"))),
     )
 
@@ -131,7 +131,7 @@ def _header(overview: Overview, sections: Sequence[tuple[str, str]], chosen: _Ch
     return tag(
         "header",
         tag("p", "Batch report", class_="kicker"),
-        tag("h1", tag("bdi", shown(overview.title, 120))),
+        tag("h1", tag("bdi", printable(overview.title, 120))),
         tag("p", headline(overview, chosen.last), class_="lead"),
         figures(overview, chosen.last),
         tag(
@@ -163,14 +163,14 @@ def _problems_section(chosen: _Chosen) -> Section | None:
     name = "What failed" if statuses & {"failed", "cancelled"} else "Not finished"
     if statuses == {"succeeded"}:
         name = "Files that are missing"
-    cut = _left_out(chosen.others, len(chosen.problems), "the first")
-    return _section(name, "problems", cut, problems(chosen.problems), count=chosen.others)
+    cut = _omitted_note(chosen.others, len(chosen.problems), "the first")
+    return _section(name, "problems", cut, error_section(chosen.problems), count=chosen.others)
 
 
 def _videos_section(chosen: _Chosen, folder: Path) -> Section | None:
     if not chosen.videos:
         return None
-    cut = _left_out(chosen.succeeded, len(chosen.videos), "the first")
+    cut = _omitted_note(chosen.succeeded, len(chosen.videos), "the first")
     return _section("Videos", "videos", cut, gallery(chosen.videos, folder), count=chosen.succeeded)
 
 
@@ -195,7 +195,7 @@ def _timeline_section(chosen: _Chosen, overview: Overview) -> Section | None:
     return _section(
         "Timeline",
         "timeline",
-        _left_out(items, len(drawn), "the last"),
+        _omitted_note(items, len(drawn), "the last"),
         tag("p", " ".join(words), class_="note"),
         tag("div", legend(drawn), tag("div", zoom, class_="zoom", hidden=True), class_="bar"),
         chart,
@@ -219,11 +219,11 @@ def _list_section(chosen: _Chosen) -> Section | None:
     if not entries:
         return None
     items = chosen.succeeded + chosen.others
-    cut = _left_out(items, len(entries), "the last")
-    return _section("All items", "items", cut, listing(entries), count=items)
+    cut = _omitted_note(items, len(entries), "the last")
+    return _section("All items", "items", cut, item_table(entries), count=items)
 
 
-def _left_out(items: int, shown_ones: int, which: str) -> Markup | None:
+def _omitted_note(items: int, shown_ones: int, which: str) -> Markup | None:
     if shown_ones >= items:
         return None
     text = f"These are {which} {shown_ones:,} of {items:,}: a browser would not bear more."
@@ -231,7 +231,7 @@ def _left_out(items: int, shown_ones: int, which: str) -> Markup | None:
 
 
 def _footer(overview: Overview) -> Markup:
-    notes = [tag("p", shown(note)) for note in overview.notes]
+    notes = [tag("p", printable(note)) for note in overview.notes]
     made = f"Made {clock_time(overview.made_at)} UTC of {plural(overview.items, 'item')}, by eversince_async."
     return tag("footer", notes, tag("p", made))
 
@@ -242,4 +242,4 @@ def _script() -> str:
 
 
 def _beside(name: str) -> str:
-    return joined(Markup(files("eversince_async.report").joinpath(name).read_text("utf-8")))
+    return join(Markup(files("eversince_async.report").joinpath(name).read_text("utf-8")))

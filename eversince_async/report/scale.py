@@ -23,7 +23,7 @@ MOST_TICKS: Final = 500
 
 
 @attrs.frozen
-class Stretch:
+class Segment:
     """A piece of the axis in which something happened.
 
     Attributes:
@@ -60,7 +60,7 @@ class Scale:
         length: Seconds the axis shows, cuts included.
     """
 
-    def __init__(self, stretches: Sequence[Stretch], cut: float) -> None:
+    def __init__(self, stretches: Sequence[Segment], cut: float) -> None:
         self.stretches = stretches
         self._begins = [stretch.begin for stretch in stretches]
         self._cut = cut
@@ -70,15 +70,15 @@ class Scale:
     @classmethod
     def of(cls, intervals: Iterable[tuple[float, float]]) -> "Scale | None":
         """The axis for what happened in these intervals of Unix seconds; None if nothing did."""
-        merged = _merged(sorted(intervals))
+        merged = _merge(sorted(intervals))
         if not merged:
             return None
         shortest = max(LEAST_BREAK, SHARE_OF_BREAK * sum(end - begin for begin, end in merged))
-        pieces = _merged(merged, bridging=shortest)
+        pieces = _merge(merged, bridging=shortest)
         cut = WIDTH_OF_BREAK * sum(end - begin for begin, end in pieces)
-        stretches, at = list[Stretch](), 0.0
+        stretches, at = list[Segment](), 0.0
         for begin, end in pieces:
-            stretches.append(Stretch(begin, end, at))
+            stretches.append(Segment(begin, end, at))
             at += end - begin + cut
         return cls(stretches, cut)
 
@@ -114,7 +114,7 @@ class Scale:
         return ticks
 
 
-def _merged(intervals: Sequence[tuple[float, float]], bridging: float = 0.0) -> list[tuple[float, float]]:
+def _merge(intervals: Sequence[tuple[float, float]], bridging: float = 0.0) -> list[tuple[float, float]]:
     merged: list[tuple[float, float]] = []
     for begin, end in intervals:
         if merged and begin - merged[-1][1] <= bridging:

@@ -33,7 +33,7 @@ class Stage:
 
 WAITING: Final = "waiting"
 APPROVAL: Final = "approval"
-UNRECORDED: Final = "unrecorded"
+UNKNOWN: Final = "unrecorded"
 
 NAMES: Final = {
     WAITING: "waits for the account",
@@ -45,11 +45,11 @@ NAMES: Final = {
     "sharing": "a public page is made",
     "downloading": "the video is downloaded",
     APPROVAL: "waits for somebody's answer",
-    UNRECORDED: "a process died: what went on when is not known",
+    UNKNOWN: "a process died: what went on when is not known",
 }
 """Names of stages, in the order in which they usually come, and what happens in them."""
 
-IDLE: Final = frozenset({WAITING, APPROVAL, UNRECORDED})
+IDLE: Final = frozenset({WAITING, APPROVAL, UNKNOWN})
 """Those in which nothing was done, or nobody knows what."""
 
 
@@ -57,16 +57,16 @@ _MOST_SLOTS: Final = 10_000
 """More than any account has."""
 
 
-def packed(stages: Iterable[Stage]) -> list[list[Any]]:
+def stages_to_json(stages: Iterable[Stage]) -> list[list[Any]]:
     """As the journal keeps them: name, Unix seconds from and to, slot."""
     return [[stage.name, _seconds(stage.began_at), _seconds(stage.ended_at), stage.slot] for stage in stages]
 
 
-def unpacked(kept: object) -> tuple[Stage, ...]:
+def stages_from_json(kept: object) -> tuple[Stage, ...]:
     """From what a journal kept; what cannot be read is left out, since it is only for show."""
     stages = list[Stage]()
     for each in kept if isinstance(kept, list) else ():
-        stage = _unpacked(each)
+        stage = _unpack(each)
         if stage is None:
             continue
         # There are many, and most begin when the one before ends: one instant serves both.
@@ -76,7 +76,7 @@ def unpacked(kept: object) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _unpacked(kept: object) -> Stage | None:
+def _unpack(kept: object) -> Stage | None:
     match kept:
         case [str() as name, int() | float() as began, int() | float() as ended, int() | None as slot]:
             if slot is not None and not 0 < slot <= _MOST_SLOTS:

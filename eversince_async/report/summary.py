@@ -4,9 +4,9 @@ from collections.abc import Collection
 from statistics import median
 from typing import Final
 
-from eversince_async.report.entries import Entry, Overview
+from eversince_async.report.formatting import clock_time, format_duration, link_url, plural, printable
 from eversince_async.report.markup import ELSEWHERE, Markup, tag
-from eversince_async.report.texts import clock_time, plural, shown, shown_url, spelled
+from eversince_async.report.model import Entry, Overview
 
 
 def headline(overview: Overview, entries: Collection[Entry]) -> str:
@@ -14,7 +14,7 @@ def headline(overview: Overview, entries: Collection[Entry]) -> str:
     made, items = overview.counts.get("succeeded", 0), overview.items
     if not items:
         return "There is nothing to tell yet."
-    took = f" in {spelled(overview.seconds)}" if overview.seconds else ""
+    took = f" in {format_duration(overview.seconds)}" if overview.seconds else ""
     first = f"All {plural(items, 'video')} are made{took}." if made == items > 1 else ""
     first = first or f"{made:,} of {plural(items, 'video')} {'is' if made == 1 else 'are'} made{took}."
     rest = [f"{count:,} {_WORDS[status]}" for status, count in overview.counts.items() if status in _WORDS]
@@ -54,10 +54,10 @@ def _of_time(overview: Overview, entries: Collection[Entry]) -> list[Markup]:
     if overview.seconds:
         pace = f"{3600 * made / overview.seconds:.1f} videos an hour" if overview.seconds > 60 else None
         name = "all runs together" if _some_earlier(entries) else "duration"
-        told.append(_figure(spelled(overview.seconds), name, pace))
+        told.append(_figure(format_duration(overview.seconds), name, pace))
     usual = [entry.seconds_at_work for entry in entries if entry.status == "succeeded" and entry.stages]
     if usual:
-        told.append(_figure(spelled(median(usual)), "a video", "half took less, waiting not counted"))
+        told.append(_figure(format_duration(median(usual)), "a video", "half took less, waiting not counted"))
     return told
 
 
@@ -100,9 +100,9 @@ def pause(overview: Overview) -> Markup | None:
     if overview.paused is None:
         return None
     offers = [
-        tag("a", f"Buy {shown(offer.label, 60)}", href=url, class_="buy", **ELSEWHERE)
+        tag("a", f"Buy {printable(offer.label, 60)}", href=url, class_="buy", **ELSEWHERE)
         for offer in overview.offers
-        if (url := shown_url(offer.url)) is not None
+        if (url := link_url(offer.url)) is not None
     ]
     when = None
     if overview.resumes_at is not None:
@@ -110,7 +110,7 @@ def pause(overview: Overview) -> Markup | None:
     return tag(
         "aside",
         tag("h2", "Paused"),
-        tag("p", shown(overview.paused, 600), class_="why", dir="auto"),
+        tag("p", printable(overview.paused, 600), class_="why", dir="auto"),
         when,
         tag("p", "Run the same batch with the same journal to go on: what is finished is not made again."),
         tag("p", offers, class_="offers") if offers else None,

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Final
 
-from eversince_async.report.entries import Entry, Minute
+from eversince_async.report.charts import ChartBand, budget, waiting
+from eversince_async.report.formatting import format_duration, printable
 from eversince_async.report.lanes import Block, Lanes, most_at_once, other_lanes, slot_lanes
-from eversince_async.report.markup import Markup, joined, tag
+from eversince_async.report.markup import Markup, join, tag
+from eversince_async.report.model import Entry, RequestMinute
 from eversince_async.report.scale import STEPS, Scale, Tick, tick_label
 from eversince_async.report.stages import IDLE, NAMES, WAITING, Stage
-from eversince_async.report.strips import Band, budget, waiting
-from eversince_async.report.texts import shown, spelled
 
 _AXIS: Final = 46
 _LANE: Final = 30
@@ -35,7 +35,7 @@ _MARGIN: Final = 8
 
 
 def timeline(
-    entries: Sequence[Entry], minutes: Sequence[Minute], limit: int | None, slots: int | None = None
+    entries: Sequence[Entry], minutes: Sequence[RequestMinute], limit: int | None, slots: int | None = None
 ) -> Markup | None:
     """The chart with what is written beside it; None if there is nothing to be drawn.
 
@@ -56,7 +56,7 @@ def timeline(
         waiting(entries, scale),
         budget(minutes, limit, scale),
     ]
-    return _framed([band for band in bands if band is not None], scale, width)
+    return _frame([band for band in bands if band is not None], scale, width)
 
 
 def legend(entries: Sequence[Entry]) -> Markup:
@@ -66,7 +66,7 @@ def legend(entries: Sequence[Entry]) -> Markup:
     more = sorted(found - set(NAMES))
     swatches = [_swatch(name, NAMES[name]) for name in known]
     if more:
-        swatches.append(tag("li", tag("i", class_="sw other"), "Other: " + shown(", ".join(more), 120)))
+        swatches.append(tag("li", tag("i", class_="sw other"), "Other: " + printable(", ".join(more), 120)))
     if any(entry.status in {"failed", "cancelled"} for entry in entries):
         swatches.append(tag("li", tag("i", class_="sw failed"), tag("b", "failed"), " or was cancelled"))
     return tag("ul", swatches, class_="legend")
@@ -107,7 +107,7 @@ def _width(slots: Lanes, scale: Scale) -> int:
 # -- The frame ------------------------------------------------------------------------------------------
 
 
-def _framed(bands: Sequence[Band], scale: Scale, width: int) -> Markup:
+def _frame(bands: Sequence[ChartBand], scale: Scale, width: int) -> Markup:
     labels, drawn, top = list[Markup](), list[Markup](), _AXIS
     for band in bands:
         labels += [tag("span", text, style=f"top:{top + middle}px") for middle, text in band.labels]
@@ -146,7 +146,7 @@ def _background(scale: Scale, height: int, width: int) -> Markup:
     cuts = [
         tag(
             "svg",
-            tag("title", f"Nothing happened for {spelled(seconds)}: left out"),
+            tag("title", f"Nothing happened for {format_duration(seconds)}: left out"),
             tag("rect", width="100%", height="100%"),
             x=f"{at:.3f}%",
             y=_AXIS - 6,
@@ -156,7 +156,7 @@ def _background(scale: Scale, height: int, width: int) -> Markup:
         )
         for at, share, seconds in scale.cuts()
     ]
-    return joined(marks, cuts, _days(scale))
+    return join(marks, cuts, _days(scale))
 
 
 def _days(scale: Scale) -> list[Markup]:
@@ -188,7 +188,7 @@ def _mark(tick: Tick, x: float, least: int, height: int, width: int) -> Markup:
 # -- Slots and what is beside them ----------------------------------------------------------------------
 
 
-def _slots(lanes: Lanes, scale: Scale, width: int) -> Band | None:
+def _slots(lanes: Lanes, scale: Scale, width: int) -> ChartBand | None:
     if not lanes:
         return None
     drawn = list[Markup]()
@@ -197,16 +197,16 @@ def _slots(lanes: Lanes, scale: Scale, width: int) -> Band | None:
         drawn.append(tag("rect", y=top, width="100%", height=_BAR, class_="lane", rx=3))
         drawn += [_block(block, scale, top, _BAR, width) for block in lane]
     labels = [(number * _LANE + _BAR // 2, f"Slot {number + 1}") for number in range(len(lanes))]
-    return Band(len(lanes) * _LANE, labels, joined(drawn))
+    return ChartBand(len(lanes) * _LANE, labels, join(drawn))
 
 
-def _others(lanes: Lanes, scale: Scale) -> Band | None:
+def _others(lanes: Lanes, scale: Scale) -> ChartBand | None:
     if not lanes:
         return None
     drawn = [
         _block(block, scale, number * _SMALL, _THIN) for number, lane in enumerate(lanes) for block in lane
     ]
-    return Band(len(lanes) * _SMALL, [(_THIN // 2, "No slot")], tag("g", drawn, class_="beside"))
+    return ChartBand(len(lanes) * _SMALL, [(_THIN // 2, "No slot")], tag("g", drawn, class_="beside"))
 
 
 def _block(block: Block, scale: Scale, top: int, height: int, width: int | None = None) -> Markup:
@@ -220,7 +220,7 @@ def _block(block: Block, scale: Scale, top: int, height: int, width: int | None 
     parts = [
         tag(
             "rect",
-            tag("title", _told(block.entry, stage)),
+            tag("title", _tooltip(block.entry, stage)),
             x=f"{within(stage.began_at):.2f}%",
             width=f"{max(0.0, within(stage.ended_at) - within(stage.began_at)):.2f}%",
             height=height,
@@ -236,7 +236,7 @@ def _block(block: Block, scale: Scale, top: int, height: int, width: int | None 
 def _name(block: Block, pixels: float, height: int) -> list[Markup]:
     """The item's name, if there is room for it, and a mark if it failed: that is not told by colour alone."""
     has_failed = block.is_last and block.entry.status in {"failed", "cancelled"}
-    name = shown(block.entry.key, 40)
+    name = printable(block.entry.key, 40)
     needs = round(_LETTER * len(name) + _MARGIN + 16 * has_failed)
     label = tag(
         "text",
@@ -253,7 +253,7 @@ def _name(block: Block, pixels: float, height: int) -> list[Markup]:
 def _end_mark(entry: Entry, height: int) -> Markup:
     return tag(
         "svg",
-        tag("title", f"{shown(entry.key, 80)} {entry.status}"),
+        tag("title", f"{printable(entry.key, 80)} {entry.status}"),
         tag("rect", x=-16, width=16, height=height, class_="failed"),
         tag("path", d=f"M-11.5 {height / 2 - 3.5}l7 7m0 -7l-7 7", class_="cross"),
         x="100%",
@@ -261,10 +261,11 @@ def _end_mark(entry: Entry, height: int) -> Markup:
     )
 
 
-def _told(entry: Entry, stage: Stage) -> str:
+def _tooltip(entry: Entry, stage: Stage) -> str:
     began, ended = stage.began_at.astimezone(UTC), stage.ended_at.astimezone(UTC)
     when = f"{began:%H:%M:%S}–{ended:%H:%M:%S}"  # noqa: RUF001 - a dash between two times
-    return f"{shown(entry.key, 80)} · {shown(stage.name, 40)} · {spelled(stage.seconds)} · {when}"
+    parts = (printable(entry.key, 80), printable(stage.name, 40), format_duration(stage.seconds), when)
+    return " · ".join(parts)
 
 
 def _look(name: str) -> str:

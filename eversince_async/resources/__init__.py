@@ -19,7 +19,7 @@ from eversince_async.resources.projects import Projects
 from eversince_async.resources.skills import Skills
 from eversince_async.resources.uploads import Uploads
 from eversince_async.session.session import Session
-from eversince_async.session.transfer import Store
+from eversince_async.transfers.store import Store
 
 
 class Resources:

@@ -5,9 +5,9 @@ from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
-from eversince_async.errors import UnreadableAnswer
+from eversince_async.errors import InvalidResponse
 from eversince_async.models._base import UnreadableValue
-from eversince_async.session.observers import logger
+from eversince_async.session.hooks import logger
 from eversince_async.session.session import Session
 from eversince_async.streams import Pages
 
@@ -17,7 +17,7 @@ Extra = Mapping[str, Any] | None
 """Fields this version does not know yet; merged into the body, or the query where there is no body."""
 
 
-STALE: Final = 3
+MAX_STALE_PAGES: Final = 3
 """Pages in a row without a new item after which a list has ended, whatever it says: a server that ignores
 `offset` would be asked for ever. One or two may come of many new items that push all others on."""
 
@@ -37,7 +37,7 @@ MAX_PAGES: Final = 10_000
 
 
 @attrs.frozen
-class Stretch(Generic[T]):
+class OffsetPage(Generic[T]):
     """A page of an offset list as `walk` needs it.
 
     Attributes:
@@ -78,7 +78,7 @@ class _OffsetWalk(Generic[T]):
 
     def __init__(
         self,
-        page_at: Callable[[int], Awaitable[Stretch[T]]],
+        page_at: Callable[[int], Awaitable[OffsetPage[T]]],
         identity: Callable[[T], Hashable],
         size: int,
     ) -> None:
@@ -103,10 +103,10 @@ class _OffsetWalk(Generic[T]):
         self._seen.update((each.path, each.id) for each in page.unreadable if each.id is not None)
         self._stale = 0 if len(self._seen) > known else self._stale + 1
         self._is_over = page.ends_at(self._offset, self._size)
-        if self._stale == STALE and not self._is_over:
+        if self._stale == MAX_STALE_PAGES and not self._is_over:
             logger.warning(
                 "a list ended early: %d pages in a row had nothing new, after %d items of %s",
-                STALE,
+                MAX_STALE_PAGES,
                 len(self._seen),
                 "more" if page.total is None else page.total,
             )
@@ -118,14 +118,14 @@ def check_has_end(pages: int) -> None:
     """Give up on a list that goes on and on.
 
     Raises:
-        UnreadableAnswer: There were too many pages.
+        InvalidResponse: There were too many pages.
     """
     if pages >= MAX_PAGES:
-        raise UnreadableAnswer("$", f"the list has not ended after {MAX_PAGES:,} pages")
+        raise InvalidResponse("$", f"the list has not ended after {MAX_PAGES:,} pages")
 
 
-def walk(
-    page_at: Callable[[int], Awaitable[Stretch[T]]], identity: Callable[[T], Hashable], size: int
+def iterate_pages(
+    page_at: Callable[[int], Awaitable[OffsetPage[T]]], identity: Callable[[T], Hashable], size: int
 ) -> AsyncIterator[T]:
     """Yield the items of an offset list page by page.
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypedDict
 import attrs
 
 from eversince_async.models._base import UNSET
-from eversince_async.models._shown import shown
+from eversince_async.models._repr import format_value
 from eversince_async.models.projects import Brief
 from eversince_async.models.references import Reference
 
@@ -34,7 +34,7 @@ class BriefOptions(TypedDict, total=False):
     extra: Mapping[str, Any]
 
 
-def brief_of(brief: str | Brief, options: BriefOptions) -> Brief:
+def build_brief(brief: str | Brief, options: BriefOptions) -> Brief:
     """The whole brief, with an idempotency key, so that however often it is sent it makes one project."""
     need_options(options)
     given: dict[str, Any] = dict(options)
@@ -64,9 +64,8 @@ def unknown_option(name: str, others: Iterable[str] = ()) -> str:
     """
     alike = get_close_matches(name.lower(), [*OPTIONS, *others], n=1, cutoff=0.5)
     hint = f"did you mean {alike[0]!r}?" if alike else f"there are {', '.join([*OPTIONS, *others])}."
-    return (
-        f"there is no option {shown(name, text=40)}; {hint} A field newer than this version goes into extra"
-    )
+    shown = format_value(name, text=40)
+    return f"there is no option {shown}; {hint} A field newer than this version goes into extra"
 
 
 OPTIONS: Final = tuple(BriefOptions.__annotations__)

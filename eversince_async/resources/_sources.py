@@ -58,7 +58,7 @@ class Source:
     replayable: bool = True
 
 
-async def source_of(
+async def open_source(
     content: Content, *, name: str | None, content_type: str | None, size: int | None
 ) -> Source:
     """Find out name, type and size of what is to be uploaded, and refuse what every revision refuses.
@@ -89,7 +89,7 @@ async def _file(path: Path, name: str | None, content_type: str | None) -> Sourc
         raise UploadRejected(name, "is not a file")
     return Source(
         name=name,
-        content_type=content_type or guess(name),
+        content_type=content_type or guess_content_type(name),
         size=stat.st_size,
         open=lambda: _exactly(stat.st_size, name, _read_file(path, name)),
     )
@@ -104,7 +104,9 @@ def _bytes(view: memoryview, name: str | None, content_type: str | None) -> Sour
             yield bytes(view[start : start + CHUNK])
             await asyncio.sleep(0)  # a peer that keeps up would otherwise hold the loop for the whole upload
 
-    return Source(name=name, content_type=content_type or guess(name), size=len(view), open=slices)
+    return Source(
+        name=name, content_type=content_type or guess_content_type(name), size=len(view), open=slices
+    )
 
 
 def _stream(
@@ -114,7 +116,7 @@ def _stream(
         raise InvalidRequest({"name, size": "are both needed with a stream: the API wants them beforehand"})
     return Source(
         name=name,
-        content_type=content_type or guess(name),
+        content_type=content_type or guess_content_type(name),
         size=size,
         open=lambda: _exactly(size, name, aiter(content)),
         replayable=False,
@@ -167,7 +169,7 @@ async def _exactly(size: int, name: str, chunks: AsyncIterator[bytes]) -> AsyncG
         raise UploadRejected(name, f"ended {left:,} bytes before the announced {size:,}; did it change?")
 
 
-def guess(name: str) -> str:
+def guess_content_type(name: str) -> str:
     """The MIME type by the name's ending, by the API's names; `application/octet-stream` if none."""
     ending = os.path.splitext(name)[1].lower()
     found = _BY_ENDING.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -20,7 +20,7 @@ from eversince_async.models.account import (
     SharedVideo,
     SharePage,
 )
-from eversince_async.resources._base import Extra, Resource, Stretch, walk
+from eversince_async.resources._base import Extra, OffsetPage, Resource, iterate_pages
 
 
 class Account(Resource):
@@ -67,8 +67,8 @@ class Account(Resource):
     def iter_shares(self, *, extra: Extra = None) -> AsyncIterator[SharedVideo]:
         """All public links, in pages of 50; each appears once."""
 
-        async def page_at(offset: int) -> Stretch[SharedVideo]:
+        async def page_at(offset: int) -> OffsetPage[SharedVideo]:
             page = await self.shares(limit=PAGE_SHARES, offset=offset, extra=extra)
-            return Stretch(page.shares, total=page.total, more=page.has_more, unreadable=page.unreadable)
+            return OffsetPage(page.shares, total=page.total, more=page.has_more, unreadable=page.unreadable)
 
-        return walk(page_at, lambda share: share.share_url, PAGE_SHARES)
+        return iterate_pages(page_at, lambda share: share.share_url, PAGE_SHARES)

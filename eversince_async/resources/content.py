@@ -7,7 +7,7 @@ from eversince_async._wire.requests import page_query
 from eversince_async.limits import PAGE_ASSETS, PAGE_ASSETS_MAY
 from eversince_async.models._base import ItemList
 from eversince_async.models.content import AgentMemory, Asset, AssetPage, Timeline, Variation
-from eversince_async.resources._base import Extra, Resource, Stretch, walk
+from eversince_async.resources._base import Extra, OffsetPage, Resource, iterate_pages
 
 
 class Content(Resource):
@@ -53,11 +53,11 @@ class Content(Resource):
     def iter_assets(self, project_id: str, *, extra: Extra = None) -> AsyncIterator[Asset]:
         """All of the project's assets, in pages of 50, which every revision takes; each appears once."""
 
-        async def page_at(offset: int) -> Stretch[Asset]:
+        async def page_at(offset: int) -> OffsetPage[Asset]:
             page = await self.assets(project_id, limit=PAGE_ASSETS, offset=offset, extra=extra)
-            return Stretch(page.assets, total=page.total, limit=page.limit, unreadable=page.unreadable)
+            return OffsetPage(page.assets, total=page.total, limit=page.limit, unreadable=page.unreadable)
 
-        return walk(page_at, lambda asset: (asset.ref, asset.url), PAGE_ASSETS)
+        return iterate_pages(page_at, lambda asset: (asset.ref, asset.url), PAGE_ASSETS)
 
     async def variations(self, project_id: str, *, extra: Extra = None) -> ItemList[Variation]:
         """All variations. Create, switch and delete them with messages to the agent."""

@@ -1,6 +1,6 @@
 """Keys: the account's API keys. Source: the account page."""
 
-from eversince_async._redaction import keep_secret
+from eversince_async._redaction import register_secret
 from eversince_async._wire.endpoints import CREATE_KEY, LIST_KEYS, REVOKE_KEY
 from eversince_async.models._base import ItemList
 from eversince_async.models.keys import Key, KeyDraft, NewKey, RevokedKey
@@ -22,7 +22,7 @@ class Keys(Resource):
             OutcomeUnknown: It may have been created; its secret is then lost, so revoke it.
         """
         new = await self._session.send(CREATE_KEY, NewKey, body=KeyDraft(name=name), extra=extra)
-        keep_secret(new.key, new)
+        register_secret(new.key, new)
         return new
 
     async def list(self, *, extra: Extra = None) -> ItemList[Key]:

@@ -29,8 +29,8 @@ from eversince_async.models.projects import (
     StudioProject,
     StudioProjectPage,
 )
-from eversince_async.resources._base import Extra, Resource, Stretch, walk
-from eversince_async.resources._brief import BriefOptions, brief_of
+from eversince_async.resources._base import Extra, OffsetPage, Resource, iterate_pages
+from eversince_async.resources._brief import BriefOptions, build_brief
 
 
 class Projects(Resource):
@@ -62,7 +62,7 @@ class Projects(Resource):
             InsufficientCredits: Fewer credits than a create needs.
             ProjectLimitReached: Too many active projects, or too many today.
         """
-        return await self._session.send(CREATE_PROJECT, CreatedProject, body=brief_of(brief, options))
+        return await self._session.send(CREATE_PROJECT, CreatedProject, body=build_brief(brief, options))
 
     async def list(
         self,
@@ -94,13 +94,13 @@ class Projects(Resource):
     ) -> AsyncIterator[ProjectSummary]:
         """All projects, fetched in pages of 100 as the loop asks for them; each appears once."""
 
-        async def page_at(offset: int) -> Stretch[ProjectSummary]:
+        async def page_at(offset: int) -> OffsetPage[ProjectSummary]:
             page = await self.list(
                 limit=PAGE_PROJECTS, offset=offset, status=status, title=title, extra=extra
             )
-            return Stretch(page.projects, total=page.total, limit=page.limit, unreadable=page.unreadable)
+            return OffsetPage(page.projects, total=page.total, limit=page.limit, unreadable=page.unreadable)
 
-        return walk(page_at, lambda project: project.id, PAGE_PROJECTS)
+        return iterate_pages(page_at, lambda project: project.id, PAGE_PROJECTS)
 
     async def get(self, project_id: str, *, extra: Extra = None) -> Project:
         """A project's status and results, as of now.
@@ -203,11 +203,11 @@ class Projects(Resource):
     def iter_discover(self, *, title: str | None = None, extra: Extra = None) -> AsyncIterator[StudioProject]:
         """All studio projects that can be adopted; each appears once."""
 
-        async def page_at(offset: int) -> Stretch[StudioProject]:
+        async def page_at(offset: int) -> OffsetPage[StudioProject]:
             page = await self.discover(limit=PAGE_PROJECTS, offset=offset, title=title, extra=extra)
-            return Stretch(page.projects, total=page.total, limit=page.limit, unreadable=page.unreadable)
+            return OffsetPage(page.projects, total=page.total, limit=page.limit, unreadable=page.unreadable)
 
-        return walk(page_at, lambda project: project.project_id, PAGE_PROJECTS)
+        return iterate_pages(page_at, lambda project: project.project_id, PAGE_PROJECTS)
 
     async def adopt(
         self, project_id: str, *, mode: str | Unset = UNSET, extra: Extra = None

@@ -12,9 +12,9 @@ from eversince_async._wire.endpoints import CONFIRM_UPLOAD, REQUEST_UPLOAD
 from eversince_async.errors import TransportError, UploadRejected
 from eversince_async.models.uploads import Upload, UploadConfirmation, UploadRequest, UploadTicket
 from eversince_async.resources._base import Extra, Resource
-from eversince_async.resources._sources import Content, Progress, Source, source_of
+from eversince_async.resources._sources import Content, Progress, Source, open_source
 from eversince_async.session.session import Session
-from eversince_async.session.transfer import Store, StoreRefused, in_words, wait_after
+from eversince_async.transfers.store import Store, StoreRefused, in_words, wait_after
 
 _PUT = "uploads.put"
 
@@ -56,7 +56,7 @@ class Uploads(Resource):
             InvalidRequest: A name or a size is needed.
             TransportError: The store cannot be reached.
         """
-        source = await source_of(content, name=name, content_type=content_type, size=size)
+        source = await open_source(content, name=name, content_type=content_type, size=size)
         attempts = self._session.retry.attempts if source.replayable else 1
         delays = self._session.retry.delays()
         while True:
@@ -68,7 +68,7 @@ class Uploads(Resource):
                 attempts -= 1
                 wait = wait_after(failure, self._session.retry, delays)
                 if attempts <= 0 or wait is None:
-                    raise self._rejected(source, failure) from None
+                    raise self._rejection(source, failure) from None
             await anyio.sleep(wait)
         return await self.confirm(ticket, source.name, source.content_type, source.size)
 
@@ -105,11 +105,11 @@ class Uploads(Resource):
             UploadRejected: The store refused it, e.g. as the URL has expired.
             TransportError: The store cannot be reached.
         """
-        source = await source_of(content, name=name, content_type=content_type, size=size)
+        source = await open_source(content, name=name, content_type=content_type, size=size)
         try:
             await self._put(ticket, source, None)
         except TransportError as failure:
-            raise self._rejected(source, failure) from None
+            raise self._rejection(source, failure) from None
 
     async def confirm(
         self,
@@ -141,7 +141,7 @@ class Uploads(Resource):
         try:
             await self._store.put(
                 ticket.upload_url,
-                partial(_told, source, on_progress),
+                partial(_report_pieces, source, on_progress),
                 size=source.size,
                 content_type=source.content_type,
                 endpoint=_PUT,
@@ -151,14 +151,14 @@ class Uploads(Resource):
             raise UploadRejected(source.name, f"not sent: upload_url {refused.problem}") from None
         await _tell(on_progress, source.size, source.size)
 
-    def _rejected(self, source: Source, failure: TransportError) -> UploadRejected | TransportError:
+    def _rejection(self, source: Source, failure: TransportError) -> UploadRejected | TransportError:
         if isinstance(failure, StoreRefused):
             problem = in_words(failure, self._session.retry)
             return UploadRejected(source.name, problem, status=failure.status)
         return failure
 
 
-async def _told(source: Source, on_progress: Progress | None) -> AsyncIterator[bytes]:
+async def _report_pieces(source: Source, on_progress: Progress | None) -> AsyncIterator[bytes]:
     """Tell of each piece when the next is wanted: then it has gone. Of the last, the store's answer tells."""
     sent = 0
     async with aclosing(source.open()) as chunks:

@@ -69,7 +69,7 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
-def unpacked(head: bytes, encodings: str, limit: int) -> bytes:
+def unpack(head: bytes, encodings: str, limit: int) -> bytes:
     """What the first bytes of a body unpack to, at most so many; as they are if that cannot be told.
 
     Args:

@@ -12,7 +12,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from yarl import URL
 
-from eversince_async._redaction import Hidden, keep_secret
+from eversince_async._redaction import Hidden, register_secret
 from eversince_async._wire.addresses import Address
 from eversince_async.errors import ConfigurationError
 
@@ -44,10 +44,10 @@ class Proxies:
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[address.origin] = self._looked_up(address)
+            known = self._known[address.origin] = self._look_up(address)
         return known
 
-    def _looked_up(self, address: Address) -> Mapping[str, Any]:
+    def _look_up(self, address: Address) -> Mapping[str, Any]:
         name = address.scheme if address.scheme in self._named else "all"
         if name not in self._named or address.is_loopback or self._is_exception(address):
             return {}
@@ -65,9 +65,9 @@ class Proxies:
             )
         if url.user is None and url.password is None:
             return {"proxy": url}
-        keep_secret(url.password or "", self)
+        register_secret(url.password or "", self)
         credentials = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
-        keep_secret(credentials, self)
+        register_secret(credentials, self)
         # aiohttp makes a Proxy-Authorization of it, which goes to the proxy and no further.
         return {
             "proxy": url.with_user(None),

@@ -7,7 +7,7 @@
 | 503 in the API's own envelope          | refused           | again, not before its `Retry-After`          |
 | another error in that envelope, below  | decided           | raise it                                     |
 | 500                                    |                   |                                              |
-| 5xx, an error without the envelope, a  | may have done it  | again where that is harmless (`Resend`),     |
+| 5xx, an error without the envelope, a  | may have done it  | again where that is harmless (`Idempotency`),|
 | broken or late or unreadable answer    |                   | else `OutcomeUnknown`                        |
 
 Only the API's own envelope decides: a page of a gateway is nobody's verdict, whatever its status. With 429 or
@@ -25,17 +25,17 @@ from typing import Final
 import attrs
 import backoff
 
-from eversince_async._wire.endpoints import Endpoint, Resend
+from eversince_async._wire.endpoints import Endpoint, Idempotency
 from eversince_async.errors import (
     ApiError,
     ConfigurationError,
     EversinceError,
+    InvalidResponse,
     RateLimited,
     ResponseTooLarge,
     ServerError,
     ServiceUnavailable,
     TransportError,
-    UnreadableAnswer,
 )
 
 
@@ -70,35 +70,38 @@ class RetryPolicy:
         return (backoff.full_jitter(delay) for delay in spread)
 
 
-class Verdict(Enum):
+class RetryDecision(Enum):
     """What a failure allows."""
 
     RAISE = "raise"
-    PACED = "paced"
-    AGAIN = "again"
+    RATE_LIMITED = "paced"
+    RETRY = "again"
     IN_DOUBT = "in doubt"
 
 
-def verdict(failure: EversinceError, endpoint: Endpoint) -> Verdict:
+def decide(failure: EversinceError, endpoint: Endpoint) -> RetryDecision:
     """Sort a failure by the table above."""
     match failure:
         case TransportError(outcome="never_sent"):
-            return Verdict.AGAIN
-        case RateLimited() if failure.is_documented or endpoint.resend is not Resend.OBSERVE:
-            return Verdict.RAISE if failure.is_not_of_the_minute else Verdict.PACED
+            return RetryDecision.RETRY
+        case RateLimited() if failure.is_documented or endpoint.resend is not Idempotency.UNSAFE:
+            return RetryDecision.RAISE if failure.is_daily_limit else RetryDecision.RATE_LIMITED
         case ServiceUnavailable(is_documented=True):
-            return Verdict.AGAIN
-        case ApiError() if will_last(failure) and endpoint.resend is not Resend.OBSERVE:
-            return Verdict.RAISE
+            return RetryDecision.RETRY
+        case ApiError() if will_last(failure) and endpoint.resend is not Idempotency.UNSAFE:
+            return RetryDecision.RAISE
         case TransportError() | ServerError() | ApiError(is_documented=False):
             pass
-        case ResponseTooLarge() if endpoint.resend in {Resend.SAFE, Resend.GONE}:
-            return Verdict.RAISE  # the same again would be as large
-        case UnreadableAnswer() if failure.path == "$" or endpoint.resend in {Resend.OBSERVE, Resend.KEYED}:
+        case ResponseTooLarge() if endpoint.resend in {Idempotency.IDEMPOTENT, Idempotency.DELETE}:
+            return RetryDecision.RAISE  # the same again would be as large
+        case InvalidResponse() if failure.path == "$" or endpoint.resend in {
+            Idempotency.UNSAFE,
+            Idempotency.KEYED,
+        }:
             pass
         case _:
-            return Verdict.RAISE
-    return Verdict.IN_DOUBT if endpoint.resend is Resend.OBSERVE else Verdict.AGAIN
+            return RetryDecision.RAISE
+    return RetryDecision.IN_DOUBT if endpoint.resend is Idempotency.UNSAFE else RetryDecision.RETRY
 
 
 LASTING: Final = frozenset({405, 411, 413, 414, 415, 431, 501, 505})
@@ -117,7 +120,7 @@ def is_definite(failure: EversinceError) -> bool:
     match failure:
         case ServiceUnavailable():
             return failure.is_documented
-        case ServerError() | UnreadableAnswer():
+        case ServerError() | InvalidResponse():
             return False
         case ApiError():
             return failure.is_documented
@@ -141,7 +144,7 @@ JITTER: Final = 0.25
 
 
 @attrs.define
-class Tries:
+class RetryState:
     """The attempts of one call so far.
 
     Attributes:
@@ -162,10 +165,10 @@ class Tries:
     def __attrs_post_init__(self) -> None:
         self._delays = self.policy.delays()
 
-    def wait_after(self, failure: EversinceError, sort: Verdict) -> float | None:
+    def next_delay(self, failure: EversinceError, sort: RetryDecision) -> float | None:
         """Seconds to wait before the next attempt; None when there is to be none."""
         asked = failure.retry_after if isinstance(failure, ApiError) else None
-        if sort is Verdict.PACED:
+        if sort is RetryDecision.RATE_LIMITED:
             self.refused += 1
             patient = self.refused <= self.policy.refusals
             asked = _until_reset(failure) if asked is None else asked

@@ -8,40 +8,40 @@ import attrs
 
 from eversince_async._redaction import excerpt
 from eversince_async._wire.addresses import describe_redirect
-from eversince_async._wire.answers import Answer, error_in, result_of
-from eversince_async._wire.endpoints import ADOPT_PROJECT, CREATE_PROJECT, Endpoint, Resend
-from eversince_async._wire.jsons import dumps
+from eversince_async._wire.endpoints import ADOPT_PROJECT, CREATE_PROJECT, Endpoint, Idempotency
+from eversince_async._wire.json_codec import dumps
 from eversince_async._wire.requests import WireRequest, build
+from eversince_async._wire.responses import WireResponse, parse_error, parse_result
 from eversince_async.errors import (
-    AnswerTimedOut,
     ApiError,
     ClientClosed,
     ConfigurationError,
     EversinceError,
+    InvalidResponse,
     NotFound,
     OutcomeUnknown,
+    RequestTimedOut,
     TransportError,
-    UnreadableAnswer,
 )
-from eversince_async.governor import AccountGovernor, Lane
+from eversince_async.governor import GovernorProtocol, Lane
 from eversince_async.models._base import ItemList, Request, Response
-from eversince_async.session.newborn import LOOK_AGAIN, Newborn
-from eversince_async.session.observers import (
-    AnswerReceived,
+from eversince_async.session.hooks import (
     AttemptFailed,
-    Observers,
+    Hooks,
     RequestSent,
+    ResponseReceived,
     RetryScheduled,
 )
+from eversince_async.session.new_projects import LOOK_AGAIN, Newborn
 from eversince_async.session.retry import (
+    RetryDecision,
     RetryPolicy,
-    Tries,
-    Verdict,
+    RetryState,
+    decide,
     is_definite,
     pace_of_all,
-    verdict,
 )
-from eversince_async.session.tracing import CallBegun, CallTrace, CallTracer
+from eversince_async.session.tracing import CallInfo, CallTrace, CallTracer
 from eversince_async.session.transport import Transport
 
 T = TypeVar("T")
@@ -62,19 +62,19 @@ class Session:
         tracer: What stands around each call; None for nothing.
         newborn: Projects that may be missing for a while because they were created only just now: a 404 is
             asked about again until that can be no longer. None for a 404 that is a 404.
-        before_departure: Awaited before each attempt, when it may leave: what it raises keeps the request
+        before_send: Awaited before each attempt, when it may leave: what it raises keeps the request
             from being sent.
     """
 
     transport: Transport = attrs.field(repr=False)
-    governor: AccountGovernor = attrs.field(repr=False)
-    observers: Observers = attrs.field(factory=Observers, repr=False)
+    governor: GovernorProtocol = attrs.field(repr=False)
+    observers: Hooks = attrs.field(factory=Hooks, repr=False)
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
     lane: Lane = Lane.INTERACTIVE
     deadline: float | None = None
     tracer: CallTracer | None = attrs.field(default=None, repr=False)
     newborn: Newborn | None = attrs.field(default=None, repr=False)
-    before_departure: Callable[[], Awaitable[object]] | None = attrs.field(default=None, repr=False)
+    before_send: Callable[[], Awaitable[object]] | None = attrs.field(default=None, repr=False)
 
     async def send(
         self,
@@ -96,27 +96,27 @@ class Session:
             ApiError: The server refused or failed, in the class for what to do next.
             TransportError: No answer came, and repeating it did not help.
             OutcomeUnknown: A write may or may not have happened; it says how to find out.
-            UnreadableAnswer: The answer cannot be read as `returns`.
+            InvalidResponse: The answer cannot be read as `returns`.
             ClientClosed: The client was closed before it was answered.
         """
         request = build(endpoint, ids=ids, query=query, body=body, extra=extra)
         only_id = next(iter((ids or {}).values()), None)
         if self.tracer is None:
-            return await _Call(self, request, only_id).within_deadline(returns)
-        with self.tracer.call(_begun(request, self.lane)) as trace:
-            call = _Call(self._told_to(trace), request, only_id, trace.headers())
-            return await call.within_deadline(returns)
+            return await _Call(self, request, only_id).run_with_deadline(returns)
+        with self.tracer.call(_call_info(request, self.lane)) as trace:
+            call = _Call(self._with_trace(trace), request, only_id, trace.headers())
+            return await call.run_with_deadline(returns)
 
-    def _told_to(self, trace: CallTrace) -> "Session":
+    def _with_trace(self, trace: CallTrace) -> "Session":
         told = self.observers
         return attrs.evolve(
             self,
-            observers=Observers(
+            observers=Hooks(
                 on_request=(*told.on_request, trace.request),
                 on_response=(*told.on_response, trace.response),
                 on_failure=(*told.on_failure, trace.failure),
                 on_retry=(*told.on_retry, trace.retry),
-                guests=told.guests,
+                subscribers=told.subscribers,
             ),
         )
 
@@ -133,57 +133,57 @@ class _Call:
     ) -> None:
         self.session = session
         self.request = request
-        self.only_id = only_id
+        self.resource_id = only_id
         self.headers = headers
         self.endpoint = request.endpoint
-        self.tries = Tries(session.retry)
+        self.tries = RetryState(session.retry)
         self.gives_up_at: float | None = None
         self.sent_at = 0.0
-        self.closings = session.transport.closings
+        self.closings = session.transport.close_count
 
-    async def within_deadline(self, returns: type[T]) -> T:
+    async def run_with_deadline(self, returns: type[T]) -> T:
         deadline = self.session.deadline
         if deadline is None:
-            return await self.repeated(returns)
+            return await self.run(returns)
         self.gives_up_at = asyncio.get_running_loop().time() + deadline
         scope = asyncio.timeout_at(self.gives_up_at)
         try:
             async with scope:
-                return await self.repeated(returns)
+                return await self.run(returns)
         except TimeoutError:
-            if not scope.expired():  # an AnswerTimedOut of one attempt is a TimeoutError, too
+            if not scope.expired():  # an RequestTimedOut of one attempt is a TimeoutError, too
                 raise
-        raise self._in_the_end(
-            AnswerTimedOut(
+        raise self._final_error(
+            RequestTimedOut(
                 f"not done within the deadline of {deadline:g} s",
                 endpoint=self.endpoint.name,
                 outcome="unknown" if self.tries.in_doubt else "never_sent",
             )
         )
 
-    async def repeated(self, returns: type[T]) -> T:
+    async def run(self, returns: type[T]) -> T:
         while True:
             failure = await self.attempt(returns)
             if not isinstance(failure, EversinceError):
                 self._note_newborn(failure)
                 return failure
-            if self._gone_already(failure):
-                return result_of(self._gone(failure), self.endpoint, returns)
+            if self._is_deleted_already(failure):
+                return parse_result(self._deleted_response(failure), self.endpoint, returns)
             if self._is_hidden(failure):
                 await self._ask_again(failure, LOOK_AGAIN)
                 continue
-            sort = verdict(failure, self.endpoint)
-            if sort is Verdict.IN_DOUBT or sort is Verdict.RAISE:
-                self._heed_pace(failure)
-                raise self._in_the_end(failure)
-            await self._pause_before_next(failure, sort)
+            sort = decide(failure, self.endpoint)
+            if sort is RetryDecision.IN_DOUBT or sort is RetryDecision.RAISE:
+                self._adopt_pace(failure)
+                raise self._final_error(failure)
+            await self._wait_before_retry(failure, sort)
 
     @property
     def is_closed(self) -> bool:
         """Whether the client was closed since this began; whatever it opened now, nobody would close."""
-        return self.closings != self.session.transport.closings
+        return self.closings != self.session.transport.close_count
 
-    def _closed(self) -> ClientClosed:
+    def _closed_error(self) -> ClientClosed:
         return ClientClosed(
             f"the client was closed during {self.endpoint.name}", project_id=self.request.project_id
         )
@@ -191,14 +191,14 @@ class _Call:
     async def attempt(self, returns: type[T]) -> T | EversinceError:
         """Send once; return the result, or the failure to be judged."""
         session, loop = self.session, asyncio.get_running_loop()
-        asked_at = loop.time()
+        requested_at = loop.time()
         departure = await session.governor.admit(session.lane)
         if self.is_closed:
             session.governor.give_back(departure)
-            raise self._closed()
-        if session.before_departure is not None:
+            raise self._closed_error()
+        if session.before_send is not None:
             try:
-                await session.before_departure()
+                await session.before_send()
             except BaseException:
                 session.governor.give_back(departure)
                 raise
@@ -210,19 +210,19 @@ class _Call:
                 method=self.endpoint.method,
                 path=self.request.path,
                 attempt=self.tries.sent,
-                waited=sent_at - asked_at,
+                waited=sent_at - requested_at,
                 project_id=self.request.project_id,
             )
         )
         rate_limit, never_sent, in_doubt_before = None, False, self.tries.in_doubt
         self.tries.in_doubt = True  # from here on, until an answer says otherwise
         try:
-            answer = await session.transport.exchange(self.request, self.headers)
+            answer = await session.transport.send(self.request, self.headers)
             rate_limit = answer.receipt.rate_limit
         except TransportError as failure:
             if failure.outcome == "never_sent":
                 self.tries.in_doubt, never_sent = in_doubt_before, True
-            self._tell_of_failure(failure, loop.time() - sent_at)
+            self._notify_failure(failure, loop.time() - sent_at)
             return failure
         except ConfigurationError:  # the connections are another loop's
             self.tries.in_doubt, never_sent = in_doubt_before, True
@@ -233,7 +233,7 @@ class _Call:
             else:
                 session.governor.answered(departure, rate_limit)
         session.observers.response(
-            AnswerReceived(
+            ResponseReceived(
                 endpoint=self.endpoint.name,
                 status=answer.status,
                 attempt=self.tries.sent,
@@ -247,7 +247,7 @@ class _Call:
             self.tries.in_doubt = in_doubt_before
         return outcome
 
-    def _tell_of_failure(self, failure: TransportError, elapsed: float) -> None:
+    def _notify_failure(self, failure: TransportError, elapsed: float) -> None:
         self.session.observers.failure(
             AttemptFailed(
                 endpoint=self.endpoint.name,
@@ -258,32 +258,32 @@ class _Call:
             )
         )
 
-    def _read(self, answer: Answer, returns: type[T]) -> T | EversinceError:
+    def _read(self, answer: WireResponse, returns: type[T]) -> T | EversinceError:
         try:
-            error = error_in(answer, self.endpoint, told=self._redirect(answer))
+            error = parse_error(answer, self.endpoint, told=self._redirect(answer))
             if error is not None:
                 return error
-            result = result_of(answer, self.endpoint, returns)
-        except UnreadableAnswer as failure:
+            result = parse_result(answer, self.endpoint, returns)
+        except InvalidResponse as failure:
             return failure
         if isinstance(result, Response | ItemList) and result.unreadable:
             self.session.transport.unreadable.warn(self.endpoint.name, result.unreadable)
         return result
 
-    def _redirect(self, answer: Answer) -> str | None:
+    def _redirect(self, answer: WireResponse) -> str | None:
         """What a redirect means; it is never followed, lest the key go where an answer says."""
         if not 300 <= answer.status < 400:
             return None
         location = answer.headers.get("Location", "")
         return describe_redirect(self.session.transport.base_url, self.request.target, location)
 
-    async def _pause_before_next(self, failure: EversinceError, sort: Verdict) -> None:
+    async def _wait_before_retry(self, failure: EversinceError, sort: RetryDecision) -> None:
         if self.is_closed:
-            raise self._closed() from failure
-        wait = self.tries.wait_after(failure, sort)
+            raise self._closed_error() from failure
+        wait = self.tries.next_delay(failure, sort)
         if wait is None:
-            self._heed_pace(failure)
-            raise self._in_the_end(failure)
+            self._adopt_pace(failure)
+            raise self._final_error(failure)
         if pace_of_all(failure):
             self.session.governor.pause(wait)
         await self._ask_again(failure, wait)
@@ -297,7 +297,7 @@ class _Call:
         now = asyncio.get_running_loop().time()
         if self.gives_up_at is not None and now + wait > self.gives_up_at:
             failure.add_note(f"waiting {wait:.1f} s for another attempt would outlast the call's deadline")
-            raise self._in_the_end(failure)
+            raise self._final_error(failure)
         self.session.observers.retry(
             RetryScheduled(
                 endpoint=self.endpoint.name,
@@ -325,38 +325,38 @@ class _Call:
         is_missing = isinstance(failure, NotFound) and failure.is_documented
         return is_missing and newborn.may_be_missing(project_id, self.sent_at)
 
-    def _heed_pace(self, failure: EversinceError) -> None:
+    def _adopt_pace(self, failure: EversinceError) -> None:
         """Have everybody wait as long as a gateway asks for, although this call is not sent again."""
         if isinstance(failure, ApiError) and not failure.is_documented and pace_of_all(failure):
             self.session.governor.pause(min(failure.retry_after or 0.0, self.session.retry.longest_wait))
 
-    def _gone_already(self, failure: EversinceError) -> bool:
+    def _is_deleted_already(self, failure: EversinceError) -> bool:
         """A delete that was in doubt and now answers 404 has done its work."""
         is_gone = isinstance(failure, NotFound) and failure.is_documented
-        return self.endpoint.resend is Resend.GONE and self.tries.in_doubt and is_gone
+        return self.endpoint.resend is Idempotency.DELETE and self.tries.in_doubt and is_gone
 
-    def _gone(self, failure: EversinceError) -> Answer:
+    def _deleted_response(self, failure: EversinceError) -> WireResponse:
         """The answer to the first delete, which got lost."""
-        done = {"id": self.only_id, self.endpoint.gone: True}
-        return Answer.read(200, {"X-Request-Id": getattr(failure, "request_id", "")}, dumps(done))
+        done = {"id": self.resource_id, self.endpoint.deleted_field: True}
+        return WireResponse.read(200, {"X-Request-Id": getattr(failure, "request_id", "")}, dumps(done))
 
-    def _in_the_end(self, failure: EversinceError) -> EversinceError:
+    def _final_error(self, failure: EversinceError) -> EversinceError:
         """What to raise: a write in doubt says so, whatever the last attempt ended with."""
-        if self.endpoint.resend is not Resend.OBSERVE or not self.tries.in_doubt:
+        if self.endpoint.resend is not Idempotency.UNSAFE or not self.tries.in_doubt:
             return failure
         unknown = OutcomeUnknown(
             excerpt(str(failure)),
             endpoint=self.endpoint.name,
-            find_out=self.endpoint.find_out,
+            find_out=self.endpoint.how_to_check,
             request_id=getattr(failure, "request_id", None),
         )
         unknown.__cause__ = failure
         return unknown
 
 
-def _begun(request: WireRequest, lane: Lane) -> CallBegun:
+def _call_info(request: WireRequest, lane: Lane) -> CallInfo:
     endpoint = request.endpoint
-    return CallBegun(
+    return CallInfo(
         endpoint=endpoint.name if endpoint.is_documented else None,
         method=endpoint.method,
         path=request.path,

@@ -11,11 +11,11 @@ from typing import Protocol
 import attrs
 
 from eversince_async.governor import Lane
-from eversince_async.session.observers import AnswerReceived, AttemptFailed, RequestSent, RetryScheduled
+from eversince_async.session.hooks import AttemptFailed, RequestSent, ResponseReceived, RetryScheduled
 
 
 @attrs.frozen(kw_only=True)
-class CallBegun:
+class CallInfo:
     """A logical call begins: one method called, however many attempts it takes.
 
     Attributes:
@@ -48,7 +48,7 @@ class CallTrace(Protocol):
         """An attempt is about to leave."""
         ...
 
-    def response(self, record: AnswerReceived, /) -> object:
+    def response(self, record: ResponseReceived, /) -> object:
         """An answer came."""
         ...
 
@@ -64,7 +64,7 @@ class CallTrace(Protocol):
 class CallTracer(Protocol):
     """Stands around calls."""
 
-    def call(self, call: CallBegun, /) -> AbstractContextManager[CallTrace]:
+    def call(self, call: CallInfo, /) -> AbstractContextManager[CallTrace]:
         """Entered as a call begins, left as it ends, with its error if it has one.
 
         It must not raise, and must let errors and cancellations pass.

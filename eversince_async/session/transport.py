@@ -1,4 +1,4 @@
-"""The one place where API requests meet aiohttp: send bytes, get an `Answer` or a `TransportError`."""
+"""The one place where API requests meet aiohttp: send bytes, get an `WireResponse` or a `TransportError`."""
 
 import os
 import re
@@ -12,13 +12,13 @@ import aiohttp
 from yarl import URL
 
 from eversince_async import clock, pace
-from eversince_async._places import crowded, in_words
-from eversince_async._redaction import Hidden, excerpt, keep_secret
+from eversince_async._places import in_words, open_files_error
+from eversince_async._redaction import Hidden, excerpt, register_secret
 from eversince_async._version import own_version
 from eversince_async._wire.addresses import AddressRefused, parse
-from eversince_async._wire.answers import Answer, served_at
 from eversince_async._wire.requests import WireRequest
-from eversince_async.errors import AnswerTimedOut, ConfigurationError, ConnectionFailed, TransportError
+from eversince_async._wire.responses import WireResponse, server_time
+from eversince_async.errors import ConfigurationError, ConnectionFailed, RequestTimedOut, TransportError
 from eversince_async.models.receipt import RateLimit
 from eversince_async.session.body import (
     ACCEPT_ENCODING,
@@ -28,9 +28,9 @@ from eversince_async.session.body import (
     BodyUnreadable,
     read_body,
 )
-from eversince_async.session.lending import check_session, trusting, usable_session
-from eversince_async.session.loop_bound import LoopBound
+from eversince_async.session.lazy_session import LazySession
 from eversince_async.session.proxies import Proxies
+from eversince_async.session.shared_session import check_session, trusting, usable_session
 from eversince_async.session.single_send import request_once
 from eversince_async.session.unreadable_log import UnreadableLog
 
@@ -144,7 +144,7 @@ class Transport:
 
     Attributes:
         rate_limit: The rate headers of the latest answer; None before the first.
-        closings: How often it was closed; what began before the last time is to open nothing anew.
+        close_count: How often it was closed; what began before the last time is to open nothing anew.
         unreadable: Where parts of answers that cannot be read are logged.
     """
 
@@ -161,7 +161,7 @@ class Transport:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.base_url = check_base_url(base_url, allow_http=allow_http)
-        keep_secret(check_api_key(api_key), self)
+        register_secret(check_api_key(api_key), self)
         self.attempt_timeout = attempt_timeout
         self.max_response_bytes = check_max_response_bytes(max_response_bytes)
         self._timeout = aiohttp.ClientTimeout(total=attempt_timeout, sock_connect=CONNECT_TIMEOUT)
@@ -175,7 +175,7 @@ class Transport:
             self._headers["X-Eversince-Source"] = check_source(source)
         self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self.rate_limit: RateLimit | None = None
-        self.closings = 0
+        self.close_count = 0
         self.unreadable = UnreadableLog()
         self._served: tuple[float, clock.Moment] | None = None
         self._is_here = pace.is_on_this_machine(self.base_url)
@@ -183,7 +183,7 @@ class Transport:
             pace.begin_with(self, known)
         self._borrowed = check_session(http, "http")
         self._proxy = Proxies().options(parse(self.base_url)) if http is None else {}
-        self._owned = LoopBound(partial(_open_api_session, trusting(ssl_context)))
+        self._owned = LazySession(partial(_open_api_session, trusting(ssl_context)))
 
     def __repr__(self) -> str:
         return f"<Transport {self.base_url}>"
@@ -198,7 +198,7 @@ class Transport:
         """
         return pbkdf2_hmac("sha256", self._authorization.encode(), salt.encode(), FINGERPRINT_ROUNDS).hex()
 
-    async def exchange(self, request: WireRequest, headers: Mapping[str, str] | None = None) -> Answer:
+    async def send(self, request: WireRequest, headers: Mapping[str, str] | None = None) -> WireResponse:
         """Send once and read the whole answer.
 
         Args:
@@ -216,7 +216,7 @@ class Transport:
             self._owned.get() if self._borrowed is None else usable_session(self._borrowed, "http", endpoint)
         )
         ours = self._headers if request.body is None else self._json_headers
-        answer: Answer | TransportError
+        answer: WireResponse | TransportError
         try:
             async with request_once(
                 http,
@@ -226,7 +226,7 @@ class Transport:
                 data=request.body,
                 headers={**headers, **ours} if headers else ours,
                 allow_redirects=False,
-                timeout=_scaled(self._timeout),
+                timeout=_scale_timeout(self._timeout),
                 auto_decompress=False,
                 max_line_size=MAX_HEADER_BYTES,
                 max_field_size=MAX_HEADER_BYTES,
@@ -234,14 +234,14 @@ class Transport:
             ) as response:
                 answer = await _read(response, self.max_response_bytes)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            answer = translated(error, endpoint, self.attempt_timeout)
+            answer = translate_error(error, endpoint, self.attempt_timeout)
         if isinstance(answer, TransportError):  # raised where nothing hangs on it: aiohttp's hold the key
             raise answer
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
-            served = served_at(answer.headers)
+            served = server_time(answer.headers)
             if self._is_here:
-                pace.heed(self, answer.headers, served)
+                pace.adopt_pace(self, answer.headers, served)
             self._served = served, clock.moment()
         return answer
 
@@ -264,14 +264,14 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close what this transport opened; a borrowed session stays open."""
-        self.closings += 1
-        if self._is_here and (known := pace.heard_by(self)) is not None:
+        self.close_count += 1
+        if self._is_here and (known := pace.pace_of(self)) is not None:
             _heard_at[self.base_url] = known
         pace.leave(self)
         await self._owned.aclose()
 
 
-def _scaled(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
+def _scale_timeout(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
     """As patient as in real time beside an emulator that lives faster: the machine is no faster for that."""
     speed = max(1.0, pace.speed())
     if speed == 1:
@@ -290,7 +290,7 @@ def _open_api_session(trusted: ssl.SSLContext | Literal[True]) -> aiohttp.Client
     )
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> WireResponse:
     """Read an answer; of one that is no success only as much as an error takes."""
     is_success = 200 <= response.status < 300
     body, problem, exceeded = b"", None, None
@@ -303,28 +303,30 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
     except aiohttp.ClientPayloadError:
         if response.status < 400:
             raise  # else the status alone already says that it was refused
-    return Answer.read(response.status, response.headers, body, problem=problem, exceeded=exceeded)
+    return WireResponse.read(response.status, response.headers, body, problem=problem, exceeded=exceeded)
 
 
-def translated(error: aiohttp.ClientError | OSError, endpoint: str, timeout: float) -> TransportError:
+def translate_error(error: aiohttp.ClientError | OSError, endpoint: str, timeout: float) -> TransportError:
     """The one border where aiohttp's and the system's exceptions become ours.
 
     The original is not chained: its text may hold a whole URL, signature included.
     """
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        words = f"cannot connect: {_words(error)}; {_PRIVATE_AUTHORITY}"
+        words = f"cannot connect: {_describe(error)}; {_PRIVATE_AUTHORITY}"
         return ConnectionFailed(words, endpoint=endpoint, outcome="never_sent")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         words = f"cannot connect: the proxy answered {error.status}"
         return ConnectionFailed(words, endpoint=endpoint, outcome="never_sent")
-    if isinstance(error, aiohttp.ClientConnectorError) and (lacking := crowded()) is not None:
+    if isinstance(error, aiohttp.ClientConnectorError) and (lacking := open_files_error()) is not None:
         words = f"cannot connect: {in_words(lacking)}"
         return ConnectionFailed(words, endpoint=endpoint, outcome="never_sent", is_local=True)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return ConnectionFailed(f"cannot connect: {_words(error)}", endpoint=endpoint, outcome="never_sent")
+        return ConnectionFailed(
+            f"cannot connect: {_describe(error)}", endpoint=endpoint, outcome="never_sent"
+        )
     if isinstance(error, TimeoutError):
-        return AnswerTimedOut(f"no answer within {timeout:g} s", endpoint=endpoint)
-    return ConnectionFailed(f"the connection broke: {_words(error)}", endpoint=endpoint)
+        return RequestTimedOut(f"no answer within {timeout:g} s", endpoint=endpoint)
+    return ConnectionFailed(f"the connection broke: {_describe(error)}", endpoint=endpoint)
 
 
 _PRIVATE_AUTHORITY: Final = (
@@ -336,7 +338,7 @@ _QUOTED: Final = re.compile(r"""(?::|\s)?\s*(?:\\+n|\n|(?<=[a-z:]\s)['"]|\bb\\*[
 """What a parser quotes of what is no HTTP, and all behind it: that may hold a new secret."""
 
 
-def _words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return excerpt(f"the answer is no HTTP: {_QUOTED.sub('', error.message)}")
     if isinstance(error, aiohttp.ClientPayloadError):

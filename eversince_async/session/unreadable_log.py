@@ -6,7 +6,7 @@ from typing import Final
 
 from eversince_async._redaction import excerpt
 from eversince_async.models._base import UnreadableValue
-from eversince_async.session.observers import logger
+from eversince_async.session.hooks import logger
 
 MAX_REMEMBERED: Final = 1000
 """Warnings that are not repeated; of more, the oldest are forgotten."""

@@ -28,10 +28,10 @@ from typing import Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from eversince_async.governor import AccountGovernor, GovernorSnapshot
+from eversince_async.governor import GovernorProtocol, GovernorSnapshot
 from eversince_async.telemetry import _names as names
 
-PATIENCE: Final = 0.5
+SNAPSHOT_TTL: Final = 0.5
 """Seconds a collecting thread waits for the loop."""
 
 Attributes = dict[str, str | bool]
@@ -41,7 +41,7 @@ class Gauges:
     """The observable instruments, over any number of governors, which may come to their end."""
 
     def __init__(self, meter: Meter) -> None:
-        self._looks: weakref.WeakKeyDictionary[AccountGovernor, _Look] = weakref.WeakKeyDictionary()
+        self._looks: weakref.WeakKeyDictionary[GovernorProtocol, _Snapshot] = weakref.WeakKeyDictionary()
         for name, unit, description, points in METRICS:
             meter.create_observable_up_down_counter(
                 f"eversince.client.{name}",
@@ -50,11 +50,11 @@ class Gauges:
                 callbacks=[partial(self._observe, name, points)],
             )
 
-    def lives_on(self, governor: AccountGovernor, loop: asyncio.AbstractEventLoop) -> None:
+    def is_alive(self, governor: GovernorProtocol, loop: asyncio.AbstractEventLoop) -> None:
         """A governor is in use on this loop."""
         look = self._looks.get(governor)
         if look is None or look.loop is not loop:
-            self._looks[governor] = _Look(loop)
+            self._looks[governor] = _Snapshot(loop)
 
     def _observe(
         self,
@@ -71,7 +71,7 @@ class Gauges:
         return [Observation(value, dict(attributes)) for attributes, value in sums.items()]
 
 
-class _Look:
+class _Snapshot:
     """What a governor showed last: one look serves all metrics of a collection."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -79,16 +79,16 @@ class _Look:
         self._seen: GovernorSnapshot | None = None
         self._served: set[str] = set()
 
-    def serving(self, metric: str, governor: AccountGovernor) -> GovernorSnapshot | None:
+    def serving(self, metric: str, governor: GovernorProtocol) -> GovernorSnapshot | None:
         """The governor as it stands; a metric that asks for the second time begins another collection."""
         if not self._served or metric in self._served:
             self._served.clear()
-            self._seen = _seen_on(self.loop, governor)
+            self._seen = _observed_at(self.loop, governor)
         self._served.add(metric)
         return self._seen
 
 
-def _seen_on(loop: asyncio.AbstractEventLoop, governor: AccountGovernor) -> GovernorSnapshot | None:
+def _observed_at(loop: asyncio.AbstractEventLoop, governor: GovernorProtocol) -> GovernorSnapshot | None:
     """A snapshot taken on the governor's loop; None when that is not possible now."""
     if _is_here(loop):
         return governor.snapshot()
@@ -97,7 +97,7 @@ def _seen_on(loop: asyncio.AbstractEventLoop, governor: AccountGovernor) -> Gove
     answer: Future[GovernorSnapshot] = Future()
     try:
         loop.call_soon_threadsafe(_look, governor, answer)
-        return answer.result(PATIENCE)
+        return answer.result(SNAPSHOT_TTL)
     except (RuntimeError, TimeoutError):  # it has just been closed, or is busy
         return None
 
@@ -110,7 +110,7 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _look(governor: AccountGovernor, answer: "Future[GovernorSnapshot]") -> None:
+def _look(governor: GovernorProtocol, answer: "Future[GovernorSnapshot]") -> None:
     try:
         answer.set_result(governor.snapshot())
     except Exception as error:  # noqa: BLE001 - it is for the thread that waits

@@ -11,12 +11,12 @@ from opentelemetry import metrics, trace
 from opentelemetry.trace import SpanKind
 
 from eversince_async._version import own_version
-from eversince_async.governor import AccountGovernor, Waited
-from eversince_async.orchestrator.events import CreditsLow, Event, StatusChanged, Waiting
-from eversince_async.orchestrator.tracing import StageBegun, WorkflowBegun
-from eversince_async.session.tracing import CallBegun
+from eversince_async.governor import GovernorProtocol, WaitEnded
+from eversince_async.orchestrator.events import CreditsWarning, Event, StatusChanged, Waiting
+from eversince_async.orchestrator.tracing import StageInfo, WorkflowStarted
+from eversince_async.session.tracing import CallInfo
 from eversince_async.telemetry import _names as names
-from eversince_async.telemetry._call import Attributes, Calls, TracedCall
+from eversince_async.telemetry._calls import Attributes, CallTracing, TracedCall
 from eversince_async.telemetry._gauges import Gauges
 from eversince_async.telemetry._instruments import Instruments
 from eversince_async.telemetry._spans import nanoseconds, outcome, spanning
@@ -54,14 +54,14 @@ class OpenTelemetry:
         meter = metrics.get_meter(SCOPE, ours, meter_provider, schema_url=SCHEMA)
         self._instruments = Instruments(meter)
         self._gauges = Gauges(meter)
-        self._listened_to: weakref.WeakSet[AccountGovernor] = weakref.WeakSet()
+        self._listened_to: weakref.WeakSet[GovernorProtocol] = weakref.WeakSet()
 
-    def of_client(self, *, base_url: str, governor: AccountGovernor) -> "ClientTracer":
+    def of_client(self, *, base_url: str, governor: GovernorProtocol) -> "ClientTracer":
         """The tracer of one client; `Eversince` calls this."""
         if governor not in self._listened_to:  # clients may share one, whose waits are counted once
             self._listened_to.add(governor)
-            governor.on_waited(self._waited)
-        calls = Calls(
+            governor.on_wait_end(self._on_wait_end)
+        calls = CallTracing(
             self._tracer,
             self._instruments,
             base_url=base_url,
@@ -70,7 +70,7 @@ class OpenTelemetry:
         )
         return ClientTracer(calls, self._gauges, governor)
 
-    def _waited(self, wait: Waited) -> None:
+    def _on_wait_end(self, wait: WaitEnded) -> None:
         self._instruments.waits.record(
             wait.seconds, {names.KIND: wait.kind.value, names.GRANTED: wait.granted}
         )
@@ -79,39 +79,39 @@ class OpenTelemetry:
 class ClientTracer:
     """Stands around the calls, stages and workflows of one client."""
 
-    def __init__(self, calls: Calls, gauges: Gauges, governor: AccountGovernor) -> None:
+    def __init__(self, calls: CallTracing, gauges: Gauges, governor: GovernorProtocol) -> None:
         self._calls = calls
         self._tracer = calls.tracer
         self._instruments = calls.instruments
         self._gauges = gauges
         self._governor = governor
 
-    def call(self, call: CallBegun) -> AbstractContextManager[TracedCall]:
+    def call(self, call: CallInfo) -> AbstractContextManager[TracedCall]:
         """Around a logical call."""
-        self._gauges.lives_on(self._governor, asyncio.get_running_loop())
-        return self._calls.around(call)
+        self._gauges.is_alive(self._governor, asyncio.get_running_loop())
+        return self._calls.trace(call)
 
     @contextmanager
-    def stage(self, stage: StageBegun) -> Iterator[None]:
+    def stage(self, stage: StageInfo) -> Iterator[None]:
         """Around a stage of a production."""
         attributes: Attributes = {names.STAGE: stage.stage, names.KEY: stage.key}
         if stage.project_id is not None:
             attributes[names.PROJECT] = stage.project_id
         with (
-            _timed(self._instruments.stages, {names.STAGE: stage.stage}),
+            _time(self._instruments.stages, {names.STAGE: stage.stage}),
             spanning(self._tracer, f"eversince {stage.stage}", SpanKind.INTERNAL, attributes),
         ):
             yield
 
     @contextmanager
-    def workflow(self, workflow: WorkflowBegun) -> Iterator[Callable[[Event], None]]:
+    def workflow(self, workflow: WorkflowStarted) -> Iterator[Callable[[Event], None]]:
         """Around a workflow; gives what takes its events."""
-        self._gauges.lives_on(self._governor, asyncio.get_running_loop())
+        self._gauges.is_alive(self._governor, asyncio.get_running_loop())
         attributes: Attributes = {names.WORKFLOW: workflow.name, names.KEY: workflow.key}
         if workflow.project_id is not None:
             attributes[names.PROJECT] = workflow.project_id
         with (
-            _timed(self._instruments.workflows, {names.WORKFLOW: workflow.name}),
+            _time(self._instruments.workflows, {names.WORKFLOW: workflow.name}),
             spanning(self._tracer, f"eversince {workflow.name}", SpanKind.INTERNAL, attributes) as span,
         ):
             yield lambda event: _tell(span, event)
@@ -129,14 +129,14 @@ def _tell(span: trace.Span, event: Event) -> None:
         case Waiting(reason=reason):
             why = {names.KIND: reason.kind.value, names.REASON: reason.detail}
             span.add_event("waiting", why, timestamp=nanoseconds())
-        case CreditsLow(warning=warning):
+        case CreditsWarning(warning=warning):
             span.add_event("credits low", {names.REASON: warning}, timestamp=nanoseconds())
         case _:
             pass
 
 
 @contextmanager
-def _timed(histogram: metrics.Histogram, attributes: Attributes) -> Iterator[None]:
+def _time(histogram: metrics.Histogram, attributes: Attributes) -> Iterator[None]:
     """Measure a block, however it ends."""
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -26,7 +26,7 @@ def spanning(tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes) 
         span.end(end_time=nanoseconds())
         raise
     except BaseException as error:
-        failed(span, error)
+        record_failure(span, error)
         context.detach(token)
         span.end(end_time=nanoseconds())
         raise
@@ -34,7 +34,7 @@ def spanning(tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes) 
     span.end(end_time=nanoseconds())
 
 
-def failed(span: Span, error: BaseException) -> None:
+def record_failure(span: Span, error: BaseException) -> None:
     """Record what ended a span; giving up is no failure."""
     if isinstance(error, asyncio.CancelledError):
         span.set_attribute(names.CANCELLED, True)

@@ -41,7 +41,7 @@ def is_async(test: Any) -> bool:
     return inspect.iscoroutinefunction(test.hypothesis.inner_test if hasattr(test, "hypothesis") else test)
 
 
-def is_unclaimed(config: pytest.Config, marks: set[str]) -> bool:
+def has_no_runner(config: pytest.Config, marks: set[str]) -> bool:
     """Whether an async test with these marks is neither pytest-asyncio's nor pytest-trio's."""
     return "trio" not in marks and not _is_claimed(config, asyncio_mark="asyncio" in marks)
 

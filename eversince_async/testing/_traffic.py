@@ -99,7 +99,7 @@ class _Line:
 
     def acknowledge(self) -> None:
         """Acknowledge at once what has arrived; left to itself, the kernel takes up to 40 ms."""
-        with _borrowed(self.fd) as sock:
+        with _borrow(self.fd) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def has_packets(self) -> bool:
@@ -121,7 +121,7 @@ class _Line:
         if self.sock is not None:
             told = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         else:
-            with _borrowed(self.fd) as sock:
+            with _borrow(self.fd) as sock:
                 told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         packets, sent, received, unsent = _TCP_INFO.unpack(told)
         return packets, sent, received, unsent
@@ -190,7 +190,7 @@ class Traffic:
             line = self._lines[fd] = _line_of(fd, transport)
             if line is not None:
                 self._ours.add(line.connection)
-            elif (port := _served_port(fd)) is not None:
+            elif (port := _listening_port(fd)) is not None:
                 self._served_ports.add(port)
         return line
 
@@ -224,7 +224,7 @@ class Traffic:
 
 def _line_of(fd: int, transport: Any | None) -> _Line | None:
     """The end of a TCP connection with this file descriptor; None if it is something else."""
-    with contextlib.suppress(OSError), _borrowed(fd) as sock:
+    with contextlib.suppress(OSError), _borrow(fd) as sock:
         if sock.family in _INTERNET and sock.type == socket.SOCK_STREAM and not _listens(sock):
             remote = None
             with contextlib.suppress(OSError):
@@ -235,9 +235,9 @@ def _line_of(fd: int, transport: Any | None) -> _Line | None:
     return None
 
 
-def _served_port(fd: int) -> int | None:
+def _listening_port(fd: int) -> int | None:
     """The port that a file descriptor listens on; None if it does not."""
-    with contextlib.suppress(OSError), _borrowed(fd) as sock:
+    with contextlib.suppress(OSError), _borrow(fd) as sock:
         if sock.family in _INTERNET and _listens(sock):
             return _address(sock.getsockname())[1]
     return None
@@ -253,7 +253,7 @@ def _address(name: tuple[Any, ...]) -> _Address:
 
 
 @contextlib.contextmanager
-def _borrowed(fd: int) -> Iterator[socket.socket]:
+def _borrow(fd: int) -> Iterator[socket.socket]:
     """A socket object for a file descriptor that somebody else closes."""
     sock = socket.socket(fileno=fd)
     try:

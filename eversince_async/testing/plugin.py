@@ -47,14 +47,14 @@ if TYPE_CHECKING:
 
     from eversince_async.client import Eversince
     from eversince_async.emulator import Emulator
-    from eversince_async.testing._trial import Trial
+    from eversince_async.testing._session import EmulatorSession
 
 MARKERS: Final = (
     "eversince(*, allow=(), **options): give the test an Eversince emulator with these options of `Emulator`",
     "virtual_time(wanted=True, *, speed=None, start=None): let time jump from timer to timer in this test",
 )
 
-TRIAL: Final = pytest.StashKey["Trial"]()
+TRIAL: Final = pytest.StashKey["EmulatorSession"]()
 """Where a test's item keeps what it has of ours."""
 
 
@@ -82,7 +82,7 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> None:
     if "eversince" in marks:
         pytest.mark.usefixtures("eversince_emulator")(obj)
     is_ours = marks & {"eversince", "virtual_time"} or _takes_ours(collector, obj)
-    if is_ours and _runners.is_unclaimed(collector.config, marks):
+    if is_ours and _runners.has_no_runner(collector.config, marks):
         pytest.mark.usefixtures("anyio_backend")(obj)  # this is what anyio's own marker does
 
 
@@ -141,15 +141,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 # -- Fixtures ----------------------------------------------------------------------------------------------
 
 
-async def _trial(request: pytest.FixtureRequest) -> AsyncIterator[Trial]:
-    from eversince_async.testing._trial import Options, on_trial
+async def _trial(request: pytest.FixtureRequest) -> AsyncIterator[EmulatorSession]:
+    from eversince_async.testing._session import Options, session
 
     loop = virtual_time(request.node, request.fixturenames)
     options = Options.of(request.node, request.config.getini("eversince_allow"))
-    async with on_trial(options, in_virtual_time=loop is not None) as trial:
+    async with session(options, in_virtual_time=loop is not None) as trial:
         request.node.stash[TRIAL] = trial
         yield trial
-    if complaints := trial.complaints():
+    if complaints := trial.failures():
         pytest.fail("\n\n".join(complaints), pytrace=False)
 
 
@@ -157,7 +157,7 @@ _eversince_on_anyio = pytest.fixture(name="_eversince_on_anyio")(_trial)
 
 
 @pytest.fixture
-def _eversince_trial(request: pytest.FixtureRequest) -> Trial:
+def _eversince_trial(request: pytest.FixtureRequest) -> EmulatorSession:
     """The emulator and its clients, on the loop the test runs on."""
     name = _runners.trial_fixture(request.node, request.fixturenames)
     if name is None:
@@ -167,12 +167,12 @@ def _eversince_trial(request: pytest.FixtureRequest) -> Trial:
             "runs it already",
             pytrace=False,
         )
-    trial: Trial = request.getfixturevalue(name)
+    trial: EmulatorSession = request.getfixturevalue(name)
     return trial
 
 
 @pytest.fixture
-def eversince_emulator(_eversince_trial: Trial) -> Emulator:
+def eversince_emulator(_eversince_trial: EmulatorSession) -> Emulator:
     """An Eversince emulator of this test's own; `Eversince()` finds it by the environment."""
     return _eversince_trial.emulator
 
@@ -184,6 +184,6 @@ def emulator(eversince_emulator: Emulator) -> Emulator:
 
 
 @pytest.fixture
-def eversince(_eversince_trial: Trial) -> Eversince:
+def eversince(_eversince_trial: EmulatorSession) -> Eversince:
     """A client of this test's Eversince emulator, closed after the test."""
     return _eversince_trial.client()

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from eversince_async import clock
 from eversince_async.pace import Pace
-from eversince_async.testing._holds import Hold, Holds, MeasuredQueue
+from eversince_async.testing._stalls import Hold, Holds, MeasuredQueue
 from eversince_async.testing._traffic import Traffic
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return super().__new__(cls)
 
     def __init__(self, *, speed: float | None = None, start: datetime | None = None) -> None:
-        self._pace: _Pace = _Jumps(self) if speed is None else _Scaled(speed)
+        self._pace: _TimeSource = _JumpingTime(self) if speed is None else _ScaledTime(speed)
         self._started_at = time.time() if start is None else start.timestamp()
         self._slept = 0.0
         self._holds = 0
@@ -102,9 +102,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     @property
     def pace(self) -> Pace | None:
         """How fast its time passes; None where it jumps."""
-        if not isinstance(self._pace, _Scaled):
+        if not isinstance(self._pace, _ScaledTime):
             return None
-        return self._pace.told(self._started_at)
+        return self._pace.to_pace(self._started_at)
 
     @property
     def boot_id(self) -> str:
@@ -132,11 +132,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def run_forever(self) -> None:
         """Run until `stop()` is called."""
-        with self._held.measured():
+        with self._held.measure():
             super().run_forever()
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def paused(self) -> Iterator[None]:
         """Do not jump in here: something that the loop cannot see is about to answer.
 
         Time does not stop for good: a timer goes off once it is due by the real clock. At a finite
@@ -148,7 +148,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         finally:
             self._holds -= 1
 
-    def waits_for_others(self) -> bool:
+    def has_pending_work(self) -> bool:
         """Whether a thread or a child process works for this loop, or someone holds its time."""
         return (
             self._holds > 0
@@ -187,7 +187,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     async def shutdown_default_executor(self, *timeout: float | None) -> None:
         """Wait for the default executor's threads to end, by the real clock."""
-        with self.held():
+        with self.paused():
             await super().shutdown_default_executor(*timeout)
 
     async def subprocess_exec(self, *args: Any, **kwargs: Any) -> Any:
@@ -199,7 +199,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return await self._start(super().subprocess_shell(*args, **kwargs))
 
     async def _start(self, starting: Coroutine[Any, Any, tuple[asyncio.SubprocessTransport, Any]]) -> Any:
-        with self.held():
+        with self.paused():
             transport, protocol = await starting
         self._children.add(transport)
         return transport, protocol
@@ -236,7 +236,7 @@ def run(main: Coroutine[Any, Any, T], *, speed: float | None = None, start: date
 _Events = list[tuple[selectors.SelectorKey, int]]
 
 
-class _Pace(Protocol):
+class _TimeSource(Protocol):
     """How time passes between two timers.
 
     Attributes:
@@ -257,7 +257,7 @@ class _Pace(Protocol):
 class _PacedSelector(selectors.DefaultSelector):
     """The platform's selector, which leaves every limited wait to a pace."""
 
-    def __init__(self, pace: _Pace) -> None:
+    def __init__(self, pace: _TimeSource) -> None:
         super().__init__()
         self.traffic = Traffic(self.get_map())
         self.holds = Holds()
@@ -282,15 +282,15 @@ class _PacedSelector(selectors.DefaultSelector):
         return poll(timeout) if timeout is None or timeout <= 0 else self._pace.wait(poll, timeout)
 
 
-class _Scaled:
+class _ScaledTime:
     """Real time, so and so many times faster."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
         self._origin = time.monotonic()
-        self.boot_id = clock.paced(speed, self._origin)
+        self.boot_id = clock.boot_id_at_pace(speed, self._origin)
 
-    def told(self, epoch: float) -> Pace:
+    def to_pace(self, epoch: float) -> Pace:
         return Pace(self._speed, epoch, self.boot_id, self._origin)
 
     def time(self) -> float:
@@ -300,7 +300,7 @@ class _Scaled:
         return poll(timeout / self._speed)
 
 
-class _Jumps:
+class _JumpingTime:
     """Time that stands still while there is anything to do, then jumps to the next timer."""
 
     # Real seconds of a last look at the sockets where the kernel does not tell what is under way (see
@@ -329,7 +329,7 @@ class _Jumps:
         """Wait while others work for the loop, but for no timer longer than it takes in real time."""
         loop, patience, began = self._loop, self.SHORTEST, time.monotonic()
         while timeout > self._waited:
-            has_workers = loop.waits_for_others()
+            has_workers = loop.has_pending_work()
             if not (has_workers or loop.traffic.is_moving()):
                 if patience > self.SHORTEST:
                     loop.traffic.nothing_came()

@@ -1,19 +1,19 @@
 """Webhooks: verify them, receive them, hear of them."""
 
 from eversince_async.webhooks.inbox import Subscription
-from eversince_async.webhooks.reading import read_event
+from eversince_async.webhooks.parsing import parse_event
 from eversince_async.webhooks.receiver import ReceiverStatistics, WebhookReceiver
+from eversince_async.webhooks.result import DeliveryResult
 from eversince_async.webhooks.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign, verify_signature
-from eversince_async.webhooks.verdict import Verdict
 
 __all__ = [
     "SIGNATURE_HEADER",
     "TIMESTAMP_HEADER",
+    "DeliveryResult",
     "ReceiverStatistics",
     "Subscription",
-    "Verdict",
     "WebhookReceiver",
-    "read_event",
+    "parse_event",
     "sign",
     "verify_signature",
 ]

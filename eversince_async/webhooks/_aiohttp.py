@@ -5,8 +5,8 @@ import functools
 import aiohttp
 from aiohttp import http_exceptions, web
 
-from eversince_async.webhooks.reception import Reception
-from eversince_async.webhooks.verdict import Verdict
+from eversince_async.webhooks.handler import DeliveryHandler
+from eversince_async.webhooks.result import DeliveryResult
 
 _BROKEN = (
     web.RequestPayloadError,
@@ -17,31 +17,31 @@ _BROKEN = (
 """What reading a body raises when it is no HTTP, or when the sender hangs up."""
 
 
-def application(reception: Reception) -> web.Application:
+def application(delivery_handler: DeliveryHandler) -> web.Application:
     """An application that takes webhooks at every path."""
     app = web.Application()
-    handler = functools.partial(handle, reception)
+    handler = functools.partial(handle, delivery_handler)
     app.router.add_route("*", "", handler)  # as a sub-application: the very path it was added at
     app.router.add_route("*", "/{below:.*}", handler)
 
     async def close(_: web.Application) -> None:
-        reception.inbox.end()
+        delivery_handler.inbox.close()
 
     app.on_shutdown.append(close)
     return app
 
 
-async def handle(reception: Reception, request: web.Request) -> web.Response:
+async def handle(delivery_handler: DeliveryHandler, request: web.Request) -> web.Response:
     """Answer one request."""
-    reception.bind()
-    verdict = await _verdict(reception, request)
+    delivery_handler.bind()
+    verdict = await _verdict(delivery_handler, request)
     return web.Response(status=verdict.status, headers=verdict.headers, body=verdict.body)
 
 
-async def _verdict(reception: Reception, request: web.Request) -> Verdict:
+async def _verdict(delivery_handler: DeliveryHandler, request: web.Request) -> DeliveryResult:
     if request.method != "POST":
-        return reception.not_a_post()
+        return delivery_handler.reject_method()
     try:
-        return await reception.take(request.headers, request.content.iter_any())
+        return await delivery_handler.take(request.headers, request.content.iter_any())
     except _BROKEN:
-        return reception.refuse("validation_error", "the body breaks off, or is no HTTP")
+        return delivery_handler.reject("validation_error", "the body breaks off, or is no HTTP")

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing, suppress
 from typing import Any
 
-from eversince_async.webhooks.reception import Reception
-from eversince_async.webhooks.verdict import Verdict
+from eversince_async.webhooks.handler import DeliveryHandler
+from eversince_async.webhooks.result import DeliveryResult
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -13,18 +13,18 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class HungUpError(Exception):
+class ClientDisconnected(Exception):
     """The sender went away before the whole body had come."""
 
 
-class AsgiDoor:
+class AsgiApp:
     """An ASGI application that takes webhooks: `uvicorn.run(receiver.asgi)`, or mounted in another one.
 
     An object rather than a function: Starlette and FastAPI then see that it is no view of theirs.
     """
 
-    def __init__(self, reception: Reception) -> None:
-        self._reception = reception
+    def __init__(self, delivery_handler: DeliveryHandler) -> None:
+        self._handler = delivery_handler
 
     def __repr__(self) -> str:
         return "<WebhookReceiver.asgi>"
@@ -35,26 +35,26 @@ class AsgiDoor:
             case "http":
                 await self._serve(scope, receive, send)
             case "lifespan":
-                await self._live(receive, send)
+                await self._lifespan(receive, send)
             case "websocket":
                 await send({"type": "websocket.close"})
             case other:  # servers take this for "not supported", as ASGI asks
                 raise NotImplementedError(f"a webhook receiver serves no {other}")
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                self._reception.inbox.end()
+                self._handler.inbox.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
             await send({"type": "lifespan.startup.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._reception.bind()
+        self._handler.bind()
         try:
-            verdict = await self._verdict(scope, receive)
-        except HungUpError:
+            verdict = await self._respond(scope, receive)
+        except ClientDisconnected:
             return
         headers = {**verdict.headers, "Content-Length": str(len(verdict.body))}
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
@@ -62,23 +62,23 @@ class AsgiDoor:
             await send({"type": "http.response.start", "status": verdict.status, "headers": raw})
             await send({"type": "http.response.body", "body": verdict.body})
 
-    async def _verdict(self, scope: Scope, receive: Receive) -> Verdict:
+    async def _respond(self, scope: Scope, receive: Receive) -> DeliveryResult:
         if scope["method"] != "POST":
-            return self._reception.not_a_post()
+            return self._handler.reject_method()
         async with aclosing(_chunks(receive)) as chunks:
-            return await self._reception.take(scope["headers"], chunks)
+            return await self._handler.take(scope["headers"], chunks)
 
 
 async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
     """The body as it comes.
 
     Raises:
-        HungUpError: The sender went away in the middle.
+        ClientDisconnected: The sender went away in the middle.
     """
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise HungUpError
+            raise ClientDisconnected
         yield message.get("body") or b""
         if not message.get("more_body"):
             return

@@ -51,7 +51,7 @@ class Subscription(AsyncIterator[WebhookEvent]):
         self._changed.set()
         return has_room
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Let the iteration end after what has arrived."""
         self._has_ended = True
         self._changed.set()
@@ -86,12 +86,12 @@ class Inbox:
         self.dropped += dropped
         return dropped
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End all subscriptions; new ones can be made."""
         for subscription in list(self._subscriptions):
-            subscription.end()
-        self.abandon()
+            subscription.close()
+        self.clear()
 
-    def abandon(self) -> None:
+    def clear(self) -> None:
         """Forget all subscriptions without a word: their event loop is gone."""
         self._subscriptions.clear()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from eversince_async.errors import ConfigurationError
-from eversince_async.webhooks._asgi import AsgiDoor
+from eversince_async.webhooks._asgi import AsgiApp
+from eversince_async.webhooks.handler import DeliveryHandler, Nudgeable, SigningKeys
 from eversince_async.webhooks.headers import Headers
 from eversince_async.webhooks.inbox import Subscription
-from eversince_async.webhooks.reception import Keys, Nudged, Reception
+from eversince_async.webhooks.result import DeliveryResult
 from eversince_async.webhooks.signature import (
     TOLERANCE,
     Body,
@@ -18,7 +19,6 @@ from eversince_async.webhooks.signature import (
     check_tolerance,
     signing_keys,
 )
-from eversince_async.webhooks.verdict import Verdict
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -29,7 +29,7 @@ BODY_LIMIT: Final = 4 * 1024 * 1024
 UNVERIFIED_LIMIT: Final = 16 * 1024 * 1024
 """Bytes. Hundreds of deliveries at once, each of which is verified as soon as it has come."""
 
-ROOM: Final = 256
+QUEUE_SIZE: Final = 256
 """Events: with all slots in use, some hours of them."""
 
 
@@ -84,8 +84,8 @@ class WebhookReceiver:
         body_limit: Bytes a body may have; more is not read.
         unverified_limit: Bytes that all bodies may hold together before they are verified; by default 16 MiB,
             or `body_limit` if that is more.
-        room: Events that each iteration over `events()` holds for an application that is slower than they
-            come. When one more comes, the oldest goes: the newest says where a project stands.
+        queue_size: Events that each iteration over `events()` holds for an application that is slower than
+            they come. When one more comes, the oldest goes: the newest says where a project stands.
 
     Raises:
         ConfigurationError: There is no secret and unsigned deliveries are not allowed, or a number makes no
@@ -94,14 +94,14 @@ class WebhookReceiver:
 
     def __init__(
         self,
-        eversince: Nudged | None = None,
+        eversince: Nudgeable | None = None,
         *,
         secret: Secret | Iterable[Secret] | None = None,
         tolerance: float | None = TOLERANCE,
         allow_unsigned: bool = False,
         body_limit: int = BODY_LIMIT,
         unverified_limit: int | None = None,
-        room: int = ROOM,
+        queue_size: int = QUEUE_SIZE,
     ) -> None:
         if secret is None and not allow_unsigned:
             raise ConfigurationError(
@@ -112,27 +112,25 @@ class WebhookReceiver:
         if keys is not None:
             check_keys(keys)
         check_tolerance(tolerance)
-        if not body_limit > 0 or not room > 0:
+        if not body_limit > 0 or not queue_size > 0:
             raise ConfigurationError("body_limit is bytes, room is events, and both must be positive")
         if unverified_limit is None:
             unverified_limit = max(UNVERIFIED_LIMIT, body_limit)
         if not unverified_limit >= body_limit:
             raise ConfigurationError("unverified_limit is bytes for all bodies: body_limit, or more")
-        self._reception = Reception(
+        self._handler = DeliveryHandler(
             eversince,
-            Keys(keys or ()),
+            SigningKeys(keys or ()),
             tolerance=tolerance,
             allow_unsigned=allow_unsigned,
             body_limit=body_limit,
             unverified_limit=unverified_limit,
-            room=room,
+            room=queue_size,
         )
-        self._asgi = AsgiDoor(self._reception)
+        self._asgi = AsgiApp(self._handler)
 
     def __repr__(self) -> str:
-        if not hasattr(
-            self, "_reception"
-        ):  # it could not be made, and a frame that shows it has to be printed
+        if not hasattr(self, "_handler"):  # it could not be made, and a frame that shows it has to be printed
             return "<WebhookReceiver>"
         seen = self.statistics()
         refused = sum(seen.refused.values())
@@ -153,8 +151,8 @@ class WebhookReceiver:
         Raises:
             ConfigurationError: It is called outside the event loop the receiver belongs to.
         """
-        self._reception.bind()
-        return self._reception.inbox.subscribe(project_ids)
+        self._handler.bind()
+        return self._handler.inbox.subscribe(project_ids)
 
     def close(self) -> None:
         """End every iteration over `events()`, after what has arrived.
@@ -162,23 +160,23 @@ class WebhookReceiver:
         The doors below do it when their server shuts down. Deliveries are answered all the same, and the
         receiver can be used again.
         """
-        self._reception.inbox.end()
+        self._handler.inbox.close()
 
     def statistics(self) -> ReceiverStatistics:
         """What there was so far."""
-        counts = dict(self._reception.verdicts)
+        counts = dict(self._handler.verdicts)
         return ReceiverStatistics(
             received=counts.pop("received", 0),
             duplicates=counts.pop("duplicate", 0),
             refused={str(code): count for code, count in counts.items()},
-            dropped=self._reception.inbox.dropped,
-            subscriptions=len(self._reception.inbox),
+            dropped=self._handler.inbox.dropped,
+            subscriptions=len(self._handler.inbox),
         )
 
     # -- Doors ------------------------------------------------------------------------------------------
 
     @property
-    def asgi(self) -> AsgiDoor:
+    def asgi(self) -> AsgiApp:
         """The receiver as an ASGI application, whatever path it is mounted at."""
         return self._asgi
 
@@ -186,7 +184,7 @@ class WebhookReceiver:
         """The receiver as a handler of aiohttp: `app.router.add_post(path, receiver.aiohttp_handler)`."""
         from eversince_async.webhooks import _aiohttp
 
-        return await _aiohttp.handle(self._reception, request)
+        return await _aiohttp.handle(self._handler, request)
 
     def aiohttp_app(self) -> "web.Application":
         """The receiver as an application of aiohttp, to run alone or to add as a sub-application.
@@ -195,9 +193,9 @@ class WebhookReceiver:
         """
         from eversince_async.webhooks import _aiohttp
 
-        return _aiohttp.application(self._reception)
+        return _aiohttp.application(self._handler)
 
-    def receive(self, headers: Headers, body: Body) -> Verdict:
+    def receive(self, headers: Headers, body: Body) -> DeliveryResult:
         """Receive a delivery that came through a door of your own; returns what to answer.
 
         ```python
@@ -217,9 +215,9 @@ class WebhookReceiver:
             ConfigurationError: It is called outside the event loop the receiver belongs to.
             TypeError: These are no headers, or no raw body; says what to pass instead.
         """
-        return self._reception.judge(headers, body)
+        return self._handler.handle(headers, body)
 
-    async def receive_chunks(self, headers: Headers, chunks: AsyncIterable[Body]) -> Verdict:
+    async def receive_chunks(self, headers: Headers, chunks: AsyncIterable[Body]) -> DeliveryResult:
         """Receive a delivery whose body is still coming in; returns what to answer.
 
         ```python
@@ -238,4 +236,4 @@ class WebhookReceiver:
             ConfigurationError: It is called outside the event loop the receiver belongs to.
             TypeError: These are no headers, or no raw bytes; says what to pass instead.
         """
-        return await self._reception.take(headers, chunks)
+        return await self._handler.take(headers, chunks)

@@ -6,11 +6,11 @@ from typing import Final
 
 from eversince_async.webhooks.signature import Body
 
-REMEMBERED: Final = 4096
+MAX_REMEMBERED: Final = 4096
 """Deliveries. An account that spends all its projects of a day at once sends fewer within the tolerance."""
 
 
-class Replays:
+class ReplayFilter:
     """Remembers deliveries for as long as they could be sent again, in bounded memory.
 
     Only what was found genuine may be asked about: then nobody without the secret can wash it out.
@@ -20,7 +20,7 @@ class Replays:
         room: Deliveries that are remembered; beyond that, the oldest are forgotten.
     """
 
-    def __init__(self, keep: float | None, room: int = REMEMBERED) -> None:
+    def __init__(self, keep: float | None, room: int = MAX_REMEMBERED) -> None:
         self._keep = keep
         self._room = room
         self._seen: OrderedDict[bytes, float] = OrderedDict()
@@ -44,10 +44,10 @@ class Replays:
         return False
 
     def _forget(self, now: float) -> None:
-        while len(self._seen) >= self._room or self._is_over(now):
+        while len(self._seen) >= self._room or self._is_expired(now):
             self._seen.popitem(last=False)
 
-    def _is_over(self, now: float) -> bool:
+    def _is_expired(self, now: float) -> bool:
         if not self._seen or self._keep is None:
             return False
         return next(iter(self._seen.values())) + self._keep < now

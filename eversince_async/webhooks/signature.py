@@ -46,7 +46,7 @@ def sign(secret: Secret, timestamp: str, body: Body) -> str:
         body: The raw body.
     """
     secret = _as_bytes(secret)
-    code = _begun(secret, timestamp)
+    code = _start_hmac(secret, timestamp)
     code.update(body)
     return _SCHEME + code.hexdigest()
 
@@ -108,7 +108,7 @@ class SignatureCheck:
         if timestamp is None:
             raise SignatureMismatch(f"the {TIMESTAMP_HEADER} header is missing")
         self._timestamp = timestamp
-        self._codes = [_begun(key, timestamp) for key in keys]
+        self._codes = [_start_hmac(key, timestamp) for key in keys]
 
     def update(self, chunk: Body) -> None:
         """Take in the next bytes of the body."""
@@ -207,7 +207,7 @@ def _given_digest(signature: str | None) -> bytes:
     return digest
 
 
-def _begun(key: bytes, timestamp: str) -> "hmac.HMAC":
+def _start_hmac(key: bytes, timestamp: str) -> "hmac.HMAC":
     # A header has no surrogates, but a caller's text may; such a timestamp is signed by nobody.
     return hmac.new(key, timestamp.encode("utf-8", "surrogatepass") + b".", hashlib.sha256)
 

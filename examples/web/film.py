@@ -14,11 +14,11 @@ from guard import Refused, key_of
 from words import explained, link, plain, status_of
 
 from eversince_async import (
-    CreditsLow,
+    CreditsWarning,
     Event,
     EversinceError,
     Production,
-    StageDone,
+    StageCompleted,
     StageStarted,
     StatusChanged,
 )
@@ -134,11 +134,11 @@ class Film:
         match event:
             case StageStarted(stage=stage):
                 self._began[stage] = event.at
-            case StageDone(stage=stage, seconds=seconds):
+            case StageCompleted(stage=stage, seconds=seconds):
                 self._took[stage] = seconds
             case StatusChanged(status=status):
                 self._status = status_of(status)
-            case CreditsLow():
+            case CreditsWarning():
                 self._warning = "Credits are running low: this may be the last film for now."
             case _:
                 return

@@ -16,8 +16,8 @@ import attrs
 from wall_clocks import set_clock
 
 from eversince_async import Eversince
-from eversince_async._wire.answers import Answer
-from eversince_async.journal import _journal as journals
+from eversince_async._wire.responses import WireResponse
+from eversince_async.journal import base as journals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -101,7 +101,7 @@ class Plug:
     def wire(self, eversince: Eversince) -> None:
         """Have the client die with this."""
         transport = eversince._transport
-        exchange = transport.exchange
+        exchange = transport.send
 
         async def mortal(request: Any, *more: Any, **named: Any) -> Any:
             await self.or_dead()
@@ -134,7 +134,7 @@ class Gateway:
 
     def before(self, eversince: Eversince) -> None:
         transport = eversince._transport
-        exchange = transport.exchange
+        exchange = transport.send
 
         async def impatient(request: Any, *more: Any, **named: Any) -> Any:
             what = request.endpoint.name
@@ -142,7 +142,7 @@ class Gateway:
                 return await exchange(request, *more, **named)
             self.struck.add(what)
             self.passed_on.append(asyncio.ensure_future(exchange(request, *more, **named)))
-            return Answer.read(408, {}, b"<html>Request Timeout</html>")
+            return WireResponse.read(408, {}, b"<html>Request Timeout</html>")
 
         object.__setattr__(transport, "exchange", impatient)
 
@@ -154,7 +154,7 @@ class Gateway:
 def count_as_dead(monkeypatch: Any) -> None:
     """Have every journal know who was cut off."""
     dead.clear()
-    monkeypatch.setattr(journals, "has_died", dead.__contains__)
+    monkeypatch.setattr(journals, "is_dead", dead.__contains__)
 
 
 async def live(

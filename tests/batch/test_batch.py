@@ -13,7 +13,7 @@ from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.errors import InsufficientCredits, JournalError, SpecChanged
 from eversince_async.journal import SqliteJournal
 from eversince_async.models.projects import Brief
-from eversince_async.orchestrator.events import StageDone
+from eversince_async.orchestrator.events import StageCompleted
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
@@ -202,7 +202,7 @@ async def test_a_balance_below_the_minimum_pauses_and_tells_what_to_buy(tmp_path
         assert 5 <= report.counts["succeeded"] < 12
 
         emulator.world.account.credits = 10_000
-        eversince.governor.noted_credits(10_000)
+        eversince.governor.record_credits(10_000)
         report = await eversince.batch(items, journal=tmp_path / "a.db")
 
     assert {"succeeded": 12} == report.counts
@@ -254,7 +254,7 @@ async def test_events_are_told_with_the_key_of_their_item(emulator, eversince):
     )
 
     for key in ("mug", "cup"):
-        stages = [event.stage for its, event in told if its == key and isinstance(event, StageDone)]
+        stages = [event.stage for its, event in told if its == key and isinstance(event, StageCompleted)]
         assert ["create", "settle", "render", "share"] == stages
         assert 1 == len({event.project_id for its, event in told if its == key} - {None})
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from eversince_async import Eversince, Limits
-from eversince_async.batch.pace import Pace
+from eversince_async.batch.throughput import ThroughputEstimator
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.limits import Limits as Kept
 
@@ -51,22 +51,22 @@ async def test_days_that_have_to_be_waited_for_are_foreseen_within_a_hundredth(q
 
 
 def test_nothing_is_foreseen_without_experience():
-    assert Pace(count=2, mean=10.0, worked=20.0).to_come(5, [], 5) is None
+    assert ThroughputEstimator(count=2, mean=10.0, active_seconds=20.0).estimate(5, [], 5) is None
 
 
 def test_those_at_work_that_have_outlasted_the_finished_show_that_these_were_the_short_ones():
-    early = Pace(count=3, mean=100.0, worked=300.0).to_come(10, [100.0, 100.0], 5)
-    late = Pace(count=3, mean=100.0, worked=300.0).to_come(10, [300.0, 300.0], 5)
+    early = ThroughputEstimator(count=3, mean=100.0, active_seconds=300.0).estimate(10, [100.0, 100.0], 5)
+    late = ThroughputEstimator(count=3, mean=100.0, active_seconds=300.0).estimate(10, [300.0, 300.0], 5)
 
     assert early is not None
     assert late is not None
-    assert late.middle > early.middle
+    assert late.median > early.median
 
 
 def test_what_waits_when_nothing_is_at_work_takes_its_turns():
     """Each takes a hundred seconds, and five fit beside each other."""
-    likely = Pace(count=10, mean=100.0, worked=200.0).to_come(20, [], 5)
+    likely = ThroughputEstimator(count=10, mean=100.0, active_seconds=200.0).estimate(20, [], 5)
 
     assert likely is not None
-    assert 400 <= likely.middle <= 500
+    assert 400 <= likely.median <= 500
     assert 0 == likely.deviation

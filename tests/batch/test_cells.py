@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eversince_async.batch.cells import file_of, is_spreadsheet_error, page_of, yes_or_no
-from eversince_async.batch.item import Intake
+from eversince_async.batch.fields import file_of, is_spreadsheet_error, page_of, yes_or_no
+from eversince_async.batch.items import ItemParser
 from eversince_async.errors import InvalidRequest
-from eversince_async.orchestrator.order import PLAIN_PAGE, ShareOptions, Wishes
+from eversince_async.orchestrator.options import DEFAULT_SHARE, DeliveryOptions, ShareOptions
 
-SHARED = Intake(options={}, wishes=Wishes(share=PLAIN_PAGE, download="films/"))
-PRIVATE = Intake(options={}, wishes=Wishes())
+SHARED = ItemParser(options={}, delivery=DeliveryOptions(share=DEFAULT_SHARE, download="films/"))
+PRIVATE = ItemParser(options={}, delivery=DeliveryOptions())
 
 YES = """
 yes Yes TRUE True t y 1 1.0 x X ja JA j WAHR wahr oui VRAI sí SI sì s VERDADERO sim VERDADEIRO VERO WAAR
@@ -38,23 +38,23 @@ def test_yes_is_understood_as_people_and_spreadsheets_write_it(word):
 @pytest.mark.parametrize("word", [*NO.split(), " no\t", False, 0, 0.0], ids=repr)
 def test_no_is_understood_as_people_and_spreadsheets_write_it(word):
     assert yes_or_no(word) is False
-    assert page_of({"share": word, "share_title": "Mug"}, PLAIN_PAGE) is None
+    assert page_of({"share": word, "share_title": "Mug"}, DEFAULT_SHARE) is None
 
 
 @pytest.mark.parametrize(
     "word", ["A mug", "nope", "vielleicht", "#NAME?", "o", "2", 2, 7.5, ["yes"], {"titel": "x"}]
 )
 def test_everything_else_is_refused_rather_than_made_public(word):
-    for intake in (SHARED, PRIVATE):
-        item = intake.item(0, {"brief": "A film", "share": word})
-        assert isinstance(item.problem, InvalidRequest)
-        assert "share_title" in str(item.problem)
+    for parser in (SHARED, PRIVATE):
+        item = parser.parse(0, {"brief": "A film", "share": word})
+        assert isinstance(item.error, InvalidRequest)
+        assert "share_title" in str(item.error)
 
 
 @given(st.text() | st.integers() | st.floats() | st.booleans() | st.none() | st.lists(st.text()))
 def test_whatever_a_cell_holds_nothing_but_a_yes_publishes(cell):
-    item = PRIVATE.item(0, {"brief": "A film", "share": cell})
-    assert item.wishes.share is None or yes_or_no(cell) is True
+    item = PRIVATE.parse(0, {"brief": "A film", "share": cell})
+    assert item.delivery.share is None or yes_or_no(cell) is True
 
 
 def test_a_title_has_a_column_of_its_own():
@@ -64,18 +64,18 @@ def test_a_title_has_a_column_of_its_own():
 
 def test_a_title_publishes_nothing_that_is_not_to_be_shared():
     assert page_of({"share_title": "Mug"}, None) is None
-    assert ShareOptions(title="Mug") == page_of({"share_title": "Mug"}, PLAIN_PAGE)
+    assert ShareOptions(title="Mug") == page_of({"share_title": "Mug"}, DEFAULT_SHARE)
 
 
 def test_rows_without_a_word_are_shared_as_the_batch_says():
     for empty in (None, "", "  ", float("nan")):
         assert page_of({"share": empty, "share_title": empty}, None) is None
-        assert PLAIN_PAGE == page_of({"share": empty}, PLAIN_PAGE)
+        assert DEFAULT_SHARE == page_of({"share": empty}, DEFAULT_SHARE)
 
 
 def test_a_title_that_is_no_text_is_refused():
-    item = SHARED.item(0, {"brief": "A film", "share_title": 7})
-    assert "share_title: must be text, not 7" in str(item.problem)
+    item = SHARED.parse(0, {"brief": "A film", "share_title": 7})
+    assert "share_title: must be text, not 7" in str(item.error)
 
 
 # -- Errors of spreadsheets ------------------------------------------------------------------------------
@@ -94,17 +94,17 @@ def test_errors_of_spreadsheets_are_known_in_their_languages(word):
 
 @pytest.mark.parametrize("brief", ["#NEUERFEHLER!", "#\u00a1LUEGO!", "#COSA?", *ERRORS.split()])
 def test_a_brief_in_the_form_of_such_an_error_is_refused(brief):
-    assert "an error of a spreadsheet" in str(PRIVATE.item(0, {"brief": brief}).problem)
+    assert "an error of a spreadsheet" in str(PRIVATE.parse(0, {"brief": brief}).error)
 
 
 @pytest.mark.parametrize("row", [" ", "\n\t", {"brief": "\u00a0 "}], ids=repr)
 def test_a_brief_of_blanks_is_refused(row):
-    assert "brief: is empty; say what to make" in str(PRIVATE.item(0, row).problem)
+    assert "brief: is empty; say what to make" in str(PRIVATE.parse(0, row).error)
 
 
 @pytest.mark.parametrize("brief", ["#Mugs!", "#MUG", "A #MUG! in the sun", "#MUG! #CUP!", "WOW!", "# A mug?"])
 def test_a_brief_with_a_hashtag_is_a_brief(brief):
-    assert PRIVATE.item(0, {"brief": brief}).problem is None
+    assert PRIVATE.parse(0, {"brief": brief}).error is None
 
 
 # -- Files -----------------------------------------------------------------------------------------------
@@ -137,12 +137,12 @@ def test_a_link_does_not_lead_out_of_the_folder(tmp_path):
 
 
 def test_a_path_object_is_the_programs_own():
-    item = SHARED.item(0, {"brief": "A film", "download": Path("/elsewhere/x.mp4")})
-    assert (None, "/elsewhere/x.mp4") == (item.problem, item.wishes.download)
+    item = SHARED.parse(0, {"brief": "A film", "download": Path("/elsewhere/x.mp4")})
+    assert (None, "/elsewhere/x.mp4") == (item.error, item.delivery.download)
 
 
 @given(st.text())
 def test_whatever_a_cell_holds_stays_inside(name):
-    item = SHARED.item(0, {"brief": "A film", "download": name})
-    folder, target = os.path.realpath("films"), os.path.realpath(item.wishes.download or "films")
-    assert item.problem is not None or Path(target).is_relative_to(folder)
+    item = SHARED.parse(0, {"brief": "A film", "download": name})
+    folder, target = os.path.realpath("films"), os.path.realpath(item.delivery.download or "films")
+    assert item.error is not None or Path(target).is_relative_to(folder)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from eversince_async import Eversince, EversinceError, JournalError, Run, pipeline
 from eversince_async.batch.outcome import Report
-from eversince_async.cli._remembered import Remembered
+from eversince_async.cli._resume_items import ResumableItems
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.journal import SqliteJournal
 from eversince_async.journal.fields import Field
-from eversince_async.orchestrator.sighting import Baseline
+from eversince_async.polling.observation import Baseline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -204,7 +204,7 @@ async def test_a_number_that_cannot_be_reckoned_with_is_a_journal_error(
 )
 def test_so_is_where_a_project_is_said_to_have_stood(value: Any, problem: str) -> None:
     with pytest.raises(JournalError, match=f"effect 'render' of job '1': {problem}"):
-        Baseline.from_json(Field("effect 'render' of job '1'", "baseline", value), asked_at=0.0)
+        Baseline.from_json(Field("effect 'render' of job '1'", "baseline", value), requested_at=0.0)
 
 
 # -- Pipelines --------------------------------------------------------------------------------------------
@@ -361,7 +361,9 @@ async def test_so_it_is_when_it_is_resumed_without_its_rows(
     path = spoil(finished, place, value, where, state, stage)
     try:
         async with SqliteJournal(path) as journal:
-            items = await Remembered.read(journal, finished.parent / "films", retry_failed=True, quality=None)
+            items = await ResumableItems.read(
+                journal, finished.parent / "films", retry_failed=True, quality=None
+            )
             report = await eversince.batch(items, journal=journal, retry_failed=True)
     except JournalError as error:
         need_ours(error)

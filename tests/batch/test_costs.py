@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from eversince_async import Eversince
-from eversince_async.batch.knowledge import COSTS
+from eversince_async.account.costs import KEPT, Costs, kind_of_film
+from eversince_async.account.knowledge import COSTS
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.journal import MemoryJournal, SqliteJournal
 from eversince_async.models.projects import Brief
-from eversince_async.orchestrator.costs import KEPT, Costs, kind_of_film
 
 QUICK = Scenario(
     queued=1, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(3, 3), self_render=0.0, failure=0
@@ -29,7 +29,7 @@ async def emulator():
 
 
 def seen(eversince: Eversince, kind: str = USUAL) -> tuple[float, ...]:
-    return tuple(eversince._desk.costs.of(kind))
+    return tuple(eversince._runtime.costs.of(kind))
 
 
 async def test_one_film_alone_tells_what_it_cost(emulator, eversince):
@@ -71,7 +71,7 @@ async def test_while_others_use_the_account_nothing_is_learned(emulator, eversin
         theirs = asyncio.ensure_future(other.produce("Another's film", share=False))
         await asyncio.sleep(1)
         page = await eversince.projects.list()
-        eversince.governor.saw_page([each.id for each in page.projects], complete=True)
+        eversince.governor.observed_page([each.id for each in page.projects], complete=True)
         await eversince.batch(["A film"])
         await theirs
 

@@ -6,13 +6,13 @@ import attrs
 import pytest
 
 from eversince_async import Eversince, JournalError, Limits
-from eversince_async.batch.pausing import Pause
-from eversince_async.batch.purse import Purse
+from eversince_async.batch.credit_reserve import Purse
+from eversince_async.batch.limits import StopCondition
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.governor import Governor
 from eversince_async.journal import MemoryJournal
-from eversince_async.orchestrator.spending import count_what_was_spent
+from eversince_async.orchestrator.recovery import seed_quotas
 
 SCENARIO = Scenario(
     queued=1, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(3, 3), self_render=0.0, failure=0
@@ -85,7 +85,7 @@ async def test_credits_that_are_bought_again_and_again_hide_little():
 
 async def test_what_nobody_tells_is_not_spent(emulator, eversince, monkeypatch):
     """Without a balance it cannot be seen when too much is spent, so one film is all."""
-    monkeypatch.setattr(eversince.governor, "noted_credits", lambda *_, **__: None)
+    monkeypatch.setattr(eversince.governor, "record_credits", lambda *_, **__: None)
     spent, report = await spent_by_a_batch(emulator, eversince)
 
     assert COSTS == spent
@@ -95,7 +95,7 @@ async def test_what_nobody_tells_is_not_spent(emulator, eversince, monkeypatch):
 async def test_who_asks_while_somebody_asks_shares_the_next_answer(emulator, eversince):
     """However slow the answers are, nobody stands in a line for them."""
     emulator.faults.latency = 20.0
-    pause = Pause(eversince._desk, 100.0, lambda: None)
+    pause = StopCondition(eversince._runtime, 100.0, lambda: None)
     asking = [asyncio.create_task(pause.learn_balance_again(at_once=True))]
     await asyncio.sleep(1)
     asking += [asyncio.create_task(pause.learn_balance_again(at_once=True)) for _ in range(9)]
@@ -106,7 +106,7 @@ async def test_who_asks_while_somebody_asks_shares_the_next_answer(emulator, eve
 
 async def test_what_was_spent_before_the_batch_does_not_count(emulator, eversince):
     """A balance told hours ago says nothing of this run, also where the present one cannot be asked for."""
-    eversince.governor.noted_credits(100_000)
+    eversince.governor.record_credits(100_000)
     refusal = ErrorAnswer(status=403, code="forbidden", message="no")
     emulator.faults.once("GET", "/account/credits", refusal)
     _, report = await spent_by_a_batch(emulator, eversince)
@@ -124,7 +124,7 @@ async def test_a_balance_that_cannot_be_had_for_a_moment_is_asked_for_again(emul
 def test_falls_add_up():
     governor = Governor()
     for balance in (1000, 900, 1400, 1350, 1350, 2000, 1990):
-        governor.noted_credits(balance)
+        governor.record_credits(balance)
 
     assert 160 == governor.credits.spent
     assert 1990 == governor.credits.balance
@@ -134,11 +134,11 @@ async def test_answers_that_overtake_each_other_tell_of_no_purchase():
     """Asked for before the lower balance was told, the higher one is the older."""
     governor = Governor()
     now = asyncio.get_running_loop().time()
-    governor.noted_credits(1000, asked_at=now)
+    governor.record_credits(1000, requested_at=now)
     await asyncio.sleep(10)
-    governor.noted_credits(900, asked_at=now + 6)
-    governor.noted_credits(950, asked_at=now + 5)
-    governor.noted_credits(890, asked_at=now + 7)
+    governor.record_credits(900, requested_at=now + 6)
+    governor.record_credits(950, requested_at=now + 5)
+    governor.record_credits(890, requested_at=now + 7)
 
     assert 110 == governor.credits.spent
     assert 890 == governor.credits.balance
@@ -167,10 +167,10 @@ async def test_the_day_is_marked_as_read_only_once_it_has_been():
     async with Unreadable() as journal:
         await one_created(journal)
         with pytest.raises(JournalError):
-            await count_what_was_spent(journal, governor)
+            await seed_quotas(journal, governor)
         assert 10 == governor.quota.left("projects")
 
-        await count_what_was_spent(journal, governor)
+        await seed_quotas(journal, governor)
 
         assert 9 == governor.quota.left("projects")
 
@@ -179,7 +179,7 @@ async def test_two_batches_on_one_journal_count_the_day_once():
     governor = Governor(Limits(projects_per_day=10))
     async with MemoryJournal() as journal:
         await one_created(journal)
-        await asyncio.gather(*(count_what_was_spent(journal, governor) for _ in range(3)))
+        await asyncio.gather(*(seed_quotas(journal, governor) for _ in range(3)))
 
     assert 9 == governor.quota.left("projects")
 
@@ -301,7 +301,7 @@ async def test_what_an_earlier_run_has_learned_lets_as_many_begin_as_can_be_paid
 
 async def test_a_create_that_does_not_tell_the_balance_holds_up_nobody(emulator, monkeypatch):
     async with Eversince(**emulator.connection) as eversince:
-        monkeypatch.setattr(eversince.governor, "noted_credits", lambda *_, **__: None)
+        monkeypatch.setattr(eversince.governor, "record_credits", lambda *_, **__: None)
         report = await eversince.batch([f"film {n}" for n in range(10)], share=False)
 
     assert 10 == report.counts["succeeded"]

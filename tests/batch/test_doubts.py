@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from eversince_async import Eversince, InDoubt, JournalError
-from eversince_async.batch.purse import Purse
+from eversince_async.batch.credit_reserve import Purse
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import Reset, Unavailable
 from eversince_async.journal import SqliteJournal

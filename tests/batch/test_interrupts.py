@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from eversince_async.batch.interrupts import first_interrupt
+from eversince_async.batch.signals import on_first_sigint
 
 PRESSING = Path(__file__).with_name("pressing.py")
 
@@ -54,7 +54,7 @@ def test_twice_leaves_at_once(tmp_path):
 async def test_a_ctrl_c_that_arrives_twice_at_once_counts_once():
     """As from `timeout`, which signals the process and then its group."""
     told = []
-    with first_interrupt(lambda: told.append("drain")):
+    with on_first_sigint(lambda: told.append("drain")):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.sleep(1)
@@ -87,7 +87,7 @@ def others() -> Iterator[list[int]]:
 
 async def test_the_second_goes_to_whoever_was_there_before(others: list[int]) -> None:
     told = []
-    with first_interrupt(lambda: told.append("drain")):
+    with on_first_sigint(lambda: told.append("drain")):
         for expected in (0, 1, 2):
             press()
             await asyncio.sleep(1)
@@ -102,7 +102,7 @@ async def test_blocks_beside_each_other_are_all_told_and_leave_in_any_order(
 ) -> None:
     """Two batches at once: neither takes the other's Ctrl-C away, nor leaves one that nobody hears."""
     told: list[int] = []
-    blocks = [first_interrupt(lambda n=n: told.append(n)) for n in (0, 1)]  # type: ignore[misc]
+    blocks = [on_first_sigint(lambda n=n: told.append(n)) for n in (0, 1)]  # type: ignore[misc]
     for block in blocks:
         block.__enter__()
     press()
@@ -118,8 +118,8 @@ async def test_blocks_beside_each_other_are_all_told_and_leave_in_any_order(
 
 async def test_one_that_was_left_is_told_of_nothing(others: list[int]) -> None:
     told: list[int] = []
-    with first_interrupt(lambda: told.append(1)):
-        with first_interrupt(lambda: told.append(2)):
+    with on_first_sigint(lambda: told.append(1)):
+        with on_first_sigint(lambda: told.append(2)):
             pass
         press()
         await asyncio.sleep(1)
@@ -129,10 +129,10 @@ async def test_one_that_was_left_is_told_of_nothing(others: list[int]) -> None:
 
 async def test_a_block_entered_after_the_first_takes_no_second_one(others: list[int]) -> None:
     told: list[int] = []
-    with first_interrupt(lambda: told.append(1)):
+    with on_first_sigint(lambda: told.append(1)):
         press()
         await asyncio.sleep(1)
-        with first_interrupt(lambda: told.append(2)):
+        with on_first_sigint(lambda: told.append(2)):
             press()
             await asyncio.sleep(1)
 
@@ -143,7 +143,7 @@ async def test_a_block_entered_after_the_first_takes_no_second_one(others: list[
 async def test_what_begins_later_hears_of_ctrl_c_again(others: list[int]) -> None:
     told: list[int] = []
     for number in (1, 2):
-        with first_interrupt(lambda number=number: told.append(number)):  # type: ignore[misc]
+        with on_first_sigint(lambda number=number: told.append(number)):  # type: ignore[misc]
             press()
             await asyncio.sleep(1)
 
@@ -156,7 +156,7 @@ def test_one_that_comes_while_something_holds_up_the_loop_is_not_swallowed(other
 
     async def stuck() -> list[int]:
         told: list[int] = []
-        with first_interrupt(lambda: told.append(1)):
+        with on_first_sigint(lambda: told.append(1)):
             press()
             time.sleep(0.3)  # noqa: ASYNC251 - that is the point
             press()
@@ -169,7 +169,7 @@ def test_one_that_comes_while_something_holds_up_the_loop_is_not_swallowed(other
 
 def test_a_loop_that_died_in_the_block_swallows_nothing(others: list[int]) -> None:
     loop = asyncio.new_event_loop()
-    block = first_interrupt(lambda: None)
+    block = on_first_sigint(lambda: None)
 
     async def enter() -> None:
         block.__enter__()
@@ -185,7 +185,7 @@ def test_a_loop_that_died_in_the_block_swallows_nothing(others: list[int]) -> No
 
 def test_the_next_loop_is_not_bothered_by_one_that_died(others: list[int]) -> None:
     loop = asyncio.new_event_loop()
-    block = first_interrupt(lambda: None)
+    block = on_first_sigint(lambda: None)
 
     async def enter() -> None:
         block.__enter__()
@@ -195,7 +195,7 @@ def test_the_next_loop_is_not_bothered_by_one_that_died(others: list[int]) -> No
 
     async def story() -> list[int]:
         told: list[int] = []
-        with first_interrupt(lambda: told.append(1)):
+        with on_first_sigint(lambda: told.append(1)):
             press()
             await asyncio.sleep(0.01)
         return told
@@ -211,7 +211,7 @@ async def test_a_handler_of_the_application_in_the_loop_is_left_alone() -> None:
     before = signal.getsignal(signal.SIGINT)
     loop.add_signal_handler(signal.SIGINT, lambda: heard.append("application"))
     try:
-        with first_interrupt(lambda: heard.append("drain")):
+        with on_first_sigint(lambda: heard.append("drain")):
             press()
             await asyncio.sleep(1)
         press()
@@ -229,7 +229,7 @@ async def test_a_handler_that_came_meanwhile_is_left_alone() -> None:
     def theirs(*_: Any) -> None: ...
 
     try:
-        with first_interrupt(lambda: None):
+        with on_first_sigint(lambda: None):
             signal.signal(signal.SIGINT, theirs)
         assert theirs is signal.getsignal(signal.SIGINT)
     finally:
@@ -240,7 +240,7 @@ async def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
     told: list[int] = []
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with first_interrupt(lambda: told.append(1)):
+        with on_first_sigint(lambda: told.append(1)):
             press()
             await asyncio.sleep(1)
         assert signal.SIG_IGN is signal.getsignal(signal.SIGINT)
@@ -252,7 +252,7 @@ async def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it() -> None:
 
 def test_elsewhere_than_in_the_main_thread_it_changes_nothing(others: list[int]) -> None:
     async def story() -> None:
-        with first_interrupt(lambda: None):
+        with on_first_sigint(lambda: None):
             pass
 
     thread = threading.Thread(target=lambda: asyncio.run(story()))
@@ -261,5 +261,5 @@ def test_elsewhere_than_in_the_main_thread_it_changes_nothing(others: list[int])
 
 
 async def test_an_exception_in_the_block_leaves_no_handler(others: list[int]) -> None:
-    with contextlib.suppress(ZeroDivisionError), first_interrupt(lambda: None):
+    with contextlib.suppress(ZeroDivisionError), on_first_sigint(lambda: None):
         raise ZeroDivisionError

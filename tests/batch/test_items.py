@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from eversince_async.batch.item import Intake
+from eversince_async.batch.items import ItemParser
 from eversince_async.errors import ConfigurationError, InvalidRequest
 from eversince_async.models.projects import Brief
-from eversince_async.orchestrator.order import Wishes
+from eversince_async.orchestrator.options import DeliveryOptions
 
-INTAKE = Intake(options={}, wishes=Wishes())
+INTAKE = ItemParser(options={}, delivery=DeliveryOptions())
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,18 @@ INTAKE = Intake(options={}, wishes=Wishes())
     ],
 )
 def test_what_cannot_be_read_is_an_invalid_request(given, named):
-    item = INTAKE.item(0, given)
+    item = INTAKE.parse(0, given)
 
-    assert isinstance(item.problem, InvalidRequest)
-    assert named in str(item.problem)
+    assert isinstance(item.error, InvalidRequest)
+    assert named in str(item.error)
 
 
 def test_an_item_may_say_what_its_page_is_to_show():
-    item = INTAKE.item(0, {"brief": "A film", "share": {"title": "Mug"}})
+    item = INTAKE.parse(0, {"brief": "A film", "share": {"title": "Mug"}})
 
-    assert item.problem is None
-    assert item.wishes.share is not None
-    assert "Mug" == item.wishes.share.title
+    assert item.error is None
+    assert item.delivery.share is not None
+    assert "Mug" == item.delivery.share.title
 
 
 @pytest.mark.parametrize(

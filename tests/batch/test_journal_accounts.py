@@ -11,11 +11,11 @@ import pytest
 from lagging import refusing
 
 from eversince_async import Eversince, NotFound, OtherAccount, Unauthorized
+from eversince_async.account.identity import NOTE, normalize_url
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.errors import JournalError
 from eversince_async.journal import MemoryJournal, SqliteJournal
-from eversince_async.orchestrator.accounts import NOTE, spelled
 from eversince_async.pipelines import Run, pipeline
 
 QUICK = Scenario(
@@ -97,7 +97,7 @@ async def test_an_emulator_that_keeps_its_state_may_come_back_at_another_port(jo
             report = await eversince.batch(MORE, journal=journal)
 
         assert {"succeeded": 3} == report.counts, report.outcomes
-        assert spelled(again.base_url) == (await noted(journal))["server"]
+        assert normalize_url(again.base_url) == (await noted(journal))["server"]
         assert 3 == made(again)
 
 
@@ -185,7 +185,7 @@ async def test_an_older_journal_belongs_to_the_first_it_meets(emulator, journal)
         file.execute("DELETE FROM note")
     await begun(emulator, journal)
 
-    assert spelled(emulator.base_url) == (await noted(journal))["server"]
+    assert normalize_url(emulator.base_url) == (await noted(journal))["server"]
 
 
 @pytest.mark.parametrize("kept", [[], {"id": "x"}, {"id": 1, "server": 2, "salt": 3, "keys": 4}], ids=str)
@@ -243,7 +243,7 @@ async def test_two_processes_that_begin_a_journal_agree_whose_it_is(emulator, jo
     ],
 )
 def test_a_server_has_one_spelling(base_url, same):
-    assert spelled(base_url) == spelled(same)
+    assert normalize_url(base_url) == normalize_url(same)
 
 
 # -- Pipelines, and what is known of the account ----------------------------------------------------------

@@ -9,11 +9,11 @@ import attrs
 import pytest
 
 from eversince_async import ConfigurationError, Eversince, Limits
-from eversince_async.batch.item import Intake, Item
-from eversince_async.batch.naming import NOTE, Naming, derived_key
+from eversince_async.batch.items import Item, ItemParser
+from eversince_async.batch.shared_keys import NOTE, Naming, derive_key
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.journal import MemoryJournal, SqliteJournal
-from eversince_async.orchestrator.order import USUAL_WISHES
+from eversince_async.orchestrator.options import DEFAULT_DELIVERY
 from eversince_async.pipelines import Run, pipeline
 
 QUICK = Scenario(
@@ -153,19 +153,19 @@ async def test_a_machine_that_is_left_and_comes_back_makes_nothing_again(emulato
 
 
 def item(given, index=0) -> Item:
-    return Intake(options={}, wishes=USUAL_WISHES).item(index, given)
+    return ItemParser(options={}, delivery=DEFAULT_DELIVERY).parse(index, given)
 
 
 def test_a_key_follows_from_name_row_and_brief_alone():
     mug = item({"key": "mug", "brief": "A mug", "title": "Mug"})
-    key = derived_key("campaign", mug)
+    key = derive_key("campaign", mug)
 
     same = item({"title": "Mug", "brief": "A mug", "key": "mug", "render": "4k", "share": False}, 5)
-    assert key == derived_key("campaign", same)
+    assert key == derive_key("campaign", same)
     assert key not in {
-        derived_key("campaign 2", mug),
-        derived_key("campaign", item({"key": "cup", "brief": "A mug", "title": "Mug"})),
-        derived_key("campaign", item({"key": "mug", "brief": "A mug", "title": "Cup"})),
+        derive_key("campaign 2", mug),
+        derive_key("campaign", item({"key": "cup", "brief": "A mug", "title": "Mug"})),
+        derive_key("campaign", item({"key": "mug", "brief": "A mug", "title": "Cup"})),
     }
     assert len(key) <= 256 - 6
 
@@ -179,7 +179,7 @@ async def test_a_row_with_a_key_of_its_own_keeps_it(emulator):
 
 def test_an_item_that_cannot_be_read_has_no_name():
     unreadable = item({"brief": 7})
-    assert Naming(name="x").named(unreadable) is unreadable
+    assert Naming(name="x").with_shared_key(unreadable) is unreadable
 
 
 async def test_an_item_that_cannot_be_sent_fails_alone(emulator):

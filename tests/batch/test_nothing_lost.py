@@ -41,7 +41,7 @@ async def test_draining_tells_the_outcome_of_every_item_that_was_taken(eversince
     unreadable = [{"nonsense": number} for number in range(300)]
     async with eversince.batch(unreadable, concurrency=10) as batch:
         await asyncio.sleep(1)
-        taken = batch.progress.taken
+        taken = batch.progress.items_read
         batch.drain()
         batch.drain()
         outcomes = [outcome async for outcome in batch]
@@ -59,12 +59,12 @@ async def test_who_takes_no_outcomes_holds_up_the_intake(eversince: Eversince) -
 
     async with eversince.batch(endless(), concurrency=10) as batch:
         await asyncio.sleep(10)
-        taken = batch.progress.taken
+        taken = batch.progress.items_read
         outcomes = [await anext(batch) for _ in range(50)]
         await asyncio.sleep(10)
 
         assert 100 <= taken <= 110
-        assert taken + len(outcomes) == batch.progress.taken
+        assert taken + len(outcomes) == batch.progress.items_read
 
 
 async def test_draining_twice_tells_of_an_item_that_is_just_giving_its_lease_back(
@@ -86,7 +86,7 @@ async def test_draining_twice_tells_of_an_item_that_is_just_giving_its_lease_bac
 async def test_a_source_without_a_length_tells_how_many_of_its_items_were_left(eversince: Eversince) -> None:
     async with eversince.batch(({"nonsense": n} for n in range(300)), concurrency=10) as batch:
         await asyncio.sleep(1)
-        taken = batch.progress.taken
+        taken = batch.progress.items_read
         batch.drain()
         _ = [outcome async for outcome in batch]
 

@@ -88,7 +88,7 @@ async def test_a_film_that_was_made_alone_tells_what_others_cost(emulator, evers
 
 
 async def test_films_that_cost_differently_give_a_range(emulator, eversince):
-    costs = eversince._desk.costs
+    costs = eversince._runtime.costs
     kind = "assembled///"
     costs.add(kind, 20)
     costs.add(kind, 50.5)

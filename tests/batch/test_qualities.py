@@ -9,9 +9,9 @@ import pytest
 from lagging import refusing
 
 from eversince_async import Eversince, Forbidden, QualityRefused, SpecChanged
+from eversince_async.account.entitlements import Entitlements
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
-from eversince_async.orchestrator.entitlements import Entitlements
 from eversince_async.orchestrator.events import StageStarted
 
 QUICK = Scenario(
@@ -145,7 +145,7 @@ async def test_leaving_a_batch_lets_go_of_those_that_wait(emulator, eversince):
         await asyncio.sleep(3)
 
     assert 1 == made(emulator)[0]
-    assert not eversince._desk.entitlements._waiting
+    assert not eversince._runtime.entitlements._waiting
 
 
 async def test_a_403_on_1080p_holds_back_the_rest_of_that_run_alone(emulator, eversince, tmp_path):

@@ -8,10 +8,10 @@ import itertools
 import pytest
 
 from eversince_async import Eversince
-from eversince_async.batch.failures import told
+from eversince_async.batch.failures import failure_to_json
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.errors import JournalError, ProjectFailed
-from eversince_async.journal import LEASE, JobChange, MemoryJournal, SqliteJournal
+from eversince_async.journal import LEASE_SECONDS, JobChange, MemoryJournal, SqliteJournal
 
 QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1))
 SLOW = Scenario(queued=60, running=600, images=60, videos=300, rendering=60, cycles=1, scenes=(1, 1))
@@ -30,7 +30,7 @@ async def test_the_leases_of_what_is_at_work_are_renewed():
         async with first, MemoryJournal(first.rows) as other:
             making = asyncio.ensure_future(eversince.batch(["A film"], journal=first))
             while not making.done():
-                await asyncio.sleep(LEASE / 4)
+                await asyncio.sleep(LEASE_SECONDS / 4)
                 job = await other.load("1")
                 assert making.done() or job.lease_until is not None
                 assert [] == await other.take("working")
@@ -50,7 +50,9 @@ async def test_what_another_process_has_finished_is_told_from_the_journal(emulat
     pages = [{outcome.key: outcome.share_url for outcome in report.outcomes} for report in reports]
     assert pages[0] == pages[1]
     assert 9 == len(set(pages[0].values()))
-    done_here = [{outcome.key for outcome in report.outcomes if not outcome.earlier} for report in reports]
+    done_here = [
+        {outcome.key for outcome in report.outcomes if not outcome.is_recorded} for report in reports
+    ]
     assert set() == done_here[0] & done_here[1]
     assert 9 == len(done_here[0] | done_here[1])
 
@@ -58,7 +60,9 @@ async def test_what_another_process_has_finished_is_told_from_the_journal(emulat
 async def test_what_is_lost_to_another_is_dropped_without_a_word(emulator, eversince):
     """The lease is gone when the work is done: nothing is written, and the other's end is told."""
     ours = MemoryJournal()
-    theirs = JobChange(stage="failed", error=told(ProjectFailed("theirs", project_id="p")), release=True)
+    theirs = JobChange(
+        stage="failed", error=failure_to_json(ProjectFailed("theirs", project_id="p")), release=True
+    )
     async with ours, MemoryJournal(ours.rows) as other:
         change = ours.change
 

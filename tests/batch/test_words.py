@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from eversince_async import Eversince, Quality, Unchecked
-from eversince_async.batch.item import Intake
+from eversince_async.batch.items import ItemParser
 from eversince_async.errors import InvalidRequest
 from eversince_async.models.projects import Brief
-from eversince_async.orchestrator.order import PLAIN_PAGE, Wishes, wishes_of
+from eversince_async.orchestrator.options import DEFAULT_SHARE, DeliveryOptions, delivery_options
 
-INTAKE = Intake(options={}, wishes=Wishes(share=PLAIN_PAGE))
+INTAKE = ItemParser(options={}, delivery=DeliveryOptions(share=DEFAULT_SHARE))
 
 
 @pytest.mark.parametrize(
@@ -29,30 +29,30 @@ INTAKE = Intake(options={}, wishes=Wishes(share=PLAIN_PAGE))
     ],
 )
 def test_a_row_with_a_misspelt_option_is_told_the_nearest(name, meant):
-    item = INTAKE.item(0, {"brief": "A film", name: "x"})
+    item = INTAKE.parse(0, {"brief": "A film", name: "x"})
 
-    assert isinstance(item.problem, InvalidRequest)
-    assert [name] == list(item.problem.fields)
-    assert f"did you mean '{meant}'?" in str(item.problem)
+    assert isinstance(item.error, InvalidRequest)
+    assert [name] == list(item.error.fields)
+    assert f"did you mean '{meant}'?" in str(item.error)
 
 
 @pytest.mark.parametrize("brief", ["A film", Brief(brief="A film")])
 def test_a_row_says_what_is_newer_than_this_version_in_extra(brief):
-    spec: Any = INTAKE.item(0, {"brief": brief, "extra": {"seed": 7}}).spec
+    spec: Any = INTAKE.parse(0, {"brief": brief, "extra": {"seed": 7}}).spec
     assert {"brief": "A film", "seed": 7} == spec["brief"]
 
 
 def test_extra_that_is_no_mapping_is_refused():
-    assert "extra: must be a mapping" in str(INTAKE.item(0, {"brief": "A", "extra": [7]}).problem)
+    assert "extra: must be a mapping" in str(INTAKE.parse(0, {"brief": "A", "extra": [7]}).error)
 
 
 @pytest.mark.parametrize("word", ["720p", "8k", "1080P", "4K", "1080", "", 4, ["4k"]])
 def test_a_row_with_an_unknown_quality_is_refused(word):
-    item = INTAKE.item(0, {"brief": "A film", "render": word})
+    item = INTAKE.parse(0, {"brief": "A film", "render": word})
     if word == "":
-        assert (None, "1080p") == (item.problem, item.wishes.render)
+        assert (None, "1080p") == (item.error, item.delivery.render)
     else:
-        assert "render: must be 1080p or 4k" in str(item.problem)
+        assert "render: must be 1080p or 4k" in str(item.error)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_a_row_with_an_unknown_quality_is_refused(word):
     [("4k", "4k"), (True, "1080p"), ("ja", "1080p"), ("nein", None), (None, None), (Unchecked("8k"), "8k")],
 )
 def test_a_row_may_name_its_quality_or_say_whether(word, quality):
-    item = INTAKE.item(0, {"brief": "A film", "render": word})
-    assert (None, quality) == (item.problem, item.wishes.render)
+    item = INTAKE.parse(0, {"brief": "A film", "render": word})
+    assert (None, quality) == (item.error, item.delivery.render)
 
 
 # -- Calls -----------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ async def test_an_unknown_quality_is_refused_before_anything_is_sent(eversince, 
 
 def test_an_unchecked_quality_is_sent_as_it_is():
     quality: Quality = Unchecked("8k")
-    word = wishes_of(quality, share=False, download=None).render
+    word = delivery_options(quality, share=False, download=None).render
     assert ("8k", str) == (word, type(word))
 
 

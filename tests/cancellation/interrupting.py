@@ -193,7 +193,7 @@ def _only_active_projects_have_slots(scene: Scene) -> None:
     governor, where = scene.eversince.governor, f"cancelled at {scene.nth}"
     assert 0 == governor.snapshot().requests.in_flight, where
     active = {project.id for project in scene.projects if project.active}
-    governor.saw_page(active, complete=True)
+    governor.observed_page(active, complete=True)
     leases = governor.snapshot().slots.leases
     assert {lease.project_id for lease in leases} <= active, where
 

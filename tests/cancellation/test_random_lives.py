@@ -118,7 +118,7 @@ async def test_nothing_is_left(tmp_path: Path, seed: int) -> None:
         assert took < 30 + LONGEST_CLOSING
         assert not eversince._transport.is_open
         assert not eversince._store.is_open
-        assert 0 == len(eversince._desk.underway)
+        assert 0 == len(eversince._runtime.registry)
         assert () == eversince.governor.snapshot().waits
         assert [] == [lease for lease in eversince.governor.snapshot().slots.leases if lease.held]
         await no_lease_is_left(journal, type("Scene", (), {"nth": seed}))  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ from scripted import Say, ScriptedServer
 
 from eversince_async import Limits, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async.orchestrator.download import NamedUrl, download
-from eversince_async.session.transfer import Store
+from eversince_async.transfers.download import NamedUrl, download
+from eversince_async.transfers.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine

@@ -9,7 +9,7 @@ import pytest
 
 from eversince_async import Eversince, Run, pipeline
 from eversince_async.cli import main
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli.approve import approve_
 from eversince_async.cli.resume import resume_
 from eversince_async.errors import InvalidRequest, JournalError
@@ -50,7 +50,7 @@ async def gone_on_with(emulator, journal):
 
 
 async def test_what_waits_is_listed(asked, capsys):
-    assert Exit.DONE == await approve_(journal=asked)
+    assert ExitCode.DONE == await approve_(journal=asked)
 
     ((key, _, _, question, look_at),) = (line.split("\t") for line in capsys.readouterr().out.splitlines())
     assert ("mug", "Is it good?") == (key, question)
@@ -77,7 +77,7 @@ async def test_what_waits_is_told_to_programs(asked, capsys):
 async def test_an_answer_is_there_when_the_pipeline_is_run_again(
     options, given, said, asked, emulator, capsys
 ):
-    assert Exit.DONE == await approve_("mug", journal=asked, **options)
+    assert ExitCode.DONE == await approve_("mug", journal=asked, **options)
 
     assert f"mug: {said}\n" == capsys.readouterr().out
     assert given == await gone_on_with(emulator, asked)
@@ -117,12 +117,12 @@ async def test_an_answer_needs_a_key(options):
 
 
 def test_two_answers_at_once_are_none():
-    assert Exit.USAGE == main(["approve", "mug", "--no", "--answer", "yes"])
+    assert ExitCode.USAGE == main(["approve", "mug", "--no", "--answer", "yes"])
 
 
 async def test_a_pipeline_is_not_resumed_without_its_program(asked, emulator, monkeypatch, capsys):
     monkeypatch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
 
-    assert Exit.UNFINISHED == await resume_(str(asked), no_download=True)
+    assert ExitCode.UNFINISHED == await resume_(str(asked), no_download=True)
 
     assert "mug: of a pipeline; run its program again" in capsys.readouterr().err

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from eversince_async import Eversince
-from eversince_async.cli import _asking, main
+from eversince_async.cli import _confirmation, main
 from eversince_async.cli import batch as batch_module
 from eversince_async.cli import produce as produce_module
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli.batch import batch_
 from eversince_async.cli.produce import produce_
 from eversince_async.cli.resume import resume_
@@ -47,7 +47,7 @@ def person(monkeypatch):
     person = Person()
     for module in (batch_module, produce_module):
         monkeypatch.setattr(module, "may_ask", lambda *, yes: not yes)
-    monkeypatch.setattr(_asking, "_read_line", person.type)
+    monkeypatch.setattr(_confirmation, "_read_line", person.type)
     return person
 
 
@@ -69,7 +69,7 @@ THREE = ("key,brief", "a,A film", "b,Another", "c,A third")
 async def test_who_says_yes_gets_the_videos(emulator, rows, person, capsys, answer):
     person.answer = answer
 
-    assert Exit.DONE == await typed(batch_(rows(*THREE)))
+    assert ExitCode.DONE == await typed(batch_(rows(*THREE)))
 
     assert (1, 3) == (person.asked, made(emulator))
     asked = capsys.readouterr().err
@@ -85,7 +85,7 @@ async def test_everything_else_is_a_no(emulator, rows, person, capsys, tmp_path,
     """Nothing that pays is sent, and no journal is left behind."""
     person.answer = answer
 
-    assert Exit.USAGE == await typed(batch_(rows(*THREE)))
+    assert ExitCode.USAGE == await typed(batch_(rows(*THREE)))
 
     assert (1, 0) == (person.asked, made(emulator))
     assert {"GET"} == {entry.method for entry in emulator.world.log}
@@ -94,28 +94,28 @@ async def test_everything_else_is_a_no(emulator, rows, person, capsys, tmp_path,
 
 
 async def test_yes_beforehand_is_not_asked_for_and_costs_no_request(emulator, rows, person):
-    assert Exit.DONE == await typed(batch_(rows(*THREE), yes=True))
+    assert ExitCode.DONE == await typed(batch_(rows(*THREE), yes=True))
 
     assert 0 == person.asked
     assert 0 == len(emulator.world.log.of("GET /account/credit-packages"))
 
 
 async def test_where_nothing_may_be_asked_it_ends(emulator, rows, person, capsys):
-    assert Exit.USAGE == await typed(batch_(rows(*THREE), no_input=True))
+    assert ExitCode.USAGE == await typed(batch_(rows(*THREE), no_input=True))
 
     assert (0, 0) == (person.asked, made(emulator))
     assert "--yes" in capsys.readouterr().err
 
 
 async def test_yes_goes_before_no_input(emulator, rows, person):
-    assert Exit.DONE == await typed(batch_(rows(*THREE), no_input=True, yes=True))
+    assert ExitCode.DONE == await typed(batch_(rows(*THREE), no_input=True, yes=True))
 
 
 async def test_without_a_terminal_nothing_is_asked(emulator, rows, monkeypatch):
-    monkeypatch.setattr(_asking, "_read_line", lambda: pytest.fail("asked"))
+    monkeypatch.setattr(_confirmation, "_read_line", lambda: pytest.fail("asked"))
 
-    assert Exit.DONE == await typed(batch_(rows(*THREE)))
-    assert Exit.DONE == await typed(batch_(rows(*THREE, "d,A fourth"), no_input=True))
+    assert ExitCode.DONE == await typed(batch_(rows(*THREE)))
+    assert ExitCode.DONE == await typed(batch_(rows(*THREE, "d,A fourth"), no_input=True))
 
 
 async def test_finished_rows_are_no_new_work(emulator, rows, person, capsys):
@@ -123,11 +123,11 @@ async def test_finished_rows_are_no_new_work(emulator, rows, person, capsys):
     await typed(batch_(file))
     person.answer = "n\n"
 
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
 
     assert 1 == person.asked
     capsys.readouterr()
-    assert Exit.USAGE == await typed(batch_(rows(*THREE, "d,A fourth")))
+    assert ExitCode.USAGE == await typed(batch_(rows(*THREE, "d,A fourth")))
     assert "1 new video from" in capsys.readouterr().err
 
 
@@ -140,14 +140,14 @@ async def test_begun_rows_are_no_new_work(emulator, rows, person):
         await asyncio.sleep(4)
     person.answer = "n\n"
 
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
     assert 0 == person.asked
 
 
 async def test_rows_that_failed_are_new_work_when_they_are_tried_again(rows, person):
     file = rows("key,brief", "a,bad")
     await typed(batch_(file))
-    assert Exit.FAILED == await typed(batch_(file))
+    assert ExitCode.FAILED == await typed(batch_(file))
     assert 1 == person.asked
     await typed(batch_(file, retry_failed=True))
 
@@ -162,11 +162,11 @@ async def test_without_a_journal_every_row_is_new_each_time(rows, person):
 
 
 async def test_what_is_wrong_with_a_file_is_told_and_nothing_asked(rows, person, emulator):
-    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,")))
+    assert ExitCode.USAGE == await typed(batch_(rows("key,brief", "a,")))
     assert 0 == person.asked
 
     await typed(batch_(rows(*THREE)))
-    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,Something else", "e,A film")))
+    assert ExitCode.USAGE == await typed(batch_(rows("key,brief", "a,Something else", "e,A film")))
     assert 1 == person.asked
 
 
@@ -215,7 +215,7 @@ async def test_produce_asks_before_it_uploads(rows, person, emulator, tmp_path):
 async def test_check_tells_what_each_row_asks_for(emulator, rows, capsys, tmp_path):
     file = rows("key,brief,render,share", "a,A film,,", "b,Another,4k,no", "c,A third,no,no")
 
-    assert Exit.DONE == await typed(batch_(file, check=True, out=tmp_path / "videos"))
+    assert ExitCode.DONE == await typed(batch_(file, check=True, out=tmp_path / "videos"))
 
     told = capsys.readouterr()
     lines = {line.split("\t")[0]: line.split("\t")[1:] for line in told.out.splitlines() if "\t" in line}
@@ -256,7 +256,7 @@ async def test_check_tells_all_that_is_wrong_and_plans_the_rest(emulator, rows, 
     capsys.readouterr()
     file = rows("key,brief,share", "a,Something else,", "b,A film,nope", "c,,", "d,A fourth,")
 
-    assert Exit.USAGE == await typed(batch_(file, check=True))
+    assert ExitCode.USAGE == await typed(batch_(file, check=True))
 
     told = capsys.readouterr()
     assert "briefs.csv:2: was something else" in told.err
@@ -269,7 +269,7 @@ async def test_check_tells_all_that_is_wrong_and_plans_the_rest(emulator, rows, 
 async def test_check_tells_programs(rows, capsys):
     file = rows("key,brief", "a,A film", "b,")
 
-    assert Exit.USAGE == await typed(batch_(file, check=True, as_json=True))
+    assert ExitCode.USAGE == await typed(batch_(file, check=True, as_json=True))
 
     told = json.loads(capsys.readouterr().out)
     assert {"new": 1} == told["counts"]
@@ -287,14 +287,14 @@ async def test_check_without_an_account_is_an_error_with_its_code(rows, emulator
     monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_wrong")
     file = rows("key,brief", "a,A film", "b,")
 
-    assert Exit.CONFIGURATION == await asyncio.to_thread(main, ["batch", file, "--check"])
+    assert ExitCode.CONFIGURATION == await asyncio.to_thread(main, ["batch", file, "--check"])
     assert f"{file}:3: brief" in capsys.readouterr().err
 
 
 async def test_a_server_that_does_not_price_is_no_reason_not_to_ask(emulator, rows, person):
     emulator.faults.once("GET", "/projects", ErrorAnswer(status=403, code="forbidden"), times=1)
 
-    assert Exit.DONE == await typed(batch_(rows(*THREE)))
+    assert ExitCode.DONE == await typed(batch_(rows(*THREE)))
 
 
 # -- In the end -------------------------------------------------------------------------------------------

@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 
 from eversince_async import Eversince
-from eversince_async.batch.item import Intake
-from eversince_async.batch.stages import WORKING
+from eversince_async.batch.items import ItemParser
 from eversince_async.cli import main
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._say import ResultsLost
+from eversince_async.cli._exit_codes import ExitCode
+from eversince_async.cli._output import ResultsLost
 from eversince_async.cli.batch import batch_
 from eversince_async.cli.decide import decide_
 from eversince_async.cli.produce import produce_
 from eversince_async.cli.report import report_
 from eversince_async.cli.resume import resume_
+from eversince_async.durable.status import RUNNING
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, Reset
 from eversince_async.errors import ConfigurationError, InvalidRequest, JournalError, OtherAccount
 from eversince_async.journal import SqliteJournal
-from eversince_async.orchestrator.order import Wishes
+from eversince_async.orchestrator.options import DeliveryOptions
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
@@ -64,7 +64,7 @@ async def test_a_file_of_rows_becomes_a_folder_of_videos(emulator, rows, tmp_pat
     code = await typed(batch_(file, out=tmp_path / "videos"))
 
     told = capsys.readouterr()
-    assert Exit.DONE == code
+    assert ExitCode.DONE == code
     assert {"mug.mp4", "tea.mp4"} == {path.name for path in (tmp_path / "videos").iterdir()}
     assert (2, 2, 1) == made(emulator)
     lines = {line.split("\t")[0]: line.split("\t") for line in told.out.splitlines()}
@@ -88,7 +88,7 @@ async def test_the_same_command_again_makes_nothing_again(emulator, rows, capsys
     await typed(batch_(file))
     first = sorted(capsys.readouterr().out.splitlines())
 
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
 
     assert (3, 3, 3) == made(emulator)
     assert first == sorted(capsys.readouterr().out.splitlines())
@@ -97,13 +97,13 @@ async def test_the_same_command_again_makes_nothing_again(emulator, rows, capsys
 async def test_rows_may_be_added_and_those_not_begun_changed(emulator, rows):
     await typed(batch_(rows("brief", "A mug")))
 
-    assert Exit.DONE == await typed(batch_(rows("brief", "A mug", "A cup")))
+    assert ExitCode.DONE == await typed(batch_(rows("brief", "A mug", "A cup")))
 
     assert 2 == made(emulator)[0]
 
 
 async def test_an_empty_file_of_rows_is_done_at_once(rows, capsys):
-    assert Exit.DONE == await typed(batch_(rows("key,brief")))
+    assert ExitCode.DONE == await typed(batch_(rows("key,brief")))
     assert "nothing to do" in capsys.readouterr().err
 
 
@@ -146,7 +146,7 @@ async def test_a_journal_is_enough_for_a_report(rows, tmp_path, monkeypatch, cap
     monkeypatch.delenv("EVERSINCE_API_KEY")
     capsys.readouterr()
 
-    assert Exit.DONE == await report_(tmp_path / "briefs.journal.db")
+    assert ExitCode.DONE == await report_(tmp_path / "briefs.journal.db")
 
     assert f"{tmp_path}/briefs.journal.html\n" == capsys.readouterr().out
     assert "A mug" in (tmp_path / "briefs.journal.html").read_text("utf-8")
@@ -163,7 +163,7 @@ async def test_a_report_of_no_journal_says_so(tmp_path):
 async def test_some_failed_is_told_by_the_exit_code_and_how_to_retry(emulator, rows, capsys):
     file = rows("key,brief", "a,Good", "b,bad")
 
-    assert Exit.FAILED == await typed(batch_(file))
+    assert ExitCode.FAILED == await typed(batch_(file))
     told = capsys.readouterr().err
     assert "1 succeeded, 1 failed" in told
     assert "  b: project proj_" in told
@@ -180,14 +180,14 @@ async def test_an_outage_is_told_while_it_lasts_and_loses_nothing(emulator, rows
     file = rows(*rows_of(4))
     monkeypatch.setenv("EVERSINCE_BASE_URL", "http://127.0.0.1:1/api/v1")
 
-    assert Exit.UNFINISHED == await typed(batch_(file))
+    assert ExitCode.UNFINISHED == await typed(batch_(file))
 
     told = capsys.readouterr().err
     assert "trouble: projects.create: cannot connect" in told
     assert "4 paused" in told
     assert "and 1 more: paused: " in told
     monkeypatch.setenv("EVERSINCE_BASE_URL", emulator.base_url)
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
 
 
 async def test_many_failures_are_counted_in_the_end(rows, capsys):
@@ -200,7 +200,7 @@ async def test_many_failures_are_counted_in_the_end(rows, capsys):
 
 async def test_nothing_is_made_of_a_file_with_something_wrong(emulator, rows, tmp_path, capsys):
     """Though the last row alone is wrong, and without so much as a journal."""
-    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,A mug", "a,", "b,B,c")))
+    assert ExitCode.USAGE == await typed(batch_(rows("key,brief", "a,A mug", "a,", "b,B,c")))
 
     assert [
         "briefs.csv:3: key 'a' stands on line 2 already",
@@ -228,12 +228,12 @@ def test_options_that_make_no_sense_are_told_before_anything_is_read(options, to
 
 
 def test_a_file_that_is_not_there_is_a_wrong_call(capsys):
-    assert Exit.USAGE == main(["batch", "nothing.csv"])
+    assert ExitCode.USAGE == main(["batch", "nothing.csv"])
     assert "nothing.csv: No such file" in capsys.readouterr().err
 
 
 def test_standard_input_needs_a_journal_or_none(capsys):
-    assert Exit.USAGE == main(["batch", "-"])
+    assert ExitCode.USAGE == main(["batch", "-"])
     assert "--no-journal" in capsys.readouterr().err
 
 
@@ -247,11 +247,11 @@ async def test_a_wrong_key_stops_all_and_loses_nothing(emulator, rows, monkeypat
     file = rows(*rows_of(3))
     monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_wrong")
 
-    assert Exit.CONFIGURATION == await typed(batch_(file))
+    assert ExitCode.CONFIGURATION == await typed(batch_(file))
     assert "go on:" in capsys.readouterr().err
 
     monkeypatch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
 
 
 async def test_a_journal_that_is_none_is_left_alone(rows, tmp_path):
@@ -272,7 +272,7 @@ async def test_a_changed_row_is_told_before_anything_is_made(emulator, rows, cap
     code = await typed(batch_(rows("key,brief", "a,A cup", "b,A glass")))
 
     told = capsys.readouterr().err
-    assert Exit.USAGE == code
+    assert ExitCode.USAGE == code
     assert "briefs.csv:2: was something else under the key 'a'" in told
     assert '"A mug", now "A cup"' in told
     assert "give them new keys" in told
@@ -282,7 +282,7 @@ async def test_a_changed_row_is_told_before_anything_is_made(emulator, rows, cap
 async def test_a_failed_row_that_was_changed_can_still_be_seen_through(rows, capsys):
     await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
 
-    assert Exit.USAGE == await typed(batch_(rows("key,brief,render", "a,A cup,4k")))
+    assert ExitCode.USAGE == await typed(batch_(rows("key,brief,render", "a,A cup,4k")))
 
     assert "`eversince resume proj_" in capsys.readouterr().err
 
@@ -291,7 +291,7 @@ async def test_a_line_put_in_above_makes_nothing_twice(emulator, rows, capsys):
     """Lines are keys here, so what stood on the last one would be new to the journal, and paid for again."""
     await typed(batch_(rows("brief", "One", "Two")))
 
-    assert Exit.USAGE == await typed(batch_(rows("brief", "Zero", "One", "Two")))
+    assert ExitCode.USAGE == await typed(batch_(rows("brief", "Zero", "One", "Two")))
 
     told = capsys.readouterr().err
     assert "briefs.csv:2: was something else under the key '2'" in told
@@ -302,7 +302,7 @@ async def test_a_line_put_in_above_makes_nothing_twice(emulator, rows, capsys):
 async def test_keys_given_afterwards_make_nothing_twice(emulator, rows, capsys):
     await typed(batch_(rows("brief", "One", "Two")))
 
-    assert Exit.USAGE == await typed(batch_(rows("key,brief", "one,One", "two,Two")))
+    assert ExitCode.USAGE == await typed(batch_(rows("key,brief", "one,One", "two,Two")))
 
     assert 2 == capsys.readouterr().err.count("stands in the journal under the key")
     assert 2 == made(emulator)[0]
@@ -311,7 +311,7 @@ async def test_keys_given_afterwards_make_nothing_twice(emulator, rows, capsys):
 async def test_the_same_wishes_under_another_chosen_key_are_made_once_more(emulator, rows):
     await typed(batch_(rows("key,brief", "monday,News")))
 
-    assert Exit.DONE == await typed(batch_(rows("key,brief", "tuesday,News")))
+    assert ExitCode.DONE == await typed(batch_(rows("key,brief", "tuesday,News")))
 
     assert 2 == made(emulator)[0]
 
@@ -325,7 +325,7 @@ async def test_spent_credits_pause_it_and_say_where_to_buy(emulator, rows, capsy
     code = await typed(batch_(rows(*rows_of(30))))
 
     told = capsys.readouterr().err
-    assert Exit.UNFINISHED == code
+    assert ExitCode.UNFINISHED == code
     assert "paused:  " in told
     assert "buy:     https://" in told
     assert "not begun" in told
@@ -333,7 +333,7 @@ async def test_spent_credits_pause_it_and_say_where_to_buy(emulator, rows, capsy
 
 
 async def test_so_many_credits_are_spent_at_most(emulator, rows, capsys):
-    assert Exit.UNFINISHED == await typed(batch_(rows(*rows_of(30)), max_credits=1))
+    assert ExitCode.UNFINISHED == await typed(batch_(rows(*rows_of(30)), max_credits=1))
     assert "at most 1 were to be" in capsys.readouterr().err
     assert made(emulator)[0] < 30
 
@@ -344,7 +344,7 @@ async def test_the_days_end_is_told_with_when_to_come_again(rows, capsys):
     code = await typed(batch_(file, stop_at_quota=True))
 
     told = capsys.readouterr().err
-    assert Exit.UNFINISHED == code
+    assert ExitCode.UNFINISHED == code
     assert "today's renders are used up" in told
     assert "again:   " in told
 
@@ -356,7 +356,7 @@ async def test_the_first_ctrl_c_sees_through_what_has_begun_and_says_so(emulator
     file = rows(*rows_of(30))
     asyncio.get_running_loop().call_later(40, signal.raise_signal, signal.SIGINT)
 
-    assert Exit.UNFINISHED == await typed(batch_(file))
+    assert ExitCode.UNFINISHED == await typed(batch_(file))
 
     told = capsys.readouterr().err
     count = made(emulator)[0]
@@ -367,7 +367,7 @@ async def test_the_first_ctrl_c_sees_through_what_has_begun_and_says_so(emulator
     assert 1 == told.count("nothing more is begun")
     assert "go on:   " in told
 
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
     assert (30, 30, 30) == made(emulator)
 
 
@@ -382,7 +382,7 @@ async def test_leaving_at_once_says_how_to_go_on(emulator, rows, capsys):
     told = capsys.readouterr().err
     assert "Interrupted. Projects that have begun go on at the server" in told
     assert "go on:   " in told
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
     assert (8, 8, 8) == made(emulator)
 
 
@@ -394,13 +394,13 @@ async def test_when_nobody_reads_the_results_it_leaves_and_is_not_done(emulator,
         raise ResultsLost(BrokenPipeError())
 
     with monkeypatch.context() as broken_pipe:
-        broken_pipe.setattr("eversince_async.cli._watch.say", broken)
-        assert Exit.UNFINISHED == await typed(batch_(file))
+        broken_pipe.setattr("eversince_async.cli._batch_display.write_line", broken)
+        assert ExitCode.UNFINISHED == await typed(batch_(file))
 
     told = capfd.readouterr().err
     assert "Nobody reads the results any more. Projects that have begun go on" in told
     assert "go on:   " in told
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
     assert (3, 3, 3) == made(emulator)
 
 
@@ -425,15 +425,15 @@ async def test_a_person_decides_what_nobody_else_can_tell(emulator, rows, monkey
     async with Eversince(**emulator.connection) as somebody:
         await somebody.produce("Something else")
     emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
-    assert Exit.UNFINISHED == await typed(batch_(file))
+    assert ExitCode.UNFINISHED == await typed(batch_(file))
     assert "eversince decide mug --made …, or --nothing, and --journal FILE" in capsys.readouterr().err
 
     with pytest.raises(InvalidRequest, match="say what was made, or --nothing"):
         await decide_("mug", journal=Path("briefs.journal.db"))
-    assert Exit.DONE == await decide_("mug", nothing=True, journal=Path("briefs.journal.db"))
+    assert ExitCode.DONE == await decide_("mug", nothing=True, journal=Path("briefs.journal.db"))
     assert "mug: share did not happen\n" == capsys.readouterr().out
 
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await typed(batch_(file))
     assert 3 == made(emulator)[2]
 
 
@@ -462,7 +462,7 @@ async def test_a_journal_is_enough_to_see_through_what_has_begun(emulator, rows,
 
     code = await resume_("briefs.journal.db", output=tmp_path / "videos")
 
-    assert Exit.DONE == code
+    assert ExitCode.DONE == code
     assert (3, 2, 1) == made(emulator)
     assert {"b.mp4", "c.mp4"} == {path.name for path in (tmp_path / "videos").iterdir()}
     assert "3 videos that briefs.journal.db remembers are gone on with" in capsys.readouterr().err
@@ -472,7 +472,7 @@ async def test_a_journal_with_nothing_left_says_so(emulator, rows, capsys):
     await typed(batch_(rows("brief", "A mug", "bad")))
     before = len(emulator.world.log)
 
-    assert Exit.DONE == await resume_("briefs.journal.db", no_download=True)
+    assert ExitCode.DONE == await resume_("briefs.journal.db", no_download=True)
 
     assert "nothing to go on with; 1 failed, 1 succeeded" in capsys.readouterr().err
     assert before == len(emulator.world.log)
@@ -481,7 +481,7 @@ async def test_a_journal_with_nothing_left_says_so(emulator, rows, capsys):
 async def test_what_failed_is_tried_again_from_the_journal_when_asked(emulator, rows):
     await typed(batch_(rows("brief", "bad")))
 
-    assert Exit.FAILED == await resume_("briefs.journal.db", no_download=True, retry_failed=True)
+    assert ExitCode.FAILED == await resume_("briefs.journal.db", no_download=True, retry_failed=True)
 
     assert 2 == made(emulator)[0]
 
@@ -498,7 +498,7 @@ async def test_what_the_journal_must_not_keep_it_cannot_go_on_with(emulator, row
     secret = "https://example.com/?token=0123456789abcdef"
     await left_behind(rows("key,brief,webhook_url", *(f"{key},A mug,{secret}" for key in "abcdefg")))
 
-    assert Exit.UNFINISHED == await resume_("briefs.journal.db", no_download=True)
+    assert ExitCode.UNFINISHED == await resume_("briefs.journal.db", no_download=True)
 
     told = capsys.readouterr().err
     assert "f, g: not begun, and with a secret address" in told
@@ -510,7 +510,7 @@ async def test_a_begun_row_with_a_secret_address_goes_on_from_the_journal(emulat
     file = rows("key,brief,webhook_url", "a,A mug,https://example.com/?token=0123456789abcdef")
     await left_behind(file)
 
-    assert Exit.DONE == await resume_("briefs.journal.db", no_download=True)
+    assert ExitCode.DONE == await resume_("briefs.journal.db", no_download=True)
 
     assert (1, 1, 1) == made(emulator)
 
@@ -533,7 +533,7 @@ async def test_options_of_projects_are_none_of_journals(what, options, told, row
 async def test_what_4k_has_left_unfinished_is_finished_by_what_is_printed(emulator, rows, capsys):
     file = rows("key,brief,render", "a,A mug,4k", "b,A cup,4k", "c,A quick film,yes")
 
-    assert Exit.UNFINISHED == await typed(batch_(file, out=Path("films")))
+    assert ExitCode.UNFINISHED == await typed(batch_(file, out=Path("films")))
 
     told = capsys.readouterr().err
     assert "finish:  eversince resume briefs.journal.db --out films --quality 1080p" in told
@@ -541,15 +541,15 @@ async def test_what_4k_has_left_unfinished_is_finished_by_what_is_printed(emulat
     assert "--retry-failed" in told
     assert (2, 1, 1) == made(emulator)
 
-    assert Exit.DONE == await resume_("briefs.journal.db", output=Path("films"), quality="1080p")
+    assert ExitCode.DONE == await resume_("briefs.journal.db", output=Path("films"), quality="1080p")
     assert (2, 2, 2) == made(emulator)
 
 
 async def test_a_row_may_be_given_another_quality_until_it_is_rendered(emulator, rows, capsys):
     await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
 
-    assert Exit.DONE == await typed(batch_(rows("key,brief,render", "a,A mug,1080p")))
-    assert Exit.USAGE == await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
+    assert ExitCode.DONE == await typed(batch_(rows("key,brief,render", "a,A mug,1080p")))
+    assert ExitCode.USAGE == await typed(batch_(rows("key,brief,render", "a,A mug,4k")))
     assert (1, 1, 1) == made(emulator)
 
 
@@ -558,9 +558,9 @@ async def test_a_deleted_project_is_made_anew_on_request(emulator, rows, capsys)
     await left_behind(file)
     emulator.world.projects.clear()
 
-    assert Exit.FAILED == await typed(batch_(file))
+    assert ExitCode.FAILED == await typed(batch_(file))
     assert "retry:" in capsys.readouterr().err
-    assert Exit.DONE == await typed(batch_(file, retry_failed=True))
+    assert ExitCode.DONE == await typed(batch_(file, retry_failed=True))
     assert 1 == made(emulator)[1]
 
 
@@ -587,7 +587,7 @@ async def test_a_file_that_was_removed_is_told_and_refetch_fetches_it(emulator, 
 
     assert "mug: finished, but the file is not there any more" in told
     assert "--refetch" in told
-    assert Exit.DONE == code
+    assert ExitCode.DONE == code
     assert Path("films/mug.mp4").stat().st_size
     assert (2, 2, 2) == made(emulator)
 
@@ -596,7 +596,7 @@ async def test_resume_fetches_files_that_were_never_written(emulator, rows):
     file = rows("key,brief", "mug,A quick film")
     await typed(batch_(file))
 
-    assert Exit.DONE == await typed(resume_("briefs.journal.db", output=Path("films")))
+    assert ExitCode.DONE == await typed(resume_("briefs.journal.db", output=Path("films")))
     assert Path("films/mug.mp4").stat().st_size
     assert (1, 1, 1) == made(emulator)
 
@@ -608,7 +608,7 @@ async def test_resume_fetches_files_that_were_never_written(emulator, rows):
 async def test_a_row_that_leads_out_of_its_folder_is_refused(emulator, rows, tmp_path, capsys, name):
     file = rows("key,brief,download", f"a,A mug,{name}")
 
-    assert Exit.USAGE == await typed(batch_(file, out=Path("videos")))
+    assert ExitCode.USAGE == await typed(batch_(file, out=Path("videos")))
 
     assert "briefs.csv:2: download must be a file inside 'videos/'" in capsys.readouterr().err
     assert "key,brief" in (tmp_path / "briefs.csv").read_text()
@@ -622,7 +622,7 @@ async def test_a_row_never_replaces_a_file_that_its_journal_did_not_write(
     (tmp_path / "mine.mp4").write_text("mine")
     file = rows("key,brief,download", "a,A mug,new.mp4", f"b,A cup,{name}")
 
-    assert Exit.USAGE == await typed(batch_(file, out=Path(), report=Path("report.html")))
+    assert ExitCode.USAGE == await typed(batch_(file, out=Path(), report=Path("report.html")))
 
     told = capsys.readouterr().err
     assert f"briefs.csv:3: download './{name}'" in told
@@ -634,7 +634,7 @@ async def test_a_row_never_replaces_a_file_that_its_journal_did_not_write(
 async def test_a_key_never_replaces_a_file_that_its_journal_did_not_write(emulator, rows, tmp_path, capsys):
     (tmp_path / "a.mp4").write_text("mine")
 
-    assert Exit.USAGE == await typed(batch_(rows("key,brief", "a,A mug"), out=tmp_path, no_journal=True))
+    assert ExitCode.USAGE == await typed(batch_(rows("key,brief", "a,A mug"), out=tmp_path, no_journal=True))
 
     assert "briefs.csv:2" in capsys.readouterr().err
     assert "mine" == (tmp_path / "a.mp4").read_text()
@@ -642,8 +642,8 @@ async def test_a_key_never_replaces_a_file_that_its_journal_did_not_write(emulat
 
 async def test_what_its_journal_wrote_stands_in_nobodys_way(emulator, rows):
     file = rows("key,brief", "a,A mug")
-    assert Exit.DONE == await typed(batch_(file, out=Path("videos")))
-    assert Exit.DONE == await typed(batch_(file, out=Path("./videos")))
+    assert ExitCode.DONE == await typed(batch_(file, out=Path("videos")))
+    assert ExitCode.DONE == await typed(batch_(file, out=Path("./videos")))
     assert (1, 1, 1) == made(emulator)
 
 
@@ -657,12 +657,14 @@ async def test_a_journal_with_a_title_in_share_goes_on(emulator, eversince, rows
     """As versions wrote it that took any word in `share` for the title of the page."""
     old = {"key": "a", "brief": "A mug", "share": {"title": "Spring"}}
     async with SqliteJournal(tmp_path / "briefs.journal.db") as journal:
-        await journal.put("a", Intake(options={}, wishes=Wishes()).item(0, old).spec, stage=WORKING)
+        await journal.put(
+            "a", ItemParser(options={}, delivery=DeliveryOptions()).parse(0, old).spec, stage=RUNNING
+        )
     await eversince.aclose()
 
     file = rows("key,brief,share_title", "a,A mug,Spring")
-    assert Exit.DONE == await resume_("briefs.journal.db", no_download=True)
-    assert Exit.DONE == await typed(batch_(file))
+    assert ExitCode.DONE == await resume_("briefs.journal.db", no_download=True)
+    assert ExitCode.DONE == await typed(batch_(file))
 
     assert (1, 1, 1) == made(emulator)
     assert ["Spring"] == [share.title for share, _ in emulator.world.shares.values()]
@@ -671,9 +673,9 @@ async def test_a_journal_with_a_title_in_share_goes_on(emulator, eversince, rows
 async def test_a_project_is_not_shared_again_unless_that_is_said(emulator, rows, capsys):
     project = emulator.add_project(rendered=True)
 
-    assert Exit.DONE == await resume_(project.id)
+    assert ExitCode.DONE == await resume_(project.id)
     assert (0, "") == (made(emulator)[2], "".join(re.findall("share.*", capsys.readouterr().out)))
-    assert Exit.DONE == await resume_(project.id, share=True)
+    assert ExitCode.DONE == await resume_(project.id, share=True)
     assert 1 == made(emulator)[2]
 
 
@@ -683,7 +685,7 @@ async def test_a_project_of_a_journal_shows_the_page_that_it_has(emulator, rows,
     page = capsys.readouterr().out.split("\t")[2].strip()
     (project,) = (each for each in emulator.world.projects.values() if not each.studio)
 
-    assert Exit.DONE == await resume_(project.id, share=share, journal=Path("briefs.journal.db"))
+    assert ExitCode.DONE == await resume_(project.id, share=share, journal=Path("briefs.journal.db"))
 
     assert page in capsys.readouterr().out
     assert 1 == made(emulator)[2]
@@ -707,8 +709,10 @@ async def test_an_unknown_quality_is_refused_before_anything_is_sent(emulator, r
 
 async def test_a_quality_newer_than_this_version_is_sent_when_that_is_said(emulator, rows, capsys):
     file = rows("key,brief,render", "a,A mug,8k", "b,A cup,1080p")
-    assert Exit.USAGE == await typed(batch_(file))
-    assert Exit.FAILED == await typed(batch_(file, unchecked=True))  # this server does not know it, either
+    assert ExitCode.USAGE == await typed(batch_(file))
+    assert ExitCode.FAILED == await typed(
+        batch_(file, unchecked=True)
+    )  # this server does not know it, either
     assert (2, 1) == made(emulator)[:2]
 
 
@@ -732,7 +736,7 @@ async def test_a_journal_of_another_server_is_refused_and_can_be_overruled(
             await typed(batch_(file, retry_failed=True))
         code = await typed(batch_(file, allow_other_account=True))
 
-        assert Exit.DONE == code
+        assert ExitCode.DONE == code
         assert (1, 1, 1) == made(other)
 
 
@@ -743,7 +747,7 @@ async def test_resume_of_a_journal_of_another_server_is_refused_as_well(emulator
         with pytest.raises(OtherAccount):
             await typed(resume_("briefs.journal.db", no_download=True))
 
-        assert Exit.FAILED == await typed(
+        assert ExitCode.FAILED == await typed(
             resume_("briefs.journal.db", no_download=True, allow_other_account=True)
         )
 
@@ -767,8 +771,8 @@ async def test_a_deleted_project_is_made_again_on_request_and_that_is_said(emula
     file = "briefs.csv"
 
     for _ in range(2):  # as it is found out, and as it is remembered
-        assert Exit.FAILED == await typed(batch_(file))
+        assert ExitCode.FAILED == await typed(batch_(file))
         told = capsys.readouterr().err
         assert "--retry-failed  (makes, and pays for, another in place of a project that was deleted)" in told
-    assert Exit.DONE == await typed(batch_(file, retry_failed=True))
+    assert ExitCode.DONE == await typed(batch_(file, retry_failed=True))
     assert 2 == made(emulator)[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from eversince_async import CreditsLow, StageDone, StageStarted, StatusChanged
+from eversince_async import CreditsWarning, StageCompleted, StageStarted, StatusChanged
 from eversince_async.batch.outcome import Progress
-from eversince_async.cli._board import PlainBoard, Row, seat, spell
-from eversince_async.cli._watch import standing
+from eversince_async.cli._batch_display import status_line
+from eversince_async.cli._progress import LineDisplay, Row, add_row, format_duration
 
 
 def test_a_row_waits_for_its_slot_before_it_begins():
@@ -39,7 +39,7 @@ def test_a_bar_never_goes_back():
     "event",
     [
         StageStarted(at=0.0, project_id="proj_1", stage="settle"),
-        StageDone(at=0.0, project_id="proj_1", stage="settle", seconds=1.0),
+        StageCompleted(at=0.0, project_id="proj_1", stage="settle", seconds=1.0),
     ],
 )
 def test_what_says_nothing_new_is_not_shown(event):
@@ -54,7 +54,7 @@ def test_a_status_of_tomorrow_is_shown_as_it_is():
 
 def test_a_warning_is_shown():
     row = Row("mug")
-    assert row.tell(CreditsLow(at=0.0, project_id="proj_1", warning="Only 42 credits left"))
+    assert row.tell(CreditsWarning(at=0.0, project_id="proj_1", warning="Only 42 credits left"))
     assert "Only 42 credits left" == row.words
 
 
@@ -71,7 +71,7 @@ def test_what_failed_keeps_its_place():
 
 
 async def test_in_a_pipe_each_change_is_a_line(capsys):
-    with PlainBoard() as board:
+    with LineDisplay() as board:
         row = board.row("mug")
         row.tell(StatusChanged(at=0.0, project_id="proj_1", status="running", before=None))
         board.changed(row)
@@ -82,7 +82,7 @@ async def test_in_a_pipe_each_change_is_a_line(capsys):
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.9, "0:59"), (61, "1:01"), (3661, "1:01:01")])
 def test_durations_are_spelled_like_clocks(seconds, text):
-    assert text == spell(seconds)
+    assert text == format_duration(seconds)
 
 
 # -- Batches ----------------------------------------------------------------------------------------------
@@ -91,22 +91,22 @@ def test_durations_are_spelled_like_clocks(seconds, text):
 def test_rows_take_the_lowest_free_slot_and_keep_it():
     rows = [Row(name, project_id=name) for name in ("a", "b", "c")]
 
-    seat(rows, {"a", "b"})
+    add_row(rows, {"a", "b"})
     assert [1, 2, None] == [row.slot for row in rows]
 
-    seat(rows, {"b", "c"})
+    add_row(rows, {"b", "c"})
     assert [None, 2, 1] == [row.slot for row in rows]
 
 
 def test_a_row_without_a_project_sits_nowhere():
     """Although a slot may be held for a project whose id is not known yet."""
     row = Row("a")
-    seat([row], {None})
+    add_row([row], {None})
     assert row.slot is None
 
 
 async def test_a_board_of_few_words_says_only_what_it_is_told_to(capsys):
-    with PlainBoard(wordy=False) as board:
+    with LineDisplay(wordy=False) as board:
         board.changed(board.row("mug"))
         board.say("all is well")
 
@@ -144,4 +144,4 @@ def progress(**known):
 )
 def test_how_far_a_batch_is_fits_a_line(known, told):
     """What is paused is not done, and an end is foreseen with how far off it may be."""
-    assert told == standing(progress(**known))
+    assert told == status_line(progress(**known))

@@ -8,12 +8,12 @@ import os
 import pytest
 
 from eversince_async.cli import doctor, main
-from eversince_async.cli._client import connected
+from eversince_async.cli._client import connect
+from eversince_async.cli._commands import BY_NAME, help_text
 from eversince_async.cli._dispatch import _without_allow_http
-from eversince_async.cli._exits import Exit
+from eversince_async.cli._errors import describe_error, exit_code_for
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._loop import speed
-from eversince_async.cli._overview import BY_NAME, overview
-from eversince_async.cli._trouble import exit_of, sentence
 from eversince_async.cli.account import credits_
 from eversince_async.cli.doctor import doctor_
 from eversince_async.cli.produce import produce_
@@ -22,8 +22,8 @@ from eversince_async.errors import (
     ConfigurationError,
     DownloadFailed,
     InsufficientCredits,
+    InvalidProjectState,
     InvalidRequest,
-    NotAllowedNow,
     ProjectFailed,
     ProjectLimitReached,
     Unauthorized,
@@ -45,16 +45,16 @@ def account(emulator, monkeypatch, tmp_path):
 
 
 def test_the_overview_has_every_command_and_every_exit_code():
-    page = overview()
+    page = help_text()
 
     assert [] == [name for name in BY_NAME if f"  {name} " not in page]
-    assert [] == [code for code in Exit if f"  {code.value:<12} {code.meaning}" not in page]
+    assert [] == [code for code in ExitCode if f"  {code.value:<12} {code.meaning}" not in page]
 
 
 @pytest.mark.parametrize("typed", [[], ["--help"], ["-h"], ["help"]])
 def test_help_is_printed_on_stdout(typed, capsys):
     assert 0 == main(typed)
-    assert overview() + "\n" == capsys.readouterr().out
+    assert help_text() + "\n" == capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -72,7 +72,7 @@ def test_the_version_is_told(capsys):
 
 
 def test_an_unknown_command_is_answered_with_the_likely_one(capsys):
-    assert Exit.USAGE == main(["produse", "A film"])
+    assert ExitCode.USAGE == main(["produse", "A film"])
     assert "Did you mean produce?" in capsys.readouterr().err
 
 
@@ -88,7 +88,7 @@ def test_an_unknown_command_is_answered_with_the_likely_one(capsys):
     ids=" ".join,
 )
 def test_a_usage_error_is_one_line_and_exit_code_2(typed, capsys):
-    assert Exit.USAGE == main(typed)
+    assert ExitCode.USAGE == main(typed)
     assert 1 == capsys.readouterr().err.count("\n")
 
 
@@ -136,22 +136,22 @@ def test_no_speed_is_real_time(monkeypatch):
     ids=lambda value: type(value).__name__,
 )
 def test_exit_codes(error, code):
-    assert code == exit_of(error)
+    assert code == exit_code_for(error)
 
 
 def test_a_missing_file_is_named():
     error = FileNotFoundError(2, "No such file or directory", "mug.png")
-    assert "mug.png: No such file or directory" == sentence(error)
+    assert "mug.png: No such file or directory" == describe_error(error)
 
 
 def test_the_day_being_over_is_told():
     error = ProjectLimitReached("Daily limit", status=429)
     error.daily = True
-    assert "try again tomorrow" in sentence(error)
+    assert "try again tomorrow" in describe_error(error)
 
 
 def test_a_mistake_of_ours_keeps_secrets():
-    assert "es_live_abc" not in sentence(RuntimeError("es_live_abc"))
+    assert "es_live_abc" not in describe_error(RuntimeError("es_live_abc"))
 
 
 async def test_too_few_credits_are_told_with_where_to_buy(account):
@@ -160,7 +160,7 @@ async def test_too_few_credits_are_told_with_where_to_buy(account):
     with pytest.raises(InsufficientCredits) as refused:
         await produce_("A film")
 
-    told = sentence(refused.value)
+    told = describe_error(refused.value)
     assert "10 credits are left" in told
     assert "buy more: https://" in told
 
@@ -181,7 +181,7 @@ async def test_produce_takes_all_that_create_takes(account, tmp_path):
     )
 
     (made,) = (each for each in account.world.projects.values() if not each.studio)
-    assert Exit.DONE == code
+    assert ExitCode.DONE == code
     assert ("Mug", "1:1", "collaborative", "mug-1") == (
         made.title,
         made.aspect_ratio,
@@ -247,7 +247,7 @@ async def test_download_fetches_a_rendered_video(account, tmp_path, capsys):
 async def test_download_without_a_video_says_what_to_do(account):
     project = account.add_project()
 
-    with pytest.raises(NotAllowedNow, match=f"eversince resume {project.id}"):
+    with pytest.raises(InvalidProjectState, match=f"eversince resume {project.id}"):
         await download_(project.id)
 
 
@@ -272,35 +272,35 @@ async def test_credits_come_with_where_to_buy(account, capsys):
 
 
 async def test_the_doctor_finds_a_healthy_set_up(account, capsys):
-    assert Exit.DONE == await doctor_(as_json=True)
+    assert ExitCode.DONE == await doctor_(as_json=True)
     assert {"ok"} == {finding["verdict"] for finding in json.loads(capsys.readouterr().out)}
 
 
 async def test_the_doctor_finds_a_wrong_key(account, monkeypatch, capsys):
     monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_wrong")
 
-    assert Exit.CONFIGURATION == await doctor_()
+    assert ExitCode.CONFIGURATION == await doctor_()
     assert "bad   server" in capsys.readouterr().out
 
 
 async def test_the_doctor_finds_a_bad_address(account, monkeypatch, capsys):
     monkeypatch.setenv("EVERSINCE_BASE_URL", "eversince.ai")
 
-    assert Exit.CONFIGURATION == await doctor_()
+    assert ExitCode.CONFIGURATION == await doctor_()
     assert "bad   address: base_url must be an absolute https URL" in capsys.readouterr().out
 
 
 async def test_the_doctor_finds_no_key(account, monkeypatch, capsys):
     monkeypatch.delenv("EVERSINCE_API_KEY")
 
-    assert Exit.CONFIGURATION == await doctor_()
+    assert ExitCode.CONFIGURATION == await doctor_()
     assert "bad   key: no API key" in capsys.readouterr().out
 
 
 async def test_the_doctor_minds_too_few_credits(account, capsys):
     account.account.credits = 3
 
-    assert Exit.DONE == await doctor_()
+    assert ExitCode.DONE == await doctor_()
     assert "note  credits: 3, too few" in capsys.readouterr().out
 
 
@@ -311,7 +311,7 @@ def test_the_doctor_refuses_plain_http_to_another_machine(monkeypatch, capsys):
     monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_x")
     monkeypatch.setenv("EVERSINCE_BASE_URL", "http://api.example/api/v1")
 
-    assert Exit.CONFIGURATION == main(["doctor"])
+    assert ExitCode.CONFIGURATION == main(["doctor"])
     assert "without encryption" in capsys.readouterr().out
 
 
@@ -324,12 +324,12 @@ def test_a_command_may_be_told_that_plain_http_is_right(before, monkeypatch, cap
         monkeypatch.setenv("EVERSINCE_ALLOW_HTTP", before)
 
     async def server():
-        async with connected() as eversince:
-            return Exit.DONE, [doctor.Finding("server", "ok", repr(eversince))]
+        async with connect() as eversince:
+            return ExitCode.DONE, [doctor.Finding("server", "ok", repr(eversince))]
 
     monkeypatch.setattr(doctor, "_server", server)
 
-    assert Exit.DONE == main(["doctor", "--allow-http"])
+    assert ExitCode.DONE == main(["doctor", "--allow-http"])
     assert "<Eversince http://host.invalid/api/v1>" in capsys.readouterr().out
     assert before == os.environ.get("EVERSINCE_ALLOW_HTTP")
 

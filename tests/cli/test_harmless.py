@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async import Governor, Outcome
-from eversince_async.cli import _say
-from eversince_async.cli._bar import bar
-from eversince_async.cli._board import LiveBoard
-from eversince_async.cli._harmless import ESCAPING, harmless, on_one_line
-from eversince_async.cli._printing import print_facts, print_json, print_rows
-from eversince_async.cli._watch import Watch
-from eversince_async.errors import EarlierFailure
+from eversince_async.cli import _output
+from eversince_async.cli._batch_display import BatchDisplay
+from eversince_async.cli._progress import LiveDisplay
+from eversince_async.cli._progress_bar import progress_bar
+from eversince_async.cli._tables import print_json, print_rows, print_table
+from eversince_async.cli._terminal_text import ESCAPING, harmless, on_one_line
+from eversince_async.errors import RecordedFailure
 
 EVIL = "\x1b]0;PWNED\x07\x1b[2J\x9b31m\x08\r\u202e\u2066\u200f\u2028\ud800\U000e0041\x7f"
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -73,10 +73,10 @@ def test_what_people_write_stays_as_it_is(text: str) -> None:
 
 
 def test_every_way_out_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    _say.say(EVIL)
-    _say.warn(EVIL)
+    _output.write_line(EVIL)
+    _output.warn(EVIL)
     print_json({EVIL: [EVIL]})
-    print_facts({"title": EVIL})
+    print_table({"title": EVIL})
     print_rows(["title"], [[EVIL]])
 
     told = capsys.readouterr()
@@ -84,7 +84,7 @@ def test_every_way_out_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert [] == steers(told.err)
 
 
-@pytest.mark.parametrize("sink", [_say.warn_line, lambda text: print_facts({"key": text})])
+@pytest.mark.parametrize("sink", [_output.warn_line, lambda text: print_table({"key": text})])
 def test_a_key_makes_no_line_of_its_own(sink: Any, capsys: pytest.CaptureFixture[str]) -> None:
     sink("a\nvideos:  elsewhere\r\n\u2028b")
 
@@ -102,12 +102,12 @@ async def test_what_a_file_says_makes_no_row_and_no_cell_of_its_own(
         index=0,
         input=None,
         status="failed",
-        error=EarlierFailure("Odd", f"a\nb\tc{EVIL}"),
+        error=RecordedFailure("Odd", f"a\nb\tc{EVIL}"),
         files=(Path("a\tb\nc.mp4"),),
         began_at=now,
         ended_at=now,
     )
-    watch = Watch("rows.csv", Governor(), as_json=False)
+    watch = BatchDisplay("rows.csv", Governor(), as_json=False)
 
     with watch.board:
         watch.outcome(outcome)
@@ -119,7 +119,7 @@ async def test_what_a_file_says_makes_no_row_and_no_cell_of_its_own(
 
 
 def test_a_value_makes_no_fact_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    print_facts({"title": "a\nshare: http://evil.example"})
+    print_table({"title": "a\nshare: http://evil.example"})
 
     assert 1 == capsys.readouterr().out.count("\n")
 
@@ -149,7 +149,7 @@ def obeyed(shown: Terminal) -> list[str]:
 
 async def test_a_board_is_not_steered(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_a_terminal(monkeypatch)
-    with LiveBoard(lambda: f"footer {EVIL}") as board:
+    with LiveDisplay(lambda: f"footer {EVIL}") as board:
         row = board.row(EVIL)
         row.words = EVIL
         board.refresh()
@@ -164,7 +164,7 @@ async def test_a_board_is_drawn_while_a_stream_that_is_no_terminal_stands_for_st
 ) -> None:
     """As rich puts one there while it draws, which says until version 15 that it is none."""
     terminal = on_a_terminal(monkeypatch)
-    with LiveBoard(lambda: "footer") as board:
+    with LiveDisplay(lambda: "footer") as board:
         monkeypatch.setattr("sys.stdout", io.StringIO())
         board.row("film")
         board.refresh()
@@ -174,7 +174,7 @@ async def test_a_board_is_drawn_while_a_stream_that_is_no_terminal_stands_for_st
 
 async def test_a_bar_is_not_steered_and_takes_no_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_a_terminal(monkeypatch)
-    async with bar(f"[link=http://evil.example]film[/link]{EVIL}") as tell:
+    async with progress_bar(f"[link=http://evil.example]film[/link]{EVIL}") as tell:
         tell(1, 2)
 
     assert "[link=http://evil.example]film[/link]" in terminal.getvalue()
@@ -194,7 +194,7 @@ def test_what_is_logged_for_a_person_has_no_secrets(capsys: pytest.CaptureFixtur
     before, level = root.handlers[:], root.level
     root.handlers.clear()
     try:
-        _say.log_to_stderr()
+        _output.log_to_stderr()
         trouble = RuntimeError("GET https://store.example/v?X-Amz-Signature=deadbeef\x1b by es_live_secret")
         logging.getLogger("foreign").error("it failed", exc_info=trouble)
     finally:
@@ -213,13 +213,13 @@ async def test_a_terminal_that_is_gone_keeps_no_board_from_going_on(monkeypatch:
     def gone(*_: object) -> int:
         raise OSError(5, "Input/output error")
 
-    with LiveBoard(lambda: "footer") as board:
+    with LiveDisplay(lambda: "footer") as board:
         board.row("film")
         monkeypatch.setattr(terminal, "write", gone)
         monkeypatch.setattr(terminal, "flush", gone)
         board.refresh()
         board.say("interrupted")
-        _say.warn("interrupted")
+        _output.warn("interrupted")
 
-    with pytest.raises(_say.ResultsLost, match="cannot be written: Input/output error"):
-        _say.say("result")
+    with pytest.raises(_output.ResultsLost, match="cannot be written: Input/output error"):
+        _output.write_line("result")

@@ -6,7 +6,7 @@ import pytest
 
 from eversince_async import InsufficientCredits
 from eversince_async.cli._addresses import address
-from eversince_async.cli._trouble import sentence
+from eversince_async.cli._errors import describe_error
 from eversince_async.models.account import CreditPackage
 
 
@@ -60,11 +60,11 @@ def test_credits_are_offered_only_where_they_may_be_bought():
         CreditPackage(id="b", credits=500, purchase_url="https://eversince.ai/buy/b"),
     ]
 
-    assert sentence(refusal).endswith("buy more: https://eversince.ai/buy/b (500 credits)")
+    assert describe_error(refusal).endswith("buy more: https://eversince.ai/buy/b (500 credits)")
 
 
 def test_if_they_may_be_bought_nowhere_a_command_is_named():
     refusal = InsufficientCredits("too few", status=402)
     refusal.packages = [CreditPackage(id="a", credits=100, purchase_url="javascript:alert(1)")]
 
-    assert sentence(refusal).endswith("`eversince credits` shows where to buy more")
+    assert describe_error(refusal).endswith("`eversince credits` shows where to buy more")

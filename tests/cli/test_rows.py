@@ -15,16 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eversince_async._file_names import folded
-from eversince_async.cli._columns import COLUMNS
-from eversince_async.cli._sheet import Wanted, checked
+from eversince_async._file_names import fold_name
+from eversince_async.cli._batch_file import Defaults, load_batch_file
+from eversince_async.cli._batch_file_fields import COLUMNS
 from eversince_async.cli.batch import batch_
 from eversince_async.errors import InvalidRequest
 from eversince_async.models._unset import UNSET
 from eversince_async.models.projects import Brief
 from eversince_async.resources._brief import BriefOptions
 
-PLAIN = Wanted(render="1080p", share=True, folder=None)
+PLAIN = Defaults(render="1080p", share=True, folder=None)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def read(tmp_path):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         complaints = []
-        sheet = checked(str(path), form, encoding, wanted, lambda *each: complaints.append(each))
+        sheet = load_batch_file(str(path), form, encoding, wanted, lambda *each: complaints.append(each))
         try:
             return [(line, item) for line, item in sheet.items()], complaints
         finally:
@@ -108,11 +108,11 @@ def test_every_cell_arrives_where_it_belongs(read):
         item.spec["render"],
         item.spec["share"],
     )
-    assert "here.mp4" == item.wishes.download
+    assert "here.mp4" == item.delivery.download
 
 
 def test_what_is_empty_is_as_the_options_say(read):
-    wanted = Wanted(render="4k", share=False, folder=None, quality="4k")
+    wanted = Defaults(render="4k", share=False, folder=None, quality="4k")
     items, complaints = read("brief,render,share\nA,,\nB,no,yes\nC,yes,\n", wanted=wanted)
 
     assert [] == complaints
@@ -180,29 +180,29 @@ def test_without_keys_the_numbers_of_lines_are_keys(read):
 
 
 def test_videos_are_named_by_their_keys(read, tmp_path):
-    wanted = Wanted(render=None, share=True, folder=tmp_path)
+    wanted = Defaults(render=None, share=True, folder=tmp_path)
     items, _ = read("key,brief,download\nmug,A,\nTea,B,\nd,C,x/y.mp4\n", wanted=wanted)
     assert [str(tmp_path / name) for name in ("mug.mp4", "Tea.mp4", "x/y.mp4")] == [
-        item.wishes.download for _, item in items
+        item.delivery.download for _, item in items
     ]
 
 
 def test_keys_that_are_no_names_or_one_name_have_a_name_each(read, tmp_path):
     """Told apart by case and accents only, they would be one file on many systems."""
-    wanted = Wanted(render=None, share=True, folder=tmp_path)
+    wanted = Defaults(render=None, share=True, folder=tmp_path)
     keys = ["a/b:c", "..", "CON", "Tea", "tea", "e\u0301", "\u00e9"]
     items, complaints = read("key,brief\n" + "".join(f"{key},A\n" for key in keys), wanted=wanted)
 
-    names = [folded(Path(item.wishes.download).name) for _, item in items]
+    names = [fold_name(Path(item.delivery.download).name) for _, item in items]
     assert [] == complaints
     assert len(keys) == len(set(names))
-    assert {tmp_path} == {Path(item.wishes.download).parent for _, item in items}
+    assert {tmp_path} == {Path(item.delivery.download).parent for _, item in items}
 
 
 def test_without_keys_videos_are_named_by_their_projects(read, tmp_path):
     """Numbers of lines would be the same in the next file."""
-    wanted = Wanted(render=None, share=True, folder=tmp_path)
-    assert f"{tmp_path}/" == only(read, "brief\nA\n", wanted=wanted).wishes.download
+    wanted = Defaults(render=None, share=True, folder=tmp_path)
+    assert f"{tmp_path}/" == only(read, "brief\nA\n", wanted=wanted).delivery.download
 
 
 # -- What is wrong ----------------------------------------------------------------------------------------
@@ -419,7 +419,7 @@ def test_many_rows_take_hardly_any_memory(read, tmp_path):
         file.writelines(f"film-{number},{'A film about the sea ' * 20}{number}\n" for number in range(1000))
     tracemalloc.start()
     try:
-        sheet = checked(str(path), None, "utf-8", PLAIN, lambda *_: None)
+        sheet = load_batch_file(str(path), None, "utf-8", PLAIN, lambda *_: None)
         taken = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
@@ -433,7 +433,7 @@ def test_standard_input_is_read_like_a_file(monkeypatch, tmp_path):
     (tmp_path / "in").write_text('{"brief": "A"}\n')
     with (tmp_path / "in").open() as given:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.FileIO(given.fileno(), closefd=False)))
-        sheet = checked("-", None, "utf-8", PLAIN, lambda *_: None)
+        sheet = load_batch_file("-", None, "utf-8", PLAIN, lambda *_: None)
 
     assert ["1"] == [item.key for _, item in sheet.items()]
     sheet.close()

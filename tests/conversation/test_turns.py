@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from eversince_async import (
-    CreditsLow,
+    CreditsWarning,
     Eversince,
     InsufficientCredits,
+    InvalidProjectState,
     Limits,
-    NotAllowedNow,
     NotFound,
     ProjectCancelled,
     ProjectFailed,
@@ -82,7 +82,7 @@ async def test_a_turn_can_be_answered_once(emulator, eversince):
         await turn.reply("Go on")
 
         assert turn.is_answered
-        with pytest.raises(NotAllowedNow, match="this turn has been answered"):
+        with pytest.raises(InvalidProjectState, match="this turn has been answered"):
             await turn.reply("Go on")
     assert 1 == len(emulator.world.log.of("POST /projects/:id/messages"))
 
@@ -244,7 +244,7 @@ async def test_somebody_who_answers_in_the_studio_is_noticed(emulator, eversince
             turns.append(turn)
             if turn.number == 1:
                 await eversince.messages.send(conversation.project_id, "From the studio")
-                with pytest.raises(NotAllowedNow, match="the agent is at work"):
+                with pytest.raises(InvalidProjectState, match="the agent is at work"):
                     await turn.reply("From here")
 
     assert 2 == len(turns)
@@ -279,7 +279,7 @@ async def test_a_server_that_takes_no_message_after_a_failure_says_so():
     ):
         with pytest.raises(ProjectFailed):
             await conversation.turn()
-        with pytest.raises(NotAllowedNow, match="Messages cannot be sent while the project is failed"):
+        with pytest.raises(InvalidProjectState, match="Messages cannot be sent while the project is failed"):
             await conversation.say("Try again")
 
 
@@ -320,7 +320,7 @@ async def test_what_happens_is_told(emulator, eversince):
     async with eversince.converse("A film", on_event=events.append) as conversation:
         await conversation.turn()
 
-    assert 1 == sum(isinstance(event, CreditsLow) for event in events)
+    assert 1 == sum(isinstance(event, CreditsWarning) for event in events)
     assert "idle" == [event.status for event in events if isinstance(event, StatusChanged)][-1]
 
 

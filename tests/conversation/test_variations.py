@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eversince_async import Eversince, NotAllowedNow, StageDone
+from eversince_async import Eversince, InvalidProjectState, StageCompleted
 from eversince_async.emulator import Emulator, Scenario
 
 TIKTOK = "Create a 9:16 version for TikTok"
@@ -54,7 +54,7 @@ async def test_switching_to_one_that_is_there_renders_it(emulator, eversince):
 async def test_an_agent_that_makes_none_is_quoted(emulator, eversince):
     project = emulator.add_project(rendered=True)
 
-    with pytest.raises(NotAllowedNow, match=r"made no variation; it says: Done\. I changed the film"):
+    with pytest.raises(InvalidProjectState, match=r"made no variation; it says: Done\. I changed the film"):
         await eversince.variation(project.id, "Tell me a joke")
     assert 1 == len(project.rendered)
 
@@ -79,7 +79,7 @@ async def test_a_project_at_work_is_waited_for(emulator, eversince):
 async def test_its_events_can_be_followed(emulator, eversince):
     project = emulator.add_project(rendered=True)
     async with eversince.variation(project.id, TIKTOK) as workflow:
-        stages = [event.stage async for event in workflow if isinstance(event, StageDone)]
+        stages = [event.stage async for event in workflow if isinstance(event, StageCompleted)]
 
     assert ["message", "message", "render", "share"] == stages
 

@@ -42,8 +42,8 @@ class Campaign:
 
     def batch(self, eversince: Eversince, **changes: Any) -> Batch:
         briefs = [{"key": f"item-{n}", "brief": f"Film number {n}"} for n in range(self.items)]
-        wishes = {"journal": self.journal, "download": self.folder, "drain_on_interrupt": False}
-        return eversince.batch(briefs, **wishes | changes)
+        delivery = {"journal": self.journal, "download": self.folder, "drain_on_interrupt": False}
+        return eversince.batch(briefs, **delivery | changes)
 
     async def check(self, emulator: Emulator, report: Report) -> None:
         """Assert that all is there, once."""

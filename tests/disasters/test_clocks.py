@@ -12,11 +12,11 @@ from wall_clocks import set_clock, sleep_through, unmoved
 
 from eversince_async import Eversince
 from eversince_async.clock import wall_seconds
-from eversince_async.emulator import door, storage, studio
+from eversince_async.emulator import api, storage, studio
 from eversince_async.emulator import emulator as server
 from eversince_async.emulator.faults import Latency, Reset, Stall
 from eversince_async.journal import SqliteJournal
-from eversince_async.orchestrator.video_urls import VideoUrls
+from eversince_async.orchestrator.production import VideoUrlSource
 
 HOUR = 3600.0
 
@@ -25,7 +25,7 @@ HOUR = 3600.0
 async def test_a_laptop_that_slept_for_26_hours_goes_on(emulator, eversince, tmp_path, when):
     """What ran went on at the server, and the videos' URLs have expired."""
     campaign = Campaign(tmp_path, items=8)
-    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.counts[when]:
         await asyncio.sleep(0.5)
     sleep_through(26 * HOUR)
@@ -39,7 +39,7 @@ async def test_others_take_over_what_a_laptop_slept_on_and_it_notices(emulator, 
     async with AsyncExitStack() as stack:
         laptop, server = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
         journals = [await stack.enter_async_context(SqliteJournal(campaign.journal)) for _ in range(2)]
-        slept = asyncio.ensure_future(campaign.batch(laptop, journal=journals[0])._reported())
+        slept = asyncio.ensure_future(campaign.batch(laptop, journal=journals[0])._collect())
         while not emulator.world.shares:
             await asyncio.sleep(0.5)
         sleep_through(26 * HOUR)
@@ -52,7 +52,7 @@ async def test_others_take_over_what_a_laptop_slept_on_and_it_notices(emulator, 
 def server_clock(monkeypatch):
     """The emulator's clock, apart from ours by `ahead` seconds."""
     its = SimpleNamespace(ahead=0.0, wall_seconds=lambda: wall_seconds() + its.ahead)
-    for place in (door, server, storage, studio):
+    for place in (api, server, storage, studio):
         monkeypatch.setattr(place, "clock", its)
     return its
 
@@ -60,7 +60,7 @@ def server_clock(monkeypatch):
 async def test_a_clock_set_back_an_hour_repeats_nothing(emulator, eversince, tmp_path, server_clock):
     campaign = Campaign(tmp_path, items=8)
     emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
-    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.shares:
         await asyncio.sleep(0.5)
     running.cancel()
@@ -93,7 +93,7 @@ async def test_a_clock_set_while_a_write_is_on_its_way_repeats_nothing(
 ):
     campaign = Campaign(tmp_path, items=4)
     emulator.faults.once("POST", where, fault)
-    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while emulator.faults.pending:
         await asyncio.sleep(0.1)
     set_clock(set_by)
@@ -108,7 +108,7 @@ async def test_two_workers_beside_a_clock_that_is_set_repeat_nothing(emulator, t
         clients = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
         journals = [await stack.enter_async_context(SqliteJournal(campaign.journal)) for _ in range(2)]
         running = [
-            asyncio.ensure_future(campaign.batch(client, journal=journal)._reported())
+            asyncio.ensure_future(campaign.batch(client, journal=journal)._collect())
             for client, journal in zip(clients, journals, strict=True)
         ]
         for kind in ("projects", "renders", "shares"):
@@ -124,7 +124,7 @@ async def test_nothing_waits_for_a_clock_to_be_right_again(emulator, eversince, 
     """Neither a pause nor a look nor a lease; and the report tells how long things have taken."""
     campaign = Campaign(tmp_path, items=8)
     began = asyncio.get_running_loop().time()
-    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.counts["renders"]:
         await asyncio.sleep(0.1)
     set_clock(set_by)
@@ -160,7 +160,10 @@ async def test_a_video_whose_url_is_good_is_not_asked_for_anew(emulator, eversin
     set_clock(set_by)
     looks = len(emulator.world.log)
 
-    assert await VideoUrls(eversince._desk, production.project, None, render_again=None).next() is not None
+    assert (
+        await VideoUrlSource(eversince._runtime, production.project, None, render_again=None).next()
+        is not None
+    )
     assert looks == len(emulator.world.log)
 
 
@@ -216,7 +219,7 @@ async def test_a_download_whose_lease_was_lost_is_given_up_and_no_two_write_to_o
     async with AsyncExitStack() as stack:
         slow, quick = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
         journals = [await stack.enter_async_context(SqliteJournal(campaign.journal)) for _ in range(2)]
-        leaving = asyncio.ensure_future(campaign.batch(slow, journal=journals[0])._reported())
+        leaving = asyncio.ensure_future(campaign.batch(slow, journal=journals[0])._collect())
         while emulator.faults.pending:
             await asyncio.sleep(0.5)
         sleep_through(HOUR)

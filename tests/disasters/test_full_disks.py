@@ -15,7 +15,7 @@ from campaign import Campaign, served, unwritten
 
 from eversince_async.errors import DownloadFailed, JournalError
 from eversince_async.journal import SqliteJournal
-from eversince_async.orchestrator.part import Part
+from eversince_async.transfers.partial_file import PartialFile
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +31,7 @@ async def test_nothing_is_sent_that_cannot_be_written_down(emulator, eversince, 
     campaign = Campaign(tmp_path, items=30)
     journal = SqliteJournal(campaign.journal)
     async with journal:
-        running = asyncio.ensure_future(campaign.batch(eversince, journal=journal)._reported())
+        running = asyncio.ensure_future(campaign.batch(eversince, journal=journal)._collect())
         while not emulator.world.shares:
             await asyncio.sleep(1)
         limit(journal, 0)
@@ -71,10 +71,10 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         self.room = room
-        self._append = Part.append
-        monkeypatch.setattr(Part, "append", lambda part, chunks: self._appended(part, chunks))
+        self._append = PartialFile.append
+        monkeypatch.setattr(PartialFile, "append", lambda part, chunks: self._appended(part, chunks))
 
-    def _appended(self, part: Part, chunks: list[bytes]) -> None:
+    def _appended(self, part: PartialFile, chunks: list[bytes]) -> None:
         for chunk in chunks:
             fits = chunk[: self.room]
             self.room -= len(fits)

@@ -37,7 +37,7 @@ STORMS = {
 @pytest.mark.parametrize("fault", STORMS.values(), ids=STORMS)
 async def test_a_storm_of_two_minutes_in_the_middle_of_a_batch(emulator, eversince, tmp_path, fault, after):
     campaign = Campaign(tmp_path, items=8)
-    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.counts[after]:
         await asyncio.sleep(0.5)
     with everything(emulator.faults, fault):
@@ -54,7 +54,7 @@ async def test_no_network_for_an_hour_leaves_all_to_be_gone_on_with(
 ):
     """Items that have a project are paused in the end; the same batch goes on with them."""
     campaign = Campaign(tmp_path, items=8)
-    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.counts[after]:
         await asyncio.sleep(0.5)
 
@@ -111,4 +111,4 @@ async def test_a_server_that_cannot_be_reached_pauses_the_batch_rather_than_each
 
     assert {"paused"} == set(report.counts)
     assert "never left" in str(report.paused)
-    assert 20 > batch.progress.taken
+    assert 20 > batch.progress.items_read

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 from campaign import Campaign
 
-from eversince_async.cli._exits import Exit
-from eversince_async.cli._trouble import exit_of, sentence
+from eversince_async.cli._errors import describe_error, exit_code_for
+from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.errors import ConnectionFailed, DownloadFailed, JournalError
 from eversince_async.journal import SqliteJournal
 from eversince_async.orchestrator.events import StageStarted
@@ -37,8 +37,8 @@ async def test_a_connection_that_cannot_be_made(eversince):
         await eversince.account.credits()
 
     assert "never_sent" == caught.value.outcome
-    assert Exit.UNFINISHED == exit_of(caught.value)
-    assert "check the network" not in sentence(caught.value)
+    assert ExitCode.UNFINISHED == exit_code_for(caught.value)
+    assert "check the network" not in describe_error(caught.value)
     assert (await eversince.account.credits()).credits_balance
 
 
@@ -49,7 +49,7 @@ async def test_a_film_that_cannot_be_written(emulator, eversince, tmp_path):
         await production.download(tmp_path / "film.mp4")
 
     assert caught.value.is_local
-    assert Exit.UNFINISHED == exit_of(caught.value)
+    assert ExitCode.UNFINISHED == exit_code_for(caught.value)
     assert tmp_path / "film.mp4" == await production.download(tmp_path / "film.mp4")
 
 
@@ -63,7 +63,7 @@ async def test_a_journal_that_cannot_be_opened(tmp_path, is_new):
     with no_file_more(), pytest.raises(JournalError, match=CROWDED) as caught:
         await journal.open()
 
-    assert Exit.UNFINISHED == exit_of(caught.value)
+    assert ExitCode.UNFINISHED == exit_code_for(caught.value)
     async with journal:
         assert (0 if is_new else 1) == sum((await journal.counts()).values())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eversince_async import DownloadFailed, Eversince, JournalError
-from eversince_async.cli._reports import unwritable
+from eversince_async.cli._report_files import check_writable
 from eversince_async.emulator import Emulator
 from eversince_async.journal import SqliteJournal
 from eversince_async.testing.virtual_time import run
@@ -63,7 +63,7 @@ async def main(folder: Path, lack: str) -> None:
         assert 0 == emulator.world.counts["projects"]
     with pytest.raises(JournalError, match=words):
         await SqliteJournal(folder / "journal.db").open()
-    problem = unwritable(folder / "report.html")
+    problem = check_writable(folder / "report.html")
     assert problem is not None
     assert re.search(f"{words}|its folder cannot be written|the disk can only be read", problem), problem
 

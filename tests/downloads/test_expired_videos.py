@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from eversince_async import DownloadFailed, NotAllowedNow, ProjectStatus
+from eversince_async import DownloadFailed, InvalidProjectState, ProjectStatus
 from eversince_async.emulator import Emulator
 from eversince_async.emulator.faults import ErrorAnswer, Truncated
 
@@ -132,7 +132,7 @@ async def test_another_variations_video_is_not_taken_for_this_one(emulator, ever
     await asyncio.sleep(2 * DAY)
     vertical = await eversince.variation(film, "Create a 9:16 version for TikTok", share=False)
 
-    with pytest.raises(NotAllowedNow, match="variation var_001"):
+    with pytest.raises(InvalidProjectState, match="variation var_001"):
         await film.download(tmp_path)
     assert (await vertical.download(tmp_path)).is_file()
 
@@ -140,7 +140,9 @@ async def test_another_variations_video_is_not_taken_for_this_one(emulator, ever
 async def test_what_was_never_rendered_cannot_be_downloaded(emulator, eversince, tmp_path):
     film = await eversince.resume(emulator.add_project().id, render=None, share=False)
 
-    with pytest.raises(NotAllowedNow, match="there is no video to download; render it first") as refused:
+    with pytest.raises(
+        InvalidProjectState, match="there is no video to download; render it first"
+    ) as refused:
         await film.download(tmp_path)
     assert ProjectStatus.IDLE == refused.value.status
 

@@ -10,8 +10,8 @@ from scripted import Hang, Reset, Say
 
 from eversince_async import DownloadFailed, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async.orchestrator.download import NamedUrl, download
-from eversince_async.session.transfer import Store
+from eversince_async.transfers.download import NamedUrl, download
+from eversince_async.transfers.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

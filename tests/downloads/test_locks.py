@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from eversince_async.orchestrator.locks import BEHIND, lock
+from eversince_async.transfers.file_lock import BEHIND, lock
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def windows(monkeypatch):
         taken.add(place)
 
     monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
-    monkeypatch.setattr("eversince_async.orchestrator.locks.sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr("eversince_async.transfers.file_lock.sys", SimpleNamespace(platform="win32"))
     return taken
 
 
@@ -67,7 +67,7 @@ def test_a_file_system_without_locks_does_without(monkeypatch, tmp_path):
     def none(*_):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("eversince_async.orchestrator.locks._lock_on_posix", none)
+    monkeypatch.setattr("eversince_async.transfers.file_lock._lock_on_posix", none)
     with (tmp_path / "film.part").open("w+b") as file:
         lock(file)
 

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from eversince_async import DownloadFailed
-from eversince_async.orchestrator.part import Part
+from eversince_async.transfers.partial_file import PartialFile
 
 
 @pytest.fixture
@@ -112,10 +112,10 @@ async def test_a_folder_that_cannot_be_written_to_fails_before_anything_is_fetch
 
 
 async def test_a_full_disk_keeps_what_has_arrived(film, tmp_path, monkeypatch):
-    def full(self: Part, chunks: list[bytes]) -> None:
+    def full(self: PartialFile, chunks: list[bytes]) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Part, "append", full)
+    monkeypatch.setattr(PartialFile, "append", full)
 
     with pytest.raises(DownloadFailed, match="the disk is full; make room and download again"):
         await film.download(tmp_path / "film.mp4")
@@ -142,10 +142,10 @@ async def test_a_second_download_to_the_same_path_is_refused_and_the_first_goes_
 
 
 async def test_the_path_is_free_again_after_a_failure(film, tmp_path, monkeypatch):
-    def broken(self: Part) -> None:
+    def broken(self: PartialFile) -> None:
         raise PermissionError(errno.EACCES, "no")
 
-    monkeypatch.setattr(Part, "load", broken)
+    monkeypatch.setattr(PartialFile, "load", broken)
     with pytest.raises(DownloadFailed):
         await film.download(tmp_path / "film.mp4")
     monkeypatch.undo()
@@ -230,14 +230,14 @@ async def test_what_cannot_be_a_name_is_refused_in_words(film, tmp_path, name):
 
 
 async def test_a_part_that_somebody_else_wrote_to_is_not_passed_off_as_the_file(film, tmp_path, monkeypatch):
-    close: Any = Part.close
+    close: Any = PartialFile.close
 
-    def meddled(self: Part, chunks: list[bytes]) -> None:
+    def meddled(self: PartialFile, chunks: list[bytes]) -> None:
         close(self, chunks)
         with self.file.open("ab") as file:
             file.write(b"+")
 
-    monkeypatch.setattr(Part, "close", meddled)
+    monkeypatch.setattr(PartialFile, "close", meddled)
 
     with pytest.raises(DownloadFailed, match="somebody else has written"):
         await film.download(tmp_path / "film.mp4")

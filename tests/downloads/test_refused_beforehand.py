@@ -13,7 +13,7 @@ import pytest
 
 from eversince_async import DownloadFailed, JournalError, Run, pipeline
 from eversince_async.batch.outcome import Report
-from eversince_async.cli._reports import unwritable
+from eversince_async.cli._report_files import check_writable
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import SqliteJournal
 
@@ -155,7 +155,7 @@ def odd_report(folder: Path, kind: str) -> Path:
 @posix
 @pytest.mark.parametrize("kind", REPORTS)
 def test_a_report_is_refused_in_words(tmp_path, kind):
-    problem = unwritable(odd_report(tmp_path, kind))
+    problem = check_writable(odd_report(tmp_path, kind))
 
     assert problem is not None
     assert "Errno" not in problem

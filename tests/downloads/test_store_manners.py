@@ -14,9 +14,9 @@ from test_hostile_stores import ETAG, FILM, fetch, ranges, rest, store, whole
 
 from eversince_async import DownloadFailed, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async.orchestrator.download import NamedUrl, download
-from eversince_async.pipelines.failures import may_pass
-from eversince_async.session.transfer import Store
+from eversince_async.durable.failures import is_retryable
+from eversince_async.transfers.download import NamedUrl, download
+from eversince_async.transfers.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -333,7 +333,7 @@ async def test_a_code_that_passes_leaves_the_video_to_another_run(fetch):
     with pytest.raises(DownloadFailed, match="400 RequestTimeout") as failed:
         await fetch(Say(status=400, body=b"<Error><Code>RequestTimeout</Code></Error>"))
 
-    assert may_pass(failed.value)
+    assert is_retryable(failed.value)
 
 
 PACKED_PAGE = gzip.compress(PAGES["HTML"], mtime=0)  # the same in each process that collects these tests
@@ -376,7 +376,7 @@ async def test_a_page_is_nobodys_verdict_on_a_video(fetch, status):
         await fetch(Say(status=403, body=DENIED), Say(status=status, body=PAGES["HTML"]), urls=("/a", "/b"))
 
     assert failed.value.status is None
-    assert may_pass(failed.value)
+    assert is_retryable(failed.value)
 
 
 async def test_the_code_of_a_refusal_that_is_packed_is_told(fetch):

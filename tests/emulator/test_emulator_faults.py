@@ -286,7 +286,7 @@ async def test_looks_count_single_reads_and_lists(call: Calls) -> None:
     await asyncio.sleep(60)
 
     assert "running" == running
-    assert [0, 5, 15] == call.emulator.looks(project.id)
+    assert [0, 5, 15] == call.emulator.polls(project.id)
     assert "idle" == call.emulator.world.projects[project.id].status
 
 

@@ -13,10 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from eversince_async import ApiError, EversinceError, UnreadableAnswer, models, pace
+from eversince_async import ApiError, EversinceError, InvalidResponse, models, pace
 from eversince_async._wire import addresses, endpoints
-from eversince_async._wire.answers import Answer, error_in, result_of, retry_after
-from eversince_async._wire.jsons import loads, read_with_json
+from eversince_async._wire.json_codec import loads, read_with_json
+from eversince_async._wire.responses import WireResponse, parse_error, parse_result, retry_after
 from eversince_async.models import Model, Request, Response
 from eversince_async.models._base import ItemList
 
@@ -80,8 +80,8 @@ def test_any_answer_is_a_result_or_an_error_of_ours(data: st.DataObject) -> None
 
     with bounded(len(body)):
         try:
-            result = result_of(Answer.read(status, head, body), endpoint, returns)
-        except UnreadableAnswer as error:
+            result = parse_result(WireResponse.read(status, head, body), endpoint, returns)
+        except InvalidResponse as error:
             told = str(error)
         else:
             told = repr(result)
@@ -97,7 +97,7 @@ def test_any_refusal_is_an_error_of_ours(data: st.DataObject) -> None:
     status = data.draw(st.integers(100, 599) | st.sampled_from([400, 401, 402, 403, 404, 409, 413, 429, 500]))
 
     with bounded(len(body)):
-        error = error_in(Answer.read(status, CIMultiDict(data.draw(headers)), body), endpoint)
+        error = parse_error(WireResponse.read(status, CIMultiDict(data.draw(headers)), body), endpoint)
 
     if not 200 <= status < 300:
         assert isinstance(error, ApiError)
@@ -112,7 +112,7 @@ def test_any_headers_are_read(given_: dict[str, str]) -> None:
     head = CIMultiDict(given_)
 
     with bounded(10_000):
-        receipt = Answer.read(200, head, b"").receipt
+        receipt = WireResponse.read(200, head, b"").receipt
         wait = retry_after(head)
 
     assert wait is None or 0 <= wait < 1e9
@@ -128,7 +128,7 @@ def test_any_headers_are_read(given_: dict[str, str]) -> None:
 def test_any_pace_is_followed_or_not(speed: str, epoch: str) -> None:
     """Any server may say that it is an emulator in compressed time."""
     with bounded(10_000):
-        heard = pace.Pace.heard(CIMultiDict({pace.SPEED: speed, pace.EPOCH: epoch}), 1_800_000_000.0)
+        heard = pace.Pace.from_headers(CIMultiDict({pace.SPEED: speed, pace.EPOCH: epoch}), 1_800_000_000.0)
 
     assert heard is None or 0 < heard.speed <= pace.FASTEST
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from eversince_async import WebhookError, WebhookReceiver, clock
 from eversince_async.testing import VirtualTimeLoop
-from eversince_async.webhooks.reading import project_of, read_event
+from eversince_async.webhooks.parsing import parse_event, project_id_of
 from eversince_async.webhooks.signature import verify_signature
 
 SECRET = "whsec_of_the_tests"
@@ -133,8 +133,8 @@ def test_any_timestamp_that_was_signed_is_fresh_or_refused(timestamp: str, body:
 @given(bodies)
 def test_any_body_is_an_event_or_refused(body: bytes) -> None:
     with bounded(len(body)):
-        project = project_of(body)
+        project = project_id_of(body)
         with suppress(WebhookError):
-            event = read_event(body)
+            event = parse_event(body)
             assert event.id == project
             assert repr(event)

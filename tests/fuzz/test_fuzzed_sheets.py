@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from eversince_async._wire import endpoints
 from eversince_async._wire.requests import build
-from eversince_async.batch.item import Item
-from eversince_async.cli._columns import COLUMNS
-from eversince_async.cli._sheet import Wanted, checked
+from eversince_async.batch.items import Item
+from eversince_async.cli._batch_file import Defaults, load_batch_file
+from eversince_async.cli._batch_file_fields import COLUMNS
 from eversince_async.errors import InvalidRequest
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1", "cp932"]
@@ -47,12 +47,12 @@ def read_sheet(
 ) -> tuple[list[Item], list[tuple[int, str]]]:
     """The rows that are all right, and what was complained of."""
     complaints: list[tuple[int, str]] = []
-    wanted = Wanted(render="1080p", share=True, folder=folder)
+    wanted = Defaults(render="1080p", share=True, folder=folder)
     handle, name = tempfile.mkstemp()
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        sheet = checked(name, form, encoding, wanted, lambda *each: complaints.append(each))  # type: ignore[arg-type]
+        sheet = load_batch_file(name, form, encoding, wanted, lambda *each: complaints.append(each))  # type: ignore[arg-type]
         try:
             return [item for _, item in sheet.items()], complaints
         finally:
@@ -70,10 +70,10 @@ def check(content: bytes, form: str, encoding: str = "utf-8", folder: Path | Non
             return
     assert all(line >= 1 and problem for line, problem in complaints)
     for item in items:
-        assert item.problem is None, item.problem
+        assert item.error is None, item.error
         assert item.brief is not None
         build(endpoints.CREATE_PROJECT, body=item.brief)
-        target = item.wishes.download
+        target = item.delivery.download
         if folder is not None and target is not None:
             inside = os.path.normpath(os.path.join(folder, target))
             assert inside.startswith(f"{folder}{os.sep}"), target

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from eversince_async import DownloadFailed, Eversince, EversinceError, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy, AddressRefused
 from eversince_async.errors import TransportError
-from eversince_async.orchestrator.download import NamedUrl, download
-from eversince_async.session.transfer import Store, StoreRefused
 from eversince_async.testing import VirtualTimeLoop
+from eversince_async.transfers.download import NamedUrl, download
+from eversince_async.transfers.store import Store, StoreRefused
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 40
 SPARE = 64 * 2**20

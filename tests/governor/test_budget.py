@@ -1,7 +1,7 @@
 import pytest
 
 from eversince_async.governor.budget import LONGEST_PAUSE, Budget
-from eversince_async.governor.lanes import Departure, Lane, Ticket
+from eversince_async.governor.lanes import Departure, Lane, RequestTicket
 from eversince_async.models.receipt import RateLimit
 
 
@@ -11,7 +11,7 @@ def budget(limit: int | None = 30, *, learns: bool = True, guard: float = 0.5) -
 
 def leave(from_: Budget, count: int, now: float = 0, lane: Lane = Lane.INTERACTIVE) -> list[Departure]:
     """Let up to `count` leave at once."""
-    departures = [from_.depart(lane, now) for _ in range(count)]
+    departures = [from_.try_depart(lane, now) for _ in range(count)]
     return [departure for departure in departures if departure is not None]
 
 
@@ -21,8 +21,8 @@ def spend(from_: Budget, count: int, now: float = 0) -> None:
         from_.answered(departure, now)
 
 
-def queue(at: Budget, *lanes: Lane, now: float = 0) -> list[Ticket]:
-    tickets = [Ticket(lane, now) for lane in lanes]
+def queue(at: Budget, *lanes: Lane, now: float = 0) -> list[RequestTicket]:
+    tickets = [RequestTicket(lane, now) for lane in lanes]
     for ticket in tickets:
         at.enqueue(ticket)
     return tickets
@@ -40,8 +40,8 @@ def test_a_place_is_free_again_a_window_and_a_guard_after_leaving() -> None:
     tight = budget(1)
     spend(tight, 1, now=0)
 
-    assert [None, None] == [tight.depart(Lane.WORK, now) for now in (0.1, 60.4)]
-    assert tight.depart(Lane.WORK, 60.5) is not None
+    assert [None, None] == [tight.try_depart(Lane.WORK, now) for now in (0.1, 60.4)]
+    assert tight.try_depart(Lane.WORK, 60.5) is not None
 
 
 def test_a_late_answer_counts_from_when_it_arrived() -> None:
@@ -50,15 +50,15 @@ def test_a_late_answer_counts_from_when_it_arrived() -> None:
     [departure] = leave(tight, 1)
     tight.answered(departure, 30)
 
-    assert tight.depart(Lane.WORK, 90) is None
-    assert tight.depart(Lane.WORK, 90.1) is not None
+    assert tight.try_depart(Lane.WORK, 90) is None
+    assert tight.try_depart(Lane.WORK, 90.1) is not None
 
 
 def test_a_request_under_way_keeps_its_place() -> None:
     tight = budget(1)
     leave(tight, 1)
 
-    assert tight.depart(Lane.WORK, 300) is None
+    assert tight.try_depart(Lane.WORK, 300) is None
 
 
 def test_a_request_nobody_spoke_of_again_keeps_its_place_for_ten_minutes_and_a_window() -> None:
@@ -203,7 +203,7 @@ def test_after_a_pause_an_answer_with_headers_ends_the_caution() -> None:
 
 def told(by: Budget, now: float, **headers: float) -> None:
     """One request leaves and is answered with these headers."""
-    departure = by.depart(Lane.INTERACTIVE, now)
+    departure = by.try_depart(Lane.INTERACTIVE, now)
     assert departure is not None
     by.answered(departure, now, RateLimit(**headers))  # type: ignore[arg-type]  # numbers as tests write them
 
@@ -281,7 +281,7 @@ def test_answers_that_overtake_one_another_are_not_taken_for_others() -> None:
     for used, departure in zip((5, 1, 10, 3, 2, 4, 9, 8, 7, 6), departures, strict=True):
         alone.answered(departure, 0.2, RateLimit(limit=30, remaining=30 - used))
 
-    assert 0 == alone.others(0.3)
+    assert 0 == alone.external(0.3)
 
 
 def test_a_late_answer_that_counts_requests_since_expired_is_not_taken_for_others() -> None:
@@ -290,7 +290,7 @@ def test_a_late_answer_that_counts_requests_since_expired_is_not_taken_for_other
     [slow] = leave(alone, 1, now=59)
     alone.answered(slow, 80, RateLimit(limit=30, remaining=9))
 
-    assert 0 == alone.others(80)
+    assert 0 == alone.external(80)
 
 
 # -- Another clock ----------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_what_was_spent_stays_spent_by_another_clock() -> None:
     moved = budget(2)
     spend(moved, 1, now=1000)
     leave(moved, 1, now=1010)
-    moved.restart(-1020, now=0)  # the old clock showed 1020
+    moved.move_clock(-1020, now=0)  # the old clock showed 1020
 
     assert [0, 1, 1] == [len(leave(moved, 1, now)) for now in (40, 41, 61)]
 
@@ -316,7 +316,7 @@ def test_a_limit_pinned_above_the_announced_one_is_used_as_told(pinned: int, res
     left = 0
     for n in range(600):  # three a second
         now = n / 3
-        departure = told.depart(Lane.WORK, now) or told.depart(Lane.INTERACTIVE, now)
+        departure = told.try_depart(Lane.WORK, now) or told.try_depart(Lane.INTERACTIVE, now)
         if departure is not None:
             left += now < 60
             told.answered(departure, now, RateLimit(limit=30, remaining=max(0, 29 - n), resets_in=resets_in))

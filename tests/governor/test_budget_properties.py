@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from server_account import most_in_any_window
 
 from eversince_async.governor.budget import Budget
-from eversince_async.governor.lanes import Departure, Lane, Ticket
+from eversince_async.governor.lanes import Departure, Lane, RequestTicket
 from eversince_async.models.receipt import RateLimit
 
 WINDOW = 60.0
@@ -22,10 +22,10 @@ class Traffic(RuleBasedStateMachine):
         self.now = 1000.0
         self.flights: dict[Departure, float] = {}
         self.counted: list[float] = []
-        self.tickets: dict[Ticket, None] = {}
+        self.tickets: dict[RequestTicket, None] = {}
         self.left: dict[Lane, list[int]] = {lane: [] for lane in Lane}
         self.asked = 0
-        self.order: dict[Ticket, int] = {}
+        self.order: dict[RequestTicket, int] = {}
         self.closed_until = -math.inf
 
     @initialize(limit=st.integers(1, 8), guard=st.sampled_from([0.0, 0.5]))
@@ -40,12 +40,12 @@ class Traffic(RuleBasedStateMachine):
     def ask(self, lane: Lane, count: int) -> None:
         for _ in range(count):
             self.asked += 1
-            departure = self.budget.depart(lane, self.now)
+            departure = self.budget.try_depart(lane, self.now)
             if departure is not None:
                 assert not self.waiting(lane), "nobody overtakes those who wait in the same lane"
                 self.flies(departure, lane, self.asked)
             else:
-                ticket = Ticket(lane, self.now)
+                ticket = RequestTicket(lane, self.now)
                 self.order[ticket] = self.asked
                 self.tickets[ticket] = None
                 self.budget.enqueue(ticket)
@@ -124,7 +124,7 @@ class Traffic(RuleBasedStateMachine):
 
     @invariant()
     def our_own_requests_are_never_taken_for_those_of_others(self) -> None:
-        assert 0 == self.budget.others(self.now)
+        assert 0 == self.budget.external(self.now)
 
     def teardown(self) -> None:
         """No place is ever lost: when all is answered and a window is over, everything is free."""
@@ -135,8 +135,8 @@ class Traffic(RuleBasedStateMachine):
         for ticket in self.tickets:
             self.budget.withdraw(ticket, self.now)
         self.now += self.span + 1000
-        free = [self.budget.depart(Lane.INTERACTIVE, self.now + 100 * n) for n in range(1)]
-        free += [self.budget.depart(Lane.INTERACTIVE, self.now) for _ in range(self.limit)]
+        free = [self.budget.try_depart(Lane.INTERACTIVE, self.now + 100 * n) for n in range(1)]
+        free += [self.budget.try_depart(Lane.INTERACTIVE, self.now) for _ in range(self.limit)]
         assert self.limit == sum(departure is not None for departure in free)
 
     # -- Helpers ----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from eversince_async.clock import now as wall_now
-from eversince_async.errors import ConfigurationError, QuotaSpent, WouldWait
+from eversince_async.errors import ConfigurationError, QuotaExhausted, WouldWait
 from eversince_async.governor import Governor, Lane, Limits, WaitKind, WaitReason
 from eversince_async.models.receipt import RateLimit
 from eversince_async.testing import VirtualTimeLoop
@@ -174,8 +174,8 @@ async def test_cancelling_in_the_instant_of_the_grant_passes_the_slot_on() -> No
 
 async def test_cancelling_in_the_instant_of_the_grant_gives_the_day_its_render_back() -> None:
     governor = Governor(Limits(renders_per_day=1))
-    render = await governor.quota.take("renders")
-    waiting = asyncio.create_task(governor.quota.take("renders"))
+    render = await governor.quota.reserve("renders")
+    waiting = asyncio.create_task(governor.quota.reserve("renders"))
     await asyncio.sleep(1)
     render.give_back()
     waiting.cancel()
@@ -190,7 +190,7 @@ async def test_cancelling_in_the_instant_of_the_grant_gives_the_day_its_render_b
 async def test_a_production_waits_until_a_slot_is_seen_free() -> None:
     governor = Governor(Limits(active_projects=1))
     with await governor.slots.acquire("first") as lease:
-        lease.sent()
+        lease.mark_sent()
         lease.bind("project 1")
     waiting = asyncio.create_task(seconds_of(governor.slots.acquire("second")))
     await asyncio.sleep(90)
@@ -212,20 +212,20 @@ async def test_without_waiting_a_taken_slot_is_an_error() -> None:
 async def test_a_turned_away_production_goes_on_when_a_list_shows_room() -> None:
     governor = Governor()
     lease = await governor.slots.acquire("film")
-    lease.sent()
-    assert lease.turned_away()
+    lease.mark_sent()
+    assert lease.rejected()
     waiting = asyncio.create_task(seconds_of(governor.slots.acquire("film")))
     await asyncio.sleep(20)
-    governor.saw_page(["a", "b", "c", "d"], complete=True)
+    governor.observed_page(["a", "b", "c", "d"], complete=True)
 
     assert 20 == pytest.approx(await waiting)
 
 
 async def test_whoever_looks_learns_that_somebody_waits_for_a_slot() -> None:
     governor = Governor(Limits(active_projects=1))
-    governor.saw_page(["of the studio"], complete=True)
+    governor.observed_page(["of the studio"], complete=True)
     called: list[bool] = []
-    governor.slots.on_wait(lambda: called.append(governor.slots.needs_look()))
+    governor.slots.on_wait(lambda: called.append(governor.slots.needs_poll()))
     waiting = asyncio.create_task(governor.slots.acquire("film"))
     await asyncio.sleep(1)
 
@@ -239,17 +239,17 @@ async def test_whoever_looks_learns_that_somebody_waits_for_a_slot() -> None:
 async def test_waiting_for_another_day_ends_when_the_first_of_today_is_a_day_old() -> None:
     governor = Governor(Limits(renders_per_day=2))
     for _ in range(2):
-        (await governor.quota.take("renders")).confirmed()
+        (await governor.quota.reserve("renders")).confirmed()
 
-    assert 86_460 == pytest.approx(await seconds_of(governor.quota.take("renders")))
+    assert 86_460 == pytest.approx(await seconds_of(governor.quota.reserve("renders")))
 
 
 async def test_without_waiting_a_spent_day_is_an_error_that_says_when() -> None:
     governor = Governor(Limits(renders_per_day=1))
-    await governor.quota.take("renders")
+    await governor.quota.reserve("renders")
 
-    with pytest.raises(QuotaSpent) as refusal:
-        await governor.quota.take("renders", wait=False)
+    with pytest.raises(QuotaExhausted) as refusal:
+        await governor.quota.reserve("renders", wait=False)
 
     assert "renders" == refusal.value.quota
     assert refusal.value.resets_at is not None
@@ -267,7 +267,7 @@ async def test_a_journal_can_tell_what_was_done_before() -> None:
 
 async def test_projects_and_renders_are_counted_apart() -> None:
     governor = Governor(Limits(renders_per_day=1))
-    await governor.quota.take("renders")
+    await governor.quota.reserve("renders")
 
     assert 500 == governor.quota.left("projects")
 
@@ -277,7 +277,7 @@ async def test_projects_and_renders_are_counted_apart() -> None:
 
 async def test_credits_are_known_once_an_answer_told_them() -> None:
     governor = Governor(Limits(credits_reserve=100))
-    governor.noted_credits(80)
+    governor.record_credits(80)
 
     assert governor.credits is not None
     assert governor.credits.below_reserve
@@ -331,7 +331,7 @@ async def test_a_pause_is_explained() -> None:
 async def test_a_wait_for_a_slot_is_explained() -> None:
     governor = Governor(Limits(active_projects=2))
     await governor.slots.acquire("first")
-    governor.saw_page(["of the studio"], complete=True)
+    governor.observed_page(["of the studio"], complete=True)
     [reason] = await reasons_of(governor, lambda: governor.slots.acquire("second"), 2)
 
     assert (WaitKind.SLOT, "second") == (reason.kind, reason.who)
@@ -340,8 +340,8 @@ async def test_a_wait_for_a_slot_is_explained() -> None:
 
 async def test_a_wait_for_another_day_is_explained() -> None:
     governor = Governor(Limits(renders_per_day=1))
-    await governor.quota.take("renders")
-    [reason] = await reasons_of(governor, lambda: governor.quota.take("renders", who="film 7"), 2)
+    await governor.quota.reserve("renders")
+    [reason] = await reasons_of(governor, lambda: governor.quota.reserve("renders", who="film 7"), 2)
 
     assert (WaitKind.RENDERS, "film 7") == (reason.kind, reason.who)
     assert "the renders of a day are used up (1 of 1)" == reason.detail

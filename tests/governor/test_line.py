@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eversince_async.governor.line import Line
-from eversince_async.governor.waits import Waiter
+from eversince_async.governor.queue import Line
+from eversince_async.governor.waiters import Waiter
 
 MOVES = st.lists(
     st.one_of(

@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from eversince_async.governor import Governor, Lane, Limits, WaitKind, WaitReason
-from eversince_async.governor import explain as explaining
-from eversince_async.governor.waits import AT_A_TIME
+from eversince_async.governor import explanation as explaining
+from eversince_async.governor.waiters import AT_A_TIME
 
 pytestmark = pytest.mark.usefixtures("no_long_hold")
 

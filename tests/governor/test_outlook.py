@@ -9,13 +9,13 @@ from eversince_async.models.receipt import RateLimit
 
 async def test_a_request_is_expected_to_leave_at_once_while_there_is_room():
     now = asyncio.get_running_loop().time()
-    assert now >= Governor().expected_at(Lane.POLL)
+    assert now >= Governor().estimated_departure(Lane.POLL)
 
 
 async def test_a_request_is_expected_to_leave_when_the_pause_is_over():
     governor = Governor()
     governor.pause(7)
-    assert asyncio.get_running_loop().time() + 7 == governor.expected_at(Lane.POLL)
+    assert asyncio.get_running_loop().time() + 7 == governor.estimated_departure(Lane.POLL)
 
 
 async def test_a_request_is_expected_to_leave_after_those_that_wait():
@@ -24,11 +24,11 @@ async def test_a_request_is_expected_to_leave_after_those_that_wait():
         governor.answered(await governor.admit(Lane.INTERACTIVE))
     waiting = asyncio.ensure_future(governor.admit(Lane.WORK))
     await asyncio.sleep(1)
-    alone = governor.expected_at(Lane.POLL)
+    alone = governor.estimated_departure(Lane.POLL)
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.sleep(0)
-    assert alone >= governor.expected_at(Lane.POLL) > asyncio.get_running_loop().time()
+    assert alone >= governor.estimated_departure(Lane.POLL) > asyncio.get_running_loop().time()
 
 
 async def test_the_allowance_leaves_to_others_what_they_use():

@@ -10,17 +10,17 @@ import pytest
 
 from eversince_async import Eversince, Governor, Limits
 from eversince_async.emulator import Emulator, Scenario
-from eversince_async.governor import AccountGovernor, WaitKind
+from eversince_async.governor import GovernorProtocol, WaitKind
 from eversince_async.governor import protocol as protocols
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from eversince_async.governor import Waited, WaitReason
+    from eversince_async.governor import WaitEnded, WaitReason
 
-PARTS = {"slots": protocols.ProjectSlots, "quota": protocols.DayQuotas}
-GRANTED = {"acquire": protocols.HeldSlot, "take": protocols.TakenOfDay}
+PARTS = {"slots": protocols.SlotsProtocol, "quota": protocols.QuotasProtocol}
+GRANTED = {"acquire": protocols.SlotLeaseProtocol, "take": protocols.QuotaReservationProtocol}
 
 
 class Elsewhere:
@@ -58,13 +58,13 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 
 @pytest.fixture
-def governor() -> AccountGovernor:
-    return Elsewhere(Governor(Limits(active_projects=2)), AccountGovernor)  # type: ignore[return-value]  # it has all of it
+def governor() -> GovernorProtocol:
+    return Elsewhere(Governor(Limits(active_projects=2)), GovernorProtocol)  # type: ignore[return-value]  # it has all of it
 
 
 def test_the_governor_of_this_process_offers_what_the_protocol_says() -> None:
     """By the same names and parameters."""
-    pairs = [(Governor, AccountGovernor)]
+    pairs = [(Governor, GovernorProtocol)]
     pairs += [(type(getattr(Governor(), name)), protocol) for name, protocol in PARTS.items()]
     for ours, protocol in pairs:
         for name, member in vars(protocol).items():
@@ -75,7 +75,7 @@ def test_the_governor_of_this_process_offers_what_the_protocol_says() -> None:
 
 
 async def test_productions_and_conversations_need_no_more(
-    emulator: Emulator, governor: AccountGovernor
+    emulator: Emulator, governor: GovernorProtocol
 ) -> None:
     async with Eversince(**emulator.connection, governor=governor) as eversince:
         films = await asyncio.gather(*(eversince.produce(f"Film {n}") for n in range(4)))
@@ -90,18 +90,18 @@ async def test_productions_and_conversations_need_no_more(
     assert 2 == emulator.world.most_active
 
 
-async def test_batches_need_no_more(emulator: Emulator, governor: AccountGovernor, tmp_path: Path) -> None:
+async def test_batches_need_no_more(emulator: Emulator, governor: GovernorProtocol, tmp_path: Path) -> None:
     async with Eversince(**emulator.connection, governor=governor) as eversince:
         report = await eversince.batch([f"Film {n}" for n in range(4)], journal=tmp_path / "films.db")
 
     assert 4 == report.counts["succeeded"]
 
 
-async def test_waits_are_told_as_they_are_of_our_own(emulator: Emulator, governor: AccountGovernor) -> None:
+async def test_waits_are_told_as_they_are_of_our_own(emulator: Emulator, governor: GovernorProtocol) -> None:
     began: list[WaitReason] = []
-    ended: list[Waited] = []
+    ended: list[WaitEnded] = []
     governor.on_wait(began.append)
-    governor.on_waited(ended.append)
+    governor.on_wait_end(ended.append)
     async with Eversince(**emulator.connection, governor=governor) as eversince:
         await asyncio.gather(*(eversince.produce(f"Film {n}", render=None, share=False) for n in range(3)))
 

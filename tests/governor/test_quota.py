@@ -2,13 +2,21 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eversince_async.governor.quota import DAY, MARGIN, PROBE, REMEMBERED, DailyQuota, QuotaTicket, Use
+from eversince_async.governor.quota_table import (
+    DAY,
+    MARGIN,
+    MAX_REMEMBERED,
+    PROBE,
+    DailyQuota,
+    QuotaTicket,
+    QuotaUse,
+)
 
 MIDNIGHT = datetime(2026, 4, 20, tzinfo=UTC).timestamp()
 EVENING = MIDNIGHT - 4 * 3600
 
 
-def taken(quota: DailyQuota, now: float) -> Use:
+def taken(quota: DailyQuota, now: float) -> QuotaUse:
     use = quota.take(now)
     assert use is not None
     return use
@@ -165,14 +173,14 @@ def test_without_a_limit_no_more_than_the_latest_uses_are_remembered():
         use = projects.take(second)
         projects.confirmed(use, second)
 
-    assert REMEMBERED == projects.used(5_000)
+    assert MAX_REMEMBERED == projects.used(5_000)
 
 
 # -- When the server does not say which limit it means ----------------------------------------------------
 
 
-def turned_away(quota: DailyQuota, now: float, retry_after: float | None = None) -> None:
-    quota.turned_away(taken(quota, now), now, retry_after)
+def rejected(quota: DailyQuota, now: float, retry_after: float | None = None) -> None:
+    quota.rejected(taken(quota, now), now, retry_after)
 
 
 def test_after_a_refusal_that_may_be_of_the_day_one_tries_for_all_less_and_less_often() -> None:
@@ -180,7 +188,7 @@ def test_after_a_refusal_that_may_be_of_the_day_one_tries_for_all_less_and_less_
     now, tries = EVENING, 0
     while now < EVENING + DAY:
         now = max(now, quota.available_at(now))
-        turned_away(quota, now, retry_after=2)
+        rejected(quota, now, retry_after=2)
         tries += 1
 
     assert tries < 40
@@ -189,7 +197,7 @@ def test_after_a_refusal_that_may_be_of_the_day_one_tries_for_all_less_and_less_
 @pytest.mark.parametrize(("asked", "waits"), [(2.0, 2.0), (30.0, 30.0), (None, 60.0), (0.0, 60.0)])
 def test_the_first_wait_is_what_the_server_asks_for(asked: float | None, waits: float) -> None:
     quota = DailyQuota("renders", 50)
-    turned_away(quota, EVENING, asked)
+    rejected(quota, EVENING, asked)
 
     assert EVENING + waits == quota.available_at(EVENING)
 
@@ -198,7 +206,7 @@ def test_several_that_were_under_way_together_count_as_one_refusal() -> None:
     quota = DailyQuota("renders", 50)
     uses = [taken(quota, EVENING) for _ in range(5)]
     for use in uses:
-        quota.turned_away(use, EVENING + 1, 10)
+        quota.rejected(use, EVENING + 1, 10)
 
     assert EVENING + 11 == quota.available_at(EVENING)
     assert 0 == quota.used(EVENING)
@@ -206,12 +214,12 @@ def test_several_that_were_under_way_together_count_as_one_refusal() -> None:
 
 def test_when_the_one_that_tries_is_not_refused_the_day_goes_on_and_the_waits_are_forgotten() -> None:
     quota = DailyQuota("renders", None)
-    turned_away(quota, EVENING, 10)
-    turned_away(quota, EVENING + 10, 10)
+    rejected(quota, EVENING, 10)
+    rejected(quota, EVENING + 10, 10)
     probe = taken(quota, EVENING + 30)
     assert quota.take(EVENING + 31) is None
     quota.confirmed(probe, EVENING + 32)
 
     assert quota.take(EVENING + 32) is not None
-    turned_away(quota, EVENING + 40, 10)
+    rejected(quota, EVENING + 40, 10)
     assert EVENING + 50 == quota.available_at(EVENING + 40)

@@ -54,9 +54,9 @@ class Studio(RuleBasedStateMachine):
     def write(self, data: st.DataObject, outcome: str, project_id: str) -> None:
         """A create, or a message or render where there is a project."""
         hold = self.some_hold(data)
-        self.table.sent(hold, self.now)
+        self.table.mark_sent(hold, self.now)
         if outcome == "full":
-            self.table.turned_away(hold, self.now)
+            self.table.rejected(hold, self.now)
             self.holds.remove(hold)
         elif outcome == "refused":
             self.table.refused(hold)
@@ -75,9 +75,9 @@ class Studio(RuleBasedStateMachine):
     def let_go(self, data: st.DataObject, *, twice: bool) -> None:
         hold = self.some_hold(data)
         self.holds.remove(hold)
-        self.table.let_go(hold)
+        self.table.release_claim(hold)
         if twice:
-            self.table.let_go(hold)
+            self.table.release_claim(hold)
         self.release()
 
     @precondition(lambda self: self.tickets)
@@ -114,7 +114,7 @@ class Studio(RuleBasedStateMachine):
     @rule(complete=st.booleans())
     def look_at_a_page(self, *, complete: bool) -> None:
         shown = self.active if complete else set(sorted(self.active)[:2])
-        self.table.saw_page(shown, complete=complete, now=self.now, asked_at=self.now)
+        self.table.observed_page(shown, complete=complete, now=self.now, requested_at=self.now)
         self.release()
 
     @rule(seconds=st.sampled_from([1.0, 6.0, 61.0]))
@@ -134,12 +134,12 @@ class Studio(RuleBasedStateMachine):
     def a_project_has_one_slot(self) -> None:
         projects = [claim.project_id for claim in self.table.claims.values() if claim.project_id is not None]
         assert len(projects) == len(set(projects))
-        assert not set(projects) & set(self.table.foreign)
+        assert not set(projects) & set(self.table.external)
 
     @invariant()
     def nobody_waits_beside_a_free_slot(self) -> None:
         if self.tickets and not self.table.is_full():
-            taken = self.table.occupied() + self.table.left_to_others(self.now)
+            taken = self.table.occupied() + self.table.courtesy_places(self.now)
             assert taken >= (self.table.limit(self.now) or 0)
 
     @invariant()
@@ -153,15 +153,15 @@ class Studio(RuleBasedStateMachine):
         for _ in range(len(self.tickets) + 1):
             for hold in list(self.holds):
                 self.holds.remove(hold)
-                self.table.let_go(hold)
+                self.table.release_claim(hold)
             self.now += 100
-            self.table.saw_page((), complete=True, now=self.now, asked_at=self.now)
+            self.table.observed_page((), complete=True, now=self.now, requested_at=self.now)
             self.now += 100  # and what others may have gone on with
             self.release()
         assert not self.tickets
         assert not list(self.table.waiting())
         assert 0 == self.table.occupied()
-        assert not self.table.foreign
+        assert not self.table.external
 
     # -- Helpers ----------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Studio(RuleBasedStateMachine):
         return self.holds[data.draw(st.integers(0, len(self.holds) - 1))]
 
     def is_there(self, key: str, project_id: str | None) -> bool:
-        projects = {claim.project_id for claim in self.table.claims.values()} | set(self.table.foreign)
+        projects = {claim.project_id for claim in self.table.claims.values()} | set(self.table.external)
         return key in self.table.claims or (project_id is not None and project_id in projects)
 
     def granted(self, hold: Hold, project_id: str | None) -> None:

@@ -1,14 +1,14 @@
 import pytest
 
 from eversince_async.governor.claims import Claim, Hold, SlotTicket
-from eversince_async.governor.slot_table import COURTESY, HIDDEN, RETRY_FULL, UNSEEN, SlotTable
+from eversince_async.governor.slot_table import COURTESY_SECONDS, HIDDEN, RETRY_FULL, UNSEEN_TTL, SlotTable
 
 
 def claimed(table: SlotTable, key: str, project_id: str | None = None, now: float = 0) -> Hold:
     """The hold of a production that has created its project."""
     claim = table.claim(key, now)
     assert claim is not None
-    table.sent(claim, now)
+    table.mark_sent(claim, now)
     table.bind(claim, project_id or f"project of {key}", now)
     return claim
 
@@ -25,13 +25,13 @@ def waiting(table: SlotTable, key: str, now: float = 0, *, in_flight: bool = Fal
 
 
 def seen(
-    table: SlotTable, project_id: str, status: str, now: float = 1, asked_at: float | None = None
+    table: SlotTable, project_id: str, status: str, now: float = 1, requested_at: float | None = None
 ) -> None:
-    table.observed(project_id, status, now, now if asked_at is None else asked_at)
+    table.observed(project_id, status, now, now if requested_at is None else requested_at)
 
 
 def page(table: SlotTable, *active: str, now: float = 10, complete: bool = True) -> None:
-    table.saw_page(active, complete=complete, now=now, asked_at=now)
+    table.observed_page(active, complete=complete, now=now, requested_at=now)
 
 
 def test_no_more_than_the_limit_are_granted() -> None:
@@ -77,20 +77,20 @@ def test_a_project_that_has_a_slot_needs_no_other() -> None:
 
 def test_the_end_of_one_takes_no_slot_from_the_other() -> None:
     table, first, second = twins()
-    table.let_go(first)
+    table.release_claim(first)
     seen(table, "project 0", "idle")
 
     assert second.held
     assert table.claim("film 1", 5) is None
 
-    table.let_go(second)
+    table.release_claim(second)
     assert table.claim("film 1", 5) is not None
 
 
 def test_one_that_ends_twice_takes_no_slot_from_the_other() -> None:
     table, first, second = twins()
-    table.let_go(first)
-    table.let_go(first)
+    table.release_claim(first)
+    table.release_claim(first)
     seen(table, "project 0", "idle")
 
     assert second.held
@@ -100,11 +100,11 @@ def test_one_that_ends_twice_takes_no_slot_from_the_other() -> None:
 def test_the_refusal_of_one_takes_nothing_back_of_what_the_other_wrote() -> None:
     table, first, second = twins()
     seen(table, "project 0", "idle")
-    table.sent(first, 10)
-    table.sent(second, 11)
+    table.mark_sent(first, 10)
+    table.mark_sent(second, 11)
     table.refused(second)
-    table.let_go(first)
-    table.let_go(second)
+    table.release_claim(first)
+    table.release_claim(second)
 
     assert 1 == table.occupied()
     seen(table, "project 0", "idle", now=12)
@@ -116,9 +116,9 @@ def test_a_refusal_does_not_unsee_that_a_project_is_active() -> None:
     table = SlotTable(1)
     hold = claimed(table, "film 0", "project 0")
     seen(table, "project 0", "running")
-    table.sent(hold, 5)
+    table.mark_sent(hold, 5)
     table.refused(hold)
-    table.let_go(hold)
+    table.release_claim(hold)
 
     assert 1 == table.occupied()
 
@@ -130,10 +130,10 @@ def test_a_create_that_brings_a_project_back_that_has_a_slot_needs_no_other() ->
 
     assert known.claim is again.claim
     assert 1 == table.occupied()
-    table.let_go(known)
+    table.release_claim(known)
     seen(table, "project 0", "idle")
     assert again.held
-    table.let_go(again)
+    table.release_claim(again)
     assert 0 == table.occupied()
 
 
@@ -166,8 +166,8 @@ def test_taking_up_an_active_project_takes_its_slot_and_no_other() -> None:
 
     assert hold is not None
     assert 2 == table.occupied()
-    assert ["project 1"] == list(table.foreign)
-    table.let_go(hold)
+    assert ["project 1"] == list(table.external)
+    table.release_claim(hold)
     assert 2 == table.occupied()
     seen(table, "project 0", "idle", now=20)
     assert 1 == table.occupied()
@@ -189,7 +189,7 @@ def test_who_waits_with_a_project_goes_on_when_that_is_seen_active() -> None:
 @pytest.mark.parametrize("status", ["idle", "completed", "failed", "cancelled"])
 def test_a_slot_is_free_when_the_production_let_it_go_and_the_project_was_seen_settled(status: str) -> None:
     table, (first, _) = full_table(2)
-    table.let_go(first)
+    table.release_claim(first)
     assert 2 == table.occupied()
 
     seen(table, "project of film 0", status)
@@ -208,7 +208,7 @@ def test_a_slot_stays_with_a_production_that_goes_on() -> None:
 @pytest.mark.parametrize("status", ["queued", "running", "generating", "rendering", "dreaming"])
 def test_an_active_or_unknown_status_frees_nothing(status: str) -> None:
     table, (first, _) = full_table(2)
-    table.let_go(first)
+    table.release_claim(first)
     seen(table, "project of film 0", status)
 
     assert 2 == table.occupied()
@@ -216,9 +216,9 @@ def test_an_active_or_unknown_status_frees_nothing(status: str) -> None:
 
 def test_a_look_that_left_before_the_last_write_frees_nothing() -> None:
     table, (first, _) = full_table(2)
-    table.sent(first, 20)  # a render
-    table.let_go(first)
-    seen(table, "project of film 0", "idle", now=21, asked_at=19)
+    table.mark_sent(first, 20)  # a render
+    table.release_claim(first)
+    seen(table, "project of film 0", "idle", now=21, requested_at=19)
 
     assert 2 == table.occupied()
 
@@ -228,7 +228,7 @@ def test_a_refused_write_leaves_the_slot_with_its_production_only() -> None:
     table.refused(first)
     assert 2 == table.occupied()
 
-    table.let_go(first)
+    table.release_claim(first)
 
     assert 1 == table.occupied()
 
@@ -237,8 +237,8 @@ def test_a_write_of_unknown_outcome_keeps_the_slot_even_without_its_production()
     table = SlotTable(1)
     claim = table.claim("film 0", 0)
     assert claim is not None
-    table.sent(claim, 0)
-    table.let_go(claim)
+    table.mark_sent(claim, 0)
+    table.release_claim(claim)
 
     assert table.claim("film 1", 100) is None
 
@@ -248,8 +248,8 @@ def test_a_complete_list_settles_a_write_of_unknown_outcome() -> None:
     table = SlotTable(1)
     claim = table.claim("film 0", 0)
     assert claim is not None
-    table.sent(claim, 0)
-    table.let_go(claim)
+    table.mark_sent(claim, 0)
+    table.release_claim(claim)
 
     page(table, now=30)
     assert 1 == table.occupied()
@@ -259,7 +259,7 @@ def test_a_complete_list_settles_a_write_of_unknown_outcome() -> None:
 
 def test_a_project_missing_from_a_complete_list_has_settled() -> None:
     table, (first, second) = full_table(2)
-    table.let_go(first)
+    table.release_claim(first)
     page(table, "project of film 1", now=HIDDEN)
 
     assert ["film 1"] == list(table.claims)
@@ -271,8 +271,8 @@ def test_a_new_project_missing_from_a_complete_list_may_only_not_be_shown_yet() 
     table = SlotTable(1)
     early = table.claim("film 0", 0)
     assert early is not None
-    table.let_go(claimed(table, "film 0", now=1000))
-    table.let_go(early)
+    table.release_claim(claimed(table, "film 0", now=1000))
+    table.release_claim(early)
     page(table, now=1000 + HIDDEN - 1)
 
     assert 1 == table.occupied()
@@ -284,7 +284,7 @@ def test_a_new_project_missing_from_a_complete_list_may_only_not_be_shown_yet() 
 
 def test_a_project_missing_from_a_list_right_after_its_write_may_yet_appear() -> None:
     table, (first, _) = full_table(2)
-    table.let_go(first)
+    table.release_claim(first)
     page(table, now=2)
 
     assert 2 == table.occupied()
@@ -292,7 +292,7 @@ def test_a_project_missing_from_a_list_right_after_its_write_may_yet_appear() ->
 
 def test_a_page_that_is_not_all_says_nothing_about_what_it_lacks() -> None:
     table, (first, _) = full_table(2)
-    table.let_go(first)
+    table.release_claim(first)
     page(table, complete=False)
 
     assert 2 == table.occupied()
@@ -300,7 +300,7 @@ def test_a_page_that_is_not_all_says_nothing_about_what_it_lacks() -> None:
 
 def test_a_settled_project_that_works_again_counts_again() -> None:
     table, (first, _) = full_table(2)
-    table.let_go(first)
+    table.release_claim(first)
     seen(table, "project of film 0", "idle")
     seen(table, "project of film 0", "rendering", now=2)
 
@@ -328,7 +328,7 @@ def test_a_project_of_others_counts_until_it_is_seen_settled_or_gone(*, settled:
         page(table, now=20)
 
     assert 0 == table.occupied()
-    assert table.claim("film 0", 20 + COURTESY) is not None
+    assert table.claim("film 0", 20 + COURTESY_SECONDS) is not None
 
 
 def test_a_place_that_others_have_left_is_left_to_them_for_a_while() -> None:
@@ -338,9 +338,9 @@ def test_a_place_that_others_have_left_is_left_to_them_for_a_while() -> None:
     seen(table, "of the studio", "idle", now=20)
     ticket = waiting(table, "film 0", 20)
 
-    assert [] == table.release(20 + COURTESY - 1)
-    assert 20 + COURTESY == table.next_release(21)
-    assert [ticket] == table.release(20 + COURTESY)
+    assert [] == table.release(20 + COURTESY_SECONDS - 1)
+    assert 20 + COURTESY_SECONDS == table.next_release(21)
+    assert [ticket] == table.release(20 + COURTESY_SECONDS)
 
 
 def test_others_who_go_on_have_their_place_back() -> None:
@@ -349,25 +349,25 @@ def test_others_who_go_on_have_their_place_back() -> None:
     seen(table, "of the studio", "idle", now=20)
     page(table, "the next of the studio", now=25)
 
-    assert 0 == table.left_to_others(25)
+    assert 0 == table.courtesy_places(25)
     assert table.claim("film 0", 25) is not None
 
 
 def test_a_settled_project_is_overtaken_when_others_have_taken_all_places() -> None:
     table = SlotTable(1)
     claim = claimed(table, "film 0", "project 0")
-    assert not table.overtaken(claim, 5)
+    assert not table.is_oversubscribed(claim, 5)
     seen(table, "project 0", "idle", now=10)
     page(table, "of the studio", now=20)
 
-    assert table.overtaken(claim, 20)
+    assert table.is_oversubscribed(claim, 20)
 
 
 def test_our_own_project_is_not_counted_twice_when_a_list_shows_it_before_its_create_is_answered() -> None:
     table = SlotTable(2)
     claim = table.claim("film 0", 0)
     assert claim is not None
-    table.sent(claim, 0)
+    table.mark_sent(claim, 0)
     page(table, "project 0", now=0.1)
     table.bind(claim, "project 0", 0)
 
@@ -379,8 +379,8 @@ def test_projects_nobody_has_looked_at_for_long_count_no_more() -> None:
     page(table, "of the studio", now=0)
     ticket = waiting(table, "film 0")
 
-    assert UNSEEN == table.next_release(1)
-    assert [ticket] == table.release(UNSEEN)
+    assert UNSEEN_TTL == table.next_release(1)
+    assert [ticket] == table.release(UNSEEN_TTL)
 
 
 # -- Who goes next ----------------------------------------------------------------------------------------
@@ -391,7 +391,7 @@ def test_first_come_first_served() -> None:
     tickets = [waiting(table, f"new {n}") for n in range(3)]
     for claim in claims:
         table.refused(claim)
-        table.let_go(claim)
+        table.release_claim(claim)
 
     assert tickets[:2] == table.release(1)
 
@@ -401,7 +401,7 @@ def test_a_production_that_has_a_project_goes_before_new_ones() -> None:
     waiting(table, "new")
     resumed = waiting(table, "reviewed", in_flight=True)
     table.refused(first)
-    table.let_go(first)
+    table.release_claim(first)
 
     assert [resumed] == table.release(1)
 
@@ -410,7 +410,7 @@ def test_nobody_overtakes_those_who_wait() -> None:
     table, (first, _) = full_table(2)
     waiting(table, "new")
     table.refused(first)
-    table.let_go(first)
+    table.release_claim(first)
 
     assert table.claim("late", 1) is None
 
@@ -419,7 +419,7 @@ def test_several_who_wait_for_one_production_share_its_slot() -> None:
     table, (first, _) = full_table(2)
     tickets = [waiting(table, key) for key in ("new", "other", "new")]
     table.refused(first)
-    table.let_go(first)
+    table.release_claim(first)
 
     assert [tickets[0], tickets[2]] == table.release(1)
     assert granted(tickets[0]).claim is granted(tickets[2]).claim
@@ -429,7 +429,7 @@ def test_who_gives_up_in_the_instant_of_the_grant_gives_the_slot_back() -> None:
     table, (first, _) = full_table(2)
     ticket, other = waiting(table, "new"), waiting(table, "other")
     table.refused(first)
-    table.let_go(first)
+    table.release_claim(first)
     assert [ticket] == table.release(1)
 
     table.withdraw(ticket)
@@ -441,7 +441,7 @@ def test_one_of_several_who_gives_up_takes_nothing_from_the_others() -> None:
     table, (first, _) = full_table(2)
     ticket, twin = waiting(table, "new"), waiting(table, "new")
     table.refused(first)
-    table.let_go(first)
+    table.release_claim(first)
     table.release(1)
 
     table.withdraw(ticket)
@@ -452,16 +452,16 @@ def test_one_of_several_who_gives_up_takes_nothing_from_the_others() -> None:
 # -- When the server is full against our count ------------------------------------------------------------
 
 
-def turned_away(table: SlotTable, key: str, now: float) -> bool:
+def rejected(table: SlotTable, key: str, now: float) -> bool:
     claim = table.claim(key, now)
     assert claim is not None
-    table.sent(claim, now)
-    return table.turned_away(claim, now)
+    table.mark_sent(claim, now)
+    return table.rejected(claim, now)
 
 
 def test_after_a_refusal_nobody_tries_until_a_list_shows_room() -> None:
     table = SlotTable(5)
-    assert turned_away(table, "film 0", 0)
+    assert rejected(table, "film 0", 0)
     ticket = waiting(table, "film 1")
     assert [] == table.release(1)
 
@@ -472,7 +472,7 @@ def test_after_a_refusal_nobody_tries_until_a_list_shows_room() -> None:
 
 def test_a_list_that_shows_no_room_keeps_everybody_waiting() -> None:
     table = SlotTable(5)
-    turned_away(table, "film 0", 0)
+    rejected(table, "film 0", 0)
     waiting(table, "film 1")
     page(table, "a", "b", "c", "d", "e", now=5)
 
@@ -482,7 +482,7 @@ def test_a_list_that_shows_no_room_keeps_everybody_waiting() -> None:
 def test_who_was_turned_away_goes_first_again() -> None:
     table = SlotTable(5)
     waiting(table, "late")
-    table.turned_away(Hold(Claim("early", 0), "early"), 0)
+    table.rejected(Hold(Claim("early", 0), "early"), 0)
     again = waiting(table, "early")
     page(table, "a", "b", "c", "d", now=5)
 
@@ -491,7 +491,7 @@ def test_who_was_turned_away_goes_first_again() -> None:
 
 def test_without_any_look_one_tries_again_after_a_while() -> None:
     table = SlotTable(5)
-    turned_away(table, "film 0", 0)
+    rejected(table, "film 0", 0)
     first, second = waiting(table, "film 1"), waiting(table, "film 2")
     assert RETRY_FULL == table.next_release(1)
 
@@ -503,9 +503,9 @@ def test_without_any_look_one_tries_again_after_a_while() -> None:
 def test_when_one_of_ours_settles_there_is_room_for_one() -> None:
     table = SlotTable(5)
     ours = claimed(table, "ours")
-    turned_away(table, "film 0", 0)
+    rejected(table, "film 0", 0)
     first, _ = waiting(table, "film 1"), waiting(table, "film 2")
-    table.let_go(ours)
+    table.release_claim(ours)
     seen(table, "project of ours", "idle", now=20)
 
     assert [first] == table.release(20)
@@ -517,7 +517,7 @@ def test_a_lower_limit_of_the_server_is_learned() -> None:
     for key in ("film 0", "film 1"):
         claimed(table, key)
     for now in (10, 20, 30):
-        turned_away(table, "film 2", now)
+        rejected(table, "film 2", now)
         page(table, "project of film 0", "project of film 1", now=now + 5)
 
     assert 2 == table.limit(40)
@@ -526,10 +526,10 @@ def test_a_lower_limit_of_the_server_is_learned() -> None:
 
 def test_a_refusal_while_nothing_is_active_is_not_about_slots() -> None:
     table = SlotTable(5)
-    assert turned_away(table, "film 0", 0)
+    assert rejected(table, "film 0", 0)
     page(table, now=5)
 
-    assert not turned_away(table, "film 0", 6)
+    assert not rejected(table, "film 0", 6)
 
 
 # -- Looks ------------------------------------------------------------------------------------------------
@@ -537,10 +537,10 @@ def test_a_refusal_while_nothing_is_active_is_not_about_slots() -> None:
 
 def test_a_list_helps_when_somebody_waits_for_what_nobody_follows() -> None:
     table, (first, _) = full_table(2)
-    assert not table.needs_look()
+    assert not table.needs_poll()
     waiting(table, "new")
-    assert not table.needs_look()  # both slots are held by productions that are looked at
+    assert not table.needs_poll()  # both slots are held by productions that are looked at
 
-    table.let_go(first)
+    table.release_claim(first)
 
-    assert table.needs_look()
+    assert table.needs_poll()

@@ -12,9 +12,9 @@ async def test_a_busy_governor_reads_like_a_sentence() -> None:
     governor = Governor(Limits(renders_per_day=50))
     for n in range(3):
         await governor.slots.acquire(f"film {n}")
-    governor.saw_page(["of the studio", "of another"], complete=True)
+    governor.observed_page(["of the studio", "of another"], complete=True)
     for _ in range(41):
-        await governor.quota.take("renders")
+        await governor.quota.reserve("renders")
     for _ in range(30):
         governor.answered(await governor.admit())
     waiting: list[asyncio.Task[object]] = [
@@ -22,7 +22,7 @@ async def test_a_busy_governor_reads_like_a_sentence() -> None:
         *(asyncio.create_task(governor.slots.acquire(f"new {n}")) for n in range(12)),
     ]
     await asyncio.sleep(59.1)
-    governor.noted_credits(310)
+    governor.record_credits(310)
 
     assert (
         "<Governor 5/5 projects (2 foreign), 12 waiting for a slot; "
@@ -37,7 +37,7 @@ async def test_it_says_what_others_use_that_it_is_paused_and_when_the_day_has_mo
     governor = Governor(Limits(renders_per_day=1, requests_per_minute=None, active_projects=None))
     await governor.admit()
     governor.pause(5)
-    render = await governor.quota.take("renders")
+    render = await governor.quota.reserve("renders")
 
     assert (
         "<Governor 0 projects; 1 requests under way, no limit, paused for 5.0 s; "
@@ -48,7 +48,7 @@ async def test_it_says_what_others_use_that_it_is_paused_and_when_the_day_has_mo
     shared = Governor()
     shared.answered(await shared.admit(), RateLimit(limit=30, remaining=19))
     lease = await shared.slots.acquire("film")
-    lease.turned_away()
+    lease.rejected()
 
     assert (
         "<Governor 0/5 projects, the server says full; 1/30 requests this minute (12 more left to others)>"
@@ -58,7 +58,7 @@ async def test_it_says_what_others_use_that_it_is_paused_and_when_the_day_has_mo
 async def test_a_snapshot_says_who_holds_and_who_waits() -> None:
     governor = Governor(Limits(active_projects=1))
     lease = await governor.slots.acquire("film 1")
-    lease.sent()
+    lease.mark_sent()
     lease.bind("project 1")
     waiting = asyncio.create_task(governor.slots.acquire("film 2"))
     await asyncio.sleep(3)

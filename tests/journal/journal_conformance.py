@@ -10,7 +10,7 @@ import pytest
 
 from eversince_async.clock import now
 from eversince_async.errors import ConfigurationError, JournalError, JournalLocked, SpecChanged
-from eversince_async.journal import Effect, Job, JobChange, Journal, ShareUnderWay
+from eversince_async.journal import Effect, Job, JobChange, Journal, ShareInProgress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -430,7 +430,7 @@ class JournalConformance:
         await leased(other, "cup")
         first = await journal.intent("mug", "share", {"title": "Mug"})
 
-        with pytest.raises(ShareUnderWay) as caught:
+        with pytest.raises(ShareInProgress) as caught:
             await other.intent("cup", "share", {"title": "Cup"})
         assert first == caught.value.effect
         assert await other.effect("cup", "share") is None
@@ -438,7 +438,7 @@ class JournalConformance:
         again = await journal.intent_again(first)  # the same one may be tried again
         await journal.refused(again)
         second = await other.intent("cup", "share", {"title": "Cup"})
-        with pytest.raises(ShareUnderWay):
+        with pytest.raises(ShareInProgress):
             await journal.intent_again(again)
         await other.in_doubt(second)  # it is for a person to find out: nobody waits for that
         await journal.intent_again(again)

@@ -13,7 +13,7 @@ import pytest
 from eversince_async import clock
 from eversince_async.errors import JournalLocked
 from eversince_async.journal import JobChange, SqliteJournal, owners
-from eversince_async.journal.owners import has_died, new_incarnation
+from eversince_async.journal.owners import is_dead, new_incarnation
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who is alive")
 
@@ -28,18 +28,18 @@ def test_every_run_has_another_name():
 
 
 def test_this_process_lives():
-    assert not has_died(new_incarnation())
+    assert not is_dead(new_incarnation())
 
 
 @linux
 def test_a_process_that_ended_has_died_and_one_that_runs_has_not():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with process:
-        assert not has_died(of_process(process.pid))
+        assert not is_dead(of_process(process.pid))
         process.kill()
         process.wait()
 
-    assert has_died(of_process(process.pid))
+    assert is_dead(of_process(process.pid))
 
 
 @linux
@@ -50,14 +50,14 @@ def test_a_killed_process_that_nobody_has_waited_for_has_died():
         process.kill()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # looks, and leaves it a zombie
 
-        assert has_died(of_process(process.pid))
+        assert is_dead(of_process(process.pid))
 
 
 @pytest.mark.parametrize(
     "name", ["", "x", "a/b/c", "host/another-boot/999999999/t", "host/elsewhere/999999999/t"]
 )
 def test_of_others_nothing_is_known(name):
-    assert not has_died(name)
+    assert not is_dead(name)
 
 
 # -- Windows, where asking whether a process lives would end it ---------------------------------------------
@@ -69,14 +69,14 @@ def windows(monkeypatch):
     monkeypatch.setattr(owners, "sys", SimpleNamespace(platform="win32"))
     monkeypatch.setattr(clock, "sys", SimpleNamespace(platform="win32"))
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("this would end the process"))
-    owners._machine.cache_clear()
+    owners._machine_id.cache_clear()
     yield
-    owners._machine.cache_clear()
+    owners._machine_id.cache_clear()
 
 
 def test_on_windows_nobody_is_asked_whether_a_process_lives(windows):
-    assert not has_died(new_incarnation())
-    assert not has_died("host/elsewhere/999999999/t")
+    assert not is_dead(new_incarnation())
+    assert not is_dead("host/elsewhere/999999999/t")
 
 
 async def test_on_windows_a_journal_is_shared_by_leases_that_run_out(windows, tmp_path):

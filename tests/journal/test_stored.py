@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async.errors import JournalError
-from eversince_async.journal.stored import claimable, digest, is_complete, observed, sendable, written
+from eversince_async.journal.redaction import (
+    canonical_json,
+    claim_key,
+    digest,
+    is_unredacted,
+    redact_for_resend,
+    redact_observed,
+)
 from eversince_async.models.projects import Mode
 
 PRESIGNED = [
@@ -31,39 +38,39 @@ ADDRESSES = [
 
 @pytest.mark.parametrize("url", PRESIGNED)
 def test_a_presigned_query_is_never_stored(url):
-    kept = sendable({"references": [{"url": url, "type": "image"}]})
+    kept = redact_for_resend({"references": [{"url": url, "type": "image"}]})
 
-    assert "5ec1e7" not in written(kept)
-    assert not is_complete(kept)
-    assert "5ec1e7" not in written(observed(url))
+    assert "5ec1e7" not in canonical_json(kept)
+    assert not is_unredacted(kept)
+    assert "5ec1e7" not in canonical_json(redact_observed(url))
 
 
 @pytest.mark.parametrize("text", ADDRESSES)
 def test_a_query_that_is_part_of_the_address_is_kept_for_sending(text):
-    assert text == sendable(text)
-    assert is_complete(sendable({"brief": text}))
+    assert text == redact_for_resend(text)
+    assert is_unredacted(redact_for_resend({"brief": text}))
 
 
 def test_a_fresh_signature_makes_no_other_spec():
     first, second = PRESIGNED[0], PRESIGNED[0].replace("5ec1e7", "0ther")
 
-    assert digest(sendable(first)) == digest(sendable(second))
+    assert digest(redact_for_resend(first)) == digest(redact_for_resend(second))
 
 
 def test_uploads_are_kept_by_their_id():
     request = {"message": "Use this", "references": [{"upload_id": "upl_1"}]}
 
-    assert request == sendable(request)
-    assert is_complete(sendable(request))
+    assert request == redact_for_resend(request)
+    assert is_unredacted(redact_for_resend(request))
 
 
 def test_what_came_back_loses_every_query():
-    assert {"assembled_url": "https://cdn.example/v.mp4", "n": [1, None, True]} == observed(
+    assert {"assembled_url": "https://cdn.example/v.mp4", "n": [1, None, True]} == redact_observed(
         {"assembled_url": "https://cdn.example/v.mp4?v=1#t=2", "n": (1, None, True)}
     )
 
 
-@pytest.mark.parametrize("rule", [sendable, observed])
+@pytest.mark.parametrize("rule", [redact_for_resend, redact_observed])
 def test_the_address_of_a_public_page_is_kept_whole_but_never_a_credential(rule):
     page = "https://eversince.example/watch?v=0123456789abcdefghijklmnopqrstuv#t=2"
 
@@ -76,9 +83,9 @@ def test_the_address_of_a_public_page_is_kept_whole_but_never_a_credential(rule)
     )
 
 
-@pytest.mark.parametrize("rule", [sendable, observed])
+@pytest.mark.parametrize("rule", [redact_for_resend, redact_observed])
 def test_keys_credentials_and_fields_that_are_secrets_are_stored_by_nobody(rule):
-    kept = written(
+    kept = canonical_json(
         rule(
             {
                 "text": "es_live_hunter2",
@@ -93,19 +100,19 @@ def test_keys_credentials_and_fields_that_are_secrets_are_stored_by_nobody(rule)
 
 
 def test_claims_on_addresses_stay_apart_and_the_same():
-    assert claimable("https://e.example/s?v=1") == claimable("https://e.example/s?v=1")
-    assert claimable("https://e.example/s?v=1") != claimable("https://e.example/s?v=2")
-    assert "msg_1" == claimable("msg_1")
+    assert claim_key("https://e.example/s?v=1") == claim_key("https://e.example/s?v=1")
+    assert claim_key("https://e.example/s?v=1") != claim_key("https://e.example/s?v=2")
+    assert "msg_1" == claim_key("msg_1")
 
 
 def test_enums_are_stored_as_their_values():
-    assert '{"mode":"autonomous"}' == written(sendable({"mode": Mode.AUTONOMOUS}))
+    assert '{"mode":"autonomous"}' == canonical_json(redact_for_resend({"mode": Mode.AUTONOMOUS}))
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, b"bytes", float("nan"), {"a": {1, 2}}])
 def test_what_is_no_json_is_refused(value):
     with pytest.raises(JournalError, match="as JSON"):
-        written(sendable(value))
+        canonical_json(redact_for_resend(value))
 
 
 def test_nesting_without_end_is_refused():
@@ -113,7 +120,7 @@ def test_nesting_without_end_is_refused():
     loop.append(loop)
 
     with pytest.raises(JournalError, match="too deeply"):
-        sendable(loop)
+        redact_for_resend(loop)
 
 
 JSON = st.recursive(
@@ -125,6 +132,6 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_storing_what_was_stored_changes_nothing(value):
-    for rule in (sendable, observed):
+    for rule in (redact_for_resend, redact_observed):
         once = rule(value)
-        assert written(once) == written(rule(once))
+        assert canonical_json(once) == canonical_json(rule(once))

@@ -12,7 +12,7 @@ from wall_clocks import set_clock
 from eversince_async import clock
 from eversince_async.errors import JournalLocked
 from eversince_async.journal import JobChange, MemoryJournal, SqliteJournal
-from eversince_async.journal.records import LEASE
+from eversince_async.journal.records import LEASE_SECONDS
 from eversince_async.testing import run
 
 HOUR, DAY = 3600.0, 86400.0
@@ -35,7 +35,7 @@ async def test_a_lease_is_not_stolen_from_the_living(two, step):
     await one.put("mug", {})
     await one.acquire("mug")
     set_clock(step)
-    await asyncio.sleep(LEASE - 1)
+    await asyncio.sleep(LEASE_SECONDS - 1)
 
     with pytest.raises(JournalLocked):
         await other.acquire("mug")
@@ -48,7 +48,7 @@ async def test_a_lease_is_not_kept_for_ever(two, step):
     await one.put("mug", {})
     await one.acquire("mug")
     set_clock(step)
-    await asyncio.sleep(LEASE + 1)
+    await asyncio.sleep(LEASE_SECONDS + 1)
 
     assert "mug" == (await other.acquire("mug")).id
 
@@ -59,9 +59,9 @@ async def test_a_lease_is_prolonged_for_as_long_as_was_said(two, step):
     await one.put("mug", {})
     await one.acquire("mug")
     set_clock(step)
-    await asyncio.sleep(LEASE / 2)
+    await asyncio.sleep(LEASE_SECONDS / 2)
     await one.renew(["mug"])
-    await asyncio.sleep(LEASE - 1)
+    await asyncio.sleep(LEASE_SECONDS - 1)
 
     with pytest.raises(JournalLocked):
         await other.acquire("mug")
@@ -73,7 +73,7 @@ async def test_one_that_runs_out_is_free_for_whoever_takes(two, step):
     await one.put("mug", {})
     await one.acquire("mug")
     set_clock(step)
-    await asyncio.sleep(LEASE + 1)
+    await asyncio.sleep(LEASE_SECONDS + 1)
 
     assert ["mug"] == [job.id for job in await other.take("new")]
 

@@ -61,7 +61,7 @@ async def main(name: str, journal: str) -> None:
             left = {
                 "open": eversince._transport.is_open or eversince._store.is_open,
                 "tasks": [repr(task) for task in ours],
-                "runs": len(eversince._desk.underway),
+                "runs": len(eversince._runtime.registry),
             }
             sys.stdout.write(json.dumps(left) + "\n")
             sys.stdout.flush()

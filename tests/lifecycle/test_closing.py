@@ -241,7 +241,7 @@ async def test_nothing_is_left_open(emulator, productions):
 
     assert not eversince._transport.is_open
     assert not eversince._store.is_open
-    assert 0 == len(eversince._desk.underway)
+    assert 0 == len(eversince._runtime.registry)
     assert [] == [lease for lease in eversince.governor.snapshot().slots.leases if lease.held]
 
 

@@ -61,21 +61,21 @@ def test_what_was_started_on_a_loop_that_is_gone_is_not_waited_for(productions: 
             return await eversince.aclose(productions=productions)
 
     assert () == asyncio.run(close())
-    assert set() == eversince._started
-    assert 0 == len(eversince._desk.underway)
+    assert set() == eversince._background_tasks
+    assert 0 == len(eversince._runtime.registry)
 
 
 @GONE
 def test_nor_is_an_answer_that_was_asked_for_there() -> None:
     """What can be bought, which is asked for once for all: on the next loop it is asked for anew."""
     eversince = Eversince("es_live_x", base_url="http://127.0.0.1:9")
-    a_loop_that_dies(eversince, eversince._desk._asking_for_packages)
+    a_loop_that_dies(eversince, eversince._runtime._fetch_packages)
 
     async def close() -> None:
         async with asyncio.timeout(5):
-            before = eversince._desk._packages
+            before = eversince._runtime._packages
             assert before is not None
-            assert eversince._desk._asking_for_packages() is not before[1]
+            assert eversince._runtime._fetch_packages() is not before[1]
             await eversince.aclose()
 
     asyncio.run(close())
@@ -136,7 +136,7 @@ async def test_cancelled_wherever_it_waits_it_closes_all_the_same(
         assert is_closed(eversince)
         assert workflow._task is not None
         assert workflow._task.done()
-        assert 0 == len(eversince._desk.underway)
+        assert 0 == len(eversince._runtime.registry)
 
 
 @pytest.mark.parametrize("times", [2, 3, 7])
@@ -339,20 +339,20 @@ def test_who_seeks_a_slot_is_not_left_alone_for_those_of_a_loop_that_is_gone() -
     seeking = []
 
     def seek() -> None:
-        seeking.append(eversince._watcher.seeking_slot)
+        seeking.append(eversince._poller.waiting_for_slot)
         seeking[-1].__enter__()
 
     a_loop_that_dies(eversince, seek)
 
     async def next_loop() -> None:
-        watcher = eversince._watcher
-        with watcher.seeking_slot:
-            assert watcher._is_looking()
+        poller = eversince._poller
+        with poller.waiting_for_slot:
+            assert poller._is_running()
             seeking[0].__exit__(None, None, None)  # as when it is collected
             await asyncio.sleep(0)
-            assert watcher._is_looking()
+            assert poller._is_running()
         await asyncio.sleep(0.5)
-        assert not watcher._is_looking()
+        assert not poller._is_running()
         await eversince.aclose()
 
     asyncio.run(next_loop())
@@ -404,14 +404,14 @@ async def test_who_gives_up_draining_ends_it_for_nobody_else(emulator: Emulator)
     async with Eversince(**emulator.connection, limits=Limits(projects_per_day=1)) as eversince:
         long = eversince.start("The first", share=False)
         await asyncio.sleep(10)
-        underway = eversince._desk.underway
-        drains = asyncio.create_task(underway.over(None))
-        await underway.over(1)
+        registry = eversince._runtime.registry
+        drains = asyncio.create_task(registry.drain(None))
+        await registry.drain(1)
 
-        assert underway.draining_since is not None
+        assert registry.draining_since is not None
         await drains
         assert (await long).assembled_url is not None
-    assert underway.draining_since is None
+    assert registry.draining_since is None
 
 
 async def test_one_in_a_batch_is_paused(emulator: Emulator, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_loop_closed_with_a_production_under_way_is_forgotten_too() -> None:
         async def broken_off() -> asyncio.Task[object]:
             await emulator.start()
             eversince._transport.base_url = emulator.base_url
-            task = asyncio.create_task(eversince.produce("A film")._result())
+            task = asyncio.create_task(eversince.produce("A film")._get_result())
             await asyncio.sleep(20)
             return task
 

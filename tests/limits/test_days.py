@@ -8,7 +8,7 @@ import pytest
 from crowd import account, refused, scenario
 from wall_clocks import set_clock, unmoved
 
-from eversince_async import Eversince, Limits, QuotaSpent
+from eversince_async import Eversince, Limits, QuotaExhausted
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.emulator.faults import ErrorAnswer
@@ -74,7 +74,7 @@ async def test_who_would_not_wait_for_tomorrow_learns_it_at_once(here: tuple[Emu
     await asyncio.gather(*(eversince.produce(f"film {n}", share=False) for n in range(50)))
     sent = len(emulator.world.log.of("POST /projects/:id/render"))
 
-    with pytest.raises(QuotaSpent) as spent:
+    with pytest.raises(QuotaExhausted) as spent:
         await eversince.produce("one more", wait_for_quota=False)
 
     assert spent.value.resets_at is not None

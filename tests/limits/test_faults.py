@@ -27,7 +27,7 @@ async def test_a_tenth_of_all_answers_goes_wrong_and_everything_is_made_once(see
         seed=seed,
     )
     # Which request goes wrong depends on their order: now and then one film has trouble for minutes on end.
-    patient = PollSchedule(patience=3600.0)
+    patient = PollSchedule(max_failure_time=3600.0)
     options: dict[str, Any] = {"timeout": 30.0, "schedule": patient}
     async with account(projects=SOUND, faults=faults, **options) as (emulator, eversince):
         made = await asyncio.gather(*(eversince.produce(f"film {n}") for n in range(WORKFLOWS)))

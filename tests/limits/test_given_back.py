@@ -8,13 +8,13 @@ import attrs
 import pytest
 from crowd import account, scenario
 
-from eversince_async import Eversince, Limits, QuotaSpent
+from eversince_async import Eversince, Limits, QuotaExhausted
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.emulator.faults import ErrorAnswer, Reset, Stall
 from eversince_async.errors import ClientClosed, EversinceError, JournalError
 from eversince_async.journal import MemoryJournal
-from eversince_async.session.observers import AnswerReceived
+from eversince_async.session.hooks import ResponseReceived
 
 SOUND = scenario(1, failure=0, render_failure=0, self_render=0)
 LIMITS = Limits(projects_per_day=2, renders_per_day=2, active_projects=2)
@@ -40,10 +40,10 @@ def begun(awaitable: Awaitable[Any]) -> "asyncio.Task[Any]":
 
 def pause_after_each_answer(eversince: Eversince, seconds: float) -> None:
     def heard(record: object) -> None:
-        if isinstance(record, AnswerReceived):
+        if isinstance(record, ResponseReceived):
             eversince.governor.pause(seconds)
 
-    eversince._session.observers.guests.append(heard)
+    eversince._session.observers.subscribers.append(heard)
 
 
 def nothing_is_taken(eversince: Eversince, *, projects: int = 2, renders: int = 2) -> None:
@@ -174,7 +174,7 @@ async def test_whoever_waits_for_another_day_gives_it_back_when_cancelled_over_i
     for _ in range(2):
         await eversince.produce("a film", share=False)
     eversince.governor.quota.seed("renders", [])
-    with pytest.raises(QuotaSpent):
+    with pytest.raises(QuotaExhausted):
         await eversince.produce("a film", share=False, wait_for_quota=False)
     third = begun(eversince.produce("a film", share=False))
     await asyncio.sleep(23 * 3600)

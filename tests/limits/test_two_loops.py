@@ -62,7 +62,7 @@ async def test_nothing_of_the_account_is_taken_from_another_loop(what: str) -> N
     async def elsewhere() -> object:
         if what == "slot":
             return await governor.slots.acquire("theirs")
-        return await governor.quota.take("renders")
+        return await governor.quota.reserve("renders")
 
     assert isinstance(await in_another_loop(elsewhere), ConfigurationError)
     assert 0 == governor.snapshot().slots.occupied

@@ -10,7 +10,7 @@ from payloads import Place, anything, places
 
 from eversince_async import models
 from eversince_async._wire.converter import check, structure, unstructure
-from eversince_async.errors import UnreadableAnswer
+from eversince_async.errors import InvalidResponse
 from eversince_async.models import ItemList, Request
 
 EXAMPLES = examples()
@@ -79,7 +79,7 @@ def test_one_odd_value_loses_only_what_is_useless_without_it(example: Example, d
     place.holder[place.key] = data.draw(anything)
     try:
         read = structure(body, model)
-    except UnreadableAnswer:
+    except InvalidResponse:
         assert place.lost is None
         return
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from payloads import ALL, WRONG, Place, field_value, fields, is_required, payload, places
 
 from eversince_async._wire.converter import structure, unstructure
-from eversince_async._wire.jsons import dumps, loads
-from eversince_async.errors import UnreadableAnswer
+from eversince_async._wire.json_codec import dumps, loads
+from eversince_async.errors import InvalidResponse
 from eversince_async.models import Request, Response
 
 REQUESTS = [model for model in ALL if issubclass(model, Request)]
@@ -98,7 +98,7 @@ def test_a_wrong_type_in_a_request_names_its_path(model: Any, data: st.DataObjec
     if place is None:
         return
 
-    with pytest.raises(UnreadableAnswer) as caught:
+    with pytest.raises(InvalidResponse) as caught:
         structure(body, model)
     assert place.path == caught.value.path
     assert "expected" in caught.value.problem
@@ -114,7 +114,7 @@ def test_a_wrong_type_loses_only_what_is_useless_without_it(model: Any, data: st
     if place is None:
         return
     if place.lost is None:
-        with pytest.raises(UnreadableAnswer) as caught:
+        with pytest.raises(InvalidResponse) as caught:
             structure(body, model)
         assert place.path == caught.value.path
         return
@@ -148,7 +148,7 @@ def test_a_missing_field_names_its_path(model: Any, data: st.DataObject) -> None
     name = data.draw(st.sampled_from([field.name for field in fields(model) if is_required(field)]))
     del body[name]
 
-    with pytest.raises(UnreadableAnswer) as caught:
+    with pytest.raises(InvalidResponse) as caught:
         structure(body, model)
     assert f"$.{name}" == caught.value.path
     assert "is missing" == caught.value.problem

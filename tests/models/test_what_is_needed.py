@@ -6,7 +6,7 @@ import pytest
 from payloads import ALL, fields, is_required
 
 from eversince_async._wire.converter import structure, unstructure
-from eversince_async.errors import UnreadableAnswer
+from eversince_async.errors import InvalidResponse
 from eversince_async.models import (
     AgentMemory,
     CreatedProject,
@@ -110,7 +110,7 @@ def test_a_project_that_was_paid_for_is_known_by_its_id_alone(odd: dict[str, Any
 def test_a_write_that_was_taken_is_known_by_its_id() -> None:
     """Without it nothing says that this is the API's answer, and not that of something on the way."""
     assert RenderStarted(id="proj_1") == structure({"id": "proj_1"}, RenderStarted)
-    with pytest.raises(UnreadableAnswer):
+    with pytest.raises(InvalidResponse):
         structure({"ok": True}, RenderStarted)
 
 

@@ -7,7 +7,7 @@ import pytest
 from payloads import ALL, choices, fields
 
 from eversince_async._wire.converter import structure
-from eversince_async.errors import UnreadableAnswer
+from eversince_async.errors import InvalidResponse
 from eversince_async.models import (
     AgentMemory,
     Brief,
@@ -22,7 +22,7 @@ from eversince_async.models import (
     UploadTicket,
     UrlReference,
 )
-from eversince_async.models._shown import shown
+from eversince_async.models._repr import format_value
 
 SIGNED = "https://user:hunter2@store.example/a.mp4?X-Signature=5ecret and 'more' 5ecret#5ecret"
 KEY = "es_live_5ecret5ecret"
@@ -87,7 +87,7 @@ def test_a_new_key_is_never_shown() -> None:
 )
 def test_a_reading_error_shows_no_secret(data: Any, cls: type) -> None:
     """What came instead is shown without what must not be."""
-    with pytest.raises(UnreadableAnswer) as caught:
+    with pytest.raises(InvalidResponse) as caught:
         structure(data, cls)
     assert_silent(f"{caught.value} {caught.value!r} {caught.value.problem}")
     assert "53713" not in str(caught.value)
@@ -135,10 +135,10 @@ def test_long_things_are_cut() -> None:
     for _ in range(10_000):
         deep = [deep]
 
-    assert 202 == len(shown("x" * 1_000))
-    assert "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … 90 more]" == shown(list(range(100)))
-    assert "[[[[[[…]]]]]]" == shown(deep)
-    assert "<an integer of 33220 bits>" == shown(10**10_000)
+    assert 202 == len(format_value("x" * 1_000))
+    assert "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … 90 more]" == format_value(list(range(100)))
+    assert "[[[[[[…]]]]]]" == format_value(deep)
+    assert "<an integer of 33220 bits>" == format_value(10**10_000)
 
 
 def test_the_receipt_is_not_part_of_the_value() -> None:

@@ -64,7 +64,7 @@ async def test_the_last_that_is_cancelled_ends_it_before_its_await_returns(
     await asyncio.wait(tasks)
 
     assert ["cancelled"] == statuses(emulator)
-    assert 0 == len(eversince._desk.underway)
+    assert 0 == len(eversince._runtime.registry)
 
 
 async def test_a_timeout_ends_one_wait_only(emulator: Emulator, eversince: Eversince) -> None:
@@ -166,7 +166,7 @@ async def test_around_the_instant_of_the_turn_no_slot_is_lost(
 
         assert gone == {n for n, end in enumerate(ends) if isinstance(end, asyncio.CancelledError)}
         assert not [lease for lease in eversince.governor.snapshot().slots.leases if lease.held]
-        assert 0 == len(eversince._desk.underway)
+        assert 0 == len(eversince._runtime.registry)
 
 
 async def test_a_task_that_is_cancelled_before_it_could_begin_keeps_no_slot(emulator: Emulator) -> None:
@@ -183,7 +183,7 @@ async def test_a_task_that_is_cancelled_before_it_could_begin_keeps_no_slot(emul
             await task
 
         assert 0 == eversince.governor.snapshot().slots.occupied
-        assert 0 == len(eversince._desk.underway)
+        assert 0 == len(eversince._runtime.registry)
 
 
 @pytest.mark.parametrize("rounds", range(8))

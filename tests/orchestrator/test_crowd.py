@@ -71,11 +71,11 @@ async def test_a_crowd_of_projects_is_looked_at():
         ) as eversince,
     ):
         projects = [emulator.add_project(walks={"running": 1e6}).id for _ in range(3_000)]
-        watcher = eversince._watcher
-        crowd = [asyncio.create_task(watcher.sight(each, status="running")) for each in projects]
+        poller = eversince._poller
+        crowd = [asyncio.create_task(poller.next_observation(each, status="running")) for each in projects]
         for number in range(100):
             await asyncio.sleep(0.1)
-            watcher.nudge(projects[number])
+            poller.nudge(projects[number])
         await asyncio.sleep(60)
 
         assert all(each.done() for each in crowd)

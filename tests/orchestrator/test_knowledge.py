@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eversince_async.models.projects import Project
 from eversince_async.models.receipt import Receipt
-from eversince_async.orchestrator.sighting import Baseline, Known, Sighting
+from eversince_async.polling.observation import Baseline, Known, Observation
 
 NOON = datetime(2026, 4, 16, 12, tzinfo=UTC)
 LATER = NOON + timedelta(seconds=30)
@@ -21,9 +21,9 @@ DONE = Project(id="p", status="idle", assembled_url=VIDEO, updated_at=LATER)
 
 def grown(*answers: Project, seconds: float = 60.0) -> Project:
     """What is known after answers that were asked for a second apart."""
-    known = Known(project=answers[0], asked_at=0.0)
-    for asked_at, answer in enumerate(answers[1:], 1):
-        known = known.grown(answer, float(asked_at), for_seconds=seconds)
+    known = Known(project=answers[0], requested_at=0.0)
+    for requested_at, answer in enumerate(answers[1:], 1):
+        known = known.merge(answer, float(requested_at), for_seconds=seconds)
     return known.project
 
 
@@ -78,10 +78,10 @@ def test_answers_lag_only_so_long():
 
 
 def test_what_was_asked_for_before_is_older_when_nothing_else_tells():
-    known = Known(project=Project(id="p", status="idle"), asked_at=5.0)
+    known = Known(project=Project(id="p", status="idle"), requested_at=5.0)
 
-    assert "idle" == known.grown(Project(id="p", status="running"), 4.0, for_seconds=60).project.status
-    assert "running" == known.grown(Project(id="p", status="running"), 6.0, for_seconds=60).project.status
+    assert "idle" == known.merge(Project(id="p", status="running"), 4.0, for_seconds=60).project.status
+    assert "running" == known.merge(Project(id="p", status="running"), 6.0, for_seconds=60).project.status
 
 
 def test_what_a_list_does_not_show_is_kept_from_a_whole_record():
@@ -118,8 +118,10 @@ def test_the_order_of_answers_does_not_matter_where_they_tell_their_time(answers
     assert "idle" == grown(*answers).status
 
 
-def sighted(url: str | None, updated_at: datetime | None) -> Sighting:
-    return Sighting(project_id="p", status="idle", asked_at=0.0, assembled_url=url, updated_at=updated_at)
+def sighted(url: str | None, updated_at: datetime | None) -> Observation:
+    return Observation(
+        project_id="p", status="idle", requested_at=0.0, assembled_url=url, updated_at=updated_at
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,6 @@ def sighted(url: str | None, updated_at: datetime | None) -> Sighting:
     ],
 )
 def test_an_answer_from_before_is_no_change(url, updated_at, expected):
-    before = Baseline(video=VIDEO, updated_at=NOON, asked_at=0.0)
+    before = Baseline(video=VIDEO, updated_at=NOON, requested_at=0.0)
 
-    assert expected is before.has_changed(sighted(url, updated_at))
+    assert expected is before.differs_from(sighted(url, updated_at))

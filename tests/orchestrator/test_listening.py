@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from eversince_async import Eversince, Limits, Waiting
-from eversince_async.batch.usage import Usage
+from eversince_async.batch.usage import UsageRecorder
 from eversince_async.emulator import Emulator
 from eversince_async.governor import WaitReason
 
@@ -29,7 +29,7 @@ async def full(eversince: Eversince) -> Eversince:
 @pytest.mark.parametrize("first_to_end", [0, 1])
 async def test_end_of_one_listener_takes_nothing_from_another(full: Eversince, first_to_end: int) -> None:
     heard: tuple[list[WaitReason], ...] = ([], [])
-    listening = [full._desk.listening("proj", each.append) for each in heard]
+    listening = [full._runtime.listening("proj", each.append) for each in heard]
     for each in listening:
         each.__enter__()
     await blocked(full, "proj")
@@ -44,8 +44,8 @@ async def test_end_of_one_listener_takes_nothing_from_another(full: Eversince, f
 
 async def test_same_listener_twice_is_two(full: Eversince) -> None:
     heard = list[WaitReason]()
-    with full._desk.listening("proj", heard.append):
-        with full._desk.listening("proj", heard.append):
+    with full._runtime.listening("proj", heard.append):
+        with full._runtime.listening("proj", heard.append):
             await blocked(full, "proj")
         await blocked(full, "proj")
 
@@ -53,16 +53,16 @@ async def test_same_listener_twice_is_two(full: Eversince) -> None:
 
 
 async def test_nobody_listens_when_all_have_ended(full: Eversince) -> None:
-    with full._desk.listening("one", lambda _: None), full._desk.listening("other", lambda _: None):
-        assert full._desk._stop_listening is not None
+    with full._runtime.listening("one", lambda _: None), full._runtime.listening("other", lambda _: None):
+        assert full._runtime._stop_listening is not None
 
-    assert full._desk._stop_listening is None
-    assert {} == full._desk._listeners
+    assert full._runtime._stop_listening is None
+    assert {} == full._runtime._listeners
 
 
 async def test_listener_hears_nothing_of_others(full: Eversince) -> None:
     heard = list[WaitReason]()
-    with full._desk.listening("proj", heard.append):
+    with full._runtime.listening("proj", heard.append):
         await blocked(full, "another")
 
     assert [] == heard
@@ -96,7 +96,7 @@ async def test_usage_of_a_batch_takes_no_snapshot(
     eversince: Eversince, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It asks for one number with each item that ends, however many wait."""
-    usage = Usage(eversince.governor)
+    usage = UsageRecorder(eversince.governor)
 
     def refuse() -> None:
         raise AssertionError("a whole snapshot for one number")
@@ -105,4 +105,4 @@ async def test_usage_of_a_batch_takes_no_snapshot(
     usage._came_to_time()
     usage._count(0)
 
-    assert 30 == usage.to_keep()["requests_per_minute"]
+    assert 30 == usage.take_unsaved()["requests_per_minute"]

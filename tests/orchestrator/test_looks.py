@@ -13,7 +13,7 @@ from eversince_async._wire.converter import structure
 from eversince_async.emulator import Emulator
 from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.models.projects import Project, ProjectPage, ProjectSummary
-from eversince_async.orchestrator.looks import Looks, _Listed
+from eversince_async.polling.requests import PollRequests, _Listed
 from eversince_async.testing import run
 
 
@@ -43,54 +43,56 @@ def seen() -> Seen:
 
 
 @pytest.fixture
-def looks(eversince: Eversince, seen: Seen) -> Looks:
-    return Looks(eversince._session, seen.tell)
+def looks(eversince: Eversince, seen: Seen) -> PollRequests:
+    return PollRequests(eversince._session, seen.tell)
 
 
 def projects(emulator: Emulator, count: int, status: str = "idle") -> list[str]:
     return [emulator.add_project(f"film {n}", status=status).id for n in range(count)]
 
 
-async def test_one_page_shows_a_hundred(emulator: Emulator, looks: Looks, seen: Seen) -> None:
+async def test_one_page_shows_a_hundred(emulator: Emulator, looks: PollRequests, seen: Seen) -> None:
     ids = projects(emulator, 100)
 
-    assert (set(), True) == await looks.through(set(ids[:50]))
+    assert (set(), True) == await looks.list_projects(set(ids[:50]))
     assert 1 == looks.requests
     assert set(ids) == set(seen)
 
 
-async def test_one_that_is_missing_is_to_be_asked_for_singly(emulator: Emulator, looks: Looks) -> None:
+async def test_one_that_is_missing_is_to_be_asked_for_singly(emulator: Emulator, looks: PollRequests) -> None:
     ids = projects(emulator, 250)
 
-    assert ({ids[0]}, False) == await looks.through({ids[0], ids[-1]})
+    assert ({ids[0]}, False) == await looks.list_projects({ids[0], ids[-1]})
     assert 1 == looks.requests
 
 
-async def test_many_that_are_missing_are_found_on_the_next_pages(emulator: Emulator, looks: Looks) -> None:
+async def test_many_that_are_missing_are_found_on_the_next_pages(
+    emulator: Emulator, looks: PollRequests
+) -> None:
     ids = projects(emulator, 250)
 
-    assert (set(), True) == await looks.through(set(ids[:40]))
+    assert (set(), True) == await looks.list_projects(set(ids[:40]))
     assert 3 == looks.requests
 
 
 async def test_old_ones_are_asked_for_singly_without_a_page_the_next_time(
-    emulator: Emulator, looks: Looks
+    emulator: Emulator, looks: PollRequests
 ) -> None:
     ids = projects(emulator, 250)
-    await looks.through({ids[0], ids[1]})
+    await looks.list_projects({ids[0], ids[1]})
     before = looks.requests
 
-    assert ({ids[0], ids[1]}, False) == await looks.through({ids[0], ids[1]})
+    assert ({ids[0], ids[1]}, False) == await looks.list_projects({ids[0], ids[1]})
     assert before == looks.requests
 
 
 async def test_a_survey_finds_active_projects_on_any_page(
-    emulator: Emulator, eversince: Eversince, looks: Looks
+    emulator: Emulator, eversince: Eversince, looks: PollRequests
 ) -> None:
     old = emulator.add_project("of the studio", status="generating").id
     projects(emulator, 250)
 
-    await looks.survey()
+    await looks.list_active()
 
     assert (old,) == eversince.governor.snapshot().slots.foreign
     assert 4 == looks.requests
@@ -181,10 +183,10 @@ def test_it_comes_to_an_end_and_finds_what_it_says_it_finds(
 
     async def story() -> tuple[set[str], bool]:
         async with Eversince("es_live_x", base_url="http://127.0.0.1:9/api/v1") as eversince:
-            looks = Looks(eversince._session, told.tell)
+            looks = PollRequests(eversince._session, told.tell)
             looks._projects = lists  # type: ignore[assignment]
-            await looks.survey(ids)
-            return await looks.through(ids, ids)
+            await looks.list_active(ids)
+            return await looks.list_projects(ids, ids)
 
     missing, _ = run(story())
 

@@ -11,7 +11,7 @@ import pytest
 
 from eversince_async import (
     ConfigurationError,
-    CreditsLow,
+    CreditsWarning,
     Event,
     Eversince,
     InsufficientCredits,
@@ -22,10 +22,10 @@ from eversince_async import (
     ProjectCancelled,
     ProjectFailed,
     ProjectLimitReached,
-    QuotaSpent,
+    QuotaExhausted,
     RenderProducedNothing,
     ShareOptions,
-    StageDone,
+    StageCompleted,
     StageStarted,
     StatusChanged,
     Timeouts,
@@ -91,7 +91,7 @@ async def test_looks_at_the_documented_pace() -> None:
     async with studio() as (emulator, eversince):
         film = await eversince.produce("A film")
 
-        assert [5, 10, 15, 45, 75, 105, 135, 165] == emulator.looks(film.project_id)
+        assert [5, 10, 15, 45, 75, 105, 135, 165] == emulator.polls(film.project_id)
 
 
 async def test_spare_requests_find_ends_sooner() -> None:
@@ -105,7 +105,7 @@ async def test_spare_requests_find_ends_sooner() -> None:
         film = await eversince.produce("A film")
         eager = now() - eager
 
-        looks = emulator.looks(film.project_id)
+        looks = emulator.polls(film.project_id)
         assert eager <= strict
         assert all(later - earlier >= 4.999 for earlier, later in pairwise(looks))
 
@@ -122,12 +122,14 @@ async def test_events_tell_the_whole_story() -> None:
     async with studio() as (_, eversince):
         film, events = await followed(eversince.produce("A film"))
 
-    stages = [(type(event), event.stage) for event in events if isinstance(event, StageStarted | StageDone)]
+    stages = [
+        (type(event), event.stage) for event in events if isinstance(event, StageStarted | StageCompleted)
+    ]
     statuses = [(event.before, event.status) for event in events if isinstance(event, StatusChanged)]
     assert [
         (kind, stage)
         for stage in ("create", "settle", "render", "share")
-        for kind in (StageStarted, StageDone)
+        for kind in (StageStarted, StageCompleted)
     ] == stages
     assert [
         (None, "queued"),
@@ -265,7 +267,7 @@ async def test_low_credits_are_told() -> None:
     async with studio(credits=99) as (_, eversince):
         _, events = await followed(eversince.produce("A film"))
 
-    warnings = [event.warning for event in events if isinstance(event, CreditsLow)]
+    warnings = [event.warning for event in events if isinstance(event, CreditsWarning)]
     assert len(warnings) >= 1
     assert len(warnings) == len(set(warnings))
 
@@ -464,5 +466,5 @@ async def test_slots_that_others_hold_are_waited_for() -> None:
 async def test_daily_projects_may_be_raised_instead_of_waited_for() -> None:
     async with studio(limits=Limits(projects_per_day=1)) as (_, eversince):
         await eversince.produce("Film 1", render=None)
-        with pytest.raises((QuotaSpent, ProjectLimitReached)):
+        with pytest.raises((QuotaExhausted, ProjectLimitReached)):
             await eversince.produce("Film 2", render=None, wait_for_quota=False)

@@ -13,18 +13,18 @@ from eversince_async import (
     ConfigurationError,
     Eversince,
     Forbidden,
+    InvalidResponse,
     NotFound,
     PollSchedule,
     ProjectStatus,
     ServiceUnavailable,
     TransportError,
     Unauthorized,
-    UnreadableAnswer,
 )
 from eversince_async.emulator import Emulator, ErrorAnswer, Faults
 from eversince_async.emulator import Reset as ResetFault
-from eversince_async.orchestrator.schedule import POLL_EVERY
-from eversince_async.orchestrator.sighting import Baseline, Sighting, place
+from eversince_async.polling.observation import Baseline, Observation, url_without_query
+from eversince_async.polling.schedule import POLL_INTERVALS
 
 STRICT = PollSchedule(spare=0)
 
@@ -41,8 +41,8 @@ def now() -> float:
 
 def sight(
     eversince: Eversince, project_id: str, status: str | None = "running", **more: Any
-) -> asyncio.Task[Sighting]:
-    return asyncio.create_task(eversince._watcher.sight(project_id, status=status, **more))
+) -> asyncio.Task[Observation]:
+    return asyncio.create_task(eversince._poller.next_observation(project_id, status=status, **more))
 
 
 # -- The schedule -----------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def sight(
 
 def test_intervals_are_the_documented_ones() -> None:
     """Generating is 30 to 60 s in the documents."""
-    assert {"queued": 5, "running": 30, "generating": 45, "rendering": 30} == POLL_EVERY
+    assert {"queued": 5, "running": 30, "generating": 45, "rendering": 30} == POLL_INTERVALS
     assert 5 == PollSchedule().interval(None)
     assert 30 == PollSchedule().interval("brand_new")
 
@@ -77,7 +77,7 @@ async def test_intervals_of_ones_own_are_kept(emulator: Emulator) -> None:
     async with Eversince(**emulator.connection, schedule=schedule) as eversince:
         await eversince.wait(project.id)
 
-    looks = emulator.looks(project.id)
+    looks = emulator.polls(project.id)
     assert {7.0} == {round(later - earlier, 3) for earlier, later in pairwise(looks)}
 
 
@@ -89,7 +89,7 @@ async def test_one_project_is_looked_at_alone(emulator: Emulator, eversince: Eve
     await sight(eversince, project.id)
 
     assert ["GET /projects/:id"] == [entry.route for entry in emulator.world.log]
-    assert [30.0] == emulator.looks(project.id)
+    assert [30.0] == emulator.polls(project.id)
 
 
 async def test_several_projects_are_looked_at_in_one_list(emulator: Emulator, eversince: Eversince) -> None:
@@ -114,7 +114,7 @@ async def test_a_look_serves_all_who_wait_whoever_was_due(emulator: Emulator, ev
     )
     await asyncio.gather(sight(eversince, queued.id, "queued"), sight(eversince, running.id, "running"))
 
-    assert [5.0] == emulator.looks(running.id)
+    assert [5.0] == emulator.polls(running.id)
 
 
 async def test_project_that_is_on_no_page_is_looked_at_alone(
@@ -127,7 +127,7 @@ async def test_project_that_is_on_no_page_is_looked_at_alone(
     young = emulator.add_project(walks={"running": 1000})
     await asyncio.gather(sight(eversince, old.id), sight(eversince, young.id))
 
-    assert len(emulator.looks(old.id)) == 1
+    assert len(emulator.polls(old.id)) == 1
     assert 3 >= len(emulator.world.log)
 
 
@@ -150,12 +150,12 @@ async def test_cancelled_wait_is_forgotten_at_once(emulator: Emulator, eversince
     project = emulator.add_project(walks={"running": 10_000})
     waiting = sight(eversince, project.id)
     await asyncio.sleep(1)
-    assert "<Watcher of 1 projects>" == repr(eversince._watcher)
+    assert "<Watcher of 1 projects>" == repr(eversince._poller)
     waiting.cancel()
     await asyncio.sleep(0)
     await asyncio.sleep(100)
 
-    assert "<Watcher of 0 projects>" == repr(eversince._watcher)
+    assert "<Watcher of 0 projects>" == repr(eversince._poller)
     assert 0 == len(emulator.world.log)
 
 
@@ -175,16 +175,16 @@ async def test_nudge_looks_now(emulator: Emulator, eversince: Eversince) -> None
     project = emulator.add_project(walks={"running": 1000})
     waiting = sight(eversince, project.id)
     await asyncio.sleep(3)
-    eversince._watcher.nudge(project.id)
+    eversince._poller.nudge(project.id)
     await waiting
 
-    assert [3.0] == emulator.looks(project.id)
+    assert [3.0] == emulator.polls(project.id)
 
 
 async def test_nudge_for_a_project_nobody_waits_for_sends_nothing(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    eversince._watcher.nudge(emulator.add_project().id)
+    eversince._poller.nudge(emulator.add_project().id)
     await asyncio.sleep(10)
 
     assert 0 == len(emulator.world.log)
@@ -195,7 +195,7 @@ async def chatter(eversince: Eversince, *project_ids: str, seconds: float = 60, 
     until = now() + seconds
     while now() < until:
         for project_id in project_ids:
-            eversince._watcher.nudge(project_id)
+            eversince._poller.nudge(project_id)
         await asyncio.sleep(every)
 
 
@@ -225,7 +225,7 @@ async def test_a_storm_of_nudges_leaves_the_budget_to_others(
             task.cancel()
         await asyncio.wait(waiting)
 
-    looks = emulator.looks(projects[0].id)
+    looks = emulator.polls(projects[0].id)
     assert min(later - earlier for earlier, later in pairwise(looks)) > 1.9
     assert 10 <= len(emulator.world.log) <= 17
 
@@ -238,7 +238,7 @@ async def test_nudges_of_many_projects_are_looked_into_together(
     waiting = [asyncio.create_task(keep_waiting(eversince, project.id)) for project in projects]
     await asyncio.sleep(0.1)
     for project in projects:
-        eversince._watcher.nudge(project.id)
+        eversince._poller.nudge(project.id)
         await asyncio.sleep(0.5)
     for task in waiting:
         task.cancel()
@@ -257,7 +257,7 @@ async def test_what_was_nudged_last_in_a_storm_is_seen(emulator: Emulator, evers
     waiting.cancel()
     await asyncio.wait([waiting])
 
-    assert last <= max(emulator.looks(project.id))
+    assert last <= max(emulator.polls(project.id))
 
 
 # -- Bad news ---------------------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ async def test_trouble_that_passes_is_absorbed(emulator: Emulator, eversince: Ev
 async def test_trouble_that_stays_ends_the_wait_when_patience_does(emulator: Emulator) -> None:
     project = emulator.add_project(walks={"running": 10_000})
     emulator.faults.once("GET", "/projects/*", ErrorAnswer(status=503, code="service_unavailable"), times=999)
-    schedule = PollSchedule(spare=0, patience=120)
+    schedule = PollSchedule(spare=0, max_failure_time=120)
     async with Eversince(**emulator.connection, schedule=schedule) as eversince:
         with pytest.raises(ServiceUnavailable):
             await sight(eversince, project.id)
@@ -334,7 +334,9 @@ async def test_trouble_that_stays_ends_the_wait_when_patience_does(emulator: Emu
 async def test_streak_that_breaks_begins_anew(emulator: Emulator) -> None:
     """Two bad stretches of a minute each are not one of two minutes."""
     project = emulator.add_project(walks={"running": 10_000})
-    async with Eversince(**emulator.connection, schedule=PollSchedule(spare=0, patience=100)) as eversince:
+    async with Eversince(
+        **emulator.connection, schedule=PollSchedule(spare=0, max_failure_time=100)
+    ) as eversince:
         for _ in range(3):
             emulator.faults.once("GET", "/projects/*", ErrorAnswer(), times=12)
             assert "running" == (await sight(eversince, project.id)).status
@@ -342,7 +344,7 @@ async def test_streak_that_breaks_begins_anew(emulator: Emulator) -> None:
 
 async def test_server_that_is_gone_ends_the_wait_when_patience_does(server: ScriptedServer) -> None:
     server.plays(Reset())
-    async with server.client(schedule=PollSchedule(spare=0, patience=100)) as eversince:
+    async with server.client(schedule=PollSchedule(spare=0, max_failure_time=100)) as eversince:
         with pytest.raises(TransportError):
             await sight(eversince, "proj_1")
 
@@ -351,8 +353,8 @@ async def test_server_that_is_gone_ends_the_wait_when_patience_does(server: Scri
 
 async def test_answer_of_the_wrong_shape_ends_the_wait_when_patience_does(server: ScriptedServer) -> None:
     server.plays(Say(json={"id": "proj_1", "status": 7}))
-    async with server.client(schedule=PollSchedule(spare=0, patience=100)) as eversince:
-        with pytest.raises(UnreadableAnswer):
+    async with server.client(schedule=PollSchedule(spare=0, max_failure_time=100)) as eversince:
+        with pytest.raises(InvalidResponse):
             await sight(eversince, "proj_1")
 
 
@@ -403,23 +405,23 @@ async def test_settled_project_needs_one_look(emulator: Emulator, eversince: Eve
 # -- Evidence ---------------------------------------------------------------------------------------------
 
 
-def seen(status: str, url: str | None = None) -> Sighting:
-    return Sighting(project_id="proj_1", status=status, asked_at=0.0, assembled_url=url)
+def seen(status: str, url: str | None = None) -> Observation:
+    return Observation(project_id="proj_1", status=status, requested_at=0.0, assembled_url=url)
 
 
 def test_same_video_with_another_signature_is_the_same() -> None:
-    before = Baseline(video=place("https://r2/a.mp4?sig=1"), updated_at=None, asked_at=0.0)
+    before = Baseline(video=url_without_query("https://r2/a.mp4?sig=1"), updated_at=None, requested_at=0.0)
 
-    assert not before.has_changed(seen("idle", "https://r2/a.mp4?sig=2"))
-    assert before.has_changed(seen("idle", "https://r2/b.mp4?sig=1"))
-    assert before.has_changed(seen("idle"))
+    assert not before.differs_from(seen("idle", "https://r2/a.mp4?sig=2"))
+    assert before.differs_from(seen("idle", "https://r2/b.mp4?sig=1"))
+    assert before.differs_from(seen("idle"))
 
 
 def test_first_video_is_a_change() -> None:
-    before = Baseline(video=None, updated_at=None, asked_at=0.0)
+    before = Baseline(video=None, updated_at=None, requested_at=0.0)
 
-    assert not before.has_changed(seen("idle"))
-    assert before.has_changed(seen("idle", "https://r2/a.mp4"))
+    assert not before.differs_from(seen("idle"))
+    assert before.differs_from(seen("idle", "https://r2/a.mp4"))
 
 
 @pytest.mark.parametrize("status", list(ProjectStatus))

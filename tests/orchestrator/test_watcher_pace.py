@@ -9,9 +9,9 @@ import pytest
 from eversince_async import Eversince, PollSchedule
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.governor import Governor, Lane
-from eversince_async.orchestrator.foresight import Foresight
-from eversince_async.orchestrator.timing import Timing, Unseen
-from eversince_async.orchestrator.watcher import APART, MANY
+from eversince_async.polling.durations import DurationModel
+from eversince_async.polling.early import EarlyPollPolicy, PendingStage
+from eversince_async.polling.poller import APART, MANY
 from eversince_async.testing import run
 
 
@@ -31,18 +31,18 @@ async def test_what_may_leave_at_once_leaves_at_the_time_of_whoever_asks() -> No
     governor._time = clock  # type: ignore[assignment]
     now = clock()
 
-    assert now == governor.expected_at(Lane.POLL, now)
-    assert now < governor.expected_at(Lane.POLL)
+    assert now == governor.estimated_departure(Lane.POLL, now)
+    assert now < governor.estimated_departure(Lane.POLL)
 
 
 async def test_an_early_look_that_pays_is_now_on_a_running_clock() -> None:
     governor, clock = Governor(), Ticking(1000.0)
     governor._time = clock  # type: ignore[assignment]
-    timing = Timing(PollSchedule(), governor, Foresight())
-    timing.looked_at = 980.0
+    timing = EarlyPollPolicy(PollSchedule(), governor, DurationModel())
+    timing.last_poll_at = 980.0
     now = clock()
 
-    assert now >= timing.early_at([Unseen(None, 960.0)], now, now + 10.0)
+    assert now >= timing.next_early_poll([PendingStage(None, 960.0)], now, now + 10.0)
 
 
 async def productions(count: int, seconds: float) -> tuple[int, int, int]:
@@ -55,7 +55,7 @@ async def productions(count: int, seconds: float) -> tuple[int, int, int]:
             each.cancel()
         await asyncio.gather(*work, return_exceptions=True)
         looks = [entry for entry in emulator.world.log if entry.method == "GET"]
-        return eversince._watcher.decisions, len(looks), len(eversince._watcher._timing._bought)
+        return eversince._poller.decisions, len(looks), len(eversince._poller._timing._bought)
 
 
 @pytest.mark.parametrize("count", [1, 4, 40])
@@ -75,23 +75,23 @@ def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatc
 
     async def story() -> tuple[int, float]:
         async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
-            watcher = eversince._watcher
+            poller = eversince._poller
 
             def soon(_: object, now: float, *__: Any, **___: Any) -> float:
-                return now + 0.002 if watcher.decisions % 3 else now + always
+                return now + 0.002 if poller.decisions % 3 else now + always
 
             async def nothing(*_: object, **__: object) -> None:
                 pass
 
-            monkeypatch.setattr(watcher._timing, "early_at", soon)
-            monkeypatch.setattr(watcher._rounds, "look", nothing)
+            monkeypatch.setattr(poller._timing, "early_at", soon)
+            monkeypatch.setattr(poller._rounds, "look", nothing)
             project = emulator.add_project(walks={"generating": 10_000})
-            waiting = asyncio.create_task(watcher.sight(project.id, status="generating"))
+            waiting = asyncio.create_task(poller.next_observation(project.id, status="generating"))
             began = asyncio.get_running_loop().time()
             await asyncio.sleep(20)
             waiting.cancel()
             await asyncio.wait([waiting])
-            return watcher.decisions, asyncio.get_running_loop().time() - began
+            return poller.decisions, asyncio.get_running_loop().time() - began
 
     for speed in (None, 60.0):
         decisions, seconds = run(story(), speed=speed)
@@ -101,44 +101,49 @@ def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatc
 
 async def test_a_storm_of_changes_is_decided_on_together(emulator: Emulator, eversince: Eversince) -> None:
     project = emulator.add_project(walks={"running": 10_000})
-    waiting = asyncio.create_task(eversince._watcher.sight(project.id, status="running"))
+    waiting = asyncio.create_task(eversince._poller.next_observation(project.id, status="running"))
     await asyncio.sleep(0.1)
-    before = eversince._watcher.decisions
+    before = eversince._poller.decisions
     for _ in range(1000):
-        coming_and_going = asyncio.create_task(eversince._watcher.sight("proj_other", status="running"))
+        coming_and_going = asyncio.create_task(
+            eversince._poller.next_observation("proj_other", status="running")
+        )
         await asyncio.sleep(0.001)
         coming_and_going.cancel()
         await asyncio.wait([coming_and_going])
     waiting.cancel()
     await asyncio.wait([waiting])
 
-    assert eversince._watcher.decisions - before <= 1 / APART + 1
+    assert eversince._poller.decisions - before <= 1 / APART + 1
 
 
 async def test_nobody_is_left_behind_who_comes_between_two_decisions(
     emulator: Emulator, eversince: Eversince
 ) -> None:
     project = emulator.add_project(walks={"running": 10_000})
-    first = asyncio.create_task(eversince._watcher.sight(project.id, status="running"))
+    first = asyncio.create_task(eversince._poller.next_observation(project.id, status="running"))
     await asyncio.sleep(APART / 2)
     first.cancel()
     await asyncio.wait([first])
-    second = await eversince._watcher.sight(project.id, status="queued")
+    second = await eversince._poller.next_observation(project.id, status="queued")
 
     assert "running" == second.status
-    assert [5.0 + APART / 2] == emulator.looks(project.id)
+    assert [5.0 + APART / 2] == emulator.polls(project.id)
 
 
 async def test_the_more_is_waited_for_the_rarer_it_decides(eversince: Eversince) -> None:
     """A decision looks at all that is awaited, so a storm of changes would keep a core busy."""
-    watcher = eversince._watcher
-    waits = [asyncio.create_task(watcher.sight(f"proj_{n}", status="generating")) for n in range(20 * MANY)]
+    poller = eversince._poller
+    waits = [
+        asyncio.create_task(poller.next_observation(f"proj_{n}", status="generating"))
+        for n in range(20 * MANY)
+    ]
     await asyncio.sleep(0.1)
-    before = watcher.decisions
+    before = poller.decisions
     for n in range(300):
         await asyncio.sleep(0.01)
         waits[n].cancel()
-    decided = watcher.decisions - before
+    decided = poller.decisions - before
     for wait in waits:
         wait.cancel()
     await asyncio.wait(waits)

@@ -15,16 +15,16 @@ from eversince_async import (
     EversinceError,
     Forbidden,
     InvalidRequest,
+    InvalidResponse,
     Limits,
     PollSchedule,
     ServiceUnavailable,
     Unauthorized,
-    UnreadableAnswer,
 )
 from eversince_async.emulator import Emulator, ErrorAnswer, NotJson
 from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.emulator import Reset as ResetFault
-from eversince_async.orchestrator.sighting import Sighting
+from eversince_async.polling.observation import Observation
 
 STRICT = PollSchedule(spare=0)
 
@@ -37,8 +37,8 @@ def now() -> float:
 
 def sight(
     eversince: Eversince, project_id: str, status: str = "running", **more: Any
-) -> asyncio.Task[Sighting]:
-    return asyncio.create_task(eversince._watcher.sight(project_id, status=status, **more))
+) -> asyncio.Task[Observation]:
+    return asyncio.create_task(eversince._poller.next_observation(project_id, status=status, **more))
 
 
 def broken(emulator: Emulator, path: str, fault: Any, times: int = 99_999) -> None:
@@ -114,7 +114,7 @@ async def test_refusal_of_the_list_is_no_verdict_on_projects(
     seen = await asyncio.gather(*(sight(eversince, project.id) for project in projects))
 
     assert {"running"} == {each.status for each in seen}
-    assert [[30.0]] * 3 == [emulator.looks(project.id) for project in projects]
+    assert [[30.0]] * 3 == [emulator.polls(project.id) for project in projects]
 
 
 @pytest.mark.parametrize("fault", [ErrorAnswer(), NotJson(status=403), ResetFault()], ids=str)
@@ -188,7 +188,7 @@ async def test_another_project_than_the_one_asked_for_is_no_answer(server: Scrip
     """It is absorbed like any other trouble, and neither taken for ours nor asked for without a pause."""
     server.plays(Say(json={"id": "proj_other", "status": "idle"}))
     async with server.client(schedule=STRICT) as eversince:
-        with pytest.raises(UnreadableAnswer, match=r"\$\.id"):
+        with pytest.raises(InvalidResponse, match=r"\$\.id"):
             await sight(eversince, "proj_ours")
 
     assert 300 <= now() < 400
@@ -237,14 +237,14 @@ async def test_mistake_of_ours_leaves_nobody_alone_who_seeks_a_slot(
     emulator: Emulator, eversince: Eversince, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await others_hold_the_slot(emulator, eversince, 100)
-    through, failing = eversince._watcher._looks.through, [ValueError("a mistake")]
+    through, failing = eversince._poller._looks.list_projects, [ValueError("a mistake")]
 
     async def once(*args: Any) -> Any:
         if failing:
             raise failing.pop()
         return await through(*args)
 
-    monkeypatch.setattr(eversince._watcher._looks, "through", once)
+    monkeypatch.setattr(eversince._poller._looks, "through", once)
     await eversince.produce("ours", render=None, share=False)
 
     assert not failing
@@ -273,9 +273,9 @@ async def test_a_failing_list_is_asked_with_pauses(
     """While a slot is sought and projects are waited for, too."""
     await others_hold_the_slot(emulator, eversince, 100_000)
     broken(emulator, "/projects", fault)
-    seeking = asyncio.create_task(eversince.produce("ours", render=None, share=False)._result())
+    seeking = asyncio.create_task(eversince.produce("ours", render=None, share=False)._get_result())
     watching = [
-        asyncio.create_task(eversince.wait(emulator.add_project(walks={"running": 100_000}).id)._result())
+        asyncio.create_task(eversince.wait(emulator.add_project(walks={"running": 100_000}).id)._get_result())
         for _ in range(waits)
     ]
     await asyncio.sleep(600)
@@ -311,7 +311,9 @@ async def test_who_asks_for_more_time_than_we_are_patient_is_asked_as_often_as_t
     projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(2)]
     broken(emulator, "/projects", ErrorAnswer(status=503, code="service_unavailable", retry_after=7200))
     broken(emulator, "/projects/*", ErrorAnswer(status=503, code="service_unavailable", retry_after=7200))
-    async with Eversince(**emulator.connection, schedule=PollSchedule(spare=0, patience=150)) as eversince:
+    async with Eversince(
+        **emulator.connection, schedule=PollSchedule(spare=0, max_failure_time=150)
+    ) as eversince:
         failures = await asyncio.gather(
             *(sight(eversince, project.id) for project in projects), return_exceptions=True
         )
@@ -329,7 +331,7 @@ async def test_nudges_do_not_hasten_looks_that_fail(emulator: Emulator, eversinc
     waiting = sight(eversince, project.id)
     for _ in range(1000):
         await asyncio.sleep(0.1)
-        eversince._watcher.nudge(project.id)
+        eversince._poller.nudge(project.id)
     waiting.cancel()
     await asyncio.wait([waiting])
 
@@ -344,7 +346,7 @@ async def test_new_project_that_is_missing_is_not_looked_for_without_a_pause(
     waiting = sight(eversince, "proj_late", "queued")
     for _ in range(500):
         await asyncio.sleep(0.1)
-        eversince._watcher.nudge("proj_late")
+        eversince._poller.nudge("proj_late")
     waiting.cancel()
     await asyncio.wait([waiting])
 
@@ -358,7 +360,7 @@ async def test_waiting_and_giving_up_in_turns_does_not_hasten_looks_that_fail(
     await others_hold_the_slot(emulator, eversince, 100_000)
     broken(emulator, "/projects", ErrorAnswer(status=503, code="service_unavailable", retry_after=100))
     for _ in range(100):
-        seeking = asyncio.create_task(eversince.produce("ours", render=None, share=False)._result())
+        seeking = asyncio.create_task(eversince.produce("ours", render=None, share=False)._get_result())
         await asyncio.sleep(1)
         seeking.cancel()
         await asyncio.wait([seeking])
@@ -407,7 +409,7 @@ async def test_an_odd_project_costs_a_request_at_a_time(emulator: Emulator, ever
     odd, others = one_beyond_the_list(emulator, "running")
     broken(emulator, f"/projects/{odd}", NotJson(status=200))
     waiting = sight(eversince, odd)
-    watching = [asyncio.create_task(eversince.wait(each)._result()) for each in others]
+    watching = [asyncio.create_task(eversince.wait(each)._get_result()) for each in others]
     await asyncio.sleep(200)
     for task in (waiting, *watching):
         task.cancel()
@@ -422,13 +424,13 @@ async def test_early_looks_go_on_beside_an_odd_project(emulator: Emulator) -> No
     broken(emulator, f"/projects/{odd}", NotJson(status=200))
     async with Eversince(**emulator.connection) as eversince:
         waiting = sight(eversince, odd, "generating")
-        watching = [asyncio.create_task(eversince.wait(each)._result()) for each in others]
+        watching = [asyncio.create_task(eversince.wait(each)._get_result()) for each in others]
         await asyncio.sleep(250)
         for task in (waiting, *watching):
             task.cancel()
         await asyncio.wait([waiting, *watching])
 
-    looks = emulator.looks(others[0])
+    looks = emulator.polls(others[0])
     assert min(later - earlier for earlier, later in pairwise(looks)) < 45
 
 
@@ -437,7 +439,7 @@ async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
 ) -> None:
     """Nobody has cancelled the watcher."""
     project = emulator.add_project(walks={"running": 10_000})
-    at, cancelled = eversince._watcher._looks.at, [True]
+    at, cancelled = eversince._poller._looks.get_project, [True]
 
     async def once(project_id: str) -> str:
         if cancelled:
@@ -445,10 +447,10 @@ async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
             raise asyncio.CancelledError
         return await at(project_id)
 
-    monkeypatch.setattr(eversince._watcher._looks, "at", once)
+    monkeypatch.setattr(eversince._poller._looks, "at", once)
 
     assert "running" == (await sight(eversince, project.id)).status
-    assert [35.0] == [round(look) for look in emulator.looks(project.id)]
+    assert [35.0] == [round(look) for look in emulator.polls(project.id)]
 
 
 async def test_whoever_cancels_the_watcher_leaves_nobody_waiting_for_ever(
@@ -457,7 +459,7 @@ async def test_whoever_cancels_the_watcher_leaves_nobody_waiting_for_ever(
     """As those do who end all tasks of a loop."""
     waiting = sight(eversince, emulator.add_project(walks={"running": 10_000}).id)
     await asyncio.sleep(1)
-    looking = eversince._watcher._looking
+    looking = eversince._poller._looking
     assert looking is not None
     looking.cancel()
     await asyncio.wait([waiting], timeout=1)

@@ -13,8 +13,8 @@ from eversince_async import (
     ClientClosed,
     ConfigurationError,
     Eversince,
+    InvalidProjectState,
     InvalidRequest,
-    NotAllowedNow,
     NotFound,
     Production,
     ProjectFailed,
@@ -300,7 +300,7 @@ async def test_something_else_is_no_handle(eversince: Eversince, odd: dict[str, 
 
 async def test_step_has_no_handle(emulator: Emulator, eversince: Eversince) -> None:
     workflow = eversince.wait(emulator.add_project("A film").id)
-    with pytest.raises(NotAllowedNow):
+    with pytest.raises(InvalidProjectState):
         _ = workflow.handle
     await workflow
 

@@ -48,7 +48,7 @@ def emulator_at(speed: float, *options: str) -> Iterator[dict[str, Any]]:
 
 def told(speed: float, epoch: float, origin: float | None = None) -> dict[str, str]:
     origin = time.monotonic() if origin is None else origin
-    return pace.Pace(speed, epoch, clock.paced(speed, origin), origin).told()
+    return pace.Pace(speed, epoch, clock.boot_id_at_pace(speed, origin), origin).to_headers()
 
 
 class Client:
@@ -59,7 +59,7 @@ HERE = Client()
 
 
 def following(speed: float = 60, epoch: float = 2e9, client: Client = HERE) -> None:
-    pace.heed(client, told(speed, epoch), epoch)
+    pace.adopt_pace(client, told(speed, epoch), epoch)
 
 
 # -- In real processes --------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_one_on_another_machine_is_followed_by_its_date() -> None:
 
     async def main() -> tuple[float, clock.Moment]:
         headers = {pace.SPEED: "60", pace.EPOCH: f"{2e9!r} paced/elsewhere-1/60.0/5.0"}
-        pace.heed(HERE, headers, 2e9 + 600)
+        pace.adopt_pace(HERE, headers, 2e9 + 600)
         return clock.wall_seconds(), clock.moment()
 
     shown, here = asyncio.run(main())
@@ -324,7 +324,7 @@ def test_the_next_client_lives_in_that_time_from_the_beginning(tmp_path: Path) -
 def test_another_server_that_answers_there_by_now_is_followed_no_more() -> None:
     async def main() -> float:
         following(60)
-        pace.heed(HERE, {"Server": "another"}, 2e9)
+        pace.adopt_pace(HERE, {"Server": "another"}, 2e9)
         return pace.speed()
 
     assert 1 == asyncio.run(main())
@@ -385,7 +385,7 @@ def test_a_loop_with_a_time_of_its_own_keeps_it() -> None:
     st.one_of(st.text(), st.tuples(st.floats(), st.text()).map(lambda both: f"{both[0]} {both[1]}")),
 )
 def test_no_headers_confuse_anybody(speed: str, epoch: str) -> None:
-    heard = pace.Pace.heard({pace.SPEED: speed, pace.EPOCH: epoch}, 1.8e9)
+    heard = pace.Pace.from_headers({pace.SPEED: speed, pace.EPOCH: epoch}, 1.8e9)
     assert heard is None or 0 < heard.speed <= pace.FASTEST
 
 

@@ -10,12 +10,12 @@ import pytest
 from campaigns import campaign, counts, question
 
 from eversince_async import (
-    ApprovalAsked,
     ApprovalExpired,
+    ApprovalRequested,
     ClientClosed,
     Eversince,
     JournalError,
-    NotStorable,
+    NotSerializable,
     Run,
     pipeline,
 )
@@ -285,7 +285,7 @@ async def test_when_it_is_too_late_is_listed(eversince, journal):
 async def test_who_follows_the_run_is_told_of_the_question(eversince, journal):
     async with eversince.run(question, key="mug", journal=journal) as running:
         async for event in running:
-            if isinstance(event, ApprovalAsked):
+            if isinstance(event, ApprovalRequested):
                 await eversince.approve("mug", f"{event.question} yes", name=event.step, journal=journal)
         assert "ship it? yes" == await running
 
@@ -301,7 +301,7 @@ async def test_the_answer_may_be_anything_that_json_has(eversince, journal):
 
 
 async def test_a_question_that_cannot_be_shown_is_refused_before_it_is_asked(eversince, journal):
-    with pytest.raises(NotStorable, match="object cannot be shown"):
+    with pytest.raises(NotSerializable, match="object cannot be shown"):
         await eversince.run(shows, object(), key="mug", journal=journal)
 
 

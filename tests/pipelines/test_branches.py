@@ -15,8 +15,8 @@ from eversince_async import (
     Production,
     ProjectFailed,
     Run,
-    StepBegan,
-    StepEnded,
+    StepCompleted,
+    StepStarted,
     pipeline,
 )
 from eversince_async.emulator import Emulator
@@ -112,7 +112,7 @@ async def naming(run: Run, name: str) -> float:
 async def steps_of(eversince, journal, made, *args) -> list[str]:
     """The names of what is done, in the order in which it ends."""
     async with eversince.run(made, *args, key="mug", journal=journal) as running:
-        names = [event.step async for event in running if isinstance(event, StepEnded)]
+        names = [event.step async for event in running if isinstance(event, StepCompleted)]
         await running
     return names
 
@@ -271,6 +271,6 @@ async def test_what_the_function_has_got_over_is_not_tried_again(journal):
 
 async def test_each_step_is_told_when_it_begins(eversince, journal):
     async with eversince.run(whole, key="mug", journal=journal) as running:
-        began = [(event.step, event.verb) async for event in running if isinstance(event, StepBegan)]
+        began = [(event.step, event.operation) async for event in running if isinstance(event, StepStarted)]
 
     assert [("part/pause", "step"), ("other/pause", "step")] == began

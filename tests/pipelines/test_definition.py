@@ -11,7 +11,7 @@ import pytest
 
 from eversince_async import ConfigurationError, Eversince, Pipeline, Production, Run, pipeline
 from eversince_async.journal import MemoryJournal
-from eversince_async.pipelines.annotations import returned_by
+from eversince_async.pipelines.serialization import return_type
 
 
 @pipeline
@@ -121,7 +121,7 @@ async def test_the_types_of_arguments_may_be_there_for_type_checkers_alone(evers
     ],
 )
 def test_what_functions_return(function: Any, kind: Any) -> None:
-    assert kind == returned_by(function)
+    assert kind == return_type(function)
 
 
 def test_a_pipeline_is_one() -> None:

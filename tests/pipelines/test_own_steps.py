@@ -14,7 +14,7 @@ import pytest
 from eversince_async import (
     ConfigurationError,
     Eversince,
-    NotStorable,
+    NotSerializable,
     Production,
     ProjectFailed,
     Run,
@@ -140,12 +140,14 @@ async def test_a_failure_is_not_remembered_and_it_is_tried_again(eversince, jour
 
 
 async def test_what_it_returns_must_be_what_it_is_annotated_to(eversince, journal):
-    with pytest.raises(NotStorable, match=r"step 'own': it is no int: .*expected int, got str"):
+    with pytest.raises(NotSerializable, match=r"step 'own': it is no int: .*expected int, got str"):
         await eversince.run(own, lied, key="mug", journal=journal)
 
 
 async def test_what_cannot_be_stored_is_refused_before_it_is_called(eversince, journal):
-    with pytest.raises(NotStorable, match=r"step 'own': Lock cannot be stored: there are no rules for Lock"):
+    with pytest.raises(
+        NotSerializable, match=r"step 'own': Lock cannot be stored: there are no rules for Lock"
+    ):
         await eversince.run(own, connected, key="mug", journal=journal)
     assert [] == CALLS
 
@@ -157,22 +159,22 @@ async def test_without_an_annotation_it_may_return_what_json_has(eversince, jour
 
 @pytest.mark.parametrize("value", [(1, 2), date(2026, 5, 1), Path("a"), {1: 2}])
 async def test_without_an_annotation_it_may_return_nothing_else(eversince, journal, value):
-    with pytest.raises(NotStorable, match="annotate the function with the type it returns"):
+    with pytest.raises(NotSerializable, match="annotate the function with the type it returns"):
         await eversince.run(own, unannotated, value, key="mug", journal=journal)
 
 
 async def test_what_could_not_be_stored_fails_no_run(eversince, journal):
     """With the annotation put right, the same key goes on."""
-    with pytest.raises(NotStorable):
+    with pytest.raises(NotSerializable):
         await eversince.run(own, unannotated, (1,), key="mug", journal=journal)
 
-    with pytest.raises(NotStorable):
+    with pytest.raises(NotSerializable):
         await eversince.run(own, unannotated, (1,), key="mug", journal=journal)
     assert 2 == len(CALLS)
 
 
 async def test_a_signed_url_is_not_stored_and_said_so(eversince, journal):
-    with pytest.raises(NotStorable, match="holds a signed URL, a key or another secret"):
+    with pytest.raises(NotSerializable, match="holds a signed URL, a key or another secret"):
         await eversince.run(own, signed, key="mug", journal=journal)
 
     assert "0123456789abcdef" not in journal.read_bytes().decode("latin-1")

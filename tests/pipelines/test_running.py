@@ -10,15 +10,15 @@ from campaigns import QUICK, Campaign, campaign, counts, one_film, question
 
 from eversince_async import (
     ConfigurationError,
-    EarlierFailure,
     Eversince,
     InsufficientCredits,
     Production,
     ProjectFailed,
+    RecordedFailure,
     RenderProducedNothing,
     Run,
     SpecChanged,
-    StepEnded,
+    StepCompleted,
     pipeline,
 )
 from eversince_async.emulator import Emulator
@@ -98,7 +98,7 @@ async def test_a_failure_of_the_functions_own_is_raised_again_as_what_is_remembe
         await eversince.run(stumbling, key="mug", journal=journal)
     emulator.world.log.clear()
 
-    with pytest.raises(EarlierFailure, match="KeyError: 'mug'") as raised:
+    with pytest.raises(RecordedFailure, match="KeyError: 'mug'") as raised:
         await eversince.run(stumbling, key="mug", journal=journal)
 
     assert "retry_failed=True" in raised.value.__notes__[0]
@@ -207,15 +207,15 @@ async def test_an_open_journal_stays_open(eversince):
 
 
 async def test_one_file_is_opened_once_for_all_that_run_in_it(eversince, journal):
-    from eversince_async.pipelines import journals
+    from eversince_async.journal import opening
 
     runs = [asyncio.ensure_future(_slept(eversince, journal, str(key))) for key in range(20)]
     await asyncio.sleep(60)
-    opened = len(journals._open)
+    opened = len(opening._open)
     await asyncio.gather(*runs)
 
     assert 1 == opened
-    assert {} == journals._open
+    assert {} == opening._open
 
 
 async def _slept(eversince: Eversince, journal: object, key: str) -> int:
@@ -224,9 +224,9 @@ async def _slept(eversince: Eversince, journal: object, key: str) -> int:
 
 async def test_its_events_can_be_followed(eversince, journal):
     async with eversince.run(one_film, "A film", key="mug", journal=journal) as workflow:
-        ended = [event async for event in workflow if isinstance(event, StepEnded)]
+        ended = [event async for event in workflow if isinstance(event, StepCompleted)]
 
-    assert [("produce", False)] == [(event.step, event.remembered) for event in ended]
+    assert [("produce", False)] == [(event.step, event.replayed) for event in ended]
 
 
 async def test_a_client_that_closes_ends_it_and_another_goes_on(emulator, journal):
@@ -293,7 +293,7 @@ async def test_a_forced_render_without_a_new_video_is_tried_again(emulator, ever
 
 
 def _only_once(emulator: Emulator) -> object:
-    whole, times = type(emulator.world.life)._rendered, iter([True])
+    whole, times = type(emulator.world.life)._complete_render, iter([True])
 
     def rendered(life: object, *args: object) -> object:
         return whole(life, *args) if next(times, False) else None
@@ -304,4 +304,4 @@ def _only_once(emulator: Emulator) -> object:
 @pipeline
 async def rendered_anew(run: Run) -> Production:
     film = await run.produce("A film", share=False)
-    return await run.render(film, anew=True)
+    return await run.render(film, force=True)

@@ -62,7 +62,7 @@ async def test_a_remembered_production_can_be_read_again(emulator, eversince, jo
     first = await eversince.run(one_film, "A film", key="mug", journal=journal)
     film = await eversince.run(one_film, "A film", key="mug", journal=journal)
 
-    again = await film.refreshed()
+    again = await film.refresh()
 
     assert "" == urlsplit(film.assembled_url).query
     assert "" != urlsplit(again.assembled_url).query

@@ -18,7 +18,7 @@ import pytest
 from eversince_async import Production, Project, UploadReference
 from eversince_async.models.content import Variation
 from eversince_async.models.output import Share
-from eversince_async.pipelines.storing import Storing, Unstorable
+from eversince_async.pipelines.serialization import SerializationError, Serializer
 
 
 class Colour(StrEnum):
@@ -69,13 +69,13 @@ WHEN = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def storing() -> Storing:
-    return Storing(desk=None)  # type: ignore[arg-type]  # nothing here asks the server
+def storing() -> Serializer:
+    return Serializer(runtime=None)  # type: ignore[arg-type]  # nothing here asks the server
 
 
-def stored(storing: Storing, value: Any, kind: Any) -> Any:
+def stored(storing: Serializer, value: Any, kind: Any) -> Any:
     """There and back again, through a text."""
-    return storing.restored(json.loads(json.dumps(storing.kept(value, kind))), kind)
+    return storing.from_json(json.loads(json.dumps(storing.to_json(value, kind))), kind)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def stored(storing: Storing, value: Any, kind: Any) -> Any:
     ],
     ids=str,
 )
-def test_comes_back_as_it_was(storing: Storing, value: Any, kind: Any) -> None:
+def test_comes_back_as_it_was(storing: Serializer, value: Any, kind: Any) -> None:
     again = stored(storing, value, kind)
 
     assert (value, type(value)) == (again, type(again))
@@ -137,21 +137,21 @@ def test_comes_back_as_it_was(storing: Storing, value: Any, kind: Any) -> None:
     ],
 )
 def test_what_would_come_back_as_something_else_is_refused(
-    storing: Storing, value: Any, kind: Any, message: str
+    storing: Serializer, value: Any, kind: Any, message: str
 ) -> None:
-    with pytest.raises(Unstorable, match=message):
-        storing.kept(value, kind)
+    with pytest.raises(SerializationError, match=message):
+        storing.to_json(value, kind)
 
 
 @pytest.mark.parametrize("kind", [Plain, list[Plain], dict[str, Plain], Plain | None])
-def test_a_type_without_rules_is_refused_before_there_is_a_value(storing: Storing, kind: Any) -> None:
-    with pytest.raises(Unstorable, match="cannot be stored: "):
-        storing.need(kind)
+def test_a_type_without_rules_is_refused_before_there_is_a_value(storing: Serializer, kind: Any) -> None:
+    with pytest.raises(SerializationError, match="cannot be stored: "):
+        storing.check_type(kind)
 
 
 @pytest.mark.parametrize("kind", [int, Campaign, Film, list[Cut], Any, Sequence[str], type(None)])
-def test_one_with_rules_is_not(storing: Storing, kind: Any) -> None:
-    storing.need(kind)
+def test_one_with_rules_is_not(storing: Serializer, kind: Any) -> None:
+    storing.check_type(kind)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_one_with_rules_is_not(storing: Storing, kind: Any) -> None:
         {"api_key": "anything"},
     ],
 )
-def test_secrets_are_refused(storing: Storing, secret: Any) -> None:
-    with pytest.raises(Unstorable, match="holds a signed URL, a key or another secret"):
-        storing.kept(secret, Any)
+def test_secrets_are_refused(storing: Serializer, secret: Any) -> None:
+    with pytest.raises(SerializationError, match="holds a signed URL, a key or another secret"):
+        storing.to_json(secret, Any)
 
 
 PROJECT = Project(
@@ -178,7 +178,7 @@ PROJECT = Project(
 
 async def test_productions_come_back_without_signatures(storing):
     film = Production(
-        project=PROJECT, share=Share(share_url="https://s/1"), timings={"render": 1.5}, desk=None
+        project=PROJECT, share=Share(share_url="https://s/1"), timings={"render": 1.5}, runtime=None
     )
     campaign = Campaign(film, None)
 
@@ -193,7 +193,7 @@ async def test_productions_come_back_without_signatures(storing):
 async def test_the_url_of_one_that_came_back_counts_as_expired(storing):
     from eversince_async import clock
 
-    film = Production(project=attrs.evolve(PROJECT, assembled_url_expires_at=None), desk=None)
+    film = Production(project=attrs.evolve(PROJECT, assembled_url_expires_at=None), runtime=None)
 
     again = storing.restored(storing.kept(film, Production), Production)
 
@@ -201,12 +201,12 @@ async def test_the_url_of_one_that_came_back_counts_as_expired(storing):
 
 
 async def test_as_an_argument_one_is_the_same_whether_it_came_back_or_not(storing):
-    film = Production(project=PROJECT, desk=None)
+    film = Production(project=PROJECT, runtime=None)
 
     again = storing.restored(storing.kept(film, Production), Production)
 
     assert storing.argument({"film": film}) == storing.argument({"film": again})
 
 
-def test_an_argument_that_cannot_be_stored_is_known_by_its_type(storing: Storing) -> None:
-    assert {"type": "Plain"} == storing.argument(Plain())
+def test_an_argument_that_cannot_be_stored_is_known_by_its_type(storing: Serializer) -> None:
+    assert {"type": "Plain"} == storing.argument_to_json(Plain())

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from eversince_async import CreditsLow, Eversince, InsufficientCredits, Operation
+from eversince_async import CreditsWarning, Eversince, InsufficientCredits, Operation
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, Stall
 
@@ -18,7 +18,7 @@ async def test_a_warning_is_told_once_for_each_text(emulator, eversince):
     """It stands in every answer; here it changes once, as the agent spends."""
     emulator.account.credits = 99
     async with eversince.produce("A film") as workflow:
-        warnings = [event.warning async for event in workflow if isinstance(event, CreditsLow)]
+        warnings = [event.warning async for event in workflow if isinstance(event, CreditsWarning)]
 
     assert len(set(warnings)) == len(warnings)
     assert len(warnings) >= 1
@@ -113,7 +113,7 @@ async def test_closing_the_client_meanwhile_leaves_nothing(emulator):
     emulator.account.credits = 7
     emulator.faults.once("GET", "/account/credit-packages", Stall())
     async with Eversince(**emulator.connection) as eversince:
-        producing = asyncio.create_task(eversince.produce("A film")._result())
+        producing = asyncio.create_task(eversince.produce("A film")._get_result())
         await asyncio.sleep(5)
 
     with pytest.raises(InsufficientCredits):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from eversince_async import ApiError, Eversince
+from eversince_async.durable.executor import EffectExecutor
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, NotJson
-from eversince_async.orchestrator.effects import Effects
-from eversince_async.orchestrator.producing import cancelled_once
+from eversince_async.orchestrator.produce import cancel_once
 
 QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1), reviews=1)
 STATUSES = [200, 204, 302, 400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 425, 429, 451, 500, 504]
@@ -81,7 +81,7 @@ async def test_a_cancel_behind_a_page_is_done_once(emulator, eversince, status):
     project = emulator.add_project()
     emulator.faults.once("POST", "/projects/*/cancel", page(status, after_commit=True))
 
-    await cancelled_once(eversince._desk, project.id, Effects())
+    await cancel_once(eversince._runtime, project.id, EffectExecutor())
 
     assert "cancelled" == project.status
     assert 1 == sum(entry.path.endswith("/cancel") for entry in emulator.world.log)

@@ -10,7 +10,7 @@ from hiding import Replica
 from eversince_async import Eversince, Limits, NotFound, RetryPolicy
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator import Limits as EmulatedLimits
-from eversince_async.session.newborn import Newborn
+from eversince_async.session.new_projects import Newborn
 from eversince_async.testing import run
 
 QUICK = Scenario(queued=1, running=5, images=2, videos=8, rendering=8, cycles=1, scenes=(1, 1))

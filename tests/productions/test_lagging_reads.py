@@ -153,7 +153,7 @@ async def test_a_refreshed_production_keeps_its_video(eversince):
     edited(eversince, losing_videos("generating", times=100))
     await eversince.projects.list()
 
-    assert film.assembled_url == (await film.refreshed()).assembled_url
+    assert film.assembled_url == (await film.refresh()).assembled_url
 
 
 async def test_a_fresh_address_is_asked_for_until_the_answer_shows_one(emulator, eversince, tmp_path):

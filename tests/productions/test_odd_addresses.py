@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from eversince_async import DownloadFailed, Eversince
 from eversince_async.emulator import Emulator
-from eversince_async.orchestrator.sharing import _may_be_new
-from eversince_async.orchestrator.sighting import place
+from eversince_async.orchestrator.share import _may_be_new
+from eversince_async.polling.observation import url_without_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -186,4 +186,4 @@ async def test_an_odd_share_in_the_list_is_adopted_when_the_share_was_in_doubt()
 
 @given(st.text())
 def test_any_text_may_be_compared_as_an_address(text):
-    assert place(text) == place(f"{text}?signature") == place(f"{text}#t")
+    assert url_without_query(text) == url_without_query(f"{text}?signature") == url_without_query(f"{text}#t")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hiding import Proxy
 
-from eversince_async import Eversince, Limits, PollSchedule, UnreadableAnswer
+from eversince_async import Eversince, InvalidResponse, Limits, PollSchedule
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator import Limits as EmulatedLimits
 
@@ -100,7 +100,7 @@ async def test_only_the_wait_for_a_project_that_cannot_be_read_ends(name: str, t
 
             assert {"succeeded": 3, "paused": 1} == dict(report.counts)
             assert "2" == odd.key
-            assert isinstance(odd.error, UnreadableAnswer)
+            assert isinstance(odd.error, InvalidResponse)
             assert odd.error.path.startswith("$")
 
         server.odd.clear()
@@ -129,14 +129,14 @@ async def test_path_of_what_cannot_be_read_is_told() -> None:
     async with (
         Emulator(scenario=QUICK) as emulator,
         Garbling(emulator, ODD["no status"], singly=True) as server,
-        Eversince(**server.connection, schedule=PollSchedule(patience=60)) as eversince,
+        Eversince(**server.connection, schedule=PollSchedule(max_failure_time=60)) as eversince,
     ):
         project = emulator.add_project(walks={"running": 1000})
         waiting = asyncio.ensure_future(eversince.wait(project.id))
         await asyncio.sleep(1)
         server.odd.add(project.id)
 
-        with pytest.raises(UnreadableAnswer, match=r"\$\.status"):
+        with pytest.raises(InvalidResponse, match=r"\$\.status"):
             await waiting
 
 

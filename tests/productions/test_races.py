@@ -22,7 +22,7 @@ from eversince_async import (
 from eversince_async.clock import wall_seconds
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
-from eversince_async.orchestrator.sighting import place
+from eversince_async.polling.observation import url_without_query
 
 RENDER = "/projects/*/render"
 CONFLICTS = [
@@ -138,7 +138,7 @@ async def test_rendering_again_needs_a_new_url_to_be_believed(emulator, eversinc
     film = await eversince.render(project.id, force=True)
 
     assert 2 == len(project.rendered)
-    assert place(before) != place(film.assembled_url)
+    assert url_without_query(before) != url_without_query(film.assembled_url)
 
 
 async def test_without_force_a_video_that_is_there_is_not_rendered_again(emulator, eversince):

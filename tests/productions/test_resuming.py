@@ -60,7 +60,7 @@ async def test_a_handle_taken_at_any_moment_brings_one_project_to_its_end(emulat
 def test_a_handle_knows_whether_a_file_may_be_replaced():
     kept = Handle.from_json({**HANDLE, "replaces": False}).to_json()
 
-    assert Handle.from_json(kept).wishes.replaces is False
+    assert Handle.from_json(kept).delivery.replaces is False
 
 
 async def test_a_handle_from_before_the_project_was_known_makes_no_second_project(emulator):

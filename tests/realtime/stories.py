@@ -70,11 +70,11 @@ async def cost_of(
     async with set_up(scenario, schedule=schedule, webhooks=webhooks) as scene:
         began = loop.time()
         await story(scene)
-        counts, watcher = scene.emulator.world.counts, scene.eversince._watcher
+        counts, poller = scene.emulator.world.counts, scene.eversince._poller
         return Cost(
             made=(counts["projects"], counts["renders"], counts["shares"]),
             minutes=(loop.time() - began) / 60,
-            decisions=watcher.decisions,
+            decisions=poller.decisions,
             looks=sum(entry.method == "GET" for entry in scene.emulator.world.log),
         )
 
@@ -173,12 +173,12 @@ async def idle(count: int, *, settle: float, seconds: float) -> Idle:
     async with set_up(ENDLESS) as scene:
         waiting = [asyncio.ensure_future(scene.eversince.produce(f"Film {n}")) for n in range(count)]
         await asyncio.sleep(settle)
-        watcher = scene.eversince._watcher
-        wall, cpu, began, decided = time.monotonic(), time.thread_time(), loop.time(), watcher.decisions
+        poller = scene.eversince._poller
+        wall, cpu, began, decided = time.monotonic(), time.thread_time(), loop.time(), poller.decisions
         await asyncio.sleep(seconds)
         cost = Idle(
             share=(time.thread_time() - cpu) / (time.monotonic() - wall),
-            decisions=(watcher.decisions - decided) / (loop.time() - began) * 60,
+            decisions=(poller.decisions - decided) / (loop.time() - began) * 60,
         )
         for each in waiting:
             each.cancel()

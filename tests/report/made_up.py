@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from eversince_async.report.entries import Entry, Overview, Problem
+from eversince_async.report.model import Entry, Overview, Problem
 from eversince_async.report.page import page
 from eversince_async.report.stages import Stage
 

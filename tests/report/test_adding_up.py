@@ -16,22 +16,22 @@ from hypothesis import strategies as st
 from made_up import NOON, entry, overview, stage
 
 from eversince_async import Eversince, Report, clock
-from eversince_async.batch.crew import Work
-from eversince_async.batch.item import Item
-from eversince_async.batch.recording import Record, SlotNumbers
-from eversince_async.batch.reporting import entries_of
+from eversince_async.batch.items import Item
+from eversince_async.batch.report import build_entries
+from eversince_async.batch.timeline import SlotNumbering, TimelineRecorder
 from eversince_async.batch.totals import NOTE, Totals
-from eversince_async.batch.usage import Tallied, Usage
+from eversince_async.batch.usage import UsageRecorder, UsageTotals
+from eversince_async.batch.workers import ActiveItem
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.governor import Governor, Limits
-from eversince_async.journal import LEASE, JobChange, MemoryJournal, SqliteJournal
+from eversince_async.journal import LEASE_SECONDS, JobChange, MemoryJournal, SqliteJournal
 from eversince_async.journal.memory import MemoryRows
 from eversince_async.models.receipt import Receipt
 from eversince_async.orchestrator.events import StageStarted
 from eversince_async.report.lanes import most_at_once, slot_lanes
 from eversince_async.report.page import page
-from eversince_async.report.stages import Stage, packed
-from eversince_async.session.observers import AnswerReceived, RequestSent
+from eversince_async.report.stages import Stage, stages_to_json
+from eversince_async.session.hooks import RequestSent, ResponseReceived
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,33 +81,33 @@ class Runs:
         """One run in which these befall the account."""
         governor = Governor(Limits())
         guests = list[Any]()
-        desk: Any = SimpleNamespace(session=SimpleNamespace(observers=SimpleNamespace(guests=guests)))
+        runtime: Any = SimpleNamespace(session=SimpleNamespace(observers=SimpleNamespace(guests=guests)))
         async with MemoryJournal(self.rows) as journal:
-            usage = Usage(governor, journal)
-            with usage.counted(desk):
+            usage = UsageRecorder(governor, journal)
+            with usage.recording(runtime):
                 await usage.begin()
                 self.told(governor, usage)
                 for each in happenings:
                     await asyncio.sleep(each.after)
                     self.balance += each.change
-                    usage.heard(
+                    usage.on_record(
                         RequestSent(endpoint=each.endpoint, method="GET", path="/", attempt=1, waited=0)
                     )
-                    usage.heard(answered(each))
+                    usage.on_record(answered(each))
                     self.told(governor, usage)
                     if each.ends_item:
-                        self.kept.append(usage.to_keep())
+                        self.kept.append(usage.take_unsaved())
                 await usage.end()
 
-    def told(self, governor: Governor, usage: Usage) -> None:
-        governor.noted_credits(self.balance)
-        usage.saw_credits()
+    def told(self, governor: Governor, usage: UsageRecorder) -> None:
+        governor.record_credits(self.balance)
+        usage.record_balance()
 
     async def totals(self) -> tuple[Any, ...]:
         async with MemoryJournal(self.rows) as journal:
-            tallied = Tallied(Totals.read(await journal.noted(NOTE)))
+            tallied = UsageTotals(Totals.read(await journal.noted(NOTE)))
         for kept in self.kept:
-            tallied.learn(kept)
+            tallied.merge(kept)
         counts = [(each.work, each.looks, each.other, each.refused) for each in tallied.minutes]
         return (
             pytest.approx(tallied.seconds),
@@ -117,9 +117,11 @@ class Runs:
         )
 
 
-def answered(each: Happening) -> AnswerReceived:
+def answered(each: Happening) -> ResponseReceived:
     receipt = Receipt(request_id="r", rate_limit=None, status=each.status)
-    return AnswerReceived(endpoint=each.endpoint, status=each.status, attempt=1, elapsed=0.1, receipt=receipt)
+    return ResponseReceived(
+        endpoint=each.endpoint, status=each.status, attempt=1, elapsed=0.1, receipt=receipt
+    )
 
 
 @settings(max_examples=60)
@@ -164,16 +166,16 @@ def test_totals_come_back_from_a_journal(totals):
 # -- Runs beside each other, and runs that died -----------------------------------------------------------
 
 
-def usage_of(journal: Any, governor: Governor) -> Usage:
-    usage = Usage(governor, journal)
+def usage_of(journal: Any, governor: Governor) -> UsageRecorder:
+    usage = UsageRecorder(governor, journal)
     usage._counted_until = asyncio.get_running_loop().time()
     return usage
 
 
-def fall(to: float, *beside: tuple[Governor, Usage]) -> None:
+def fall(to: float, *beside: tuple[Governor, UsageRecorder]) -> None:
     for governor, usage in beside:
-        governor.noted_credits(to)
-        usage.saw_credits()
+        governor.record_credits(to)
+        usage.record_balance()
 
 
 async def test_two_processes_measure_the_same_time_and_credits_once():
@@ -218,7 +220,7 @@ async def test_who_died_while_measuring_is_succeeded_when_its_time_is_over():
         await usage_of(dead, Governor(Limits())).begin()
         heir = usage_of(alive, Governor(Limits()))
         await heir.begin()
-        await asyncio.sleep(LEASE + 1)
+        await asyncio.sleep(LEASE_SECONDS + 1)
         await heir.save()
         await asyncio.sleep(30)
         await heir.end()
@@ -440,15 +442,15 @@ def test_nothing_in_a_report_is_of_the_time_before_an_emulator_told_its_own():
     """What came before its first answer was no time to go by."""
 
     async def run() -> None:
-        work = Work(Item(key="a", index=0, given="A film"), clock.steady_now())
-        record, usage = Record(SlotNumbers()), Usage(Governor(Limits()))
-        usage.heard(RequestSent(endpoint="projects.create", method="POST", path="/", attempt=1, waited=0))
+        work = ActiveItem(Item(key="a", index=0, input="A film"), clock.steady_now())
+        record, usage = TimelineRecorder(SlotNumbering()), UsageRecorder(Governor(Limits()))
+        usage.on_record(RequestSent(endpoint="projects.create", method="POST", path="/", attempt=1, waited=0))
         set_ahead(8)
         happening = Happening(0, "projects.create", 202, 0, ends_item=False, ends_run=False)
-        usage.heard(answered(happening))
+        usage.on_record(answered(happening))
         event = StageStarted(at=0, project_id="p", stage="create")
-        work.heard(event)
-        record.heard(event)
+        work.on_event(event)
+        record.on_event(event)
         await asyncio.sleep(0.01)
 
         ahead = clock.now() - timedelta(hours=7)
@@ -467,8 +469,8 @@ async def test_an_item_of_an_earlier_run_began_with_its_first_stage():
         await journal.put("mug", {"brief": "A mug"}, stage="working")
         job = await journal.acquire("mug")
         stages = [Stage("running", NOON, NOON + timedelta(seconds=60), 1)]
-        await journal.change(job.id, JobChange(stage="succeeded", result={"stages": packed(stages)}))
+        await journal.change(job.id, JobChange(stage="succeeded", result={"stages": stages_to_json(stages)}))
         report = await Report.from_journal(journal)
 
-    [told] = entries_of(report, report.outcomes)
+    [told] = build_entries(report, report.outcomes)
     assert told.began_at == NOON

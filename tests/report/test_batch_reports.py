@@ -13,16 +13,16 @@ from made_up import Parsed, at, stage
 
 from eversince_async import Eversince, Limits, Report
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async.batch.maker import Maker
+from eversince_async.batch.history import previous_stages, stages_from_effects
 from eversince_async.batch.outcome import Outcome
-from eversince_async.batch.recalling import earlier_stages, told_by
-from eversince_async.batch.recording import SlotNumbers
-from eversince_async.batch.usage import Tallied, joined
+from eversince_async.batch.runner import ItemRunner
+from eversince_async.batch.timeline import SlotNumbering
+from eversince_async.batch.usage import UsageTotals, merge_usage
 from eversince_async.emulator import Emulator, Faults, Scenario
 from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal import Effect, EffectKind, Job, MemoryJournal, SqliteJournal
 from eversince_async.pipelines import Run, pipeline
-from eversince_async.report.stages import NAMES, packed
+from eversince_async.report.stages import NAMES, stages_to_json
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
@@ -174,7 +174,7 @@ async def test_requests_of_others_are_not_counted_when_the_batch_is_over(emulato
     await eversince.projects.list()
 
     assert len(emulator.world.log) - 1 == sum(minute.requests for minute in report.requests)
-    assert [] == eversince._desk.session.observers.guests
+    assert [] == eversince._runtime.session.observers.guests
 
 
 async def test_credits_spent_are_what_the_balance_fell_by(emulator, eversince):
@@ -200,11 +200,11 @@ async def interrupted(emulator: Emulator, journal: Path, seconds: float) -> None
 async def killed(emulator: Emulator, journal: Path, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that writes nothing any more when it ends."""
 
-    async def die(_: Maker, open_journal: SqliteJournal, __: object, job: object) -> None:
+    async def die(_: ItemRunner, open_journal: SqliteJournal, __: object, job: object) -> None:
         await open_journal.release(job.id)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Maker, "_let_go", die)
+        patch.setattr(ItemRunner, "_release_cancelled", die)
         await interrupted(emulator, journal, seconds)
 
 
@@ -309,7 +309,9 @@ async def test_what_pipelines_did_is_told_as_well(emulator, tmp_path, monkeypatc
     """Of a run that died, too, and of one in which they waited for somebody."""
     journal, items = tmp_path / "campaign.db", [{"key": "mug", "brief": "A mug"}]
     with monkeypatch.context() as patch:
-        patch.setattr(Maker, "_let_go", lambda self, journal, work, job: journal.release(job.id))
+        patch.setattr(
+            ItemRunner, "_release_cancelled", lambda self, journal, work, job: journal.release(job.id)
+        )
         async with (
             Eversince(**emulator.connection) as eversince,
             eversince.batch(items, pipeline=pipeline(campaign), journal=journal),
@@ -395,7 +397,7 @@ async def test_a_report_of_nothing_can_be_written(eversince, tmp_path):
 
 
 def test_the_lowest_free_number_is_taken():
-    numbers = SlotNumbers()
+    numbers = SlotNumbering()
     assert [1, 2, 3] == [numbers.take() for _ in range(3)]
 
     numbers.free(2)
@@ -403,7 +405,7 @@ def test_the_lowest_free_number_is_taken():
 
 
 def test_a_number_is_kept_where_it_is_free():
-    numbers = SlotNumbers()
+    numbers = SlotNumbering()
     numbers.take()
     assert 7 == numbers.take(7)
     assert 2 == numbers.take(7)
@@ -430,14 +432,16 @@ def test_effects_tell_of_a_run_that_left_no_record():
         stage("unrecorded", 1, 9),
         stage("rendering", 9, 12),
         stage("sharing", 12, 13),
-    ] == told_by(effects, at(60))
+    ] == stages_from_effects(effects, at(60))
 
 
 def test_what_came_of_the_last_effect_of_a_dead_process_is_not_known():
-    assert [stage("creating", 0, 0), stage("unrecorded", 0, 60)] == told_by(
+    assert [stage("creating", 0, 0), stage("unrecorded", 0, 60)] == stages_from_effects(
         [effect("create", 0, None)], at(60)
     )
-    assert [stage("rendering", 0, 1), stage("unrecorded", 1, 60)] == told_by([effect("render", 0, 1)], at(60))
+    assert [stage("rendering", 0, 1), stage("unrecorded", 1, 60)] == stages_from_effects(
+        [effect("render", 0, 1)], at(60)
+    )
 
 
 def test_what_is_on_record_is_not_told_again_by_effects():
@@ -446,12 +450,12 @@ def test_what_is_on_record_is_not_told_again_by_effects():
         spec={},
         spec_sha="",
         stage="working",
-        result={"stages": packed([stage("running", 1, 5, 1)])},
+        result={"stages": stages_to_json([stage("running", 1, 5, 1)])},
         created_at=at(0),
         updated_at=at(5),
     )
 
-    stages = earlier_stages(job, [effect("create", 0, 1), effect("share", 12, 13)], at(60))
+    stages = previous_stages(job, [effect("create", 0, 1), effect("share", 12, 13)], at(60))
 
     assert (stage("running", 1, 5, 1), stage("sharing", 12, 13)) == stages
 
@@ -478,17 +482,17 @@ def test_branches_of_a_pipeline_are_told_side_by_side():
         stage("sharing", 7, 9),
         stage("sharing", 8, 9),
         stage("approval", 20, 60),
-    ] == told_by(effects, at(60))
+    ] == stages_from_effects(effects, at(60))
 
 
 def test_what_items_took_with_them_adds_up():
-    tallied = Tallied()
+    tallied = UsageTotals()
     for kept in (
         {"requests": [[100, 1, 2, 3, 0]]},
         {"requests": [[100, 1, 0, 0, 1]]},
     ):
-        tallied.learn(kept)
-    tallied.learn({"requests_per_minute": 30})
+        tallied.merge(kept)
+    tallied.merge({"requests_per_minute": 30})
 
     [minute] = tallied.minutes
     assert (2, 2, 3, 1) == (minute.work, minute.looks, minute.other, minute.refused)
@@ -499,14 +503,14 @@ def test_what_items_took_with_them_adds_up():
     "kept", [None, 3, "x", [], {"requests": 3}, {"requests": [[1], ["x"] * 5, [0, -1, 0, 0, 0]]}]
 )
 def test_what_cannot_be_read_adds_nothing(kept):
-    tallied = Tallied()
-    tallied.learn(kept)
+    tallied = UsageTotals()
+    tallied.merge(kept)
 
     assert () == tallied.minutes
     assert tallied.credits_spent is None
 
 
 def test_what_an_item_took_in_an_earlier_run_stays():
-    assert {"requests": [[1, 1, 0, 0, 0], [2, 1, 0, 0, 0]]} == joined(
+    assert {"requests": [[1, 1, 0, 0, 0], [2, 1, 0, 0, 0]]} == merge_usage(
         {"requests": [[1, 1, 0, 0, 0]], "share_url": "x"}, {"requests": [[2, 1, 0, 0, 0]]}
     )

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import NOON, STAGES, at, entry, failed, overview, stage
 
-from eversince_async.report.advice import ADVICE, advice
-from eversince_async.report.document import write_json
-from eversince_async.report.entries import Minute, Offer
-from eversince_async.report.files import replacing
-from eversince_async.report.table import COLUMNS, cell, write_csv
-from eversince_async.report.texts import shown
+from eversince_async.report.csv_table import COLUMNS, cell, write_csv
+from eversince_async.report.files import atomic_write
+from eversince_async.report.formatting import printable
+from eversince_async.report.hints import ADVICE, hint_for
+from eversince_async.report.json_document import write_json
+from eversince_async.report.model import PurchaseOffer, RequestMinute
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -97,7 +97,7 @@ def test_every_text_comes_back_from_the_table(tmp_path_factory, key, brief, mess
 
     [row] = rows(path)
     for name, text in (("key", key), ("brief", brief), ("message", message)):
-        assert shown(text) == row[name].removeprefix("'") or shown(text) == row[name]
+        assert printable(text) == row[name].removeprefix("'") or printable(text) == row[name]
 
 
 def test_a_cell_holds_no_more_than_a_spreadsheet_takes():
@@ -117,10 +117,13 @@ def test_the_document_tells_all(tmp_path):
             left=7,
             paused="no credits",
             resumes_at=at(60),
-            offers=[Offer("500 credits", "https://eversince.ai/buy"), Offer("x", "javascript:alert(1)")],
+            offers=[
+                PurchaseOffer("500 credits", "https://eversince.ai/buy"),
+                PurchaseOffer("x", "javascript:alert(1)"),
+            ],
             seconds=720.0,
             slots=5,
-            minutes=[Minute(NOON, 1, 2, 3, 4)],
+            minutes=[RequestMinute(NOON, 1, 2, 3, 4)],
             requests_per_minute=30,
             credits_spent=12.5,
         ),
@@ -183,7 +186,7 @@ def test_every_text_comes_back_from_the_document(tmp_path_factory, text):
     write_json(path, overview(), [entry(key=text, brief=text, stages=[stage(text, 0, 1)])])
 
     [item] = json.loads(path.read_text("utf-8"))["items"]
-    assert shown(text) == item["key"] == item["brief"] == item["stages"][0]["name"]
+    assert printable(text) == item["key"] == item["brief"] == item["stages"][0]["name"]
 
 
 SECRET = "https://a.example/f.mp4?X-Amz-Signature=0123456789abcdef0123456789abcdef es_live_abcdefghijklmnop"
@@ -208,8 +211,8 @@ def test_no_secret_is_in_table_or_document(tmp_path):
 
 
 def test_there_is_advice_for_what_nobody_has_heard_of():
-    assert "retry_failed=True" in advice("NeverHeardOf", "failed")
-    assert "goes on where it stopped" in advice("NeverHeardOf", "paused")
+    assert "retry_failed=True" in hint_for("NeverHeardOf", "failed")
+    assert "goes on where it stopped" in hint_for("NeverHeardOf", "paused")
 
 
 def test_advice_is_given_for_errors_that_exist():
@@ -227,7 +230,7 @@ def test_what_goes_wrong_leaves_the_old_file(tmp_path, trouble):
     path.write_text("old", "utf-8")
 
     def write():
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write("ne")
             raise trouble
 
@@ -240,7 +243,7 @@ def test_what_goes_wrong_leaves_the_old_file(tmp_path, trouble):
 def test_nobody_sees_half_a_file(tmp_path):
     path = tmp_path / "new" / "report.txt"
 
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write("whole")
         assert not path.exists()
 
@@ -252,7 +255,7 @@ def test_a_link_stays_a_link(tmp_path):
     real.write_text("old", "utf-8")
     link.symlink_to(real)
 
-    with replacing(link) as file:
+    with atomic_write(link) as file:
         file.write("new")
 
     assert link.is_symlink()
@@ -262,7 +265,7 @@ def test_a_link_stays_a_link(tmp_path):
 def test_the_longest_name_can_be_written(tmp_path):
     path = tmp_path / ("r" * 250 + ".txt")
 
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write("x")
 
     assert path.exists()
@@ -276,7 +279,7 @@ def test_a_new_report_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     """Briefs and addresses are nobody else's business, whatever the umask says."""
     before = os.umask(0)
     try:
-        with replacing(tmp_path / "report.csv") as file:
+        with atomic_write(tmp_path / "report.csv") as file:
             assert [0o600] == [each.stat().st_mode & 0o777 for each in tmp_path.iterdir()]
             file.write("x")
     finally:
@@ -289,7 +292,7 @@ def test_a_report_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None
     (tmp_path / "report.csv").touch()
     (tmp_path / "report.csv").chmod(0o644)
 
-    with replacing(tmp_path / "report.csv") as file:
+    with atomic_write(tmp_path / "report.csv") as file:
         file.write("x")
     assert 0o644 == (tmp_path / "report.csv").stat().st_mode & 0o777
 
@@ -297,6 +300,6 @@ def test_a_report_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None
 def test_a_link_that_leads_to_no_file_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "report.csv").symlink_to(tmp_path / "elsewhere.csv")
 
-    with pytest.raises(FileNotFoundError, match="leads to no file"), replacing(tmp_path / "report.csv"):
+    with pytest.raises(FileNotFoundError, match="leads to no file"), atomic_write(tmp_path / "report.csv"):
         pass
     assert ["report.csv"] == os.listdir(tmp_path)

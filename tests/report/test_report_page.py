@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import HERE, NOON, Parsed, at, entry, failed, overview, parsed, stage
 
-from eversince_async.report.entries import Minute, Offer, Problem
+from eversince_async.report.formatting import printable
+from eversince_async.report.model import Problem, PurchaseOffer, RequestMinute
 from eversince_async.report.page import page, write_html
-from eversince_async.report.texts import shown
 
 PLAIN = parsed(
     entry(share_url="https://eversince.ai/v/1", brief="A film " * 40),
     failed(),
-    minutes=[Minute(NOON, 1, 2, 3, 4)],
+    minutes=[RequestMinute(NOON, 1, 2, 3, 4)],
 )
 """A page about nothing dangerous, with all there is on a page."""
 
@@ -71,9 +71,9 @@ def test_nothing_that_is_told_becomes_markup(
         *problems,
         title=heading,
         paused=problem,
-        offers=[Offer(brief, url or "")],
+        offers=[PurchaseOffer(brief, url or "")],
         notes=[brief],
-        minutes=[Minute(NOON, 1, 2, 3, 4)],
+        minutes=[RequestMinute(NOON, 1, 2, 3, 4)],
     )
 
     assert set(found.tags) <= {*PLAIN.tags, "aside"}
@@ -82,8 +82,8 @@ def test_nothing_that_is_told_becomes_markup(
         "display",
     }
     assert 1 == found.tags.count("script") == found.tags.count("style")
-    assert shown(brief, 600).split("\n")[0] in found.text
-    assert shown(heading, 120).split("\n")[0] in found.text
+    assert printable(brief, 600).split("\n")[0] in found.text
+    assert printable(heading, 120).split("\n")[0] in found.text
     links = [link for link in found.values("href") if not link.startswith("#")]
     assert {"http", "https"} >= {urlsplit(link).scheme for link in links}
 
@@ -121,7 +121,9 @@ def test_secrets_are_not_on_it(secret):
         failed("ProjectFailed", secret, brief=secret, project_id=secret),
     ]
     text = page(
-        overview(title=secret, paused=secret, notes=[secret], offers=[Offer(secret, secret)]), items, HERE
+        overview(title=secret, paused=secret, notes=[secret], offers=[PurchaseOffer(secret, secret)]),
+        items,
+        HERE,
     )
 
     for part in ("abcdefghijklmnop", "0123456789abcdef", "hunter2"):
@@ -130,7 +132,9 @@ def test_secrets_are_not_on_it(secret):
 
 def test_a_purchase_link_keeps_a_query_that_is_no_secret():
     found = parsed(
-        failed(), paused="no credits", offers=[Offer("500 credits", "https://eversince.ai/buy?package=500")]
+        failed(),
+        paused="no credits",
+        offers=[PurchaseOffer("500 credits", "https://eversince.ai/buy?package=500")],
     )
 
     assert "https://eversince.ai/buy?package=500" in found.values("href")

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eversince_async.report.formatting import format_duration, link_url, odd_url, plural, printable
 from eversince_async.report.markup import EMPTY, Markup, tag
-from eversince_async.report.texts import odd_url, plural, shown, shown_url, spelled
 
 
 @given(st.text())
 def test_every_text_can_be_written(text):
-    clean = shown(text)
+    clean = printable(text)
 
     clean.encode("utf-8")
     assert not set(clean) & {*map(chr, range(9)), "\r", "\x0b", "\x0c", "\x7f"}
@@ -23,23 +23,23 @@ def test_every_text_can_be_written(text):
 )
 def test_what_steers_a_terminal_or_turns_text_around_is_replaced(sign):
     """Reports are printed as well, as with `cat report.csv`."""
-    assert "a\ufffdb" == shown(f"a{sign}b")
+    assert "a\ufffdb" == printable(f"a{sign}b")
 
 
 @pytest.mark.parametrize(
     "text", ["שלום\u200f!", "\u0645\u06cc\u200c\u062e\u0648", "👩\u200d👧", "größe", "東京"]
 )
 def test_what_people_write_stays(text):
-    assert text == shown(text)
+    assert text == printable(text)
 
 
 def test_lines_and_tabs_stay():
-    assert "one\ntwo\n\tthree\nfour\nfive" == shown("one\r\ntwo\r\tthree\x85four\u2028five")
+    assert "one\ntwo\n\tthree\nfour\nfive" == printable("one\r\ntwo\r\tthree\x85four\u2028five")
 
 
 def test_a_long_text_says_that_it_goes_on():
-    assert "abcd…" == shown("abcdefgh", 5)
-    assert "abcde" == shown("abcde", 5)
+    assert "abcd…" == printable("abcdefgh", 5)
+    assert "abcde" == printable("abcde", 5)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_long_text_says_that_it_goes_on():
     ],
 )
 def test_only_web_addresses_without_secrets_are_linked_to(url, expected):
-    assert expected == shown_url(url)
+    assert expected == link_url(url)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_why_an_address_is_not_linked_to_is_told_with_its_field(url, told):
     ],
 )
 def test_durations_have_two_units_at_most(seconds, text):
-    assert text == spelled(seconds)
+    assert text == format_duration(seconds)
 
 
 def test_one_is_not_several():

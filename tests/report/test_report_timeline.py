@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import NOON, STAGES, at, entry, parsed, stage
 
-from eversince_async.report.entries import Minute
-from eversince_async.report.lanes import TOUCHING, most_waiting, other_lanes, slot_lanes
+from eversince_async.report.charts import minutes_of
+from eversince_async.report.lanes import MERGE_GAP, max_waiting, other_lanes, slot_lanes
+from eversince_async.report.model import RequestMinute
 from eversince_async.report.scale import Scale, tick_label
-from eversince_async.report.stages import Stage, packed, unpacked
-from eversince_async.report.strips import minutes_of
+from eversince_async.report.stages import Stage, stages_from_json, stages_to_json
 from eversince_async.report.timeline import busy_share
 
 INTERVALS = st.lists(
@@ -67,13 +67,13 @@ def test_nothing_on_a_lane_overlaps(drawn):
 
     for lane in slot_lanes(items):
         for before, after in pairwise(lane):
-            assert before.end <= after.begin + TOUCHING
+            assert before.end <= after.begin + MERGE_GAP
 
 
 def test_those_who_wait_are_counted():
     items = [entry(stages=[stage("waiting", 0, end)]) for end in (1, 2, 3)]
 
-    assert [3, 3, 2, 1, 0] == most_waiting(items, [seconds(m) for m in (0, 0.5, 1.5, 2.5, 3.5, 4)])
+    assert [3, 3, 2, 1, 0] == max_waiting(items, [seconds(m) for m in (0, 0.5, 1.5, 2.5, 3.5, 4)])
 
 
 def test_how_busy_the_slots_were_leaves_out_what_is_cut():
@@ -163,7 +163,7 @@ def test_a_long_wait_does_not_stretch_the_axis():
 
 
 def test_minutes_before_what_is_drawn_are_not_drawn():
-    minutes = [Minute(at(n), 1) for n in range(10)]
+    minutes = [RequestMinute(at(n), 1) for n in range(10)]
 
     assert minutes == minutes_of(minutes, [], all_shown=True)
     assert minutes[5:] == minutes_of(minutes, [entry(stages=[stage("running", 5, 6, 1)])], all_shown=False)
@@ -173,17 +173,17 @@ def test_minutes_before_what_is_drawn_are_not_drawn():
 
 
 def test_stages_are_kept_to_the_millisecond():
-    kept = packed(STAGES)
+    kept = stages_to_json(STAGES)
 
     assert ["waiting", NOON.timestamp(), NOON.timestamp() + 60, None] == kept[0]
-    assert STAGES == unpacked(kept)
+    assert STAGES == stages_from_json(kept)
 
 
 @pytest.mark.parametrize(
     "kept", [None, 3, "x", {}, [[]], [["x", 1, 2]], [["x", "1", 2, 3]], [["x", 1e30, 2, 3]]]
 )
 def test_what_cannot_be_read_is_no_stage(kept):
-    assert () == unpacked(kept)
+    assert () == stages_from_json(kept)
 
 
 def test_a_clock_that_was_set_back_makes_nothing_negative():

@@ -26,7 +26,7 @@ from eversince_async import (
     UploadReference,
     ValidationFailed,
 )
-from eversince_async._wire.endpoints import ENDPOINTS, Endpoint, Resend
+from eversince_async._wire.endpoints import ENDPOINTS, Endpoint, Idempotency
 from eversince_async.emulator import Emulator, ErrorAnswer
 from eversince_async.resources import Resources
 
@@ -183,7 +183,7 @@ async def test_documented_error(name: str, error: str, emulator: Emulator, evers
     answer, expected = ERRORS[error]
     id_ = await case.prepared(emulator, eversince)
     emulator.faults.once(endpoint.method, pattern(endpoint), answer, times=9)
-    in_doubt = error == "500" and endpoint.resend is Resend.OBSERVE
+    in_doubt = error == "500" and endpoint.resend is Idempotency.UNSAFE
 
     with pytest.raises(OutcomeUnknown if in_doubt else expected) as raised:
         await case.call(eversince, id_)

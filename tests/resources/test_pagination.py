@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from scripted import Say, ScriptedServer
 
-from eversince_async import Eversince, InvalidRequest, UnreadableAnswer
+from eversince_async import Eversince, InvalidRequest, InvalidResponse
 from eversince_async.emulator import Emulator
 from eversince_async.models.messages import Message
-from eversince_async.resources._base import MAX_PAGES, Stretch, walk
+from eversince_async.resources._base import MAX_PAGES, OffsetPage, iterate_pages
 from eversince_async.resources.messages import newest, oldest
 
 
@@ -110,11 +110,11 @@ def offsets(
     asked: list[int] = []
     length = 7 if total is None else total
 
-    async def page_at(offset: int) -> Stretch[int]:
+    async def page_at(offset: int) -> OffsetPage[int]:
         asked.append(offset)
         items = list(range(length))[offset : offset + sizes]
         last = offset + sizes >= length
-        return Stretch(items, total=total, more=None if more is None else not last)
+        return OffsetPage(items, total=total, more=None if more is None else not last)
 
     return page_at, asked
 
@@ -122,38 +122,38 @@ def offsets(
 async def test_list_that_says_no_total_ends_with_an_empty_page() -> None:
     page_at, asked = offsets(None)
 
-    assert list(range(7)) == await collected(walk(page_at, lambda item: item, 3))
+    assert list(range(7)) == await collected(iterate_pages(page_at, lambda item: item, 3))
     assert [0, 3, 6, 7] == asked
 
 
 async def test_server_that_gives_smaller_pages_than_asked_for_is_followed() -> None:
     page_at, asked = offsets(7, sizes=2)
 
-    assert list(range(7)) == await collected(walk(page_at, lambda item: item, 100))
+    assert list(range(7)) == await collected(iterate_pages(page_at, lambda item: item, 100))
     assert [0, 2, 4, 6] == asked
 
 
 async def test_total_that_is_too_large_ends_with_an_empty_page() -> None:
-    async def page_at(offset: int) -> Stretch[int]:
-        return Stretch([1, 2] if offset == 0 else [], total=100)
+    async def page_at(offset: int) -> OffsetPage[int]:
+        return OffsetPage([1, 2] if offset == 0 else [], total=100)
 
-    assert [1, 2] == await collected(walk(page_at, lambda item: item, 2))
+    assert [1, 2] == await collected(iterate_pages(page_at, lambda item: item, 2))
 
 
 async def test_has_more_that_never_ends_ends_with_an_empty_page() -> None:
-    async def page_at(offset: int) -> Stretch[int]:
-        return Stretch([1, 2] if offset == 0 else [], more=True)
+    async def page_at(offset: int) -> OffsetPage[int]:
+        return OffsetPage([1, 2] if offset == 0 else [], more=True)
 
-    assert [1, 2] == await collected(walk(page_at, lambda item: item, 2))
+    assert [1, 2] == await collected(iterate_pages(page_at, lambda item: item, 2))
 
 
 async def test_server_that_ignores_offsets_does_not_keep_us_for_ever() -> None:
     """The same page again and again: nothing new is on it, so there is no more."""
 
-    async def page_at(_: int) -> Stretch[int]:
-        return Stretch([1, 2], more=True)
+    async def page_at(_: int) -> OffsetPage[int]:
+        return OffsetPage([1, 2], more=True)
 
-    assert [1, 2] == await collected(walk(page_at, lambda item: item, 2))
+    assert [1, 2] == await collected(iterate_pages(page_at, lambda item: item, 2))
 
 
 TOTALS: dict[str, Callable[[int, int], float | None]] = {
@@ -182,13 +182,13 @@ async def test_what_a_list_says_about_itself_may_be_wrong(total: str, more: str,
     """All 250 items come, each once, and in not many requests."""
     asked: list[int] = []
 
-    async def page_at(offset: int) -> Stretch[int]:
+    async def page_at(offset: int) -> OffsetPage[int]:
         asked.append(offset)
         items = list(range(250))[offset : offset + sizes]
         says = (offset, len(items))
-        return Stretch(items, total=TOTALS[total](*says), more=MORE[more](*says), limit=sizes)
+        return OffsetPage(items, total=TOTALS[total](*says), more=MORE[more](*says), limit=sizes)
 
-    assert list(range(250)) == await collected(walk(page_at, lambda item: item, 100))
+    assert list(range(250)) == await collected(iterate_pages(page_at, lambda item: item, 100))
     assert len(asked) <= -(-250 // sizes) + 1
 
 
@@ -197,26 +197,26 @@ async def test_offsets_may_be_ignored(total: str) -> None:
     """The page comes again and again, whatever it says."""
     asked: list[int] = []
 
-    async def page_at(offset: int) -> Stretch[int]:
+    async def page_at(offset: int) -> OffsetPage[int]:
         asked.append(offset)
-        return Stretch(list(range(100)), total=TOTALS[total](offset, 100))
+        return OffsetPage(list(range(100)), total=TOTALS[total](offset, 100))
 
-    assert list(range(100)) == await collected(walk(page_at, lambda item: item, 100))
+    assert list(range(100)) == await collected(iterate_pages(page_at, lambda item: item, 100))
     assert len(asked) <= 4
 
 
 async def test_pages_may_come_again_in_turn() -> None:
-    async def page_at(offset: int) -> Stretch[int]:
-        return Stretch([offset // 2 % 3] * 2, more=True)
+    async def page_at(offset: int) -> OffsetPage[int]:
+        return OffsetPage([offset // 2 % 3] * 2, more=True)
 
-    assert [0, 1, 2] == await collected(walk(page_at, lambda item: item, 2))
+    assert [0, 1, 2] == await collected(iterate_pages(page_at, lambda item: item, 2))
 
 
 async def test_a_list_that_ends_early_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    async def page_at(_: int) -> Stretch[int]:
-        return Stretch([1, 2], total=250)
+    async def page_at(_: int) -> OffsetPage[int]:
+        return OffsetPage([1, 2], total=250)
 
-    await collected(walk(page_at, lambda item: item, 2))
+    await collected(iterate_pages(page_at, lambda item: item, 2))
     assert ["a list ended early: 3 pages in a row had nothing new, after 2 items of 250"] == caplog.messages
 
 
@@ -224,12 +224,12 @@ async def test_a_list_that_never_ends_is_given_up() -> None:
     """Each page is full, and everything on it is new."""
     asked: list[int] = []
 
-    async def page_at(offset: int) -> Stretch[int]:
+    async def page_at(offset: int) -> OffsetPage[int]:
         asked.append(offset)
-        return Stretch([offset, offset + 1], total=2)
+        return OffsetPage([offset, offset + 1], total=2)
 
-    with pytest.raises(UnreadableAnswer, match="has not ended after 10,000 pages"):
-        await collected(walk(page_at, lambda item: item, 2))
+    with pytest.raises(InvalidResponse, match="has not ended after 10,000 pages"):
+        await collected(iterate_pages(page_at, lambda item: item, 2))
     assert MAX_PAGES == len(asked)
 
 

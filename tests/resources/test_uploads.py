@@ -28,7 +28,7 @@ from eversince_async.emulator import Limits as EmulatedLimits
 from eversince_async.emulator import Reset as ResetFault
 from eversince_async.limits import MIB
 from eversince_async.models.uploads import UploadTicket
-from eversince_async.resources._sources import guess
+from eversince_async.resources._sources import guess_content_type
 
 PHOTO = bytes(range(256)) * 300  # in more than one piece
 
@@ -185,7 +185,7 @@ async def test_progress_that_fails_ends_the_upload(emulator: Emulator, eversince
     ],
 )
 def test_type_by_name(name: str, content_type: str) -> None:
-    assert content_type == guess(name)
+    assert content_type == guess_content_type(name)
 
 
 @pytest.mark.parametrize(

@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from scripted import KEY, Say, ScriptedServer, open_sockets, refusal
 
 from eversince_async import (
-    AnswerTimedOut,
     ApiError,
     ConfigurationError,
     Eversince,
+    InvalidResponse,
     NotFound,
     OutcomeUnknown,
+    RequestTimedOut,
     ResponseTooLarge,
     RetryPolicy,
-    UnreadableAnswer,
     ValidationFailed,
 )
 from eversince_async.session.body import MAX_ERROR_BYTES, _Packed
@@ -106,7 +106,7 @@ async def test_only_what_can_be_unpacked_in_pieces_is_asked_for(server: Scripted
 async def test_what_cannot_be_unpacked_says_so(server: ScriptedServer, encoding: str, body: bytes) -> None:
     server.plays(Say(body=body, headers={"Content-Encoding": encoding}))
     async with server.client(retry=RetryPolicy(attempts=1)) as eversince:
-        with pytest.raises(UnreadableAnswer, match=r"pack|ends too early") as raised:
+        with pytest.raises(InvalidResponse, match=r"pack|ends too early") as raised:
             await eversince.projects.get("proj_1")
 
     assert "$" == raised.value.path
@@ -291,7 +291,7 @@ async def test_an_answer_that_drips_has_as_long_as_one_attempt(what: str, whose:
             KEY, base_url=base_url, timeout=8, retry=RetryPolicy(attempts=1), **mine
         ) as eversince:
             begin = loop.time()
-            with pytest.raises(AnswerTimedOut):
+            with pytest.raises(RequestTimedOut):
                 await eversince.projects.get("proj_1")
             assert 7.5 <= loop.time() - begin <= 10
 

@@ -11,12 +11,12 @@ from eversince_async import (
     Eversince,
     Governor,
     InvalidRequest,
+    InvalidResponse,
     Lane,
     Limits,
     NotFound,
     OutcomeUnknown,
     RetryPolicy,
-    UnreadableAnswer,
 )
 
 # -- Making one -------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ async def test_unknown_call_raises_the_same_errors(server: ScriptedServer) -> No
 async def test_unknown_call_that_answers_no_json_is_unreadable(server: ScriptedServer) -> None:
     server.plays(Say(body=b"<html>"))
     async with server.client() as eversince:
-        with pytest.raises(UnreadableAnswer):
+        with pytest.raises(InvalidResponse):
             await eversince.request("GET", "/things/1")
 
 

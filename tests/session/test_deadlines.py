@@ -8,7 +8,6 @@ import pytest
 from scripted import Hang, Reset, Say, ScriptedServer, refusal
 
 from eversince_async import (
-    AnswerTimedOut,
     Eversince,
     Governor,
     InternalError,
@@ -17,6 +16,7 @@ from eversince_async import (
     OutcomeUnknown,
     RateLimit,
     RateLimited,
+    RequestTimedOut,
     RetryPolicy,
 )
 from eversince_async.governor import Departure
@@ -35,7 +35,7 @@ def now() -> float:
 async def test_attempt_times_out(server: ScriptedServer) -> None:
     server.plays(Hang())
     async with server.client(timeout=10, retry=RetryPolicy(attempts=1)) as eversince:
-        with pytest.raises(AnswerTimedOut, match="no answer within 10 s") as raised:
+        with pytest.raises(RequestTimedOut, match="no answer within 10 s") as raised:
             await eversince.projects.get("proj_1")
 
     assert 10.0 == pytest.approx(now())
@@ -67,7 +67,7 @@ async def test_late_body_times_out_too(server: ScriptedServer) -> None:
 async def test_deadline_ends_a_call(server: ScriptedServer) -> None:
     server.plays(Hang())
     async with server.client() as eversince:
-        with pytest.raises(AnswerTimedOut, match="not done within the deadline of 5 s") as raised:
+        with pytest.raises(RequestTimedOut, match="not done within the deadline of 5 s") as raised:
             await eversince.with_options(deadline=5).projects.get("proj_1")
 
     assert 5.0 == pytest.approx(now())
@@ -80,14 +80,14 @@ async def test_deadline_of_a_write_leaves_it_in_doubt(server: ScriptedServer) ->
         with pytest.raises(OutcomeUnknown) as raised:
             await eversince.with_options(deadline=5).output.render("proj_1")
 
-    assert AnswerTimedOut is type(raised.value.__cause__)
+    assert RequestTimedOut is type(raised.value.__cause__)
 
 
 async def test_deadline_of_a_create_is_a_timeout(server: ScriptedServer) -> None:
     """Its idempotency key finds out, so there is no doubt that could not be settled."""
     server.plays(Hang())
     async with server.client() as eversince:
-        with pytest.raises(AnswerTimedOut):
+        with pytest.raises(RequestTimedOut):
             await eversince.with_options(deadline=5).projects.create("A film")
 
 
@@ -95,7 +95,7 @@ async def test_deadline_while_waiting_for_the_budget_sends_nothing(server: Scrip
     server.plays(PROJECT)
     async with server.client(limits=ONE_A_MINUTE) as eversince:
         await eversince.projects.get("proj_1")
-        with pytest.raises(AnswerTimedOut) as raised:
+        with pytest.raises(RequestTimedOut) as raised:
             await eversince.with_options(deadline=5).output.render("proj_1")
 
     assert "never_sent" == raised.value.outcome
@@ -106,7 +106,7 @@ async def test_deadline_after_a_refusal_leaves_no_doubt(server: ScriptedServer) 
     """The server said no, and then time was up before the request could leave again."""
     server.plays(refusal(503, "service_unavailable"))
     async with server.client(limits=ONE_A_MINUTE, retry=RetryPolicy(base=0)) as eversince:
-        with pytest.raises(AnswerTimedOut) as raised:
+        with pytest.raises(RequestTimedOut) as raised:
             await eversince.with_options(deadline=5).output.render("proj_1")
 
     assert "never_sent" == raised.value.outcome
@@ -143,7 +143,7 @@ async def test_attempts_timeout_within_a_deadline_is_told_as_such(server: Script
     """Both are TimeoutErrors; the deadline's message must not take the other's place."""
     server.plays(Hang())
     async with server.client(timeout=3, retry=RetryPolicy(attempts=1)) as eversince:
-        with pytest.raises(AnswerTimedOut, match="no answer within 3 s"):
+        with pytest.raises(RequestTimedOut, match="no answer within 3 s"):
             await eversince.with_options(deadline=100).projects.get("proj_1")
 
 

@@ -5,14 +5,14 @@ import logging
 import pytest
 from scripted import Reset, Say, ScriptedServer, refusal
 
-from eversince_async import AnswerReceived, Limits, NotFound, RequestSent, RetryScheduled
+from eversince_async import Limits, NotFound, RequestSent, ResponseReceived, RetryScheduled
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"}, headers={"X-Request-Id": "req_1"}, after=2)
 
 
 async def test_each_step_is_told(server: ScriptedServer) -> None:
     server.plays(Reset(), PROJECT)
-    told: list[RequestSent | AnswerReceived | RetryScheduled] = []
+    told: list[RequestSent | ResponseReceived | RetryScheduled] = []
     async with server.client(
         on_request=told.append, on_response=told.append, on_retry=told.append
     ) as eversince:
@@ -33,7 +33,7 @@ async def test_each_step_is_told(server: ScriptedServer) -> None:
     assert "the connection broke" in retry.reason
     assert isinstance(second, RequestSent)
     assert 2 == second.attempt
-    assert isinstance(answer, AnswerReceived)
+    assert isinstance(answer, ResponseReceived)
     assert ("projects.get", 200, 2, "req_1") == (
         answer.endpoint,
         answer.status,
@@ -47,14 +47,14 @@ async def test_a_guest_is_told_from_when_it_comes_until_it_goes(server: Scripted
     server.plays(PROJECT)
     told: list[object] = []
     async with server.client() as eversince:
-        guests = eversince._session.observers.guests
+        guests = eversince._session.observers.subscribers
         await eversince.projects.get("proj_1")
         guests.append(told.append)
         await eversince.projects.get("proj_1")
         guests.remove(told.append)
         await eversince.projects.get("proj_1")
 
-    assert [RequestSent, AnswerReceived] == [type(record) for record in told]
+    assert [RequestSent, ResponseReceived] == [type(record) for record in told]
 
 
 async def test_query_is_no_part_of_the_path(server: ScriptedServer) -> None:
@@ -79,7 +79,7 @@ async def test_wait_for_the_budget_is_told(server: ScriptedServer) -> None:
 
 async def test_answers_with_errors_are_told(server: ScriptedServer) -> None:
     server.plays(refusal(404, "not_found"))
-    told: list[AnswerReceived] = []
+    told: list[ResponseReceived] = []
     async with server.client(on_response=told.append) as eversince:
         with pytest.raises(NotFound):
             await eversince.projects.get("proj_1")
@@ -110,7 +110,7 @@ async def test_failing_observers_are_logged_and_harmless(
 
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "proj_1" == project.id
-    assert ["RequestSent", "RetryScheduled", "RequestSent", "AnswerReceived"] == [
+    assert ["RequestSent", "RetryScheduled", "RequestSent", "ResponseReceived"] == [
         record.getMessage().rpartition(" ")[2] for record in errors
     ]
 

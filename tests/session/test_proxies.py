@@ -17,7 +17,7 @@ from eversince_async._redaction import redact
 from eversince_async._wire.addresses import AddressPolicy, parse
 from eversince_async.models.uploads import UploadTicket
 from eversince_async.session.proxies import Proxies
-from eversince_async.session.transfer import Store
+from eversince_async.transfers.store import Store
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUEST_METHOD", "NETRC")

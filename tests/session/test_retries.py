@@ -9,16 +9,17 @@ import pytest
 from scripted import Hang, Play, Reset, ResetUnread, Say, ScriptedServer, refusal
 
 from eversince_async import (
-    AnswerTimedOut,
     ApiError,
     ConnectionFailed,
     Eversince,
     EversinceError,
     InternalError,
+    InvalidResponse,
     NotFound,
     OutcomeUnknown,
     ProjectLimitReached,
     RateLimited,
+    RequestTimedOut,
     RetryPolicy,
     RetryScheduled,
     ServerError,
@@ -26,7 +27,6 @@ from eversince_async import (
     StatusConflict,
     TransportError,
     Unauthorized,
-    UnreadableAnswer,
     ValidationFailed,
     WrongStatus,
 )
@@ -38,16 +38,16 @@ RENDERING = Say(status=202, json={"id": "proj_1", "status": "rendering", "qualit
 IN_DOUBT: dict[str, tuple[Play, type[EversinceError]]] = {
     "reset": (Reset(), ConnectionFailed),
     "reset unread": (ResetUnread(), ConnectionFailed),
-    "timeout": (Hang(), AnswerTimedOut),
+    "timeout": (Hang(), RequestTimedOut),
     "500": (refusal(500, "internal_error"), InternalError),
     "500 without envelope": (Say(status=500, body=b"oops"), InternalError),
     "502 of a gateway": (Say(status=502, body=b"<html>Bad Gateway</html>"), ServerError),
     "503 without envelope": (Say(status=503, body=b"<html>Unavailable</html>"), ServiceUnavailable),
     "truncated": (Say(status=202, json={"id": "proj_1", "status": "idle"}, cut=9), ConnectionFailed),
-    "not JSON": (Say(status=202, body=b"<html>Hello</html>"), UnreadableAnswer),
-    "empty": (Say(status=202), UnreadableAnswer),
-    "nothing to read": (Say(status=204), UnreadableAnswer),
-    "another page than documented": (Say(status=200, body=b"<html>Hello</html>"), UnreadableAnswer),
+    "not JSON": (Say(status=202, body=b"<html>Hello</html>"), InvalidResponse),
+    "empty": (Say(status=202), InvalidResponse),
+    "nothing to read": (Say(status=204), InvalidResponse),
+    "another page than documented": (Say(status=200, body=b"<html>Hello</html>"), InvalidResponse),
     "429 without envelope": (Say(status=429, body=b"slow down"), RateLimited),
     **{
         f"{status} of a gateway": (Say(status=status, body=b"<html>no</html>"), ApiError)
@@ -171,7 +171,7 @@ async def test_answer_of_the_wrong_shape_is_raised_at_once(server: ScriptedServe
     """It is JSON, so the server did it; asking again would not change its mind."""
     server.plays(Say(json={"id": "proj_1", "status": 7}))
     async with server.client() as eversince:
-        with pytest.raises(UnreadableAnswer) as raised:
+        with pytest.raises(InvalidResponse) as raised:
             await eversince.projects.get("proj_1")
 
     assert "$.status" == raised.value.path

@@ -7,14 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async import ConfigurationError, InternalError, RateLimit, RateLimited, RetryPolicy
-from eversince_async._wire.endpoints import CREATE_PROJECT, ENDPOINTS, GET_PROJECT, RENDER, Endpoint, Resend
+from eversince_async._wire.endpoints import (
+    CREATE_PROJECT,
+    ENDPOINTS,
+    GET_PROJECT,
+    RENDER,
+    Endpoint,
+    Idempotency,
+)
 from eversince_async.errors import (
     ConnectionFailed,
     InvalidRequest,
+    InvalidResponse,
     ServiceUnavailable,
-    UnreadableAnswer,
 )
-from eversince_async.session.retry import JITTER, Tries, Verdict, verdict
+from eversince_async.session.retry import JITTER, RetryDecision, RetryState, decide
 
 seconds = st.floats(min_value=0, max_value=120)
 
@@ -31,7 +38,7 @@ def limited(retry_after: float | None = None, resets_in: float | None = None) ->
 
 @given(asked=seconds)
 def test_jitter_never_goes_below_retry_after(asked: float) -> None:
-    wait = Tries(RetryPolicy()).wait_after(limited(asked), Verdict.PACED)
+    wait = RetryState(RetryPolicy()).next_delay(limited(asked), RetryDecision.RATE_LIMITED)
 
     assert wait is not None
     assert asked <= wait <= asked + JITTER
@@ -40,7 +47,7 @@ def test_jitter_never_goes_below_retry_after(asked: float) -> None:
 @given(asked=seconds)
 def test_retry_after_of_a_503_is_a_floor_too(asked: float) -> None:
     busy = ServiceUnavailable("busy", status=503, code="service_unavailable", retry_after=asked)
-    wait = Tries(RetryPolicy()).wait_after(busy, Verdict.AGAIN)
+    wait = RetryState(RetryPolicy()).next_delay(busy, RetryDecision.RETRY)
 
     assert wait is not None
     assert asked <= wait <= asked + JITTER
@@ -48,7 +55,7 @@ def test_retry_after_of_a_503_is_a_floor_too(asked: float) -> None:
 
 @given(resets_in=seconds)
 def test_reset_stands_in_for_retry_after(resets_in: float) -> None:
-    wait = Tries(RetryPolicy()).wait_after(limited(None, resets_in), Verdict.PACED)
+    wait = RetryState(RetryPolicy()).next_delay(limited(None, resets_in), RetryDecision.RATE_LIMITED)
 
     assert wait is not None
     assert resets_in <= wait <= resets_in + JITTER
@@ -64,10 +71,10 @@ def test_delays_grow_up_to_the_cap(base: float, cap: float) -> None:
 
 @given(attempts=st.integers(1, 9), refusals=st.integers(0, 9))
 def test_both_bounds_hold(attempts: int, refusals: int) -> None:
-    tries = Tries(RetryPolicy(attempts=attempts, refusals=refusals))
+    tries = RetryState(RetryPolicy(attempts=attempts, refusals=refusals))
     broken = ConnectionFailed("reset", endpoint="projects.get")
-    again = [tries.wait_after(broken, Verdict.AGAIN) for _ in range(attempts)]
-    paced = [tries.wait_after(limited(1.0), Verdict.PACED) for _ in range(refusals + 1)]
+    again = [tries.next_delay(broken, RetryDecision.RETRY) for _ in range(attempts)]
+    paced = [tries.next_delay(limited(1.0), RetryDecision.RATE_LIMITED) for _ in range(refusals + 1)]
 
     assert ([False] * (attempts - 1) + [True]) == [wait is None for wait in again]
     assert ([False] * refusals + [True]) == [wait is None for wait in paced]
@@ -76,13 +83,15 @@ def test_both_bounds_hold(attempts: int, refusals: int) -> None:
 def test_longest_wait_is_still_waited() -> None:
     policy = RetryPolicy(longest_wait=10.0)
 
-    assert Tries(policy).wait_after(limited(10.0), Verdict.PACED) is not None
-    assert Tries(policy).wait_after(limited(10.5), Verdict.PACED) is None
+    assert RetryState(policy).next_delay(limited(10.0), RetryDecision.RATE_LIMITED) is not None
+    assert RetryState(policy).next_delay(limited(10.5), RetryDecision.RATE_LIMITED) is None
 
 
 def test_reset_further_away_than_the_longest_wait_is_not_waited_for() -> None:
     """It means the day, not the minute."""
-    assert Tries(RetryPolicy()).wait_after(limited(None, 20 * 3600.0), Verdict.PACED) is None
+    assert (
+        RetryState(RetryPolicy()).next_delay(limited(None, 20 * 3600.0), RetryDecision.RATE_LIMITED) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,28 +107,28 @@ def test_impossible_policies_are_refused(wrong: dict[str, float]) -> None:
 def test_failure_that_is_in_doubt_depends_on_the_endpoint() -> None:
     failure = InternalError("oops", status=500)
 
-    assert Verdict.AGAIN is verdict(failure, GET_PROJECT)
-    assert Verdict.IN_DOUBT is verdict(failure, RENDER)
+    assert RetryDecision.RETRY is decide(failure, GET_PROJECT)
+    assert RetryDecision.IN_DOUBT is decide(failure, RENDER)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_what_was_never_sent_is_sent_again_everywhere(endpoint: object) -> None:
     failure = ConnectionFailed("refused", endpoint="x", outcome="never_sent")
 
-    assert Verdict.AGAIN is verdict(failure, endpoint)  # type: ignore[arg-type]  # parametrized
+    assert RetryDecision.RETRY is decide(failure, endpoint)  # type: ignore[arg-type]  # parametrized
 
 
 def test_an_answer_that_does_not_fit_is_raised() -> None:
     """The server has done it; only what it said about it is odd."""
-    assert Verdict.RAISE is verdict(UnreadableAnswer("$.id", "is missing"), GET_PROJECT)
+    assert RetryDecision.RAISE is decide(InvalidResponse("$.id", "is missing"), GET_PROJECT)
 
 
 def test_a_local_refusal_is_raised() -> None:
-    assert Verdict.RAISE is verdict(InvalidRequest({"brief": "is empty"}), GET_PROJECT)
+    assert RetryDecision.RAISE is decide(InvalidRequest({"brief": "is empty"}), GET_PROJECT)
 
 
 def test_every_write_that_could_happen_twice_says_how_to_find_out() -> None:
-    silent = [each.name for each in ENDPOINTS if each.resend is Resend.OBSERVE and not each.find_out]
+    silent = [each.name for each in ENDPOINTS if each.resend is Idempotency.UNSAFE and not each.how_to_check]
 
     assert [] == silent
 
@@ -127,29 +136,31 @@ def test_every_write_that_could_happen_twice_says_how_to_find_out() -> None:
 @pytest.mark.parametrize(
     ("retry_after", "remaining", "expected"),
     [
-        (None, None, Verdict.PACED),
-        (None, 0, Verdict.PACED),
-        (3.0, 0, Verdict.PACED),
-        (3.0, 29, Verdict.PACED),
-        (None, 29, Verdict.RAISE),
-        (3600.0, 0, Verdict.RAISE),
+        (None, None, RetryDecision.RATE_LIMITED),
+        (None, 0, RetryDecision.RATE_LIMITED),
+        (3.0, 0, RetryDecision.RATE_LIMITED),
+        (3.0, 29, RetryDecision.RATE_LIMITED),
+        (None, 29, RetryDecision.RAISE),
+        (3600.0, 0, RetryDecision.RAISE),
     ],
 )
 def test_refusal_that_names_a_pace_is_waited_for(
-    retry_after: float | None, remaining: int | None, expected: Verdict
+    retry_after: float | None, remaining: int | None, expected: RetryDecision
 ) -> None:
     """Whatever the other headers say; without one, requests that are left mean another limit."""
     refusal = RateLimited(
         "slow down", status=429, retry_after=retry_after, rate_limit=RateLimit(remaining=remaining)
     )
 
-    assert expected is verdict(refusal, GET_PROJECT)
+    assert expected is decide(refusal, GET_PROJECT)
 
 
-@pytest.mark.parametrize(("remaining", "expected"), [(0, Verdict.PACED), (29, Verdict.RAISE)])
+@pytest.mark.parametrize(
+    ("remaining", "expected"), [(0, RetryDecision.RATE_LIMITED), (29, RetryDecision.RAISE)]
+)
 @pytest.mark.parametrize("endpoint", [CREATE_PROJECT, RENDER], ids=lambda endpoint: endpoint.name)
 def test_a_refusal_with_requests_left_of_what_has_a_daily_limit_is_not_of_the_minute(
-    endpoint: Endpoint, remaining: int, expected: Verdict
+    endpoint: Endpoint, remaining: int, expected: RetryDecision
 ) -> None:
     """However short the wait is that it asks for."""
     refusal = RateLimited(
@@ -161,4 +172,4 @@ def test_a_refusal_with_requests_left_of_what_has_a_daily_limit_is_not_of_the_mi
         endpoint=endpoint.name,
     )
 
-    assert expected is verdict(refusal, endpoint)
+    assert expected is decide(refusal, endpoint)

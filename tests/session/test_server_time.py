@@ -53,13 +53,13 @@ async def test_the_budget_is_kept_whatever_the_clock_is_set_to(emulator, eversin
 @SETS
 async def test_the_servers_time_is_told_by_its_last_answer(emulator, eversince, set_by):
     await eversince.account.credits()
-    told = eversince._desk.server_now()
+    told = eversince._runtime.server_now()
     set_clock(set_by)
     await asyncio.sleep(60)
 
-    assert timedelta(seconds=60) == eversince._desk.server_now() - told
+    assert timedelta(seconds=60) == eversince._runtime.server_now() - told
 
 
 async def test_before_any_answer_the_servers_time_is_ours(emulator):
     async with Eversince(**emulator.connection) as eversince:
-        assert abs(eversince._desk.server_now() - clock.now()) < timedelta(seconds=1)
+        assert abs(eversince._runtime.server_time() - clock.now()) < timedelta(seconds=1)

@@ -13,7 +13,7 @@ from scripted import Reset, Say, ScriptedServer, open_sockets
 from eversince_async import EversinceError, Limits, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.errors import ConnectionFailed, TransportError
-from eversince_async.session.transfer import Store
+from eversince_async.transfers.store import Store
 
 CREDITS = Say(json={"credits_balance": 5})
 ONCE: dict[str, Any] = {"retry": RetryPolicy(attempts=1), "limits": Limits(requests_per_minute=None)}

@@ -10,7 +10,7 @@ from exported import events, seconds
 from opentelemetry.trace import SpanKind, StatusCode
 from scripted import Hang, Reset, Say, ScriptedServer, refusal
 
-from eversince_async import AnswerTimedOut, Eversince, NotFound
+from eversince_async import Eversince, NotFound, RequestTimedOut
 
 if TYPE_CHECKING:
     from exported import Exported
@@ -153,12 +153,12 @@ async def test_a_refused_call_is_an_error(server: ScriptedServer, exported: Expo
 async def test_a_call_that_ran_out_of_time_is_an_error(server: ScriptedServer, exported: Exported) -> None:
     server.plays(Hang())
     async with server.client(telemetry=exported.telemetry()) as eversince:
-        with pytest.raises(AnswerTimedOut):
+        with pytest.raises(RequestTimedOut):
             await eversince.with_options(deadline=10).projects.get("proj_1")
 
     (span,) = exported.calls
     assert StatusCode.ERROR == span.status.status_code
-    assert "AnswerTimedOut" == span.attributes["error.type"]
+    assert "RequestTimedOut" == span.attributes["error.type"]
     assert 10.0 == pytest.approx(seconds(span))
 
 

@@ -10,7 +10,7 @@ from opentelemetry import baggage, context
 from scripted import KEY, Say, ScriptedServer, refusal
 
 from eversince_async import Eversince, ValidationFailed
-from eversince_async.session import transfer
+from eversince_async.transfers import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def sent_to_stores(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str,
     async def note(_: aiohttp.ClientSession, __: object, params: Any) -> None:
         sent.append((params.method, dict(params.headers)))
 
-    open_session = transfer._open_store_session
+    open_session = store._open_store_session
 
     def watched(*trusted: Any) -> aiohttp.ClientSession:
         session = open_session(*trusted)
@@ -48,7 +48,7 @@ def sent_to_stores(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str,
         session.trace_configs.append(trace)
         return session
 
-    monkeypatch.setattr(transfer, "_open_store_session", watched)
+    monkeypatch.setattr(store, "_open_store_session", watched)
     return sent
 
 

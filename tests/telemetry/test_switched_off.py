@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eversince_async.emulator import Emulator
-    from eversince_async.orchestrator.tracing import StageBegun, Telemetry, WorkflowBegun
-    from eversince_async.session.tracing import CallBegun
+    from eversince_async.orchestrator.tracing import StageInfo, Telemetry, WorkflowStarted
+    from eversince_async.session.tracing import CallInfo
 
 
 def python(program: str) -> str:
@@ -73,19 +73,19 @@ class Notebook:
         return self
 
     @contextmanager
-    def call(self, call: CallBegun) -> Iterator[Page]:
+    def call(self, call: CallInfo) -> Iterator[Page]:
         self.lines.append(f"> {call.endpoint}")
         yield Page(self.lines)
         self.lines.append(f"< {call.endpoint}")
 
     @contextmanager
-    def stage(self, stage: StageBegun) -> Iterator[None]:
+    def stage(self, stage: StageInfo) -> Iterator[None]:
         self.lines.append(f"> {stage.stage}")
         yield
         self.lines.append(f"< {stage.stage}")
 
     @contextmanager
-    def workflow(self, workflow: WorkflowBegun) -> Iterator[Any]:
+    def workflow(self, workflow: WorkflowStarted) -> Iterator[Any]:
         self.lines.append(f"> {workflow.name}")
         yield lambda event: 1 / 0
         self.lines.append(f"< {workflow.name}")

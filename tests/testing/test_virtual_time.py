@@ -286,7 +286,7 @@ async def test_held_time_lets_a_thread_of_ones_own_answer():
     loop = virtual_loop()
 
     threading.Timer(0.05, loop.call_soon_threadsafe, [answered.set]).start()
-    with loop.held():
+    with loop.paused():
         async with asyncio.timeout(AN_HOUR):
             await answered.wait()
 

@@ -7,19 +7,18 @@ from typing import Any, Literal, assert_type
 
 from eversince_async import (
     UNSET,
-    AnswerReceived,
-    AnswerTimedOut,
     ApiError,
     Approval,
     Batch,
     Brief,
     Cost,
-    CreditsLow,
+    CreditsWarning,
     Event,
     Eversince,
     EversinceError,
     Governor,
     InsufficientCredits,
+    InvalidResponse,
     Lane,
     LifecycleError,
     Limits,
@@ -39,14 +38,15 @@ from eversince_async import (
     RateLimited,
     Receipt,
     RequestSent,
+    RequestTimedOut,
+    ResponseReceived,
     RetryPolicy,
     Run,
     ShareOptions,
-    StageDone,
+    StageCompleted,
     StatusChanged,
     StatusConflict,
     Timeouts,
-    UnreadableAnswer,
     UploadReference,
     UrlReference,
     ValidationFailed,
@@ -81,7 +81,7 @@ async def a_client_is_itself_inside_its_with() -> None:
 
 
 def a_client_takes_options() -> Eversince:
-    seen: list[AnswerReceived] = []
+    seen: list[ResponseReceived] = []
 
     def on_request(sent: RequestSent) -> None:
         assert_type(sent.waited, float)
@@ -142,11 +142,11 @@ async def a_production_is_followed(eversince: Eversince) -> None:
             match event:
                 case StatusChanged():
                     assert_type(event.status, ProjectStatus | str)
-                case StageDone():
+                case StageCompleted():
                     assert_type(
                         event.stage, Literal["create", "settle", "message", "render", "share", "download"]
                     )
-                case CreditsLow():
+                case CreditsWarning():
                     assert_type(event.warning, str)
                 case _:
                     assert_type(event.project_id, str | None)
@@ -263,7 +263,7 @@ async def errors_tell_their_facts(eversince: Eversince) -> None:
         assert_type(error.code, str | None)
     except OutcomeUnknown as error:
         assert_type(error.find_out, str)
-    except UnreadableAnswer as error:
+    except InvalidResponse as error:
         assert_type(error.path, str)
     except ProjectFailed as error:
         assert_type(error.error_message, str | None)
@@ -278,7 +278,7 @@ async def errors_tell_their_facts(eversince: Eversince) -> None:
 
 
 def errors_are_what_else_they_are(
-    wrong: WrongStatus, late: AnswerTimedOut
+    wrong: WrongStatus, late: RequestTimedOut
 ) -> tuple[StatusConflict, ValidationFailed, TimeoutError]:
     return wrong, wrong, late
 

@@ -68,7 +68,7 @@ async def uvicorn_serving(app: Any, *, in_threads: bool = False, **options: Any)
         finally:
             signal.raise_signal(signal.SIGTERM)
             loop = asyncio.get_running_loop()
-            with loop.held() if in_threads and isinstance(loop, VirtualTimeLoop) else nullcontext():
+            with loop.paused() if in_threads and isinstance(loop, VirtualTimeLoop) else nullcontext():
                 await serving
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -20,7 +20,7 @@ def receiver():
 
 
 def held(receiver):
-    return receiver._reception.intake.held
+    return receiver._handler.parser.held
 
 
 class Body:
@@ -159,10 +159,10 @@ async def test_one_that_was_dropped_as_it_ended_is_refused(receiver):
         await each.verdict()
 
 
-@pytest.mark.parametrize("end", ["cancelled", "hung_up", "too_large", "too_slow"])
+@pytest.mark.parametrize("end", ["cancelled", "hung_up", "reject_too_large", "reject_timeout"])
 async def test_bytes_are_given_back_however_it_ends(receiver, end):
-    chunks = [b"x" * 600, b"x" * 300] + [b"x" * 600] * (end == "too_large")
-    pause = {"too_slow": 6.0}.get(end, 0.1)
+    chunks = [b"x" * 600, b"x" * 300] + [b"x" * 600] * (end == "reject_too_large")
+    pause = {"reject_timeout": 6.0}.get(end, 0.1)
     exchange = Exchange(signed(b"other"), chunks, pause=pause, hangs_up=end == "hung_up")
     serving = asyncio.create_task(exchange.with_app(receiver.asgi))
     await asyncio.sleep(pause + 0.01)
@@ -210,4 +210,4 @@ def test_the_bound_is_no_less_than_what_one_body_may_have():
         WebhookReceiver(secret=SECRET, body_limit=LIMIT, unverified_limit=LIMIT - 1)
     large = WebhookReceiver(secret=SECRET, body_limit=2**26)
 
-    assert 2**26 == large._reception.intake.limit
+    assert 2**26 == large._handler.parser.limit

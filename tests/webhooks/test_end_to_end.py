@@ -44,7 +44,7 @@ class Stage:
         """When the project was looked at, and when it sent webhooks; whole seconds after its creation."""
         created_at = self.emulator.world.projects[project_id].created_at
         transitions = [round(sent.at - created_at) for sent in self.emulator.deliveries]
-        return [round(at) for at in self.emulator.looks(project_id)], transitions
+        return [round(at) for at in self.emulator.polls(project_id)], transitions
 
 
 @asynccontextmanager
@@ -85,7 +85,7 @@ async def test_productions_side_by_side_notice_each_transition_at_once():
         def noticed_after(delivery: Delivery) -> float:
             sent_at = delivery.at - emulator.world.projects[delivery.project_id].created_at
             return min(
-                look - sent_at for look in emulator.looks(delivery.project_id) if look > sent_at - 0.01
+                look - sent_at for look in emulator.polls(delivery.project_id) if look > sent_at - 0.01
             )
 
         assert 5 * 8 == len(emulator.deliveries)
@@ -129,7 +129,7 @@ async def test_news_of_projects_that_nobody_waits_for_cost_no_request():
         await asyncio.sleep(100)
 
         assert 2 == stage.receiver.statistics().received
-        assert [] == stage.emulator.looks(project.id)
+        assert [] == stage.emulator.polls(project.id)
 
 
 async def test_with_every_webhook_lost_nothing_breaks():
@@ -175,7 +175,7 @@ async def test_a_flood_of_forgeries_costs_no_look_and_no_event():
     rng = Random(1)
     async with set_up(schedule=HARDLY_EVER) as stage, aiohttp.ClientSession() as http:
         events = stage.receiver.events()
-        making = asyncio.create_task(stage.eversince.produce("A film", webhook_url=stage.url)._result())
+        making = asyncio.create_task(stage.eversince.produce("A film", webhook_url=stage.url)._get_result())
         await asyncio.sleep(3)
         (project_id,) = (each.id for each in stage.emulator.world.projects.values() if not each.studio)
         genuine = payload(project_id, "running")

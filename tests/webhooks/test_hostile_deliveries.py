@@ -15,8 +15,8 @@ import pytest
 from deliveries import OTHER_SECRET, SECRET, Client, Exchange, payload, signature, signed
 
 from eversince_async import WebhookReceiver, clock
-from eversince_async._wire import jsons
-from eversince_async.webhooks import reading
+from eversince_async._wire import json_codec
+from eversince_async.webhooks import parsing
 
 LIMIT = 3000
 RUBBISH = [
@@ -147,7 +147,7 @@ class World:
 @pytest.mark.parametrize("seed", range(4))
 async def test_only_genuine_deliveries_have_effect(seed):
     world, client = World(Random(seed)), Client()
-    receiver = WebhookReceiver(client, secret=[SECRET, OTHER_SECRET], body_limit=LIMIT, room=10_000)
+    receiver = WebhookReceiver(client, secret=[SECRET, OTHER_SECRET], body_limit=LIMIT, queue_size=10_000)
     events = receiver.events()
     statuses = Counter[int | None]()
     for _ in range(2500):
@@ -164,10 +164,10 @@ async def test_only_genuine_deliveries_have_effect(seed):
     assert min(statuses.values()) > 100, "each kind had its chance"
 
 
-@pytest.mark.parametrize("loads", [jsons.loads, jsons.read_with_json])
+@pytest.mark.parametrize("loads", [json_codec.loads, json_codec.read_with_json])
 async def test_whatever_is_signed_is_answered(loads, monkeypatch):
     """A genuine delivery may hold anything at all, bytes swapped anywhere included."""
-    monkeypatch.setattr(reading, "loads", loads)
+    monkeypatch.setattr(parsing, "loads", loads)
     rng = Random(5)
     receiver = WebhookReceiver(Client(), secret=SECRET)
     timeline = {"scenes": [{"id": "s1", "duration": 5.5, "ref": "x7y8z9a0"}], "captions": None}

@@ -15,7 +15,7 @@ from eversince_async import WebhookReceiver
 
 @pytest.fixture
 def receiver():
-    return WebhookReceiver(secret=SECRET, room=3)
+    return WebhookReceiver(secret=SECRET, queue_size=3)
 
 
 def deliver(receiver, *project_ids, event="running"):

@@ -63,8 +63,8 @@ async def test_the_verdict_is_the_answer(receiver):
     verdict = receiver.receive(signed(payload()), payload())
     refusal = receiver.receive({}, payload())
 
-    assert (200, False, b'{"received":true}') == (verdict.status, verdict.is_refusal, verdict.body)
-    assert (401, True) == (refusal.status, refusal.is_refusal)
+    assert (200, False, b'{"received":true}') == (verdict.status, verdict.is_error, verdict.body)
+    assert (401, True) == (refusal.status, refusal.is_error)
     assert {
         "code": "unauthorized",
         "message": "the X-Eversince-Signature header is missing",
@@ -160,7 +160,7 @@ async def test_the_same_event_at_another_time_is_no_replay(receiver, client):
 async def test_memory_of_replays_is_bounded(receiver):
     for number in range(5000):
         deliver(receiver, payload(f"p{number}"))
-    replays = receiver._reception._replays
+    replays = receiver._handler._replays
 
     assert 4096 == len(replays)
     await asyncio.sleep(611)
@@ -305,9 +305,9 @@ async def test_no_secret_is_ever_shown(receiver, caplog):
     caplog.set_level(logging.DEBUG)
     deliver(receiver, secret=OTHER_SECRET)
     deliver(receiver, b"{}")
-    reception = receiver._reception
+    delivery_handler = receiver._handler
 
-    shown = f"{receiver!r} {receiver.asgi!r} {vars(receiver)} {vars(reception)} {caplog.text}"
+    shown = f"{receiver!r} {receiver.asgi!r} {vars(receiver)} {vars(delivery_handler)} {caplog.text}"
     assert SECRET not in shown
     assert "<1 signing keys>" in shown
 

@@ -16,6 +16,7 @@ from eversince_async import (
     Forbidden,
     InsufficientCredits,
     InternalError,
+    InvalidResponse,
     NotFound,
     PayloadTooLarge,
     Project,
@@ -27,19 +28,8 @@ from eversince_async import (
     StatusConflict,
     TooManyRequests,
     Unauthorized,
-    UnreadableAnswer,
     ValidationFailed,
     WrongStatus,
-)
-from eversince_async._wire.answers import (
-    LONGEST_RESET,
-    LONGEST_RETRY_AFTER,
-    MAX_REQUESTS,
-    Answer,
-    error_in,
-    rate_limit,
-    result_of,
-    retry_after,
 )
 from eversince_async._wire.endpoints import (
     ADOPT_PROJECT,
@@ -51,6 +41,16 @@ from eversince_async._wire.endpoints import (
     LIST_VARIATIONS,
     Endpoint,
 )
+from eversince_async._wire.responses import (
+    LONGEST_RESET,
+    LONGEST_RETRY_AFTER,
+    MAX_REQUESTS,
+    WireResponse,
+    parse_error,
+    parse_result,
+    rate_limit,
+    retry_after,
+)
 from eversince_async.models import ItemList
 from eversince_async.models.content import Timeline, Variation
 from eversince_async.models.projects import AdoptedProject, CreatedProject
@@ -59,12 +59,12 @@ NOON = 1_773_576_000  # 15 March 2026, 12:00:00 UTC
 DATE = "Sun, 15 Mar 2026 12:00:00 GMT"
 
 
-def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+def answer(status: int = 200, body: Any = None, headers: Mapping[str, str] | None = None) -> WireResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer.read(status, CIMultiDict(headers or {}), raw)
+    return WireResponse.read(status, CIMultiDict(headers or {}), raw)
 
 
-def envelope(status: int, code: str, message: str = "no") -> Answer:
+def envelope(status: int, code: str, message: str = "no") -> WireResponse:
     return answer(status, {"error": {"code": code, "message": message, "status": status}})
 
 
@@ -235,7 +235,7 @@ DOCUMENTED: list[tuple[int, str, type[ApiError]]] = [
 
 @pytest.mark.parametrize(("status", "code", "error"), DOCUMENTED)
 def test_documented_errors(status: int, code: str, error: type[ApiError]) -> None:
-    found = error_in(envelope(status, code), GET_CREDITS)
+    found = parse_error(envelope(status, code), GET_CREDITS)
 
     assert error is type(found)
     assert found is not None
@@ -246,12 +246,12 @@ def test_documented_errors(status: int, code: str, error: type[ApiError]) -> Non
 def test_unknown_code_falls_to_its_status(status: int, _: str, error: type[ApiError]) -> None:
     expected = RateLimited if status == 429 else error
 
-    assert expected is type(error_in(envelope(status, "brand_new"), GET_CREDITS))
+    assert expected is type(parse_error(envelope(status, "brand_new"), GET_CREDITS))
 
 
 @pytest.mark.parametrize(("status", "_", "error"), {row[0]: row for row in DOCUMENTED[::-1]}.values())
 def test_without_an_envelope_the_status_decides(status: int, _: str, error: type[ApiError]) -> None:
-    found = error_in(answer(status, b"<html>\n  <h1>Gateway</h1></html>"), GET_CREDITS)
+    found = parse_error(answer(status, b"<html>\n  <h1>Gateway</h1></html>"), GET_CREDITS)
 
     assert found is not None
     assert (RateLimited if status == 429 else error) is type(found)
@@ -264,17 +264,17 @@ def test_without_an_envelope_the_status_decides(status: int, _: str, error: type
     [(405, ApiError), (415, ApiError), (418, ApiError), (302, ApiError), (502, ServerError)],
 )
 def test_other_statuses_are_the_general_error(status: int, error: type[ApiError]) -> None:
-    assert error is type(error_in(envelope(status, "whatever"), GET_CREDITS))
+    assert error is type(parse_error(envelope(status, "whatever"), GET_CREDITS))
 
 
 def test_code_of_another_family_does_not_change_the_class() -> None:
-    assert NotFound is type(error_in(envelope(404, "rate_limited"), GET_CREDITS))
-    assert RateLimited is type(error_in(envelope(429, "not_found"), GET_CREDITS))
+    assert NotFound is type(parse_error(envelope(404, "rate_limited"), GET_CREDITS))
+    assert RateLimited is type(parse_error(envelope(429, "not_found"), GET_CREDITS))
 
 
 def test_429_of_either_code_is_too_many_requests() -> None:
-    assert isinstance(error_in(envelope(429, "project_limit"), GET_CREDITS), TooManyRequests)
-    assert isinstance(error_in(envelope(429, "rate_limited"), GET_CREDITS), TooManyRequests)
+    assert isinstance(parse_error(envelope(429, "project_limit"), GET_CREDITS), TooManyRequests)
+    assert isinstance(parse_error(envelope(429, "rate_limited"), GET_CREDITS), TooManyRequests)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_429_of_either_code_is_too_many_requests() -> None:
     ids=lambda body: repr(body[:30]),
 )
 def test_odd_bodies_are_no_envelope(body: bytes) -> None:
-    found = error_in(answer(404, body), GET_CREDITS)
+    found = parse_error(answer(404, body), GET_CREDITS)
 
     assert NotFound is type(found)
     assert found is not None
@@ -307,19 +307,19 @@ def test_odd_bodies_are_no_envelope(body: bytes) -> None:
 
 def test_other_success_than_documented_is_judged_by_its_body() -> None:
     """A 201 with a project is one; a 204 where a project was expected is none."""
-    assert error_in(answer(201, PROJECT), GET_PROJECT) is None
-    assert error_in(answer(204, b""), GET_PROJECT) is None
+    assert parse_error(answer(201, PROJECT), GET_PROJECT) is None
+    assert parse_error(answer(204, b""), GET_PROJECT) is None
 
-    assert "proj_1" == result_of(answer(203, PROJECT), GET_PROJECT, Project).id
-    with pytest.raises(UnreadableAnswer) as caught:
-        result_of(answer(204, b""), GET_PROJECT, Project)
+    assert "proj_1" == parse_result(answer(203, PROJECT), GET_PROJECT, Project).id
+    with pytest.raises(InvalidResponse) as caught:
+        parse_result(answer(204, b""), GET_PROJECT, Project)
     assert "$" == caught.value.path
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 409, 413, 421, 425, 429, 451, 500, 503])
 def test_only_the_envelope_is_the_api_s_own_answer(status: int) -> None:
-    page = error_in(answer(status, b"<html>gateway</html>"), GET_CREDITS)
-    own = error_in(envelope(status, "some_code"), GET_CREDITS)
+    page = parse_error(answer(status, b"<html>gateway</html>"), GET_CREDITS)
+    own = parse_error(envelope(status, "some_code"), GET_CREDITS)
 
     assert page is not None
     assert own is not None
@@ -329,14 +329,14 @@ def test_only_the_envelope_is_the_api_s_own_answer(status: int) -> None:
 def test_an_envelope_of_another_status_is_not_the_api_s_own_answer() -> None:
     """Something on the way has changed one of the two."""
     body = b'{"error": {"code": "not_found", "message": "no", "status": 404}}'
-    found = error_in(answer(502, body), GET_CREDITS)
+    found = parse_error(answer(502, body), GET_CREDITS)
 
     assert found is not None
     assert not found.is_documented
 
 
 def test_an_envelope_need_not_repeat_its_status() -> None:
-    found = error_in(answer(404, b'{"error": {"code": "not_found", "message": "no"}}'), GET_CREDITS)
+    found = parse_error(answer(404, b'{"error": {"code": "not_found", "message": "no"}}'), GET_CREDITS)
 
     assert found is not None
     assert found.is_documented
@@ -347,7 +347,7 @@ def test_an_envelope_like_those_of_gateways_is_not_the_api_s_own_answer(status: 
     """Hosts of sites send such ones, without the status and with codes of their own."""
     body = b'{"error": {"code": "EDGE_TIMEOUT", "message": "no", "status": ' + status + b"}}"
     for each in (body, b'{"error": {"code": "404", "message": "The page could not be found"}}'):
-        found = error_in(answer(404, each), GET_CREDITS)
+        found = parse_error(answer(404, each), GET_CREDITS)
 
         assert found is not None
         assert not found.is_documented
@@ -355,7 +355,7 @@ def test_an_envelope_like_those_of_gateways_is_not_the_api_s_own_answer(status: 
 
 def test_fields_of_a_validation_error() -> None:
     message = "brief: brief is required; mode: mode must be one of: autonomous, collaborative; also odd"
-    found = error_in(envelope(400, "validation_error", message), CREATE_PROJECT)
+    found = parse_error(envelope(400, "validation_error", message), CREATE_PROJECT)
 
     assert isinstance(found, ValidationFailed)
     assert {
@@ -365,19 +365,19 @@ def test_fields_of_a_validation_error() -> None:
 
 
 def test_400_about_a_field_is_no_wrong_status() -> None:
-    found = error_in(envelope(400, "validation_error", "message: message is required"), CANCEL_PROJECT)
+    found = parse_error(envelope(400, "validation_error", "message: message is required"), CANCEL_PROJECT)
 
     assert ValidationFailed is type(found)
 
 
 def test_400_about_no_field_is_a_wrong_status_where_the_status_counts() -> None:
-    found = error_in(envelope(400, "validation_error", "Project cannot be cancelled now"), CANCEL_PROJECT)
+    found = parse_error(envelope(400, "validation_error", "Project cannot be cancelled now"), CANCEL_PROJECT)
 
     assert WrongStatus is type(found)
 
 
 def test_400_about_no_field_is_no_wrong_status_elsewhere() -> None:
-    found = error_in(envelope(400, "validation_error", "Request body must be valid JSON"), CREATE_PROJECT)
+    found = parse_error(envelope(400, "validation_error", "Request body must be valid JSON"), CREATE_PROJECT)
 
     assert ValidationFailed is type(found)
 
@@ -388,26 +388,26 @@ PROJECT = {"id": "proj_1", "status": "idle", "brand_new": [1]}
 
 
 def test_result_carries_its_receipt() -> None:
-    project = result_of(answer(200, PROJECT, {"X-Request-Id": "req_1"}), GET_PROJECT, Project)
+    project = parse_result(answer(200, PROJECT, {"X-Request-Id": "req_1"}), GET_PROJECT, Project)
 
     assert project.receipt is not None
     assert ("req_1", 200) == (project.receipt.request_id, project.receipt.status)
 
 
 def test_unknown_fields_are_kept() -> None:
-    assert {"brand_new": [1]} == result_of(answer(200, PROJECT), GET_PROJECT, Project).extra
+    assert {"brand_new": [1]} == parse_result(answer(200, PROJECT), GET_PROJECT, Project).extra
 
 
 @pytest.mark.parametrize(("status", "existed"), [(202, False), (200, True)])
 def test_create_says_whether_the_project_existed(status: int, existed: bool) -> None:  # noqa: FBT001 - a parameter
-    created = result_of(answer(status, {"id": "p", "status": "queued"}), CREATE_PROJECT, CreatedProject)
+    created = parse_result(answer(status, {"id": "p", "status": "queued"}), CREATE_PROJECT, CreatedProject)
 
     assert existed is created.existed
 
 
 @pytest.mark.parametrize(("status", "existed"), [(201, False), (200, True)])
 def test_adopt_says_whether_it_was_adopted(status: int, existed: bool) -> None:  # noqa: FBT001 - a parameter
-    adopted = result_of(answer(status, {"id": "p", "status": "idle"}), ADOPT_PROJECT, AdoptedProject)
+    adopted = parse_result(answer(status, {"id": "p", "status": "idle"}), ADOPT_PROJECT, AdoptedProject)
 
     assert existed is adopted.existed
 
@@ -415,19 +415,21 @@ def test_adopt_says_whether_it_was_adopted(status: int, existed: bool) -> None: 
 def test_existed_never_comes_from_the_body() -> None:
     body = {"id": "p", "status": "queued", "existed": True, "receipt": "mine"}
 
-    assert result_of(answer(202, body), CREATE_PROJECT, CreatedProject).existed is False
+    assert parse_result(answer(202, body), CREATE_PROJECT, CreatedProject).existed is False
 
 
 def test_unwrapped_list() -> None:
     body = {"variations": [{"id": "var_1", "title": "Main", "aspect_ratio": "16:9", "is_active": True}]}
 
-    variations = result_of(answer(200, body), LIST_VARIATIONS, ItemList[Variation])
+    variations = parse_result(answer(200, body), LIST_VARIATIONS, ItemList[Variation])
     assert ["var_1"] == [each.id for each in variations]
 
 
 def test_what_stands_beside_an_unwrapped_list_is_kept() -> None:
     body = {"variations": [{"id": "var_1"}, 7], "active": "var_1"}
-    variations = result_of(answer(200, body, {"X-Request-Id": "req_1"}), LIST_VARIATIONS, ItemList[Variation])
+    variations = parse_result(
+        answer(200, body, {"X-Request-Id": "req_1"}), LIST_VARIATIONS, ItemList[Variation]
+    )
 
     assert {"active": "var_1"} == variations.extra
     assert variations.receipt is not None
@@ -438,7 +440,7 @@ def test_what_stands_beside_an_unwrapped_list_is_kept() -> None:
 def test_what_stands_beside_an_unwrapped_object_is_kept() -> None:
     """Apart from the object's own unknown fields."""
     body = {"timeline": {"scenes": [7], "mood": "calm"}, "version": 3}
-    timeline = result_of(answer(200, body, {"X-Request-Id": "req_1"}), GET_TIMELINE, Timeline)
+    timeline = parse_result(answer(200, body, {"X-Request-Id": "req_1"}), GET_TIMELINE, Timeline)
 
     assert ({"version": 3}, {"mood": "calm"}) == (timeline.envelope, timeline.extra)
     assert timeline.receipt is not None
@@ -465,8 +467,8 @@ def test_what_stands_beside_an_unwrapped_object_is_kept() -> None:
     ids=lambda value: repr(value)[:40],
 )
 def test_unreadable_answers_say_where(endpoint: Endpoint, returns: Any, body: bytes, path: str) -> None:
-    with pytest.raises(UnreadableAnswer) as raised:
-        result_of(answer(200, body, {"X-Request-Id": "req_1"}), endpoint, returns)
+    with pytest.raises(InvalidResponse) as raised:
+        parse_result(answer(200, body, {"X-Request-Id": "req_1"}), endpoint, returns)
 
     assert (path, endpoint.name, "req_1") == (
         raised.value.path,
@@ -476,11 +478,11 @@ def test_unreadable_answers_say_where(endpoint: Endpoint, returns: Any, body: by
 
 
 def test_object_takes_any_json() -> None:
-    assert PROJECT == result_of(answer(200, PROJECT), GET_PROJECT, object)
+    assert PROJECT == parse_result(answer(200, PROJECT), GET_PROJECT, object)
 
 
 def test_object_takes_an_empty_body_as_none() -> None:
-    assert result_of(answer(204, b""), GET_PROJECT, object) is None
+    assert parse_result(answer(204, b""), GET_PROJECT, object) is None
 
 
 # -- Whose answer it is -----------------------------------------------------------------------------------
@@ -488,14 +490,14 @@ def test_object_takes_an_empty_body_as_none() -> None:
 
 @pytest.mark.parametrize("body", [{}, {"message": "maintenance"}, {"error": "busy", "data": None}])
 def test_an_object_without_a_field_of_what_was_asked_for_is_none_of_it(body: object) -> None:
-    with pytest.raises(UnreadableAnswer) as raised:
-        result_of(answer(200, body), GET_PROJECT, Project)
+    with pytest.raises(InvalidResponse) as raised:
+        parse_result(answer(200, body), GET_PROJECT, Project)
 
     assert "$" == raised.value.path
 
 
 def test_an_object_with_one_of_them_says_what_it_lacks() -> None:
-    with pytest.raises(UnreadableAnswer) as raised:
-        result_of(answer(200, {"status": "idle"}), GET_PROJECT, Project)
+    with pytest.raises(InvalidResponse) as raised:
+        parse_result(answer(200, {"status": "idle"}), GET_PROJECT, Project)
 
     assert "$.id" == raised.value.path

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from eversince_async._wire.converter import make_reader, structure, unstructure
-from eversince_async.errors import UnreadableAnswer
+from eversince_async.errors import InvalidResponse
 from eversince_async.lifecycle import ProjectStatus
 from eversince_async.models import (
     AgentMemory,
@@ -35,7 +35,7 @@ PROJECT: dict[str, Any] = {"id": "proj_1", "status": "idle"}
 
 
 def problem(data: Any, cls: Any, path: str = "$") -> tuple[str, str]:
-    with pytest.raises(UnreadableAnswer) as caught:
+    with pytest.raises(InvalidResponse) as caught:
         structure(data, cls, path)
     return caught.value.path, caught.value.problem
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eversince_async._wire.endpoints import ENDPOINTS, Endpoint, Resend
+from eversince_async._wire.endpoints import ENDPOINTS, Endpoint, Idempotency
 
 CONTRACT = """
 POST    /projects                       202 200
@@ -76,7 +76,7 @@ def test_each_operation_stands_there_once() -> None:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_reads_may_be_repeated(endpoint: Endpoint) -> None:
     if endpoint.method == "GET":
-        assert Resend.SAFE is endpoint.resend
+        assert Idempotency.IDEMPOTENT is endpoint.resend
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
@@ -84,14 +84,14 @@ def test_posts_without_a_second_answer_are_not_repeated(endpoint: Endpoint) -> N
     """Only three POSTs may be: those that answer 200 the second time, and two that change nothing."""
     harmless = {"projects.adopt", "uploads.request", "uploads.confirm", "discovery.estimate_cost"}
     if endpoint.method == "POST" and endpoint.name not in harmless:
-        assert endpoint.resend in {Resend.OBSERVE, Resend.KEYED}
+        assert endpoint.resend in {Idempotency.UNSAFE, Idempotency.KEYED}
 
 
 def test_only_create_carries_a_key() -> None:
-    assert ["projects.create"] == [each.name for each in ENDPOINTS if each.resend is Resend.KEYED]
+    assert ["projects.create"] == [each.name for each in ENDPOINTS if each.resend is Idempotency.KEYED]
 
 
 def test_deletes_say_what_is_done() -> None:
-    deletes = {each.name: each.gone for each in ENDPOINTS if each.method == "DELETE"}
+    deletes = {each.name: each.deleted_field for each in ENDPOINTS if each.method == "DELETE"}
 
     assert {"skills.delete": "deleted", "memories.delete": "deleted", "keys.revoke": "revoked"} == deletes

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from eversince_async._wire.jsons import dumps, loads, read_with_json
+from eversince_async._wire.json_codec import dumps, loads, read_with_json
 
 readers = pytest.mark.parametrize("read", [loads, read_with_json], ids=["loads", "without orjson"])
 

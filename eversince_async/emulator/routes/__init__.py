@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from eversince_async.emulator.call import Operation
-from eversince_async.emulator.revision import Rules
+from eversince_async.emulator.revision import RevisionRules
 from eversince_async.emulator.routes import (
     account,
     content,
@@ -91,7 +91,7 @@ class _Branch:
 class Router:
     """Finds the operations of a path; fixed words go before IDs, as in `/projects/discover`."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: RevisionRules) -> None:
         self._root = _Branch()
         self.names: list[str] = []
         for method, path, operation in (*_TABLE, *(_MEMORIES if rules.memories else ())):

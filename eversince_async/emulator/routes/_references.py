@@ -3,7 +3,7 @@
 from typing import Any
 
 from eversince_async.emulator.call import Call
-from eversince_async.emulator.refusals import not_found
+from eversince_async.emulator.errors import not_found
 from eversince_async.emulator.validation import Fields, is_http_url
 
 _KINDS = ("image", "video", "audio", "url")

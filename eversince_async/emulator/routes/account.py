@@ -1,7 +1,7 @@
 """Account: credits, packages, learned preferences and shares."""
 
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.catalogue import PACKAGES
+from eversince_async.emulator.fixtures import PACKAGES
 
 
 def balance(call: Call) -> Answer:
@@ -43,7 +43,7 @@ def change_preferences(call: Call) -> Answer:
 
 def shares(call: Call) -> Answer:
     """GET /account/shares, newest first; ten by default, where other lists give twenty."""
-    query = call.queried()
+    query = call.query_params()
     limit, offset = query.page(50, default=10)
     query.check()
     newest_first = call.account.shares[::-1]

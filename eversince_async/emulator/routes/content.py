@@ -1,7 +1,7 @@
 """Content: timeline, assets, variations and the agent's memory."""
 
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.refusals import not_found
+from eversince_async.emulator.errors import not_found
 
 
 def timeline(call: Call) -> Answer:
@@ -17,7 +17,7 @@ def timeline(call: Call) -> Answer:
 def assets(call: Call) -> Answer:
     """GET /projects/:id/assets, newest first."""
     project = call.project()
-    query = call.queried()
+    query = call.query_params()
     limit, offset = query.page(call.rules.assets_page)
     query.check()
     newest_first = project.assets[::-1]

@@ -1,8 +1,8 @@
 """Discovery: models, voices and cost estimates."""
 
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.catalogue import MODEL_IDS, MODELS, PRICES, VOICES
-from eversince_async.emulator.refusals import Json
+from eversince_async.emulator.errors import Json
+from eversince_async.emulator.fixtures import MODEL_IDS, MODELS, PRICES, VOICES
 from eversince_async.emulator.validation import Fields
 
 _AUDIO = ("voiceover", "music", "sound_effect")
@@ -11,7 +11,7 @@ _MEDIA = ("image", "video")
 
 def models(call: Call) -> Answer:
     """GET /models."""
-    query = call.queried()
+    query = call.query_params()
     kind = query.choice("type", ("video", "image"))
     query.check()
     return Answer(body={"models": [model for model in MODELS if kind is None or model["type"] == kind]})
@@ -19,7 +19,7 @@ def models(call: Call) -> Answer:
 
 def voices(call: Call) -> Answer:
     """GET /voices."""
-    query = call.queried()
+    query = call.query_params()
     gender = query.choice("gender", ("male", "female", "neutral"))
     query.check()
     return Answer(body={"voices": [voice for voice in VOICES if gender is None or voice["gender"] == gender]})

@@ -1,7 +1,7 @@
 """Feedback."""
 
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.refusals import not_found
+from eversince_async.emulator.errors import not_found
 
 
 def report(call: Call) -> Answer:

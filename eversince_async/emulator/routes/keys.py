@@ -3,8 +3,8 @@
 import secrets
 
 from eversince_async.emulator.call import Answer, Call
+from eversince_async.emulator.errors import not_found, validation
 from eversince_async.emulator.project import iso
-from eversince_async.emulator.refusals import not_found, validation
 
 
 def create(call: Call) -> Answer:

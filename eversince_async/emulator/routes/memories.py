@@ -4,21 +4,21 @@ import uuid
 
 from eversince_async.emulator.account import Memory
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.refusals import Json, not_found, validation
+from eversince_async.emulator.errors import Json, not_found, validation
 
 _BUDGET = 10_000
 
 
-def _used(call: Call) -> int:
+def _size_of(call: Call) -> int:
     return sum(len(memory.body) for memory in call.account.memories.values() if memory.is_active)
 
 
 def _budget(call: Call) -> Json:
-    return call.views.budget(_used(call), _BUDGET, kept=call.world.limits.budgets)
+    return call.views.budget(_size_of(call), _BUDGET, kept=call.world.limits.budgets)
 
 
 def _need_budget(call: Call, body: str, *, instead_of: int = 0) -> None:
-    wanted = _used(call) - instead_of + len(body)
+    wanted = _size_of(call) - instead_of + len(body)
     if call.world.limits.budgets and wanted > _BUDGET:
         raise validation(f"is_active: active memories would take {wanted} of {_BUDGET} characters")
 

@@ -4,14 +4,14 @@ from itertools import islice
 
 from eversince_async.emulator.agent import say
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.refusals import Json, insufficient_credits, validation
+from eversince_async.emulator.errors import Json, insufficient_credits, validation
 from eversince_async.emulator.routes._references import need_uploads, read_references
 
 
 def page(call: Call) -> Answer:
     """GET /projects/:id/messages: the newest page, or the one before or after a message; oldest first."""
     project = call.project()
-    query = call.queried()
+    query = call.query_params()
     limit = query.whole("limit", 20, 1, 50)
     places = {message["id"]: at for at, message in enumerate(project.messages)}
     for cursor in ("before", "after"):

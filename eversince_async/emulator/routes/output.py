@@ -4,7 +4,7 @@ import hashlib
 
 from eversince_async.emulator.account import Share
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.refusals import (
+from eversince_async.emulator.errors import (
     conflict,
     forbidden,
     insufficient_credits,

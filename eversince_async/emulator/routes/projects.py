@@ -4,9 +4,7 @@ from typing import Any
 
 from eversince_async.emulator.agent import say
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.catalogue import AGENT_MODELS, ASPECT_RATIOS, CRAFTS
-from eversince_async.emulator.project import Project, iso
-from eversince_async.emulator.refusals import (
+from eversince_async.emulator.errors import (
     Json,
     conflict,
     insufficient_credits,
@@ -14,11 +12,13 @@ from eversince_async.emulator.refusals import (
     project_limit,
     validation,
 )
+from eversince_async.emulator.fixtures import AGENT_MODELS, ASPECT_RATIOS, CRAFTS
+from eversince_async.emulator.project import Project, iso
 from eversince_async.emulator.revision import WORKING
 from eversince_async.emulator.routes._references import need_uploads, read_references
 from eversince_async.emulator.routes.skills import read_project_skills
+from eversince_async.emulator.serializers import STUDIO
 from eversince_async.emulator.validation import Fields
-from eversince_async.emulator.views import STUDIO
 
 _MODES = ("autonomous", "collaborative")
 _OUTPUTS = ("assembled", "assets")
@@ -141,12 +141,14 @@ def _new_project(call: Call, values: Json) -> Project:
 
 def page(call: Call) -> Answer:
     """GET /projects, newest first."""
-    query = call.queried()
+    query = call.query_params()
     limit, offset = query.page(100)
     query.check()
     status, title = call.query.get("status"), call.query.get("title")
-    projects, total = call.world.listed(call.account, status=status, title=title, offset=offset, limit=limit)
-    seen = [each for each in map(call.seen, projects) if each is not None] if call.stale else projects
+    projects, total = call.world.list_projects(
+        call.account, status=status, title=title, offset=offset, limit=limit
+    )
+    seen = [each for each in map(call.visible, projects) if each is not None] if call.stale else projects
     body = {
         "projects": [call.views.summary(project) for project in seen],
         "total": total,
@@ -158,7 +160,7 @@ def page(call: Call) -> Answer:
 
 def status(call: Call) -> Answer:
     """GET /projects/:id."""
-    project = call.seen(call.project())
+    project = call.visible(call.project())
     if project is None:
         raise not_found("Project")
     return Answer(body=call.views.project(project, call.account.credits))
@@ -215,7 +217,7 @@ def cancel(call: Call) -> Answer:
 
 def discover(call: Call) -> Answer:
     """GET /projects/discover: studio projects that were not adopted yet."""
-    query = call.queried()
+    query = call.query_params()
     limit, offset = query.page(100)
     query.check()
     title = call.query.get("title", "").casefold()
@@ -244,7 +246,7 @@ def adopt(call: Call) -> Answer:
     if source is None:
         raise not_found("Project")
     known = call.holdings.adopted.get(source.id)
-    project = known or _adopted(call, source, mode)
+    project = known or _adopt(call, source, mode)
     body = {
         "id": project.id,
         "status": project.status,
@@ -256,7 +258,7 @@ def adopt(call: Call) -> Answer:
     return Answer(body=body, status=200 if known else 201, project_id=project.id)
 
 
-def _adopted(call: Call, source: Project, mode: str) -> Project:
+def _adopt(call: Call, source: Project, mode: str) -> Project:
     """The API's own record of a studio project, with all that is in it."""
     project = Project.from_json(
         {

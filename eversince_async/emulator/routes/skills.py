@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from eversince_async.emulator.account import Account, Skill
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.refusals import Json, forbidden, not_found, validation
+from eversince_async.emulator.errors import Json, forbidden, not_found, validation
 from eversince_async.emulator.validation import Fields
 
 
-def _used(call: Call) -> int:
+def _size_of(call: Call) -> int:
     """What the active skills take of the budget, in its unit."""
     active = (skill for skill in call.account.skills.values() if skill.is_active)
     if call.rules.skills_stack:
@@ -19,12 +19,12 @@ def _used(call: Call) -> int:
 
 
 def _budget(call: Call) -> Json:
-    return call.views.budget(_used(call), call.rules.skill_budget, kept=call.world.limits.budgets)
+    return call.views.budget(_size_of(call), call.rules.skill_budget, kept=call.world.limits.budgets)
 
 
 def _need_budget(call: Call, skill: Skill, instructions: str) -> None:
     """Refuse to let a skill be active that does not fit beside the other active ones."""
-    used = _used(call)
+    used = _size_of(call)
     stack = call.rules.skills_stack
     if skill.is_active:
         used -= skill.tokens if stack else len(skill.instructions)
@@ -50,7 +50,7 @@ def _skill(call: Call) -> Skill:
 
 def listing(call: Call) -> Answer:
     """GET /account/skills."""
-    skills = [call.views.listed_skill(skill) for skill in call.account.skills.values()]
+    skills = [call.views.skill_item(skill) for skill in call.account.skills.values()]
     return Answer(body={"skills": skills, "budget": _budget(call)})
 
 
@@ -108,7 +108,7 @@ def _toggle(call: Call, skill: Skill) -> Answer:
             _deactivate(each for each in call.account.skills.values() if each.category == "craft")
     skill.is_active = wanted
     call.world.touch(call.account)
-    return Answer(body={"skill": call.views.toggled_skill(skill)})
+    return Answer(body={"skill": call.views.skill_switch(skill)})
 
 
 def _deactivate(skills: Iterable[Skill]) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from eversince_async.emulator.account import Upload
 from eversince_async.emulator.call import Answer, Call
-from eversince_async.emulator.refusals import not_found, validation
+from eversince_async.emulator.errors import not_found, validation
 from eversince_async.emulator.validation import Fields
 
 _MIB: Final = 2**20

@@ -1,0 +1,493 @@
+"""How a JSON value is read, by the annotation of the field it is for.
+
+Every rule exists twice, side by side. `source` writes it into the reading function that is generated for
+a class: that only has to be fast, and may fail with any exception. When it has failed, `salvage` reads the
+same value again, slowly: what does not fit is set aside, and with it only what is useless without it.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Final, Never, Union, get_args, get_origin
+
+import attrs
+
+from eversince_async._redaction import HIDDEN, Hidden
+from eversince_async._wire.json_codec import dumps
+from eversince_async.errors import InvalidResponse
+from eversince_async.models._base import NO_EXTRA, ItemList, Model, Request, UnreadableValue, Unset
+from eversince_async.models._repr import format_value
+
+Read = Callable[..., Any]
+"""Turns a JSON value into a Python value, or raises anything. (cattrs passes the class as well.)"""
+
+Bind = Callable[[Any], str]
+"""Makes an object known to generated code; returns its name there."""
+
+ReaderOf = Callable[[type[Model]], Read]
+"""Finds or makes the generated function that reads a class."""
+
+_TEXT_SHOWN: Final = 40
+
+MAX_IDENTIFIER: Final = 1000
+"""Characters of an id."""
+
+MAX_WORD: Final = 200
+"""Characters of a word that this version does not know."""
+
+MAX_UNREADABLE: Final = 1000
+"""Values of one answer that may be set aside; an answer with more is none."""
+
+
+class TooManyUnreadable(Exception):
+    """More was set aside than an answer may have."""
+
+
+class Findings:
+    """What a slow reading sets aside.
+
+    Attributes:
+        values: The parts that could not be read.
+    """
+
+    def __init__(self, *, is_strict: bool) -> None:
+        self.values: list[UnreadableValue] = []
+        self._is_strict = is_strict
+
+    def set_aside(self, path: str, value: Any, error: InvalidResponse, owner: Any = None) -> None:
+        """Note a value that cannot be read, and why.
+
+        Args:
+            path: Where it stands.
+            value: What stands there.
+            error: Why it cannot be read.
+            owner: The object it belongs to, if it is a field of one.
+
+        Raises:
+            InvalidResponse: Nothing may be set aside.
+            TooManyUnreadable: Too much was set aside already.
+        """
+        if self._is_strict:
+            raise error
+        if len(self.values) == MAX_UNREADABLE:
+            raise TooManyUnreadable
+        inside = error.path.removeprefix(path).removeprefix(".")
+        problem = f"{inside}: {error.problem}" if inside else error.problem
+        named = value if owner is None else owner
+        known = named.get("id") if type(named) is dict else None
+        item_id = known if type(known) is str else None
+        self.values.append(UnreadableValue(path=path, problem=problem, id=item_id, value=value))
+
+
+class Rule:
+    """How to read one kind of value."""
+
+    def source(self, bind: Bind) -> list[str]:
+        """Lines of Python that turn the JSON in the variable `v` into its value."""
+        return [f"v = {bind(self.reader())}(v)"]
+
+    def reader(self) -> Read:
+        """The same as a function."""
+        return self.read
+
+    def read(self, value: Any) -> Any:
+        """Call that function."""
+        raise NotImplementedError
+
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        """Read what can be read of a value, and set the rest aside.
+
+        Raises:
+            InvalidResponse: Nothing useful is left of it; says where, what was expected and what came.
+        """
+        raise NotImplementedError
+
+
+def parse_error(path: str, expected: str, value: Any) -> InvalidResponse:
+    """The error for a value that is not what it must be at that place."""
+    return InvalidResponse(path, f"expected {expected}, got {_describe(value)}")
+
+
+def refuse(value: Any) -> Never:
+    """Give up on a value; the slow walk will tell why."""
+    raise TypeError(type(value))
+
+
+def _describe(value: Any) -> str:
+    """A JSON value in a few words, without secrets."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {format_value(value)}"
+        case str():
+            return f"the text {format_value(value, text=_TEXT_SHOWN)}"
+        case list():
+            return f"a list of {len(value)}"
+        case dict():
+            return "an object"
+        case _:
+            return f"a {type(value).__name__}"
+
+
+# -- Single values --------------------------------------------------------------------------------------
+
+
+class _Single(Rule):
+    """A value without parts.
+
+    Attributes:
+        expected: What it must be, in words.
+    """
+
+    expected: str
+
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        try:
+            return self.read(value)
+        except (TypeError, ValueError, OverflowError):
+            raise parse_error(path, self.expected, value) from None
+
+
+@attrs.frozen
+class ScalarRule(_Single):
+    """A value of one type; `otherwise` reads what is as good, or refuses."""
+
+    expected: str
+    type: type
+    otherwise: Read = refuse
+
+    def source(self, bind: Bind) -> list[str]:
+        return [f"if type(v) is not {self.type.__name__}: v = {bind(self.otherwise)}(v)"]
+
+    def read(self, value: Any) -> Any:
+        return value if type(value) is self.type else self.otherwise(value)
+
+
+@attrs.frozen
+class Access(_Single):
+    """A text that may be access: a key, or an address with a signature. Its repr hides that."""
+
+    expected: str = "a text"
+
+    def source(self, bind: Bind) -> list[str]:
+        return [f"v = {bind(Hidden)}(v) if isinstance(v, str) else {bind(refuse)}(v)"]
+
+    def read(self, value: Any) -> str:
+        return Hidden(value) if isinstance(value, str) else refuse(value)
+
+
+@attrs.frozen
+class DatetimeRule(_Single):
+    """ISO 8601; a time without an offset is in UTC."""
+
+    expected: str = "a time in ISO 8601"
+
+    def source(self, bind: Bind) -> list[str]:
+        return [
+            f"v = {bind(datetime.fromisoformat)}(v)",
+            f"if v.tzinfo is None: v = v.replace(tzinfo={bind(UTC)})",
+        ]
+
+    def read(self, value: Any) -> datetime:
+        time = datetime.fromisoformat(value)
+        return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+@attrs.frozen
+class EnumRule(_Single):
+    """A word; one of the documented ones becomes its enum member, any other stays a text."""
+
+    field_rules: Mapping[Any, Enum]
+    expected: str = "a word"
+
+    def source(self, bind: Bind) -> list[str]:
+        return [
+            f"if type(v) is not str: {bind(refuse)}(v)",
+            f"v = {bind(self.field_rules.get)}(v) or {bind(_word)}(v)",
+        ]
+
+    def read(self, value: Any) -> Any:
+        return (self.field_rules.get(value) or _word(value)) if type(value) is str else refuse(value)
+
+
+@attrs.frozen
+class Identifier(_Single):
+    """An id: opaque, but neither empty nor longer than any URL takes."""
+
+    expected: str = f"an id of 1 to {MAX_IDENTIFIER:,} characters"
+
+    def source(self, bind: Bind) -> list[str]:
+        return [f"if type(v) is not str or not 0 < len(v) <= {MAX_IDENTIFIER}: {bind(refuse)}(v)"]
+
+    def read(self, value: Any) -> str:
+        if type(value) is not str or not 0 < len(value) <= MAX_IDENTIFIER:
+            refuse(value)
+        return value
+
+
+def _word(value: str) -> str:
+    return value if len(value) <= MAX_WORD else refuse(value)
+
+
+def _number(value: Any) -> float:
+    return float(value) if type(value) is int else refuse(value)
+
+
+def _integer(value: Any) -> int:
+    return int(value) if type(value) is float and value.is_integer() else refuse(value)
+
+
+SINGLE: Final[Mapping[Any, Rule]] = {
+    str: ScalarRule("a text", str),
+    bool: ScalarRule("true or false", bool),
+    int: ScalarRule("an integer", int, _integer),
+    float: ScalarRule("a number", float, _number),
+    datetime: DatetimeRule(),
+}
+
+
+# -- Values with parts ----------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class ListRule(Rule):
+    """A list; `collect` makes a tuple or a list of what was read."""
+
+    item: Rule
+    collect: Callable[[list[Any]], Any]
+
+    def read(self, value: Any) -> Any:
+        read = self.item.reader()
+        return self.collect([read(item) for item in value] if type(value) is list else refuse(value))
+
+    def source(self, bind: Bind) -> list[str]:
+        read = bind(self.item.reader())
+        return [
+            f"if type(v) is not list: {bind(refuse)}(v)",
+            f"v = {bind(self.collect)}([{read}(item) for item in v])",
+        ]
+
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        if type(value) is not list:
+            raise parse_error(path, "a list", value)
+        read = []
+        for index, item in enumerate(value):
+            here = f"{path}[{index}]"
+            try:
+                read.append(self.item.salvage(item, here, findings))
+            except InvalidResponse as error:
+                findings.set_aside(here, item, error)
+        return self.collect(read)
+
+
+@attrs.frozen
+class MappingRule(Rule):
+    """An object with any names, all of whose values are alike."""
+
+    item: Rule
+
+    def read(self, value: Any) -> dict[str, Any]:
+        read = self.item.reader()
+        return {name: read(item) for name, item in value.items()}
+
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        if type(value) is not dict:
+            raise parse_error(path, "an object", value)
+        read = {}
+        for name, item in value.items():
+            here = member(path, name)
+            try:
+                read[name] = self.item.salvage(item, here, findings)
+            except InvalidResponse as error:
+                findings.set_aside(here, item, error)
+        return read
+
+
+@attrs.frozen
+class Object(Rule):
+    """A model."""
+
+    model: type[Model]
+    reader_of: ReaderOf
+
+    def reader(self) -> Read:
+        return self.reader_of(self.model)
+
+    def read(self, value: Any) -> Any:
+        return self.reader()(value)
+
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        if type(value) is not dict:
+            raise parse_error(path, "an object", value)
+        with suppress(Exception):
+            return self.read(value)  # nothing is wrong with this one
+        model: Any = self.model
+        before = len(findings.values)
+        extra = {name: each for name, each in value.items() if name not in _names_of(model)}
+        try:
+            known = {
+                field.name: field.salvage(value, path, findings, extra)
+                for field in field_rules(model, self.reader_of)
+            }
+        except InvalidResponse:
+            del findings.values[before:]  # it is lost as a whole, and told of as one
+            raise
+        return model(**known, extra=extra or NO_EXTRA)
+
+
+@attrs.frozen
+class UnionRule(Rule):
+    """One of several models: the first whose required fields are all there, else the last."""
+
+    models: tuple[Object, ...]
+
+    def read(self, value: Any) -> Any:
+        return self._choice(value).read(value)
+
+    def salvage(self, value: Any, path: str, findings: Findings) -> Any:
+        return self._choice(value).salvage(value, path, findings)
+
+    def _choice(self, value: Any) -> Object:
+        names = value if type(value) is dict else ()
+        fits = (each for each in self.models if all(name in names for name in _list_required(each.model)))
+        return next(fits, self.models[-1])
+
+
+@attrs.frozen
+class FieldRule:
+    """A field of a model.
+
+    Attributes:
+        name: Its name, in JSON and in Python.
+        rule: How it is read.
+        default: What it is when missing; `attrs.NOTHING` if it must be there.
+        keeps_null: Whether null is a value of its own (in what is sent) or as good as missing (in what is
+            received).
+        is_secret: Whether its value must never be shown.
+        is_address: Whether it names an address in an answer: one that is no text is odd, but there.
+    """
+
+    name: str
+    rule: Rule
+    default: Any
+    keeps_null: bool
+    is_secret: bool
+    is_address: bool
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it must be there and must not be null."""
+        return self.default is attrs.NOTHING
+
+    def salvage(
+        self, siblings: Mapping[str, Any], path: str, findings: Findings, extra: dict[str, Any]
+    ) -> Any:
+        """Read this field of an object; an optional one that cannot be read is set aside, into `extra`.
+
+        Raises:
+            InvalidResponse: It is required and cannot be read.
+        """
+        here, value = member(path, self.name), siblings.get(self.name)
+        if value is None and (not self.is_required or self.name not in siblings):
+            if self.is_required:
+                raise InvalidResponse(here, "is missing")
+            return None if self.keeps_null and self.name in siblings else self.default
+        try:
+            return self.rule.salvage(value, here, findings)
+        except InvalidResponse as error:
+            problem = error
+        if self.is_address and (value is not None or self.is_required):
+            return "" if value is None else Hidden(dumps(value).decode())
+        if self.is_secret:
+            problem, value = InvalidResponse(here, "expected something else"), HIDDEN
+        if self.is_required:
+            raise problem from None
+        findings.set_aside(here, value, problem, siblings)
+        extra[self.name] = value
+        return self.default
+
+
+def member(path: str, name: str) -> str:
+    """The path of a field: `$.sections`, or `$["odd name"]`."""
+    return f"{path}.{name}" if name.isidentifier() else f"{path}[{format_value(name, text=_TEXT_SHOWN)}]"
+
+
+# -- From annotations to rules --------------------------------------------------------------------------
+
+
+@functools.cache
+def field_rules(model: type[Any], reader_of: ReaderOf) -> list[FieldRule]:
+    """The fields of a model that come from JSON."""
+    return [
+        FieldRule(
+            name=field.name,
+            rule=_rule_of(model, field, reader_of),
+            default=field.default,
+            keeps_null=issubclass(model, Request),
+            is_secret="secret" in field.metadata,
+            is_address=field.name.endswith("url") and not issubclass(model, Request),
+        )
+        for field in attrs.fields(model)
+        if "local" not in field.metadata
+    ]
+
+
+def rule_for(annotation: Any, reader_of: ReaderOf) -> Rule:
+    """The rule for an annotation; None and Unset in it are the field's matter, not the value's."""
+    choices = get_args(annotation) if get_origin(annotation) in {UnionType, Union} else (annotation,)
+    choices = tuple(choice for choice in choices if choice not in {NoneType, Unset})
+    match choices:
+        case (choice,) if choice in SINGLE:
+            return SINGLE[choice]
+        case (choice,):
+            return _rule_with_parts(choice, reader_of)
+        case (enum, other) if other is str and issubclass(enum, Enum):
+            return EnumRule(enum._value2member_map_)
+        case models if all(isinstance(each, type) and issubclass(each, Model) for each in models):
+            return UnionRule(tuple(Object(model, reader_of) for model in models))
+    raise TypeError(f"no rule for {annotation!r}")
+
+
+def _rule_with_parts(annotation: Any, reader_of: ReaderOf) -> Rule:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in {tuple, Sequence}:
+        return ListRule(rule_for(arguments[0], reader_of), tuple)
+    if origin is ItemList:
+        return ListRule(rule_for(arguments[0], reader_of), ItemList)
+    if origin is Mapping:
+        return MappingRule(rule_for(arguments[1], reader_of))
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return Object(annotation, reader_of)
+    raise TypeError(f"no rule for {annotation!r}")
+
+
+def _list_required(model: type[Model]) -> list[str]:
+    return [field.name for field in attrs.fields(model) if field.default is attrs.NOTHING]
+
+
+def _rule_of(model: type[Any], field: "attrs.Attribute[Any]", reader_of: ReaderOf) -> Rule:
+    if _is_identifier(model, field):
+        return _IDENTIFIER
+    rule = rule_for(field.type, reader_of)
+    may_be_access = "secret" in field.metadata or field.name.endswith("url")
+    return _ACCESS if may_be_access and rule is SINGLE[str] and not issubclass(model, Request) else rule
+
+
+def _is_identifier(model: type[Model], field: "attrs.Attribute[Any]") -> bool:
+    is_own = field.name in {"id", "project_id", "upload_id"} and field.default is attrs.NOTHING
+    return is_own and not issubclass(model, Request)
+
+
+_IDENTIFIER: Final = Identifier()
+_ACCESS: Final = Access()
+
+
+@functools.cache
+def _names_of(model: type[Any]) -> frozenset[str]:
+    return frozenset(field.name for field in attrs.fields(model) if "local" not in field.metadata)

@@ -1,0 +1,1 @@
+"""What is known of the account: whose it is, what it may render, what videos cost."""

@@ -1,0 +1,126 @@
+"""Measures what films cost: the change of the balance while one is made alone."""
+
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from math import inf
+from typing import Final
+
+import attrs
+
+from eversince_async.account.costs import Costs
+from eversince_async.durable.api import loop_time
+from eversince_async.governor import GovernorProtocol
+from eversince_async.governor.snapshot import SlotsSnapshot
+
+LATE: Final = 60.0
+"""Seconds after the end of a film from which a balance tells of other things as well."""
+
+LOOK: Final = 5.0
+"""Seconds between two looks at which active projects are ours, and which are not."""
+
+
+@attrs.define(eq=False)
+class _Film:
+    """A film that is made alone.
+
+    Attributes:
+        kind: What it is; see `kind_of_film`.
+        times: How often the balance had been told when it began, or ended.
+        spent: What was spent until it began; None: not told yet.
+        is_alone: Whether no other use of the account was seen meanwhile.
+        ended_at: When it ended, in loop time; None before.
+    """
+
+    kind: str
+    times: int
+    spent: float | None
+    is_alone: bool = True
+    ended_at: float | None = None
+
+
+class Meter:
+    """Note what films cost that are made alone, as far as answers tell the balance anyway.
+
+    A film begins to cost with the answer to its create, or the last look at the balance before it, and has
+    cost what it has with the first balance that is told after its end.
+
+    Args:
+        governor: Knows the balance, and active projects of others.
+        costs: What has been seen so far; added to.
+    """
+
+    def __init__(self, governor: GovernorProtocol, costs: Costs) -> None:
+        self._governor = governor
+        self._costs = costs
+        self._in_flight = 0
+        self._idle_since = self._times()
+        self._alone: _Film | None = None
+        self._ended: _Film | None = None
+        self._looked_at = -inf
+        self._foreign, self._ours = set[str](), set[str | None]()
+
+    @property
+    def others(self) -> Collection[str]:
+        """Active projects that were seen meanwhile and are not ours: what they cost is in the balance."""
+        return self._foreign - self._ours
+
+    @contextmanager
+    def film(self, kind: str | None) -> Generator[None, None, None]:
+        """Watch the balance while an item is made.
+
+        Args:
+            kind: What it is; None: nothing is learned from it, as an earlier run has begun it.
+        """
+        self._in_flight += 1
+        self._alone = None
+        if self._in_flight == 1 and kind is not None:
+            known, times = self._governor.credits, self._times()
+            spent = known.spent if known is not None and times > self._idle_since else None
+            self._alone = _Film(kind, times, spent)
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            self._alone = None
+            self._idle_since = self._times()
+
+    def update(self) -> None:
+        """Something has happened, and perhaps an answer told the balance."""
+        known, watched = self._governor.credits, (self._alone, self._ended)
+        if any(watched) or loop_time() >= self._looked_at + LOOK:
+            self._looked_at = loop_time()
+            self._saw(self._governor.snapshot().slots)
+        if known is None:
+            return
+        alone, ended = watched
+        if alone is not None and alone.spent is None and known.times > alone.times:
+            alone.spent = known.spent
+        if ended is not None and known.times > ended.times:
+            self._ended = None
+            self._learn(ended, known.spent)
+
+    def _saw(self, slots: SlotsSnapshot) -> None:
+        self._ours.update(lease.project_id for lease in slots.leases)
+        self._foreign.update(slots.foreign)  # perhaps ours, of an earlier run
+        if slots.occupied > 1 or slots.foreign:  # another batch of this client, or somebody else
+            for film in (self._alone, self._ended):
+                if film is not None:
+                    film.is_alone = False
+
+    def _learn(self, film: _Film, spent: float) -> None:
+        assert film.ended_at is not None
+        is_late = loop_time() > film.ended_at + LATE
+        if film.spent is not None and spent > film.spent and film.is_alone and not is_late:
+            self._costs.add(film.kind, spent - film.spent)
+
+    def complete(self, *, succeeded: bool) -> None:
+        """Note the end of what is made; call it before its block ends."""
+        self.update()
+        film = self._alone
+        if film is not None and succeeded:
+            film.times, film.ended_at = self._times(), loop_time()
+            self._ended = film
+
+    def _times(self) -> int:
+        known = self._governor.credits
+        return 0 if known is None else known.times

@@ -1,0 +1,260 @@
+"""Finding out what a batch would do, without doing anything of it."""
+
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from math import ceil
+from typing import Final
+
+import attrs
+
+from eversince_async import clock
+from eversince_async.account.costs import ASSEMBLED, Costs, kind_of_film
+from eversince_async.account.entitlements import USUAL, Entitlements
+from eversince_async.account.identity import check_ours, name_of
+from eversince_async.account.knowledge import COSTS
+from eversince_async.account.prices import PricedFilm, price_films
+from eversince_async.batch.delivery import is_complete
+from eversince_async.batch.failures import next_attempt
+from eversince_async.batch.items import Item
+from eversince_async.batch.plan import Cost, CostSource, Days, Plan, PlannedItem, PlannedState
+from eversince_async.batch.quality_gate import is_rendered, may_render_otherwise
+from eversince_async.batch.shared_keys import Naming
+from eversince_async.durable.status import FINISHED
+from eversince_async.errors import EversinceError, SpecChanged
+from eversince_async.governor import QuotaName
+from eversince_async.journal import Job, Journal, QuotaKind
+from eversince_async.journal.copies import copy_to_read
+from eversince_async.journal.differences import describe_differences as differences
+from eversince_async.journal.fields import UnreadableRow
+from eversince_async.journal.redaction import digest, redact_for_resend
+from eversince_async.limits import RENDERS_PER_DAY, RENDERS_PER_DAY_UNSUBSCRIBED
+from eversince_async.models._base import UNSET
+from eversince_async.models.account import CreditPackages
+from eversince_async.orchestrator.runtime import Runtime
+
+
+async def make_plan(
+    runtime: Runtime,
+    items: Sequence[Item],
+    journal: str | os.PathLike[str] | Journal | None,
+    *,
+    retry_failed: bool,
+    allow_other_account: bool,
+    idempotent_as: str | None,
+    is_told_to_share: bool,
+    films: int,
+) -> Plan:
+    """Find out what a batch of these items would do; the arguments are those of `eversince.plan`.
+
+    Raises:
+        EversinceError: The balance cannot be asked for.
+        JournalError: The journal cannot be read, or is of another account.
+    """
+    async with AsyncExitStack() as stack:
+        named = getattr(journal, "path", "the journal")
+        if isinstance(journal, str | os.PathLike):
+            named, journal = journal, await stack.enter_async_context(copy_to_read(journal))
+        if journal is not None and not allow_other_account:
+            await check_ours(runtime, journal, os.fspath(named))
+        naming = await Naming.of(idempotent_as, journal, is_told_to_share=is_told_to_share, is_kept=False)
+        found = [naming.with_shared_key(item) for item in items]
+        return await _make_plan(runtime, found, journal, retry_failed=retry_failed, films=films)
+
+
+async def _make_plan(
+    runtime: Runtime, items: Sequence[Item], journal: Journal | None, *, retry_failed: bool, films: int
+) -> Plan:
+    costs, entitlements = Costs(), Entitlements()
+    costs.learn(runtime.costs.to_json())
+    entitlements.learn(runtime.entitlements.to_json())
+    if journal is not None:
+        costs.learn(await journal.noted(COSTS))
+        account = await name_of(runtime, journal)
+        if account is not None:
+            await entitlements.learn_from(journal, account)
+    if retry_failed:
+        entitlements.forget_refusals()
+    standing = [await _standing(item, journal, entitlements, retry_failed=retry_failed) for item in items]
+    balance, offer = await _balance(runtime)
+    is_untold = any(each.told.costs and not costs.of(each.kind) for each in standing)
+    priced = await price_films(runtime.api, films) if is_untold else ()
+    found = [attrs.evolve(each.told, cost=each.cost(costs, priced)) for each in standing]
+    subscribed = None if offer is None else offer.has_subscription
+    return Plan(
+        items=tuple(found),
+        cost=_sum([item.cost for item in found if item.cost is not None]),
+        unknown=sum(item.costs and item.cost is None for item in found),
+        balance=balance,
+        has_subscription=subscribed,
+        days=await _days(runtime, standing, journal, subscribed=subscribed),
+        made_at=clock.now(),
+    )
+
+
+async def _balance(runtime: Runtime) -> tuple[float | None, CreditPackages | None]:
+    offer = None
+    with suppress(EversinceError):  # the subscription may stay unknown, and is no reason to stop
+        offer = await runtime.interactive.account.credit_packages()
+    if offer is not None and offer.credits_balance is not None:
+        return offer.credits_balance, offer
+    return (await runtime.interactive.account.credits()).credits_balance, offer
+
+
+# -- How an item stands -----------------------------------------------------------------------------------
+
+
+_NEW: Final[PlannedState] = "new"
+
+
+@attrs.frozen(kw_only=True)
+class _Standing:
+    """How an item stands.
+
+    Attributes:
+        item: The item.
+        told: What is told of it, without its cost.
+        needs_render: Whether a render is still to be begun.
+    """
+
+    item: Item
+    told: PlannedItem
+    needs_render: bool
+
+    @property
+    def kind(self) -> str:
+        """What its cost is like that of."""
+        assert self.item.brief is not None
+        return kind_of_film(self.item.brief, self.item.delivery.render)
+
+    def cost(self, costs: Costs, priced: Sequence[PricedFilm]) -> Cost | None:
+        """About what it may cost; None: nothing, or unknown."""
+        if not self.told.costs:
+            return None  # and perhaps it has no brief that could be read
+        source: CostSource = "balance"
+        seen = costs.of(self.kind)
+        if not seen:
+            source, seen = "timelines", [film.credits for film in priced if self._is_like(film)]
+        if not seen:
+            return None
+        least = 0.0 if self.told.state == "begun" else min(seen)
+        return Cost(least=least, most=max(seen), source=source, films=len(seen))
+
+    def _is_like(self, film: PricedFilm) -> bool:
+        """Whether a film's price says something of this one: no timeline tells what a render has cost."""
+        brief, render = self.item.brief, self.item.delivery.render
+        assert brief is not None
+        return (
+            render in {None, USUAL}
+            and brief.expected_output in {UNSET, None, ASSEMBLED}
+            and (not isinstance(brief.video_model, str) or film.video_models <= {brief.video_model})
+            and (not isinstance(brief.image_model, str) or film.image_models <= {brief.image_model})
+        )
+
+
+async def _standing(
+    item: Item, journal: Journal | None, entitlements: Entitlements, *, retry_failed: bool
+) -> _Standing:
+    delivery, problem, state = item.delivery, item.error, _NEW
+    is_wanted = delivery.render is not None
+    is_free = False
+    try:
+        job = None if journal is None or problem is not None else await journal.load(item.key)
+        if journal is not None and job is not None:
+            problem = await _find_change(item, job, journal)
+            state = await _state(item, job, journal, retry_failed=retry_failed)
+            is_free = job.stage == "succeeded" or (
+                job.stage not in FINISHED and await is_rendered(journal, job)
+            )
+    except UnreadableRow as unreadable:  # so a batch says of this row alone
+        problem = unreadable
+    if problem is not None:
+        state = "wrong"
+    elif is_wanted and not is_free and state in {"new", "begun"}:
+        refusal = None if delivery.render == USUAL else entitlements.refusal(str(delivery.render))
+        if refusal is not None:
+            problem, state = refusal.error(), "held"
+    costs = state in {"new", "begun"} and not is_free
+    told = PlannedItem(
+        key=item.key,
+        index=item.index,
+        state=state,
+        render=delivery.render,
+        share=item.to_do.share is not None,
+        download=delivery.download,
+        costs=costs,
+        problem=problem,
+    )
+    return _Standing(item=item, told=told, needs_render=costs and is_wanted)
+
+
+async def _find_change(item: Item, job: Job, journal: Journal) -> SpecChanged | None:
+    spec = redact_for_resend(item.spec)
+    if job.spec_sha == digest(spec) or await may_render_otherwise(journal, job, item.spec):
+        return None
+    return SpecChanged(f"was something else under the key {item.key!r}: {differences(job.spec, spec)}")
+
+
+async def _state(item: Item, job: Job, journal: Journal, *, retry_failed: bool) -> PlannedState:
+    if job.stage == "succeeded":
+        return "finished" if is_complete(item, job) else "begun"
+    if job.stage in FINISHED:
+        if job.stage != "failed" or not retry_failed:
+            return "failed"
+        if next_attempt(job).project_id is None:
+            return "new"
+    if job.project_id is not None:
+        return "begun"
+    create = await journal.effect(job.id, "create" if job.attempt == 1 else f"create/{job.attempt}")
+    return "new" if create is None or create.state == "refused" else "begun"
+
+
+# -- All together -----------------------------------------------------------------------------------------
+
+
+def _sum(costs: Sequence[Cost]) -> Cost | None:
+    if not costs:
+        return None
+    films = dict[CostSource, int]()
+    for cost in costs:
+        films[cost.source] = max(cost.films, films.get(cost.source, 0))
+    return Cost(
+        least=sum(cost.least for cost in costs),
+        most=sum(cost.most for cost in costs),
+        source=costs[0].source if len(films) == 1 else "both",
+        films=sum(films.values()),
+    )
+
+
+async def _days(
+    runtime: Runtime, standing: Sequence[_Standing], journal: Journal | None, *, subscribed: bool | None
+) -> Days:
+    limits, since = runtime.governor.limits, clock.now() - timedelta(days=1)
+    new = sum(each.told.state == "new" for each in standing)
+    renders = sum(each.needs_render for each in standing)
+    found = [_at_once(sum(each.told.state in {"new", "begun"} for each in standing))]
+    caps: tuple[tuple[QuotaName, QuotaKind, int, int | None], ...] = (
+        ("projects", "create", new, limits.projects_per_day),
+        ("renders", "render", renders, limits.renders_per_day),
+    )
+    for cap, kind, need, a_day in caps:
+        if a_day is None:
+            continue
+        spent = 0 if journal is None else len(await journal.spent(kind, since))
+        left = int(max(0, min(runtime.governor.quota.left(cap), a_day - spent)))
+        least = most = _days_for(need, left, a_day)
+        if cap == "renders" and subscribed is False and a_day == RENDERS_PER_DAY:
+            fewer = RENDERS_PER_DAY_UNSUBSCRIBED
+            most = max(least, _days_for(need, max(0, left - a_day + fewer), fewer))
+        found.append(Days(least=least, most=most, cap=cap if most > 1 else None))
+    return max(found, key=lambda days: (days.most, days.least))
+
+
+def _at_once(need: int) -> Days:
+    return Days(least=min(need, 1), most=min(need, 1))
+
+
+def _days_for(need: int, left: int, a_day: int) -> int:
+    """Days until the last one has begun; today counts, also when there is nothing left of it."""
+    return 0 if not need else 1 if need <= left else 1 + ceil((need - left) / a_day)

@@ -1,0 +1,139 @@
+"""What items go through, written down while they do: from the events of their productions, for the report."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from eversince_async import clock
+from eversince_async.governor import WaitKind
+from eversince_async.lifecycle import FINAL, SETTLED
+from eversince_async.orchestrator.events import Event, StageCompleted, StageStarted, StatusChanged, Waiting
+from eversince_async.report.stages import Stage
+
+SLOTLESS_STAGES: Final = {"share": "sharing", "download": "downloading"}
+"""Stages of a production that need no slot, and what a report calls them."""
+
+SLOT_STAGES: Final = {"create": "creating", "message": "running", "render": "rendering"}
+"""Those that need one. What the server says of the project meanwhile is more exact."""
+
+
+WAIT_STAGES: Final = frozenset({WaitKind.SLOT, WaitKind.PROJECTS, WaitKind.RENDERS})
+"""Waits that are stages; one for the request budget is part of whatever waits for it."""
+
+
+class SlotNumbering:
+    """Numbers for slots, so that a chart has a lane for each: always the lowest that is free."""
+
+    def __init__(self) -> None:
+        self._taken = set[int]()
+
+    def take(self, rather: int | None = None) -> int:
+        """A number; `rather` this one, if it is free."""
+        number = rather if rather is not None and rather not in self._taken else 1
+        while number in self._taken:
+            number += 1
+        self._taken.add(number)
+        return number
+
+    def free(self, number: int) -> None:
+        """It is not needed any more."""
+        self._taken.discard(number)
+
+
+class TimelineRecorder:
+    """What one item goes through.
+
+    Args:
+        numbers: Those of the batch.
+        earlier: What it went through in earlier runs.
+    """
+
+    def __init__(self, numbers: SlotNumbering, earlier: Sequence[Stage] = ()) -> None:
+        self._numbers = numbers
+        self._stages = list(earlier)
+        self._lines: dict[str | None, _ProjectTimeline] = {
+            None: _ProjectTimeline(numbers, self._stages, "waiting")
+        }
+
+    def on_event(self, event: Event) -> None:
+        """Something has happened. A project just created goes on with the line that waited for it."""
+        lines = self._lines
+        line = lines.get(event.project_id)
+        if line is None:
+            line = lines.pop(None, None) or _ProjectTimeline(self._numbers, self._stages)
+            lines[event.project_id] = line
+        line.on_event(event)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What it went through, until now."""
+        running = (line.current() for line in self._lines.values())
+        stages = [*self._stages, *(stage for stage in running if stage is not None)]
+        return tuple(sorted(stages, key=lambda stage: stage.began_at))
+
+    def close(self) -> None:
+        """Whatever is under way ends."""
+        for line in self._lines.values():
+            line.close()
+
+
+class _ProjectTimeline:
+    """What one project goes through, one stage after the other."""
+
+    __slots__ = ("_boot", "_name", "_numbers", "_since", "_slot", "_stages", "_usual_slot")
+
+    def __init__(self, numbers: SlotNumbering, stages: list[Stage], name: str | None = None) -> None:
+        self._numbers = numbers
+        self._stages = stages
+        self._name = name
+        self._since, self._boot = clock.steady_now(), clock.moment().boot
+        self._slot: int | None = None
+        self._usual_slot: int | None = None
+
+    def on_event(self, event: Event) -> None:
+        match event:
+            case StageStarted(stage=stage) if stage in SLOTLESS_STAGES:
+                self._switch_stage(SLOTLESS_STAGES[stage], needs_slot=False)
+            case StageStarted(stage=stage) if stage in SLOT_STAGES:
+                self._switch_stage(SLOT_STAGES[stage], needs_slot=True)
+            case StageCompleted(stage=stage) if stage != "create":
+                self.close()
+            case StatusChanged(status=status) if status in FINAL:
+                self.close()
+            case StatusChanged(status=status) if status in SETTLED:
+                self._switch_stage(None, needs_slot=self._slot is not None)
+            case StatusChanged(status=status):
+                self._switch_stage(str(status), needs_slot=True)
+            case Waiting(reason=reason) if reason.kind in WAIT_STAGES:
+                self._switch_stage("waiting", needs_slot=False, since=reason.since)
+            case _:
+                pass
+
+    def _keep_to_the_clock(self) -> None:
+        """Begin anew where an emulator's first answer has set another clock: ours was no time to go by."""
+        boot = clock.moment().boot
+        if boot != self._boot:
+            self._since, self._boot = clock.steady_now(), boot
+
+    def current(self) -> Stage | None:
+        self._keep_to_the_clock()
+        if self._name is None:
+            return None
+        return Stage(self._name, self._since, max(self._since, clock.steady_now()), self._slot)
+
+    def close(self) -> None:
+        self._switch_stage(None, needs_slot=False)
+
+    def _switch_stage(self, name: str | None, *, needs_slot: bool, since: datetime | None = None) -> None:
+        self._keep_to_the_clock()
+        if name == self._name and needs_slot == (self._slot is not None):
+            return
+        now = clock.steady_now() if since is None else max(since, self._since)
+        if self._name is not None and now > self._since:
+            self._stages.append(Stage(self._name, self._since, now, self._slot))
+        self._name, self._since = name, now
+        if needs_slot and self._slot is None:
+            self._slot = self._usual_slot = self._numbers.take(self._usual_slot)
+        elif not needs_slot and self._slot is not None:
+            self._numbers.free(self._slot)
+            self._slot = None

@@ -1,0 +1,213 @@
+"""What a person, or a program behind a pipe, sees of a batch while it runs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from eversince_async._redaction import excerpt
+from eversince_async.batch.batch import Batch
+from eversince_async.batch.items import iterate
+from eversince_async.batch.outcome import Outcome, Progress
+from eversince_async.cli._addresses import address
+from eversince_async.cli._errors import describe_error
+from eversince_async.cli._output import is_terminal, write_line
+from eversince_async.cli._progress import LineDisplay, LiveDisplay, ProgressDisplay, Row, format_duration
+from eversince_async.cli._terminal_text import unbroken
+from eversince_async.governor import GovernorProtocol
+from eversince_async.orchestrator.events import Event
+from eversince_async.pace import speed
+from eversince_async.session.hooks import RetryScheduled
+
+FRAME: Final = 0.2
+"""Real seconds between two pictures of the board."""
+
+HEARTBEAT: Final = 60.0
+"""Seconds without a line after which a pipe is told how things stand; each time twice as many."""
+
+LONGEST_QUIET: Final = 16 * HEARTBEAT
+"""At most: who waits for another day's renders need not be told so each minute."""
+
+TROUBLED: Final = 90.0
+"""Seconds for which a request that failed is told of, at least."""
+
+NAME: Final = 40
+"""Characters of an item's name that are shown."""
+
+
+@attrs.frozen
+class CountedItems:
+    """Items that somebody is told of when they are taken."""
+
+    items: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
+    count: int
+    on_item: Callable[[Mapping[str, Any]], None]
+
+    def __len__(self) -> int:
+        return self.count
+
+    async def __aiter__(self) -> AsyncIterator[Mapping[str, Any]]:
+        async for given in iterate(self.items):
+            assert isinstance(given, Mapping)
+            self.on_item(given)
+            yield given
+
+
+class BatchDisplay:
+    """Shows a batch.
+
+    Args:
+        name: What to call it.
+        governor: Of the account it runs on.
+        as_json: Whether stdout gets outcomes as JSON, a line each; else in a pipe separated by tabs.
+    """
+
+    def __init__(self, name: str, governor: GovernorProtocol, *, as_json: bool) -> None:
+        self._name = name
+        self._governor = governor
+        self._as_json = as_json
+        self._is_live = is_terminal() and not as_json
+        self._names: dict[str, str] = {}
+        self._rows: dict[str, Row] = {}
+        self._batch: Batch | None = None
+        self._spoke_at = 0.0
+        self._quiet = HEARTBEAT
+        self._told_pause = False
+        self._trouble: tuple[str, float] | None = None
+        self.board: ProgressDisplay = (
+            LiveDisplay(self._footer, self._holding) if self._is_live else LineDisplay(wordy=False)
+        )
+
+    def follow(self, batch: Batch) -> None:
+        """Show this one."""
+        self._batch = batch
+        self._spoke_at = asyncio.get_running_loop().time()
+
+    def on_item(self, given: Mapping[str, Any]) -> None:
+        """An item is about to be begun."""
+        key = str(given["key"])
+        about = given.get("title") or given.get("brief")
+        words = f"line {key}: {about}" if key.isdecimal() else key
+        self._names[key] = excerpt(words, NAME)
+
+    def event(self, key: str, event: Event) -> None:
+        """Something happened to an item."""
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = self.board.row(self._name_of(key))
+        if row.tell(event):
+            self.board.changed(row)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """An item has come to an end."""
+        row = self._rows.pop(outcome.key, None)
+        if row is not None:
+            self.board.removed(row)
+        if not outcome.is_recorded and (outcome.status != "paused" or outcome.error is not None):
+            self.say(self._line(outcome, row))
+        self._names.pop(outcome.key, None)
+        if self._as_json:
+            write_line(json.dumps(outcome.to_json(), ensure_ascii=False))
+        elif not self._is_live:
+            link = address("share_url", outcome.share_url) or ""
+            cells = (outcome.key, outcome.status, link, " ".join(map(str, outcome.files)))
+            write_line("\t".join(map(unbroken, cells)))
+
+    @property
+    def under_way(self) -> str:
+        """What is seen through when nothing more is begun, in words."""
+        begun = sum(row.began_at is not None or row.project_id is not None for row in self._rows.values())
+        return f"{begun} under way {'is' if begun == 1 else 'are'} seen through"
+
+    def on_retry(self, retry: RetryScheduled) -> None:
+        """A request failed and is sent again: no reason to stop, but one to know of when nothing moves."""
+        now = asyncio.get_running_loop().time()
+        is_news = self._trouble_now() is None
+        self._trouble = f"trouble: {excerpt(retry.reason)}; trying again", now + max(retry.wait, TROUBLED)
+        if is_news and not self._is_live:
+            self.say(self._trouble[0])
+
+    def on_pause(self) -> None:
+        """Why nothing more is begun has been said."""
+        self._told_pause = True
+
+    def say(self, line: str) -> None:
+        """A line for the person, which stays."""
+        self._spoke_at, self._quiet = asyncio.get_running_loop().time(), HEARTBEAT
+        self.board.say(line)
+
+    async def frame(self) -> None:
+        """Let some time pass; then say what has to be said of it."""
+        factor = speed()
+        await asyncio.sleep((FRAME if self._is_live else 5 * FRAME) * factor)
+        batch = self._batch
+        if batch is None:
+            return
+        if not self._told_pause and (reason := batch.report.paused) is not None:
+            self._told_pause = True
+            self.say(f"nothing more is begun: {reason}; {self.under_way}")
+        if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + self._quiet * factor:
+            quiet = self._quiet
+            self.say("; ".join(filter(None, (self._standing(batch), self._trouble_now(), self._limits()))))
+            self._quiet = min(2 * quiet, LONGEST_QUIET)
+
+    # -- Inside -----------------------------------------------------------------------------------------
+
+    def _name_of(self, key: str) -> str:
+        return self._names.get(key, key)
+
+    def _line(self, outcome: Outcome, row: Row | None) -> str:
+        took = None if row is None else row.seconds(asyncio.get_running_loop().time())
+        words = [f"{self._name_of(outcome.key)}: {outcome.status}"]
+        if outcome.error is not None:
+            words[0] += f": {describe_error(outcome.error)}"
+        elif took is not None:
+            words[0] += f" in {format_duration(took)}"
+        words += [address("share_url", outcome.share_url) or "", *map(str, outcome.files)]
+        line = "  ".join(filter(None, words))
+        if self._is_live or self._batch is None:
+            return line
+        return f"{line}  [{self._standing(self._batch)}]"
+
+    def _footer(self) -> str:
+        told = "" if self._batch is None else f"{self._name}: {self._standing(self._batch)}"
+        return "\n".join(filter(None, (told, self._limits(), self._trouble_now())))
+
+    def _limits(self) -> str:
+        return str(self._governor.snapshot())
+
+    def _trouble_now(self) -> str | None:
+        if self._trouble is None or asyncio.get_running_loop().time() > self._trouble[1]:
+            return None
+        return self._trouble[0]
+
+    def _standing(self, batch: Batch) -> str:
+        progress = batch.progress
+        if batch.report.paused is not None:  # then nobody knows when the rest is made
+            progress = attrs.evolve(progress, eta=None)
+        return status_line(progress)
+
+    def _holding(self) -> set[str | None]:
+        return {lease.project_id for lease in self._governor.snapshot().slots.leases}
+
+
+def status_line(progress: Progress) -> str:
+    """How far a batch is, e.g. `12 of 200 done, 1 of them failed; 10 at work; about 1:20:00 to go`."""
+    counts = progress.counts
+    done = progress.done - counts.get("paused", 0)
+    text = f"{done} of {progress.total} done" if progress.total is not None else f"{done} done"
+    bad = [f"{counts[status]} {status}" for status in ("failed", "cancelled") if counts.get(status)]
+    if bad:
+        text += f" ({', '.join(bad)})"
+    parts = [text]
+    if progress.active:
+        parts.append(f"{progress.active} at work")
+    if progress.eta and progress.eta_range is not None:
+        soonest, latest = progress.eta_range
+        parts.append(
+            f"about {format_duration(progress.eta)} to go "
+            f"({format_duration(soonest)} to {format_duration(latest)})"
+        )
+    return "; ".join(parts)

@@ -1,0 +1,155 @@
+"""What is remembered of a failure, so that another run fails of the same without asking the server."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from enum import Enum
+from typing import Final, Literal
+
+from eversince_async import errors
+from eversince_async._wire.endpoints import CREATE_PROJECT, GET_PROJECT, LIST_PROJECTS, LIST_SHARES, RENDER
+from eversince_async.durable.doubt import outcome_is_unknown
+from eversince_async.errors import (
+    ApiError,
+    ClientClosed,
+    DownloadFailed,
+    EversinceError,
+    Forbidden,
+    InDoubt,
+    InsufficientCredits,
+    ProjectCancelled,
+    ProjectFailed,
+    ProjectLimitReached,
+    QualityRefused,
+    QuotaExhausted,
+    RateLimited,
+    RecordedFailure,
+    RenderProducedNothing,
+    TransportError,
+    Unauthorized,
+    UnexpectedCancellation,
+    WaitTimedOut,
+)
+from eversince_async.journal import Json
+from eversince_async.journal.fields import Field
+from eversince_async.transfers.download import is_retryable_status
+
+NEEDS_NEW_ATTEMPT: Final = frozenset(
+    {ProjectFailed.__name__, ProjectCancelled.__name__, RenderProducedNothing.__name__}
+)
+"""Errors after which nothing is to be had of what was done, so that it has to be done anew."""
+
+OF_THE_ACCOUNT: Final = frozenset(
+    {LIST_PROJECTS.name, GET_PROJECT.name, CREATE_PROJECT.name, LIST_SHARES.name}
+)
+"""Calls that an account may always make: a 403 there is about the account, not about what was asked for."""
+
+OF_THE_QUALITY: Final = frozenset({RENDER.name})
+"""Calls where a 403 is about the quality: 4K needs a subscription, and the rest can be had without."""
+
+
+def is_of_the_account(failure: BaseException) -> bool:
+    """Whether a refusal is about the account's key or rights, and would befall everything else as well."""
+    match failure:
+        case Unauthorized():
+            return True
+        case Forbidden(is_documented=True, endpoint=endpoint):
+            return endpoint in OF_THE_ACCOUNT
+        case _:
+            return False
+
+
+def is_of_the_quality(failure: BaseException | None) -> bool:
+    """Whether a render was refused, or held back, for what it was to be rendered in."""
+    match failure:
+        case QualityRefused():
+            return True
+        case Forbidden(is_documented=True, endpoint=endpoint):
+            return endpoint in OF_THE_QUALITY
+        case _:
+            return False
+
+
+def kind_of(failure: BaseException) -> str:
+    """The name of a failure's class; a page of a gateway is only the general error, whatever its status."""
+    is_page = isinstance(failure, ApiError) and not failure.is_documented
+    return ApiError.__name__ if is_page else type(failure).__name__
+
+
+def is_retryable(failure: BaseException) -> bool:
+    """Whether the same may well go on later: what failed passes by itself, or with money or another key."""
+    match failure:
+        case (
+            ClientClosed() | InsufficientCredits() | QuotaExhausted() | Unauthorized() | ProjectLimitReached()
+        ):
+            return True
+        case Forbidden(endpoint=endpoint) if endpoint in OF_THE_ACCOUNT | OF_THE_QUALITY:
+            return True
+        case TransportError() | RateLimited() | WaitTimedOut() | InDoubt():
+            return True
+        case DownloadFailed():
+            return failure.status is None or is_retryable_status(failure.status)
+        case UnexpectedCancellation() | QualityRefused():
+            return True
+        case EversinceError():
+            return outcome_is_unknown(failure)
+        case _:
+            return False
+
+
+def final_status(failure: BaseException) -> Literal["failed", "cancelled"]:
+    """What a failure that does not pass makes of a run."""
+    return "cancelled" if isinstance(failure, ProjectCancelled) else "failed"
+
+
+def failure_to_json(failure: BaseException) -> dict[str, Json]:
+    """What the journal keeps of a failure."""
+    kept: dict[str, Json] = {"type": kind_of(failure), "message": str(failure)}
+    if isinstance(failure, EversinceError):
+        kept["facts"] = {name: value for name, value in vars(failure).items() if _is_json(value)}
+    return kept
+
+
+def check(kept: Field) -> None:
+    """Make sure that it is what is kept of a failure.
+
+    Raises:
+        UnreadableRow: It is not.
+    """
+    kept["type"].text()
+    kept["message"].text_or_none()
+    if (facts := kept.get("facts")) is not None:
+        facts.mapping()
+        if kept["type"].value == RenderProducedNothing.__name__:
+            facts["project_id"].text_or_none()
+
+
+def failure_from_json(kept: Field) -> EversinceError:
+    """A failure as it was, if it was one of ours; else what is remembered of it.
+
+    Raises:
+        UnreadableRow: It is not what is kept of a failure.
+    """
+    check(kept)
+    name, message, facts = kept["type"].text(), str(kept["message"].value), kept.get("facts")
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, EversinceError) and facts is not None:
+        failure = kind.__new__(kind)
+        vars(failure).update(facts.mapping())
+        with suppress(Exception):  # it says something that could not be kept, or that was changed since
+            if str(failure) == message:
+                return failure
+    return RecordedFailure(name, message)
+
+
+def _is_json(value: object) -> bool:
+    match value:
+        case Enum():
+            return isinstance(value, str)
+        case None | bool() | int() | float() | str():
+            return True
+        case Mapping():
+            return all(isinstance(name, str) and _is_json(item) for name, item in value.items())
+        case list():
+            return all(map(_is_json, value))
+        case _:
+            return False

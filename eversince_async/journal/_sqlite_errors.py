@@ -1,0 +1,81 @@
+"""What SQLite's errors mean to who uses a journal: what is wrong, and what to do."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from eversince_async._places import in_words, open_files_error
+from eversince_async.errors import JournalError, JournalLocked
+
+FULL: Final = (
+    "the disk is full: make room and try again; nothing that was acknowledged is lost, and nothing of this "
+    "was written"
+)
+DAMAGED: Final = (
+    "the file is damaged: put a copy from before in its place, or save what can be read with "
+    "`sqlite3 FILE .recover`; nothing has been written to it"
+)
+GONE: Final = "the file was moved, deleted or replaced while in use; nothing more is written"
+OTHER: Final = "is no journal but some other file; name another one"
+READ_ONLY: Final = "the file or its folder cannot be written: check permissions and where it lies"
+
+
+Trouble = sqlite3.Error | UnicodeDecodeError
+"""What SQLite raises; Python cannot read its words where they quote bytes of a damaged file."""
+
+TROUBLES: Final = (sqlite3.Error, UnicodeDecodeError)
+
+
+_FILES: Final = 4
+"""Files that SQLite opens for a journal; those that it could open are closed again when one cannot be."""
+
+
+class Passing(JournalError):
+    """The journal lacks something for now, such as room on the disk; with that it can be gone on with."""
+
+
+def translate(path: Path, error: Trouble) -> JournalError:
+    """The error to raise for one of SQLite's."""
+    if isinstance(error, UnicodeDecodeError):
+        return JournalError(f"{path}: {DAMAGED}")
+    name = getattr(error, "sqlite_errorname", None) or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return JournalLocked(
+            f"{path}: another process holds the journal and does not let go; end it, or wait"
+        )
+    if name == "SQLITE_FULL":
+        return Passing(f"{path}: {FULL}")
+    if name.startswith("SQLITE_CANTOPEN") and (lacking := open_files_error(_FILES)) is not None:
+        return Passing(f"{path}: {in_words(lacking)}")
+    return JournalError(f"{path}: {_describe(name, error)}")
+
+
+def _describe(name: str, error: sqlite3.Error) -> str:
+    if name == "SQLITE_READONLY_DBMOVED":
+        return moved_message(None)
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return DAMAGED
+    if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN")):
+        return f"{READ_ONLY} ({error})"
+    if name.startswith("SQLITE_IOERR"):
+        return f"the disk failed ({name}); what was acknowledged before is safe, this may not be"
+    return f"SQLite says: {error}"
+
+
+def moved_message(copy: Path | None) -> str:
+    """What to say of a file that is not under its name any more.
+
+    Args:
+        copy: Where all that it held has been saved; None if that could not be done.
+    """
+    if copy is None:
+        return f"{GONE}: put it back with its -wal file, or start anew"
+    return f"{GONE}: put it back with its -wal file, or rename {copy.name}, which holds all of it"
+
+
+def is_damage(error: Trouble) -> bool:
+    """Whether an error means that the file's contents are not what they should be."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
+    name = getattr(error, "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))

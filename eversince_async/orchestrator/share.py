@@ -1,0 +1,246 @@
+"""Making a public link once.
+
+The list of shares does not say which project a share is of. So an account makes one at a time, and knows
+which it has made: then a new one that nobody knows of is the one that is in doubt. Processes that share a
+journal take turns by it: there, too, no second share is begun before the first is known to be made or not.
+"""
+
+import asyncio
+import weakref
+from collections import OrderedDict
+from collections.abc import Awaitable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, cast
+
+from eversince_async._wire.addresses import is_address
+from eversince_async._wire.endpoints import SHARE
+from eversince_async.durable.api import begin_to_json
+from eversince_async.durable.confirm import send_once
+from eversince_async.durable.doubt import AmbiguousOutcome, is_made_before
+from eversince_async.durable.executor import EffectExecution
+from eversince_async.errors import JournalError, JournalLocked
+from eversince_async.governor import GovernorProtocol
+from eversince_async.journal import Effect, Journal, Json, ShareInProgress
+from eversince_async.limits import PAGE_SHARES
+from eversince_async.models._base import UNSET
+from eversince_async.models.account import SharedVideo
+from eversince_async.models.output import Share
+from eversince_async.orchestrator.options import ShareOptions
+from eversince_async.orchestrator.runtime import Runtime
+from eversince_async.tasks import finish
+
+OTHER_SHARE_POLL_INTERVAL: Final = 1.0
+"""Seconds between looks at a share that is under way elsewhere."""
+
+MAX_REMEMBERED: Final = 500
+"""Shares that are remembered; only those of the last minutes matter."""
+
+
+async def share_once(
+    runtime: Runtime, project_id: str, options: ShareOptions, execution: EffectExecution
+) -> Share:
+    """Share a project's video; when it is in doubt whether that was done, adopt the share that is there.
+
+    Raises:
+        OutcomeUnknown: It stayed in doubt.
+        Ambiguous: Several new shares may be it.
+        EversinceError: As `output.share`.
+    """
+    while True:
+        try:
+            async with _known_shares(runtime.governor).lock:
+                return await _share(runtime, project_id, options, execution)
+        except ShareInProgress as other:
+            effect = other.effect
+        assert execution.journal is not None, "it is the journal's objection"
+        await _wait_for_other(runtime, execution.journal, effect)
+
+
+async def _share(
+    runtime: Runtime, project_id: str, options: ShareOptions, execution: EffectExecution
+) -> Share:
+    share = None
+    if execution.in_doubt_since is not None:
+        share = await execution.confirm(
+            runtime, partial(_find_new_share, runtime, options, execution, _shared_since(execution))
+        )
+    if share is None:
+        began = runtime.begins()
+        execution.set_baseline(began)
+
+        def send() -> Awaitable[Share]:
+            return execution.send(
+                runtime,
+                lambda api: api.output.share(
+                    project_id, title=options.title, description=options.description
+                ),
+            )
+
+        share = await send_once(runtime, send, partial(_find_new_share, runtime, options, execution, began))
+    await _record_share(runtime, execution, share)
+    return share
+
+
+async def _wait_for_other(runtime: Runtime, journal: Journal, effect: Effect) -> None:
+    """Wait a little for another share, or find out what became of it if whoever made it has died."""
+    try:
+        await resolve_share(runtime, journal, effect)
+    except JournalLocked:
+        await asyncio.sleep(OTHER_SHARE_POLL_INTERVAL)
+
+
+async def resolve_share(runtime: Runtime, journal: Journal, effect: Effect) -> None:
+    """Find out what became of a share in doubt that nobody works on.
+
+    That has to be done before any other is made, because the list of shares names no project.
+
+    Raises:
+        JournalLocked: Somebody works on its job, and will find out.
+    """
+    job = await journal.acquire(effect.job_id)
+    try:
+        async with _known_shares(runtime.governor).lock:
+            entry = await journal.effect(effect.job_id, effect.name)
+            if entry is not None and entry.state == "intent":
+                await _resolve(runtime, EffectExecution.from_record(journal, entry))
+    finally:
+        await finish(_release(journal, job.id))
+
+
+async def _release(journal: Journal, job_id: str) -> None:
+    with suppress(JournalError):  # whoever writes next learns of it; the lease runs out by itself
+        await journal.release(job_id)
+
+
+async def _resolve(runtime: Runtime, execution: EffectExecution) -> None:
+    request = execution.field("request")
+    asked = {name: request.get(name) for name in ("title", "description")}
+    options = ShareOptions(**{name: each.text() for name, each in asked.items() if each is not None})
+    try:
+        share = await execution.confirm(
+            runtime, partial(_find_new_share, runtime, options, execution, _shared_since(execution))
+        )
+    except AmbiguousOutcome as why:
+        await execution.record_in_doubt(why)  # or all others would wait until a person has looked
+        return
+    if share is None:
+        await execution.record_not_done()
+    else:
+        await _record_share(runtime, execution, share)
+
+
+async def _record_share(runtime: Runtime, execution: EffectExecution, share: Share) -> None:
+    kept = {"share_url": share.share_url, "video_url": share.video_url}
+    if not is_address(share.share_url) or await execution.is_claimed_by_other(share.share_url):
+        await execution.record_done(
+            kept
+        )  # made it is, but by such an address nobody could tell it from others
+        return
+    await execution.record_done(kept, claim=share.share_url)
+    _known_shares(runtime.governor).add(
+        share.share_url
+    )  # not before: what is not written down is to be found again
+
+
+async def _find_new_share(
+    runtime: Runtime, options: ShareOptions, execution: EffectExecution, baseline: Mapping[str, Json]
+) -> Share | None:
+    """A share that nobody knows of, made since the baseline, as this one would look.
+
+    Raises:
+        Ambiguous: There are several.
+    """
+    made = _known_shares(runtime.governor)
+    page = await runtime.api.account.shares(limit=PAGE_SHARES)
+    since = runtime.began(baseline)
+    found = [
+        each
+        for each in page.shares
+        if _matches(each, options, since)
+        and each.share_url not in made
+        and not await execution.is_claimed_by_other(each.share_url)
+    ]
+    if len(found) > 1:
+        raise AmbiguousOutcome(
+            f"{len(found)} new shares may be this one",
+            endpoint=SHARE.name,
+            find_out="open them: " + ", ".join(map(_openable, found)),
+            candidates=[each.share_url for each in found],
+        )
+    hidden = [row for row in page.unreadable if row.is_item and _may_be_new(row.value, since)]
+    if hidden and not found:
+        raise AmbiguousOutcome(
+            f"of the account's shares {len(hidden)} cannot be read, and may be this one",
+            endpoint=SHARE.name,
+            find_out="look for it among your shares in the studio",
+            candidates=(),
+        )
+    return Share(share_url=found[0].share_url, video_url=found[0].video_url) if found else None
+
+
+def _may_be_new(row: Any, since: datetime) -> bool:
+    """Whether a row that cannot be read was made since then, or does not say when."""
+    try:
+        return not is_made_before(datetime.fromisoformat(row["created_at"]), since)
+    except (TypeError, ValueError, KeyError, IndexError):
+        return True
+
+
+def _openable(share: SharedVideo) -> str:
+    return share.share_url if is_address(share.share_url) else f"(one without an address: {share.title})"
+
+
+def _shared_since(execution: EffectExecution) -> Mapping[str, Json]:
+    """The baseline of a share: when it was begun."""
+    if execution.record is None:
+        return cast("Mapping[str, Json]", execution.baseline)
+    kept = execution.field("baseline")
+    if kept.is_null or kept.get("since") is None:
+        return {"since": execution.record.intent_at.isoformat()}
+    return begin_to_json(kept)
+
+
+def recorded_share_of(execution: EffectExecution) -> Share:
+    """The public link that an earlier run has made."""
+    made = execution.field("result")
+    return Share(share_url=made["share_url"].text(), video_url=made["video_url"].text_or_none())
+
+
+def _matches(share: SharedVideo, options: ShareOptions, began: datetime) -> bool:
+    if options.title is not UNSET and share.title != options.title:
+        return False
+    return not is_made_before(share.created_at, began)
+
+
+class _KnownShares:
+    """The shares this process has made on one account.
+
+    Attributes:
+        lock: Held while one is made.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.lock = asyncio.Lock()
+        self._urls: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, url: str) -> bool:
+        return url in self._urls
+
+    def add(self, url: str) -> None:
+        self._urls[url] = None
+        if len(self._urls) > MAX_REMEMBERED:
+            self._urls.popitem(last=False)
+
+
+_known_by_account: weakref.WeakKeyDictionary[GovernorProtocol, _KnownShares] = weakref.WeakKeyDictionary()
+
+
+def _known_shares(governor: GovernorProtocol) -> _KnownShares:
+    """One for each account, that is for each governor, and each loop it lives in."""
+    made = _known_by_account.get(governor)
+    if made is None or made.loop is not asyncio.get_running_loop():
+        made = _known_by_account[governor] = _KnownShares()
+    return made

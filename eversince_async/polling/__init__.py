@@ -1,0 +1,1 @@
+"""Learn project statuses, for all waiters of a client at once."""

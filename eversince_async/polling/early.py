@@ -1,0 +1,118 @@
+"""When the next look is: at the latest when one is due, earlier where that pays and nobody minds."""
+
+import math
+from collections import deque
+from collections.abc import Collection
+from typing import Final
+
+import attrs
+
+from eversince_async.governor import GovernorProtocol, Lane
+from eversince_async.limits import REQUEST_WINDOW
+from eversince_async.polling.durations import DurationModel, StageInProgress
+from eversince_async.polling.schedule import MIN_POLL_INTERVAL, PollSchedule
+
+MIN_SAVING: Final = 0.2
+"""Seconds of waiting that an early look must be expected to save: one video that takes minutes is looked
+at about every 10 s, and a look that most likely finds nothing new is left out."""
+
+MIN_SAVING_UNDER_LOAD: Final = 0.05
+"""The same while productions wait for a slot, because then a second lost is lost to all of them."""
+
+SEARCH_STEP: Final = 1.0
+"""Seconds between the moments that are considered for an early look."""
+
+
+@attrs.frozen
+class PendingStage:
+    """Something that may have ended since it was seen last.
+
+    Attributes:
+        stage: The stage whose end is awaited; None when nothing is known of it.
+        seen_at: When it was seen last, in loop time: then it was not over.
+    """
+
+    stage: StageInProgress | None
+    seen_at: float
+
+
+class EarlyPollPolicy:
+    """Decides about looks before they are due.
+
+    Attributes:
+        last_poll_at: When the last look began, in loop time.
+    """
+
+    def __init__(
+        self, schedule: PollSchedule, governor: GovernorProtocol, duration_model: DurationModel
+    ) -> None:
+        self.last_poll_at = -math.inf
+        self._schedule = schedule
+        self._governor = governor
+        self._duration_model = duration_model
+        self._bought: deque[float] = deque()
+
+    def next_early_poll(
+        self, unseen: Collection[PendingStage], now: float, due_at: float, *, in_demand: bool = False
+    ) -> float:
+        """When a look before `due_at` pays and can be afforded, as things stand; infinite: not at all.
+
+        Args:
+            unseen: All that is awaited.
+            now: Loop time.
+            due_at: When a look is due anyway.
+            in_demand: Whether productions wait for a slot.
+        """
+        if not self._schedule.spare:
+            return math.inf
+        earliest = max(self.last_poll_at + MIN_POLL_INTERVAL, self._budget_free_at(now))
+        if earliest >= due_at:
+            return math.inf
+        price = MIN_SAVING_UNDER_LOAD if in_demand else MIN_SAVING
+        pays_at = self._worthwhile_at(unseen, earliest, due_at, price)
+        return (
+            pays_at
+            if pays_at == math.inf
+            else max(pays_at, self._governor.estimated_departure(Lane.POLL, now))
+        )
+
+    def record_early(self, requests: int, now: float) -> None:
+        """An early look has taken so many requests."""
+        self._bought.extend([now] * requests)
+
+    def _budget_free_at(self, now: float) -> float:
+        """When early looks have used less than their share of the budget."""
+        while self._bought and self._bought[0] + REQUEST_WINDOW <= now:
+            self._bought.popleft()
+        share = self._schedule.spare * self._governor.allowance()
+        if len(self._bought) < share:
+            return -math.inf
+        return math.inf if share < 1 else self._bought[len(self._bought) - math.floor(share)] + REQUEST_WINDOW
+
+    def _worthwhile_at(
+        self, unseen: Collection[PendingStage], earliest: float, due_at: float, price: float
+    ) -> float:
+        if not unseen:
+            return math.inf
+        moment = max(earliest, min(each.seen_at for each in unseen))
+        while moment < due_at:
+            if self._is_worthwhile(unseen, moment, price):
+                return moment
+            moment += SEARCH_STEP
+        return math.inf
+
+    def _is_worthwhile(self, unseen: Collection[PendingStage], moment: float, price: float) -> bool:
+        """Whether a look at that moment is expected to save enough waiting.
+
+        What has ended since it was seen has waited for half of that time, on average.
+        """
+        waited = 0.0
+        for each in unseen:
+            waited += (
+                self._duration_model.completion_probability(each.stage, each.seen_at, moment)
+                * (moment - each.seen_at)
+                / 2
+            )
+            if waited >= price:
+                return True
+        return False

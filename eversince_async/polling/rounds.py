@@ -1,0 +1,178 @@
+"""One round of looks after the other: the list where it helps, projects singly where it does not.
+
+What befalls one project, or the list, is nobody else's trouble: see `setbacks`.
+"""
+
+import asyncio
+import math
+from typing import Final
+
+from eversince_async.errors import (
+    ApiError,
+    EversinceError,
+    InvalidRequest,
+    InvalidResponse,
+    NotFound,
+    TransportError,
+)
+from eversince_async.polling.failures import LIST, Setbacks, concerns_account, is_verdict
+from eversince_async.polling.requests import PollRequests
+from eversince_async.polling.schedule import DEFAULT_POLL_INTERVAL, MIN_POLL_INTERVAL
+from eversince_async.polling.waiters import Awaited
+from eversince_async.session.new_projects import Newborn
+
+OUTAGE: Final = 3
+"""Looks at single projects that fail in a row, after which others are not tried for now."""
+
+FAILURES: Final = (ApiError, TransportError, InvalidResponse)
+"""What a look may come to instead of an answer that can be read."""
+
+
+class Rounds:
+    """Carries out what is to be looked at, and decides what a look that fails means for whom.
+
+    Args:
+        looks: Carries looks out.
+        awaited: Who is told when there is nothing to be seen any more.
+        setbacks: Counts looks that fail.
+        newborn: Projects that may not be to be seen yet.
+
+    Attributes:
+        paged_at: When the list was looked at last, in loop time.
+    """
+
+    def __init__(
+        self, looks: PollRequests, awaited: Awaited, setbacks: Setbacks, newborn: Newborn | None
+    ) -> None:
+        self.paged_at = -math.inf
+        self._looks = looks
+        self._awaited = awaited
+        self._setbacks = setbacks
+        self._newborn = newborn
+        self._surveyed_at = -math.inf
+
+    async def look(self, wanted: set[str], now: float, *, is_slot_sought: bool, is_list_due: bool) -> None:
+        """Look at what is wanted.
+
+        Args:
+            wanted: The projects.
+            now: Loop time.
+            is_slot_sought: Whether the list would tell somebody whether there is a slot.
+            is_list_due: Whether it is to be looked at now because of that.
+        """
+        try:
+            if len(self._awaited) == 1 and not is_slot_sought:
+                self._setbacks.end_streak(LIST)  # which is not looked at for now
+            elif is_list_due or not self._are_odd(wanted):
+                wanted = await self._look_at_list(wanted, now, is_slot_sought=is_slot_sought)
+            await self._look_at_each(wanted)
+        except ApiError as refusal:
+            if not concerns_account(refusal):
+                raise
+            self.fail_all(refusal)
+
+    def fail_all(self, failure: Exception) -> None:
+        """Give everything up that is awaited; whoever seeks a slot is not left alone."""
+        self._fail(list(self._awaited.ids()), failure)
+        self._setbacks.hold(LIST, _now() + DEFAULT_POLL_INTERVAL)
+
+    # -- The list ---------------------------------------------------------------------------------------
+
+    def _are_odd(self, wanted: set[str]) -> bool:
+        """Whether these are only projects that the list does not help with: each has failed by itself."""
+        return bool(wanted) and all(map(self._setbacks.befell, wanted))
+
+    async def _look_at_list(self, wanted: set[str], now: float, *, is_slot_sought: bool) -> set[str]:
+        """Look at the list; which projects are still to be looked at singly."""
+        try:
+            missing, complete = await self._looks.list_projects(wanted, self._awaited.ids())
+        except FAILURES as failure:
+            return wanted if self._list_is_useless(failure) else set()
+        self._setbacks.succeeded(LIST)
+        self.paged_at = now
+        if is_slot_sought and not complete and self._surveyed_at + DEFAULT_POLL_INTERVAL <= now:
+            self._surveyed_at = now
+            try:
+                await self._looks.list_active(self._awaited.ids())
+            except FAILURES as failure:
+                self._list_is_useless(failure)
+        return missing
+
+    def _list_is_useless(self, failure: EversinceError) -> bool:
+        """The list has failed: whether projects are to be looked at singly rather than with the next one."""
+        if concerns_account(failure):
+            raise failure
+        now = _now()
+        is_too_long = self._setbacks.failed(LIST, failure, now)
+        if is_verdict(failure):
+            self._setbacks.hold(LIST, now + DEFAULT_POLL_INTERVAL)
+        if is_too_long or is_verdict(failure) or isinstance(failure, InvalidResponse):
+            return True
+        self._setbacks.hold_all(now + MIN_POLL_INTERVAL)
+        return False
+
+    # -- Single projects --------------------------------------------------------------------------------
+
+    async def _look_at_each(self, project_ids: set[str]) -> None:
+        """Look at projects singly, those that are overdue for longest first."""
+        order, in_a_row = sorted(project_ids & self._awaited.ids(), key=self._awaited.due_of), 0
+        for place, project_id in enumerate(order):
+            if project_id not in self._awaited.ids():
+                continue
+            failure = await self._look_at(project_id)
+            in_a_row = 0 if failure is None else in_a_row + 1
+            if failure is not None and in_a_row == OUTAGE:
+                self._leave(order[place + 1 :], failure)
+                return
+
+    async def _look_at(self, project_id: str) -> EversinceError | None:
+        """Look at one project; return what has kept us from it, if that may pass."""
+        try:
+            seen = await self._looks.get_project(project_id)
+        except InvalidRequest as failure:  # it has an id that cannot be asked for
+            self._fail([project_id], failure)
+            return None
+        except FAILURES as failure:
+            if concerns_account(failure):
+                raise
+            if not is_verdict(failure):
+                return self._put_off(project_id, failure)
+            self._setbacks.succeeded(project_id)
+            if isinstance(failure, NotFound):
+                self._missing(project_id, failure)
+            else:
+                self._fail([project_id], failure)
+            return None
+        if seen != project_id:
+            another = InvalidResponse("$.id", "another project than the one asked for")
+            return self._put_off(project_id, another)
+        self._setbacks.succeeded(project_id)
+        return None
+
+    def _missing(self, project_id: str, missing: NotFound) -> None:
+        """A project that was only just created may not be visible yet; any other does not exist."""
+        if self._newborn is not None and self._newborn.may_be_missing(project_id, self._looks.requested_at):
+            self._setbacks.hold(project_id, _now() + MIN_POLL_INTERVAL)
+        else:
+            self._fail([project_id], missing)
+
+    def _put_off(self, project_id: str, failure: EversinceError) -> EversinceError:
+        """Look at a project again later, unless looks have failed without a break for too long."""
+        if self._setbacks.failed(project_id, failure, _now()):
+            self._fail([project_id], failure)
+        return failure
+
+    def _leave(self, project_ids: list[str], failure: EversinceError) -> None:
+        """Look at others later, as one look after the other fails; or never, if that has lasted too long."""
+        if self._setbacks.is_spent(_now()):
+            self._fail(project_ids, failure)
+        self._setbacks.hold_all(_now() + MIN_POLL_INTERVAL)
+
+    def _fail(self, project_ids: list[str], failure: Exception) -> None:
+        for project_id in project_ids:
+            self._setbacks.forget(project_id)
+            self._awaited.fail(project_id, failure)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,112 @@
+"""How long callbacks hold an event loop, in real time.
+
+A stretch is measured by the wall, less the time the thread was ready to run while the machine ran others:
+that is the machine's doing, not the callback's. CPU time alone would be as fair, but blind to a callback that
+blocks, in `time.sleep` say or on a disk, and nothing else runs meanwhile either. Only Linux tells how long a
+thread has waited for a core (`/proc/…/schedstat`); on other systems a crowded machine makes holds longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+NOTED_SECONDS: Final = 0.001
+"""Shorter stretches are not looked into."""
+
+
+@attrs.frozen
+class Hold:
+    """A stretch of real time in which one callback held the loop.
+
+    Attributes:
+        seconds: How long, without the time in which the machine ran others instead.
+        callback: What it was: a task and its coroutine, or a function.
+    """
+
+    seconds: float
+    callback: str
+
+
+class Holds:
+    """Measures the longest hold.
+
+    Attributes:
+        longest: The longest so far; None if none took a millisecond.
+    """
+
+    def __init__(self) -> None:
+        self.longest: Hold | None = None
+        self._handle: asyncio.Handle | None = None
+        self._since = 0.0
+        self._queued = 0.0  # seconds this thread has waited for a core, until `_since` or shortly before
+        self._schedstat: int | None = None
+
+    @contextlib.contextmanager
+    def measure(self) -> Iterator[None]:
+        """Measure in here, on the current thread."""
+        with contextlib.suppress(OSError):
+            self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        self._since, self._queued = time.perf_counter(), self._seconds_queued()
+        try:
+            yield
+        finally:
+            self.switch(None)
+            if self._schedstat is not None:
+                os.close(self._schedstat)
+                self._schedstat = None
+
+    def switch(self, handle: asyncio.Handle | None) -> None:
+        """What ran until now has come to its end, and a callback begins, or a wait."""
+        now = time.perf_counter()
+        wall, ended = now - self._since, self._handle
+        if wall > NOTED_SECONDS:
+            queued = self._seconds_queued()
+            if ended is not None:
+                self._note(wall - (queued - self._queued), ended)
+            self._queued = queued
+            now = time.perf_counter()
+        self._handle, self._since = handle, now
+
+    def _note(self, seconds: float, handle: asyncio.Handle) -> None:
+        if seconds > NOTED_SECONDS and (self.longest is None or seconds > self.longest.seconds):
+            self.longest = Hold(seconds, _describe(handle))
+
+    def _seconds_queued(self) -> float:
+        if self._schedstat is None:
+            return 0.0
+        return int(os.pread(self._schedstat, 64, 0).split()[1]) / 1e9
+
+
+class MeasuredQueue(deque[asyncio.Handle]):
+    """A loop's callbacks, each of which begins when it is taken.
+
+    Args:
+        holds: Where that is noted.
+    """
+
+    def __init__(self, holds: Holds) -> None:
+        super().__init__()
+        self._switch = holds.switch
+
+    def popleft(self) -> asyncio.Handle:
+        """Take the next callback, which runs at once."""
+        handle = super().popleft()
+        self._switch(handle)
+        return handle
+
+
+def _describe(handle: Any) -> str:
+    """What a handle calls, without its arguments or results: these may be secret."""
+    callback = handle._callback  # noqa: SLF001 - asyncio shows it only beside its arguments
+    task = getattr(callback, "__self__", None)
+    if isinstance(task, asyncio.Task):
+        return f"{task.get_name()}: {getattr(task.get_coro(), '__qualname__', 'a coroutine')}"
+    return getattr(callback, "__qualname__", type(callback).__qualname__)
