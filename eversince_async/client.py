@@ -201,10 +201,10 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         Args:
             productions: What becomes of what is under way. `leave`: it is no longer waited for, and goes on
                 at the server unless its own `on_cancel` says otherwise. `drain`: it is waited for, and left
-                only when `patience` is over, or if it waits for a person or for another day, or sleeps for
+                only when `timeout` is over, or if it waits for a person or for another day, or sleeps for
                 more than two minutes; take no new orders meanwhile. `cancel`: what is at work is
                 cancelled at the server, which takes ten seconds at most.
-            patience: Seconds to drain; None takes as long as it takes.
+            timeout: Seconds to drain; None takes as long as it takes.
 
         Returns:
             Handles of the productions that did not come to their end here: another client or process can

@@ -38,7 +38,7 @@ ANSWER_SECONDS: Final = 1.0
 """Real time that a peer elsewhere has to answer."""
 
 MAX_ANSWER_SECONDS: Final = 10.0
-"""Real time to which that grows at most; `VirtualTimeLoop.held` is for peers that need more."""
+"""Real time to which that grows at most; `VirtualTimeLoop.paused` is for peers that need more."""
 
 GROWTH: Final = 2.0
 """How many times the longest pause seen a silence must be to count."""

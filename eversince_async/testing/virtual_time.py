@@ -16,7 +16,7 @@ their way when the loop has nothing to run:
 - Another process. Child processes started through the loop count as a thread at work, until they end.
 
 Nobody can see the rest (a thread of your own that computes, a server in another process that takes longer
-than a second): say `with loop.held():` while you wait for it.
+than a second): say `with loop.paused():` while you wait for it.
 """
 
 from __future__ import annotations

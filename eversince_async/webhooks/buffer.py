@@ -7,7 +7,7 @@ class CrowdedOut(Exception):
     """A body was dropped because all together held too much, and it held most."""
 
 
-class Intake:
+class DeliveryBuffer:
     """Bounds the bytes that all deliveries hold before anybody knows whether they are genuine.
 
     When they would hold more, the largest goes, the oldest of several: what the server sends is small, so
@@ -23,7 +23,7 @@ class Intake:
         self._bodies: dict[PendingBody, None] = {}
 
     def __repr__(self) -> str:
-        return f"<Intake {self.held} of {self.limit} bytes, {len(self._bodies)} bodies>"
+        return f"<DeliveryBuffer {self.held} of {self.limit} bytes, {len(self._bodies)} bodies>"
 
     def open(self) -> "PendingBody":
         """A body with nothing in it yet; close it in the end."""
@@ -57,10 +57,10 @@ class PendingBody:
         is_dropped: Whether it had to go, and what there was with it.
     """
 
-    def __init__(self, parser: Intake) -> None:
+    def __init__(self, buffer: DeliveryBuffer) -> None:
         self.data = bytearray()
         self.is_dropped = False
-        self._intake = parser
+        self._buffer = buffer
 
     def __enter__(self) -> "PendingBody":
         return self
@@ -74,7 +74,7 @@ class PendingBody:
         Raises:
             CrowdedOut: It had to go, now or while this was waiting.
         """
-        self._intake.make_room(self, len(chunk))
+        self._buffer.make_room(self, len(chunk))
         if self.is_dropped:
             raise CrowdedOut
         self.data += chunk
@@ -96,5 +96,5 @@ class PendingBody:
 
     def close(self) -> None:
         """Let go of the bytes."""
-        self._intake.forget(self)
+        self._buffer.forget(self)
         self.data = bytearray()  # who verified the old one may still hold it

@@ -19,7 +19,7 @@ from eversince_async.errors import (
     TimestampOutsideTolerance,
 )
 from eversince_async.session.hooks import notify
-from eversince_async.webhooks.buffer import CrowdedOut, Intake
+from eversince_async.webhooks.buffer import CrowdedOut, DeliveryBuffer
 from eversince_async.webhooks.headers import Headers, find_headers
 from eversince_async.webhooks.inbox import Inbox
 from eversince_async.webhooks.parsing import parse_event, project_id_of
@@ -79,7 +79,7 @@ class DeliveryHandler:
     Attributes:
         inbox: Where events wait for the application.
         body_limit: Bytes a body may have.
-        parser: Where bodies wait until they are verified.
+        buffer: Where bodies wait until they are verified.
         verdicts: How many deliveries there were by what became of them.
     """
 
@@ -96,7 +96,7 @@ class DeliveryHandler:
     ) -> None:
         self.inbox = Inbox(room)
         self.body_limit = body_limit
-        self.parser = Intake(unverified_limit)
+        self.buffer = DeliveryBuffer(unverified_limit)
         self.verdicts: Counter[Code] = Counter()
         self._eversince = eversince
         self._keys = keys
@@ -160,7 +160,7 @@ class DeliveryHandler:
         """
         try:
             timestamp, check = self._admit(headers)
-            with self.parser.open() as body:
+            with self.buffer.open() as body:
                 async with asyncio.timeout(BODY_TIMEOUT):
                     async for piece in chunks:
                         check_body(piece)
@@ -197,7 +197,7 @@ class DeliveryHandler:
         """Refuse a delivery whose bytes had to make room for others."""
         return self.reject(
             "service_unavailable",
-            f"all that came in held over {self.parser.limit:,} bytes, and of these most",
+            f"all that came in held over {self.buffer.limit:,} bytes, and of these most",
         )
 
     def reject_method(self) -> DeliveryResult:

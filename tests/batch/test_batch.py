@@ -365,7 +365,7 @@ async def test_items_without_end_are_no_longer_read_once_the_batch_is_drained(em
         async for _ in batch:
             batch.drain()
 
-    assert 20 > batch.progress.taken
+    assert 20 > batch.progress.items_read
 
 
 async def test_a_listener_that_fails_fails_no_item(emulator, eversince, caplog):

@@ -13,7 +13,7 @@ from eversince_async.errors import JournalError
 
 
 async def running_until_first_share(emulator, campaign, eversince):
-    running = asyncio.ensure_future(campaign.batch(eversince)._reported())
+    running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.shares:
         await asyncio.sleep(1)
     return running

@@ -116,7 +116,7 @@ async def test_a_cancelled_write_has_happened_entirely_or_not_at_all(journal, pa
         await journal.acquire(name)
         effect = await journal.intent(name, "render", {})
         verb = journal.done(effect, job=JobChange(stage="rendering"))
-        with journal._thread.loop.held():
+        with journal._thread.loop.paused():
             await asyncio.to_thread(threading.Event().wait, pause)
         ended = await cancelled_at(moment, verb)
 

@@ -182,8 +182,8 @@ async def test_productions_come_back_without_signatures(storing):
     )
     campaign = Campaign(film, None)
 
-    plain = storing.kept(campaign, Campaign)
-    again = storing.restored(plain, Campaign)
+    plain = storing.to_json(campaign, Campaign)
+    again = storing.from_json(plain, Campaign)
 
     assert "Signature" not in json.dumps(plain)
     assert "https://r2.example/a.mp4" == again.master.assembled_url
@@ -195,7 +195,7 @@ async def test_the_url_of_one_that_came_back_counts_as_expired(storing):
 
     film = Production(project=attrs.evolve(PROJECT, assembled_url_expires_at=None), runtime=None)
 
-    again = storing.restored(storing.kept(film, Production), Production)
+    again = storing.from_json(storing.to_json(film, Production), Production)
 
     assert again.assembled_url_expires_at <= clock.now()
 
@@ -203,9 +203,9 @@ async def test_the_url_of_one_that_came_back_counts_as_expired(storing):
 async def test_as_an_argument_one_is_the_same_whether_it_came_back_or_not(storing):
     film = Production(project=PROJECT, runtime=None)
 
-    again = storing.restored(storing.kept(film, Production), Production)
+    again = storing.from_json(storing.to_json(film, Production), Production)
 
-    assert storing.argument({"film": film}) == storing.argument({"film": again})
+    assert storing.argument_to_json({"film": film}) == storing.argument_to_json({"film": again})
 
 
 def test_an_argument_that_cannot_be_stored_is_known_by_its_type(storing: Serializer) -> None:

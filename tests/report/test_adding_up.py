@@ -81,7 +81,7 @@ class Runs:
         """One run in which these befall the account."""
         governor = Governor(Limits())
         guests = list[Any]()
-        runtime: Any = SimpleNamespace(session=SimpleNamespace(observers=SimpleNamespace(guests=guests)))
+        runtime: Any = SimpleNamespace(session=SimpleNamespace(observers=SimpleNamespace(subscribers=guests)))
         async with MemoryJournal(self.rows) as journal:
             usage = UsageRecorder(governor, journal)
             with usage.recording(runtime):

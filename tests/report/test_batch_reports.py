@@ -174,7 +174,7 @@ async def test_requests_of_others_are_not_counted_when_the_batch_is_over(emulato
     await eversince.projects.list()
 
     assert len(emulator.world.log) - 1 == sum(minute.requests for minute in report.requests)
-    assert [] == eversince._runtime.session.observers.guests
+    assert [] == eversince._runtime.session.observers.subscribers
 
 
 async def test_credits_spent_are_what_the_balance_fell_by(emulator, eversince):

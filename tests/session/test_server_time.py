@@ -53,11 +53,11 @@ async def test_the_budget_is_kept_whatever_the_clock_is_set_to(emulator, eversin
 @SETS
 async def test_the_servers_time_is_told_by_its_last_answer(emulator, eversince, set_by):
     await eversince.account.credits()
-    told = eversince._runtime.server_now()
+    told = eversince._runtime.server_time()
     set_clock(set_by)
     await asyncio.sleep(60)
 
-    assert timedelta(seconds=60) == eversince._runtime.server_now() - told
+    assert timedelta(seconds=60) == eversince._runtime.server_time() - told
 
 
 async def test_before_any_answer_the_servers_time_is_ours(emulator):

@@ -300,7 +300,7 @@ async def test_a_process_at_the_other_end_may_take_its_time(delay, size):
         process = multiprocessing.get_context("spawn").Process(target=answer, args=(server, delay, size))
         process.start()
         try:
-            with asyncio.get_running_loop().held():  # until it has started
+            with asyncio.get_running_loop().paused():  # until it has started
                 await ask(server.getsockname(), times=1, size=size)
         finally:
             process.join()

@@ -20,7 +20,7 @@ def receiver():
 
 
 def held(receiver):
-    return receiver._handler.parser.held
+    return receiver._handler.buffer.held
 
 
 class Body:
@@ -210,4 +210,4 @@ def test_the_bound_is_no_less_than_what_one_body_may_have():
         WebhookReceiver(secret=SECRET, body_limit=LIMIT, unverified_limit=LIMIT - 1)
     large = WebhookReceiver(secret=SECRET, body_limit=2**26)
 
-    assert 2**26 == large._handler.parser.limit
+    assert 2**26 == large._handler.buffer.limit

@@ -176,7 +176,7 @@ async def test_chunks_that_are_no_bytes_say_so_and_leave_nothing(receiver):
 
     with pytest.raises(TypeError, match="raw bytes as they were received, not str"):
         await receiver.receive_chunks(signed(BODY), chunks())
-    assert 0 == receiver._handler.parser.held
+    assert 0 == receiver._handler.buffer.held
 
 
 async def test_a_body_comes_in_chunks_through_a_door_of_ones_own(receiver, client):
