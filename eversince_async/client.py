@@ -187,7 +187,7 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         await self.aclose()
 
     async def aclose(
-        self, *, productions: OnClose = "leave", patience: float | None = None
+        self, *, productions: OnClose = "leave", timeout: float | None = None
     ) -> tuple[Handle, ...]:
         """Stop looking at projects, and close the connections.
 
@@ -221,7 +221,7 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         try:
             await asyncio.sleep(0)  # what was started a moment ago begins, so that it can be ended
             if productions == "drain":
-                rested = await self._runtime.registry.drain(patience)
+                rested = await self._runtime.registry.drain(timeout)
         finally:
             left = await finish(self._close(productions, asyncio.current_task()))
         return tuple(each.handle for each in (*rested, *left) if each.is_resumable_by_handle)
