@@ -2,27 +2,45 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, overload
+from typing import Protocol, overload
 
 from eversince_async.clock import now as wall_now
 from eversince_async.clock import wall_seconds
+from eversince_async.governor.budget import Budget
 from eversince_async.governor.claims import SlotTicket
 from eversince_async.governor.lanes import Lane, RequestTicket
+from eversince_async.governor.limits import Limits
 from eversince_async.governor.quota_table import DailyQuota, QuotaTicket
+from eversince_async.governor.quotas import Quotas
+from eversince_async.governor.slots import Slots
 from eversince_async.governor.snapshot import (
+    CreditsSnapshot,
     GovernorSnapshot,
     LeaseSnapshot,
     QuotaSnapshot,
     RequestsSnapshot,
     SlotsSnapshot,
 )
+from eversince_async.governor.timers import LoopClock
 from eversince_async.governor.waiters import Waiter, WaitKind, WaitReason
 
-if TYPE_CHECKING:
-    from eversince_async.governor.governor import Governor
+
+class GovernorParts(Protocol):
+    """The parts of a governor that are explained."""
+
+    limits: Limits
+    clock: LoopClock
+    budget: Budget
+    slots: Slots
+    quota: Quotas
+
+    @property
+    def credits(self) -> CreditsSnapshot | None:
+        """The account's credits; None until a response has told the balance."""
+        ...
 
 
-def snapshot(governor: "Governor") -> GovernorSnapshot:
+def snapshot(governor: GovernorParts) -> GovernorSnapshot:
     """Everything the governor knows, at this moment."""
     queues = governor.budget.waiting(), governor.slots.table.waiting(), governor.quota.waiting()
     return GovernorSnapshot(
@@ -35,7 +53,7 @@ def snapshot(governor: "Governor") -> GovernorSnapshot:
     )
 
 
-def wait_reason(governor: "Governor", waiters: Iterable[Waiter]) -> Iterator[WaitReason]:
+def wait_reason(governor: GovernorParts, waiters: Iterable[Waiter]) -> Iterator[WaitReason]:
     """Why each of these waits."""
     reasons = _Reasons(governor)
     for waiter in waiters:
@@ -47,7 +65,7 @@ def wait_reason(governor: "Governor", waiters: Iterable[Waiter]) -> Iterator[Wai
         yield reasons.of(waiter, ahead)
 
 
-def wait_kind(governor: "Governor", waiter: Waiter) -> WaitKind:
+def wait_kind(governor: GovernorParts, waiter: Waiter) -> WaitKind:
     """What one waits for."""
     if isinstance(waiter, SlotTicket):
         return WaitKind.SLOT
@@ -60,7 +78,7 @@ def wait_kind(governor: "Governor", waiter: Waiter) -> WaitKind:
 class _Reasons:
     """What keeps whoever waits, as it stands at one moment: looked up once for all."""
 
-    def __init__(self, governor: "Governor") -> None:
+    def __init__(self, governor: GovernorParts) -> None:
         budget, now = governor.budget, governor.clock.time()
         self._wall_ahead = wall_seconds() - now
         self._outlook = budget.outlook(now)
@@ -129,7 +147,7 @@ class _Waits(Sequence[WaitReason]):
         return repr(tuple(self))
 
 
-def _describe_spent(governor: "Governor", now: float) -> str:
+def _describe_spent(governor: GovernorParts, now: float) -> str:
     budget = governor.budget
     used, others = budget.used(now), budget.external(now)
     detail = f"{used} of {budget.limit} requests are spent"
@@ -144,7 +162,7 @@ def _queue_position(ahead: int) -> str:
     return "" if not ahead else f", {ahead} ahead of it"
 
 
-def _requests(governor: "Governor") -> RequestsSnapshot:
+def _requests(governor: GovernorParts) -> RequestsSnapshot:
     budget, clock = governor.budget, governor.clock
     now = clock.time()
     lanes = budget.waiting()
@@ -163,7 +181,7 @@ def _requests(governor: "Governor") -> RequestsSnapshot:
     )
 
 
-def _slots(governor: "Governor") -> SlotsSnapshot:
+def _slots(governor: GovernorParts) -> SlotsSnapshot:
     table, clock = governor.slots.table, governor.clock
     leases = tuple(
         LeaseSnapshot(
@@ -184,7 +202,7 @@ def _slots(governor: "Governor") -> SlotsSnapshot:
     )
 
 
-def _quota(governor: "Governor", quota: DailyQuota) -> QuotaSnapshot:
+def _quota(governor: GovernorParts, quota: DailyQuota) -> QuotaSnapshot:
     return QuotaSnapshot(
         name=quota.name,
         limit=quota.limit,
