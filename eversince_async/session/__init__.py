@@ -1,1 +1,1 @@
-"""The session layer: one door through which every request leaves and every answer comes in."""
+"""The session layer, which sends every request and receives every response."""

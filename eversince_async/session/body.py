@@ -1,4 +1,4 @@
-"""The body of an answer, decoded and bounded, however it is packed and however long it goes on."""
+"""Decoding of response bodies, bounded in size, in any supported encoding."""
 
 import zlib
 from collections.abc import Iterator
@@ -7,26 +7,35 @@ from typing import Final
 import aiohttp
 
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
-"""Bytes of a decoded answer, unless the client is told otherwise; a timeline has some 60 KB."""
+"""Bytes of a decoded response, unless the client sets another limit.
+
+A timeline has some 60 KB.
+"""
 
 MAX_ERROR_BYTES: Final = 64 * 1024
-"""Bytes that are read of an error; the rest is left where it is."""
+"""Bytes that are read of an error response; the rest stays unread."""
 
 ACCEPT_ENCODING: Final = "gzip, deflate"
-"""What answers may be packed with: what the standard library unpacks in pieces of a size that we choose."""
+"""The encodings that responses may have.
+
+The standard library decodes these in pieces of a size that we choose.
+"""
 
 MAX_MEMBERS: Final = 1000
-"""Gzip members of one body; usually there is one. Each costs time, even if it holds nothing."""
+"""Gzip members of one body; usually there is one.
+
+Each member costs time, even an empty one.
+"""
 
 _PIECE: Final = 256 * 1024
 _WINDOWS: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 
 class BodyTooLarge(Exception):
-    """There is more than may be read.
+    """A body that is larger than the limit.
 
     Attributes:
-        start: As much as may be.
+        start: The first bytes of the body, up to the limit.
     """
 
     def __init__(self, start: bytes) -> None:
@@ -34,21 +43,21 @@ class BodyTooLarge(Exception):
 
 
 class BodyUnreadable(Exception):
-    """It cannot be decoded."""
+    """A body that cannot be decoded."""
 
 
 async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read and decode a body of at most so many bytes.
+    """Read and decode a body, up to a limit.
 
-    The connection is not used again when it was not read to its end.
+    If the body was not read to its end, the connection is not used again.
 
     Args:
-        response: An answer to a request that was sent with `auto_decompress=False`.
-        limit: Bytes of the decoded body.
+        response: A response to a request that was sent with `auto_decompress=False`.
+        limit: The largest size of the decoded body, in bytes.
 
     Raises:
-        BodyTooLarge: It has more.
-        BodyUnreadable: It is packed in a way that was not asked for, or is damaged.
+        BodyTooLarge: The decoded body is larger than the limit.
+        BodyUnreadable: The body is damaged, or its encoding was not requested.
         aiohttp.ClientPayloadError: The connection ended before the body did.
     """
     body = bytearray()
@@ -70,12 +79,14 @@ async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 def unpack(head: bytes, encodings: str, limit: int) -> bytes:
-    """What the first bytes of a body unpack to, at most so many; as they are if that cannot be told.
+    """Decode the first bytes of a body, up to a limit.
+
+    Returns the bytes unchanged if they cannot be decoded.
 
     Args:
-        head: The first bytes.
-        encodings: Its `Content-Encoding`.
-        limit: Bytes of what is unpacked.
+        head: The first bytes of the body.
+        encodings: The `Content-Encoding` of the body.
+        limit: The largest number of decoded bytes to return.
     """
     try:
         return next(iter(_decoder(encodings).pieces(head)), b"")[:limit]
@@ -84,18 +95,21 @@ def unpack(head: bytes, encodings: str, limit: int) -> bytes:
 
 
 class _Plain:
-    """Bytes that are what they are."""
+    """A decoder for a body without an encoding."""
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The decoded bytes, never many at once."""
+        """Yield the decoded bytes in pieces of limited size."""
         yield data
 
     def end(self) -> None:
-        """Raise `BodyUnreadable` if something is missing at the end."""
+        """Raise `BodyUnreadable` if the body is incomplete at its end."""
 
 
 class _Packed(_Plain):
-    """Bytes packed by zlib; gzip may have several members one after the other."""
+    """A decoder for a body packed by zlib.
+
+    A gzip body may have several members, one after the other.
+    """
 
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
@@ -106,7 +120,7 @@ class _Packed(_Plain):
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         if self._is_empty and self._encoding == "deflate" and data and data[0] & 0x0F != zlib.DEFLATED:
-            self._unpacking = zlib.decompressobj(-zlib.MAX_WBITS)  # some send it without its frame
+            self._unpacking = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers omit the zlib header
         self._is_empty = self._is_empty and not data
         piece = b""
         while data or len(piece) == _PIECE:

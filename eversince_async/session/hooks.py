@@ -1,11 +1,12 @@
-"""What can be watched of every call: frozen records, handed to plain functions.
+"""Records of every step of a call, passed to plain functions.
 
-Observers are told, they do not take part: what one raises is logged and forgotten.
+The records are frozen. Listeners only observe: an exception that a listener raises is logged and has no other
+effect.
 
-Each record is logged, too, under `eversince_async`. What stands in the text also stands in fields of the log
-record, for those who search logs: `endpoint` `attempt` `project_id` always; `method` `path` `waited` of a
-request; `status` `elapsed` `request_id` of an answer; `error` `elapsed` of an attempt without one; `error`
-`wait` `reason` of a retry. Fields may be added, but keep their names and meanings.
+Each record is also logged, under `eversince_async`. The facts in the text are fields of the log record, too,
+so that logs can be searched: `endpoint` `attempt` `project_id` always; `method` `path` `waited` of a request;
+`status` `elapsed` `request_id` of a response; `error` `elapsed` of an attempt without one; `error` `wait`
+`reason` of a retry. Fields may be added, but existing ones keep their names and meanings.
 """
 
 import logging
@@ -23,13 +24,13 @@ logger: Final = logging.getLogger("eversince_async")
 
 @attrs.frozen(kw_only=True)
 class RequestSent:
-    """A request is about to leave.
+    """The record of a request that is about to leave.
 
     Attributes:
-        endpoint: What is called, e.g. `projects.create`.
+        endpoint: The operation, e.g. `projects.create`.
         method: The HTTP method.
         path: The path below the base URL, without its query.
-        attempt: 1 for the first time this call is sent.
+        attempt: The number of this attempt; 1 for the first time this call is sent.
         waited: Seconds the call waited for the account's request budget before this attempt.
         project_id: The project in the path, if there is one.
     """
@@ -44,14 +45,14 @@ class RequestSent:
 
 @attrs.frozen(kw_only=True)
 class ResponseReceived:
-    """An answer came back, good or bad.
+    """The record of a response, whether a success or an error.
 
     Attributes:
-        endpoint: What was called.
+        endpoint: The operation, e.g. `projects.create`.
         status: The HTTP status.
-        attempt: Which attempt it answers.
+        attempt: The number of the attempt that received the response.
         elapsed: Seconds from sending to the last byte.
-        receipt: Request id and rate headers.
+        receipt: The request id and the rate headers.
         project_id: The project in the path, if there is one.
     """
 
@@ -65,13 +66,13 @@ class ResponseReceived:
 
 @attrs.frozen(kw_only=True)
 class AttemptFailed:
-    """An attempt ended without an answer.
+    """The record of an attempt that ended without a response.
 
     Attributes:
-        endpoint: What was called.
-        attempt: Which attempt it was.
+        endpoint: The operation, e.g. `projects.create`.
+        attempt: The number of the attempt.
         elapsed: Seconds from sending to the failure.
-        error: What went wrong.
+        error: The error that ended the attempt.
         project_id: The project in the path, if there is one.
     """
 
@@ -84,14 +85,14 @@ class AttemptFailed:
 
 @attrs.frozen(kw_only=True)
 class RetryScheduled:
-    """An attempt failed, and the call is going to be sent again.
+    """The record of a failed attempt that will be followed by another.
 
     Attributes:
-        endpoint: What is called.
-        attempt: The attempt that failed.
-        wait: Seconds until the next one at the earliest.
-        reason: What went wrong, redacted.
-        error: The same as the error it would have been.
+        endpoint: The operation, e.g. `projects.create`.
+        attempt: The number of the attempt that failed.
+        wait: The shortest time until the next attempt, in seconds.
+        reason: The text of the error, redacted.
+        error: The error that would be raised without a retry.
         project_id: The project in the path, if there is one.
     """
 
@@ -110,14 +111,14 @@ E = TypeVar("E")
 
 @attrs.frozen(kw_only=True)
 class Hooks:
-    """The functions to tell.
+    """The functions that receive the records.
 
     Attributes:
-        on_request: Called with `RequestSent`.
-        on_response: Called with `ResponseReceived`.
-        on_failure: Called with `AttemptFailed`.
-        on_retry: Called with `RetryScheduled`.
-        subscribers: Called with every record, from when they are added to this list until they are removed.
+        on_request: Functions called with `RequestSent`.
+        on_response: Functions called with `ResponseReceived`.
+        on_failure: Functions called with `AttemptFailed`.
+        on_retry: Functions called with `RetryScheduled`.
+        subscribers: Functions called with every record, while they are in this list.
     """
 
     on_request: tuple[Callable[[RequestSent], object], ...] = ()
@@ -127,7 +128,7 @@ class Hooks:
     subscribers: list[Callable[[HookEvent], object]] = attrs.field(factory=list, eq=False)
 
     def request(self, record: RequestSent) -> None:
-        """Tell that a request leaves."""
+        """Report that a request is about to leave."""
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug(
                 "%s: %s %s (attempt %d)",
@@ -141,7 +142,7 @@ class Hooks:
             notify(listener, record)
 
     def response(self, record: ResponseReceived) -> None:
-        """Tell that an answer came."""
+        """Report that a response was received."""
         if logger.isEnabledFor(logging.DEBUG):
             request_id = record.receipt.request_id
             logger.debug(
@@ -156,7 +157,7 @@ class Hooks:
             notify(listener, record)
 
     def failure(self, record: AttemptFailed) -> None:
-        """Tell that an attempt ended without an answer."""
+        """Report that an attempt ended without a response."""
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug(
                 "%s: no answer after %.3f s: %s",
@@ -169,7 +170,7 @@ class Hooks:
             notify(listener, record)
 
     def retry(self, record: RetryScheduled) -> None:
-        """Tell that a call is going to be repeated."""
+        """Report that a call will be sent again."""
         if logger.isEnabledFor(logging.INFO):
             error = type(record.error).__name__
             logger.info(
@@ -185,7 +186,7 @@ class Hooks:
 
 
 def _fields(record: HookEvent, **more: Any) -> dict[str, Any]:
-    """What a log record of this step has as fields."""
+    """Return the fields that the log record of an event has."""
     return {
         "endpoint": record.endpoint,
         "attempt": record.attempt,
@@ -195,7 +196,7 @@ def _fields(record: HookEvent, **more: Any) -> dict[str, Any]:
 
 
 def notify(listener: Callable[[E], object], news: E) -> None:
-    """Call a listener; its mistakes are logged and break nothing."""
+    """Call a listener; log any exception that it raises, and continue."""
     try:
         listener(news)
     except Exception:

@@ -1,4 +1,4 @@
-"""What belongs to one event loop in one process: the connections of a client."""
+"""The connections of a client, bound to one loop and one process."""
 
 import asyncio
 import os
@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     import aiohttp
 
 _INHERITED_SESSIONS: Final["list[aiohttp.ClientSession]"] = []
-"""Sessions that a fork brought along. Collecting them would take their sockets out of a poll that is still
-the parent's, so they are kept until this process ends."""
+"""Sessions that this process inherited from its parent by a fork.
+
+If they were collected, their sockets would be removed from a poll that still belongs to the parent. So they
+are kept until this process ends.
+"""
 
 
 class LazySession:
-    """An aiohttp session opened on first use and bound to the event loop it was opened on."""
+    """An aiohttp session that is opened on first use.
+
+    The session is bound to the event loop in which it was opened.
+    """
 
     def __init__(self, open_session: "Callable[[], aiohttp.ClientSession]") -> None:
         self._open_session = open_session
@@ -27,14 +33,15 @@ class LazySession:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is something for this process to close."""
+        """True if this process has a session to close."""
         return self._session is not None and self._process == os.getpid()
 
     def get(self) -> "aiohttp.ClientSession":
-        """The session for the running loop.
+        """Return the session of the running loop; open it if necessary.
 
         Raises:
-            ConfigurationError: It is open on another loop that still lives, or in the parent process.
+            ConfigurationError: The session is open in the parent process, or on another loop that is not
+                closed.
         """
         loop = asyncio.get_running_loop()
         if self._session is not None and self._process != os.getpid():
@@ -48,20 +55,20 @@ class LazySession:
                     "this client is open on another event loop; make one client for each loop, "
                     "or aclose() it there first"
                 )
-            self._session = None  # its loop is gone, and its sockets with it
+            self._session = None  # the loop is closed, and so are its sockets
         if self._session is None:
             self._session, self._loop, self._process = self._open_session(), loop, os.getpid()
         return self._session
 
     async def aclose(self) -> None:
-        """Close the session, if one is open; it would be opened again on the next use."""
+        """Close the session if one is open; the next use opens another."""
         session, self._session = self._session, None
         if session is None:
             return
         if self._process != os.getpid():
             _INHERITED_SESSIONS.append(session)
         elif self._loop is not None and self._loop.is_closed():
-            with suppress(RuntimeError):  # of what would be called there later; the sockets are closed by now
+            with suppress(RuntimeError):  # the loop takes no callbacks; the sockets are closed by now
                 await session.close()
         else:
             await session.close()

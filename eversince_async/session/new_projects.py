@@ -1,17 +1,17 @@
-"""Projects that were created only just now: the server may not show them everywhere yet."""
+"""New projects, which the server may not show everywhere yet."""
 
 import asyncio
 from typing import Final
 
 LOOK_AGAIN: Final = 5.0
-"""Seconds between two looks for a project that is not to be seen yet."""
+"""Seconds between two requests for a project that is not visible yet."""
 
 
 class Newborn:
-    """Which projects may be missing for a while, and until when.
+    """The projects that the server may not show yet.
 
     Args:
-        grace: Seconds after the answer to its create for which a project may be missing.
+        grace: Seconds after the response to a create in which the project may be missing.
     """
 
     def __init__(self, grace: float) -> None:
@@ -20,7 +20,7 @@ class Newborn:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def note(self, project_id: str) -> None:
-        """A create or an adoption has just been answered with this project."""
+        """Remember a project that a create or an adoption has just returned."""
         loop = asyncio.get_running_loop()
         known = self._of_loop(loop)
         known.pop(project_id, None)
@@ -29,11 +29,16 @@ class Newborn:
             del known[first]
 
     def may_be_missing(self, project_id: str, requested_at: float) -> bool:
-        """Whether an answer to a request that left at that time, in loop time, may just not know it yet."""
+        """Return True if a new project may not be visible yet.
+
+        Args:
+            project_id: The project.
+            requested_at: The time at which the request left, in loop time.
+        """
         until = self._of_loop(asyncio.get_running_loop()).get(project_id)
         return until is not None and requested_at < until
 
     def _of_loop(self, loop: asyncio.AbstractEventLoop) -> dict[str, float]:
-        if loop is not self._loop:  # whose clock shows another time
+        if loop is not self._loop:  # the times of another loop mean nothing in this one
             self._loop, self._may_be_missing_until = loop, {}
         return self._may_be_missing_until

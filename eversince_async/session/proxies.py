@@ -1,7 +1,8 @@
-"""The proxies that the environment names: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in any case.
+"""The proxies that the environment names, in variables of any case.
 
-They are looked up here, and not by aiohttp's `trust_env`, which would also look for credentials in `.netrc`.
-Where the system keeps such settings elsewhere (Windows, macOS), those are heeded as Python does.
+The variables are HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY. aiohttp's `trust_env` is not used, because
+it would also search `.netrc` for credentials. On systems that keep such settings elsewhere (Windows, macOS),
+those settings apply as they do in Python's standard library.
 """
 
 import ipaddress
@@ -17,48 +18,48 @@ from eversince_async._wire.addresses import Address
 from eversince_async.errors import ConfigurationError
 
 _USUAL: Final = frozenset({"http", "https"})
-"""Kinds of proxies that aiohttp can use."""
+"""The kinds of proxy that aiohttp can use."""
 
 _REMEMBERED: Final = 100
-"""Hosts whose proxy is remembered."""
+"""The number of origins whose proxy is remembered."""
 
 
 class Proxies:
-    """Which proxy each address is reached by. The environment is read once, when this is made."""
+    """The proxy for each address, read from the environment once, on creation."""
 
     def __init__(self) -> None:
-        named = getproxies()
-        self._named = {name: Hidden(named[name]) for name in ("http", "https", "all") if named.get(name)}
-        self._exceptions = _networks(named.get("no", ""))
-        self._known: dict[str, Mapping[str, Any]] = {}
+        env = getproxies()
+        self._proxies = {name: Hidden(env[name]) for name in ("http", "https", "all") if env.get(name)}
+        self._exceptions = _networks(env.get("no", ""))
+        self._cache: dict[str, Mapping[str, Any]] = {}
 
     def options(self, address: Address) -> Mapping[str, Any]:
-        """What to give to `aiohttp.ClientSession.request`; nothing where no proxy is to be used.
+        """Return the proxy options for `aiohttp.ClientSession.request`.
 
-        This machine itself is never reached by a proxy.
+        The options are empty if no proxy is to be used. This machine itself is never reached through a proxy.
 
         Raises:
             ConfigurationError: The proxy cannot be used.
         """
-        known = self._known.get(address.origin)
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            known = self._known[address.origin] = self._look_up(address)
-        return known
+        options = self._cache.get(address.origin)
+        if options is None:
+            if len(self._cache) >= _REMEMBERED:
+                self._cache.clear()
+            options = self._cache[address.origin] = self._look_up(address)
+        return options
 
     def _look_up(self, address: Address) -> Mapping[str, Any]:
-        name = address.scheme if address.scheme in self._named else "all"
-        if name not in self._named or address.is_loopback or self._is_exception(address):
+        name = address.scheme if address.scheme in self._proxies else "all"
+        if name not in self._proxies or address.is_loopback or self._is_exception(address):
             return {}
-        named = self._named[name]
+        proxy = self._proxies[name]
         try:
-            url = URL(str(named) if "://" in named else f"http://{named}")
+            url = URL(str(proxy) if "://" in proxy else f"http://{proxy}")
             usable = url.scheme in _USUAL and bool(url.host) and bool(url.port)
         except ValueError:
             usable, url = False, URL()
         if not usable:
-            url = URL()  # said outside of the handler: an error of yarl's may hold the password
+            url = URL()  # raised outside of the handler: yarl's error may hold the password
             raise ConfigurationError(
                 f"the proxy that the environment names for {address.scheme} ({name.upper()}_PROXY) cannot be "
                 f"used: give it as http://host:port, or put {address.host} into NO_PROXY"
@@ -68,7 +69,7 @@ class Proxies:
         register_secret(url.password or "", self)
         credentials = b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
         register_secret(credentials, self)
-        # aiohttp makes a Proxy-Authorization of it, which goes to the proxy and no further.
+        # aiohttp sends it as Proxy-Authorization, to the proxy and no further.
         return {
             "proxy": url.with_user(None),
             "proxy_headers": {"Authorization": Hidden(f"Basic {credentials}")},
@@ -85,11 +86,14 @@ class Proxies:
 
 
 def _networks(text: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """The networks in NO_PROXY, such as `10.0.0.0/8`, which Python itself does not heed."""
-    found = []
+    """Return the networks in NO_PROXY, such as `10.0.0.0/8`.
+
+    Python's standard library ignores these entries.
+    """
+    networks = []
     for each in text.split(","):
         try:
-            found.append(ipaddress.ip_network(each.strip(), strict=False))
+            networks.append(ipaddress.ip_network(each.strip(), strict=False))
         except ValueError:
             continue
-    return found
+    return networks

@@ -1,20 +1,20 @@
-"""When a failed attempt may be repeated, decided from what the server may have done.
+"""Decisions about retries, from what the server may have done.
 
 | what happened                          | the server        | then                                         |
 | -------------------------------------- | ----------------- | -------------------------------------------- |
-| no connection                          | saw nothing       | again                                        |
-| 429 `rate_limited` of the minute       | refused           | the whole account waits, then again          |
-| 503 in the API's own envelope          | refused           | again, not before its `Retry-After`          |
+| no connection                          | saw nothing       | retry                                        |
+| 429 `rate_limited` of the minute       | refused           | the whole account waits, then retry          |
+| 503 in the API's own envelope          | refused           | retry, not before its `Retry-After`          |
 | another error in that envelope, below  | decided           | raise it                                     |
 | 500                                    |                   |                                              |
-| 5xx, an error without the envelope, a  | may have done it  | again where that is harmless (`Idempotency`),|
-| broken or late or unreadable answer    |                   | else `OutcomeUnknown`                        |
+| 5xx, an error without the envelope, a  | may have done it  | retry if that is harmless (`Idempotency`),   |
+| broken or late or unreadable response  |                   | else `OutcomeUnknown`                        |
 
-Only the API's own envelope decides: a page of a gateway is nobody's verdict, whatever its status. With 429 or
-503 it has the whole account wait, too, if it names a pace.
+Only the API's own envelope is a decision of the API. The page of a gateway is not, even with the same status.
+But a page with status 429 or 503 that names a time to wait makes the whole account wait, too.
 
-`Retry-After` is a floor: jitter comes on top, and one that is longer than the policy or the caller's
-deadline allows is raised instead of slept.
+`Retry-After` is a minimum: jitter is added to it. If it is longer than the policy or the caller's deadline
+allows, the error is raised instead.
 """
 
 import random
@@ -41,14 +41,16 @@ from eversince_async.errors import (
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How patiently failed attempts are repeated.
+    """The limits of retries.
 
     Attributes:
-        attempts: Times one call is sent in all, not counting refusals with a pace; 1 is no retry.
-        refusals: How many 429 `rate_limited` answers one call puts up with.
-        base: Seconds the first delay is drawn from; each next one from twice as much (full jitter).
-        cap: Seconds no drawn delay exceeds.
-        longest_wait: Seconds; a longer `Retry-After` is raised rather than waited for.
+        attempts: The number of times one call is sent in all, not counting rate-limit refusals; 1 means no
+            retry.
+        refusals: The number of 429 `rate_limited` responses that one call tolerates.
+        base: The first delay is drawn from 0 to this many seconds; the range doubles each time (full jitter).
+        cap: The longest delay that is drawn, in seconds.
+        longest_wait: The longest `Retry-After` that is waited for, in seconds; for a longer one the error is
+            raised.
     """
 
     attempts: int = 4
@@ -64,14 +66,17 @@ class RetryPolicy:
             raise ConfigurationError("RetryPolicy: base, cap and longest_wait are seconds, not negative")
 
     def delays(self) -> Iterator[float]:
-        """Fresh delays for one call, in seconds: exponential with full jitter, without end."""
+        """Return the delays of one call, in seconds, without end.
+
+        They grow exponentially, with full jitter.
+        """
         spread = backoff.expo(base=2, factor=self.base, max_value=self.cap)
         next(spread)  # backoff's generators begin with a priming yield
         return (backoff.full_jitter(delay) for delay in spread)
 
 
 class RetryDecision(Enum):
-    """What a failure allows."""
+    """The reaction to a failure."""
 
     RAISE = "raise"
     RATE_LIMITED = "paced"
@@ -80,7 +85,7 @@ class RetryDecision(Enum):
 
 
 def decide(failure: EversinceError, endpoint: Endpoint) -> RetryDecision:
-    """Sort a failure by the table above."""
+    """Decide how to react to a failure, by the table above."""
     match failure:
         case TransportError(outcome="never_sent"):
             return RetryDecision.RETRY
@@ -93,7 +98,7 @@ def decide(failure: EversinceError, endpoint: Endpoint) -> RetryDecision:
         case TransportError() | ServerError() | ApiError(is_documented=False):
             pass
         case ResponseTooLarge() if endpoint.resend in {Idempotency.IDEMPOTENT, Idempotency.DELETE}:
-            return RetryDecision.RAISE  # the same again would be as large
+            return RetryDecision.RAISE  # the next response would be as large
         case InvalidResponse() if failure.path == "$" or endpoint.resend in {
             Idempotency.UNSAFE,
             Idempotency.KEYED,
@@ -105,18 +110,26 @@ def decide(failure: EversinceError, endpoint: Endpoint) -> RetryDecision:
 
 
 LASTING: Final = frozenset({405, 411, 413, 414, 415, 431, 501, 505})
-"""Statuses with which a gateway says that it does not pass such a request on, today or tomorrow."""
+"""The statuses with which a gateway refuses such a request for good."""
 
 
 def will_last(failure: EversinceError) -> bool:
-    """Whether the same request would meet the same page of a gateway again: a redirect, or one too large."""
+    """Return True if a gateway would refuse the same request again.
+
+    Such a response is a redirect, or a page with one of the `LASTING` statuses, e.g. for a request that is
+    too large.
+    """
     if not isinstance(failure, ApiError) or failure.is_documented:
         return False
     return failure.status < 400 or failure.status in LASTING
 
 
 def is_definite(failure: EversinceError) -> bool:
-    """Whether an answer tells what the server did: a failing server and a page of a gateway do not."""
+    """Return True if a failure proves what the server did.
+
+    The error of a failing server and the page of a gateway prove nothing, and neither does a response that
+    cannot be read.
+    """
     match failure:
         case ServiceUnavailable():
             return failure.is_documented
@@ -129,7 +142,10 @@ def is_definite(failure: EversinceError) -> bool:
 
 
 def pace_of_all(failure: EversinceError) -> bool:
-    """Whether a pace that an answer names, by `Retry-After`, is for everybody."""
+    """Return True if the whole account must wait as a response demands.
+
+    The response names the wait by `Retry-After`.
+    """
     match failure:
         case RateLimited():
             return True
@@ -140,7 +156,7 @@ def pace_of_all(failure: EversinceError) -> bool:
 
 
 JITTER: Final = 0.25
-"""Seconds of jitter, at most, on top of a `Retry-After`."""
+"""The largest jitter that is added to a `Retry-After`, in seconds."""
 
 
 @attrs.define
@@ -148,11 +164,11 @@ class RetryState:
     """The attempts of one call so far.
 
     Attributes:
-        policy: How many there may be.
-        sent: How often it was sent.
-        failed: How many of these failed otherwise than with a pace.
-        refused: How many were refused with a pace.
-        in_doubt: Whether the server may have acted on one of them.
+        policy: The limits of the attempts.
+        sent: The number of times the call was sent.
+        failed: The number of attempts that failed in any way other than a rate-limit refusal.
+        refused: The number of attempts that were refused because of the rate limit.
+        in_doubt: True if the server may have acted on one of the attempts.
     """
 
     policy: RetryPolicy
@@ -166,23 +182,26 @@ class RetryState:
         self._delays = self.policy.delays()
 
     def next_delay(self, failure: EversinceError, sort: RetryDecision) -> float | None:
-        """Seconds to wait before the next attempt; None when there is to be none."""
-        asked = failure.retry_after if isinstance(failure, ApiError) else None
+        """Return the seconds until the next attempt, or None for none."""
+        server_wait = failure.retry_after if isinstance(failure, ApiError) else None
         if sort is RetryDecision.RATE_LIMITED:
             self.refused += 1
             patient = self.refused <= self.policy.refusals
-            asked = _until_reset(failure) if asked is None else asked
+            server_wait = _until_reset(failure) if server_wait is None else server_wait
         else:
             self.failed += 1
             patient = self.failed < self.policy.attempts
-        if not patient or (asked is not None and asked > self.policy.longest_wait):
+        if not patient or (server_wait is not None and server_wait > self.policy.longest_wait):
             return None
-        if asked is None:
+        if server_wait is None:
             return next(self._delays)
-        return asked + random.uniform(0.0, JITTER)
+        return server_wait + random.uniform(0.0, JITTER)
 
 
 def _until_reset(failure: EversinceError) -> float | None:
-    """A 429 without `Retry-After`: the window's reset says the same (contradictions, 76)."""
+    """Return the seconds until the window resets, or None if unknown.
+
+    This serves for a 429 without `Retry-After`: the reset of the window says the same (contradictions, 76).
+    """
     rate_limit = failure.rate_limit if isinstance(failure, ApiError) else None
     return None if rate_limit is None else rate_limit.resets_in

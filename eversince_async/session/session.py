@@ -1,4 +1,4 @@
-"""`Session.send()`: admit, exchange, read, and repeat or raise."""
+"""`Session.send()`: admit, send, read, and retry or raise."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -49,21 +49,23 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Session:
-    """One way of sending: a transport with a policy. `attrs.evolve` makes another over the same transport.
+    """A transport and a policy for sending over it.
+
+    `attrs.evolve` makes another session over the same transport.
 
     Attributes:
-        transport: What carries the bytes.
-        governor: The account's limits; every request passes it.
-        observers: Who is told of each step.
-        retry: How patiently attempts are repeated.
-        lane: Whose turn it is when the request budget is short.
-        deadline: Seconds one call may take in all, waiting and retries included; None for no bound beyond
-            the retry policy.
-        tracer: What stands around each call; None for nothing.
-        newborn: Projects that may be missing for a while because they were created only just now: a 404 is
-            asked about again until that can be no longer. None for a 404 that is a 404.
-        before_send: Awaited before each attempt, when it may leave: what it raises keeps the request
-            from being sent.
+        transport: The transport that sends the requests.
+        governor: The account's limits; every request passes the governor.
+        observers: The listeners that receive each step.
+        retry: The limits of retries.
+        lane: The priority of the requests when the request budget is short.
+        deadline: The time one call may take in all, in seconds, waiting and retries included; None sets no
+            limit beyond the retry policy.
+        tracer: The tracer that surrounds each call; None for none.
+        newborn: Projects that may be missing because they are new: after a 404 for one of them, the request
+            is sent again until the project can no longer be missing. None treats every 404 as final.
+        before_send: A function that is awaited before each attempt, after the governor has admitted the
+            attempt. If it raises, the request is not sent.
     """
 
     transport: Transport = attrs.field(repr=False)
@@ -86,18 +88,18 @@ class Session:
         body: Request | Mapping[str, Any] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> T:
-        """Send one logical call and read its answer as `returns`.
+        """Send one logical call and read its response as `returns`.
 
-        Cancelling this takes back a request that has not left; one that has left may still be carried out
-        by the server.
+        Cancelling takes back a request that has not left; the server may still carry out a request that has
+        left.
 
         Raises:
-            InvalidRequest: An argument is outside what every revision of the API takes; nothing was sent.
-            ApiError: The server refused or failed, in the class for what to do next.
-            TransportError: No answer came, and repeating it did not help.
-            OutcomeUnknown: A write may or may not have happened; it says how to find out.
-            InvalidResponse: The answer cannot be read as `returns`.
-            ClientClosed: The client was closed before it was answered.
+            InvalidRequest: An argument is outside what every revision of the API accepts; nothing was sent.
+            ApiError: The server refused or failed; the class of the error says what to do next.
+            TransportError: No response came, and retries did not help.
+            OutcomeUnknown: A write may or may not have happened; the error says how to find out.
+            InvalidResponse: The response cannot be read as `returns`.
+            ClientClosed: The client was closed before the response came.
         """
         request = build(endpoint, ids=ids, query=query, body=body, extra=extra)
         only_id = next(iter((ids or {}).values()), None)
@@ -108,21 +110,21 @@ class Session:
             return await call.run_with_deadline(returns)
 
     def _with_trace(self, trace: CallTrace) -> "Session":
-        told = self.observers
+        hooks = self.observers
         return attrs.evolve(
             self,
             observers=Hooks(
-                on_request=(*told.on_request, trace.request),
-                on_response=(*told.on_response, trace.response),
-                on_failure=(*told.on_failure, trace.failure),
-                on_retry=(*told.on_retry, trace.retry),
-                subscribers=told.subscribers,
+                on_request=(*hooks.on_request, trace.request),
+                on_response=(*hooks.on_response, trace.response),
+                on_failure=(*hooks.on_failure, trace.failure),
+                on_retry=(*hooks.on_retry, trace.retry),
+                subscribers=hooks.subscribers,
             ),
         )
 
 
 class _Call:
-    """One logical call on its way through its attempts."""
+    """One logical call and its attempts."""
 
     def __init__(
         self,
@@ -151,7 +153,7 @@ class _Call:
             async with scope:
                 return await self.run(returns)
         except TimeoutError:
-            if not scope.expired():  # an RequestTimedOut of one attempt is a TimeoutError, too
+            if not scope.expired():  # the RequestTimedOut of one attempt is a TimeoutError, too
                 raise
         raise self._final_error(
             RequestTimedOut(
@@ -180,7 +182,10 @@ class _Call:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the client was closed since this began; whatever it opened now, nobody would close."""
+        """True if the client was closed since this call began.
+
+        The client would not close a connection that this call opened now.
+        """
         return self.closings != self.session.transport.close_count
 
     def _closed_error(self) -> ClientClosed:
@@ -215,7 +220,7 @@ class _Call:
             )
         )
         rate_limit, never_sent, in_doubt_before = None, False, self.tries.in_doubt
-        self.tries.in_doubt = True  # from here on, until an answer says otherwise
+        self.tries.in_doubt = True  # until a response proves otherwise
         try:
             answer = await session.transport.send(self.request, self.headers)
             rate_limit = answer.receipt.rate_limit
@@ -224,7 +229,7 @@ class _Call:
                 self.tries.in_doubt, never_sent = in_doubt_before, True
             self._notify_failure(failure, loop.time() - sent_at)
             return failure
-        except ConfigurationError:  # the connections are another loop's
+        except ConfigurationError:  # the connections belong to another loop
             self.tries.in_doubt, never_sent = in_doubt_before, True
             raise
         finally:
@@ -271,7 +276,10 @@ class _Call:
         return result
 
     def _redirect(self, answer: WireResponse) -> str | None:
-        """What a redirect means; it is never followed, lest the key go where an answer says."""
+        """Return the meaning of a redirect in words, or None for none.
+
+        A redirect is never followed, because the key would go wherever the response says.
+        """
         if not 300 <= answer.status < 400:
             return None
         location = answer.headers.get("Location", "")
@@ -289,10 +297,11 @@ class _Call:
         await self._ask_again(failure, wait)
 
     async def _ask_again(self, failure: EversinceError, wait: float) -> None:
-        """Tell of another attempt, and wait until it is time for it.
+        """Report that another attempt follows, and wait until its time.
 
         Raises:
-            EversinceError: The failure; it would be too late.
+            EversinceError: The call's deadline would pass before the attempt; this is the failure of the last
+                one.
         """
         now = asyncio.get_running_loop().time()
         if self.gives_up_at is not None and now + wait > self.gives_up_at:
@@ -308,17 +317,17 @@ class _Call:
                 project_id=self.request.project_id,
             )
         )
-        if not pace_of_all(failure):  # a pause of the account is waited for at its door
+        if not pace_of_all(failure):  # otherwise the governor makes the next attempt wait
             await asyncio.sleep(wait)
 
     def _note_newborn(self, result: object) -> None:
-        """Remember the project that a create has made, which may not be to be seen everywhere yet."""
+        """Remember a created project, which may not be visible everywhere yet."""
         newborn = self.session.newborn
         if newborn is not None and self.endpoint in {CREATE_PROJECT, ADOPT_PROJECT}:
             newborn.note(getattr(result, "id", ""))
 
     def _is_hidden(self, failure: EversinceError) -> bool:
-        """Whether a 404 means no more than that a project of ours is not to be seen everywhere yet."""
+        """Return True if a 404 may mean a project not visible yet."""
         newborn, project_id = self.session.newborn, self.request.project_id
         if newborn is None or project_id is None or self.session.retry.attempts == 1:
             return False
@@ -326,22 +335,31 @@ class _Call:
         return is_missing and newborn.may_be_missing(project_id, self.sent_at)
 
     def _adopt_pace(self, failure: EversinceError) -> None:
-        """Have everybody wait as long as a gateway asks for, although this call is not sent again."""
+        """Make the whole account wait as long as a gateway asks.
+
+        This happens although the call itself is not sent again.
+        """
         if isinstance(failure, ApiError) and not failure.is_documented and pace_of_all(failure):
             self.session.governor.pause(min(failure.retry_after or 0.0, self.session.retry.longest_wait))
 
     def _is_deleted_already(self, failure: EversinceError) -> bool:
-        """A delete that was in doubt and now answers 404 has done its work."""
+        """Return True if a 404 proves that an earlier delete succeeded.
+
+        That is so if an attempt to delete was in doubt.
+        """
         is_gone = isinstance(failure, NotFound) and failure.is_documented
         return self.endpoint.resend is Idempotency.DELETE and self.tries.in_doubt and is_gone
 
     def _deleted_response(self, failure: EversinceError) -> WireResponse:
-        """The answer to the first delete, which got lost."""
+        """Build the response to the first delete, which was lost."""
         done = {"id": self.resource_id, self.endpoint.deleted_field: True}
         return WireResponse.read(200, {"X-Request-Id": getattr(failure, "request_id", "")}, dumps(done))
 
     def _final_error(self, failure: EversinceError) -> EversinceError:
-        """What to raise: a write in doubt says so, whatever the last attempt ended with."""
+        """Return the error to raise: `OutcomeUnknown` for a write in doubt.
+
+        Any other call raises the failure itself.
+        """
         if self.endpoint.resend is not Idempotency.UNSAFE or not self.tries.in_doubt:
             return failure
         unknown = OutcomeUnknown(

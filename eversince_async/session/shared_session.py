@@ -1,4 +1,4 @@
-"""What users lend to a client: aiohttp sessions of theirs, and certificate authorities that they trust."""
+"""The aiohttp sessions and certificate authorities that users provide."""
 
 import asyncio
 import os
@@ -11,18 +11,18 @@ import aiohttp
 from eversince_async.errors import ConfigurationError, ConnectionFailed
 
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Environment variables of OpenSSL that say whom to trust."""
+"""The environment variables of OpenSSL that name trusted certificates."""
 
 
 def check_session(borrowed: object, name: str) -> aiohttp.ClientSession | None:
-    """A session that a user gave, if it is one that can be used.
+    """Return the session that the user gave, or None for none.
 
     Args:
-        borrowed: What was given; None for none.
-        name: The option it was given as.
+        borrowed: The value of the option; None for none.
+        name: The name of the option.
 
     Raises:
-        ConfigurationError: It is no aiohttp session, or is closed.
+        ConfigurationError: The value is no aiohttp session, or the session is closed.
     """
     if borrowed is None:
         return None
@@ -35,16 +35,17 @@ def check_session(borrowed: object, name: str) -> aiohttp.ClientSession | None:
 
 
 def usable_session(borrowed: aiohttp.ClientSession, name: str, endpoint: str) -> aiohttp.ClientSession:
-    """A borrowed session, if it can be used here and now.
+    """Return a borrowed session if the running loop can use it.
 
     Args:
-        borrowed: What `check_session` has returned.
-        name: The option it was given as.
-        endpoint: What it is to be used for.
+        borrowed: The session that `check_session` returned.
+        name: The name of the option that gave the session.
+        endpoint: The operation that needs the session.
 
     Raises:
-        ConnectionFailed: Its owner has closed it meanwhile; nothing was sent.
-        ConfigurationError: It is another event loop's; it might send first, and fail then.
+        ConnectionFailed: The owner has closed the session meanwhile; nothing was sent.
+        ConfigurationError: The session belongs to another event loop. It might send a request first, and fail
+            only then.
     """
     if borrowed.closed:
         reason = f"the aiohttp session given as {name}= is closed; keep it open for as long as the client"
@@ -57,10 +58,13 @@ def usable_session(borrowed: aiohttp.ClientSession, name: str, endpoint: str) ->
 
 
 def trusting(context: object) -> ssl.SSLContext | Literal[True]:
-    """Whom the sessions of a client trust; True: as aiohttp does, which read the environment when imported.
+    """Return the SSL setting for the sessions of a client.
+
+    True stands for aiohttp's default, for which aiohttp read the environment when it was imported.
 
     Raises:
-        ConfigurationError: It is no SSL context, or the environment names certificates that cannot be read.
+        ConfigurationError: The argument is no SSL context, or the environment names certificates that cannot
+            be read.
     """
     if isinstance(context, ssl.SSLContext):
         return context
@@ -71,7 +75,7 @@ def trusting(context: object) -> ssl.SSLContext | Literal[True]:
         )
     named = {name: os.environ[name] for name in _CERTIFICATES if os.environ.get(name)}
     for name, path in named.items():
-        if not os.access(path, os.R_OK):  # OpenSSL would trust nobody then, without a word
+        if not os.access(path, os.R_OK):  # OpenSSL would then trust no authority, without an error
             raise ConfigurationError(f"{name} names {path!r}, which cannot be read")
     if not named:
         return True
@@ -83,8 +87,11 @@ def trusting(context: object) -> ssl.SSLContext | Literal[True]:
 
 @lru_cache(maxsize=4)
 def _named_authorities(*_: tuple[str, int]) -> ssl.SSLContext:
-    """A context by the environment, for these files as they are: to read them takes 50 ms."""
+    """Return the SSL context for the certificates that the environment names.
+
+    The arguments make the cache depend on the files and their times of change: reading the files takes 50 ms.
+    """
     context = ssl.create_default_context()
     if file := os.environ.get("SSL_CERT_FILE"):
-        context.load_verify_locations(cafile=file)  # says so if there is no certificate in it
+        context.load_verify_locations(cafile=file)  # raises an error if the file holds no certificate
     return context

@@ -1,9 +1,10 @@
-"""One request of aiohttp, sent only once, and with no credentials but those we give it.
+"""An aiohttp request that is sent once, without any other credentials.
 
-When a connection breaks, aiohttp repeats idempotent requests by itself, unseen by the governor, the observers
-and the retry rules: a delete would come back as "no such thing", a half-read stream would be sent as whole.
-There is no option against that, and a borrowed session is not ours to change. It may also have credentials of
-its own, from `auth=`, default headers or a `.netrc`: neither the API nor a presigned URL is to get those.
+If a connection breaks, aiohttp itself repeats idempotent requests. The governor, the hooks and the retry
+rules do not see that: a repeated delete would return "no such thing", and a half-read stream would be sent as
+if it were whole. aiohttp has no option against this, and a borrowed session must not be changed. A borrowed
+session may also have credentials of its own, from `auth=`, default headers or a `.netrc`: neither the API nor
+a presigned URL must receive those.
 """
 
 from typing import Any, Final
@@ -15,23 +16,25 @@ _CREDENTIALS: Final = "Authorization"
 
 
 class BrokenConnection(aiohttp.ClientError):
-    """The connection broke, in a class that aiohttp does not repeat a request for."""
+    """A broken connection, in a class for which aiohttp repeats no request."""
 
 
 def request_once(
     http: aiohttp.ClientSession, method: str, url: URL, *, authorization: str | None = None, **options: Any
 ) -> Any:
-    """Do as `http.request` does, and leave repeating to the caller.
+    """Send a request as `http.request` does, but never repeat it.
 
     Args:
-        http: Whose connections to use; nothing about it is changed.
+        http: The session whose connections are used; the session is not changed.
         method: The HTTP method.
-        url: Where to.
-        authorization: The only value of that header; None sends none, whatever the session would.
-        options: What `http.request` takes.
+        url: The URL.
+        authorization: The only value of the `Authorization` header; None sends none, even if the session
+            would.
+        options: Further options of `http.request`.
 
     Raises:
-        BrokenConnection: On entering the context, where aiohttp would have repeated the request.
+        BrokenConnection: The connection broke, and aiohttp would have repeated the request. Raised on
+            entering the context.
     """
 
     async def send_once(request: aiohttp.ClientRequest, send: Any) -> aiohttp.ClientResponse:
@@ -46,5 +49,5 @@ def request_once(
             raise BrokenConnection(str(error)) from None
         return response
 
-    theirs = getattr(http, "_middlewares", ())  # of a borrowed session: ours would replace them
+    theirs = getattr(http, "_middlewares", ())  # of a borrowed session; ours would replace them
     return http.request(method, url, middlewares=(send_once, *theirs), raise_for_status=False, **options)

@@ -1,7 +1,7 @@
-"""What may surround every call: where a tracer is plugged in.
+"""Protocols for a tracer that surrounds every call.
 
-Observers are told of steps; a tracer stands around the whole. Only protocols live here: what implements
-them is passed to the client, and without it nothing is imported and nothing costs.
+Hooks receive single steps; a tracer surrounds the whole call. This module holds only the protocols. An
+implementation is passed to the client; without one, nothing is imported and nothing costs time.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,18 @@ from eversince_async.session.hooks import AttemptFailed, RequestSent, ResponseRe
 
 @attrs.frozen(kw_only=True)
 class CallInfo:
-    """A logical call begins: one method called, however many attempts it takes.
+    """A logical call: one method call of the user, including its retries.
 
     Attributes:
-        endpoint: What is called, e.g. `projects.create`; None for an operation we do not know.
+        endpoint: The operation, e.g. `projects.create`; None for an operation that this version does not
+            know.
         method: The HTTP method.
         path: The path below the base URL, without its query.
-        template: The path with placeholders for its ids; None for an operation we do not know.
-        lane: How urgent it is.
-        project_id: The project in its path, if there is one.
-        idempotency_key: The key in its body, if there is one.
+        template: The path with placeholders for its ids; None for an operation that this version does not
+            know.
+        lane: The urgency of the call.
+        project_id: The project in the path, if there is one.
+        idempotency_key: The key in the body, if there is one.
     """
 
     endpoint: str | None
@@ -38,35 +40,42 @@ class CallInfo:
 
 
 class CallTrace(Protocol):
-    """Follows one call. What its methods raise is logged and forgotten, as with observers."""
+    """A trace of one call.
+
+    Exceptions that its methods raise are logged and have no other effect, as with hooks.
+    """
 
     def headers(self) -> Mapping[str, str]:
-        """What to send along with each attempt, to the API and nowhere else."""
+        """Return the headers to send with each attempt.
+
+        They are sent to the API and nowhere else.
+        """
         ...
 
     def request(self, record: RequestSent, /) -> object:
-        """An attempt is about to leave."""
+        """Record that an attempt is about to leave."""
         ...
 
     def response(self, record: ResponseReceived, /) -> object:
-        """An answer came."""
+        """Record that a response was received."""
         ...
 
     def failure(self, record: AttemptFailed, /) -> object:
-        """An attempt ended without an answer."""
+        """Record that an attempt ended without a response."""
         ...
 
     def retry(self, record: RetryScheduled, /) -> object:
-        """The call is going to be repeated."""
+        """Record that the call will be sent again."""
         ...
 
 
 class CallTracer(Protocol):
-    """Stands around calls."""
+    """A tracer that surrounds calls."""
 
     def call(self, call: CallInfo, /) -> AbstractContextManager[CallTrace]:
-        """Entered as a call begins, left as it ends, with its error if it has one.
+        """Return the context of one call.
 
-        It must not raise, and must let errors and cancellations pass.
+        The context is entered when the call begins and left when it ends, with the call's error if there is
+        one. It must not raise, and must let errors and cancellations pass.
         """
         ...

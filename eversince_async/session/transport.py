@@ -1,4 +1,8 @@
-"""The one place where API requests meet aiohttp: send bytes, get an `WireResponse` or a `TransportError`."""
+"""Transport of API requests over aiohttp.
+
+This is the only module where API requests meet aiohttp. It sends bytes, and returns a `WireResponse` or
+raises a `TransportError`.
+"""
 
 import os
 import re
@@ -35,75 +39,92 @@ from eversince_async.session.single_send import request_once
 from eversince_async.session.unreadable_log import UnreadableLog
 
 BASE_URL: Final = "https://eversince.ai/api/v1"
-"""Where the API lives (overview, "Base URL")."""
+"""The base URL of the API (overview, "Base URL")."""
 
 CONNECT_TIMEOUT: Final = 15.0
-"""Seconds to reach the server. Shorter than any attempt, so that running out of it proves that nothing
-was sent."""
+"""Seconds to reach the server.
+
+This is shorter than any attempt, so that a timeout here proves that nothing was sent.
+"""
 
 KEEP_ALIVE: Final = 30.0
-"""Seconds an idle connection is kept. Longer saves handshakes between looks, but a write that meets a
-connection the server has just closed is a write in doubt."""
+"""Seconds for which an idle connection is kept.
+
+A longer time would save handshakes between polls, but a write that meets a connection which the server has
+just closed is a write in doubt.
+"""
 
 READ_BUFFER: Final = 256 * 1024
-"""Bytes aiohttp may buffer; timelines and pages of projects are some 60 KB."""
+"""Bytes that aiohttp may buffer.
+
+Timelines and pages of projects have some 60 KB.
+"""
 
 
 ALLOW_HTTP: Final = "EVERSINCE_ALLOW_HTTP"
 """The environment variable that allows plain http to other machines."""
 
 MAX_HEADER_BYTES: Final = 64 * 1024
-"""Bytes of one header of an answer."""
+"""The largest size of one response header, in bytes."""
 
 _heard_at: Final = dict[str, pace.Pace]()
-"""By base URL, how fast an emulator lived when a client was closed, for the next one to begin with."""
+"""The speed of an emulator at a client's closing, by base URL.
+
+The next client of that URL begins with this speed.
+"""
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
-"""What may stand in a request line or a header and cannot end it: visible ASCII, no blanks."""
+"""Visible ASCII without blanks.
+
+Such text cannot end a request line or a header.
+"""
 
 
 FINGERPRINT_ROUNDS: Final = 50_000
-"""Rounds of PBKDF2; a key is random, and long, so that a few more would make no difference."""
+"""The number of PBKDF2 rounds.
+
+A key is random and long, so a few more rounds would make no difference.
+"""
 
 
 def check_base_url(base_url: str, *, allow_http: bool = False) -> str:
-    """The base URL without a trailing slash.
+    """Return the base URL without a trailing slash.
 
     Args:
         base_url: The URL.
-        allow_http: Whether the key may go to another machine without encryption.
+        allow_http: True if the key may be sent to another machine without encryption.
 
     Raises:
-        ConfigurationError: It is not an absolute http(s) URL, carries credentials, query or fragment, or
-            would have the key sent to another machine without encryption.
+        ConfigurationError: The URL is not an absolute http(s) URL, or carries credentials, a query or a
+            fragment, or the key would be sent to another machine without encryption.
     """
     try:
         address = parse(base_url)
     except AddressRefused as refused:
-        told = "it" if "@" in str(base_url) else excerpt(repr(base_url))  # perhaps a password
+        text = "it" if "@" in str(base_url) else excerpt(repr(base_url))  # perhaps a password
         raise ConfigurationError(
-            f"base_url must be an absolute https URL such as {BASE_URL}: {told} {refused.problem}"
+            f"base_url must be an absolute https URL such as {BASE_URL}: {text} {refused.problem}"
         ) from None
     if "?" in base_url or "#" in base_url:
         raise ConfigurationError("base_url must not carry credentials, a query or a fragment")
     if address.scheme == "http" and not address.is_loopback and not (allow_http or is_http_allowed()):
         raise ConfigurationError(
-            f"base_url {address.origin} would have the API key sent without encryption: use https; where "
-            f"nobody can listen, as between containers, allow it with allow_http=True or {ALLOW_HTTP}=1"
+            f"base_url {address.origin} would have the API key sent without encryption: use https; if "
+            f"no one else can listen, as between containers, allow it with allow_http=True or {ALLOW_HTTP}=1"
         )
     return base_url.rstrip("/")
 
 
 def is_http_allowed() -> bool:
-    """Whether the environment allows plain http to other machines."""
+    """Return True if the environment allows plain http to other machines."""
     return os.environ.get(ALLOW_HTTP, "").strip().lower() in {"1", "true", "yes", "on"}
 
 
 def check_api_key(api_key: str | None) -> str:
-    """The key, if it can be sent at all.
+    """Return the API key if it can be sent.
 
     Raises:
-        ConfigurationError: There is none, or it cannot stand in an HTTP header.
+        ConfigurationError: There is no key, or it cannot stand in an HTTP header.
     """
     if not api_key:
         raise ConfigurationError(
@@ -116,10 +137,10 @@ def check_api_key(api_key: str | None) -> str:
 
 
 def check_source(source: str) -> str:
-    """The source, if it can stand in an HTTP header.
+    """Return the source if it can stand in an HTTP header.
 
     Raises:
-        ConfigurationError: It cannot.
+        ConfigurationError: The source cannot stand in an HTTP header.
     """
     if not _VISIBLE.fullmatch(source.replace(" ", "")) or source != source.strip():
         raise ConfigurationError(f"source must be a plain name, such as my-app: {source!r}")
@@ -127,10 +148,10 @@ def check_source(source: str) -> str:
 
 
 def check_max_response_bytes(size: int) -> int:
-    """The size, if an answer can have it.
+    """Return the largest size of a response if it is valid.
 
     Raises:
-        ConfigurationError: It cannot.
+        ConfigurationError: The size is no positive whole number.
     """
     if type(size) is not int or size < 1:
         raise ConfigurationError(f"max_response_bytes is a number of bytes and must be positive: {size!r}")
@@ -138,14 +159,16 @@ def check_max_response_bytes(size: int) -> int:
 
 
 class Transport:
-    """Sends requests with the API key to the one base URL, and nowhere else.
+    """A transport that sends requests to the one base URL only.
 
-    Redirects are not followed, so the key never goes to another origin; cookies are not kept.
+    It sends the API key with them. Redirects are not followed, so the key never goes to another origin.
+    Cookies are not kept.
 
     Attributes:
-        rate_limit: The rate headers of the latest answer; None before the first.
-        close_count: How often it was closed; what began before the last time is to open nothing anew.
-        unreadable: Where parts of answers that cannot be read are logged.
+        rate_limit: The rate headers of the latest response; None before the first.
+        close_count: The number of times the transport was closed. A call that began before the latest closing
+            must not open a connection.
+        unreadable: The log of the parts of responses that cannot be read.
     """
 
     def __init__(
@@ -189,24 +212,25 @@ class Transport:
         return f"<Transport {self.base_url}>"
 
     def fingerprint(self, salt: str) -> str:
-        """What tells the API key from others without telling anything of it; takes some 25 ms.
+        """Return a fingerprint of the API key that does not reveal it.
 
-        Whoever has the salt and the fingerprint can only try whole keys, one after the other, each as slowly.
+        A call takes some 25 ms. Anyone who has the salt and the fingerprint can only try whole keys, one
+        after the other, each as slowly.
 
         Args:
-            salt: Makes it another one elsewhere.
+            salt: A text that makes the fingerprint differ from those made with other salts.
         """
         return pbkdf2_hmac("sha256", self._authorization.encode(), salt.encode(), FINGERPRINT_ROUNDS).hex()
 
     async def send(self, request: WireRequest, headers: Mapping[str, str] | None = None) -> WireResponse:
-        """Send once and read the whole answer.
+        """Send a request once and read the whole response.
 
         Args:
-            request: What to send.
-            headers: More headers to send along; they replace none of ours.
+            request: The request.
+            headers: Further headers; they do not replace the headers of the transport.
 
         Raises:
-            TransportError: No whole answer came; its `outcome` says whether the request may have arrived.
+            TransportError: No whole response came; its `outcome` says whether the request may have arrived.
             ConfigurationError: The client is in use on another event loop.
         """
         if not self._is_here:
@@ -235,7 +259,7 @@ class Transport:
                 answer = await _read(response, self.max_response_bytes)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             answer = translate_error(error, endpoint, self.attempt_timeout)
-        if isinstance(answer, TransportError):  # raised where nothing hangs on it: aiohttp's hold the key
+        if isinstance(answer, TransportError):  # raised here, unchained: aiohttp's errors hold the key
             raise answer
         self.rate_limit = answer.receipt.rate_limit
         if "Date" in answer.headers:
@@ -246,9 +270,10 @@ class Transport:
         return answer
 
     def server_seconds(self) -> float:
-        """What the server's clock shows, in Unix seconds, by its latest answer with a `Date`.
+        """Return the time of the server's clock, in Unix seconds.
 
-        What has passed since is counted by a clock that nobody sets. Before such an answer it is our clock.
+        The time is that of the latest response with a `Date`, plus the seconds since then by a clock that is
+        never set. Before such a response, the time is that of the local clock.
         """
         if self._served is not None:
             served, at = self._served
@@ -259,11 +284,11 @@ class Transport:
 
     @property
     def is_open(self) -> bool:
-        """Whether there are connections to close."""
+        """True if there are connections to close."""
         return self._owned.is_open
 
     async def aclose(self) -> None:
-        """Close what this transport opened; a borrowed session stays open."""
+        """Close the transport's own session; a borrowed session stays open."""
         self.close_count += 1
         if self._is_here and (known := pace.pace_of(self)) is not None:
             _heard_at[self.base_url] = known
@@ -272,7 +297,11 @@ class Transport:
 
 
 def _scale_timeout(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientTimeout:
-    """As patient as in real time beside an emulator that lives faster: the machine is no faster for that."""
+    """Return the timeout, in seconds of the emulator's clock.
+
+    If an emulator runs faster than real time, the timeout still lasts as long in real time, because the
+    machine is no faster.
+    """
     speed = max(1.0, pace.speed())
     if speed == 1:
         return timeout
@@ -291,7 +320,10 @@ def _open_api_session(trusted: ssl.SSLContext | Literal[True]) -> aiohttp.Client
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> WireResponse:
-    """Read an answer; of one that is no success only as much as an error takes."""
+    """Read a response; of an error read only its first bytes.
+
+    The limit for an error is `MAX_ERROR_BYTES`.
+    """
     is_success = 200 <= response.status < 300
     body, problem, exceeded = b"", None, None
     try:
@@ -302,14 +334,15 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> WireResponse:
         problem = str(unreadable)
     except aiohttp.ClientPayloadError:
         if response.status < 400:
-            raise  # else the status alone already says that it was refused
+            raise  # otherwise the status alone says that the request was refused
     return WireResponse.read(response.status, response.headers, body, problem=problem, exceeded=exceeded)
 
 
 def translate_error(error: aiohttp.ClientError | OSError, endpoint: str, timeout: float) -> TransportError:
-    """The one border where aiohttp's and the system's exceptions become ours.
+    """Translate an error of aiohttp or the system into this package's.
 
-    The original is not chained: its text may hold a whole URL, signature included.
+    All such errors are translated here. The original is not chained, because its text may hold a whole URL,
+    signature included.
     """
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         words = f"cannot connect: {_describe(error)}; {_PRIVATE_AUTHORITY}"
@@ -335,7 +368,10 @@ _PRIVATE_AUTHORITY: Final = (
 
 
 _QUOTED: Final = re.compile(r"""(?::|\s)?\s*(?:\\+n|\n|(?<=[a-z:]\s)['"]|\bb\\*['"]).*""", re.DOTALL)
-"""What a parser quotes of what is no HTTP, and all behind it: that may hold a new secret."""
+"""The quotation in a parser's message, and everything after it.
+
+The parser quotes what is no HTTP; that may hold a new secret.
+"""
 
 
 def _describe(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""A warning for each part of an answer that could not be read, once."""
+"""Warnings about unreadable parts of responses, each logged once."""
 
 import re
 from collections.abc import Sequence
@@ -9,26 +9,32 @@ from eversince_async.models._base import UnreadableValue
 from eversince_async.session.hooks import logger
 
 MAX_REMEMBERED: Final = 1000
-"""Warnings that are not repeated; of more, the oldest are forgotten."""
+"""The number of warnings that are not repeated.
+
+Beyond this number, the oldest are forgotten.
+"""
 
 MAX_WARNINGS: Final = 10
-"""Warnings of one answer; the rest is counted."""
+"""The number of warnings for one response; further values are only counted."""
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 
 class UnreadableLog:
-    """Logs what answers hold that cannot be read; a list that is asked for again and again says so once."""
+    """A log of the parts of responses that cannot be read.
+
+    If a list is requested again and again, each unreadable part of it is logged once.
+    """
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str, str | None, str], None] = {}
+        self._warnings: dict[tuple[str, str, str | None, str], None] = {}
 
     def warn(self, endpoint: str, values: Sequence[UnreadableValue]) -> None:
-        """Log those values that were not logged before.
+        """Log the values that were not logged before.
 
         Args:
-            endpoint: What was called.
-            values: What could not be read of its answer.
+            endpoint: The operation that was called.
+            values: The parts of its response that cannot be read.
         """
         fresh = [value for value in values if self._is_new(endpoint, value)]
         for value in fresh[:MAX_WARNINGS]:
@@ -50,10 +56,10 @@ class UnreadableLog:
             )
 
     def _is_new(self, endpoint: str, value: UnreadableValue) -> bool:
-        key = (endpoint, _INDEX.sub("[]", value.path), value.id, value.problem)  # a list moves on
-        if key in self._told:
+        key = (endpoint, _INDEX.sub("[]", value.path), value.id, value.problem)  # list positions change
+        if key in self._warnings:
             return False
-        self._told[key] = None
-        if len(self._told) > MAX_REMEMBERED:
-            del self._told[next(iter(self._told))]
+        self._warnings[key] = None
+        if len(self._warnings) > MAX_REMEMBERED:
+            del self._warnings[next(iter(self._warnings))]
         return True
