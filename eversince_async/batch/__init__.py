@@ -1,1 +1,1 @@
-"""Many videos, each made once, however often the process dies in between."""
+"""Batches of many videos, each made once even if the process dies."""

@@ -1,4 +1,4 @@
-"""`Batch`: many videos, each made once, however often the process dies in between."""
+"""`Batch`: many videos, each made once even if the process dies."""
 
 import asyncio
 import functools
@@ -40,20 +40,20 @@ from eversince_async.streams import Stream
 from eversince_async.tasks import end, finish
 from eversince_async.transfers.target import check_folder
 
-DRAINED: Final = "drained: what had begun was brought to its end"
-"""Why a batch has stopped that somebody drained."""
+DRAINED: Final = "drained: everything that had started was completed"
+"""The reason that a batch reports after a drain."""
 
 
 class Batch(AsyncIterator[Outcome]):
-    """Many videos: await it for a report, or open it for the outcomes as they come.
+    """A batch of videos: awaitable for a report, iterable for the outcomes.
 
         async with eversince.batch(briefs, journal="campaign.db") as batch:
             async for outcome in batch:
                 print(outcome.key, outcome.status, outcome.share_url)
 
-    It runs once. Leaving the block early cancels what is being waited for; the projects go on at the server,
-    and the same batch with the same journal takes them up again. If the batch had failed by then, e.g. for
-    its journal, and nobody was told, leaving raises that.
+    A batch runs once. Leaving the block early cancels all waits; the projects go on at the server, and the
+    same batch with the same journal resumes them. If the batch has failed, e.g. because of its journal, and
+    the caller has not received the error, leaving the block raises it.
     """
 
     def __init__(self, runtime: Runtime, order: BatchOptions) -> None:
@@ -83,7 +83,7 @@ class Batch(AsyncIterator[Outcome]):
             f"<Batch {sum(self._tally.counts.values())}{of} items done, {len(self._workers.active)} at work>"
         )
 
-    # -- Running it -------------------------------------------------------------------------------------
+    # -- Running ----------------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[Any, None, Report]:
         return self._collect().__await__()
@@ -119,26 +119,26 @@ class Batch(AsyncIterator[Outcome]):
         if failure is None or self._is_told:
             return
         if exc is None:
-            raise failure  # nobody asked how it ended, and it ended badly
+            raise failure  # the caller has not received the error
         exc.add_note(f"The batch had failed as well: {failure!r}")
 
     def __aiter__(self) -> Self:
-        """The outcomes as they come.
+        """Return the batch itself, which yields the outcomes as they come.
 
-        A step that is cancelled, e.g. by a timeout, loses nothing: the next one goes on.
+        Cancelling one step of the iteration, e.g. by a timeout, loses nothing: the next step continues.
 
         Raises:
-            JournalError: The journal fails; nothing is begun any more.
-            OtherAccount: The journal is of another server or account; nothing was begun.
-            DownloadFailed: The folder for the videos cannot be written; nothing was begun.
-            UnexpectedCancellation: The source of the items ended with `CancelledError`: some may be missing.
+            JournalError: The journal failed; the batch starts nothing more.
+            OtherAccount: The journal belongs to another server or account; the batch started nothing.
+            DownloadFailed: The folder for the videos cannot be written; the batch started nothing.
+            UnexpectedCancellation: The source of the items ended with `CancelledError`; items may be missing.
         """
         if self._running is None:
             raise ConfigurationError("open the batch with `async with` to follow its outcomes")
         return self
 
     async def __anext__(self) -> Outcome:
-        """The next outcome."""
+        """Wait for the next outcome and return it."""
         if self._running is None:
             raise ConfigurationError("open the batch with `async with` to follow its outcomes")
         async for outcome in self._outcomes:
@@ -151,26 +151,29 @@ class Batch(AsyncIterator[Outcome]):
         raise copy_of(failure)
 
     def _failure(self) -> BaseException | None:
-        """What the batch has failed of; None if it has not, or was left."""
+        """Return the error that ended the batch.
+
+        None if the batch has not failed, or if the caller has left the block early.
+        """
         running = self._running
         if running is None or not running.done() or running.cancelled():
             return self._error
         return running.exception()
 
     def drain(self) -> None:
-        """Begin nothing any more; bring to its end what has begun at the server. Ctrl-C does this.
+        """Start nothing more, and complete what has started at the server.
 
-        What waits for a person, for another day, or for more than two minutes of a `run.sleep`, is not
-        waited for: its outcome is `paused`.
+        Ctrl-C does this. The batch does not wait for an item that needs a person, the daily reset, or more
+        than two minutes of a `run.sleep`: the outcome of such an item is `paused`.
         """
         self._pause.trigger(DRAINED)
         self._workers.let_rests_go()
 
-    # -- How it stands ----------------------------------------------------------------------------------
+    # -- Status -----------------------------------------------------------------------------------------
 
     @property
     def report(self) -> Report:
-        """What came of it so far, without the outcomes."""
+        """The result so far, without the outcomes."""
         seconds = loop_time() - self._began if self._elapsed is None else self._elapsed
         return Report(
             counts=dict(self._tally.counts),
@@ -190,43 +193,46 @@ class Batch(AsyncIterator[Outcome]):
         )
 
     def _why_paused(self) -> str | None:
-        """Why it stopped; drained, it says so if not all that had begun came to its end."""
+        """Return the reason why the batch stopped; None if it has not.
+
+        After a drain, the reason says how many started items are unfinished, if there are any.
+        """
         tally = self._tally
         if self._pause.reason != DRAINED or not tally.unfinished:
             return self._pause.reason
         why = "" if tally.first_trouble is None else f": {tally.first_trouble}"
-        return f"drained: nothing more was begun, and {tally.unfinished} that had begun are not finished{why}"
+        return f"drained: nothing more was started, and {tally.unfinished} started items are unfinished{why}"
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
-        likely = self._forecast()
+        """The counts so far, and the estimated time to the end."""
+        estimate = self._forecast()
         return Progress(
             total=self._total,
             items_read=self._tally.items_read,
             active=len(self._workers.active),
             counts=dict(self._tally.counts),
             is_recorded=self._tally.is_recorded,
-            eta=None if likely is None else likely.median,
-            eta_range=None if likely is None else likely.interval_90,
+            eta=None if estimate is None else estimate.median,
+            eta_range=None if estimate is None else estimate.interval_90,
         )
 
     def _forecast(self) -> CompletionEstimate | None:
         if self._total is None:
             return None
-        begun = sum(not work.is_unstarted for work in self._workers.active)
-        waiting = self._total - sum(self._tally.counts.values()) - begun
+        in_progress = sum(not work.is_unstarted for work in self._workers.active)
+        waiting = self._total - sum(self._tally.counts.values()) - in_progress
         renders = self._order.parser.delivery.render is not None
         return estimate_completion(self._workers, waiting, self._runtime.governor, renders=renders)
 
     # -- Inside -----------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        begun = WorkflowStarted(name="batch", key="batch", project_id=None)
-        remembered = self._journal is not None
+        start = WorkflowStarted(name="batch", key="batch", project_id=None)
+        has_journal = self._journal is not None
         with (
-            BatchRun(self._runtime.registry, self._workers, self.drain, is_remembered=remembered),
-            trace_workflow(self._runtime.tracer, begun),
+            BatchRun(self._runtime.registry, self._workers, self.drain, is_remembered=has_journal),
+            trace_workflow(self._runtime.tracer, start),
         ):
             await self._run_all()
 
@@ -239,8 +245,8 @@ class Batch(AsyncIterator[Outcome]):
             if journal is not None and self._order.opens_journal:
                 await stack.enter_async_context(journal)
             if journal is not None:
-                keep = functools.partial(self._workers.renew_leases, journal)
-                await stack.enter_async_context(renew_leases(keep))
+                renew = functools.partial(self._workers.renew_leases, journal)
+                await stack.enter_async_context(renew_leases(renew))
             stack.push_async_callback(self._save_usage)
             stack.push_async_callback(self._workers.cancel_all)
             if journal is not None:
@@ -256,7 +262,7 @@ class Batch(AsyncIterator[Outcome]):
             await stack.enter_async_context(renew_leases(self._watch_credits, CREDITS_LOOK))
             try:
                 await self._read_items()
-            except Exception as failure:  # noqa: BLE001 - the caller's items; what was paid for comes first
+            except Exception as failure:  # noqa: BLE001 - the caller's iterable; items paid for come first
                 self._error = failure
                 self._workers.stop_accepting()
             await self._workers.join()
@@ -267,11 +273,14 @@ class Batch(AsyncIterator[Outcome]):
             raise self._error
 
     async def _save_usage(self) -> None:
-        with suppress(JournalError):  # what was made matters more
+        with suppress(JournalError):  # the outcomes matter more than the usage
             await finish(self._usage.end())
 
     async def _read_items(self) -> None:
-        """Take items until there are no more, or none is begun any more: a source may well wait for ever."""
+        """Read items until the source ends or the batch stops.
+
+        A stop cancels the reading, because a source may wait for ever.
+        """
         taking = asyncio.create_task(self._read_all_items())
         stopping = asyncio.create_task(self._workers.stopped.wait())
         try:
@@ -281,28 +290,31 @@ class Batch(AsyncIterator[Outcome]):
             await end(taking, stopping)
         if not taking.cancelled():
             taking.result()
-        elif is_over:  # nobody here has cancelled it
+        elif is_over:  # this method has not cancelled the task
             raise UnexpectedCancellation("the source of items")
 
     async def _read_all_items(self) -> None:
-        """Take items as long as there is room."""
+        """Read items as long as the worker pool has room for them."""
         async with aclosing(iterate(self._order.items)) as items:
             async for given in items:
                 self._read += 1
                 item = self._order.parser.parse(self._tally.items_read, given)
                 await self._workers.submit(self._runner.with_shared_key(item))
-                if self._workers.stopped.is_set():  # items that need no wait leave no moment to cancel us
+                if self._workers.stopped.is_set():  # a source that never waits cannot be cancelled
                     return
                 self._tally.items_read += 1
         self._total = self._tally.items_read
 
     async def _watch_credits(self) -> None:
-        """Look at the balance while something may cost, if it matters."""
+        """Refresh the balance while items are active, if credits need watching."""
         if self._workers.is_active:
             await self._runner.watch_credits()
 
     def _is_held_up(self) -> bool:
-        """Whether outcomes pile up: who does not take them holds up the intake."""
+        """Return True if too many outcomes wait to be taken.
+
+        A caller that takes no outcomes thus holds up the reading of items.
+        """
         return len(self._outcomes) >= max(DEFAULT_WORKERS, self._workers.concurrency)
 
     async def _process(self, work: ActiveItem) -> None:
@@ -314,21 +326,21 @@ class Batch(AsyncIterator[Outcome]):
             self._outcomes.put(outcome)
         except (ItemLocked, ComesLast, asyncio.CancelledError):
             raise
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):  # the interpreter, or the loop, is to end
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):  # the interpreter or the event loop ends
             raise
-        except BaseException as failure:  # noqa: BLE001 - e.g. what a test that has failed raises
+        except BaseException as failure:  # noqa: BLE001 - e.g. the exception of a failing test
             self._error = self._error or failure
             self._workers.stop()
 
 
 class BatchRun(ActiveRun):
-    """Around a batch while it runs.
+    """The registry's entry for a batch while the batch runs.
 
     Args:
-        registry: What runs in its client.
-        workers: Its items at work.
-        drain: Has it begin nothing any more.
-        is_remembered: Whether it has a journal, with which the same batch goes on.
+        registry: The client's registry of everything that runs.
+        workers: The batch's worker pool.
+        drain: Stops the batch from starting anything more.
+        is_remembered: True if the batch has a journal, with which the same batch resumes.
     """
 
     __slots__ = ("_drain", "_is_remembered", "_left", "_workers")
@@ -343,16 +355,22 @@ class BatchRun(ActiveRun):
         self._left: tuple[UnfinishedProduction, ...] = ()
 
     def drain(self) -> None:
-        """Begin nothing any more."""
+        """Stop the batch from starting anything more."""
         self._drain()
 
     def interrupt(self) -> None:
-        """End it; what was at work is known only until then."""
+        """End the batch, and record the productions that are in progress.
+
+        The productions are known only until the batch ends.
+        """
         self._left = self._left or tuple(self._iter_unfinished())
         super().interrupt_all()
 
     def unfinished(self) -> Sequence[UnfinishedProduction]:
-        """What was at work when it was ended; what a pipeline does is only its journal's to tell."""
+        """Return the productions that were in progress when the batch was ended.
+
+        The work of pipelines is left out: only the journal can describe it.
+        """
         return self._left
 
     def _iter_unfinished(self) -> Iterator[UnfinishedProduction]:

@@ -1,4 +1,4 @@
-"""`eversince.batch`, as users call it."""
+"""The methods `batch`, `plan` and `decide` of a client."""
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
@@ -35,11 +35,11 @@ from eversince_async.pipelines.serialization import Serializer
 from eversince_async.resources._brief import BriefOptions, need_options
 
 PRICED: Final = 5
-"""Finished films whose operations are priced, by default."""
+"""Finished videos whose operations `plan` prices by default."""
 
 
 class BatchMethods:
-    """Batches over a desk."""
+    """The methods of a client that concern batches."""
 
     _runtime: Runtime
 
@@ -104,66 +104,72 @@ class BatchMethods:
         drain_on_interrupt: bool = True,
         **options: Unpack[BriefOptions],
     ) -> Batch:
-        """Produce many videos, each once, also if the process dies and is started again.
+        """Produce many videos, each once, even if the process dies and restarts.
 
-        Await it for a `Report`, or open it with `async with` for the outcomes as they come. One item's
-        failure touches no other. Items are read as there is room for them, so there may be any number.
+        Await the batch for a `Report`, or open it with `async with` to receive the outcomes as they come. The
+        failure of one item does not affect the others. The batch reads items only as there is room for them,
+        so there may be any number of items.
 
-        With a journal, the same items again go on where it stopped: finished ones are skipped, unfinished
-        ones resumed, and so are those that lack a public page or a file that is asked for. Items are told
-        apart by their `key`, or without one by their place in the order.
+        With a journal, a second run with the same items continues where the first one stopped: it skips
+        finished items, and resumes unfinished ones and those that lack a public page or a file that is asked
+        for. The batch tells items apart by their `key`, or, without a key, by their position.
 
-        With a pipeline, each item is a run of it under the item's key. One that comes to an approval nobody
-        has given yet gives its place up: its outcome is `paused`, with `ApprovalPending`, and the same batch
-        goes on with it later. A `run.sleep` keeps its place.
+        With a pipeline, each item is one run of the pipeline under the item's key. A run that comes to an
+        undecided approval gives up its place: its outcome is `paused`, with `ApprovalPending`, and the same
+        batch resumes it later. A run in a `run.sleep` keeps its place.
 
         Args:
-            items: Briefs, texts, or mappings of what `projects.create` takes; in these also `key`, `render`,
-                `share` and `download` of their own. Any iterable, asynchronous or not. With a pipeline, what
-                that takes: a tuple of its arguments, a mapping of them, which may have a `key`, or a single
-                one.
-            pipeline: What to run for each item; then what becomes of productions is its business, and the
-                options for them do not apply.
-            journal: A file for `SqliteJournal`, or an open journal; None remembers nothing.
-            render: As for `produce`. What has not been rendered may be given another quality later. The first
-                item of a quality other than 1080p goes alone until a render of it was accepted: whether the
-                account may have it is not to be learned otherwise. A 403 holds back all that want it, here
-                and in later runs for a day; their outcomes are `paused`, with `QualityRefused`.
-            share: As for `produce`; None is True. With `idempotent_as`, what makes this machine the one that
-                makes public pages, those that items ask for included: None and False make none here.
-            download: The folder for the videos; made if there is none.
+            items: Briefs, texts, or mappings of the arguments of `projects.create`; a mapping may also hold
+                its own `key`, `render`, `share` and `download`. Any iterable, synchronous or asynchronous.
+                With a pipeline, the input of each run: a tuple of its arguments, a mapping of them, which may
+                have a `key`, or a single argument.
+            pipeline: The pipeline to run for each item. The pipeline itself then decides what is done with
+                its productions, and the options for them do not apply.
+            journal: A file for `SqliteJournal`, or an open journal; with None, the batch remembers nothing.
+            render: As for `produce`. An item that has not been rendered may get another quality later. The
+                first item of a quality other than 1080p runs alone until the server accepts a render of it,
+                because there is no other way to learn whether the account may have that quality. A 403 holds
+                back all items of that quality, in this run and in later runs for a day; their outcomes are
+                `paused`, with `QualityRefused`.
+            share: As for `produce`; None is True. With `idempotent_as`, a true value makes this machine the
+                one that makes the public pages, including those that items ask for; None and False make none
+                here.
+            download: The folder for the videos, which is created if it does not exist.
             timeouts: As for `produce`.
-            wait_for_quota: When today's projects or renders are used up: wait for another day, or stop.
-            concurrency: Items at work at most; by default a few more than the account has slots.
-            retry_failed: Whether items that failed in an earlier run are tried again, those whose project was
-                deleted with another one; and qualities asked for that the account was refused.
-            refetch: Whether files that an earlier run has downloaded, and that were removed since, are
-                downloaded again; else they are told of (`Outcome.missing`). Nothing is rendered for it.
-            allow_other_account: Whether a journal that was begun with another server or account goes on with
-                this one, and is this one's from then on. Rows under way are looked for here.
-            idempotent_as: A name for these items on all machines that work on them and share no journal. Then
-                each item's idempotency key follows from the name, the item's key and its brief, so that no
-                project is made twice; projects are looked at before they are rendered; and public pages are
-                made only where `share` is given as true. The journal remembers the name. What remains: a
-                project that failed frees its key, so that another machine may make one more, and how long
-                the server remembers keys is not documented.
-            max_credits: Begin nothing any more once so many credits are spent in this run, whatever is bought
-                meanwhile, or when fewer are left than the limits' `credits_reserve`. The balance is asked for
-                as each item begins and ends, and every 30 seconds while something is made; what has begun is
-                finished, and costs what it costs. So that it can be, the first is made alone, which tells
-                about what one costs, and no more are at work than the credits carry. Where no answer tells
-                the balance, nothing more is begun once the first item has ended. None: nothing is held back
-                before the balance is low, which is below 100 credits for each item at work at once as long as
-                it is not known what one costs; then no more are begun than it carries, about.
+            wait_for_quota: True to wait for the daily reset when today's projects or renders are used up;
+                False to stop.
+            concurrency: The number of items that are active at once, at most; by default a few more than the
+                account has slots.
+            retry_failed: True to retry items that failed in an earlier run, with a new project if the old one
+                was deleted, and to ask again for qualities that the server refused to the account.
+            refetch: True to download again the files that an earlier run downloaded and that were removed
+                since; False to list them in `Outcome.missing`. Neither causes a render.
+            allow_other_account: True to accept a journal that belongs to another server or account, and to
+                make it this account's from then on. The batch looks for unfinished rows in this account.
+            idempotent_as: A name for these items on all machines that work on them and share no journal. Each
+                item's idempotency key then follows from the name, the item's key and its brief, so that no
+                project is made twice; each project is polled before it is rendered; and public pages are made
+                only where `share` is given as true. The journal remembers the name. Two risks remain: a
+                project that failed frees its key, so that another machine may make one more, and it is not
+                documented how long the server remembers keys.
+            max_credits: Start nothing more once this many credits are spent in this run, regardless of
+                purchases meanwhile, or once the balance is below the limits' `credits_reserve`. The batch
+                asks for the balance as each item starts and ends, and every 30 seconds while an item is
+                active. Items that have started are finished, whatever they cost. To make that possible, the
+                first item is made alone, which shows about what one costs, and no more items are active than
+                the credits cover. If no response states the balance, nothing more starts once the first item
+                has ended. With None, nothing is held back before the balance is low: below 100 credits for
+                each item that can be active at once, as long as the cost of one is not known; then only about
+                as many items start as the balance covers.
             on_event: Called with an item's key and each event of its production.
-            drain_on_interrupt: Whether the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
-                second interrupts.
-            **options: Everything else that `projects.create` takes, for items that do not say otherwise.
+            drain_on_interrupt: True if the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
+                second interrupts it.
+            **options: All other arguments of `projects.create`, for items that do not set their own.
 
         Raises:
             ConfigurationError: An option makes no sense.
-            InvalidRequest: `render` is no word that we know.
-            TypeError: There is no such option.
+            InvalidRequest: `render` is not a known word.
+            TypeError: An option does not exist.
         """
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency must be at least 1, not {concurrency}")
@@ -210,33 +216,36 @@ class BatchMethods:
         films: int = PRICED,
         **options: Unpack[BriefOptions],
     ) -> Plan:
-        """Find out what a batch of these items would do, and about what that would cost.
+        """Estimate a batch's work and cost, without making anything.
 
-        Nothing is made, paid for or written; the account is read, with two requests and some for `films`. The
-        API prices operations, not briefs. So it tells what films of a kind have cost: those made alone in a
-        batch of this client or journal, by the change of the balance; else what the operations in finished
-        timelines would cost. Where there is neither, it is unknown.
+        Nothing is made, paid for or written. The client reads the account, with two requests and some more
+        for `films`. The API prices operations, not briefs. So a cost comes from earlier videos of the same
+        kind: from the change of the balance, for videos that a batch of this client or journal made alone;
+        otherwise from the prices of the operations in finished timelines. Without either, the cost is
+        unknown.
 
         Args:
-            items: As for `batch`; all are held in memory. They have to be there for the batch as well, so an
-                iterator, which can be read only once, is refused.
-            journal: What remembers earlier runs: a file, of which a copy is read, so that it is neither
-                changed nor made; or an open journal. What it knows as finished, or begun, is not new.
+            items: As for `batch`; all are held in memory. The batch needs the items as well, so an iterator,
+                which can be read only once, is refused.
+            journal: The record of earlier runs: a file, of which a copy is read, so that the file is neither
+                changed nor created; or an open journal. Items that it knows as finished or started are not
+                new.
             render: As for `batch`.
             share: As for `batch`.
             download: As for `batch`.
             retry_failed: As for `batch`.
             allow_other_account: As for `batch`.
-            idempotent_as: As for `batch`. What other machines have made already is not known here, and new.
-            films: How many finished films of the account are priced at most, with two requests each, where
-                no other cost is known.
+            idempotent_as: As for `batch`. A plan does not know what other machines have made, and counts it
+                as new.
+            films: The number of finished videos of the account to price, at most, with two requests each,
+                where no other cost is known.
             **options: As for `batch`.
 
         Raises:
-            ConfigurationError: The items can be read only once, or are a single one.
-            JournalError: The journal cannot be read, or is of another account (`OtherAccount`).
-            EversinceError: The balance cannot be asked for.
-            TypeError: There is no such option.
+            ConfigurationError: The items can be read only once, or are a single item.
+            JournalError: The journal cannot be read, or belongs to another account (`OtherAccount`).
+            EversinceError: The request for the balance failed.
+            TypeError: An option does not exist.
         """
         from eversince_async.batch.planner import make_plan
 
@@ -270,20 +279,22 @@ class BatchMethods:
     async def decide(
         self, key: str, created: str | None, *, effect: str | None = None, journal: JournalLike = None
     ) -> None:
-        """Say what has become of something that nobody else can tell: see `InDoubt`.
+        """State the result of an effect that is in doubt; see `InDoubt`.
 
-        Very rarely, looking does not tell whether something happened before a process died: two new shares
-        may be an item's, say. Its outcome is `paused`, with `InDoubt` that says where to look. Once you have
-        said what you have found, the same batch, or pipeline, goes on with it.
+        Very rarely, the server cannot show whether an effect happened before a process died: for example,
+        either of two new shares may belong to an item. The item's outcome is then `paused`, with an `InDoubt`
+        error that says where to look. After the decision, the same batch or pipeline continues with it.
 
         Args:
-            key: The item's key, or the pipeline's.
-            created: What it has made: the address of the public page, the id of the project; None: nothing.
-            effect: What is in doubt, by its name in the journal; needed when several are.
+            key: The key of the item or the pipeline.
+            created: What the effect created: the address of the public page or the id of the project; None if
+                it created nothing.
+            effect: The name in the journal of the effect in doubt; required if several are in doubt.
             journal: A file, or an open journal; by default as for `run`.
 
         Raises:
-            JournalError: That is not in doubt, is worked on right now, or belongs to another item.
+            JournalError: The effect is not in doubt, another process is working on it, or `created` belongs
+                to another item.
         """
         async with open_journal(journal) as opened:
             await resolve_in_doubt(opened, key, created, effect)
@@ -295,7 +306,10 @@ def _need_several(items: object) -> None:
 
 
 def _is_one_shot(items: Iterable[Any] | AsyncIterable[Any]) -> bool:
-    """Whether reading the items a second time would go on where the first has stopped."""
+    """Return True if the items can be read only once.
+
+    A second reading would then continue where the first one stopped.
+    """
     if isinstance(items, Iterator | AsyncIterator):
         return True
     if isinstance(items, AsyncIterable):

@@ -1,8 +1,8 @@
-"""How many items may be begun so that the credits carry all of them to their ends.
+"""`Purse`: start only as many items as the credits can complete.
 
-What a film costs is told by nothing but the balance: so the first is made alone, and its cost is what the
-balance has fallen by meanwhile, the account's other users included. Where nobody has set a limit, that is
-done only when the balance is low: who has plenty is not held up.
+Only the balance shows what a video costs. So the first item is made alone, and its cost is the fall of the
+balance meanwhile, which includes what other users of the account spend. If the user has set no limit, this
+happens only when the balance is low, so that an account with plenty of credits is not slowed down.
 """
 
 import asyncio
@@ -19,27 +19,35 @@ from eversince_async.batch.outcome import Outcome
 from eversince_async.orchestrator.runtime import Runtime
 
 RENDER_MINIMUM: Final = 10.0
-"""Credits without which a render is refused, whatever it costs ("Credits" in the overview)."""
+"""Credits without which the server refuses any render ("Credits" in the overview)."""
 
 PLENTY: Final = 100.0
-"""Credits for each item that can be at work at once, from which none is held back although nobody knows what
-one costs: twice the minimum for a project, and where answers begin to warn."""
+"""Credits for each concurrent item from which none is held back.
+
+This applies while the cost of an item is unknown. The figure is twice the minimum for a project, and the
+balance at which responses begin to warn.
+"""
 
 FIRST_ANSWER: Final = 5.0
-"""Seconds for which the others wait for the answer to the first create, which tells the balance."""
+"""Seconds for which others wait for the response to the first create.
+
+That response states the balance.
+"""
 
 DIFFERENCE: Final = 1.5
-"""How much more than the average films may cost that are under way together."""
+"""The factor by which concurrent videos may cost more than the average."""
 
 
 class Purse:
-    """Lets items begin whose costs, with those of what has begun, are covered.
+    """The gate that lets an item start only if credits cover it.
+
+    The credits must also cover the items that have already started.
 
     Args:
-        runtime: Knows the balance, and what films have cost.
-        pause: Knows what was spent; told when nothing more can be begun.
+        runtime: The client's runtime, which knows the balance and the costs of earlier videos.
+        pause: Knows the credits spent; triggered when nothing more can start.
         max_credits: As for `eversince.batch`.
-        abreast: How many items can be at work at once.
+        abreast: The number of items that can be active at once.
     """
 
     def __init__(
@@ -47,9 +55,9 @@ class Purse:
     ) -> None:
         self._runtime = runtime
         self._pause = pause
-        self._kinds = list[str | None]()  # of the items that are at work
+        self._kinds = list[str | None]()  # of the active items
         self._cost: float | None = None
-        self._spent_before: float | None = None  # when what is made alone began; None: nothing is alone
+        self._spent_before: float | None = None  # before the item that is made alone; None if none is
         self._changed = asyncio.Event()
         self._is_limited = max_credits is not None or runtime.governor.limits.credits_reserve > 0
         self._plenty = PLENTY * abreast
@@ -57,19 +65,20 @@ class Purse:
 
     @asynccontextmanager
     async def turn(self, key: str, kind: str | None, *, is_paid: bool) -> AsyncGenerator[None, None]:
-        """Hold back an item until it can be paid for to its end, or nothing more can.
+        """Hold back an item until credits cover it or the batch stops.
 
         Args:
-            key: Its key.
-            kind: What its cost is like that of; None: of nothing, as a pipeline's.
-            is_paid: Whether it has a project already: then it goes on.
+            key: The item's key.
+            kind: The kind of video, which tells comparable costs; None for a pipeline, whose cost is
+                comparable to no other.
+            is_paid: True if the item already has a project; such an item is not held back.
         """
         while not is_paid and self._pause.reason is None and self._must_wait(kind):
             self._changed.clear()
             with anyio.move_on_after(FIRST_ANSWER if self._begun.is_awaited else inf) as waited:
                 await self._changed.wait()
             if waited.cancelled_caught:
-                self._begun.is_answered = True  # it is lost, say, or waits for a slot
+                self._begun.is_answered = True  # the response may be lost, or the create waits for a slot
         is_alone = self._in_flight == 0 and not is_paid
         self._kinds.append(kind)
         self._spent_before = self._pause.credits_spent if is_alone else None
@@ -87,7 +96,10 @@ class Purse:
         return len(self._kinds)
 
     def update(self, key: str, project_id: str | None) -> None:
-        """Note what has happened to an item: its create may have been answered, and the balance told."""
+        """Wake held-back items if a response may allow them to start.
+
+        The response to the item's create may have arrived, or any response may have stated the balance.
+        """
         if project_id is not None and key in self._begun.unanswered:
             self._begun.unanswered.discard(key)
             self._begun.is_answered = True
@@ -95,36 +107,45 @@ class Purse:
         self.look_again()
 
     def look_again(self) -> None:
-        """Have those that are held back look again, if the balance was told: perhaps credits were bought."""
+        """Wake held-back items if a new balance is known.
+
+        The user may have bought credits.
+        """
         known = self._runtime.governor.credits
         if known is not None and self._begun.is_news(known.times):
             self._changed.set()
 
     def ends(self, kind: str | None, outcome: Outcome, *, is_paid: bool) -> None:
-        """Note that an item has come to its end, before it is asked what that has cost.
+        """Record the end of an item, before the balance is requested.
 
         Args:
             kind: As for `turn`.
-            outcome: What it came to.
-            is_paid: Whether an earlier run had begun its project.
+            outcome: The item's outcome.
+            is_paid: True if an earlier run had created the item's project.
         """
         known, begun = self._runtime.governor.credits, self._begun
         if known is not None:
-            begun.is_news(known.times)  # before it ended
+            begun.is_news(known.times)  # that balance is from before the item's end
         begun.ended_since += 1
         begun.made_since += outcome.status == "succeeded" and not is_paid
         costs = () if kind is None else self._runtime.costs.of(kind)
         if known is not None and costs and known.balance < self._required_credits(max(costs)):
-            self._pause.is_careful = True  # or the next would be judged by what was left before this one
+            self._pause.is_careful = True  # or the balance before this item would decide about the next
 
     def complete(self, outcome: Outcome) -> None:
-        """Note what a finished item has cost, if it was made alone and the balance is known."""
+        """Record the cost of a finished item that was made alone.
+
+        Without a known balance, nothing is recorded.
+        """
         before, spent = self._spent_before, self._pause.credits_spent
         if outcome.status == "succeeded" and before is not None and spent is not None and spent > before:
             self._cost = max(self._cost or 0.0, spent - before)
 
     def _must_wait(self, kind: str | None) -> bool:
-        """Whether others have to end before one more may begin; begins the pause if that would not help."""
+        """Return True if other items must end before this one starts.
+
+        Triggers the pause if waiting would not help.
+        """
         if not self._is_limited:
             return kind is not None and self._is_short_for(kind)
         known, spent = self._runtime.governor.credits, self._pause.credits_spent
@@ -134,39 +155,45 @@ class Purse:
         return self._is_uncovered(known.balance, needed, self._cost)
 
     def _required_credits(self, cost: float, least: float = 0.0) -> float:
-        """What one more needs, with what others need that are at work, or were when the balance was told.
+        """Return the credits that one more item and the others need.
+
+        The others are those that are active, or were active when the balance was last stated.
 
         Args:
-            cost: What it costs, and others of whose kind nothing is known.
-            least: What each of the others may cost at least.
+            cost: The cost of the new item, and of each other item whose kind has no known cost.
+            least: The least that any of the items is taken to cost.
         """
         known = (() if kind is None else self._runtime.costs.of(kind) for kind in self._kinds)
         others = sum(max(least, max(costs, default=cost)) for costs in known)
         return others + (self._begun.ended_since + 1) * max(cost, least) + RENDER_MINIMUM
 
     def _is_uncovered(self, balance: float, needed: float, cost: float) -> bool:
-        """Whether one more would leave too little for the others; begins the pause if there are none."""
+        """Return True if one more item would leave too little for others.
+
+        Triggers the pause if no other item is active.
+        """
         is_covered = balance >= needed
         if not is_covered and not self._in_flight:
             self._pause.falls_short(f"{balance:g} credits are left, and an item has cost up to {cost:g}")
         return self._in_flight > 0 and not is_covered
 
     def _is_short_for(self, kind: str) -> bool:
-        """The same where nobody has set a limit: nothing is asked for, or held up, before the balance is low.
+        """Return True if a low balance makes such an item wait.
 
-        Only what a film of this kind has cost that was made alone pauses the batch; as long as that is not
-        known, an average of those that were made, with what others have cost that are not, or have failed,
-        says how many may be at work.
+        This applies if the user has set no limit; then no balance is requested and no item held back before
+        the balance is low. Only the known cost of a video of this kind that was made alone pauses the batch.
+        While no such cost is known, the average cost of the videos made in this run decides how many items
+        may be active; it includes the costs of unfinished and failed ones.
         """
         known, spent, begun = self._runtime.governor.credits, self._pause.credits_spent, self._begun
-        if known is None or spent is None:  # the first create's answer tells; until then one goes ahead
+        if known is None or spent is None:  # until the first create's response, one item goes ahead
             return begun.is_awaited
         begun.is_news(known.times)
         costs = self._runtime.costs.of(kind)
         if not costs and known.balance >= self._plenty:
             return False
         average = DIFFERENCE * spent / begun.made if begun.made else 0.0 if costs else inf
-        if costs:  # which may be those of a cheap one: what the run has cost on average counts as well
+        if costs:  # known costs may be of a cheap video, so this run's average counts as well
             is_short = self._is_uncovered(known.balance, self._required_credits(max(costs)), max(costs))
             is_short = is_short or (
                 self._in_flight > 0 and known.balance < self._required_credits(max(costs), average)
@@ -180,15 +207,15 @@ class Purse:
 
 @attrs.define
 class _Begun:
-    """What has begun in this run.
+    """The items that have started in this run.
 
     Attributes:
-        unanswered: Keys of items whose creates are not answered.
-        is_answered: Whether one was, or took too long.
-        ended_since: How many have come to their ends since the balance was told last.
-        made: How many were begun and made in this run, before that.
-        made_since: How many since.
-        times: How often it was told by then.
+        unanswered: Keys of items whose creates have no response yet.
+        is_answered: True if a create has had its response, or took too long.
+        ended_since: The number of items that have ended since the balance was last stated.
+        made: The number of items that this run had started and finished before that.
+        made_since: The number of items that it has finished since.
+        times: The number of statements of the balance by then.
     """
 
     unanswered: set[str] = attrs.field(factory=set[str])
@@ -200,11 +227,11 @@ class _Begun:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the first create has not been answered."""
+        """True while the first create has no response."""
         return bool(self.unanswered) and not self.is_answered
 
     def is_news(self, times: int) -> bool:
-        """Note how often the balance was told; whether that was news."""
+        """Record the count of stated balances; return True if it changed."""
         if times == self.times:
             return False
         self.times, self.ended_since = times, 0

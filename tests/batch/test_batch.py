@@ -137,7 +137,7 @@ async def test_draining_does_not_say_that_all_has_ended_when_it_has_not(emulator
         async for _ in batch:
             pass
 
-    assert "brought to its end" not in str(batch.report.paused)
+    assert "was completed" not in str(batch.report.paused)
     assert "Not yours" in str(batch.report.paused)
 
 
