@@ -1,8 +1,9 @@
-"""The journal: what was meant to be done, and what came of it, on disk before it is done.
+"""The journal: a durable record of intended effects and their outcomes.
 
-The server remembers projects, messages and shares. A journal remembers what the server cannot tell: that we
-meant to do something, and what there was before. With it a process may die at any moment, and the next one
-neither repeats what was paid for nor forgets it. `Journal` says how; `SqliteJournal` keeps it in a file,
+The server remembers projects, messages and shares. A journal remembers what the server cannot tell: the
+intention to do something, and the state of the server before it. Every intention is on disk before its
+request is sent. With a journal, a process may die at any moment, and the next process neither repeats what
+was paid for nor forgets it. `Journal` describes the protocol; `SqliteJournal` keeps the journal in a file,
 `MemoryJournal` in this process.
 
 ```python

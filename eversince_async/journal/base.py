@@ -1,4 +1,7 @@
-"""The verbs of every journal that can run a function over its rows as one transaction."""
+"""The methods of every journal that runs functions as transactions.
+
+A storage runs a function over its rows as one transaction; everything else is the same for all storages.
+"""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -30,11 +33,14 @@ from eversince_async.streams import Pages
 T = TypeVar("T")
 
 PAGE_SIZE: Final = 200
-"""Jobs that are read at once."""
+"""The number of jobs that are read at once."""
 
 
 class Journal(ABC):
-    """A journal over rows; what each verb means is written at `Journal`."""
+    """A journal over the rows of a storage.
+
+    The meaning of each method is documented at `journal.protocol.Journal`.
+    """
 
     def __init__(self) -> None:
         self._incarnation: str | None = None
@@ -43,45 +49,53 @@ class Journal(ABC):
 
     @abstractmethod
     async def _open(self) -> None:
-        """Make the storage ready."""
+        """Prepare the storage for use."""
 
     @abstractmethod
     async def _close(self) -> None:
-        """Finish what was begun, and let go of the storage."""
+        """Finish the calls that have begun, and release the storage."""
 
     @abstractmethod
     async def _write(self, transaction: Callable[[Tables], T]) -> T:
-        """Run a function that writes; return when what it wrote is durable."""
+        """Run a function that writes; return when the write is durable."""
 
     @abstractmethod
     async def _read(self, query: Callable[[Tables], T]) -> T:
-        """Run a function that only reads; it sees every write that was begun before."""
+        """Run a function that only reads.
+
+        The function sees every write that was begun before.
+        """
 
     @abstractmethod
     def _write_later(self, transaction: Callable[[Tables], object]) -> None:
-        """Run a function that writes, after those that were begun before; do not wait for it."""
+        """Run a function that writes, without waiting for it.
+
+        It runs after the writes that were begun before.
+        """
 
     # -- Opening ----------------------------------------------------------------------------------------
 
     @property
     def incarnation(self) -> str:
-        """This run's name."""
+        """The name of this run."""
         if self._incarnation is None:
             raise ConfigurationError("the journal is not open: use it inside `async with journal:`")
         return self._incarnation
 
     async def open(self) -> None:
-        """Open it, or create it."""
+        """Open the journal, or create it."""
         if self._incarnation is not None:
             raise ConfigurationError("the journal is open already")
         await self._open()
         self._incarnation = new_incarnation()
 
     async def aclose(self) -> None:
-        """Finish what was begun, and close; closing twice does nothing.
+        """Finish the calls that have begun, and close the journal.
+
+        Closing twice does nothing.
 
         Raises:
-            ConfigurationError: It was opened in another event loop or process, and stays open there.
+            ConfigurationError: The journal was opened in another event loop or process, and stays open there.
         """
         incarnation, self._incarnation = self._incarnation, None
         if incarnation is not None:
@@ -108,22 +122,25 @@ class Journal(ABC):
     async def put(
         self, job_id: str, spec: Json, *, stage: str = "new", not_before: datetime | None = None
     ) -> Job:
-        """Put a job, or get the one that is there."""
+        """Create a job, or return the existing one."""
         run = self._run()
         return await self._write(lambda rows: transactions.put(rows, run, job_id, spec, stage, not_before))
 
     async def load(self, job_id: str) -> Job | None:
-        """The job of that name."""
+        """Return the job of that name."""
         self._run()
         return await self._read(lambda rows: rows.job(job_id))
 
     async def change(self, job_id: str, change: JobChange) -> Job:
-        """Change a job that is ours."""
+        """Change a job whose lease this run holds."""
         run = self._run()
         return await self._write(lambda rows: transactions.change(rows, run, job_id, change))
 
     def jobs(self, *stages: str, due: bool = False) -> AsyncIterator[Job]:
-        """All jobs, or those of these stages, in the order in which they were put."""
+        """Iterate over all jobs, or those of some stages.
+
+        The jobs come in the order of their creation.
+        """
         due_at = self._run().now if due else None
         place: int | None = 0
 
@@ -141,7 +158,7 @@ class Journal(ABC):
         return Pages(ask)
 
     async def counts(self) -> Mapping[str, int]:
-        """How many jobs there are in each stage that has any."""
+        """Return the number of jobs in each stage that has any."""
         self._run()
         return await self._read(lambda rows: rows.counts())
 
@@ -154,35 +171,35 @@ class Journal(ABC):
         return job
 
     async def take(self, *stages: str, seconds: float = LEASE_SECONDS, limit: int = 1) -> list[Job]:
-        """Lease jobs that are due and that nobody works on."""
+        """Lease jobs that are due and free."""
         run = self._run()
         return await self._lease(run, lambda rows: transactions.take(rows, run, stages, seconds, limit))
 
     async def _lease(self, run: transactions.Incarnation, lease: Callable[[Tables], list[Job]]) -> list[Job]:
-        """Lease, and give back what was granted to a caller who is gone."""
-        granted: list[Job] = []
+        """Lease jobs, and release them again if the caller is cancelled."""
+        leases: list[Job] = []
 
-        def leased(rows: Tables) -> list[Job]:
-            granted[:] = lease(rows)
-            return list(granted)
+        def lease_jobs(rows: Tables) -> list[Job]:
+            leases[:] = lease(rows)
+            return list(leases)
 
         def give_back(rows: Tables) -> None:
-            for job in granted:
+            for job in leases:
                 transactions.release(rows, run, job.id, job.lease_until)
 
         try:
-            return await self._write(leased)
+            return await self._write(lease_jobs)
         except asyncio.CancelledError:
             self._write_later(give_back)
             raise
 
     async def renew(self, job_ids: Iterable[str], seconds: float = LEASE_SECONDS) -> frozenset[str]:
-        """Prolong leases; return which are still ours."""
+        """Prolong leases; return the jobs whose leases this run still holds."""
         run, names = self._run(), tuple(job_ids)
         return await self._write(lambda rows: transactions.renew(rows, run, names, seconds))
 
     async def release(self, job_id: str) -> None:
-        """Let go of a lease, if it is ours."""
+        """Release a lease that this run holds."""
         run = self._run()
         await self._write(lambda rows: transactions.release(rows, run, job_id))
 
@@ -198,7 +215,7 @@ class Journal(ABC):
         baseline: Json = None,
         lease: float = LEASE_SECONDS,
     ) -> Effect:
-        """Write down what is about to be sent."""
+        """Record an intent before its request is sent."""
         run, known_as = self._run(), kind if name is None else name
         return await self._write(
             lambda rows: transactions.intent(rows, run, job_id, kind, known_as, request, baseline, lease)
@@ -212,7 +229,7 @@ class Journal(ABC):
         baseline: Json | Unset = UNSET,
         lease: float = LEASE_SECONDS,
     ) -> Effect:
-        """Write down that an effect is about to be tried once more."""
+        """Record the intent to try an effect once more."""
         run = self._run()
         return await self._write(
             lambda rows: transactions.intent_again(rows, run, effect, request, baseline, lease)
@@ -221,21 +238,21 @@ class Journal(ABC):
     async def done(
         self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
     ) -> Effect:
-        """It happened: we read the answer."""
+        """Record that an effect happened: the response was read."""
         return await self._finish(effect, "done", result, claim, job)
 
     async def adopted(
         self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
     ) -> Effect:
-        """It happened: we found it on the server."""
+        """Record that an effect happened: it was found on the server."""
         return await self._finish(effect, "adopted", result, claim, job)
 
     async def refused(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
-        """It definitely did not happen."""
+        """Record that an effect definitely did not happen."""
         return await self._finish(effect, "refused", result, None, job)
 
     async def in_doubt(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
-        """Whether it happened cannot be told by looking."""
+        """Record that looking cannot tell whether an effect happened."""
         return await self._finish(effect, "in_doubt", result, None, job)
 
     async def _finish(
@@ -247,27 +264,27 @@ class Journal(ABC):
         )
 
     async def claim(self, effect: Effect, what: str) -> bool:
-        """Claim something found on the server."""
+        """Claim something that was found on the server."""
         run = self._run()
         return await self._write(lambda rows: transactions.claim(rows, run, effect, what))
 
     async def claimant(self, what: str) -> tuple[str, str] | None:
-        """Which effect something on the server belongs to."""
+        """Return the effect to which something on the server belongs."""
         self._run()
         return await self._read(lambda rows: rows.claimant(claim_key(what)))
 
     async def effect(self, job_id: str, name: str) -> Effect | None:
-        """The effect of that name."""
+        """Return the effect of that name."""
         self._run()
         return await self._read(lambda rows: rows.effect(job_id, name))
 
     async def effects(self, job_id: str) -> list[Effect]:
-        """All effects of a job."""
+        """List all effects of a job."""
         self._run()
         return await self._read(lambda rows: rows.effects(job_id))
 
     async def open_creates(self) -> list[Effect]:
-        """Creates whose outcome is not known, oldest first."""
+        """List the creates whose outcome is unknown, oldest first."""
         self._run()
         found = await self._read(lambda rows: rows.open_creates())
         return sorted(found, key=lambda effect: effect.intent_at)
@@ -275,7 +292,7 @@ class Journal(ABC):
     async def decide(
         self, job_id: str, name: str, result: Json = None, *, claim: str | None = None
     ) -> Effect:
-        """Say what has become of an effect in doubt, from any process."""
+        """Settle an effect in doubt, from any process."""
         run = self._run()
         return await self._write(lambda rows: transactions.decide(rows, run, job_id, name, result, claim))
 
@@ -285,29 +302,29 @@ class Journal(ABC):
         return await self._write(lambda rows: transactions.answer(rows, run, job_id, name, value))
 
     async def spent(self, kind: QuotaKind, since: datetime) -> list[datetime]:
-        """When creates or renders took place since then."""
+        """List the times of creates or renders since a time."""
         run = self._run()
         found = await self._read(lambda rows: rows.usage(kind, since, run.moment))
-        told = (run.happened_at(at, moment) for at, moment in found)
-        return sorted(at for at in told if at >= since)
+        times = (run.happened_at(at, moment) for at, moment in found)
+        return sorted(at for at in times if at >= since)
 
     async def changes(self) -> int:
-        """How many changes of jobs there were so far."""
+        """Return the number of changes of jobs so far."""
         self._run()
         return await self._read(lambda rows: rows.changes())
 
     async def noted(self, name: str) -> Json:
-        """What was noted under a name."""
+        """Return the note under a name."""
         self._run()
         return await self._read(lambda rows: rows.note_named(name))
 
     async def note(self, name: str, value: Json) -> None:
-        """Note something that belongs to no job."""
+        """Store a note that belongs to no job."""
         self._run()
-        kept = redact_observed(value)
-        await self._write(lambda rows: rows.note(name, kept))
+        stored = redact_observed(value)
+        await self._write(lambda rows: rows.note(name, stored))
 
     async def change_note(self, name: str, change: Callable[[Json], Json]) -> Json:
-        """Note what becomes of what was noted before, in one transaction."""
+        """Replace a note by a function of it, in one transaction."""
         self._run()
         return await self._write(lambda rows: transactions.change_note(rows, name, change))

@@ -1,15 +1,16 @@
-"""What orchestrators need of a journal, wherever it is kept.
+"""The journal's interface, as orchestrators need it.
 
-The protocol that makes it worth having, for everything the server has no idempotency key for:
+The interface is the same wherever the journal is kept. For everything for which the server has no idempotency
+key, its protocol is:
 
-1. `intent`: before sending, durably, with the baseline: what the server showed until then.
-2. send.
+1. `intent`: before sending, durably, with the baseline: the state of the server until then.
+2. Send the request.
 3. `done`: with the result and the job's next stage, in one transaction.
 
-Whoever finds an intent without an outcome, and did not write it in this very run (`effect.incarnation` is
-not `journal.incarnation`), waits until a request of then must have arrived or died, looks, and either says
-`adopted`, or writes an `intent_again` and sends. If looking cannot tell, it is `in_doubt`: a person has to
-look, and says by `decide` what they have found.
+A run may find an intent without an outcome that it did not write itself (`effect.incarnation` is not
+`journal.incarnation`). It waits until the request of that time must have arrived or died, looks, and either
+records `adopted`, or records an `intent_again` and sends. If looking cannot tell, the effect is `in_doubt`: a
+person has to look, and reports by `decide` what they have found.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -33,25 +34,34 @@ from eversince_async.models._unset import UNSET, Unset
 class Journal(Protocol):
     """Jobs and effects that outlive the process.
 
-    Every verb has happened durably when it returns. A cancelled one has happened entirely or not at all; a
-    lease that was just granted is given back. Several processes may share a journal: a job is written to
-    only by who has its lease, so most verbs raise `JournalLocked` to anybody else.
+    When a method returns, its change is durable. A cancelled call has happened entirely or not at all; a
+    lease that was just granted is given back. Several processes may share a journal: only the run that holds
+    a job's lease writes to the job, so most methods raise `JournalLocked` to any other run.
 
-    All raise `JournalError`, which says what is wrong and what to do: the job or effect is not there, is
-    not in a state for this, or the storage failed; then nothing has been written.
+    All methods raise `JournalError`, which says what is wrong and what to do: the job or effect does not
+    exist, is not in a state for this call, or the storage failed; then nothing has been written.
     """
 
     @property
     def incarnation(self) -> str:
-        """This run's name, in leases and intents; another one each time the journal is opened."""
+        """The name of this run, in leases and intents.
+
+        It is another one each time the journal is opened.
+        """
         ...
 
     async def open(self) -> None:
-        """Open it, or create it; `async with journal` does, too."""
+        """Open the journal, or create it.
+
+        `async with journal` does so, too.
+        """
         ...
 
     async def aclose(self) -> None:
-        """Finish what was begun, and close. Leases stay until they run out: release them before."""
+        """Finish the calls that have begun, and close the journal.
+
+        Leases stay until they run out: release them before.
+        """
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -65,75 +75,87 @@ class Journal(Protocol):
     async def put(
         self, job_id: str, spec: Json, *, stage: str = "new", not_before: datetime | None = None
     ) -> Job:
-        """Put a job, or get the one that is there under this name. Needs no lease.
+        """Create a job, or return the existing one of this name.
+
+        The call needs no lease.
 
         Args:
-            job_id: Its name.
-            spec: What is asked for. What is secret in it is not stored.
-            stage: Where a new one begins.
-            not_before: When a new one is due; None: at once.
+            job_id: The job's name.
+            spec: The work that is requested. Secrets in it are not stored.
+            stage: The stage of a new job.
+            not_before: The time at which a new job is due; None: at once.
 
         Raises:
-            SpecChanged: There is one with another spec; says what is different.
+            SpecChanged: The job exists with another spec; the error says what is different.
         """
         ...
 
     async def load(self, job_id: str) -> Job | None:
-        """The job of that name; None if there is none."""
+        """Return the job of that name; None if there is none."""
         ...
 
     async def change(self, job_id: str, change: JobChange) -> Job:
-        """Change a job that is ours, without an effect.
+        """Change a job whose lease this run holds, without an effect.
 
         Raises:
-            JournalLocked: Its lease is not ours.
+            JournalLocked: This run does not hold the lease.
             BelongsToAnother: The project belongs to another job.
         """
         ...
 
     def jobs(self, *stages: str, due: bool = False) -> AsyncIterator[Job]:
-        """All jobs, or those of these stages, in the order in which they were put.
+        """Iterate over all jobs, or those of some stages.
 
-        Read in pages: what changes meanwhile may be seen either way, but none is seen twice.
+        The jobs come in the order of their creation. They are read in pages: a change that is made meanwhile
+        may be seen or not, but no job is seen twice.
 
         Args:
-            *stages: Only of these.
-            due: Only those whose `not_before` has come.
+            *stages: The stages of the jobs; all stages by default.
+            due: True to return only jobs whose `not_before` has come.
         """
         ...
 
     async def counts(self) -> Mapping[str, int]:
-        """How many jobs there are in each stage that has any."""
+        """Return the number of jobs in each stage that has any."""
         ...
 
     # -- Leases -----------------------------------------------------------------------------------------
 
     async def acquire(self, job_id: str, seconds: float = LEASE_SECONDS) -> Job:
-        """Lease a job: nobody else works on it meanwhile.
+        """Lease a job, so that no other run works on it.
 
         A lease that has run out, or whose owner is known to have died, is taken over.
 
         Raises:
-            JournalLocked: Somebody works on it, perhaps another task of this process.
+            JournalLocked: Another run works on the job, or another task of this process.
         """
         ...
 
     async def take(self, *stages: str, seconds: float = LEASE_SECONDS, limit: int = 1) -> list[Job]:
-        """Lease jobs of these stages that are due and that nobody works on.
+        """Lease jobs of these stages that are due and free.
+
+        A job is free if no process works on it.
 
         Args:
-            *stages: Of the first of them first, then of the next.
-            seconds: For how long.
-            limit: At most so many.
+            *stages: The stages; jobs of the first stage come first, then those of the next.
+            seconds: Duration of the leases, in seconds.
+            limit: The largest number of jobs to lease.
         """
         ...
 
     async def renew(self, job_ids: Iterable[str], seconds: float = LEASE_SECONDS) -> frozenset[str]:
-        """Prolong leases to so many seconds from now; those no longer ours are missing from the answer."""
+        """Prolong leases to a number of seconds from now.
+
+        Returns:
+            The jobs whose leases this run still holds.
+        """
         ...
 
     async def release(self, job_id: str) -> None:
-        """Let go of a lease, if it is ours; for others to take up the job at once."""
+        """Release a lease that this run holds.
+
+        Others may then take up the job at once. The call does nothing if this run does not hold the lease.
+        """
         ...
 
     # -- Effects ----------------------------------------------------------------------------------------
@@ -148,20 +170,22 @@ class Journal(Protocol):
         baseline: Json = None,
         lease: float = LEASE_SECONDS,
     ) -> Effect:
-        """Write down what is about to be sent; send only after this has returned.
+        """Record an intent before its request is sent.
+
+        Send the request only after this call has returned.
 
         Args:
-            job_id: A job that is ours.
-            kind: What it is.
-            request: What is sent, or enough of it to recognise it on the server.
-            name: Its name within the job, another one for each effect; by default its kind.
-            baseline: What the server showed before.
-            lease: Seconds the lease lives on at least: longer than the request may take.
+            job_id: A job whose lease this run holds.
+            kind: The kind of effect.
+            request: The request, or enough of it to recognise its outcome on the server.
+            name: The effect's name within the job, unique among its effects; by default the kind.
+            baseline: The state of the server before.
+            lease: Seconds for which the lease lasts at least: longer than the request may take.
 
         Raises:
-            ShareInProgress: It is a share, and another one is not yet known to be made or not.
-            JournalLocked: The lease is not ours.
-            JournalError: There is an effect of this name.
+            ShareInProgress: The effect is a share, and the outcome of another share is not yet known.
+            JournalLocked: This run does not hold the lease.
+            JournalError: The job has an effect of this name.
         """
         ...
 
@@ -173,140 +197,176 @@ class Journal(Protocol):
         baseline: Json | Unset = UNSET,
         lease: float = LEASE_SECONDS,
     ) -> Effect:
-        """Write down that an effect is about to be tried once more; the last try came to nothing.
+        """Record the intent to try an effect once more.
+
+        The last try came to nothing.
 
         Args:
-            effect: One that was refused, or whose outcome is not known.
-            request: What is sent this time, if not the same.
-            baseline: What the server showed before this time, if not the same.
+            effect: An effect that was refused, or whose outcome is unknown.
+            request: The request of this try, if not the same.
+            baseline: The state of the server before this try, if not the same.
             lease: As for `intent`.
 
         Raises:
             ShareInProgress: As for `intent`.
-            JournalLocked: The lease is not ours.
-            JournalError: It happened, or somebody took it up meanwhile.
+            JournalLocked: This run does not hold the lease.
+            JournalError: The effect happened, or another process took it up meanwhile.
         """
         ...
 
     async def done(
         self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
     ) -> Effect:
-        """It happened: we read the answer. The job changes in the same transaction.
+        """Record that an effect happened: the response was read.
+
+        The job changes in the same transaction.
 
         Args:
-            effect: One whose outcome was not known.
-            result: What came of it.
-            claim: What it made on the server: a project's id, a share's URL, a message's id.
-            job: Where the job stands now.
+            effect: An effect whose outcome was unknown.
+            result: The result of the effect.
+            claim: The thing that the effect made on the server: a project's id, a share's URL, a message's
+                id.
+            job: The change of the job.
 
         Raises:
-            JournalLocked: The lease is no longer ours: whoever has it will find and adopt what we did.
-            JournalError: Its outcome is known already.
-            BelongsToAnother: What it claims is another effect's.
+            JournalLocked: This run no longer holds the lease: the run that holds it will find and adopt the
+                effect.
+            JournalError: The outcome is known already.
+            BelongsToAnother: The claim is another effect's.
         """
         ...
 
     async def adopted(
         self, effect: Effect, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
     ) -> Effect:
-        """It happened: we found it on the server. Otherwise as `done`."""
+        """Record that an effect happened: it was found on the server.
+
+        Otherwise as `done`.
+        """
         ...
 
     async def refused(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
-        """It definitely did not happen; its claim, if it had one, is free again. Otherwise as `done`."""
+        """Record that an effect definitely did not happen.
+
+        The effect's claim, if it had one, is free again. Otherwise as `done`.
+        """
         ...
 
     async def in_doubt(self, effect: Effect, result: Json = None, *, job: JobChange = NO_CHANGE) -> Effect:
-        """Whether it happened cannot be told by looking; a person has to. Otherwise as `done`."""
+        """Record that looking cannot tell whether an effect happened.
+
+        A person has to look. Otherwise as `done`.
+        """
         ...
 
     async def claim(self, effect: Effect, what: str) -> bool:
-        """Claim something found on the server; False if it belongs to another effect.
+        """Claim something that was found on the server.
 
         An effect has one claim at most: once it has one, it gets no other.
 
+        Returns:
+            False if the thing belongs to another effect.
+
         Raises:
-            JournalLocked: The lease is not ours.
+            JournalLocked: This run does not hold the lease.
         """
         ...
 
     async def claimant(self, what: str) -> tuple[str, str] | None:
-        """The job and the name of the effect that something on the server belongs to; None: to none."""
+        """Return the effect to which something on the server belongs.
+
+        Returns:
+            The job's id and the effect's name; None if it belongs to no effect.
+        """
         ...
 
     async def effect(self, job_id: str, name: str) -> Effect | None:
-        """The effect of that name; None if there is none."""
+        """Return the effect of that name; None if there is none."""
         ...
 
     async def effects(self, job_id: str) -> list[Effect]:
-        """All effects of a job, in the order of their first intents."""
+        """List all effects of a job, by their first intents."""
         ...
 
     async def open_creates(self) -> list[Effect]:
-        """Creates whose outcome is not known, those in doubt among them, by their last intents.
+        """List the creates whose outcome is unknown, those in doubt included.
 
-        A failed project that may be one's may be another's as well: see `orchestrator.creating`.
+        They come in the order of their last intents. A failed project that may belong to one of them may
+        belong to another as well: see `orchestrator.create`.
         """
         ...
 
     async def decide(
         self, job_id: str, name: str, result: Json = None, *, claim: str | None = None
     ) -> Effect:
-        """Say what has become of an effect in doubt, which a person has found out; from any process.
+        """Settle an effect in doubt, as a person has found out.
+
+        Any process may do so.
 
         Args:
-            job_id: Its job.
-            name: Its name.
-            result: What came of it.
-            claim: What it has made on the server; None: nothing, it did not happen.
+            job_id: The effect's job.
+            name: The effect's name.
+            result: The result of the effect.
+            claim: The thing that the effect has made on the server; None if the effect did not happen.
 
         Raises:
-            JournalLocked: Somebody works on its job.
-            JournalError: It is not in doubt, or what it is said to have made belongs to another effect.
+            JournalLocked: Another run works on the job.
+            JournalError: The effect is not in doubt, or the claim belongs to another effect.
         """
         ...
 
     async def answer(self, job_id: str, name: str, value: Json) -> Effect:
-        """Answer an approval that a job waits for, from any process; the job is due at once.
+        """Answer an approval that a job waits for, from any process.
+
+        The job is due at once.
 
         Raises:
-            JournalError: It does not wait for that, or has been answered.
+            JournalError: The job does not wait for that approval, or it has been answered.
         """
         ...
 
     async def changes(self) -> int:
-        """How many changes of jobs there were so far, by all processes.
+        """Return the number of changes of jobs so far, by all processes.
 
-        A job with a smaller or the same `updated_change` was before, and one with a greater after; no clock
-        has a say in that.
+        A job with a smaller or the same `updated_change` changed before, and one with a greater after. No
+        clock has a part in that.
         """
         ...
 
     async def spent(self, kind: QuotaKind, since: datetime) -> list[datetime]:
-        """When creates or renders took place since then, oldest first, to seed the governor's quotas.
+        """List the times of creates or renders since a time.
 
-        What perhaps took place counts as well. Times are of the present wall clock, whatever it has shown
-        then, as far as that can be told; nothing lies in the future.
+        The times come oldest first, to seed the governor's quotas. Effects that perhaps took place count as
+        well. Times are by the present wall clock, regardless of its setting then, as far as that can be told;
+        none lies in the future.
         """
         ...
 
     async def noted(self, name: str) -> Json:
-        """What was noted under a name, by any process; None: nothing."""
+        """Return the note under a name; None if there is none.
+
+        Any process may have stored it.
+        """
         ...
 
     async def note(self, name: str, value: Json) -> None:
-        """Note something that belongs to no job, in place of what was noted under that name before."""
+        """Store a note that belongs to no job.
+
+        It replaces an earlier note under that name.
+        """
         ...
 
     async def change_note(self, name: str, change: Callable[[Json], Json]) -> Json:
-        """Note what becomes of what was noted before; nobody else writes in between.
+        """Replace a note by a function of it, in one transaction.
+
+        No other process writes in between.
 
         Args:
             name: The note's name.
-            change: Given what is noted now (None: nothing), returns what is to be; quick and without effects
-                of its own, as it may be called in another thread.
+            change: A function that gets the present note (None if there is none) and returns the new one; it
+                is quick and without effects of its own, as it may be called in another thread.
 
         Returns:
-            What is noted now.
+            The new note.
         """
         ...
