@@ -1,4 +1,7 @@
-"""How long a lease still lives, by a clock that nobody sets where it was written down by one."""
+"""The remaining time of a lease.
+
+If the lease was recorded by the boot clock, which is never set, its remaining time is told by that clock.
+"""
 
 from datetime import datetime
 
@@ -7,12 +10,14 @@ from eversince_async.journal.records import Job
 
 
 def lease_left(job: Job, now: datetime, here: clock.Moment) -> float:
-    """Seconds until others may take a job over; 0 or less: they may.
+    """Return the seconds until others may take a job over.
+
+    If the result is 0 or less, they may do so now.
 
     Args:
         job: The job.
         now: The present by the wall clock.
-        here: The present by the clock that nobody sets.
+        here: The present by the boot clock.
     """
     if job.owner is None or job.lease_until is None:
         return 0.0

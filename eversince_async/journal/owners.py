@@ -1,7 +1,8 @@
-"""Who owns a lease: one run of one process, by a name that tells others whether it can still be alive.
+"""The names of lease owners.
 
-A lease that has run out can be taken over by anybody. When it has not, but its owner was a process of this
-very machine that is gone, nobody need wait for it: that is what happens after `kill -9` and a restart.
+An owner is one run of one process. Its name tells others whether the run can still be alive. Any process may
+take over a lease that has run out. If the lease has not run out, but its owner was a process of this machine
+that is gone, no process has to wait for it: that is what happens after `kill -9` and a restart.
 """
 
 import functools
@@ -16,13 +17,19 @@ _SEPARATOR: Final = "/"
 
 
 def new_incarnation() -> str:
-    """A name for this run: host, machine, process and a random part, e.g. `mug/3f2a91c4/4711/9c1e55aa`."""
+    """Return a new name for this run.
+
+    It consists of host, machine, process and a random part, e.g. `mug/3f2a91c4/4711/9c1e55aa`.
+    """
     host = socket.gethostname().replace(_SEPARATOR, "-")
     return _SEPARATOR.join((host, _machine_id(), str(os.getpid()), secrets.token_hex(4)))
 
 
 def is_dead(incarnation: str) -> bool:
-    """Whether a run is over for certain. False also means that it cannot be known from here."""
+    """Return True if a run is certainly over.
+
+    False also means that this machine cannot know it.
+    """
     parts = incarnation.split(_SEPARATOR)
     if len(parts) != 4 or not parts[2].isdigit() or parts[1] != _machine_id() or parts[1] == _UNKNOWN:
         return False
@@ -34,7 +41,7 @@ def _is_process_gone(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except OSError:  # it exists, and belongs to somebody else
+    except OSError:  # it exists, and belongs to another user
         return False
     try:  # a zombie answers, too
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -48,9 +55,10 @@ _UNKNOWN: Final = "elsewhere"
 
 @functools.cache
 def _machine_id() -> str:
-    """What processes have in common that can see each other: since which boot, in which container.
+    """Return an id common to all processes that can see each other.
 
-    Only Linux tells. On Windows, besides, asking whether a process exists would end it.
+    It names the boot and the container. Only Linux tells. On Windows, besides, asking whether a process
+    exists would end it.
     """
     if sys.platform != "linux":
         return _UNKNOWN

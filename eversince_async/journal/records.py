@@ -1,6 +1,6 @@
-"""What a journal remembers: jobs, and the effects that each of them has had on the server.
+"""The records of a journal: jobs, and their effects on the server.
 
-Instants are aware datetimes. What is called JSON here is what `json.loads` gives.
+Times are aware datetimes. JSON here means the values that `json.loads` returns.
 """
 
 from collections.abc import Mapping
@@ -14,25 +14,33 @@ from eversince_async.errors import JournalLocked
 from eversince_async.models._unset import UNSET, Unset
 
 Json = Any
-"""None, a bool, a number, a text, or lists and string-keyed mappings of these."""
+"""A JSON value.
+
+That is None, a bool, a number, a text, or lists and string-keyed mappings of these."""
 
 EffectKind = Literal[
     "create", "message", "render", "share", "cancel", "upload", "download", "step", "approval"
 ]
-"""One thing done to the server or, in a pipeline, by the user's own code or by a person."""
+"""A kind of effect.
+
+An effect is one thing done to the server or, in a pipeline, by the user's own code or by a person."""
 
 EffectState = Literal["intent", "done", "adopted", "refused", "in_doubt"]
-"""`intent`: perhaps it happens; `done`: the answer was read; `adopted`: found on the server later;
-`refused`: it definitely did not happen; `in_doubt`: looking does not tell, a person has to."""
+"""The state of an effect.
+
+`intent`: it may happen; `done`: the response was read; `adopted`: it was found on the server later;
+`refused`: it definitely did not happen; `in_doubt`: looking does not tell, so a person has to decide."""
 
 QuotaKind = Literal["create", "render"]
-"""Effects of which the account has only so many a day."""
+"""A kind of effect of which the account has a daily quota."""
 
 KINDS: Final[tuple[EffectKind, ...]] = get_args(EffectKind)
 STATES: Final[tuple[EffectState, ...]] = get_args(EffectState)
 
 LEASE_SECONDS: Final = 120.0
-"""Seconds a lease lives by default: longer than a request may take and its traces may need to show."""
+"""Seconds that a lease lasts by default.
+
+That is longer than a request may take and its traces may need to show."""
 
 
 @attrs.frozen(kw_only=True)
@@ -40,24 +48,27 @@ class Job:
     """One piece of work under a name that its caller chose.
 
     Attributes:
-        id: Its name, unique in the journal.
-        spec: What was asked for, as JSON without secrets; see `journal.stored`.
-        spec_sha: SHA-256 of that, by which another spec under the same name is noticed.
-        stage: How far it has come, in its orchestrator's words.
-        attempt: Counts from 1; a new one when a project failed and another is to be made.
+        id: The job's name, unique in the journal.
+        spec: The work that was requested, as JSON without secrets; see `journal.redaction`.
+        spec_sha: The SHA-256 of `spec`, by which another spec under the same name is noticed.
+        stage: The job's progress, in its orchestrator's words.
+        attempt: The number of the attempt, from 1; a new attempt begins when a project failed and another
+            project is to be made.
         project_id: The project, once known; one project belongs to one job.
         last_message_id: The newest message that has been dealt with.
-        result: What came of it; None before the end.
-        error: What went wrong last.
-        owner: The incarnation that works on it, or did when it died.
-        lease_until: When others may take it over, by the wall clock; None without an owner.
-        lease_boot: The boot of the clock by which its lease runs out; None where that was not kept.
-        lease_seconds: When it runs out, in seconds since then.
-        not_before: When it is to be gone on with; None: at once.
-        created_at: When it was first put.
-        updated_at: When anything here last changed.
-        created_change: How many changes the journal had seen when it was put, with that one.
-        updated_change: How many when it last changed: greater than that of whatever was before.
+        result: The job's result; None before the end.
+        error: The latest error.
+        owner: The incarnation that works on the job, or did when it died.
+        lease_until: The time from which others may take the job over, by the wall clock; None without an
+            owner.
+        lease_boot: The boot of the clock by which the lease runs out; None if it was not recorded.
+        lease_seconds: The end of the lease, in seconds since that boot.
+        not_before: The time before which the job must not continue; None: it may continue at once.
+        created_at: The time at which the job was created.
+        updated_at: The time at which anything in this record last changed.
+        created_change: The number of changes in the journal when the job was created, that one included.
+        updated_change: The number of changes when the job last changed; it is greater than that of every
+            earlier change.
     """
 
     id: str
@@ -82,7 +93,9 @@ class Job:
 
 @attrs.frozen(kw_only=True)
 class JobChange:
-    """What to change about a job; whatever stays UNSET is left alone.
+    """The changes to make to a job.
+
+    A field that is UNSET stays as it is.
 
     Attributes:
         stage: As in `Job`.
@@ -92,8 +105,8 @@ class JobChange:
         result: As in `Job`.
         error: As in `Job`.
         not_before: As in `Job`.
-        spec: As in `Job`, where something else is asked for that nothing has come of yet.
-        release: Whether to let go of the lease with it: the work is over, or waits for something.
+        spec: As in `Job`; for a job whose request changes before anything has come of it.
+        release: True to release the lease as well, as the work is over or waits for something.
     """
 
     stage: str | Unset = UNSET
@@ -107,7 +120,7 @@ class JobChange:
     release: bool = False
 
     def values(self) -> Mapping[str, Any]:
-        """What is set, by field."""
+        """Return the fields that are set, with their values."""
         given = attrs.asdict(self, recurse=False, filter=lambda field, _: field.name != "release")
         return {name: value for name, value in given.items() if value is not UNSET}
 
@@ -116,14 +129,18 @@ NO_CHANGE: Final = JobChange()
 
 
 class ShareInProgress(JournalLocked):
-    """Another share is under way, or in doubt: until that is known, no other may be made.
+    """A refusal to share while another share is open.
+
+    The other share is under way or in doubt. Until its outcome is known, no other share may be made.
 
     Attributes:
-        effect: The other one.
+        effect: The other share.
     """
 
     def __init__(self, effect: "Effect") -> None:
-        super().__init__(f"the share of {effect.job_id!r} has to be known before another one is made")
+        super().__init__(
+            f"the outcome of the share of {effect.job_id!r} must be known before another share is made"
+        )
         self.effect = effect
 
 
@@ -133,21 +150,22 @@ class Effect:
 
     Attributes:
         job_id: The job.
-        seq: Its number within the job, from 1.
-        name: Its name within the job, by which it is found again.
-        kind: What it is.
-        state: What is known of it.
+        seq: The effect's number within the job, from 1.
+        name: The effect's name within the job, by which it is found again.
+        kind: The kind of effect.
+        state: The known state of the effect.
         incarnation: The run that wrote the last intent.
-        tries: How many intents there were.
-        request: What was to be done, complete enough to recognise it on the server, without secrets.
-        baseline: What the server showed before, to tell old from new.
-        result: What came of it.
-        claim: What it has made on the server (project id, share URL, message id); nothing else has it.
-        intent_at: When the last intent was written, right before sending.
-        done_at: When its outcome was known; None while it is not.
-        boot: The boot of the clock that the next two are by; None where that was not kept.
-        intent_seconds: When the last intent was written, in seconds since then.
-        done_seconds: When its outcome was known, if by the same clock.
+        tries: The number of intents so far.
+        request: The request, complete enough to recognise its outcome on the server, without secrets.
+        baseline: The state of the server before the request, to tell old from new.
+        result: The result of the effect.
+        claim: The thing that the effect has made on the server (project id, share URL, message id); no other
+            effect has it.
+        intent_at: The time at which the last intent was written, right before sending.
+        done_at: The time at which the outcome became known; None while it is unknown.
+        boot: The boot of the clock of the next two fields; None if it was not recorded.
+        intent_seconds: The time at which the last intent was written, in seconds since that boot.
+        done_seconds: The time at which the outcome became known, if by the same clock.
     """
 
     job_id: str
@@ -169,17 +187,23 @@ class Effect:
 
     @property
     def is_open(self) -> bool:
-        """Whether its outcome is not known."""
+        """True if the outcome is unknown."""
         return self.state in OPEN
 
     @property
     def intent_moment(self) -> Moment | None:
-        """When the last intent was written, by a clock that nobody sets; None where that was not kept."""
+        """The moment of the last intent, by the boot clock.
+
+        That clock is never set. None if the moment was not recorded.
+        """
         return self._moment(self.intent_seconds)
 
     @property
     def done_moment(self) -> Moment | None:
-        """When its outcome was known, likewise."""
+        """The moment at which the outcome became known, by the boot clock.
+
+        None if the moment was not recorded.
+        """
         return self._moment(self.done_seconds)
 
     def _moment(self, seconds: float | None) -> Moment | None:
@@ -187,7 +211,7 @@ class Effect:
 
 
 OPEN: Final[frozenset[EffectState]] = frozenset({"intent", "in_doubt"})
-"""States in which the outcome is not known."""
+"""States in which the outcome is unknown."""
 
 REPEATABLE: Final[frozenset[EffectState]] = frozenset({*OPEN, "refused"})
 """States after which an effect may be tried again."""

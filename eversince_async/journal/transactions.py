@@ -1,7 +1,7 @@
-"""What a journal's verbs mean: plain functions over rows, each of which is one transaction.
+"""The meaning of a journal's methods, as plain functions over rows.
 
-They check before they store, so that one that raises has changed nothing. Every function takes the `run`
-in whose name it acts: its incarnation and the time.
+Each function is one transaction. The functions check before they store, so that a function that raises has
+changed nothing. Every function takes the `run` in whose name it acts: its incarnation and the time.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,21 +32,23 @@ from eversince_async.journal.tables import Tables
 from eversince_async.models._unset import UNSET, Unset
 
 STEADY: Final = timedelta(seconds=1)
-"""By how much two clocks may differ before one of them has been set."""
+"""The largest difference of two clocks that were not set.
+
+A larger difference means that one of them has been set."""
 
 NO_LEASE: Final = {"owner": None, "lease_until": None, "lease_boot": None, "lease_seconds": None}
-"""What changes about a job that is let go."""
+"""The fields of a job without a lease."""
 
 
 @attrs.frozen
 class Incarnation:
-    """In whose name a verb acts, and when.
+    """The run in whose name a method acts, and the time.
 
     Attributes:
-        incarnation: The run.
+        incarnation: The run's name.
         now: The time, by the wall clock.
-        moment: The same, by a clock that nobody sets.
-        is_dead: Whether another run is over for certain.
+        moment: The same time, by the boot clock, which is never set.
+        is_dead: A function that returns True if another run is certainly over.
     """
 
     incarnation: str
@@ -55,7 +57,7 @@ class Incarnation:
     is_dead: Callable[[str], bool]
 
     def lease(self, seconds: float) -> dict[str, Any]:
-        """A lease for so many seconds from now."""
+        """Return the fields of a lease of some seconds from now."""
         if not seconds > 0:
             raise JournalError(f"a lease is for a number of seconds above zero, not {seconds!r}")
         return {
@@ -65,18 +67,26 @@ class Incarnation:
         }
 
     def is_free(self, job: Job) -> bool:
-        """Whether nobody works on a job: its lease has run out, or its owner has died."""
+        """Return True if no process works on a job.
+
+        Its lease has run out, or its owner has died.
+        """
         if lease_left(job, self.now, self.moment) <= 0:
             return True
         return job.owner != self.incarnation and self.is_dead(str(job.owner))
 
     def happened_at(self, at: datetime, moment: Moment | None) -> datetime:
-        """When something happened, by the present wall clock, if it showed `at` then."""
+        """Return the time of an event by the present wall clock.
+
+        Args:
+            at: The time that the wall clock showed then.
+            moment: The same time by the boot clock; None if it was not recorded.
+        """
         passed = None if moment is None else clock.elapsed(moment, self.moment)
         if passed is None:
             return min(at, self.now)
-        describe_differences = self.now - timedelta(seconds=passed)
-        return at if abs(describe_differences - at) < STEADY else describe_differences
+        adjusted = self.now - timedelta(seconds=passed)
+        return at if abs(adjusted - at) < STEADY else adjusted
 
 
 # -- Jobs -----------------------------------------------------------------------------------------------
@@ -85,17 +95,17 @@ class Incarnation:
 def put(
     rows: Tables, run: Incarnation, job_id: str, spec: Json, stage: str, not_before: datetime | None
 ) -> Job:
-    """The job of that name: the one that is there, or a new one."""
+    """Return the job of that name, or create it."""
     if not job_id:
         raise JournalError("a job needs a name: job_id is empty")
-    kept = redact_for_resend(spec)
-    sha = digest(kept)
-    known = rows.job(job_id)
-    if known is None:
+    stored = redact_for_resend(spec)
+    sha = digest(stored)
+    job = rows.job(job_id)
+    if job is None:
         number = rows.next_change()
         job = Job(
             id=job_id,
-            spec=kept,
+            spec=stored,
             spec_sha=sha,
             stage=stage,
             not_before=not_before,
@@ -106,24 +116,24 @@ def put(
         )
         rows.add_job(job)
         return job
-    if known.spec_sha != sha:
+    if job.spec_sha != sha:
         raise SpecChanged(
-            f"{job_id!r} stands in the journal since {known.created_at:%Y-%m-%d %H:%M} UTC for something "
-            f"else: {describe_differences(known.spec, kept)}; use another key, or what it was first used for"
+            f"{job_id!r} stands in the journal since {job.created_at:%Y-%m-%d %H:%M} UTC for something "
+            f"else: {describe_differences(job.spec, stored)}; use another key, or what it was first used for"
         )
-    return known
+    return job
 
 
 def change(rows: Tables, run: Incarnation, job_id: str, changes: JobChange) -> Job:
-    """Change a job we have the lease of."""
-    changed = _apply_change(rows, run, _owned_job(rows, run, job_id), changes)
-    rows.save_job(changed)
-    return changed
+    """Change a job whose lease this run holds."""
+    job = _apply_change(rows, run, _owned_job(rows, run, job_id), changes)
+    rows.save_job(job)
+    return job
 
 
 def _apply_change(rows: Tables, run: Incarnation, job: Job, changes: JobChange) -> Job:
     values = dict(changes.values())
-    if "result" in values:  # whoever asks for it again gets it from here
+    if "result" in values:  # it is handed out again from here
         values["result"] = redact_for_resend(values["result"])
     if "error" in values:
         values["error"] = redact_observed(values["error"])
@@ -148,7 +158,7 @@ def _with_update(rows: Tables, run: Incarnation, job: Job, values: Mapping[str, 
 
 
 def acquire(rows: Tables, run: Incarnation, job_id: str, seconds: float) -> Job:
-    """Lease a job that nobody works on."""
+    """Lease a free job."""
     job = _existing_job(rows, job_id)
     if not run.is_free(job):
         raise JournalLocked(
@@ -158,7 +168,10 @@ def acquire(rows: Tables, run: Incarnation, job_id: str, seconds: float) -> Job:
 
 
 def take(rows: Tables, run: Incarnation, stages: Sequence[str], seconds: float, limit: int) -> list[Job]:
-    """Lease jobs that are due and that nobody works on; those of earlier named stages first."""
+    """Lease jobs that are due and free.
+
+    Jobs of stages that are named earlier come first.
+    """
     found: list[Job] = []
     for stage in dict.fromkeys(stages):
         found += rows.free_jobs(stage, limit - len(found), now=run.now, is_free=run.is_free)
@@ -166,7 +179,7 @@ def take(rows: Tables, run: Incarnation, stages: Sequence[str], seconds: float, 
 
 
 def renew(rows: Tables, run: Incarnation, job_ids: Iterable[str], seconds: float) -> frozenset[str]:
-    """Prolong leases; return which of them are still ours."""
+    """Prolong leases; return the jobs whose leases this run still holds."""
     ours: set[str] = set()
     for job_id in job_ids:
         job = rows.job(job_id)
@@ -177,7 +190,10 @@ def renew(rows: Tables, run: Incarnation, job_ids: Iterable[str], seconds: float
 
 
 def release(rows: Tables, run: Incarnation, job_id: str, lease_until: datetime | None = None) -> None:
-    """Let go of a lease, if it is ours; with `lease_until`, only if it is that very one."""
+    """Release a lease that this run holds.
+
+    With `lease_until`, only a lease that ends at that time is released.
+    """
     job = rows.job(job_id)
     if job is None or job.owner != run.incarnation or lease_until not in {None, job.lease_until}:
         return
@@ -185,9 +201,9 @@ def release(rows: Tables, run: Incarnation, job_id: str, lease_until: datetime |
 
 
 def _with_lease(rows: Tables, run: Incarnation, job: Job, seconds: float) -> Job:
-    leased = _with_update(rows, run, job, {"owner": run.incarnation, **run.lease(seconds)})
-    rows.save_job(leased)
-    return leased
+    new_job = _with_update(rows, run, job, {"owner": run.incarnation, **run.lease(seconds)})
+    rows.save_job(new_job)
+    return new_job
 
 
 def _extend(run: Incarnation, job: Job, seconds: float) -> Job:
@@ -203,7 +219,10 @@ def _existing_job(rows: Tables, job_id: str) -> Job:
 
 
 def _owned_job(rows: Tables, run: Incarnation, job_id: str) -> Job:
-    """A job that we may write to: even when its lease has run out, as long as nobody took it over."""
+    """Return a job that this run may write to.
+
+    It may do so even when its lease has run out, as long as no other run has taken the job over.
+    """
     job = _existing_job(rows, job_id)
     if job.owner != run.incarnation:
         raise JournalLocked(
@@ -214,7 +233,7 @@ def _owned_job(rows: Tables, run: Incarnation, job_id: str) -> Job:
 
 def _owner_name(job: Job, run: Incarnation) -> str:
     if job.owner is None:
-        return "nobody"
+        return "no process"
     return "this process" if job.owner == run.incarnation else f"another process ({job.owner})"
 
 
@@ -231,7 +250,7 @@ def intent(
     baseline: Json,
     lease: float,
 ) -> Effect:
-    """Write down that we are about to do something, and from where."""
+    """Record the intent to do something, with its baseline."""
     if kind not in KINDS:
         raise JournalError(f"an effect is one of {', '.join(KINDS)}, not {kind!r}")
     job = _extend(run, _owned_job(rows, run, job_id), lease)
@@ -264,7 +283,10 @@ def intent_again(
     baseline: Json | Unset,
     lease: float,
 ) -> Effect:
-    """Write down that we are about to try once more; the last try came to nothing."""
+    """Record the intent to try once more.
+
+    The last try came to nothing.
+    """
     job = _extend(run, _owned_job(rows, run, effect.job_id), lease)
     current = _current_effect(rows, effect)
     if current.state not in REPEATABLE:
@@ -295,9 +317,10 @@ def intent_again(
 
 
 def _check_share_order(rows: Tables, kind: EffectKind, job_id: str, name: str) -> None:
-    """Refuse a share while another one is open.
+    """Refuse a share while another share is open.
 
-    The server's list of shares names no project: of two that are in doubt nobody could tell which is whose.
+    The server's list of shares names no project: if two shares are in doubt, their entries there cannot be
+    told apart.
     """
     other = rows.open_share() if kind == "share" else None
     if other is not None and (other.job_id, other.name) != (job_id, name):
@@ -313,13 +336,13 @@ def finish_effect(
     claim: str | None,
     changes: JobChange,
 ) -> Effect:
-    """Write down what became of an effect, and with it where its job stands now."""
+    """Record an effect's outcome, together with the change of its job."""
     job = _owned_job(rows, run, effect.job_id)
-    ended = _finish(rows, run, _current_effect(rows, effect), state, result, claim)
-    changed = job if changes is NO_CHANGE else _apply_change(rows, run, job, changes)
-    rows.save_effect(ended)
-    rows.save_job(changed)
-    return ended
+    outcome = _finish(rows, run, _current_effect(rows, effect), state, result, claim)
+    new_job = job if changes is NO_CHANGE else _apply_change(rows, run, job, changes)
+    rows.save_effect(outcome)
+    rows.save_job(new_job)
+    return outcome
 
 
 def _finish(
@@ -327,10 +350,10 @@ def _finish(
 ) -> Effect:
     if not current.is_open:
         raise JournalError(f"{_describe(current)} is {current.state} already; it cannot become {state}")
-    claimed = current.claim
+    key = current.claim
     if claim is not None:
-        claimed = _resolve_claim(rows, current, claim)
-        if claimed is None:
+        key = _resolve_claim(rows, current, claim)
+        if key is None:
             raise BelongsToAnother(
                 f"{_describe(current)} cannot have {claim_key(claim)}: "
                 f"{_describe_claimant(rows, claim, current)}"
@@ -339,7 +362,7 @@ def _finish(
         current,
         state=state,
         result=_stored_result(current, result),
-        claim=claimed if state != "refused" else None,
+        claim=key if state != "refused" else None,
         **({"done_at": None, "done_seconds": None} if state == "in_doubt" else _outcome_fields(run, current)),
     )
 
@@ -350,42 +373,49 @@ def _outcome_fields(run: Incarnation, effect: Effect) -> dict[str, Any]:
 
 
 def claim(rows: Tables, run: Incarnation, effect: Effect, what: str) -> bool:
-    """Whether an effect now has, or had already, what it found on the server."""
+    """Claim something on the server for an effect.
+
+    Returns:
+        True if the effect holds the claim now, or held it already.
+    """
     _owned_job(rows, run, effect.job_id)
     current = _current_effect(rows, effect)
-    claimed = _resolve_claim(rows, current, what)
-    if claimed is not None and current.claim is None:
+    key = _resolve_claim(rows, current, what)
+    if key is not None and current.claim is None:
         if not current.is_open:
             raise JournalError(f"{_describe(current)} is {current.state} already; it can claim nothing more")
-        rows.save_effect(attrs.evolve(current, claim=claimed))
-    return claimed is not None
+        rows.save_effect(attrs.evolve(current, claim=key))
+    return key is not None
 
 
 def answer(rows: Tables, run: Incarnation, job_id: str, name: str, value: Json) -> Effect:
-    """Answer an approval, whoever works on its job; its job is due at once."""
+    """Answer an approval, regardless of the run that works on its job.
+
+    The job is due at once.
+    """
     job = _existing_job(rows, job_id)
     question = rows.effect(job_id, name)
     if question is None or question.kind != "approval":
-        asked = [
+        open_approvals = [
             effect.name for effect in rows.effects(job_id) if effect.kind == "approval" and effect.is_open
         ]
-        hint = f"; it waits for {', '.join(map(repr, asked))}" if asked else ""
+        hint = f"; it waits for {', '.join(map(repr, open_approvals))}" if open_approvals else ""
         raise JournalError(f"{job_id!r} does not ask for approval of {name!r}{hint}")
     if not question.is_open:
         raise JournalError(
             f"{_describe(question)} {'expired' if question.state == 'refused' else 'was answered'} "
             f"at {question.done_at:%Y-%m-%d %H:%M} UTC already"
         )
-    answered = attrs.evolve(
+    outcome = attrs.evolve(
         question, state="done", result=_stored_result(question, value), **_outcome_fields(run, question)
     )
-    rows.save_effect(answered)
+    rows.save_effect(outcome)
     rows.save_job(_with_update(rows, run, job, {"not_before": None}))
-    return answered
+    return outcome
 
 
 def decide(rows: Tables, run: Incarnation, job_id: str, name: str, result: Json, claim: str | None) -> Effect:
-    """Write down what a person has found out about an effect in doubt."""
+    """Record a person's findings about an effect in doubt."""
     job = _existing_job(rows, job_id)
     doubtful = rows.effect(job_id, name)
     if doubtful is None or doubtful.state != "in_doubt":
@@ -393,35 +423,46 @@ def decide(rows: Tables, run: Incarnation, job_id: str, name: str, result: Json,
         hint = f"; in doubt is {', '.join(map(repr, others))}" if others else ", and nothing else is"
         raise JournalError(f"{name!r} of {job_id!r} is not in doubt{hint}")
     if not run.is_free(job):
-        raise JournalLocked(f"{_owner_name(job, run)} works on {job_id!r}; wait until it has come to its end")
-    decided = _finish(rows, run, doubtful, "refused" if claim is None else "adopted", result, claim)
-    rows.save_effect(decided)
+        raise JournalLocked(f"{_owner_name(job, run)} works on {job_id!r}; wait until it has finished")
+    outcome = _finish(rows, run, doubtful, "refused" if claim is None else "adopted", result, claim)
+    rows.save_effect(outcome)
     rows.save_job(_with_update(rows, run, job, {"not_before": None}))
-    return decided
+    return outcome
 
 
 def _stored_result(effect: Effect, result: Json) -> Json:
-    """What is stored of a result: what is given to somebody again keeps what is no secret in it."""
+    """Return the result in the form in which it is stored.
+
+    A result that may be handed out again keeps everything in it that is not secret.
+    """
     return (
         redact_for_resend(result) if effect.kind in {"share", "step", "approval"} else redact_observed(result)
     )
 
 
 def _current_effect(rows: Tables, effect: Effect) -> Effect:
-    """The effect as it stands, if nobody has tried it again since the caller saw it."""
+    """Return the effect's present record.
+
+    Raises:
+        JournalError: Another try has begun since the caller read the effect.
+    """
     current = rows.effect(effect.job_id, effect.name)
     if current is None or current.tries != effect.tries or current.incarnation != effect.incarnation:
-        raise JournalError(f"{_describe(effect)} has been taken up elsewhere since; load it again")
+        raise JournalError(f"{_describe(effect)} has been tried again since; load it again")
     return current
 
 
 def _resolve_claim(rows: Tables, effect: Effect, what: str) -> str | None:
-    """The claim as it is stored; None if another effect has it, or this one has another."""
-    wanted = claim_key(what)
-    if effect.claim not in {None, wanted}:
+    """Return the claim in the form in which it is stored.
+
+    Returns:
+        None if another effect holds it, or this effect holds another claim.
+    """
+    key = claim_key(what)
+    if effect.claim not in {None, key}:
         return None
-    holder = rows.claimant(wanted)
-    return wanted if holder in {None, (effect.job_id, effect.name)} else None
+    holder = rows.claimant(key)
+    return key if holder in {None, (effect.job_id, effect.name)} else None
 
 
 def _describe_claimant(rows: Tables, what: str, effect: Effect) -> str:
@@ -437,7 +478,7 @@ def _describe(effect: Effect) -> str:
 
 
 def change_note(rows: Tables, name: str, change: Callable[[Json], Json]) -> Json:
-    """Note what becomes of what was noted before."""
-    kept = redact_observed(change(rows.note_named(name)))
-    rows.note(name, kept)
-    return kept
+    """Replace a note by a function of it."""
+    stored = redact_observed(change(rows.note_named(name)))
+    rows.note(name, stored)
+    return stored
