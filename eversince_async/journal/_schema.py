@@ -1,13 +1,13 @@
-"""How a journal's file is laid out, and how it is told from other files."""
+"""The layout of a journal's file, and the marks that identify it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 APPLICATION: Final = 0x45765373
-"""`PRAGMA application_id` of a journal: "EvSs"."""
+"""The `PRAGMA application_id` of a journal: "EvSs"."""
 
 VERSION: Final = 3
-"""`PRAGMA user_version` of this layout."""
+"""The `PRAGMA user_version` of this layout."""
 
 LAYOUT: Final = (
     """
@@ -68,7 +68,7 @@ LAYOUT: Final = (
     "CREATE TABLE change (count INTEGER NOT NULL) STRICT",
     "INSERT INTO change VALUES (0)",
     "CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-    # For people, with `sqlite3 campaign.db 'SELECT * FROM jobs'`: what they look for first, times in ISO.
+    # For people, with `sqlite3 campaign.db 'SELECT * FROM jobs'`: the usual columns first, times in ISO.
     """
     CREATE VIEW jobs AS SELECT
         id,
@@ -107,7 +107,7 @@ LAYOUT: Final = (
 )
 
 UPGRADES: Final[Mapping[int, Sequence[str]]] = {
-    # Moments by a clock that nobody sets, and the order of changes: of what is older, both are unknown.
+    # Moments by the boot clock, and the order of changes. In older rows, both are unknown.
     1: (
         "ALTER TABLE job ADD COLUMN lease_boot TEXT",
         "ALTER TABLE job ADD COLUMN lease_seconds REAL",
@@ -124,10 +124,12 @@ UPGRADES: Final[Mapping[int, Sequence[str]]] = {
         "INSERT INTO change VALUES (0)",
         "PRAGMA user_version = 2",
     ),
-    # What is known of the account.
+    # The note of the account, and other notes.
     2: (
         "CREATE TABLE note (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
         "PRAGMA user_version = 3",
     ),
 }
-"""How a file of an older layout becomes one of the next; all steps happen in one transaction."""
+"""For each older layout, the statements that upgrade it to the next.
+
+All upgrades of a file run in one transaction."""

@@ -1,4 +1,4 @@
-"""What a column of a journal's file holds, checked as it is read."""
+"""The values of a journal file's columns, checked as they are read."""
 
 import json
 import sys
@@ -27,10 +27,10 @@ TIMES: Final = frozenset({"lease_until", "not_before", "created_at", "updated_at
 
 
 def value_of(name: str, column: Any) -> Any:
-    """What a column holds.
+    """Return the value of a column.
 
     Raises:
-        ValueError: It holds something else. Others may be raised by what reads it.
+        ValueError: The column holds a value of another kind. A parser may raise other errors.
     """
     if column is None:
         if name in _REQUIRED:

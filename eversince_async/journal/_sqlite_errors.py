@@ -1,4 +1,4 @@
-"""What SQLite's errors mean to who uses a journal: what is wrong, and what to do."""
+"""Translations of SQLite's errors: the problem, and what the user can do."""
 
 import sqlite3
 from pathlib import Path
@@ -21,21 +21,28 @@ READ_ONLY: Final = "the file or its folder cannot be written: check permissions 
 
 
 Trouble = sqlite3.Error | UnicodeDecodeError
-"""What SQLite raises; Python cannot read its words where they quote bytes of a damaged file."""
+"""The errors that SQLite raises.
+
+Python cannot decode SQLite's message if it quotes bytes of a damaged file."""
 
 TROUBLES: Final = (sqlite3.Error, UnicodeDecodeError)
 
 
 _FILES: Final = 4
-"""Files that SQLite opens for a journal; those that it could open are closed again when one cannot be."""
+"""The number of files that SQLite opens for a journal.
+
+If one of them cannot be opened, SQLite closes the others again."""
 
 
 class Passing(JournalError):
-    """The journal lacks something for now, such as room on the disk; with that it can be gone on with."""
+    """A journal error that passes, such as a full disk.
+
+    When the lack is over, the journal can be used again.
+    """
 
 
 def translate(path: Path, error: Trouble) -> JournalError:
-    """The error to raise for one of SQLite's."""
+    """Return the error to raise for an error of SQLite's."""
     if isinstance(error, UnicodeDecodeError):
         return JournalError(f"{path}: {DAMAGED}")
     name = getattr(error, "sqlite_errorname", None) or ""
@@ -63,10 +70,10 @@ def _describe(name: str, error: sqlite3.Error) -> str:
 
 
 def moved_message(copy: Path | None) -> str:
-    """What to say of a file that is not under its name any more.
+    """Describe a journal file that is no longer under its name.
 
     Args:
-        copy: Where all that it held has been saved; None if that could not be done.
+        copy: The file to which the journal's whole content has been saved; None if saving failed.
     """
     if copy is None:
         return f"{GONE}: put it back with its -wal file, or start anew"
@@ -74,7 +81,7 @@ def moved_message(copy: Path | None) -> str:
 
 
 def is_damage(error: Trouble) -> bool:
-    """Whether an error means that the file's contents are not what they should be."""
+    """Return True if an error means that the file's contents are damaged."""
     if isinstance(error, UnicodeDecodeError):
         return True
     name = getattr(error, "sqlite_errorname", None) or ""

@@ -1,10 +1,11 @@
-"""Opening a journal's file: only one that is a journal, or is new, and is whole; any other stays untouched.
+"""Safe opening of a journal's file.
 
-So before SQLite may write, its header tells whether this is a journal of ours at all (`check_kind`), and a
-connection that cannot write whether it is intact (`_check_contents`).
+Only a file that is new, or is an intact journal, is opened for writing; any other file stays untouched. So
+before SQLite may write, the file's header tells whether the file is a journal of this package at all
+(`check_kind`), and a connection that cannot write tells whether the file is intact (`_check_contents`).
 
-Only SQLite itself may open a journal's file: closing any other descriptor of it gives up all locks that this
-process holds on it (POSIX), and then another process that closes the journal deletes its log in use.
+Only SQLite itself may open a journal's file: closing any other descriptor of the file gives up all locks that
+this process holds on it (POSIX), and then another process that closes the journal deletes its log in use.
 """
 
 import contextlib
@@ -41,22 +42,26 @@ BESIDE: Final = ("-wal", "-shm", "-journal")
 """Endings of the files that SQLite keeps beside its own."""
 
 OPENING: Final = threading.Lock()
-"""Held while a file is looked for and made, or copied: meanwhile nobody else here may open it."""
+"""The lock held while a file is created or copied.
+
+While it is held, no other thread of this process may open the file."""
 
 MAX_CHECKED_BYTES: Final = 256 * 1024 * 1024
-"""Bytes up to which a file is checked throughout when opened: some 200,000 jobs, in a quarter of a second if
-the system has it in memory. Of a larger one, only what is read is checked, when it is read."""
+"""Bytes up to which a file is checked throughout when opened.
+
+That is some 200,000 jobs, checked in a quarter of a second if the system has the file in memory. Of a larger
+file, each part is checked only when it is read."""
 
 
 def connect(path: Path, patience: float) -> sqlite3.Connection:
-    """Open the journal, or make it.
+    """Open the journal's file, or create it.
 
     Args:
-        path: Its file.
-        patience: Seconds to wait for other processes.
+        path: The journal's file.
+        patience: Time to wait for other processes, in seconds.
 
     Raises:
-        JournalError: It cannot be used; it is as it was.
+        JournalError: The file cannot be used; it is left as it was.
     """
     if sqlite3.sqlite_version_info < _NEEDS:
         raise JournalError(f"journals need SQLite 3.37 or later; Python has {sqlite3.sqlite_version}")
@@ -87,7 +92,7 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
     try:
         _create_tables(connection, path)
         _enable_wal(connection, path, patience)
-        # FULL: a commit that was acknowledged survives even a power cut. The macOS kind of it is another.
+        # FULL: a commit that was acknowledged survives even a power cut. On macOS, that needs fullfsync.
         for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON", "trusted_schema = OFF"):
             connection.execute(f"PRAGMA {pragma}")
     except BaseException:
@@ -97,7 +102,7 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
 
 
 def _connection(path: Path, mode: str, patience: float) -> sqlite3.Connection:
-    # Each use is by one thread at a time, but opening and closing may be by different ones.
+    # One thread at a time uses the connection, but different threads may open and close it.
     return sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
@@ -108,9 +113,10 @@ def _connection(path: Path, mode: str, patience: float) -> sqlite3.Connection:
 
 
 def create_private(path: Path) -> None:
-    """Create an empty file that only its owner can read; SQLite makes -wal and -shm in its likeness.
+    """Create an empty file that only its owner can read.
 
-    Briefs, ids and addresses are nobody else's business, whatever the umask is.
+    SQLite gives the -wal and -shm files the same permissions. Briefs, ids and addresses are private,
+    regardless of the umask.
     """
     with contextlib.suppress(FileExistsError):  # another process may have been quicker
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -120,7 +126,7 @@ def create_private(path: Path) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is a journal already; False: it is to be made."""
+    """Return True if a journal exists, False if it must be created."""
     if len(os.fsencode(path.name + BESIDE[-1])) > LONGEST:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     if not path.parent.is_dir():
@@ -132,7 +138,7 @@ def _is_there(path: Path) -> bool:
         return False
     if not path.is_file():
         raise JournalError(f"{path}: is no file; name one for the journal")
-    for ending in BESIDE:  # a pipe would be waited for, and what a link leads to be written
+    for ending in BESIDE:  # SQLite would wait for a pipe, and write to the target of a link
         place = path.with_name(path.name + ending)
         if not _is_absent_or_regular(place):
             raise JournalError(
@@ -146,7 +152,10 @@ def _is_there(path: Path) -> bool:
 
 
 def _is_absent_or_regular(place: Path) -> bool:
-    """Whether SQLite can keep a file here; another process may make and delete it at any moment."""
+    """Return True if SQLite can keep a file at this path.
+
+    Another process may create and delete the file at any moment.
+    """
     try:
         return stat.S_ISREG(place.lstat().st_mode)
     except FileNotFoundError:
@@ -154,11 +163,14 @@ def _is_absent_or_regular(place: Path) -> bool:
 
 
 def check_kind(path: Path) -> bool:
-    """Refuse a file that begins otherwise than a journal does; False: it is empty.
+    """Refuse a file that does not begin as a journal does.
+
+    Returns:
+        False if the file is empty.
 
     Raises:
-        JournalError: It is another file, or a later version's.
-        OSError: It cannot be read.
+        JournalError: The file is of another kind, or of a later version.
+        OSError: The file cannot be read.
     """
     size = path.stat().st_size
     if size == 0:
@@ -168,14 +180,14 @@ def check_kind(path: Path) -> bool:
     if not os.access(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     try:
-        # No lock is waited for, and no log is looked for or made: the file may be anybody's.
+        # Wait for no lock, and neither look for a log nor create one: the file may be another program's.
         with contextlib.closing(_connection(path, "ro&immutable=1", 0)) as connection:
             _check_marks(connection, path)
     except TROUBLES as error:
         if getattr(error, "sqlite_errorname", None) == "SQLITE_NOTADB":
             raise JournalError(f"{path}: {OTHER}") from None
-        # Somebody writes just now, or died in the middle of it, or files cannot be opened now: who waits for
-        # locks can tell.
+        # Another process is writing, or died in the middle of a write, or files cannot be opened now. The
+        # connection that waits for locks will tell.
     return True
 
 
@@ -209,22 +221,26 @@ def _check_contents(path: Path, patience: float) -> None:
 
 
 def needs_a_writer(error: Trouble) -> bool:
-    """Whether a process died in the middle of something that only a writer can take back."""
+    """Return True if only a writer can recover the journal.
+
+    A process has died in the middle of a write, which only a writer can undo.
+    """
     name = getattr(error, "sqlite_errorname", None) or ""
     return name in {"SQLITE_READONLY_ROLLBACK", "SQLITE_READONLY_RECOVERY", "SQLITE_READONLY_CANTINIT"}
 
 
-# -- Making ---------------------------------------------------------------------------------------------
+# -- Creating ---------------------------------------------------------------------------------------------
 
 
 def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """Lay a new file out, or upgrade an older one, in one transaction and before it is written ahead.
+    """Create the tables of a new file, or upgrade an older one.
 
-    So the file itself says what it is from its first byte on, and not only together with its -wal file.
+    This happens in one transaction, before the file gets its write-ahead log. So the file itself says what it
+    is from its first byte on, and not only together with its -wal file.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have been quicker, and one that died may have left a file of no pages.
+        # Another process may have been quicker, and a process that died may have left a file without pages.
         if not connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
             for statement in LAYOUT:
                 connection.execute(statement)
@@ -237,11 +253,14 @@ def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
         raise
     application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
     if (application, version) != (APPLICATION, VERSION):
-        raise JournalError(f"{path}: somebody made another database of it just now; name another file")
+        raise JournalError(f"{path}: another program has just made it another database; name another file")
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an older journal to this layout; another process may have done so a moment ago."""
+    """Upgrade an older journal to this layout.
+
+    Another process may have done so a moment ago.
+    """
     while (version := _pragma(connection, "user_version")) in UPGRADES:
         for statement in UPGRADES[version]:
             connection.execute(statement)
@@ -253,7 +272,7 @@ def _enable_wal(connection: sqlite3.Connection, path: Path, patience: float) -> 
         try:
             mode = _pragma(connection, "journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            # Two that open a new file at once: SQLite does not wait here, since both might wait for ever.
+            # Two processes open a new file at once: SQLite does not wait here, as both might wait forever.
             if not isinstance(translate(path, error), JournalLocked) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
@@ -271,13 +290,14 @@ def _pragma(connection: sqlite3.Connection, text: str) -> Any:
     return connection.execute(f"PRAGMA {text}").fetchone()[0]
 
 
-# -- Whether it is still there --------------------------------------------------------------------------
+# -- The guard of an open file --------------------------------------------------------------------------
 
 
 class FileGuard:
-    """Notices when the file that is open is no longer the one under its name.
+    """A check that the open file still has its name.
 
-    Then all that it held is saved beside it, and nothing is written any more until it is back.
+    If it has not, everything that the journal holds is saved to a file beside it, and nothing more is written
+    until the journal's file is back.
 
     Args:
         path: The journal's file, just opened.
@@ -291,10 +311,12 @@ class FileGuard:
         self._problem: str | None = None
 
     def check_before(self) -> None:
-        """Before writing: raise if the file was gone before, and is not back.
+        """Raise an error before a write if the file is gone.
+
+        A file that was gone and is back is accepted, and the saved copy is deleted.
 
         Raises:
-            JournalError: What `check_after` has raised.
+            JournalError: The error that `check_after` has raised.
         """
         if self._problem is None:
             return
@@ -305,10 +327,12 @@ class FileGuard:
             self._copy.unlink(missing_ok=True)
 
     def check_after(self, connection: sqlite3.Connection) -> None:
-        """After writing: raise if what was written can no longer be found.
+        """Raise an error after a write if the file is gone.
+
+        Then the written data can no longer be found under the file's name.
 
         Raises:
-            JournalError: Somebody deleted, moved or replaced the file.
+            JournalError: The file was deleted, moved or replaced.
         """
         if not self._is_there():
             self._copy = _save_copy(connection, self._path)
@@ -326,7 +350,11 @@ class FileGuard:
 
 
 def _save_copy(connection: sqlite3.Connection, path: Path) -> Path | None:
-    """A copy of what an open journal holds, beside it; None if there can be none."""
+    """Copy an open journal's content to a file beside it.
+
+    Returns:
+        The copy; None if it could not be made.
+    """
     copy = path.with_name(f"{path.name}.saved-{secrets.token_hex(4)}")
     try:
         create_private(copy)

@@ -1,7 +1,7 @@
-"""Jobs and effects as rows of a SQLite file. The caller begins and ends the transactions.
+"""Jobs and effects as rows of a SQLite file.
 
-Whoever can write to the file may have changed it by hand, so each row is checked as it is read: what makes no
-record is a `JournalError` that says where it stands.
+The caller begins and ends the transactions. A person or a program may have changed the file by hand, so each
+row is checked as it is read: a row that makes no record raises a `JournalError` that says where the row is.
 """
 
 import json
@@ -44,9 +44,9 @@ _JOBS: Final = f"SELECT {', '.join(_JOB)} FROM job"
 _EFFECTS: Final = f"SELECT {', '.join(_EFFECT)} FROM effect"
 
 _SPENT: Final[Mapping[QuotaKind, str]] = {
-    # The kind stands in the text, or SQLite would not see that the partial indexes serve. An effect may be
-    # done long after its intent; hence the margin of a day. By the clock that nobody sets, those are found
-    # that a wrong wall clock made old.
+    # The kind is part of the text, or SQLite would not see that the partial indexes serve. An effect may be
+    # done long after its intent; hence the margin of a day. The boot clock finds the effects to which a wrong
+    # wall clock gave an old time.
     kind: f"""
     SELECT CASE state WHEN 'done' THEN done_at ELSE intent_at END, boot,
         CASE state WHEN 'done' THEN done_seconds ELSE intent_seconds END
@@ -62,7 +62,7 @@ class SqliteTables:
     """Jobs and effects in a SQLite file.
 
     Args:
-        connection: To the file; used by one thread at a time.
+        connection: A connection to the file; used by one thread at a time.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -71,7 +71,7 @@ class SqliteTables:
     # -- Jobs -------------------------------------------------------------------------------------------
 
     def job(self, job_id: str) -> Job | None:
-        """The job of that name."""
+        """Return the job of that name, or None."""
         return _first(map(self._job, self._rows(f"{_JOBS} WHERE id = ?", job_id)))
 
     def add_job(self, job: Job) -> None:
@@ -79,11 +79,11 @@ class SqliteTables:
         self._connection.execute(_ADD_JOB, _to_row(job))
 
     def save_job(self, job: Job) -> None:
-        """Store a job as it is now."""
+        """Store a job in its present state."""
         self._connection.execute(_SAVE_JOB, _to_row(job))
 
     def find_job_by_project(self, project_id: str) -> str | None:
-        """The job to which a project belongs."""
+        """Return the id of the job to which a project belongs."""
         return _first(
             job_id for (job_id,) in self._rows("SELECT id FROM job WHERE project_id = ?", project_id)
         )
@@ -91,7 +91,7 @@ class SqliteTables:
     def list_jobs(
         self, place: int, count: int, *, stages: Sequence[str], due_at: datetime | None
     ) -> list[tuple[int, Job]]:
-        """Jobs in the order in which they were put, behind a place."""
+        """List the jobs behind a place, in the order of their creation."""
         # The plus keeps SQLite from walking a stage's index, which would have to be sorted for each page.
         of_stages = f"AND +stage IN ({', '.join('?' * len(stages))})" if stages else ""
         rows = self._rows(
@@ -105,7 +105,7 @@ class SqliteTables:
         return [(row[0], self._job(row[1:])) for row in rows]
 
     def free_jobs(self, stage: str, count: int, *, now: datetime, is_free: IsFree) -> list[Job]:
-        """Jobs of a stage that are due and that nobody works on."""
+        """List the jobs of a stage that are due and free."""
         rows = self._connection.execute(
             f"{_JOBS} WHERE stage = ? AND (not_before IS NULL OR not_before <= ?) ORDER BY not_before, rowid",
             (stage, now.timestamp()),
@@ -113,33 +113,33 @@ class SqliteTables:
         return list(islice(filter(is_free, map(self._job, rows)), max(count, 0)))
 
     def counts(self) -> Mapping[str, int]:
-        """How many jobs there are in each stage."""
+        """Return the number of jobs in each stage."""
         return dict(self._rows("SELECT stage, count(*) FROM job GROUP BY stage"))
 
     # -- Effects ----------------------------------------------------------------------------------------
 
     def effect(self, job_id: str, name: str) -> Effect | None:
-        """The effect of that name."""
+        """Return the effect of that name, or None."""
         return _first(
             map(self._effect, self._rows(f"{_EFFECTS} WHERE job_id = ? AND name = ?", job_id, name))
         )
 
     def effects(self, job_id: str) -> list[Effect]:
-        """All effects of a job."""
+        """List all effects of a job."""
         return list(map(self._effect, self._rows(f"{_EFFECTS} WHERE job_id = ? ORDER BY seq", job_id)))
 
     def open_share(self) -> Effect | None:
-        """The share that is under way."""
+        """Return the share that is under way."""
         found = self._rows(f"{_EFFECTS} WHERE kind = 'share' AND state = 'intent' LIMIT 1")
         return _first(map(self._effect, found))
 
     def open_creates(self) -> list[Effect]:
-        """Creates whose outcome is not known."""
+        """List the creates whose outcome is unknown."""
         found = self._rows(f"{_EFFECTS} WHERE kind = 'create' AND state IN ('intent', 'in_doubt')")
         return list(map(self._effect, found))
 
     def last_seq(self, job_id: str) -> int:
-        """The number of a job's newest effect."""
+        """Return the number of a job's newest effect."""
         (last,) = self._rows("SELECT max(seq) FROM effect WHERE job_id = ?", job_id)
         number: int = (
             0 if last[0] is None else self._from_column(f"an effect of job {job_id!r}", "seq", last[0])
@@ -151,30 +151,30 @@ class SqliteTables:
         self._connection.execute(_ADD_EFFECT, _to_row(effect))
 
     def save_effect(self, effect: Effect) -> None:
-        """Store an effect as it is now."""
+        """Store an effect in its present state."""
         self._connection.execute(_SAVE_EFFECT, _to_row(effect))
 
     def claimant(self, claim: str) -> tuple[str, str] | None:
-        """The job and the name of the effect that has a claim."""
+        """Return the job id and the name of a claim's effect."""
         return _first(self._rows("SELECT job_id, name FROM effect WHERE claim = ?", claim))
 
     def usage(self, kind: QuotaKind, since: datetime, here: Moment) -> list[tuple[datetime, Moment | None]]:
-        """When effects of that kind happened, or perhaps did."""
-        asked = {"since": since.timestamp(), "boot": here.boot, "seconds": here.seconds}
+        """List the times at which effects of a kind may have happened."""
+        parameters = {"since": since.timestamp(), "boot": here.boot, "seconds": here.seconds}
         return [
             (
                 self._from_column(f"an effect of kind {kind!r}", "intent_at", at),
                 None if boot is None or seconds is None else Moment(boot, seconds),
             )
-            for at, boot, seconds in self._connection.execute(_SPENT[kind], asked)
+            for at, boot, seconds in self._connection.execute(_SPENT[kind], parameters)
         ]
 
     def changes(self) -> int:
-        """How many changes there were so far."""
+        """Return the number of changes so far."""
         return self._count("SELECT count FROM change")
 
     def next_change(self) -> int:
-        """Count one more."""
+        """Count one more change, and return the new number."""
         return self._count("UPDATE change SET count = count + 1 RETURNING count")
 
     def _count(self, query: str) -> int:
@@ -208,7 +208,7 @@ class SqliteTables:
         raise UnreadableRow(f"{file}: {place}: {name} {problem}, {WHAT_TO_DO}")
 
     def note_named(self, name: str) -> Json:
-        """The note of that name."""
+        """Return the note of that name."""
         found = self._rows("SELECT value FROM note WHERE name = ?", name)
         return self._from_column(f"note {name!r}", "value", found[0][0]) if found else None
 
@@ -225,7 +225,7 @@ def _first(found: Iterable[T]) -> T | None:
 
 
 def _to_row(record: Job | Effect) -> dict[str, Any]:
-    """A record's values as SQLite takes them."""
+    """Return a record's values as SQLite stores them."""
     return {
         field.name: _to_column(field.name, getattr(record, field.name))
         for field in attrs.fields(type(record))

@@ -1,4 +1,4 @@
-"""One thread that writes, and many tasks that share its commits."""
+"""One writing thread, whose commits many tasks share."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,18 +14,22 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 MAX_BATCH: Final = 500
-"""Writes that share one commit at most; so that none waits for too long a transaction."""
+"""The largest number of writes that share one commit.
+
+It keeps transactions short, so that no write waits for too long."""
 
 
 @attrs.frozen
 class Failed:
-    """What a write raised, in place of what it returns."""
+    """The error that a write raised, in place of its result."""
 
     error: BaseException
 
 
 Commit = Callable[[Sequence[Callable[[R], Any]]], Sequence[Any]]
-"""Runs functions in one transaction; returns what each returned, or a `Failed`. Raises: none has happened."""
+"""A function that runs other functions in one transaction.
+
+It returns the result of each, or a `Failed`. If it raises, nothing has been written."""
 
 
 @attrs.define(eq=False)
@@ -35,10 +39,11 @@ class _Write(Generic[R]):
 
 
 class WriterThread(Generic[R]):
-    """A thread for one loop. What is asked of it happens in the order in which it was asked.
+    """A writing thread for one event loop.
 
-    While a commit is under way, further writes collect, and then share the next one. The thread works through
-    `run_in_executor`, so that a loop in virtual time knows that somebody works.
+    The thread runs calls in the order in which they were requested. While a commit is under way, further
+    writes collect, and then share the next one. The thread works through `run_in_executor`, so that a loop in
+    virtual time knows that the thread is at work.
     """
 
     def __init__(self) -> None:
@@ -50,21 +55,25 @@ class WriterThread(Generic[R]):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop it works for."""
+        """The event loop that the thread works for."""
         return self._loop
 
     def set_commit(self, commit: Commit[R]) -> None:
-        """Tell how a batch of writes is committed; before the first of them."""
+        """Set the function that commits a batch of writes.
+
+        Call this before the first write.
+        """
         self._commit = commit
 
     async def call(self, function: Callable[[], T]) -> T:
-        """Run a function there, outside of any transaction."""
+        """Run a function in the thread, outside of any transaction."""
         return await self._loop.run_in_executor(self._executor, function)
 
     async def write(self, transaction: Callable[[R], T]) -> T:
-        """Run a function in a transaction; return when that is committed.
+        """Run a function in a transaction, and return when that is committed.
 
-        Cancelling takes it back if its transaction has not begun. If it has, it will be committed.
+        Cancelling withdraws the write if its transaction has not begun. If it has begun, it will be
+        committed.
         """
         write = self._enqueue(transaction)
         try:
@@ -75,11 +84,14 @@ class WriterThread(Generic[R]):
         return result
 
     def write_later(self, transaction: Callable[[R], object]) -> None:
-        """Run a function in a transaction, after what was asked for before; nobody learns how it went."""
+        """Run a function in a transaction, after all earlier requests.
+
+        The function's result and errors are dropped.
+        """
         self._enqueue(transaction).future.add_done_callback(_ignore_result)
 
     def stop(self, last: Callable[[], T]) -> asyncio.Future[T]:
-        """Do what was asked for, then a last thing; then the thread ends."""
+        """Finish all requests, run a last function, and end the thread."""
         while self._waiting:
             self._start_commit()
         ending = self._loop.run_in_executor(self._executor, last)
@@ -91,7 +103,7 @@ class WriterThread(Generic[R]):
         self._waiting[write] = None
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._start_commit)  # whoever is ready now comes along
+            self._loop.call_soon(self._start_commit)  # so tasks that are ready now share the commit
         return write
 
     def _start_commit(self) -> None:
@@ -100,19 +112,19 @@ class WriterThread(Generic[R]):
         if batch:
             assert self._commit is not None
             transactions = [write.transaction for write in batch]
-            committing = self._loop.run_in_executor(self._executor, self._commit, transactions)
-            committing.add_done_callback(lambda committed: self._committed(batch, committed))
+            commit = self._loop.run_in_executor(self._executor, self._commit, transactions)
+            commit.add_done_callback(lambda future: self._settle(batch, future))
 
     def _next_batch(self) -> Sequence[_Write[R]]:
-        taken = list(islice(self._waiting, MAX_BATCH))
-        for write in taken:
+        batch = list(islice(self._waiting, MAX_BATCH))
+        for write in batch:
             del self._waiting[write]
         # A cancelled task has yet to run and withdraw its write.
-        return [write for write in taken if not write.future.cancelled()]
+        return [write for write in batch if not write.future.cancelled()]
 
-    def _committed(self, batch: Sequence[_Write[R]], committed: asyncio.Future[Sequence[Any]]) -> None:
-        error = committed.exception()
-        outcomes = committed.result() if error is None else [Failed(copy_of(error)) for _ in batch]
+    def _settle(self, batch: Sequence[_Write[R]], commit: asyncio.Future[Sequence[Any]]) -> None:
+        error = commit.exception()
+        outcomes = commit.result() if error is None else [Failed(copy_of(error)) for _ in batch]
         for write, outcome in zip(batch, outcomes, strict=True):
             if write.future.done():
                 continue

@@ -1,4 +1,7 @@
-"""A journal that is gone with its process: for tests, and for work that need not outlive it."""
+"""A journal in memory, which ends with its process.
+
+It is for tests, and for work that need not outlive the process.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +28,7 @@ class MemoryRows:
         self._notes: dict[str, Json] = {}
 
     def job(self, job_id: str) -> Job | None:
-        """The job of that name."""
+        """Return the job of that name, or None."""
         return self._jobs.get(job_id)
 
     def add_job(self, job: Job) -> None:
@@ -34,7 +37,7 @@ class MemoryRows:
         self.save_job(job)
 
     def save_job(self, job: Job) -> None:
-        """Store a job as it is now."""
+        """Store a job in its present state."""
         before = self._jobs.get(job.id)
         if before is not None and before.project_id is not None:
             del self._projects[before.project_id]
@@ -43,13 +46,13 @@ class MemoryRows:
         self._jobs[job.id] = job
 
     def find_job_by_project(self, project_id: str) -> str | None:
-        """The job to which a project belongs."""
+        """Return the id of the job to which a project belongs."""
         return self._projects.get(project_id)
 
     def list_jobs(
         self, place: int, count: int, *, stages: Sequence[str], due_at: datetime | None
     ) -> list[tuple[int, Job]]:
-        """Jobs in the order in which they were put, behind a place."""
+        """List the jobs behind a place, in the order of their creation."""
         found: list[tuple[int, Job]] = []
         for number, job in enumerate(self._jobs.values(), 1):
             is_wanted = (not stages or job.stage in stages) and (due_at is None or _is_due(job, due_at))
@@ -58,37 +61,37 @@ class MemoryRows:
         return found
 
     def free_jobs(self, stage: str, count: int, *, now: datetime, is_free: IsFree) -> list[Job]:
-        """Jobs of a stage that are due and that nobody works on."""
+        """List the jobs of a stage that are due and free."""
         free = [
             job for job in self._jobs.values() if job.stage == stage and _is_due(job, now) and is_free(job)
         ]
         return sorted(free, key=lambda job: job.not_before or _EVER)[: max(count, 0)]
 
     def counts(self) -> Mapping[str, int]:
-        """How many jobs there are in each stage."""
+        """Return the number of jobs in each stage."""
         return Counter(job.stage for job in self._jobs.values())
 
     def effect(self, job_id: str, name: str) -> Effect | None:
-        """The effect of that name."""
+        """Return the effect of that name, or None."""
         return self._effects.get(job_id, {}).get(name)
 
     def effects(self, job_id: str) -> list[Effect]:
-        """All effects of a job."""
+        """List all effects of a job."""
         return list(self._effects.get(job_id, {}).values())
 
     def open_share(self) -> Effect | None:
-        """The share that is under way."""
+        """Return the share that is under way."""
         return next((each for each in self._all() if each.kind == "share" and each.state == "intent"), None)
 
     def open_creates(self) -> list[Effect]:
-        """Creates whose outcome is not known."""
+        """List the creates whose outcome is unknown."""
         return [each for each in self._all() if each.kind == "create" and each.is_open]
 
     def _all(self) -> Iterator[Effect]:
         return (effect for effects in self._effects.values() for effect in effects.values())
 
     def last_seq(self, job_id: str) -> int:
-        """The number of a job's newest effect."""
+        """Return the number of a job's newest effect."""
         return len(self._effects[job_id])
 
     def add_effect(self, effect: Effect) -> None:
@@ -96,7 +99,7 @@ class MemoryRows:
         self.save_effect(effect)
 
     def save_effect(self, effect: Effect) -> None:
-        """Store an effect as it is now."""
+        """Store an effect in its present state."""
         before = self._effects[effect.job_id].get(effect.name)
         if before is not None and before.claim is not None:
             del self._claims[before.claim]
@@ -105,26 +108,26 @@ class MemoryRows:
         self._effects[effect.job_id][effect.name] = effect
 
     def claimant(self, claim: str) -> tuple[str, str] | None:
-        """The job and the name of the effect that has a claim."""
+        """Return the job id and the name of a claim's effect."""
         return self._claims.get(claim)
 
     def usage(self, kind: QuotaKind, since: datetime, here: Moment) -> list[tuple[datetime, Moment | None]]:
-        """When effects of that kind happened, or perhaps did."""
+        """List the times at which effects of a kind may have happened."""
         return [
             counted_at(effect) for effect in self._all() if effect.kind == kind and effect.state != "refused"
         ]
 
     def changes(self) -> int:
-        """How many changes there were so far."""
+        """Return the number of changes so far."""
         return self._changes
 
     def next_change(self) -> int:
-        """Count one more."""
+        """Count one more change, and return the new number."""
         self._changes += 1
         return self._changes
 
     def note_named(self, name: str) -> Json:
-        """The note of that name."""
+        """Return the note of that name."""
         return self._notes.get(name)
 
     def note(self, name: str, value: Json) -> None:
@@ -140,7 +143,10 @@ def _is_due(job: Job, at: datetime) -> bool:
 
 
 def counted_at(effect: Effect) -> tuple[datetime, Moment | None]:
-    """The latest moment at which the server can have counted an effect, as far as we know."""
+    """Return the latest moment at which the server counted an effect.
+
+    The moment is as far as the journal knows.
+    """
     if effect.state == "done" and effect.done_at is not None:
         return effect.done_at, effect.done_moment
     return effect.intent_at, effect.intent_moment
@@ -150,10 +156,10 @@ class MemoryJournal(Journal):
     """A journal in this process's memory.
 
     Args:
-        rows: Those of another one, to share them; None: of its own.
+        rows: The rows of another journal, to share them; None gives the journal rows of its own.
 
     Attributes:
-        rows: What it remembers; also after it was closed.
+        rows: The journal's rows; they stay after the journal was closed.
     """
 
     def __init__(self, rows: MemoryRows | None = None) -> None:

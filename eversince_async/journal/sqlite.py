@@ -1,4 +1,7 @@
-"""A journal in one file of SQLite, durable at every acknowledged write, shared by the processes of a host."""
+"""A journal in a SQLite file, shared by one host's processes.
+
+Every write is durable when it is acknowledged.
+"""
 
 import asyncio
 import os
@@ -20,7 +23,9 @@ from eversince_async.tasks import finish
 T = TypeVar("T")
 
 PATIENCE: Final = 10.0
-"""Seconds to wait for another process's write by default; one takes milliseconds."""
+"""Seconds to wait for another process's write by default.
+
+One write takes milliseconds."""
 
 
 class SqliteJournal(Journal):
@@ -29,27 +34,27 @@ class SqliteJournal(Journal):
         async with SqliteJournal("campaign.db") as journal:
             job = await journal.put("mug", {"brief": "A film about a mug"})
 
-    What each verb means is written at `Journal`. Any number of tasks may use it, of the event loop that
-    opened it; their writes share commits. Any number of processes of one host may open the same file: they
-    share the jobs by leases.
+    The meaning of each method is documented at `Journal`. Any number of tasks of the event loop that opened
+    the journal may use it; their writes share commits. Any number of processes of one host may open the same
+    file: they share the jobs by leases.
 
-    While it is open there are two more files beside it, `-wal` and `-shm`, which belong to it: copy the
-    journal with `sqlite3 campaign.db "VACUUM INTO 'copy.db'"`, or closed. It must lie on a local disk. On a
-    network disk (NFS, SMB) locks and shared memory do not work between hosts, and two of them would damage
-    it; SQLite cannot tell, so neither can we.
+    While the journal is open, two more files stand beside it, `-wal` and `-shm`, which belong to it: copy the
+    journal with `sqlite3 campaign.db "VACUUM INTO 'copy.db'"`, or while it is closed. The file must be on a
+    local disk. On a network disk (NFS, SMB) locks and shared memory do not work between hosts, and two of
+    them would damage the file; SQLite cannot detect that, so neither can this class.
 
-    Files that are made are readable and writable by their owner only (0600). A link to a journal is followed;
-    one that leads to no file raises `JournalError` when the journal is opened.
+    New files are readable and writable by their owner only (0600). A link to a journal is followed; a link
+    that leads to no file raises `JournalError` when the journal is opened.
 
-    To look at it: `sqlite3 campaign.db "SELECT * FROM jobs"`, or `effects`.
+    To look at the journal: `sqlite3 campaign.db "SELECT * FROM jobs"`, or `effects`.
 
     Args:
-        path: The file; made if there is none.
-        patience: Seconds to wait for other processes, in real time, before `JournalLocked`.
+        path: The file; created if it does not exist.
+        patience: Time to wait for other processes, in seconds of real time, before `JournalLocked`.
 
     Attributes:
-        path: The file, absolute.
-        commits: How many commits were made since it was opened.
+        path: The file's absolute path.
+        commits: The number of commits since the journal was opened.
 
     Raises:
         ConfigurationError: The path cannot be that of a file.
@@ -141,7 +146,10 @@ class SqliteJournal(Journal):
             raise translate(self.path, error) from error
 
     def _commit(self, transactions: Sequence[Callable[[Tables], Any]]) -> Sequence[Any]:
-        """Run functions in one transaction; one that raises takes back its own doing and nobody else's."""
+        """Run functions in one transaction.
+
+        If a function raises, its own changes are undone, and no other function's.
+        """
         connection = self._connection
         assert connection is not None
         assert self._presence is not None
@@ -164,8 +172,8 @@ class SqliteJournal(Journal):
         connection.execute("SAVEPOINT one")
         try:
             outcome = transaction(SqliteTables(connection))
-        except Exception as error:  # it belongs to who asked for this
-            if not connection.in_transaction:  # a full disk may end all of it at once
+        except Exception as error:  # only the caller of this function gets it
+            if not connection.in_transaction:  # a full disk may end the whole transaction at once
                 raise
             connection.execute("ROLLBACK TO one")
             outcome = Failed(translate(self.path, error) if isinstance(error, TROUBLES) else error)
