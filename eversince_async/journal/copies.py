@@ -1,4 +1,7 @@
-"""Reading a journal without touching it: nothing of its file changes, and none is made beside it."""
+"""Reading a journal without changing its file.
+
+No file is created beside it, either.
+"""
 
 import asyncio
 import contextlib
@@ -20,28 +23,28 @@ from eversince_async.journal.sqlite import PATIENCE, SqliteJournal
 
 @asynccontextmanager
 async def copy_to_read(path: str | os.PathLike[str]) -> AsyncGenerator[Journal, None]:
-    """Open a private copy of what a journal holds at this moment; an empty one if there is no such file.
+    """Open a private copy of a journal's present content.
 
-    Another process may work on the journal meanwhile.
+    The copy is empty if there is no such file. Another process may work on the journal meanwhile.
 
     Args:
         path: The journal's file.
 
     Raises:
-        JournalError: It is no journal, or cannot be read; or there is not even its folder.
+        JournalError: The file is no journal or cannot be read, or its folder does not exist.
     """
     file = await asyncio.to_thread(Path(path).resolve)
     if not await asyncio.to_thread(_is_there, file):
         async with MemoryJournal() as empty:
             yield empty
         return
-    with tempfile.TemporaryDirectory(prefix="eversince-") as folder:  # which is its owner's alone
+    with tempfile.TemporaryDirectory(prefix="eversince-") as folder:  # only its owner can read it
         copy = Path(folder, "copy.db")
         await asyncio.to_thread(_copy, file, copy)
         journal = SqliteJournal(copy)
         try:
             await journal.open()
-        except JournalError as error:  # the file that it tells of is the one that was copied
+        except JournalError as error:  # name the file that was copied
             problem = str(error).replace(os.fspath(journal.path), os.fspath(file))
         else:
             try:
@@ -61,7 +64,7 @@ def _is_there(file: Path) -> bool:
 def _copy(file: Path, copy: Path) -> None:
     try:
         check_kind(file)
-        with OPENING:  # or closing what was copied would give up the locks of who opens it here meanwhile
+        with OPENING:  # or closing the file would give up the locks of another opener here
             is_in_use = all(file.with_name(file.name + ending).exists() for ending in ("-wal", "-shm"))
             if not is_in_use:
                 _copy_files(file, copy)
@@ -72,7 +75,10 @@ def _copy(file: Path, copy: Path) -> None:
 
 
 def _copy_files(file: Path, copy: Path) -> None:
-    """Copy what is on the disk; a log that nobody has written back is, when the copy is opened."""
+    """Copy the files on the disk.
+
+    If the log has not been written back, SQLite does so when the copy is opened.
+    """
     for ending in ("", "-wal"):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(file.with_name(file.name + ending), copy.with_name(copy.name + ending))
@@ -90,4 +96,4 @@ def _copy_in_use(file: Path, copy: Path) -> None:
     except TROUBLES as error:
         if not needs_a_writer(error):
             raise translate(file, error) from error
-        _copy_files(file, copy)  # its process has died
+        _copy_files(file, copy)  # the process that wrote it has died

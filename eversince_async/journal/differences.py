@@ -1,4 +1,4 @@
-"""Where two JSON values differ, in words."""
+"""Descriptions of the differences between two JSON values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -8,21 +8,24 @@ from eversince_async.journal.records import Json
 from eversince_async.journal.redaction import canonical_json
 
 MAX_SHOWN: Final = 5
-"""Differences that are told; more are counted."""
+"""The number of differences that are described; further ones are counted."""
 
 EXCERPT: Final = 60
 """Characters of a value that are shown."""
 
 
 def describe_differences(before: Json, after: Json) -> str:
-    """The differences as one sentence: `options.share: true, now false; brief: "a", now "b"`."""
+    """Describe the differences in one sentence.
+
+    For example: `options.share: true, now false; brief: "a", now "b"`.
+    """
     found = list(differences(before, after))
     more = f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
     return "; ".join(found[:MAX_SHOWN]) + more
 
 
 def differences(before: Json, after: Json, path: str = "") -> Iterator[str]:
-    """Each place at which two JSON values differ, with both values."""
+    """Yield each place at which two JSON values differ, with both values."""
     match before, after:
         case Mapping(), Mapping():
             for name in sorted({*before, *after}):
@@ -47,7 +50,7 @@ def _excerpt(value: Json) -> str:
 
 
 def _excerpts(before: Json, after: Json) -> tuple[str, str]:
-    """Both values, cut so that what differs can be seen even in long texts."""
+    """Return both values, cut so that their difference is visible."""
     old, new = canonical_json(before), canonical_json(after)
     same = 0
     while same < min(len(old), len(new)) and old[same] == new[same]:

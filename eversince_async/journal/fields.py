@@ -1,6 +1,7 @@
-"""JSON that stands in a journal's rows, read with checks: whoever can write to the file may have changed it.
+"""Checked access to the JSON in a journal's rows.
 
-What is read is what was asked for, or `UnreadableRow` says which table, row and field holds what else.
+A person or a program may have changed the file by hand. A value that is read is of the requested kind, or
+`UnreadableRow` says which table, row and field holds another.
 """
 
 import math
@@ -12,23 +13,28 @@ from eversince_async.errors import JournalError
 from eversince_async.journal.records import Effect, Job, Json
 
 LARGEST: Final = 2**53 - 1
-"""The largest whole number that every reader of JSON takes for itself; ours are far below."""
+"""The largest whole number that every JSON reader represents exactly.
+
+The numbers that this package writes are far below."""
 
 WHAT_TO_DO: Final = "so it was changed by other hands than ours; put a copy from before in its place"
-"""For whoever has a row that cannot be read."""
+"""Advice to the user for a row that cannot be read."""
 
 
 class UnreadableRow(JournalError):
-    """A row of a journal holds something that was never written there; all others can be used."""
+    """A row that this package cannot have written.
+
+    All other rows of the journal can be used.
+    """
 
 
 class Field:
-    """A value in a column of a row, or within the JSON there.
+    """A value in a row's column, or within the JSON there.
 
     Args:
         place: The table and the row.
-        path: The column, and the way from there, as in `result.id`.
-        value: What stands there.
+        path: The column, and the path from there, as in `result.id`.
+        value: The value.
     """
 
     __slots__ = ("_path", "_place", "value")
@@ -40,7 +46,7 @@ class Field:
 
     @classmethod
     def of(cls, record: Job | Effect, column: str) -> "Field":
-        """A column of a record."""
+        """Return a column of a record as a field."""
         return cls(place_of(record), column, getattr(record, column))
 
     def wrong(self, problem: str) -> NoReturn:
@@ -62,26 +68,26 @@ class Field:
         return inner
 
     def get(self, name: str) -> "Field | None":
-        """The value under a name; None where there is none, or null."""
+        """Return the field under a name; None if missing or null."""
         found = self.mapping().get(name)
         return None if found is None else Field(self._place, f"{self._path}.{name}", found)
 
     @property
     def is_null(self) -> bool:
-        """Whether nothing stands there."""
+        """True if the value is null."""
         return self.value is None
 
     def mapping(self) -> Mapping[str, Json]:
-        """Names and values."""
+        """Return the value as a mapping."""
         if not isinstance(self.value, Mapping):
             self._is_no("JSON object")
         return self.value
 
     def text(self, *, longest: int | None = None) -> str:
-        """A text, which is not empty.
+        """Return the value as a text that is not empty.
 
         Args:
-            longest: Characters it may have.
+            longest: The largest number of characters; None sets no limit.
         """
         if not isinstance(self.value, str):
             self._is_no("text")
@@ -90,13 +96,13 @@ class Field:
         return self.value
 
     def text_or_none(self) -> str | None:
-        """A text; None for null."""
+        """Return the value as a text; None for null."""
         if not isinstance(self.value, str | None):
             self._is_no("text")
         return self.value
 
     def texts(self) -> list[str]:
-        """A list of texts; an empty one for null."""
+        """Return the value as a list of texts; empty for null."""
         if self.value is None:
             return []
         if not isinstance(self.value, list) or not all(isinstance(each, str) for each in self.value):
@@ -104,7 +110,7 @@ class Field:
         return self.value
 
     def count(self, least: int = 0) -> int:
-        """A whole number from `least` on."""
+        """Return the value as a whole number of at least `least`."""
         if type(self.value) is not int:
             self._is_no("whole number")
         if not least <= self.value <= LARGEST:
@@ -112,7 +118,7 @@ class Field:
         return self.value
 
     def number(self) -> float:
-        """A number that can be reckoned with."""
+        """Return the value as a finite number."""
         if type(self.value) not in {int, float}:
             self._is_no("number")
         if not abs(self.value) <= LARGEST or math.isnan(self.value):
@@ -120,13 +126,13 @@ class Field:
         return float(self.value)
 
     def flag(self) -> bool:
-        """True or false."""
+        """Return the value as a bool."""
         if not isinstance(self.value, bool):
             self._is_no("true or false")
         return self.value
 
     def instant(self) -> datetime:
-        """A time with its zone."""
+        """Return the value as a time with its zone."""
         try:
             found = datetime.fromisoformat(self.text())
         except ValueError:
@@ -136,7 +142,7 @@ class Field:
         return found
 
     def instant_or_none(self) -> datetime | None:
-        """A time with its zone; None for null."""
+        """Return the value as a time with its zone; None for null."""
         return None if self.value is None else self.instant()
 
 
@@ -147,7 +153,7 @@ LAST_YEAR: Final = 9000
 
 
 def place_of(record: Job | Effect) -> str:
-    """How a row is called in errors."""
+    """Return the name of a row, for error messages."""
     match record:
         case Effect():
             return f"effect {record.name!r} of job {record.job_id!r}"

@@ -1,4 +1,7 @@
-"""The journals of pipelines: open ones as they are, files opened once however many pipelines use them."""
+"""The journals of pipelines.
+
+An open journal is used as it is. A file is opened once, however many pipelines use it.
+"""
 
 import asyncio
 import os
@@ -13,10 +16,14 @@ from eversince_async.errors import JournalError
 from eversince_async.journal import Journal
 
 JournalLike = str | os.PathLike[str] | Journal | None
-"""A file for `SqliteJournal`, an open journal, or None for the usual file."""
+"""A journal's file, an open journal, or None for the usual file.
+
+A file is opened as a `SqliteJournal`."""
 
 DEFAULT_FILE: Final = "eversince.db"
-"""The file in the current directory, unless the environment variable EVERSINCE_JOURNAL names another."""
+"""The default file, in the current directory.
+
+The environment variable EVERSINCE_JOURNAL may name another."""
 
 
 @attrs.define
@@ -32,14 +39,14 @@ _open: dict[tuple[asyncio.AbstractEventLoop, Path], _SharedJournal] = {}
 
 @asynccontextmanager
 async def open_journal(journal: JournalLike, *, must_exist: bool = False) -> AsyncGenerator[Journal, None]:
-    """The journal, open.
+    """Open a journal for the length of a block.
 
     Args:
-        journal: Which.
-        must_exist: Whether a file that is not there is not made.
+        journal: The journal's file, an open journal, or None for the usual file.
+        must_exist: True to refuse a file that does not exist, instead of creating it.
 
     Raises:
-        JournalError: The file cannot be used, or is not there.
+        JournalError: The file cannot be used, or does not exist.
     """
     if journal is None:
         journal = os.environ.get("EVERSINCE_JOURNAL") or DEFAULT_FILE

@@ -1,17 +1,18 @@
-"""What of a request or a result may be written to disk: all that is needed later, and no secret.
+"""The removal of secrets from what is written to disk.
 
-Two rules, for two uses:
+Everything that is needed later is kept. There are two rules, for two uses:
 
-- `sendable`, for what may have to be sent, or given to somebody, again: specs, requests, and the results of
-  jobs and of a pipeline's steps. Ids of uploads stay, and so do URLs whose query is part of the address
-  (`watch?v=…`). A query that looks like a signature or a credential is not stored: it would be expired by
-  then, and whoever has it has access. `is_complete` tells whether something is missing; then only the one
-  who gave it can send it again.
-- `observed`, for what the server told (baselines, other results, errors). No URL keeps its query: videos are
-  recognised by their path, and a fresh signature is one GET away.
+- `redact_for_resend`, for values that may have to be sent, or handed out, again: specs, requests, and the
+  results of jobs and of a pipeline's steps. Ids of uploads stay, and so do URLs whose query is part of the
+  address (`watch?v=…`). A query that looks like a signature or a credential is not stored: it would have
+  expired by then, and its holder has access. `is_unredacted` tells whether the value is complete; if it is
+  not, only the caller who gave it can send it again.
+- `redact_observed`, for values that the server told (baselines, other results, errors). No URL keeps its
+  query: videos are recognised by their path, and a fresh signature is one GET away.
 
 API keys, credentials inside URLs, and fields that are secrets by their name are stored by neither. The
-address of a public page (`share_url`) is for everybody: both keep it, with whatever identifies the page.
+address of a public page (`share_url`) is for everyone: both keep it, with every part that identifies the
+page.
 """
 
 import hashlib
@@ -27,10 +28,12 @@ from eversince_async.errors import JournalError
 from eversince_async.journal.records import Json
 
 REDACTED: Final = "[not stored]"
-"""What stands where a secret stood in something sendable."""
+"""The text in place of a secret that was removed.
+
+It stands only in values that may have to be sent again."""
 
 DEEPEST: Final = 100
-"""Levels of lists and mappings within one another that are stored at most."""
+"""The deepest nesting of lists and mappings that is stored."""
 
 SECRET_FIELDS: Final = frozenset(
     {"api_key", "authorization", "access_token", "password", "secret", "webhook_secret"}
@@ -38,7 +41,7 @@ SECRET_FIELDS: Final = frozenset(
 """Names of JSON fields whose value is never stored."""
 
 PUBLIC_FIELDS: Final = frozenset({"share_url"})
-"""Names of JSON fields that hold an address for everybody."""
+"""Names of JSON fields that hold a public address."""
 
 SECRET_WORDS: Final = frozenset(
     {
@@ -61,7 +64,9 @@ SECRET_WORDS: Final = frozenset(
 _URL: Final = re.compile(
     r"(?P<base>(?<=\w)://[^\s\"'<>?#]*)(?P<query>\?[^\s\"'<>#]*)?(?P<fragment>#[^\s\"'<>]*)?"
 )
-"""A URL from its `://` on: looking for the scheme before it would take quadratic time."""
+"""A URL from its `://` on.
+
+Looking for the scheme before it would take quadratic time."""
 _USERINFO: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _API_KEY: Final = re.compile(r"es_live_[\w-]+")
 _WORDS: Final = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+")
@@ -69,25 +74,28 @@ _OPAQUE: Final = re.compile(r"[A-Za-z0-9+/=%_.~-]{25,}")
 
 
 def redact_for_resend(value: Json) -> Json:
-    """A copy to store of what may have to be sent again.
+    """Return a copy to store of a value to send again.
 
     Raises:
-        JournalError: It is not JSON.
+        JournalError: The value is not JSON.
     """
     return _map_strings(value, _sendable_text)
 
 
 def redact_observed(value: Json) -> Json:
-    """A copy to store of what came back.
+    """Return a copy to store of a value that the server told.
 
     Raises:
-        JournalError: It is not JSON.
+        JournalError: The value is not JSON.
     """
     return _map_strings(value, _observed_text)
 
 
 def is_unredacted(value: Json) -> bool:
-    """Whether a sendable value still says all it once said."""
+    """Return True if no secret was removed from a value.
+
+    The value is one that may have to be sent again.
+    """
     match value:
         case str():
             return REDACTED not in value
@@ -100,21 +108,24 @@ def is_unredacted(value: Json) -> bool:
 
 
 def claim_key(text: str) -> str:
-    """What to call a claim: URLs lose their query, but those with different ones stay different."""
+    """Return the text under which a claim is stored.
+
+    URLs lose their query, but URLs with different queries stay different.
+    """
     plain = _observed_text(text)
     return plain if plain == text else f"{plain}#{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def canonical_json(value: Json) -> str:
-    """JSON text; equal values give equal texts.
+    """Return a value as JSON text; equal values give equal texts.
 
     Raises:
-        JournalError: It is not JSON.
+        JournalError: The value is not JSON.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair: cannot stand in a file as it is
+    except UnicodeEncodeError:  # half a surrogate pair: no file can hold it unescaped
         return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise JournalError(f"cannot be stored as JSON: {error}") from None
@@ -122,7 +133,7 @@ def canonical_json(value: Json) -> str:
 
 
 def digest(value: Json) -> str:
-    """SHA-256 of a JSON value."""
+    """Return the SHA-256 of a JSON value."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
@@ -172,7 +183,10 @@ def _sendable_text(text: str) -> str:
 
 
 def _public_text(text: str) -> str:
-    """An address for everybody; of one with a parameter that is named like a credential, only the place."""
+    """Return a public address.
+
+    An address with a parameter that is named like a credential loses its query and fragment.
+    """
     parts = [part[1:] for url in _URL.finditer(text) for part in (url["query"], url["fragment"]) if part]
     names = [each.partition("=")[0] for part in parts for each in re.split("[?&;]", part)]
     if any(map(_is_named_like_a_secret, names)):
