@@ -128,29 +128,16 @@ def run_tests(session: nox.Session) -> None:
     session.run("pytest", *config, "--numprocesses=auto", *chosen_tests(session))
 
 
-ON_ONE_PYTHON = [
-    "batch/test_batch_outlook.py", "batch/test_crowds.py",
-    "batch/test_power_cuts.py", "cancellation/test_durable_cancelled.py",
-    "cancellation/test_produce_cancelled.py", "cli/test_asking_terminals.py",
-    "cli/test_batch_command.py", "cli/test_command_processes.py", "cli/test_endings.py",
-    "cli/test_hostile_batch.py", "cli/test_lacking.py", "cli/test_terminal.py",
-    "disasters/test_kills.py", "disasters/test_storms.py", "downloads/test_refused_beforehand.py",
-    "fuzz", "journal/test_journal_processes.py", "journal/test_journal_properties.py",
-    "lifecycle/test_pressed.py", "limits/test_days.py", "limits/test_limits_kept.py",
-    "models/test_model_properties.py", "orchestrator/test_crowd.py", "pace",
-    "pipelines/test_cuts.py", "realtime", "session/test_sockets.py", "testing/test_leaks.py",
-    "webhooks/test_memory.py",
-]  # fmt: skip
-"""Tests that take real time or try hundreds of cases: a second Python would tell nothing more."""
-
-
 def chosen_tests(session: nox.Session) -> list[str]:
     """What was asked for behind `--`, seen from the checkout; else everything."""
     asked = [str(ROOT / each) if (ROOT / each.split("::")[0]).exists() else each for each in session.posargs]
-    # The real servers and browsers of tests/web have a session of their own.
+    if asked:
+        return asked
+    # The slow ones take real time or try hundreds of cases: a second Python would tell nothing more.
     is_thorough = session.name in {f"tests-{OLDEST}", "coverage"}
-    left_out = ["web"] if is_thorough else ["web", *ON_ONE_PYTHON]
-    return asked or [str(ROOT / "tests"), *(f"--ignore={ROOT / 'tests' / each}" for each in left_out)]
+    quick = [] if is_thorough else ["-m", "not slow"]
+    # The real servers and browsers of tests/web have a session of their own.
+    return [*quick, str(ROOT / "tests"), f"--ignore={ROOT / 'tests' / 'web'}"]
 
 
 @nox.session(python=OLDEST)

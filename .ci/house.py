@@ -20,8 +20,8 @@ ENGINE = ("orchestrator", "polling", "transfers", "durable", "account", "batch",
 """The rooms whose lines are added up."""
 
 IRREGULAR = {
-    "told", "kept", "made", "sent", "begun", "done", "found", "given", "gone", "held", "known", "left", "lost",
-    "met", "paid", "said", "seen", "shown", "spent", "taken", "written", "drawn", "bound", "built", "brought",
+    "told", "kept", "made", "sent", "begun", "done", "found", "given", "gone", "held", "known", "left",
+    "lost", "met", "paid", "said", "seen", "shown", "spent", "taken", "written", "drawn", "bound", "built", "brought",
     "chosen", "grown", "heard", "laid", "led", "meant", "sought", "sold", "stood", "taught", "thought",
     "understood", "won", "worn", "torn",
 }  # fmt: skip

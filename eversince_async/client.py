@@ -187,7 +187,7 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         await self.aclose()
 
     async def aclose(
-        self, *, productions: OnClose = "leave", timeout: float | None = None
+        self, *, productions: OnClose = "leave", drain_timeout: float | None = None
     ) -> tuple[Handle, ...]:
         """Stop looking at projects, and close the connections.
 
@@ -201,10 +201,10 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         Args:
             productions: What becomes of what is under way. `leave`: it is no longer waited for, and goes on
                 at the server unless its own `on_cancel` says otherwise. `drain`: it is waited for, and left
-                only when `timeout` is over, or if it waits for a person or for another day, or sleeps for
+                only when `drain_timeout` is over, or if it waits for a person or for another day, or sleeps for
                 more than two minutes; take no new orders meanwhile. `cancel`: what is at work is
                 cancelled at the server, which takes ten seconds at most.
-            timeout: Seconds to drain; None takes as long as it takes.
+            drain_timeout: Seconds to drain; None takes as long as it takes.
 
         Returns:
             Handles of the productions that did not come to their end here: another client or process can
@@ -221,7 +221,7 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         try:
             await asyncio.sleep(0)  # what was started a moment ago begins, so that it can be ended
             if productions == "drain":
-                rested = await self._runtime.registry.drain(timeout)
+                rested = await self._runtime.registry.drain(drain_timeout)
         finally:
             left = await finish(self._close(productions, asyncio.current_task()))
         return tuple(each.handle for each in (*rested, *left) if each.is_resumable_by_handle)

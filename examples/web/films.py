@@ -139,7 +139,7 @@ class Films:
         self.end_streams()
         how: Any = os.environ.get("ON_SHUTDOWN", "drain")
         patience = float(os.environ.get("PATIENCE", "5"))
-        await self.eversince.aclose(productions=how, timeout=patience)
+        await self.eversince.aclose(productions=how, drain_timeout=patience)
         if self._tasks:
             await asyncio.wait(self._tasks)
 

@@ -11,6 +11,8 @@ from eversince_async.batch.throughput import ThroughputEstimator
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.limits import Limits as Kept
 
+pytestmark = pytest.mark.slow
+
 UNLIMITED = {"renders_per_day": None, "projects_per_day": None}
 
 

@@ -12,7 +12,7 @@ import pytest
 from eversince_async import Eversince
 from eversince_async.emulator import Emulator
 
-pytestmark = pytest.mark.usefixtures("no_long_hold")
+pytestmark = [pytest.mark.usefixtures("no_long_hold"), pytest.mark.slow]
 
 MANY = 100_000
 KIB = 1024

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from eversince_async import Eversince
     from eversince_async.journal import Journal
 
+pytestmark = pytest.mark.slow
+
 EVERY = os.environ.get("EVERSINCE_EVERY_CUT")
 PAIRS = int(EVERY or 0) if EVERY and EVERY != "1" else 0
 

@@ -14,6 +14,8 @@ from eversince_async.journal import JobChange, MemoryJournal, SqliteJournal
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 EVERY = pytest.mark.parametrize("when", When, ids=lambda when: when.name.lower())
 KINDS = pytest.mark.parametrize("kind", ["memory", "sqlite"])
 

@@ -12,6 +12,8 @@ from eversince_async.clock import wall_seconds
 from eversince_async.emulator import Emulator, Faults
 from eversince_async.emulator.faults import Latency
 
+pytestmark = pytest.mark.slow
+
 EVERY = pytest.mark.parametrize("when", When, ids=lambda when: when.name.lower())
 
 

@@ -58,7 +58,7 @@ class Life:
     async def close(self) -> float:
         loop = asyncio.get_running_loop()
         how: Any = self.dice.choice(["leave", "cancel", "drain"])
-        closing = asyncio.create_task(self.eversince.aclose(productions=how, timeout=30))
+        closing = asyncio.create_task(self.eversince.aclose(productions=how, drain_timeout=30))
         began = loop.time()
         await asyncio.sleep(0)  # what has not begun is closed by nobody
         if self.dice.random() < 0.6:

@@ -13,6 +13,8 @@ from threading import Timer
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"

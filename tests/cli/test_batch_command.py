@@ -27,6 +27,8 @@ from eversince_async.errors import ConfigurationError, InvalidRequest, JournalEr
 from eversince_async.journal import SqliteJournal
 from eversince_async.orchestrator.options import DeliveryOptions
 
+pytestmark = pytest.mark.slow
+
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 
 QUICK = {"queued": 2, "running": 5, "images": 5, "videos": 5, "rendering": 10}

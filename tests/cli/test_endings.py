@@ -19,7 +19,10 @@ LONGEST = 180.0
 TWO_SIGNALS_APART = 0.2
 """Seconds between two signals that are no single one, as `timeout` sends it to a process and its group."""
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and streams are POSIX's here")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="signals and streams are POSIX's here"),
+    pytest.mark.slow,
+]
 
 TO_LEAVE = pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]

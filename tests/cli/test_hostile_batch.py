@@ -21,6 +21,8 @@ import pytest
 from hostile_server import EVIL, FILM, SIGNATURE, STORES, HostileServer
 from terminals import read_all
 
+pytestmark = pytest.mark.slow
+
 pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 LONGEST = 240.0

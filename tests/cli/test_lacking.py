@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="other systems have other limits")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="other systems have other limits"),
+    pytest.mark.slow,
+]
 
 LONGEST = 120.0
 CROWDED = "this process has too many files open: raise its limit (`ulimit -n`)"

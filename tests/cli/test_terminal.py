@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from terminals import read_all
 
+pytestmark = pytest.mark.slow
+
 pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 

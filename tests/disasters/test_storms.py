@@ -13,6 +13,8 @@ from eversince_async import Eversince
 from eversince_async.emulator import Emulator, Faults
 from eversince_async.emulator.faults import RateLimit, Reset, Unavailable
 
+pytestmark = pytest.mark.slow
+
 ALL = 10**9
 
 

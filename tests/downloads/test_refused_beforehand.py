@@ -17,6 +17,8 @@ from eversince_async.cli._report_files import check_writable
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import SqliteJournal
 
+pytestmark = pytest.mark.slow
+
 posix = pytest.mark.skipif(os.name != "posix", reason="other systems have other files")
 
 

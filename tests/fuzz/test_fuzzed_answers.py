@@ -20,6 +20,8 @@ from eversince_async._wire.responses import WireResponse, parse_error, parse_res
 from eversince_async.models import Model, Request, Response
 from eversince_async.models._base import ItemList
 
+pytestmark = pytest.mark.slow
+
 ENDPOINTS = [each for each in vars(endpoints).values() if isinstance(each, endpoints.Endpoint)]
 ENDPOINTS_OF_ONE_SUCCESS = [each for each in ENDPOINTS if each.success[1:] != (200,)]
 MODELS = [

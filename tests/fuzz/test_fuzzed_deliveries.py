@@ -9,6 +9,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from fuzzing import bounded, damaged, documents, fuzzed, odd_text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from eversince_async import WebhookError, WebhookReceiver, clock
 from eversince_async.testing import VirtualTimeLoop
 from eversince_async.webhooks.parsing import parse_event, project_id_of
 from eversince_async.webhooks.signature import verify_signature
+
+pytestmark = pytest.mark.slow
 
 SECRET = "whsec_of_the_tests"
 SIGNATURE, TIMESTAMP = "X-Eversince-Signature", "X-Eversince-Timestamp"

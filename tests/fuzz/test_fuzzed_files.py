@@ -21,6 +21,8 @@ from eversince_async.journal import SqliteJournal
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.testing import VirtualTimeLoop
 
+pytestmark = pytest.mark.slow
+
 
 def in_virtual_time(main: Callable[[], Awaitable[Any]]) -> Any:
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fuzzing import any_text, bounded, damaged, documents, fuzzed, odd_text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,8 @@ from eversince_async.batch.items import Item
 from eversince_async.cli._batch_file import Defaults, load_batch_file
 from eversince_async.cli._batch_file_fields import COLUMNS
 from eversince_async.errors import InvalidRequest
+
+pytestmark = pytest.mark.slow
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1", "cp932"]
 CLAIMED = [

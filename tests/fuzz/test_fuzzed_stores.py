@@ -21,6 +21,8 @@ from eversince_async.testing import VirtualTimeLoop
 from eversince_async.transfers.download import NamedUrl, download
 from eversince_async.transfers.store import Store, StoreRefused
 
+pytestmark = pytest.mark.slow
+
 FILM = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 40
 SPARE = 64 * 2**20
 

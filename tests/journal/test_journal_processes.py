@@ -14,6 +14,8 @@ import pytest
 
 from eversince_async.journal import SqliteJournal
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

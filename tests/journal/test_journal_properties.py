@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -17,6 +18,8 @@ from eversince_async.clock import wall_seconds
 from eversince_async.errors import JournalError, SpecChanged
 from eversince_async.journal import Effect, JobChange, SqliteJournal
 from eversince_async.testing import VirtualTimeLoop
+
+pytestmark = pytest.mark.slow
 
 JOBS = ["mug", "cup"]
 STAGES = ["new", "begun", "over"]

@@ -164,7 +164,7 @@ async def test_draining_waits_for_what_is_under_way(emulator, eversince):
 async def test_draining_leaves_what_takes_too_long(emulator, eversince):
     tasks = await under_way(eversince, 7)
     began = asyncio.get_running_loop().time()
-    left = await eversince.aclose(productions="drain", timeout=90)
+    left = await eversince.aclose(productions="drain", drain_timeout=90)
 
     assert 90 == pytest.approx(asyncio.get_running_loop().time() - began, abs=1)
     assert 2 == len(left)
@@ -236,7 +236,7 @@ async def test_other_words_are_refused(eversince):
 async def test_nothing_is_left_open(emulator, productions):
     eversince = Eversince(**emulator.connection, limits=Limits(active_projects=2))
     tasks = await under_way(eversince, 4)
-    await eversince.aclose(productions=productions, timeout=40)
+    await eversince.aclose(productions=productions, drain_timeout=40)
     await asyncio.wait(tasks)
 
     assert not eversince._transport.is_open

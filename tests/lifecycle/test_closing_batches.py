@@ -87,7 +87,7 @@ async def test_draining_ends_what_has_begun_and_begins_nothing(
 
 async def test_draining_leaves_what_takes_too_long(emulator: Emulator, eversince: Eversince) -> None:
     batch = await under_way(eversince)
-    left = await eversince.aclose(productions="drain", timeout=10)
+    left = await eversince.aclose(productions="drain", drain_timeout=10)
 
     assert isinstance(await batch, ClientClosed)
     assert 5 == len([handle for handle in left if handle.project_id is not None])

@@ -16,6 +16,8 @@ import pytest
 
 from eversince_async.journal import SqliteJournal
 
+pytestmark = pytest.mark.slow
+
 PRESSED = Path(__file__).with_name("pressed.py")
 PATIENCE = 60.0
 """Real seconds within which the process has ended, on a crowded machine."""

@@ -15,6 +15,8 @@ from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.governor import WaitKind
 from eversince_async.orchestrator.events import Waiting
 
+pytestmark = pytest.mark.slow
+
 DAY = 86400.0
 QUICK = scenario(1, failure=0, render_failure=0, self_render=0)
 

@@ -3,7 +3,7 @@
 import pytest
 from crowd import SEEDS, WORKFLOWS, Stranger, account, refused, run_mixed
 
-pytestmark = pytest.mark.usefixtures("no_long_hold")
+pytestmark = [pytest.mark.usefixtures("no_long_hold"), pytest.mark.slow]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

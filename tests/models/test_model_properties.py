@@ -15,6 +15,8 @@ from eversince_async._wire.json_codec import dumps, loads
 from eversince_async.errors import InvalidResponse
 from eversince_async.models import Request, Response
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = [model for model in ALL if issubclass(model, Request)]
 ANSWERS = [model for model in ALL if not issubclass(model, Request)]
 

@@ -11,7 +11,7 @@ from eversince_async import Eversince, Limits, Waiting
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator import Limits as EmulatedLimits
 
-pytestmark = pytest.mark.usefixtures("no_long_hold")
+pytestmark = [pytest.mark.usefixtures("no_long_hold"), pytest.mark.slow]
 
 CROWD = 10_000
 ENDLESS = Scenario(walk={"running": 1e6})

@@ -14,6 +14,8 @@ from stories import OFTEN, QUICKEST, Cost, Idle, batch, campaign, cost_of, idle,
 
 from eversince_async.testing import run
 
+pytestmark = pytest.mark.slow
+
 SPEED: Final = 60.0
 
 DECISIONS_PER_LOOK: Final = 6

@@ -15,6 +15,8 @@ from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.errors import ConnectionFailed, TransportError
 from eversince_async.transfers.store import Store
 
+pytestmark = pytest.mark.slow
+
 CREDITS = Say(json={"credits_balance": 5})
 ONCE: dict[str, Any] = {"retry": RetryPolicy(attempts=1), "limits": Limits(requests_per_minute=None)}
 AT_ONCE = 8

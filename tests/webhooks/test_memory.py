@@ -42,7 +42,10 @@ async def with_uvicorn():
 asyncio.run({"aiohttp": with_aiohttp, "uvicorn": with_uvicorn}[sys.argv[1]]())
 """
 
-pytestmark = pytest.mark.skipif(not STATUS.exists(), reason="only Linux says how much a process has had")
+pytestmark = [
+    pytest.mark.skipif(not STATUS.exists(), reason="only Linux says how much a process has had"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture
