@@ -307,7 +307,7 @@ _HOMES: Final = {
         "verify_signature",
     ),
 }
-"""Where each public name lives."""
+"""The module of each public name."""
 
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -422,7 +422,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # which would take any name for one of ours
+if not TYPE_CHECKING:  # a type checker would accept every name as one of the package
 
     def __getattr__(name: str) -> Any:
         try:

@@ -1,10 +1,10 @@
-"""Every error this library raises.
+"""The errors that this library raises.
 
 ```text
 EversinceError
 ├─ ConfigurationError            key, URL, impossible limits, use across event loops
 ├─ InvalidRequest                refused here, before anything was sent (.fields); is a ValueError
-├─ TransportError                no answer; .outcome = "never_sent" | "unknown"
+├─ TransportError                no response; .outcome = "never_sent" | "unknown"
 │  ├─ ConnectionFailed           └─ RequestTimedOut (is a TimeoutError)
 ├─ OutcomeUnknown                a write may have happened; says how to find out
 ├─ InvalidResponse              .path ("$.scenes[2].duration")
@@ -18,8 +18,8 @@ EversinceError
 │  ├─ StatusConflict 409         └─ WrongStatus 400 (is a ValidationFailed too)
 │  ├─ PayloadTooLarge 413
 │  ├─ TooManyRequests 429
-│  │  ├─ RateLimited             everybody waits .retry_after
-│  │  └─ ProjectLimitReached     wait for a slot, or for tomorrow (.daily)
+│  │  ├─ RateLimited             every key of the account must wait .retry_after
+│  │  └─ ProjectLimitReached     wait for a slot, or for the daily reset (.daily)
 │  └─ ServerError 5xx ── InternalError 500 | ServiceUnavailable 503
 ├─ GovernorError ── QuotaExhausted (.quota, .resets_at) | WouldWait (.seconds)
 ├─ LifecycleError (.project_id .status .request_id)
@@ -34,15 +34,15 @@ EversinceError
 │  ├─ ApprovalPending (.question)         ├─ ApprovalExpired (.question)
 │  ├─ SleepPending (.until)               └─ NotSerializable
 ├─ RecordedFailure (.kind .problem)
-├─ UnexpectedCancellation           something waited for was cancelled, and nobody who waits
+├─ UnexpectedCancellation           the operation waited for was cancelled, and none of its waiters
 ├─ UploadRejected
 ├─ DownloadFailed
 └─ WebhookError ── SignatureMismatch | TimestampOutsideTolerance | MalformedEvent
 ```
 
-A different next move is a different class. Errors keep facts as attributes, compose their sentence in
-`__str__`, survive pickling, and never contain an API key or the query string of a URL. However much the
-server says, they carry at most `MAX_TEXT` characters of it.
+Each class stands for a different reaction of the caller. Errors keep facts as attributes, compose their
+sentence in `__str__`, survive pickling, and never contain an API key or the query string of a URL. However
+long the server's text is, an error carries at most `MAX_TEXT` characters of it.
 """
 
 import copy
@@ -68,29 +68,29 @@ def _rebuild(cls: type["EversinceError"], facts: dict[str, Any]) -> "EversinceEr
 
 
 class EversinceError(Exception):
-    """Base of everything this library raises on purpose."""
+    """The base class of every error that this library raises on purpose."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Keep nothing in `args`: what a constructor is given may hold secrets, the facts do not."""
+        """Keep `args` empty: a constructor's arguments may hold secrets, the facts do not."""
         return super().__new__(cls)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by facts: constructors take keywords, which Exception's own way cannot replay."""
+        """Pickle by facts: the default replays positional arguments, but constructors take keywords."""
         return _rebuild, (type(self), self.__dict__.copy())
 
 
 def copy_of(error: E) -> E:
-    """Copy an error for another task: one object raised in many would collect all their tracebacks.
+    """Copy an error for another task.
 
-    The copy has the same facts, cause and notes, and the traceback so far. What cannot be copied is returned
-    as it is.
+    One object raised in many tasks would collect all their tracebacks. The copy has the same facts, cause and
+    notes, and the traceback so far. An error that cannot be copied is returned as it is.
     """
     try:
         another = copy.copy(error)
-    except Exception:  # noqa: BLE001 - somebody else's error, whose constructor wants what it does not keep
+    except Exception:  # noqa: BLE001 - an error of other code, whose constructor needs what it did not store
         return error
     if type(another) is not type(error) or str(another) != str(error):
         return error
@@ -102,10 +102,12 @@ def copy_of(error: E) -> E:
 
 
 class ConfigurationError(EversinceError, ValueError):
-    """The client cannot work as configured: no key, a bad URL, impossible limits, the wrong event loop.
+    """A configuration that the client cannot work with.
+
+    There is no key, a URL is bad, limits are impossible, or the event loop is the wrong one.
 
     Attributes:
-        problem: What is wrong and what to do about it.
+        problem: The problem, and its remedy.
     """
 
     def __init__(self, problem: str) -> None:
@@ -116,10 +118,12 @@ class ConfigurationError(EversinceError, ValueError):
 
 
 class InvalidRequest(EversinceError, ValueError):
-    """Refused locally because every revision of the API refuses it; nothing was sent.
+    """A request refused here because every revision of the API refuses it.
+
+    Nothing was sent.
 
     Attributes:
-        fields: For each field what is wrong with it and what would be right.
+        fields: For each field its problem, and what would be right.
     """
 
     def __init__(self, fields: Mapping[str, str]) -> None:
@@ -129,20 +133,20 @@ class InvalidRequest(EversinceError, ValueError):
         return "; ".join(f"{name}: {text}" for name, text in self.fields.items())
 
 
-# -- No answer, or none that can be read ------------------------------------------------------------------
+# -- No response, or an unreadable one -------------------------------------------------------------------
 
 Outcome = Literal["never_sent", "unknown"]
-"""What the server may have done: surely nothing, or perhaps everything."""
+"""The effect at the server: surely none (`never_sent`), or any (`unknown`)."""
 
 
 class TransportError(EversinceError):
-    """No answer arrived.
+    """A request without a response.
 
     Attributes:
-        endpoint: What was called, e.g. `projects.create`.
-        reason: What went wrong underneath.
-        outcome: `never_sent` when the request surely did not reach the server, else `unknown`.
-        is_local: Whether this machine lacks something for it, such as room for more open files.
+        endpoint: The called endpoint, e.g. `projects.create`.
+        reason: The failure of the connection.
+        outcome: `never_sent` if the request surely did not reach the server, else `unknown`.
+        is_local: True if this machine lacks something for the request, such as room for more open files.
     """
 
     def __init__(
@@ -161,23 +165,23 @@ class TransportError(EversinceError):
 
 
 class ConnectionFailed(TransportError):
-    """The connection could not be made, or broke before the whole answer had arrived."""
+    """A connection that could not be made, or broke before the whole response."""
 
 
 class RequestTimedOut(TransportError, TimeoutError):
-    """The answer did not arrive in time."""
+    """A response that did not arrive in time."""
 
 
 class OutcomeUnknown(EversinceError):
-    """A write was sent, no definite answer came back, and repeating it could do it twice.
+    """A write that may have happened, and whose repetition could do it twice.
 
-    The failure underneath is the `__cause__`.
+    The write was sent, but no definite response came back. The underlying failure is the `__cause__`.
 
     Attributes:
-        endpoint: What was called, e.g. `output.render`.
-        reason: Why the outcome is not known.
-        find_out: How to see whether the write happened.
-        request_id: The `X-Request-Id` of the answer, if there was one.
+        endpoint: The called endpoint, e.g. `output.render`.
+        reason: The reason why the outcome is not known.
+        find_out: The way to see whether the write happened.
+        request_id: The `X-Request-Id` of the response, if there was one.
     """
 
     def __init__(self, reason: str, *, endpoint: str, find_out: str, request_id: str | None = None) -> None:
@@ -191,13 +195,13 @@ class OutcomeUnknown(EversinceError):
 
 
 class InvalidResponse(EversinceError):
-    """The server answered something this library cannot read where it must.
+    """A response that this library must read, but cannot.
 
     Attributes:
-        path: Where, e.g. `$.scenes[2].duration`; `$` is the whole body.
-        problem: What was expected and what came.
-        endpoint: What was called; None when the data did not come from a call.
-        request_id: The answer's `X-Request-Id`, to quote to support.
+        path: The place in the body, e.g. `$.scenes[2].duration`; `$` is the whole body.
+        problem: The expected value and the received one.
+        endpoint: The called endpoint; None if the data did not come from a call.
+        request_id: The response's `X-Request-Id`, to quote to support.
     """
 
     def __init__(
@@ -214,10 +218,10 @@ class InvalidResponse(EversinceError):
 
 
 class ResponseTooLarge(InvalidResponse):
-    """The answer is larger than the client reads; see its option `max_response_bytes`.
+    """A response larger than the client's option `max_response_bytes`.
 
     Attributes:
-        limit: Bytes that were read of it.
+        limit: The number of bytes that were read.
     """
 
     def __init__(self, limit: int, *, endpoint: str | None = None, request_id: str | None = None) -> None:
@@ -238,20 +242,20 @@ def _quote(request_id: str | None) -> str:
     return "" if request_id is None else f" [request {excerpt(request_id)}]"
 
 
-# -- Refusals and failures answered by the server ---------------------------------------------------------
+# -- Error responses of the server ------------------------------------------------------------------------
 
 
 class ApiError(EversinceError):
-    """The server answered with an error.
+    """An error response of the server.
 
     Attributes:
-        message: The server's own words, or a piece of the body when it did not use the envelope.
+        message: The server's own words, or a piece of the body if it did not use the envelope.
         status: The HTTP status.
-        code: The envelope's `code`; None when the answer had no envelope, see `is_documented`.
-        endpoint: What was called, e.g. `projects.get`.
+        code: The envelope's `code`; None if the response had no envelope, see `is_documented`.
+        endpoint: The called endpoint, e.g. `projects.get`.
         request_id: The `X-Request-Id`, to log and to quote to support.
-        rate_limit: The rate headers of this answer.
-        retry_after: Seconds the server asked to wait; None when it did not say.
+        rate_limit: The rate headers of this response.
+        retry_after: Seconds that the server asked to wait; None if it did not say.
     """
 
     def __init__(
@@ -275,10 +279,10 @@ class ApiError(EversinceError):
 
     @property
     def is_documented(self) -> bool:
-        """Whether the API itself answered, in its documented envelope.
+        """True if the API itself responded, in its documented envelope.
 
-        Anything else, whatever its status, is a page of some gateway on the way: it is nobody's verdict, and
-        a write that it answers may have been carried out.
+        Any other response, of any status, is a page of some gateway on the way: it says nothing about the
+        request, and a write that it answers may have been carried out.
         """
         return self.code is not None
 
@@ -288,17 +292,23 @@ class ApiError(EversinceError):
 
 
 class ValidationFailed(ApiError):
-    """A parameter is invalid (400 `validation_error`)."""
+    """A request with an invalid parameter (400 `validation_error`)."""
 
     @property
     def fields(self) -> dict[str, str]:
-        """The message taken apart by field, as the overview says; parts that name no field are left out."""
+        """The message by field, split as the API overview describes.
+
+        Parts of the message that name no field are left out.
+        """
         parts = (part.partition(": ") for part in self.message.split("; "))
         return {field: text for field, colon, text in parts if colon}
 
 
 class Unauthorized(ApiError):
-    """No key, or not a valid one (401). Check EVERSINCE_API_KEY; keys begin with `es_live_`."""
+    """A request without a key, or without a valid one (401).
+
+    Check EVERSINCE_API_KEY; keys begin with `es_live_`.
+    """
 
     def __str__(self) -> str:
         return f"{super().__str__()}; check the API key (EVERSINCE_API_KEY, it begins with es_live_)"
@@ -308,8 +318,8 @@ class InsufficientCredits(ApiError):
     """Too few credits for the action (402).
 
     Attributes:
-        balance: Credits left; None when not asked for.
-        packages: What can be bought, with purchase links; empty when not asked for.
+        balance: Credits left; None if they were not asked for.
+        packages: The packages that can be bought, with purchase links; empty if they were not asked for.
     """
 
     balance: float | None = None
@@ -317,50 +327,54 @@ class InsufficientCredits(ApiError):
 
 
 class Forbidden(ApiError):
-    """Not permitted, or the feature needs a Pro plan (403)."""
+    """An action that is not permitted, or that needs a Pro plan (403)."""
 
 
 class NotFound(ApiError):
-    """No such resource, or an operation this server's revision does not have (404)."""
+    """A missing resource, or an operation that this server's revision lacks (404)."""
 
 
 class StatusConflict(ApiError):
-    """The project's status does not allow this now (409, or 400 as `WrongStatus`): read it again."""
+    """An action that the project's status does not allow now.
+
+    The status is 409, or 400 as `WrongStatus`. Read the project again.
+    """
 
 
 class WrongStatus(StatusConflict, ValidationFailed):
-    """A wrong-status refusal that came as 400, as the catalogue has it for cancel and messages.
+    """A refusal because of the project's status that came as 400.
 
-    The documents use 400 and 409 for the same thing. A 400 that names no field, on a call whose outcome
-    depends on the project's status, is this class, so that `except StatusConflict` catches both.
+    The catalogue has it so for cancel and messages; the documents use 400 and 409 for the same thing. A 400
+    that names no field, on a call whose outcome depends on the project's status, is this class, so that
+    `except StatusConflict` catches both.
     """
 
 
 class PayloadTooLarge(ApiError):
-    """The body is over 1 MB (413)."""
+    """A body over 1 MB (413)."""
 
 
 class TooManyRequests(ApiError):
-    """A limit of the account is reached (429)."""
+    """A reached limit of the account (429)."""
 
 
 _DAILY: Final = frozenset({"projects.create", "output.render"})
-"""Endpoints with a limit of the day."""
+"""Endpoints with a daily limit."""
 
 
 class RateLimited(TooManyRequests):
-    """Too many requests this minute (429 `rate_limited`); every key of the account must wait.
+    """Too many requests this minute (429 `rate_limited`); the whole account must wait.
 
-    The day's renders may answer with the same code (which one is not documented); see
-    `is_daily_limit`.
+    The limit holds for every key of the account. The day's renders may answer with the same code (which one
+    is not documented); see `is_daily_limit`.
     """
 
     @property
     def is_daily_limit(self) -> bool:
-        """Whether the answer itself shows that another limit than the minute's was reached.
+        """True if the response shows that another limit than the minute's was reached.
 
-        It does when the wait it asks for is longer than two windows of a minute. Where it asks for none, or
-        for what the day has only so many of, it does when its headers say that requests are left.
+        It does so if it asks for a wait longer than two windows of a minute. If it asks for no wait, or the
+        endpoint has a daily limit, it does so if its headers say that requests are left.
         """
         if self.retry_after is not None and self.retry_after > 2 * REQUEST_WINDOW:
             return True
@@ -375,26 +389,26 @@ class RateLimited(TooManyRequests):
 class ProjectLimitReached(TooManyRequests):
     """Too many projects (429 `project_limit`): five are active, or today's are used up.
 
-    A short wait does not cure this: wait until a project settles, or for tomorrow.
+    A short wait does not help: wait until a project settles, or for the daily reset.
 
     Attributes:
-        daily: True when the daily limit was reached, False when the active-project limit was, None while
-            unknown: the answer does not tell, only a look at the account's projects does.
+        daily: True if the daily limit was reached, False if the active-project limit was, None while
+            unknown: the response does not tell, only a list of the account's projects does.
     """
 
     daily: bool | None = None
 
 
 class ServerError(ApiError):
-    """The server, or a gateway before it, failed (5xx)."""
+    """A failure of the server, or of a gateway before it (5xx)."""
 
 
 class InternalError(ServerError):
-    """Server error (500); a write may or may not have happened."""
+    """A server error (500); a write may or may not have happened."""
 
 
 class ServiceUnavailable(ServerError):
-    """Temporarily unavailable (503)."""
+    """A temporarily unavailable server (503)."""
 
 
 BY_CODE: Final[Mapping[str, type[ApiError]]] = {
@@ -410,7 +424,7 @@ BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     "internal_error": InternalError,
     "service_unavailable": ServiceUnavailable,
 }
-"""The documented codes, "Errors" in the overview. A code counts only with its own status family."""
+"""The documented codes ("Errors" in the overview). A code counts only with its own status family."""
 
 BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     400: ValidationFailed,
@@ -424,14 +438,14 @@ BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     500: InternalError,
     503: ServiceUnavailable,
 }
-"""Where an unknown code, or an answer without the envelope, falls."""
+"""The class for an unknown code, or for a response without the envelope."""
 
 
 def error_class(status: int, code: str | None) -> type[ApiError]:
-    """The class for an answer: by status, refined by a known code of the same family.
+    """Return the class for a response, by its status and code.
 
-    `rate_limited` may come with 503 (notes of May) and is then still a `ServiceUnavailable`: what to do
-    next follows from the status.
+    The status decides; a known code of the same family refines it. `rate_limited` may come with 503 (notes of
+    May) and is then still a `ServiceUnavailable`: the caller's reaction follows from the status.
     """
     by_status = BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
     by_code = BY_CODE.get(code or "", by_status)
@@ -439,11 +453,11 @@ def error_class(status: int, code: str | None) -> type[ApiError]:
     return by_code if same_family else by_status
 
 
-# -- The account's limits, seen from here -----------------------------------------------------------------
+# -- The account's limits, by this client's count --------------------------------------------------------
 
 
 class GovernorError(EversinceError):
-    """The account's limits do not allow this now, by our own count; nothing was sent."""
+    """A limit of the account, by this client's own count; nothing was sent."""
 
 
 class QuotaExhausted(GovernorError):
@@ -451,7 +465,7 @@ class QuotaExhausted(GovernorError):
 
     Attributes:
         quota: `projects` or `renders`.
-        resets_at: When the next one is expected to be free; None when not known.
+        resets_at: The time at which the next one is expected to be free; None if not known.
     """
 
     def __init__(self, quota: str, *, resets_at: datetime | None = None) -> None:
@@ -464,11 +478,11 @@ class QuotaExhausted(GovernorError):
 
 
 class WouldWait(GovernorError):
-    """The caller asked not to wait, and this would have to.
+    """A call that would have to wait although the caller asked not to.
 
     Attributes:
-        reason: What it would wait for.
-        seconds: How long, in seconds; None when not known.
+        reason: The reason for the wait.
+        seconds: The length of the wait, in seconds; None if not known.
     """
 
     def __init__(self, reason: str, *, seconds: float | None = None) -> None:
@@ -480,17 +494,19 @@ class WouldWait(GovernorError):
         return f"would have to wait{how_long}: {self.reason}"
 
 
-# -- The life of a project --------------------------------------------------------------------------------
+# -- The lifecycle of a project ---------------------------------------------------------------------------
 
 
 class LifecycleError(EversinceError):
-    """A project did not come to the end that was asked for. It is never lost: its id is here.
+    """A project that did not come to the end that was asked for.
+
+    The project is never lost: the error holds its id.
 
     Attributes:
-        project_id: The project.
-        status: Its status when last seen; None when it was never seen.
-        request_id: The `X-Request-Id` of the answer that told, if any.
-        reason: What happened, in a sentence.
+        project_id: The project's id.
+        status: The project's status in its last observation; None if it was never observed.
+        request_id: The `X-Request-Id` of the response that told, if any.
+        reason: The event, in a sentence.
     """
 
     def __init__(
@@ -508,10 +524,10 @@ class LifecycleError(EversinceError):
 
 
 class ProjectFailed(LifecycleError):
-    """The project failed.
+    """A failed project.
 
     Attributes:
-        error_message: The server's `error_message`; None when it gave none.
+        error_message: The server's `error_message`; None if it gave none.
     """
 
     def __init__(
@@ -532,22 +548,22 @@ class ProjectFailed(LifecycleError):
 
 
 class ProjectCancelled(LifecycleError):
-    """The project was cancelled, by this account or in the studio."""
+    """A project that was cancelled, by this account or in the studio."""
 
 
 class InvalidProjectState(LifecycleError):
-    """What was asked for cannot be done with the project as it stands."""
+    """An action that the project's present state does not allow."""
 
 
 class RenderProducedNothing(LifecycleError):
-    """A render ended without a video."""
+    """A render that ended without a video."""
 
 
 class WaitTimedOut(LifecycleError, TimeoutError):
-    """The time allowed for waiting is over; the project goes on by itself.
+    """The end of the time allowed for waiting; the project goes on by itself.
 
     Attributes:
-        handle: What to give to `eversince.resume()` to wait on, JSON-serialisable.
+        handle: The argument of `eversince.resume()` to wait on, JSON-serialisable.
     """
 
     def __init__(
@@ -564,11 +580,11 @@ class WaitTimedOut(LifecycleError, TimeoutError):
 
 
 class ClientClosed(LifecycleError):
-    """The client was closed while this waited; the project goes on by itself.
+    """The client was closed during the wait; the project goes on by itself.
 
     Attributes:
-        handle: What to give to `eversince.resume()` of another client to wait on, JSON-serialisable; None
-            where it is enough to ask again.
+        handle: The argument of another client's `eversince.resume()` to wait on, JSON-serialisable; None
+            where it is enough to call again.
     """
 
     def __init__(
@@ -582,14 +598,15 @@ class ClientClosed(LifecycleError):
 
 
 class QualityRefused(EversinceError):
-    """The account was refused renders of this quality within the last day; nothing was sent, or paid.
+    """A quality that the server refused this account within the last day.
 
-    4k needs a Pro subscription, and only a render tells whether an account has one. It is asked for again
-    after a day, by a batch with `retry_failed=True`, or when a finished project is rendered so.
+    Nothing was sent, or paid. 4k needs a Pro subscription, and only a render tells whether an account has
+    one. The quality is requested again after a day, by a batch with `retry_failed=True`, or when a finished
+    project is rendered in it.
 
     Attributes:
-        quality: What was asked for.
-        refused_at: When the server refused it.
+        quality: The requested quality.
+        refused_at: The time at which the server refused it.
         message: The server's words.
     """
 
@@ -609,10 +626,10 @@ class QualityRefused(EversinceError):
 
 
 class JournalError(EversinceError):
-    """The journal cannot be used as asked; its file is left as it was.
+    """A journal that cannot be used as asked; its file is left as it was.
 
     Attributes:
-        problem: What is wrong and what to do about it.
+        problem: The problem, and its remedy.
     """
 
     def __init__(self, problem: str) -> None:
@@ -623,19 +640,19 @@ class JournalError(EversinceError):
 
 
 class JournalLocked(JournalError):
-    """Another process holds the journal, or the lease of this piece of work."""
+    """A journal, or the lease of a job in it, that another process holds."""
 
 
 class SpecChanged(JournalError):
-    """The same key was used before with another brief, other options, or other code."""
+    """A key that was used before with another brief, other options, or other code."""
 
 
 class PipelineChanged(SpecChanged):
-    """A pipeline does something else, under its old key, than an earlier run of it has done.
+    """A pipeline that differs, under its old key, from an earlier run.
 
     Attributes:
-        key: The key.
-        step: The step that is another one now.
+        key: The pipeline's key.
+        step: The step that differs.
     """
 
     def __init__(self, problem: str, *, key: str, step: str) -> None:
@@ -645,24 +662,29 @@ class PipelineChanged(SpecChanged):
 
 
 class BelongsToAnother(JournalError):
-    """What the server says that a piece of work has made is another's: each project is of one alone."""
+    """A result of the server, such as a project, that belongs to another job.
+
+    Each project belongs to one job only.
+    """
 
 
 class OtherAccount(JournalError):
-    """The journal belongs to another server or account than the client's; nothing was asked for.
+    """A journal of another server or account than the client's; nothing was sent.
 
-    Projects of one account are not known to another: rows under way would be lost, and those to come paid
-    for by somebody else. `allow_other_account=True` makes the journal this account's.
+    Projects of one account are not known to another: rows under way would be lost, and another account would
+    pay for the rows to come. `allow_other_account=True` makes the journal this account's.
     """
 
 
 class InDoubt(JournalError):
-    """Whether something happened cannot be told by looking; a person has to, and says so: `eversince.decide`.
+    """An effect in doubt that requests cannot clear up.
+
+    A person has to find out what happened, and records it with `eversince.decide`.
 
     Attributes:
-        key: Of which item, or pipeline; None where there is none.
-        effect: What it is, by its name in the journal, such as `share`.
-        candidates: What it may have made: the addresses of public pages, or ids of projects.
+        key: The key of the item or pipeline; None if there is none.
+        effect: The effect's name in the journal, such as `share`.
+        candidates: The possible results of the effect: the addresses of public pages, or ids of projects.
     """
 
     def __init__(
@@ -683,12 +705,12 @@ class InDoubt(JournalError):
 
 
 class PipelineError(EversinceError):
-    """A pipeline cannot go on.
+    """A pipeline that cannot go on.
 
     Attributes:
-        problem: What is wrong and what to do.
-        key: The key it runs under.
-        step: The name of the step it is at; None where it is about no step.
+        problem: The problem, and its remedy.
+        key: The pipeline's key.
+        step: The name of the present step; None if the error concerns no step.
     """
 
     def __init__(self, problem: str, *, key: str, step: str | None = None) -> None:
@@ -702,10 +724,12 @@ class PipelineError(EversinceError):
 
 
 class ApprovalPending(PipelineError):
-    """It waits for an approval, and nobody waits for that here; `approve`, and run it again.
+    """A pipeline that needs an approval while no process waits for it.
+
+    Call `approve`, and run the pipeline again.
 
     Attributes:
-        question: What it asks.
+        question: The question to approve.
     """
 
     def __init__(self, question: str, *, key: str, step: str) -> None:
@@ -714,10 +738,10 @@ class ApprovalPending(PipelineError):
 
 
 class SleepPending(PipelineError):
-    """It sleeps, and who ran it was told to stop; run it again to go on.
+    """A pipeline that was told to stop while it sleeps; run it again to go on.
 
     Attributes:
-        until: When it goes on.
+        until: The time at which the pipeline goes on.
     """
 
     def __init__(self, until: datetime, *, key: str, step: str) -> None:
@@ -726,43 +750,43 @@ class SleepPending(PipelineError):
 
 
 class ApprovalExpired(PipelineError):
-    """Nobody has answered in time.
+    """An approval that was not answered in time.
 
     Attributes:
-        question: What it asked.
+        question: The question to approve.
     """
 
     def __init__(self, question: str, *, key: str, step: str) -> None:
-        super().__init__(f"nobody has answered in time: {question}", key=key, step=step)
+        super().__init__(f"no answer came in time: {question}", key=key, step=step)
         self.question = question
 
 
 class NotSerializable(PipelineError):
-    """A result cannot be kept in the journal, or would not come back as what it was."""
+    """A result that the journal cannot store, or would return changed."""
 
 
 class UnexpectedCancellation(EversinceError):
-    """Something that was waited for was cancelled, while nobody had cancelled who waited.
+    """An awaited operation was cancelled although its waiter was not.
 
     A `CancelledError` would be taken for a cancellation of the task that gets it, and mostly for no error.
 
     Attributes:
-        what: What ended with `CancelledError`.
+        what: The operation that ended with `CancelledError`.
     """
 
     def __init__(self, what: str) -> None:
         self.what = what
 
     def __str__(self) -> str:
-        return f"{self.what} ended with CancelledError, although nobody had cancelled it from here"
+        return f"{self.what} ended with CancelledError, although it was not cancelled from here"
 
 
 class RecordedFailure(EversinceError):
-    """What an earlier run has failed of, as the journal remembers it.
+    """The failure of an earlier run, as the journal recorded it.
 
     Attributes:
         kind: The name of the error's class.
-        problem: What it said.
+        problem: The error's text.
     """
 
     def __init__(self, kind: str, problem: str) -> None:
@@ -777,12 +801,14 @@ class RecordedFailure(EversinceError):
 
 
 class UploadRejected(EversinceError):
-    """A file cannot be uploaded: too large, of a type the API does not take, or refused by the store.
+    """A file that cannot be uploaded.
+
+    It is too large, of a type the API does not take, or refused by the store.
 
     Attributes:
         name: The file's name.
-        problem: What is wrong and what would be right.
-        status: The store's HTTP status; None when refused here, before a byte was sent.
+        problem: The problem, and what would be right.
+        status: The store's HTTP status; None if the file was refused here, before a byte was sent.
     """
 
     def __init__(self, name: str, problem: str, *, status: int | None = None) -> None:
@@ -795,13 +821,13 @@ class UploadRejected(EversinceError):
 
 
 class DownloadFailed(EversinceError):
-    """A file could not be downloaded; what has arrived is kept in the `.part` file.
+    """A file that could not be downloaded; the `.part` file keeps what has arrived.
 
     Attributes:
-        path: Where the file was to be.
-        problem: What went wrong.
+        path: The path that the file was to be written to.
+        problem: The cause of the failure.
         status: The HTTP status of the refusal, if it was one.
-        is_local: Whether this machine's disk is full, or cannot be written to.
+        is_local: True if this machine's disk is full, or cannot be written to.
     """
 
     def __init__(self, path: str, problem: str, *, status: int | None = None, is_local: bool = False) -> None:
@@ -821,7 +847,7 @@ class WebhookError(EversinceError):
     """A webhook delivery that must not be trusted, or cannot be read.
 
     Attributes:
-        problem: What is wrong with it.
+        problem: The problem of the delivery.
     """
 
     def __init__(self, problem: str) -> None:
@@ -832,12 +858,12 @@ class WebhookError(EversinceError):
 
 
 class SignatureMismatch(WebhookError):
-    """The signature is missing or not the one the secret gives."""
+    """A signature that is missing, or does not match the secret."""
 
 
 class TimestampOutsideTolerance(WebhookError):
-    """The delivery is too old, or from the future."""
+    """A delivery that is too old, or from the future."""
 
 
 class MalformedEvent(WebhookError):
-    """The delivery is signed but is no event."""
+    """A delivery that is signed, but is no event."""

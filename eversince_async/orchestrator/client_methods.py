@@ -1,4 +1,4 @@
-"""What the client can do beyond single calls: the workflows, as users call them."""
+"""Public workflow methods of the client, beyond single API calls."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class WorkflowMethods(ConversationMethods):
-    """Workflows over a desk."""
+    """The client's methods that produce, resume, wait, render and share."""
 
     _runtime: Runtime
     _background_tasks: set[asyncio.Task[Any]]
@@ -63,40 +63,43 @@ class WorkflowMethods(ConversationMethods):
     ) -> Workflow[Production]:
         """Produce a video: create a project, wait for the agent, render, share, download.
 
-        Await it for the finished `Production`, or open it with `async with` to follow its events. Any number
-        may run at once: they wait for each other's slots, and share the looks at the server.
+        Await the workflow for the finished `Production`, or open it with `async with` to follow its events.
+        Any number of productions may run at once: they wait for each other's slots, and share their polls.
 
-        Cancelling stops waiting. The project goes on and costs what it costs, unless `on_cancel="cancel"`.
+        Cancelling stops the waiting only. The project goes on and costs what it costs, unless
+        `on_cancel="cancel"`.
 
         Args:
             brief: All creative wishes, as for `projects.create`.
             render: Quality of the video, `1080p` or `4k`, or `Unchecked` with a word newer than this version;
-                None to stop when the agent is done. A project of single assets, and one that an autonomous
-                run has rendered by itself, is not rendered.
-            share: Whether to make a public link, which does not expire; or its title and description.
+                None to stop when the agent is done. A project of single assets is not rendered, nor is one
+                that an autonomous run has already rendered.
+            share: True to make a public link, which does not expire; `ShareOptions` to give it a title and a
+                description.
             download: A file or a folder to download the video to, as for `Production.download`.
-            timeouts: How long to wait for each stage; hours by default, and never for ever.
-            wait_for_quota: When today's projects or renders are used up: wait for another day, holding no
-                slot, or raise `QuotaExhausted` at once.
+            timeouts: Time to wait for each stage; hours by default, and never without a limit.
+            wait_for_quota: True to wait for the daily reset, holding no slot, when today's projects or
+                renders are used up; False to raise `QuotaExhausted` at once.
             on_cancel: `leave` the project alone, or `cancel` it, too, when the workflow is cancelled.
             on_credits_warning: Called with the server's words when credits run low, once for each text.
             **options: Everything else that `projects.create` takes.
 
         Raises:
             ProjectFailed: The project or its render failed.
-            ProjectCancelled: It was cancelled, in the studio or by another client.
+            ProjectCancelled: The project was cancelled, in the studio or by another client.
             RenderProducedNothing: The render ended without a video.
             WaitTimedOut: A stage takes longer than allowed; the project goes on.
-            QuotaExhausted: Today's are used up and `wait_for_quota` is false; nothing was sent.
-            InsufficientCredits: With the balance and what can be bought.
-            EversinceError: Whatever a single call may raise.
+            QuotaExhausted: Today's quota is used up and `wait_for_quota` is false; nothing was sent.
+            InsufficientCredits: The account has too few credits; the error holds the balance and what can be
+                bought.
+            EversinceError: Any error that a single call may raise.
         """
         whole = build_brief(brief, options)
         delivery = delivery_options(render, share, download)
         policy = wait_policy(timeouts, wait_for_quota, on_cancel, on_credits_warning)
-        given = brief.idempotency_key if isinstance(brief, Brief) else UNSET
-        is_known = options.get("idempotency_key", given) is not UNSET
-        return self._new_production(whole, delivery, policy, may_be_known=is_known)
+        own_key = brief.idempotency_key if isinstance(brief, Brief) else UNSET
+        may_be_known = options.get("idempotency_key", own_key) is not UNSET
+        return self._new_production(whole, delivery, policy, may_be_known=may_be_known)
 
     def start(
         self,
@@ -111,9 +114,10 @@ class WorkflowMethods(ConversationMethods):
         on_credits_warning: Callable[[str], object] | None = None,
         **options: Unpack[BriefOptions],
     ) -> Workflow[Production]:
-        """As `produce`, but begun at once, in a task of the client's; await the workflow when you like.
+        """Start a production at once, in a task of the client's.
 
-        It ends with the client: `aclose()` says what becomes of it then.
+        Takes the same arguments as `produce`. Await the workflow when you like. The task ends with the
+        client: `aclose()` describes how.
         """
         workflow = self.produce(
             brief,
@@ -143,15 +147,16 @@ class WorkflowMethods(ConversationMethods):
         on_cancel: OnCancel = "leave",
         on_credits_warning: Callable[[str], object] | None = None,
     ) -> Workflow[Production]:
-        """Take a production up where the server says it stands, and see it through.
+        """Resume a production from the project's present state, and complete it.
 
         Args:
-            project: A project's id, or the handle of a workflow, as it is or as `to_json()` gave it. A
-                handle knows what was wished for, and the wishes given here do not count then. One without a
-                project creates it with the same idempotency key, so that there is never a second one.
+            project: A project's id, or the handle of a workflow, as an object or as `to_json()` gave it. A
+                handle holds the options of its production, which replace the options given here. A handle
+                without a project creates one with the same idempotency key, so that there is never a second
+                project.
             render: As for `produce`.
-            share: As for `produce`, but no page unless it is asked for: the project may have been shared
-                before; see `account.shares`.
+            share: As for `produce`, but False by default: the project may have been shared before; see
+                `account.shares`.
             download: As for `produce`.
             timeouts: As for `produce`.
             wait_for_quota: As for `produce`.
@@ -159,7 +164,7 @@ class WorkflowMethods(ConversationMethods):
             on_credits_warning: As for `produce`.
 
         Raises:
-            NotFound: There is no such project.
+            NotFound: The project does not exist.
             EversinceError: As for `produce`.
         """
         policy = wait_policy(timeouts, wait_for_quota, on_cancel, on_credits_warning)
@@ -175,19 +180,19 @@ class WorkflowMethods(ConversationMethods):
             raise InvalidRequest({"handle": "has neither a project nor a brief to create it from"})
         return self._new_production(handle.brief, handle.delivery, policy, may_be_known=True)
 
-    # -- Steps of their own -----------------------------------------------------------------------------
+    # -- Single steps -----------------------------------------------------------------------------------
 
     def wait(self, project_id: str, *, timeout: float | None = Timeouts().settle) -> Workflow[Project]:
         """Wait until a project has settled.
 
         Args:
-            project_id: The project.
-            timeout: Seconds; None waits as long as it takes.
+            project_id: The project's id.
+            timeout: Time to wait, in seconds; None waits without a limit.
 
         Raises:
-            ProjectFailed: It failed.
-            ProjectCancelled: It was cancelled.
-            WaitTimedOut: It takes longer than allowed; the project goes on.
+            ProjectFailed: The project failed.
+            ProjectCancelled: The project was cancelled.
+            WaitTimedOut: The project takes longer than allowed; it goes on.
         """
 
         async def run(steps: ProjectOperations) -> Project:
@@ -197,11 +202,13 @@ class WorkflowMethods(ConversationMethods):
         return self.project_workflow("wait", project_id, WaitPolicy(timeouts=Timeouts(settle=timeout)), run)
 
     def watch(self, project_id: str, *, timeout: float | None = None) -> Workflow[Project]:
-        """As `wait`, to be followed: `async with eversince.watch(id) as watch: async for event in watch`.
+        """Wait until a project has settled, without a limit, to follow its events.
+
+        Use it as `async with eversince.watch(id) as watch: async for event in watch`; otherwise it is `wait`.
 
         Args:
-            project_id: The project.
-            timeout: Seconds; None, the default here, watches as long as it takes.
+            project_id: The project's id.
+            timeout: Time to wait, in seconds; None, the default here, waits without a limit.
         """
         return self.wait(project_id, timeout=timeout)
 
@@ -217,10 +224,10 @@ class WorkflowMethods(ConversationMethods):
         """Render a project and wait for the video.
 
         Args:
-            project_id: The project; waited for first if the agent is still at work.
+            project_id: The project's id. If the agent is still at work, the workflow first waits for it.
             quality: `1080p`, or `4k`, which needs a Pro subscription.
-            force: Render again although there is a video, e.g. after the timeline was changed.
-            timeout: Seconds to wait for the render; None waits as long as it takes.
+            force: True to render again although there is a video, e.g. after the timeline was changed.
+            timeout: Time to wait for the render, in seconds; None waits without a limit.
             wait_for_quota: As for `produce`.
 
         Raises:
@@ -252,9 +259,9 @@ class WorkflowMethods(ConversationMethods):
         """Make a public link to a project's video, once its render is over.
 
         Args:
-            project_id: The project.
+            project_id: The project's id.
             title: Title of the shared page.
-            description: Its description.
+            description: Description of the shared page.
 
         Raises:
             StatusConflict: Nothing has been rendered.
@@ -272,7 +279,7 @@ class WorkflowMethods(ConversationMethods):
     # -- Conveniences -----------------------------------------------------------------------------------
 
     async def adopt(self, project_id: str, *, mode: str | Unset = UNSET) -> AdoptedProject:
-        """Adopt a studio project; from then on everything here works on its `id`.
+        """Adopt a studio project; from then on every method here accepts its `id`.
 
         Args:
             project_id: The studio project's id, from `projects.discover`.
@@ -281,7 +288,7 @@ class WorkflowMethods(ConversationMethods):
         return await self._runtime.interactive.projects.adopt(project_id, mode=mode)
 
     async def estimate(self, *operations: Operation) -> Estimate:
-        """What planned operations would cost, in credits; 1 to 50 of them."""
+        """Estimate the cost of 1 to 50 planned operations, in credits."""
         return await self._runtime.interactive.discovery.estimate_cost(operations)
 
     # -- Running ----------------------------------------------------------------------------------------
@@ -338,29 +345,29 @@ class WorkflowMethods(ConversationMethods):
         project_id: str | None,
         run: Callable[[Workflow[T]], Coroutine[Any, Any, T]],
     ) -> Workflow[T]:
-        begun = WorkflowStarted(name=name, key=key, project_id=project_id)
+        started = WorkflowStarted(name=name, key=key, project_id=project_id)
         whole_name = name if project_id is None else f"{name} of {project_id}"
-        return Workflow(whole_name, with_tracer(self._runtime.tracer, begun, run), self._runtime.registry)
+        return Workflow(whole_name, with_tracer(self._runtime.tracer, started, run), self._runtime.registry)
 
     async def _with_wait_events(
         self, workflow: Workflow[T], steps: ProjectOperations, running: Awaitable[T]
     ) -> T:
-        """Run, telling whoever follows what is waited for, and where credits can be bought."""
+        """Await `running`, emit its waits, and attach purchase options to its errors."""
 
-        def tell(reason: WaitReason) -> None:
+        def emit_wait(reason: WaitReason) -> None:
             workflow.emit(Waiting(at=loop_time(), project_id=steps.project_id, reason=reason))
 
-        listening = self._runtime.listening(steps.key, tell) if workflow.has_listeners else nullcontext()
+        listening = self._runtime.listening(steps.key, emit_wait) if workflow.has_listeners else nullcontext()
         with listening:
             async with self._runtime.attach_purchase_options():
                 return await running
 
 
 class ProductionWorkflow(Workflow[Production]):
-    """A production from its brief on.
+    """A production that starts from its brief.
 
-    Thousands wait for a slot at a time, so there is no more of one than what was ordered until its turn
-    comes. Its steps then begin with the slot that it has got.
+    Thousands of productions wait for a slot at a time, so each holds no more than its order until its turn
+    comes. Its steps then begin with the slot that it was given.
     """
 
     __slots__ = ("_methods", "brief", "delivery", "lease", "may_be_known", "policy", "steps")
@@ -381,16 +388,19 @@ class ProductionWorkflow(Workflow[Production]):
         self.policy = policy
         self.steps: ProjectOperations | None = None
         self.lease: SlotLeaseProtocol | None = None
-        self.may_be_known = may_be_known  # by its key, from an earlier run
+        self.may_be_known = may_be_known  # the server may know its key from an earlier run
 
     @property
     def key(self) -> str:
-        """The idempotency key, which the governor knows the production by."""
+        """The idempotency key, which also names the production in the governor."""
         return str(self.brief.idempotency_key)
 
     @property
     def handle(self) -> Handle:
-        """What takes this up again; with the brief as long as there is no project."""
+        """The handle that resumes this production.
+
+        It holds the brief as long as no project is known.
+        """
         project_id = None if self.steps is None else self.steps.project_id
         brief = self.brief if project_id is None else None
         return Handle(key=self.key, project_id=project_id, delivery=self.delivery, brief=brief)
@@ -399,7 +409,8 @@ class ProductionWorkflow(Workflow[Production]):
         runtime = self._methods._runtime  # noqa: SLF001 - a part of it
         slots = runtime.governor.slots
         if self.has_listeners or runtime.tracer is not None or self.may_be_known or slots.has_room(self.key):
-            return NO_WAIT  # whoever follows or traces is told of the wait; what may be known looks first
+            # A listener or a tracer gets the wait as an event; a known key looks for its project first.
+            return NO_WAIT
         return self._on_slot(slots), runtime.poller.waiting_for_slot
 
     async def _on_slot(self, slots: SlotsProtocol) -> None:
@@ -407,18 +418,19 @@ class ProductionWorkflow(Workflow[Production]):
         if self.lease is None:
             self.lease = lease
         else:
-            lease.release()  # it was another one's turn, who awaits the same
+            lease.release()  # another waiter of this workflow got a slot first
 
     def _over(self, task: asyncio.Task[Production]) -> None:
         if self.lease is not None:
-            self.lease.release()  # as it has done itself, unless it was cancelled before it could begin
+            self.lease.release()  # a run releases it itself, unless it was cancelled before it began
         super()._over(task)
 
     async def _execute(self) -> Production:
-        verbs = self._methods
-        begun = WorkflowStarted(name="production", key=self.key, project_id=None)
+        methods = self._methods
+        tracer = methods._runtime.tracer  # noqa: SLF001 - a part of it
+        started = WorkflowStarted(name="production", key=self.key, project_id=None)
         try:
-            return await with_tracer(verbs._runtime.tracer, begun, verbs._run_production)(self)  # noqa: SLF001 - a part of it
+            return await with_tracer(tracer, started, methods._run_production)(self)  # noqa: SLF001
         finally:
             if self.lease is not None:
-                self.lease.release()  # as its steps have done, if they came to that
+                self.lease.release()  # the steps have released it already, if they ran

@@ -1,4 +1,4 @@
-"""Making a video in conversation with the agent: it works, asks, and goes on when it is answered."""
+"""Conversations with the agent, which makes a video, asks, and goes on when answered."""
 
 import asyncio
 import os
@@ -42,19 +42,21 @@ from eversince_async.polling.observation import Baseline, url_without_query
 from eversince_async.resources.messages import newest
 
 APPROVAL_MESSAGE: Final = "Approved. Please go on."
-"""What `Turn.approve` says: the API knows no approval but a message."""
+"""The message that `Turn.approve` sends: the API knows no approval but a message."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Turn:
-    """The agent has stopped, and it is a person's turn. However long that takes, no slot is held.
+    """A person's turn to answer: the agent has stopped.
+
+    However long the person takes, no slot is held.
 
     Attributes:
-        number: 1 for the first turn of this conversation.
-        message: What the agent says, mostly a question; empty if it said nothing.
-        project: The project as it stands.
-        messages: What was said since the last turn, by anybody, internal markers left out.
-        assets: What was made since the last turn.
+        number: The turn's number; 1 for the first turn of this conversation.
+        message: The agent's message, mostly a question; empty if the agent said nothing.
+        project: The project at the time the agent stopped.
+        messages: The messages since the last turn, by any author, without internal markers.
+        assets: The assets made since the last turn.
     """
 
     number: int
@@ -66,7 +68,7 @@ class Turn:
 
     @property
     def is_answered(self) -> bool:
-        """Whether something was said to the agent since."""
+        """True if the agent has been sent a message since."""
         return self._conversation.current is not self
 
     async def reply(
@@ -76,7 +78,9 @@ class Turn:
         references: Sequence[Reference] | Unset = UNSET,
         extract_content: bool | Unset = UNSET,
     ) -> None:
-        """Answer, and let the agent work on; the conversation's next turn comes when it has.
+        """Answer the agent and let it work on.
+
+        The conversation's next turn comes when the agent has stopped again.
 
         Raises:
             InvalidProjectState: This turn has been answered.
@@ -91,9 +95,9 @@ class Turn:
         await self._conversation.say(text, references=references, extract_content=extract_content)
 
     async def approve(self) -> None:
-        """Agree to what the agent proposes: says "Approved. Please go on.".
+        """Agree to the agent's proposal by sending "Approved. Please go on.".
 
-        It sets the agent to work, which costs credits. When there is nothing left to make, finish the
+        The agent then goes to work, which costs credits. When there is nothing left to make, finish the
         conversation instead.
         """
         await self.reply(APPROVAL_MESSAGE)
@@ -113,10 +117,10 @@ class Conversation:
     ```
 
     The loop ends by itself when a turn is left unanswered. The project outlives the conversation:
-    `eversince.converse_with(project_id)` takes it up again, in another process or next week.
+    `eversince.converse_with(project_id)` resumes it, in another process or next week.
 
-    Use it in one task at a time. Cancelling leaves it as it is: what was being waited for can be waited for
-    again, and a message that may have been sent is looked for before it is sent again.
+    Use a conversation in one task at a time. Cancelling a method leaves the conversation usable: the same
+    wait can be started again, and a message that may have been sent is looked for before it is sent again.
     """
 
     def __init__(
@@ -136,36 +140,37 @@ class Conversation:
         self._steps: ProjectOperations | None = None
         self._turns = 0
         self._turn: Turn | None = None
-        self._outgoing: MessageDraft | None = None  # in doubt
-        self._baseline: Baseline | None = None  # of what the agent is at work on
-        self._previous_video: str | None = (
-            None  # the video that was there when we last asked for something else
-        )
-        self._varying: tuple[str, EffectExecutor] | None = (
-            None  # what is asked for, and how far that has come
-        )
+        self._outgoing: MessageDraft | None = None  # the last message, while it is in doubt
+        self._baseline: Baseline | None = None  # the project before the message that the agent works on
+        # The project's video when the agent was last sent a message.
+        self._previous_video: str | None = None
+        # The text of the variation under way, and its recorded effects.
+        self._varying: tuple[str, EffectExecutor] | None = None
         self._known_assets = set[tuple[str | None, str]]()
 
     def __repr__(self) -> str:
         steps = self._steps
-        which = "not begun" if steps is None else f"with {steps.project_id}, {steps.status}"
-        return f"<Conversation {which}>"
+        state = "not begun" if steps is None else f"with {steps.project_id}, {steps.status}"
+        return f"<Conversation {state}>"
 
     @property
     def project_id(self) -> str:
-        """The project; keep it to take the conversation up again."""
+        """The project's id; keep it to resume the conversation."""
         project_id = self._operations.project_id
         assert project_id is not None
         return project_id
 
     @property
     def cursor(self) -> str | None:
-        """The newest message the turns have shown; give it to `converse_with` to see only newer ones."""
+        """The id of the newest message that the turns have shown.
+
+        Give it to `converse_with` to see only newer messages.
+        """
         return self._cursor
 
     @property
     def current(self) -> Turn | None:
-        """The turn that waits for an answer; None while the agent has the word."""
+        """The turn that waits for an answer; None while the agent is at work."""
         return self._turn
 
     # -- Beginning and ending ---------------------------------------------------------------------------
@@ -176,25 +181,25 @@ class Conversation:
         try:
             await self._begin()
         except BaseException:
-            self._steps = None  # it can be entered again, with the same idempotency key
+            self._steps = None  # the conversation can be entered again, with the same idempotency key
             raise
         return self
 
     async def _begin(self) -> None:
-        begins_with = self._source
-        if isinstance(begins_with, str):
+        source = self._source
+        if isinstance(source, str):
             self._steps = ProjectOperations(
-                self._runtime, self._policy, self._emit, key=begins_with, project_id=begins_with
+                self._runtime, self._policy, self._emit, key=source, project_id=source
             )
             await self._steps.get_status()
             return
-        key = str(begins_with.idempotency_key)
+        key = str(source.idempotency_key)
         self._steps = steps = ProjectOperations(self._runtime, self._policy, self._emit, key=key)
-        agreed = cancel_on_exit(self._runtime, steps, self._policy)
+        cancelling = cancel_on_exit(self._runtime, steps, self._policy)
         with TalkingRun(self._runtime.registry, steps):
             # An active project keeps its slot by itself.
-            async with agreed, self._runtime.attach_purchase_options(), steps.slot():
-                await steps.create(begins_with)
+            async with cancelling, self._runtime.attach_purchase_options(), steps.slot():
+                await steps.create(source)
 
     async def __aexit__(
         self,
@@ -212,14 +217,14 @@ class Conversation:
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
     ) -> Production:
-        """Render, share and download what the conversation has come to, like any production.
+        """Render, share and download the result of the conversation, as for any production.
 
-        Waits for the agent first, if it is at work. A video that was there before the last message is
-        rendered anew. Called again when it failed or was cancelled, it goes on: no second link is made.
+        Waits for the agent first, if it is at work. A video from before the last message is rendered anew. If
+        this call fails or is cancelled, the next call goes on: no second link is made.
 
         Args:
             render: Quality of the video, `1080p` or `4k`; None for no render.
-            share: Whether to make a public link; or its title and description.
+            share: True to make a public link; `ShareOptions` to give it a title and a description.
             download: A file or a folder, as for `Production.download`.
 
         Raises:
@@ -238,10 +243,12 @@ class Conversation:
         return production
 
     async def hand_over(self) -> str | None:
-        """Hand the project over to the studio: the agent waits for nobody here any more.
+        """Hand the project over to the studio.
+
+        The agent no longer waits for answers from here.
 
         Returns:
-            Where a person goes on, in the studio.
+            The project's address in the studio, where a person goes on.
 
         Raises:
             StatusConflict: The agent is at work.
@@ -255,17 +262,17 @@ class Conversation:
         return self
 
     async def __anext__(self) -> Turn:
-        if self._turn is not None:  # it was left unanswered
+        if self._turn is not None:  # the turn was left unanswered
             raise StopAsyncIteration
         return await self.turn()
 
     async def turn(self) -> Turn:
-        """The turn that waits for an answer; else wait until the agent has stopped for the next one.
+        """Return the unanswered turn, or wait for the agent's next one.
 
         Raises:
             ProjectFailed: The agent failed. Some servers take a message all the same: `say` it.
             ProjectCancelled: The project was cancelled.
-            WaitTimedOut: The agent takes longer than allowed; ask again to wait on.
+            WaitTimedOut: The agent takes longer than allowed; call this again to wait on.
         """
         if self._turn is None:
             async with self._active():
@@ -292,20 +299,22 @@ class Conversation:
         references: Sequence[Reference] | Unset = UNSET,
         extract_content: bool | Unset = UNSET,
     ) -> None:
-        """Say something to the agent, whether or not it has asked; it goes to work on it.
+        """Send the agent a message, even if it has not asked; the agent acts on it.
 
-        A slot is waited for, before new productions. When it is not known whether the message has
-        arrived, that is found out first, so that it is neither lost nor sent twice.
+        Waits for a slot, before new productions get one. If it is not known whether the same message has
+        arrived already, that is found out first, so that the message is neither lost nor sent twice.
 
         Args:
-            text: 1 to 8,000 characters.
+            text: The message, of 1 to 8,000 characters.
             references: Uploads and URLs, as for `messages.send`.
             extract_content: False passes URLs on without reading them.
 
         Raises:
-            InvalidProjectState: The agent is at work, perhaps because somebody has answered it in the studio
-                (the next turn comes when it has stopped), or takes no messages in this status.
-            InsufficientCredits: With the balance and what can be bought.
+            InvalidProjectState: The project takes no messages in this status, or the agent is at work,
+                perhaps because a person has answered it in the studio; the next turn then comes when it has
+                stopped.
+            InsufficientCredits: The account has too few credits; the error holds the balance and what can be
+                bought.
         """
         steps, project = self._operations, await self._operations.get_status()
         outgoing = await self._draft_message(project, text, references, extract_content=extract_content)
@@ -323,7 +332,7 @@ class Conversation:
         self._outgoing = self._turn = None
 
     async def settings(self, **changes: Any) -> ProjectSettings:
-        """Change the project's settings between turns: everything that `projects.settings` takes.
+        """Change the project's settings between turns; accepts what `projects.settings` accepts.
 
         Raises:
             StatusConflict: The agent is at work.
@@ -331,15 +340,16 @@ class Conversation:
         return await self._runtime.interactive.projects.settings(self.project_id, **changes)
 
     async def variation(self, text: str) -> Variation:
-        """Ask for a variation, wait until it is made, and make it the active one: `finish` renders that.
+        """Ask for a variation, wait for it, and make it the active one.
 
-        Called again with the same text when it was cancelled or took too long, it goes on and asks only once.
+        `finish` then renders this variation. If this call is cancelled or times out, the next call with the
+        same text goes on, and asks the agent only once.
 
         Args:
-            text: E.g. "Create a 9:16 version for TikTok".
+            text: The request to the agent, e.g. "Create a 9:16 version for TikTok".
 
         Raises:
-            InvalidProjectState: The agent made none; its answer is in the error and in the next turn.
+            InvalidProjectState: The agent made no variation; its answer is in the error and in the next turn.
         """
         async with self._active():
             steps, project = self._operations, await self._wait_idle()
@@ -352,15 +362,15 @@ class Conversation:
             self._turn, steps.effects = None, self._varying[1]
             try:
                 async with steps.slot():
-                    project, made = await request_variation(self._runtime, steps, project, text)
-                    _, made = await activate(self._runtime, steps, project, made)
-            except (InvalidProjectState, ProjectFailed, ProjectCancelled):  # it went as far as it goes
+                    project, variation = await request_variation(self._runtime, steps, project, text)
+                    _, variation = await activate(self._runtime, steps, project, variation)
+            except (InvalidProjectState, ProjectFailed, ProjectCancelled):  # going on makes no sense
                 self._varying = None
                 raise
             finally:
                 steps.effects = EffectExecutor()
         self._varying = None
-        return made
+        return variation
 
     # -- Inside -----------------------------------------------------------------------------------------
 
@@ -372,7 +382,7 @@ class Conversation:
 
     @asynccontextmanager
     async def _active(self) -> AsyncGenerator[None, None]:
-        """Around what takes long; ends with `ClientClosed` when the client closes."""
+        """Register a long operation, so that closing the client ends it with `ClientClosed`."""
         steps = self._operations
         run = TalkingRun(self._runtime.registry, steps)
         with run:
@@ -380,12 +390,12 @@ class Conversation:
                 async with self._runtime.attach_purchase_options():
                     yield
             except asyncio.CancelledError:
-                if run.is_interrupted:  # else it passes the end of the conversation, which does the same
+                if run.is_interrupted:  # otherwise `__aexit__` gets the cancellation, and does the same
                     await cancel_if_requested(self._runtime, steps, self._policy)
                 raise
 
     async def _wait_idle(self) -> Project:
-        """The project once the agent has stopped."""
+        """Wait until the agent has stopped, and return the project."""
         steps = self._operations
         if self._baseline is not None:
             async with steps.stage("message"):
@@ -403,11 +413,11 @@ class Conversation:
         *,
         extract_content: bool | Unset,
     ) -> MessageDraft:
-        """A message to send: the one in doubt, if this is it again."""
+        """Return a message to send; if the text is that of the one in doubt, return that one."""
         in_doubt = self._outgoing
         if in_doubt is not None and in_doubt.in_doubt_since is not None and in_doubt.text == text:
             return in_doubt
-        if self._turn is None:  # something may have been said since the cursor was read
+        if self._turn is None:  # new messages may have come since the cursor was read
             cursor = await newest_message(self._runtime, project.id)
         else:
             cursor = self._cursor
@@ -421,16 +431,19 @@ class Conversation:
         )
 
     async def _new_messages(self) -> tuple[Message, ...]:
-        """What was said after the cursor; without one, the latest page of the conversation."""
+        """Return the messages after the cursor.
+
+        Without a cursor, return the latest page of the conversation.
+        """
         messages = self._runtime.api.messages
 
-        async def new() -> tuple[Message, ...]:
+        async def fetch() -> tuple[Message, ...]:
             if self._cursor is None:
                 return (await messages.list(self.project_id)).messages
             newer = messages.iter(self.project_id, after=self._cursor, markers=True)
             return tuple([message async for message in newer])
 
-        return await retry_transient(self._runtime, new)
+        return await retry_transient(self._runtime, fetch)
 
     async def _new_assets(self) -> tuple[Asset, ...]:
         assets = await self._operations.assets(self.project_id)
@@ -442,5 +455,5 @@ def _not_allowed(project: Project, reason: str) -> InvalidProjectState:
 
 
 def _last_reply(messages: Sequence[Message]) -> str:
-    said = [message for message in messages if message.role == Role.ASSISTANT and not message.is_marker]
-    return newest(said).content if said else ""
+    replies = [message for message in messages if message.role == Role.ASSISTANT and not message.is_marker]
+    return newest(replies).content if replies else ""

@@ -1,4 +1,4 @@
-"""What the client can do in conversation with the agent, as users call it."""
+"""Public conversation methods of the client."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class ConversationMethods:
-    """Conversations and variations over a desk."""
+    """The client's methods for conversations and variations."""
 
     _runtime: Runtime
 
@@ -61,14 +61,14 @@ class ConversationMethods:
 
         Args:
             brief: All creative wishes, as for `projects.create`.
-            timeouts: How long to wait for the agent and for a render; thinking does not count.
+            timeouts: Time to wait for the agent and for a render; the person's thinking does not count.
             wait_for_quota: As for `produce`.
             on_cancel: `leave` the project alone, or `cancel` it, too, when the block is cancelled.
-            on_event: Told of what happens meanwhile.
+            on_event: Called with each event.
             **options: Everything else that `projects.create` takes; another `mode`, too.
 
         Raises:
-            EversinceError: On entering, whatever `projects.create` raises.
+            EversinceError: On entering, any error that `projects.create` raises.
         """
         whole = build_brief(brief, options)
         if whole.mode is UNSET:
@@ -88,24 +88,24 @@ class ConversationMethods:
         on_cancel: OnCancel = "leave",
         on_event: Callable[[Event], object] | None = None,
     ) -> Conversation:
-        """Take up a conversation, or begin one about a project that is there already.
+        """Resume a conversation, or begin one about an existing project.
 
-        Works on every project: one whose conversation another process began, a finished production that is
-        to be changed, one adopted from the studio
-        (`eversince.converse_with(await eversince.adopt(studio_id))`). Where it stands is read from the
-        server; the first turn comes at once if the agent is not at work.
+        Works on every project: one whose conversation another process began, a finished production that is to
+        be changed, one adopted from the studio (`eversince.converse_with(await eversince.adopt(studio_id))`).
+        The project's present state is read from the server; the first turn comes at once if the agent is not
+        at work.
 
         Args:
             project: The project or its id.
-            after: The `cursor` of an earlier conversation: the first turn shows only newer messages. Else
-                it shows the latest ones.
+            after: The `cursor` of an earlier conversation: the first turn then shows only newer messages.
+                Without it, the first turn shows the latest messages.
             timeouts: As for `converse`.
             wait_for_quota: As for `converse`.
             on_cancel: As for `converse`.
             on_event: As for `converse`.
 
         Raises:
-            NotFound: On entering: there is no such project.
+            NotFound: On entering: the project does not exist.
         """
         policy = WaitPolicy(
             timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota, on_cancel=on_cancel
@@ -125,20 +125,20 @@ class ConversationMethods:
         timeouts: Timeouts | None = None,
         wait_for_quota: bool = True,
     ) -> Workflow[Production]:
-        """Have a variation of a project made, rendered, shared and downloaded: a production of its own.
+        """Produce a variation of a project: ask for it, render, share, download.
 
-        The variation is the project's active one afterwards, and the project's `assembled_url` is its
-        video; a share of an earlier video stays what it is.
+        The result is a production of its own. The variation is the project's active one afterwards, and the
+        project's `assembled_url` is its video; a share of an earlier video keeps that video.
 
-        Cancelling stops waiting. What the agent is at work on goes on.
+        Cancelling stops the waiting only. The agent's work goes on.
 
         Args:
             project: A finished production, or a project or its id.
-            text: What to ask the agent for, e.g. "Create a 9:16 version for TikTok".
+            text: The request to the agent, e.g. "Create a 9:16 version for TikTok".
             render: As for `produce`; None to stop when the variation is made.
             share: As for `produce`.
             download: As for `produce`.
-            timeouts: How long to wait for the agent and for the render.
+            timeouts: Time to wait for the agent and for the render.
             wait_for_quota: As for `produce`.
 
         Raises:
@@ -156,7 +156,7 @@ class ConversationMethods:
 
 
 def project_id_of(project: str | Project | AdoptedProject | Production) -> str:
-    """The id of a project."""
+    """Return the id of a project."""
     match project:
         case str():
             return project
@@ -167,5 +167,5 @@ def project_id_of(project: str | Project | AdoptedProject | Production) -> str:
 
 
 def safe_listener(listener: Callable[[Event], object] | None) -> Callable[[Event], None]:
-    """What takes events for a listener, if there is one."""
+    """Return a callback that passes events to the listener, or drops them without one."""
     return (lambda event: None) if listener is None else (lambda event: notify(listener, event))

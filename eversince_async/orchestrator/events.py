@@ -1,4 +1,4 @@
-"""What a workflow tells while it runs."""
+"""The events of a workflow."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ Stage = Literal["create", "settle", "message", "render", "share", "download"]
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something happened to a production.
+    """An event of a production.
 
     Attributes:
-        at: When, in loop time (seconds).
-        project_id: The project; None before it has an id.
+        at: The time of the event, in loop time (seconds).
+        project_id: The project's id; None before the project has one.
     """
 
     at: float
@@ -26,10 +26,10 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class StageStarted(Event):
-    """A stage begins.
+    """The start of a stage.
 
     Attributes:
-        stage: Which.
+        stage: The stage.
     """
 
     stage: Stage
@@ -37,11 +37,11 @@ class StageStarted(Event):
 
 @attrs.frozen(kw_only=True)
 class StageCompleted(Event):
-    """A stage is over.
+    """The end of a stage.
 
     Attributes:
-        stage: Which.
-        seconds: How long it took.
+        stage: The stage.
+        seconds: The duration of the stage.
     """
 
     stage: Stage
@@ -50,11 +50,11 @@ class StageCompleted(Event):
 
 @attrs.frozen(kw_only=True)
 class StatusChanged(Event):
-    """A look found the project in another status than before.
+    """A change of the project's status since the last observation.
 
     Attributes:
-        status: The new one.
-        before: The one before; None at first.
+        status: The new status.
+        before: The status before; None at first.
     """
 
     status: ProjectStatus | str
@@ -63,10 +63,10 @@ class StatusChanged(Event):
 
 @attrs.frozen(kw_only=True)
 class Waiting(Event):
-    """The production has to wait for the account.
+    """A wait of the production for the account.
 
     Attributes:
-        reason: For what, since when and, where that can be foreseen, until when.
+        reason: The reason, the start and, if it can be foreseen, the end of the wait.
     """
 
     reason: WaitReason
@@ -74,7 +74,7 @@ class Waiting(Event):
 
 @attrs.frozen(kw_only=True)
 class CreditsWarning(Event):
-    """The server warned that credits are running out.
+    """A warning of the server that credits are running out.
 
     Attributes:
         warning: The server's words.

@@ -1,4 +1,4 @@
-"""What is needed to take a production up again, elsewhere or later."""
+"""Handles, with which another process or a later run resumes a production."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Self
@@ -14,15 +14,15 @@ from eversince_async.orchestrator.options import DeliveryOptions, ShareOptions
 
 @attrs.frozen(kw_only=True)
 class Handle:
-    """A production that can be resumed, by another process if need be.
+    """A production that can be resumed, also by another process.
 
-    `to_json()` gives plain values without secrets, and `eversince.resume()` takes them back.
+    `to_json()` gives plain values without secrets, and `eversince.resume()` accepts them.
 
     Attributes:
         key: The idempotency key of the create.
-        project_id: The project; None while it is not known.
-        delivery: What is to be done when the agent is done.
-        brief: What to create, as long as the project is not known; None afterwards.
+        project_id: The project's id; None while it is not known.
+        delivery: The work to do once the agent is done.
+        brief: The brief to create the project from; None once the project is known.
     """
 
     key: str
@@ -31,7 +31,7 @@ class Handle:
     brief: Brief | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that `json.dumps` takes."""
+        """Return plain values that `json.dumps` accepts."""
         share = self.delivery.share
         return {
             "key": self.key,
@@ -45,10 +45,10 @@ class Handle:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Self:
-        """From what `to_json` gave.
+        """Build a handle from the values of `to_json`.
 
         Raises:
-            InvalidRequest: It is something else.
+            InvalidRequest: The values are not those of a handle.
         """
         try:
             fields = {name: plain[name] for name in _FIELDS}
@@ -75,7 +75,7 @@ _OPTIONAL_TEXTS: Final = ("project_id", "render", "download")
 
 
 def _check(fields: Mapping[str, Any]) -> None:
-    """Refuse values that `to_json` never gives, wherever they were changed since."""
+    """Refuse values that `to_json` never gives, but that may have been changed since."""
     problems = {
         f"handle.{name}": f"must be text or null, not {format_value(fields[name], text=40)}"
         for name in _OPTIONAL_TEXTS
@@ -106,5 +106,5 @@ def _is_share(share: object) -> bool:
 def _brief(plain: Any) -> Brief:
     try:
         return structure(plain, Brief, "$.brief")
-    except InvalidResponse as unreadable:  # nothing was answered: what was given cannot be read
+    except InvalidResponse as unreadable:  # the values came from the caller, not from a response
         raise InvalidRequest({f"handle{unreadable.path.removeprefix('$')}": unreadable.problem}) from None

@@ -1,4 +1,4 @@
-"""What a caller asked for when they asked for a production."""
+"""The caller's options for a production."""
 
 import os
 from collections.abc import Callable
@@ -11,19 +11,20 @@ from eversince_async.models._base import UNSET, Unset
 from eversince_async.models._repr import format_value
 
 OnCancel = Literal["leave", "cancel"]
-"""What becomes of the project when the wait for it is cancelled: it goes on, or is cancelled, too."""
+"""What happens to the project when the wait is cancelled: it goes on, or is cancelled, too."""
 
 
 @attrs.frozen(kw_only=True)
 class Timeouts:
-    """How long a workflow waits, in seconds; None waits as long as it takes.
+    """The time that a workflow waits for each stage, in seconds.
 
-    Waiting for the account (a slot, the request budget, another day's renders) does not count.
+    None waits without a limit. Waiting for the account (a slot, the request budget, the daily reset of
+    renders) does not count.
 
     Attributes:
-        settle: For the agent to finish its run. Videos take 3 to 15 minutes by the vendor's words, and
+        settle: Time for the agent to finish its run. Videos take 3 to 15 minutes by the vendor's words, and
             there are several to a project.
-        render: For a render, which takes 1 to 5 minutes by the vendor's words.
+        render: Time for a render, which takes 1 to 5 minutes by the vendor's words.
     """
 
     settle: float | None = 2 * 3600.0
@@ -37,15 +38,15 @@ class Timeouts:
 
 @attrs.frozen(kw_only=True)
 class WaitPolicy:
-    """On which terms a workflow waits.
+    """The policy by which a workflow waits.
 
     Attributes:
-        timeouts: How long for each stage.
-        wait_for_quota: Whether to wait for another day when today's projects or renders are used up, or to
-            raise `QuotaExhausted`.
-        on_cancel: What becomes of the project when the workflow is cancelled.
-        has_rivals: Whether other machines may see to the same project, so that it is looked at right before
-            it is rendered.
+        timeouts: The time to wait for each stage.
+        wait_for_quota: True to wait for the daily reset when today's projects or renders are used up; False
+            to raise `QuotaExhausted`.
+        on_cancel: What happens to the project when the workflow is cancelled.
+        has_rivals: True if other machines may work on the same project, so that the project is polled right
+            before it is rendered.
         on_credits_warning: Called with the server's words when credits run low, once for each text.
     """
 
@@ -61,16 +62,16 @@ class WaitPolicy:
 
 
 DEFAULT_WAIT_POLICY: Final = WaitPolicy()
-"""For everybody who says nothing else: thousands of productions share them."""
+"""The policy without options of the caller's; thousands of productions share it."""
 
 
 def wait_policy(
     timeouts: Timeouts | None,
-    wait_for_quota: bool,  # noqa: FBT001 - as the users' argument it stands for
+    wait_for_quota: bool,  # noqa: FBT001 - named and passed like the public argument
     on_cancel: OnCancel,
     on_credits_warning: Callable[[str], object] | None,
 ) -> WaitPolicy:
-    """From what users pass."""
+    """Build the policy from the caller's arguments."""
     policy = WaitPolicy(
         timeouts=timeouts or DEFAULT_WAIT_POLICY.timeouts,
         wait_for_quota=wait_for_quota,
@@ -82,18 +83,18 @@ def wait_policy(
 
 @attrs.frozen(kw_only=True)
 class ShareOptions:
-    """What to show on the public page.
+    """The texts of the public page.
 
     Attributes:
         title: Title of the shared page.
-        description: Its description.
+        description: Description of the shared page.
     """
 
     title: str | Unset = UNSET
     description: str | Unset = UNSET
 
     def to_json(self) -> dict[str, str]:
-        """What is set, as plain values."""
+        """Return the texts that are set, as plain values."""
         return {name: value for name, value in attrs.asdict(self).items() if value is not UNSET}
 
 
@@ -103,13 +104,13 @@ DEFAULT_SHARE: Final = ShareOptions()
 
 @attrs.frozen(kw_only=True)
 class DeliveryOptions:
-    """What is to be done with a project once the agent is done.
+    """The work to do with a project once the agent is done.
 
     Attributes:
         render: Quality of the video; None for no render.
-        share: What to show on the public page; None for no page.
+        share: The texts of the public page; None for no page.
         download: A file or a folder, as `Production.download` takes it; None for no download.
-        replaces: Whether a file that is there already, and is none of ours, is replaced.
+        replaces: True to replace an existing file that this library did not write.
     """
 
     render: str | None = "1080p"
@@ -119,31 +120,33 @@ class DeliveryOptions:
 
 
 DEFAULT_DELIVERY: Final = DeliveryOptions(share=DEFAULT_SHARE)
-"""What `produce` does by itself; thousands of productions share it."""
+"""The delivery of `produce` without options; thousands of productions share it."""
 
 
 class Unchecked(str):
-    """A word newer than this version, which is sent as it is: `render=Unchecked("8k")`."""
+    """A word newer than this version, sent unchanged: `render=Unchecked("8k")`."""
 
     __slots__ = ()
 
 
 Quality = Literal["1080p", "4k"] | Unchecked
-"""How to render; 4k needs a Pro subscription."""
+"""Quality of a render; 4k needs a Pro subscription."""
 
 QUALITIES: Final = ("1080p", "4k")
-"""The documented ones."""
+"""The documented qualities."""
 
 
 def quality_of(given: object, name: str = "render") -> str | None:
-    """A quality as it is sent; what any server would refuse is refused before the agent is paid.
+    """Return the quality as it is sent to the server.
+
+    A word that any server would refuse is refused here, before the agent is paid.
 
     Args:
-        given: What the caller asks for; None for no render.
-        name: What the caller calls it.
+        given: The quality that the caller passed; None for no render.
+        name: The caller's name for the argument.
 
     Raises:
-        InvalidRequest: It is no documented word, and not `Unchecked`.
+        InvalidRequest: The word is not documented, and not `Unchecked`.
     """
     if given is None or given in QUALITIES or (isinstance(given, Unchecked) and given):
         return None if given is None else str(given)
@@ -157,13 +160,15 @@ def _newer(given: object) -> str:
 
 def delivery_options(
     render: str | None,
-    share: bool | ShareOptions,  # noqa: FBT001 - as the users' argument it stands for
+    share: bool | ShareOptions,  # noqa: FBT001 - named and passed like the public argument
     download: str | os.PathLike[str] | None,
 ) -> DeliveryOptions:
-    """From what users pass. For `share`, True is a page without title and description of its own.
+    """Build the delivery options from the caller's arguments.
+
+    True for `share` stands for a page without title and description of its own.
 
     Raises:
-        InvalidRequest: `render` is no word that we know.
+        InvalidRequest: `render` is not a known quality.
     """
     delivery = DeliveryOptions(
         render=quality_of(render),
@@ -174,4 +179,4 @@ def delivery_options(
 
 
 CANCEL_TIMEOUT: Final = 10.0
-"""Seconds a remote cancel may take while the caller is being cancelled."""
+"""Seconds that cancelling a project may take while its caller is being cancelled."""

@@ -1,4 +1,4 @@
-"""One video's record: what was made, where it is, and how to fetch it."""
+"""Finished productions: their project, their link, and the download of their video."""
 
 import asyncio
 import os
@@ -31,11 +31,11 @@ class Production:
 
     Attributes:
         project: The project as it stood at the end.
-        share: The public link; None when none was asked for.
-        variation: The variation it is, for one that `eversince.variation` made.
+        share: The public link; None if no link was asked for.
+        variation: The variation that this production is, if `eversince.variation` made it.
         assets: The single assets, for a project that makes nothing else (`output_type` is `assets`).
-        files: What has been downloaded.
-        timings: Seconds each stage took.
+        files: The downloaded files.
+        timings: The duration of each stage, in seconds.
         request_ids: The `X-Request-Id` of each write, in order, to quote to support.
     """
 
@@ -55,30 +55,33 @@ class Production:
 
     @property
     def assembled_url(self) -> str | None:
-        """The rendered video; expires at `assembled_url_expires_at`."""
+        """The rendered video's URL; expires at `assembled_url_expires_at`."""
         return self.project.assembled_url
 
     @property
     def assembled_url_expires_at(self) -> datetime | None:
-        """When `assembled_url` stops working, 24 hours after the render."""
+        """The time at which `assembled_url` expires, 24 hours after the render."""
         return self.project.assembled_url_expires_at
 
     @property
     def share_url(self) -> str | None:
-        """The public page, which does not expire."""
+        """The URL of the public page, which does not expire."""
         return None if self.share is None else self.share.share_url
 
     @property
     def video_url(self) -> str | None:
-        """The video behind the public page, which does not expire; else the `assembled_url`."""
+        """The URL of the video behind the public page, or `assembled_url`.
+
+        The first does not expire; the second is returned if there is no share.
+        """
         return self.project.assembled_url if self.share is None else self.share.video_url
 
     async def variations(self) -> list[Variation]:
-        """All variations of the project as they are now; `eversince.variation` makes another."""
+        """Fetch all present variations of the project; `eversince.variation` makes another."""
         return await self._runtime.interactive.content.variations(self.project.id)
 
     async def refresh(self) -> "Production":
-        """This production with its project as it is now, and a URL that has not expired.
+        """Return this production with its present project and an unexpired URL.
 
         Raises:
             InvalidProjectState: The project's video is another variation's by now.
@@ -92,7 +95,7 @@ class Production:
         return attrs.evolve(self, project=known.merge(project, loop_time(), for_seconds=grace).project)
 
     async def file_at(self, path: str | os.PathLike[str]) -> Path:
-        """The file that `download` would write to, if it is given this path."""
+        """Return the file that `download` would write to for this path."""
         target = Path(path)
         if os.fspath(path).endswith(_PATH_SEPARATORS) or await asyncio.to_thread(os.path.isdir, target):
             target /= file_name(self.project.id, ".mp4")
@@ -107,25 +110,26 @@ class Production:
     ) -> Path:
         """Download the video.
 
-        It is written to `<path>.part`, resumed where it breaks, and renamed when it is whole. The share's
-        URL, which does not expire, is taken if there is one; else the `assembled_url`, refreshed if it has
-        expired or is about to.
+        The video is written to `<path>.part`, resumed if the transfer breaks, and renamed when it is
+        complete. The share's URL, which does not expire, is used if there is one; otherwise the
+        `assembled_url`, refreshed if it has expired or is about to.
 
         Cancelling leaves the `.part` file, from which the next download resumes.
 
         Args:
-            path: The file; or a folder, which then gets `<project id>.mp4`. What ends in a slash is a folder
-                and is made.
-            render_again: Render the project once more when its video cannot be had any other way: True for
-                1080p, or the quality. It is one of the day's renders.
-            on_progress: Called with bytes so far and bytes in all (None when not known); may be async.
+            path: The file; or a folder, which then gets `<project id>.mp4`. A path that ends in a slash is a
+                folder and is created.
+            render_again: Render the project once more if there is no other way to get its video: True for
+                1080p, or the quality. This uses one of the day's renders.
+            on_progress: Called with the bytes so far and the bytes in all (None when not known); may be
+                async.
 
         Returns:
-            Where the file is.
+            The path of the file.
 
         Raises:
-            InvalidProjectState: There is no video: nothing was rendered; or the project's video is another
-                variation's by now.
+            InvalidProjectState: There is no video because nothing was rendered; or the project's video is
+                another variation's by now.
             DownloadFailed: The disk is full or cannot be written, another download is writing to the same
                 file, the video is not there any more, or the transfer kept breaking; what arrived is kept.
         """
@@ -143,20 +147,20 @@ class Production:
 
 
 EXPIRY_MARGIN: Final = timedelta(minutes=5)
-"""A URL that expires sooner than this is not begun with."""
+"""The time before its expiry from which a URL is no longer tried."""
 
 
 class VideoUrlSource:
     """The URLs to try for one production's video.
 
-    First the share's, which does not expire; then the one the project had, while it is good; then a fresh
-    one, asked of the server. The last resort is a new render, if the caller wants to pay for it.
+    First the share's URL, which does not expire; then the project's URL, while it is valid; then a fresh URL
+    from the server. The last resort is a new render, if the caller agrees to pay for it.
 
     Args:
-        runtime: To ask with.
+        runtime: The tools to send requests with.
         project: The project as it stood when its video was done.
-        share: Its public link; None when there is none.
-        render_again: The quality of a new render; None for no such thing.
+        share: The project's public link; None if there is none.
+        render_again: The quality of a new render; None for no new render.
     """
 
     def __init__(
@@ -174,10 +178,10 @@ class VideoUrlSource:
         self._tried = set[str]()
 
     async def next(self) -> NamedUrl | None:
-        """The next URL that was not given before, and what names it; None when there is no other.
+        """Return the next URL not tried before, with its field; None after the last.
 
         Raises:
-            InvalidProjectState: There is no video at all, or not this variation's.
+            InvalidProjectState: There is no video at all, or only another variation's.
         """
         while self._sources:
             field, source = self._sources.pop(0)
@@ -195,7 +199,7 @@ class VideoUrlSource:
 
     @property
     def last_resort(self) -> UrlSource | None:
-        """A new render, if the caller wants to pay for it."""
+        """The function that renders anew; None if the caller does not pay for that."""
         return None if self._quality is None else self._render_again
 
     async def _from_share(self) -> str | None:
@@ -207,9 +211,12 @@ class VideoUrlSource:
         return None if expires_soon else self._project.assembled_url
 
     async def _refresh_url(self) -> str | None:
-        """Asked again, the server may sign it anew. By whose clock it has expired, the store decides."""
+        """Fetch the project anew: the server may sign the URL again.
+
+        The expiry is not checked here: the store decides it, by its own clock.
+        """
         steps = self._steps()
-        steps.knows(self._project, loop_time())  # an answer without the video lags behind
+        steps.knows(self._project, loop_time())  # a response without the video lags behind
         project = await steps.get_status()
         check_variation(self._project, project)
         return project.assembled_url
@@ -233,10 +240,12 @@ class VideoUrlSource:
 
 
 def check_variation(before: Project, now: Project) -> None:
-    """A project's video is that of its active variation.
+    """Check that the project's video is still this production's.
+
+    A project's video is that of its active variation.
 
     Raises:
-        InvalidProjectState: That is another one by now.
+        InvalidProjectState: The video is another variation's by now.
     """
     ours, active = before.variation_id, now.variation_id
     if None not in {ours, active} and ours != active:

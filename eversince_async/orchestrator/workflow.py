@@ -1,4 +1,4 @@
-"""`Workflow`: something long that is awaited, or followed while it runs."""
+"""Long operations that can be awaited, or followed while they run."""
 
 import asyncio
 import warnings
@@ -18,29 +18,32 @@ from eversince_async.tasks import end, end_once
 T = TypeVar("T")
 
 EventHandler = Callable[[Event], None]
-"""Takes what there is to tell."""
+"""Function that receives each event."""
 
 
 StartGate = tuple[Awaitable[object] | None, AbstractContextManager[object]]
-"""One's turn to begin: what is awaited for it, if anything is, and what is held meanwhile."""
+"""The wait before a workflow begins.
+
+It holds the awaitable to await first, or None, and the context manager to hold meanwhile.
+"""
 
 NO_WAIT: Final[StartGate] = (None, nullcontext())
-"""The turn of what may begin at once."""
+"""The start gate of a workflow that may begin at once."""
 
 
 class Workflow(Generic[T]):
-    """Something long: await it for its result, or open it to follow its events.
+    """A long operation: await it for its result, or open it to follow its events.
 
-    Any number may await it, at the same time or later, and get the same result or error: it runs once.
-    Cancelling one who awaits it, e.g. by a timeout, ends that wait alone as long as others still wait; when
-    the last is cancelled, the workflow ends before that await does, and whoever awaits it again gets
+    Any number of waiters may await it, at the same time or later, and get the same result or error: it runs
+    once. Cancelling one waiter, e.g. by a timeout, ends only that wait as long as others still wait. When the
+    last waiter is cancelled, the workflow ends before that await does, and later waiters get
     `UnexpectedCancellation`; `eversince.resume(workflow.handle)` goes on with a production. `async with
-    workflow: async for event in workflow: …` runs it until the end of the block, and `await workflow` inside
-    the block gives the result.
+    workflow: async for event in workflow: …` runs the workflow until the end of the block, and `await
+    workflow` inside the block gives the result.
     """
 
-    # Thousands of these wait at a time, most of them followed by nobody: so there is no dict, and what
-    # following takes is made when somebody follows.
+    # Thousands of workflows wait at a time, most of them without a listener: so there is no `__dict__`, and
+    # the event stream is made only when a caller opens the workflow.
     __slots__ = (
         "__weakref__",
         "_awaited",
@@ -68,8 +71,8 @@ class Workflow(Generic[T]):
         self._handle: Handle | Callable[[], Handle] | None = None
         self._task: asyncio.Task[T] | None = None
         self._started = False
-        self._awaiters = 0  # whoever starts it is one, so that none of the others ends it
-        self._given_up: Exception | None = None  # before its turn had come
+        self._awaiters = 0  # the caller of `start` counts, so that no other waiter ends the workflow
+        self._given_up: Exception | None = None  # the failure before the workflow could begin
         self._events: Stream[Event] | None = None
         self._listener: Callable[[Event], object] | None = None
         self._awaited = False
@@ -89,10 +92,10 @@ class Workflow(Generic[T]):
         return self
 
     def start(self) -> asyncio.Task[T]:
-        """Run it in a task of its own; whoever calls this owns the task.
+        """Run the workflow in a task of its own, which the caller then owns.
 
         Raises:
-            ConfigurationError: It has been started already.
+            ConfigurationError: The workflow has been started already.
         """
         self._need_anew()
         self._started = True
@@ -116,33 +119,33 @@ class Workflow(Generic[T]):
         if failure is None or self._awaited:
             return
         if exc is None:
-            raise failure  # nobody asked how it ended, and it ended badly
+            raise failure  # the workflow was never awaited, so its failure would be lost
         exc.add_note(f"The {self._name} had failed as well: {failure!r}")
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """The events, until the workflow ends; how it ended is what awaiting it says.
+        """Iterate over the events until the workflow ends; await it for its outcome.
 
-        A step that is cancelled, e.g. by a timeout, loses no event: the next one goes on.
+        If a step of the iteration is cancelled, e.g. by a timeout, no event is lost: the next step goes on.
         """
         if self._events is None:
             raise ConfigurationError(f"open {self._name} with `async with` to follow its events")
         return self._events
 
     async def _get_result(self) -> T:
-        """Wait for one's turn, unless it runs or has run, and then for the end, with all who await it.
+        """Pass the start gate unless the workflow has begun, then wait for its end.
 
-        Whoever waits for the turn does that for himself: several stand in line side by side, and the first
-        whose turn comes has it begin.
+        Each waiter passes the gate for itself: several stand in line side by side, and the first one to get
+        through begins the workflow. They all wait for its end.
         """
         self._started = True
         self._awaiters += 1
         try:
             if self._task is None and self._given_up is None:
-                comes, meanwhile = self._start_gate()
-                if comes is not None:
+                gate, meanwhile = self._start_gate()
+                if gate is not None:
                     with self._around(), meanwhile:
-                        await comes
-                        self._begin_once()  # before the client takes this one for over
+                        await gate
+                        self._begin_once()  # before the registry takes this workflow for ended
                 else:
                     self._begin_once()
             return await self._completion()
@@ -156,7 +159,10 @@ class Workflow(Generic[T]):
             self._awaiters -= 1
 
     def _give_up(self, failure: Exception) -> None:
-        """One who awaits it stops; where nobody else does and it has not begun, it never will."""
+        """Record the failure if the last waiter stops before the workflow has begun.
+
+        The workflow then never begins.
+        """
         if self._task is None and self._awaiters == 1:
             self._given_up = failure
 
@@ -178,14 +184,17 @@ class Workflow(Generic[T]):
 
     async def _through(self, around: AbstractContextManager[object]) -> T:
         with around:
-            comes, meanwhile = self._start_gate()
-            if comes is not None:
+            gate, meanwhile = self._start_gate()
+            if gate is not None:
                 with meanwhile:
-                    await comes
+                    await gate
             return await self._execute()
 
     async def _completion(self) -> T:
-        """The result of what runs or has run; ends what runs, if the last who awaits it is cancelled."""
+        """Return the result of the workflow that runs or has run.
+
+        If the last waiter is cancelled, end the running workflow.
+        """
         if self._given_up is not None:
             raise copy_of(self._given_up)
         task = self._task
@@ -202,8 +211,9 @@ class Workflow(Generic[T]):
         failure = None if task.cancelled() else task.exception()
         if isinstance(failure, Exception):
             raise copy_of(failure)
-        if task.cancelled() or failure is not None:  # or the interpreter is to end, which its loop tells
-            raise UnexpectedCancellation(self._name)  # a bare one would pass for that of whoever awaits
+        if task.cancelled() or failure is not None:  # no Exception: the interpreter is to end
+            # A bare `CancelledError` would look like the waiter's own cancellation.
+            raise UnexpectedCancellation(self._name)
         return task.result()
 
     def _need_this_loop(self, task: asyncio.Task[T]) -> None:
@@ -213,47 +223,49 @@ class Workflow(Generic[T]):
             )
 
     def _over(self, task: asyncio.Task[T]) -> None:
-        """It has ended, perhaps cancelled before it could begin."""
+        """End the event stream; the workflow may have been cancelled before it began."""
         if self._events is not None:
             self._events.end()
         if self._awaited and not task.cancelled():
-            task.exception()  # heard of: whoever awaited it may have stopped, and is told of nothing
+            task.exception()  # mark it as retrieved: all waiters may have stopped by now
 
     def _start_gate(self) -> StartGate:
-        """What has to come before it begins."""
+        """Return the wait before this workflow begins."""
         return NO_WAIT
 
     def _execute(self) -> Coroutine[Any, Any, T]:
-        """Begin; to be overridden by whoever gives no `run`."""
+        """Run the workflow; subclasses without a `run` function override this."""
         assert self._run is not None
         return self._run(self)
 
     @property
     def has_listeners(self) -> bool:
-        """Whether somebody follows the events."""
+        """True if the events are followed or listened to."""
         return self._events is not None or self._listener is not None
 
     @property
     def handle(self) -> Handle:
-        """What takes this up again, in this process or another: `eversince.resume(handle)`.
+        """The handle that resumes this workflow, in this process or another.
+
+        Give it to `eversince.resume()`.
 
         Raises:
-            InvalidProjectState: It has not begun, or is nothing that can be resumed.
+            InvalidProjectState: The workflow has not begun, or cannot be resumed.
         """
         if self._handle is None:
             raise InvalidProjectState(f"{self._name} has nothing to resume (yet)", project_id=None)
         return self._handle if isinstance(self._handle, Handle) else self._handle()
 
     def set_handle(self, handle: Handle | Callable[[], Handle]) -> None:
-        """Say what the handle is, or where it comes from; called by what runs in here."""
+        """Set the handle, or a function that returns it; called by the running operation."""
         self._handle = handle
 
     def add_listener(self, listener: Callable[[Event], object]) -> None:
-        """Tell one more of the events; called by what runs in here."""
+        """Set the callback that gets each event; called by the running operation."""
         self._listener = listener
 
     def emit(self, event: Event) -> None:
-        """Tell whoever follows; called by what runs in here."""
+        """Send an event to the listener and the stream; called by the running operation."""
         if self._listener is not None:
             notify(self._listener, event)
         if self._events is not None:

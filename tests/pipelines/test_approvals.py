@@ -242,7 +242,7 @@ async def test_a_key_nobody_has_used_waits_for_nothing(eversince, journal):
 
 
 async def test_too_late_is_an_error_that_tells_the_question(eversince, journal):
-    with pytest.raises(ApprovalExpired, match="nobody has answered in time: ship it\\?"):
+    with pytest.raises(ApprovalExpired, match="no answer came in time: ship it\\?"):
         await eversince.run(question, patience=3600.0, key="mug", journal=journal)
 
 
