@@ -13,8 +13,8 @@ async def campaign(run: Run, brief: str, photo: Path) -> Campaign:
 result = await eversince.run(campaign, "Launch film", Path("mug.png"), key="mug-2026")
 ```
 
-Each step is written into a journal before and after. A run under the same key repeats none that is done, and
-finds out what became of one that was under way.
+The journal records each step before and after its execution. A run under the same key repeats no completed
+step, and finds out the outcome of a step that was in progress.
 """
 
 from eversince_async.pipelines.approvals import Approval

@@ -1,4 +1,4 @@
-"""Questions to people: asked once, waited for without a slot, a request or a lease."""
+"""Questions to people, awaited without a slot, a request or a lease."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,11 +20,17 @@ from eversince_async.pipelines.events import ApprovalRequested
 from eversince_async.pipelines.steps import StepExecutor
 
 POLL_INTERVAL: Final = 3.0
-"""Seconds between looks into the journal for an answer from another process: one read of a local file."""
+"""Seconds between two reads of the journal for an answer that another process has written.
+
+Each is one read of a local file.
+"""
 
 
 TICK: Final = 0.01
-"""Seconds between two of them at least: for less than a loop's clock resolves, no time may pass at all."""
+"""Seconds between two of these reads at least.
+
+No time at all may pass in a wait that is shorter than the resolution of the event loop's clock.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,11 +39,12 @@ class Approval:
 
     Attributes:
         key: The key of the pipeline.
-        name: The name of the question in there.
-        question: What is asked.
-        show: What there is to look at, as plain values: of a production, its project, share and studio pages.
-        since: When it was asked first.
-        expires_at: When it is too late; None: never.
+        name: The name of the question within the pipeline.
+        question: The text of the question.
+        show: The material to judge, as plain values: of a production, its project, its share page and its
+            studio page.
+        since: The time at which the question was first asked.
+        expires_at: The time after which an answer is too late; None if the question does not expire.
     """
 
     key: str
@@ -49,7 +56,7 @@ class Approval:
 
     @classmethod
     def from_effect(cls, step: Effect) -> Self:
-        """From the journal."""
+        """Build an approval from its effect in the journal."""
         return cls(
             key=step.job_id,
             name=step.name,
@@ -61,7 +68,10 @@ class Approval:
 
 
 async def list_pending(journal: Journal) -> AsyncIterator[Approval]:
-    """All questions that wait, of all pipelines, those of earlier begun ones first."""
+    """Yield the open questions of all pipelines.
+
+    The questions of pipelines that began earlier come first.
+    """
     async for job in journal.jobs(RUNNING, WAITING):
         for step in await journal.effects(job.id):
             if step.kind == "approval" and step.is_open:
@@ -72,7 +82,8 @@ async def answer(journal: Journal, key: str, value: Json, name: str | None) -> N
     """Answer a question.
 
     Raises:
-        JournalError: There is no such question, or several and no name; or it is answered or expired.
+        JournalError: The question does not exist, is answered or has expired; or several wait and `name` is
+            None.
     """
     if name is None:
         name = await _single_pending(journal, key)
@@ -81,21 +92,21 @@ async def answer(journal: Journal, key: str, value: Json, name: str | None) -> N
 
 
 async def _single_pending(journal: Journal, key: str) -> str:
-    asked = [step.name for step in await journal.effects(key) if step.kind == "approval" and step.is_open]
-    if len(asked) == 1:
-        return asked[0]
-    if asked:
-        raise JournalError(f"{key!r} waits for several answers: name one of {', '.join(map(repr, asked))}")
+    names = [step.name for step in await journal.effects(key) if step.kind == "approval" and step.is_open]
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise JournalError(f"{key!r} waits for several answers: name one of {', '.join(map(repr, names))}")
     job = await journal.load(key)
-    stands = "there is no such key in the journal" if job is None else f"its stage is {job.stage!r}"
-    raise JournalError(f"{key!r} waits for no answer: {stands}")
+    reason = "there is no such key in the journal" if job is None else f"its stage is {job.stage!r}"
+    raise JournalError(f"{key!r} waits for no answer: {reason}")
 
 
 async def wait_for_approval(executor: StepExecutor, call: StepCall, patience: float | None) -> Json:
-    """Ask, unless that is done, and wait for the answer.
+    """Ask the question unless that is done, and wait for the answer.
 
     Raises:
-        ApprovalExpired: Nobody answered in time.
+        ApprovalExpired: The question was not answered in time.
     """
     step = executor.lookup(call)
     if step is None or step.state == "refused":
@@ -129,7 +140,10 @@ def _emit_asked(executor: StepExecutor, call: StepCall, step: Effect) -> None:
 
 
 async def _wait_answer(executor: StepExecutor, step: Effect) -> None:
-    """Wait until somebody has answered, or it is too late; meanwhile the lease is anybody's."""
+    """Wait until the question is answered or has expired.
+
+    Other processes may take the lease meanwhile.
+    """
     timeout = _patience(step)
     remaining = None if timeout is None else clock.Remaining(timeout, step.intent_moment, step.intent_at)
     with signals.subscribe(executor.journal, executor.key) as bell:
@@ -139,7 +153,7 @@ async def _wait_answer(executor: StepExecutor, step: Effect) -> None:
                 return
             if not executor.manner.waits_for_approvals:
                 executor.stop(Suspended(ApprovalPending(_question(step), key=executor.key, step=step.name)))
-            await executor.suspend(f"it waits for an answer: {_question(step)}")
+            await executor.suspend(f"the pipeline waits for an answer: {_question(step)}")
             await _wait_signal(bell, max(TICK, min(POLL_INTERVAL, left)))
 
 
@@ -153,17 +167,17 @@ async def _wait_signal(bell: asyncio.Event, seconds: float) -> None:
 
 
 async def _reload(executor: StepExecutor, step: Effect) -> Effect:
-    there = await executor.journal.effect(executor.key, step.name)
-    if there is None:
+    effect = await executor.journal.effect(executor.key, step.name)
+    if effect is None:
         raise JournalError(f"{step.name!r} of {executor.key!r} has vanished from the journal")
-    return there
+    return effect
 
 
 def _expiry(step: Effect) -> datetime | None:
     timeout = _patience(step)
     try:
         return None if timeout is None else step.intent_at + timedelta(seconds=timeout)
-    except OverflowError:  # after all calendars
+    except OverflowError:  # later than any date that Python can represent
         return None
 
 

@@ -1,7 +1,7 @@
-"""Steps as the function asks for them: in branches, each under a name that is the same in every run.
+"""Branches of steps, with step names that every run repeats.
 
-A name is given at the call, not when its turn comes: `run.gather(run.produce(a), run.produce(b))` names them
-in the order in which they are written, however long each takes.
+A step gets its name at the call, not when its turn comes: `run.gather(run.produce(a), run.produce(b))` names
+the steps in the order in which they are written, however long each takes.
 """
 
 import asyncio
@@ -18,17 +18,17 @@ from eversince_async.journal.redaction import redact_for_resend
 from eversince_async.tasks import end
 
 RESERVED_CHARACTERS: Final = "/:"
-"""`/` stands between branches, `:` before the parts of a step."""
+"""Characters that names must not contain: `/` separates branches, `:` precedes the parts of a step."""
 
 
 @attrs.frozen
 class BranchPoint:
-    """Where a branch begins.
+    """The point at which a branch was opened.
 
     Attributes:
-        branch: The branch it was opened from, with a `/` behind each part.
-        at: How many steps that had had.
-        name: Its own name.
+        branch: The prefix of the parent branch, with a `/` after each part.
+        at: The number of steps that the parent branch had by then.
+        name: The name of the branch itself.
     """
 
     branch: str
@@ -38,18 +38,19 @@ class BranchPoint:
 
 @attrs.frozen(kw_only=True)
 class StepCall:
-    """One step, as the function asks for it.
+    """A step as the pipeline's function calls it.
 
     Attributes:
-        name: Its name, with its branches.
-        branch: The branches alone, with a `/` behind each.
-        operation: What it does.
-        at: Its place in its branch, from 0.
-        arguments: With what, as it is compared with an earlier run's.
-        caught_failures: Steps that had failed before and were got over, since the function goes on.
-        branches: The branches that had been opened from its own by then.
-        ancestors: Where its own branch, and each above it, was opened.
-        display: What else is kept of it for people to read.
+        name: The step's name, with its branches.
+        branch: The names of the branches alone, with a `/` after each.
+        operation: The kind of step, such as `produce`.
+        at: The step's place in its branch, counted from 0.
+        arguments: The arguments, in the form in which they are compared with an earlier run's.
+        caught_failures: Names of steps that had failed before this call. The function has caught these
+            failures, since it continues.
+        branches: Names of the branches that had been opened from the step's own branch by then.
+        ancestors: The points at which the step's own branch, and each above it, was opened.
+        display: Further values that the journal stores for people to read.
     """
 
     name: str
@@ -63,7 +64,7 @@ class StepCall:
     display: dict[str, Json] = attrs.field(factory=dict[str, Json])
 
     def request(self, **more: Json) -> dict[str, Json]:
-        """What the journal keeps of it."""
+        """Build the request that the journal stores for the step."""
         return {
             "verb": self.operation,
             "at": self.at,
@@ -76,12 +77,12 @@ class StepCall:
 
 
 class Branch:
-    """One line of steps after another, in one task.
+    """A sequence of steps in one task.
 
     Args:
-        prefix: The names of the branches, with a `/` behind each; empty for the function's own.
+        prefix: The names of the branches, with a `/` after each; empty for the function's own branch.
         failed: The names of the steps that have failed in this run, shared by all branches.
-        lineage: Where it, and each branch above it, was opened.
+        lineage: The points at which this branch, and each above it, was opened.
     """
 
     def __init__(self, prefix: str, failed: list[str], lineage: tuple[BranchPoint, ...] = ()) -> None:
@@ -95,21 +96,21 @@ class Branch:
         self._task: asyncio.Task[Any] | None = None
 
     def branch(self, name: str) -> "Branch":
-        """A branch of this one.
+        """Open a branch below this one.
 
         Raises:
-            ConfigurationError: The name cannot be one, or is taken.
+            ConfigurationError: The name is invalid or taken.
         """
         prefix = f"{self.prefix}{self._claim_name(f'{_check_name(name)}/')}"
         self._branches.append(name)
         return Branch(prefix, self._failed, (*self._lineage, BranchPoint(self.prefix, self._at, name)))
 
     def call(self, verb: str, arguments: Json, name: str | None, **shown: Json) -> StepCall:
-        """The next step.
+        """Build the call of the next step.
 
         Raises:
-            ConfigurationError: The name cannot be one, or is taken; or another task asks for it.
-            JournalError: What stands in the arguments cannot be written down.
+            ConfigurationError: The name is invalid or taken, or another task makes the call.
+            JournalError: The arguments cannot be stored.
         """
         self._check_task()
         if name is None:
@@ -118,7 +119,7 @@ class Branch:
             name = verb if count == 1 else f"{verb}-{count}"
         whole = f"{self.prefix}{self._claim_name(_check_name(name))}"
         at, self._at = self._at, self._at + 1
-        past = [failed for failed in self._failed if failed.startswith(self.prefix)]
+        past = [step for step in self._failed if step.startswith(self.prefix)]
         return StepCall(
             name=whole,
             branch=self.prefix,
@@ -138,7 +139,10 @@ class Branch:
         return name
 
     def _check_task(self) -> None:
-        """In another task, the order of steps would be a matter of time, and another one in each run."""
+        """Refuse calls from a second task.
+
+        With two tasks, the order of the steps would depend on timing, and differ between runs.
+        """
         task = asyncio.current_task()
         self._task = self._task or task
         if task is not self._task:
@@ -150,7 +154,7 @@ class Branch:
 
 def _check_name(name: str) -> str:
     if not name or any(mark in name for mark in RESERVED_CHARACTERS):
-        raise ConfigurationError(f"a name has characters, and neither / nor : among them, unlike {name!r}")
+        raise ConfigurationError(f"a name must not be empty, nor contain / or :, unlike {name!r}")
     return name
 
 
@@ -158,10 +162,11 @@ T = TypeVar("T")
 
 
 async def gather(*awaitables: Awaitable[T]) -> tuple[T, ...]:
-    """Wait for all; then give all results, or raise the first error in the order in which they are given.
+    """Wait for all awaitables, and return their results.
 
-    One that fails does not end the others: what they have begun is paid for. Cancelled, it cancels all, and
-    waits until they have ended.
+    If any fail, the first error in the order of the arguments is raised once all have ended. A failure does
+    not end the other awaitables: what they have begun at the server costs money. Cancelling `gather` cancels
+    them all, and waits until they have ended.
     """
     tasks = [asyncio.ensure_future(_to_coroutine(line)) for line in awaitables]
     try:
@@ -169,10 +174,10 @@ async def gather(*awaitables: Awaitable[T]) -> tuple[T, ...]:
             await asyncio.wait(tasks)
     finally:
         await end(*tasks)
-    ends: list[BaseException | None] = [None if task.cancelled() else task.exception() for task in tasks]
-    for left in ends:
-        if isinstance(left, RunStopped):
-            raise left
+    errors: list[BaseException | None] = [None if task.cancelled() else task.exception() for task in tasks]
+    for error in errors:
+        if isinstance(error, RunStopped):
+            raise error
     return tuple([task.result() for task in tasks])
 
 

@@ -29,7 +29,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class PipelineMethods:
-    """Pipelines over a desk."""
+    """The methods of a client that run pipelines and answer their questions."""
 
     _runtime: Runtime
 
@@ -146,49 +146,54 @@ class PipelineMethods:
         wait_for_quota: bool = True,
         **kwargs: Any,
     ) -> Workflow[Any]:
-        """Run a pipeline under a key: each of its steps once, also if the process dies in between.
+        """Run a pipeline under a key, executing each step once.
 
-        Await it for what the function returns, or open it with `async with` to follow its events and those
-        of its productions. The same key with the same arguments again goes on where it stopped; once it is
-        over, it gives the same result without asking the server.
+        This holds even if the process dies in between.
 
-        While it is worked on elsewhere, in this process or another, this waits for what comes of it, and
-        takes it up if that process dies. Cancelling stops it; what is under way at the server goes on, and
-        the next run finds it.
+        Await the workflow for the function's result, or open it with `async with` to follow its events and
+        those of its productions. Another run with the same key and the same arguments continues where the
+        last one stopped; once the pipeline has finished, it returns the same result without a request to the
+        server.
 
-        A client that closes waits for no person: what waits for one then ends with `ClientClosed`.
+        While another run works on the pipeline, in this process or another, this run waits for its outcome,
+        and takes the pipeline over if that process dies. Cancelling stops the run; work under way at the
+        server goes on, and the next run finds it.
 
-        A run that failed raises the same error again, ours as they were and others as `RecordedFailure`. What
-        may pass by itself, or can be bought, is no failure of the run: the next one goes on.
+        A client that closes does not wait for people: a pipeline that waits for an answer then ends with
+        `ClientClosed`.
 
-        Type checkers compare arguments that are given by place, up to four of them beside others that are
-        given by name; those are not compared.
+        A pipeline that failed raises the same error again: this library's errors as they were, others as
+        `RecordedFailure`. An error that may pass by itself, or that buying something resolves, does not count
+        as a failure of the pipeline: the next run continues.
+
+        Type checkers compare positional arguments, up to four of them if others are passed by name; arguments
+        passed by name are not compared.
 
         Args:
             pipeline: A function with `@pipeline`.
-            *args: Its arguments.
-            key: Its name in the journal, another one for each run that is to be another.
+            *args: Positional arguments of the function.
+            key: The pipeline's name in the journal. Use a new one for each run that is to be separate.
             journal: A file for `SqliteJournal`, or an open journal; by default the file that the environment
                 variable EVERSINCE_JOURNAL names, else `eversince.db` in the current directory.
-            retry_failed: Whether a run that failed is tried again: steps that are done stay done.
+            retry_failed: True to try a failed pipeline again; completed steps stay completed.
             allow_other_account: As for `batch`.
-            timeouts: As for `produce`, for each of its productions.
+            timeouts: As for `produce`, for each of the pipeline's productions.
             wait_for_quota: As for `produce`.
-            **kwargs: Its arguments by name.
+            **kwargs: Arguments of the function, by name.
 
         Raises:
             SpecChanged: The key was used with other arguments, or for another pipeline or version.
-            PipelineChanged: The function does something else than an earlier run under this key.
-            ApprovalExpired: Nobody answered in time.
+            PipelineChanged: The function calls other steps than an earlier run under this key did.
+            ApprovalExpired: A question was not answered in time.
             JournalError: The journal cannot be used.
-            OtherAccount: It is of another server or account.
-            ConfigurationError: It is no pipeline, or what it returns cannot be stored.
-            Exception: Whatever the function raises.
+            OtherAccount: The journal belongs to another server or account.
+            ConfigurationError: `pipeline` is not a pipeline, or its result type cannot be stored.
+            Exception: The function raised an error.
         """
         if not isinstance(pipeline, Pipeline):
             raise ConfigurationError(f"{pipeline!r} is no pipeline: put @pipeline above the function")
         if not key:
-            raise ConfigurationError("a pipeline needs a key: it stands under it in the journal")
+            raise ConfigurationError("a pipeline needs a key: the journal stores it under this key")
         whole: Pipeline[..., Any] = pipeline
         order = PipelineCall(pipeline=whole, args=args, kwargs=kwargs)
         policy = WaitPolicy(timeouts=timeouts or Timeouts(), wait_for_quota=wait_for_quota)
@@ -206,32 +211,34 @@ class PipelineMethods:
                 finally:
                     await finish(entitlements.keep_in(opened, account))
 
-        begun = WorkflowStarted(name="pipeline", key=key, project_id=None)
+        start = WorkflowStarted(name="pipeline", key=key, project_id=None)
         return Workflow(
-            f"pipeline {key}", with_tracer(self._runtime.tracer, begun, run), self._runtime.registry
+            f"pipeline {key}", with_tracer(self._runtime.tracer, start, run), self._runtime.registry
         )
 
     async def approve(
         self, key: str, answer: Json = True, *, name: str | None = None, journal: JournalLike = None
     ) -> None:
-        """Answer what a pipeline asks; it goes on at once if it waits in this process, else within seconds.
+        """Answer a question that a pipeline asks.
 
-        It may as well be waiting nowhere: the answer is there when it is run again.
+        A pipeline that waits in this process continues at once, one in another process within seconds. No
+        process needs to wait: the answer is stored, and the next run finds it.
 
         Args:
             key: The pipeline's key.
-            answer: True, False, or anything else that JSON has: what `run.approval` gives.
-            name: The question's name; needed when several wait for an answer.
+            answer: True, False, or any other JSON value; `run.approval` returns it.
+            name: The question's name; needed if several wait for an answer.
             journal: As for `run`.
 
         Raises:
-            JournalError: There is no such question, or journal; or it has been answered, or has expired.
+            JournalError: The question or the journal does not exist, or the question is answered or has
+                expired.
         """
         async with open_journal(journal, must_exist=True) as opened:
             await approvals.answer(opened, key, answer, name)
 
     async def approvals(self, *, journal: JournalLike = None) -> list[Approval]:
-        """The questions that wait for an answer, of all pipelines in a journal.
+        """Return the open questions of all pipelines in a journal.
 
         Args:
             journal: As for `run`.

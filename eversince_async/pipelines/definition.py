@@ -15,19 +15,19 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 RESERVED: Final = ("key", "journal", "retry_failed", "timeouts", "wait_for_quota")
-"""What `eversince.run` takes for itself."""
+"""Names of the arguments that `eversince.run` takes itself."""
 
 
 class Pipeline(Generic[P, T_co]):
     """A plain async function that `eversince.run` runs under a key.
 
-    Called with a `Run` it is just the function: `await campaign(run.branch("tiktok"), …)` runs it as a part
-    of another pipeline.
+    Called with a `Run`, a pipeline is just its function: `await campaign(run.branch("tiktok"), …)` runs it as
+    a part of another pipeline.
 
     Attributes:
         function: The function.
-        name: What a journal calls it.
-        version: Of its code, as its author counts.
+        name: The pipeline's name in the journal.
+        version: The version of the code, as its author counts.
     """
 
     __wrapped__: Callable[Concatenate[Run, P], Coroutine[Any, Any, T_co]]
@@ -49,25 +49,25 @@ class Pipeline(Generic[P, T_co]):
 
     @property
     def result_type(self) -> Any:
-        """What the function is annotated to return; Any if it is not annotated.
+        """The function's annotated return type; Any if there is none.
 
         Raises:
-            ConfigurationError: The annotation means nothing.
+            ConfigurationError: The annotation cannot be resolved.
         """
         return return_type(self.function)
 
     def spec(self, storing: Serializer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Json:
-        """What is compared with what comes under the same key later.
+        """Build the spec that later runs under the same key must match.
 
         Raises:
-            TypeError: The function does not take these arguments.
+            TypeError: The function does not accept these arguments.
         """
-        given = inspect.signature(self.function).bind(None, *args, **kwargs).arguments
-        named = list(given.items())[1:]
+        arguments = inspect.signature(self.function).bind(None, *args, **kwargs).arguments
+        own = list(arguments.items())[1:]  # without the run
         return {
             "pipeline": self.name,
             "version": self.version,
-            "arguments": {name: storing.argument_to_json(value) for name, value in named},
+            "arguments": {name: storing.argument_to_json(value) for name, value in own},
         }
 
 
@@ -84,33 +84,35 @@ def pipeline(
 def pipeline(
     function: Callable[..., Any] | None = None, /, *, name: str | None = None, version: str = "1"
 ) -> Any:
-    """Make a pipeline of an async function, whose first argument is its `Run`.
+    """Make a pipeline of an async function that takes a `Run` first.
 
         @pipeline
         async def campaign(run: Run, brief: str) -> Production: ...
 
-    A key belongs to the name, the version and the arguments it was first run with. The code itself is not
-    compared, only what it does: the steps that an earlier run has done have to come again, in the same order
-    and with the same arguments. Count the version up to have old keys refused before anything is done.
+    A key belongs to the name, the version and the arguments of its first run. The code itself is not
+    compared, only its behaviour: the steps of an earlier run must come again, in the same order and with the
+    same arguments. Raise the version to have old keys refused before any step is executed.
 
     Args:
         function: The function.
-        name: What a journal calls it; the function's by default. Keep it when the function is renamed.
-        version: Of the code.
+        name: The pipeline's name in the journal; by default the function's. Keep it when you rename the
+            function.
+        version: The version of the code.
 
     Raises:
-        ConfigurationError: It is no async function, or an argument is called as one of `eversince.run`.
+        ConfigurationError: The function is not async, or one of its arguments is named like one of
+            `eversince.run`.
     """
 
-    def made(function: Callable[..., Any]) -> Pipeline[..., Any]:
+    def decorate(function: Callable[..., Any]) -> Pipeline[..., Any]:
         _check_function(function)
         return Pipeline(function, name=name or _name_of(function), version=version)
 
-    return made if function is None else made(function)
+    return decorate if function is None else decorate(function)
 
 
 def _name_of(function: Callable[..., Any]) -> str:
-    """A function's name; of a `functools.partial`, that of the function in it."""
+    """Return a function's name; for a `functools.partial`, the inner function's."""
     while isinstance(function, partial):
         function = function.func
     return str(getattr(function, "__name__", type(function).__name__))

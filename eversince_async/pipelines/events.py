@@ -1,4 +1,4 @@
-"""What a pipeline tells while it runs, besides what its productions tell."""
+"""The events of a pipeline, besides those of its productions."""
 
 import attrs
 
@@ -8,11 +8,11 @@ from eversince_async.orchestrator.events import Event
 
 @attrs.frozen(kw_only=True)
 class StepStarted(Event):
-    """A step begins.
+    """The start of a step.
 
     Attributes:
-        step: Its name, with its branches: `tiktok/produce`.
-        operation: What it does: `produce`, `variation`, `step`, …
+        step: The step's name, with its branches: `tiktok/produce`.
+        operation: The kind of step: `produce`, `variation`, `step`, …
     """
 
     step: str
@@ -21,12 +21,12 @@ class StepStarted(Event):
 
 @attrs.frozen(kw_only=True)
 class StepCompleted(Event):
-    """A step is over.
+    """The completion of a step.
 
     Attributes:
-        step: Its name, with its branches.
-        operation: What it does.
-        replayed: Whether an earlier run had done it; nothing was done now.
+        step: The step's name, with its branches.
+        operation: The kind of step.
+        replayed: True if an earlier run executed the step, and this run did nothing.
     """
 
     step: str
@@ -36,12 +36,12 @@ class StepCompleted(Event):
 
 @attrs.frozen(kw_only=True)
 class ApprovalRequested(Event):
-    """The pipeline waits for an answer: `eversince.approve(key, answer, name=step)`.
+    """A question that the pipeline waits for: `eversince.approve(key, answer, name=step)`.
 
     Attributes:
-        step: Its name, with its branches.
-        question: What it asks.
-        show: What there is to look at, as plain values; see `Run.approval`.
+        step: The question's name, with its branches.
+        question: The text of the question.
+        show: The material to judge, as plain values; see `Run.approval`.
     """
 
     step: str

@@ -1,4 +1,4 @@
-"""What earlier runs of a pipeline have done, against which this one is held."""
+"""The recorded steps of earlier runs, with which this run is compared."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -14,11 +14,11 @@ CHANGED_HINT: Final = "finish it with the code it was begun with, or run this un
 
 
 class StepHistory:
-    """The steps of a pipeline that the journal knows.
+    """The steps of a pipeline that the journal holds.
 
     Args:
-        key: The key it runs under.
-        attempt: Of the job: steps that failed in an earlier one are tried again.
+        key: The key under which the pipeline runs.
+        attempt: The job's attempt. Steps that failed in an earlier attempt are tried again.
     """
 
     def __init__(self, key: str, attempt: int) -> None:
@@ -29,10 +29,10 @@ class StepHistory:
         self._matched = set[str]()
 
     def load(self, effects: Iterable[Effect]) -> None:
-        """Take up what the journal knows.
+        """Add the steps that the journal holds.
 
         Raises:
-            UnreadableRow: A row of it holds something else than a step.
+            UnreadableRow: A row does not hold a step.
         """
         for effect in effects:
             if ":" not in effect.name:
@@ -40,20 +40,20 @@ class StepHistory:
                 self.record(effect)
 
     def record(self, step: Effect) -> None:
-        """Take up what was just written down."""
+        """Add or replace a step that was just written."""
         self._steps[step.name] = step
         self._places[_branch(step.name), step.request["at"]] = step
 
     def match(self, call: StepCall) -> Effect | None:
-        """What is known of a step; None for a new one.
+        """Return the recorded step of a call; None if it is new.
 
         Raises:
-            PipelineChanged: Another step was there, or this one did something else.
+            PipelineChanged: An earlier run had another step in this place, or this step did something else.
         """
-        there, step = self._places.get((call.branch, call.at)), self._steps.get(call.name)
-        if there is not None and there.name != call.name:
+        previous, step = self._places.get((call.branch, call.at)), self._steps.get(call.name)
+        if previous is not None and previous.name != call.name:
             raise self._changed_error(
-                call.name, f"{_ordinal(call)} was {there.name!r}, and is {call.name!r} now"
+                call.name, f"{_ordinal(call)} was {previous.name!r}, and is {call.name!r} now"
             )
         self._matched.add(call.name)
         if step is None:
@@ -75,7 +75,10 @@ class StepHistory:
         return step
 
     def _check_branches(self, call: StepCall) -> None:
-        """Steps that were moved into a branch, or out of one, are not to be taken for new ones."""
+        """Refuse a step that was moved into or out of a branch.
+
+        Without this check, it would pass for a new step.
+        """
         for opening in call.ancestors:
             for (branch, at), step in self._places.items():
                 opened = step.request.get("branches", ())
@@ -90,36 +93,38 @@ class StepHistory:
                 raise self._changed_error(call.name, f"branch {child!r} was there before it, and is not now")
 
     def check_complete(self) -> None:
-        """Now that the function has come to its end.
+        """Check at the function's end that no recorded step is missing.
 
         Raises:
-            PipelineChanged: An earlier run has begun a step that this one did not come by.
+            PipelineChanged: An earlier run began a step that this run did not call.
         """
         for name, step in self._steps.items():
             if name not in self._matched:
-                raise self._changed_error(
-                    name, f"{step.request['verb']!r} was begun, and is not asked for now"
-                )
+                raise self._changed_error(name, f"{step.request['verb']!r} was begun, and is not called now")
 
     def should_retry(self, step: Effect) -> bool:
-        """Whether a step that failed is tried again: an attempt ago, and nothing has got over it since."""
+        """Return True if a failed step is to be tried again.
+
+        That is so if the step failed in an earlier attempt, and no other step records that the function
+        continued after this failure.
+        """
         if step.request["attempt"] >= self._attempt:
             return False
         return not any(step.name in other.request.get("past", ()) for other in self._steps.values())
 
     def _changed_error(self, step: str, difference: str) -> PipelineChanged:
         return PipelineChanged(
-            f"pipeline {self._key!r} is another than it was at step {step!r}: {difference}; {CHANGED_HINT}",
+            f"pipeline {self._key!r} has changed at step {step!r}: {difference}; {CHANGED_HINT}",
             key=self._key,
             step=step,
         )
 
 
 def check_step(step: Effect) -> None:
-    """Make sure that a step has all that every step has.
+    """Check that a step has all fields that every step has.
 
     Raises:
-        UnreadableRow: It has not.
+        UnreadableRow: A field is missing or malformed.
     """
     request = Field.of(step, "request")
     request["verb"].text()
@@ -128,8 +133,8 @@ def check_step(step: Effect) -> None:
     request["attempt"].count(least=1)
     request["tries"].count(least=1)
     for name in ("past", "branches"):
-        if (found := request.get(name)) is not None:
-            found.texts()
+        if (names := request.get(name)) is not None:
+            names.texts()
     if step.state == "refused":
         failures.check(Field.of(step, "result"))
 

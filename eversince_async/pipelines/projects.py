@@ -1,4 +1,7 @@
-"""What the steps of a pipeline do with projects, each gone on with from wherever an earlier run left it."""
+"""Project operations behind the steps of a pipeline.
+
+Each continues from the point at which an earlier run left its project.
+"""
 
 import asyncio
 import math
@@ -30,13 +33,13 @@ from eversince_async.pipelines.steps import StepExecutor
 from eversince_async.polling.observation import Known, url_without_query
 
 ProjectRef = str | Project | Production
-"""A project, by its id or by what is known of it."""
+"""A project: its id, or a `Project` or `Production` that holds it."""
 
 Body = Callable[[EffectExecutor, Effect], Awaitable[object]]
 
 
 def project_id_of(project: ProjectRef) -> str:
-    """A project's id."""
+    """Return a project's id."""
     match project:
         case str():
             return project
@@ -47,7 +50,10 @@ def project_id_of(project: ProjectRef) -> str:
 
 
 async def upload(executor: StepExecutor, path: Path) -> UploadReference:
-    """Upload a file. One in doubt is begun again: what there is of it is harmless."""
+    """Upload a file.
+
+    An upload in doubt is repeated: remains of the first one do no harm.
+    """
     upload = await executor.runtime.api.uploads.upload(path)
     return UploadReference(upload_id=upload.upload_id)
 
@@ -55,7 +61,7 @@ async def upload(executor: StepExecutor, path: Path) -> UploadReference:
 async def produce(
     executor: StepExecutor, effects: EffectExecutor, step: Effect, brief: Brief, delivery: DeliveryOptions
 ) -> Production:
-    """Make a production from its brief."""
+    """Produce a video from a brief, or resume an earlier run's production."""
     project_id = await effects.project_id()
     if project_id is None and (earlier := Field.of(step, "request").get("project_id")) is not None:
         project_id = earlier.text()
@@ -68,14 +74,14 @@ async def produce(
 
 
 async def create(executor: StepExecutor, effects: EffectExecutor, brief: Brief) -> str:
-    """Create a project; returns its id."""
+    """Create a project, and return its id."""
     brief = with_idempotency_key(brief, effects.attempt)
     async with executor.operations(effects, key=str(brief.idempotency_key)) as steps, steps.slot():
         return (await steps.create(brief)).id
 
 
 async def wait_settled(executor: StepExecutor, effects: EffectExecutor, project_id: str) -> Project:
-    """Wait until nothing is at work on a project."""
+    """Wait until a project is idle, and return it."""
     async with executor.operations(effects, key=project_id, project_id=project_id) as steps:
         return await wait_idle(steps)
 
@@ -95,7 +101,7 @@ async def send_message(
 async def create_variation(
     executor: StepExecutor, effects: EffectExecutor, of: ProjectRef, text: str, delivery: DeliveryOptions
 ) -> Production:
-    """Have a variation made."""
+    """Have the agent create a variation, and return its production."""
     project_id = project_id_of(of)
     async with executor.operations(effects, key=project_id, project_id=project_id) as steps:
         return await make_variation(
@@ -106,9 +112,9 @@ async def create_variation(
 async def render_and_deliver(
     executor: StepExecutor, effects: EffectExecutor, of: ProjectRef, delivery: DeliveryOptions, *, anew: bool
 ) -> Production:
-    """Render a project, or the variation that a production is of, and share and download it.
+    """Render a project, or a production's variation, then share and download it.
 
-    What has a video already is not rendered again, unless it is asked to be.
+    A project that has a video already is rendered again only if `anew` is True.
     """
     await need_place(delivery)
     project_id = project_id_of(of)
@@ -129,7 +135,11 @@ async def cancel(executor: StepExecutor, effects: EffectExecutor, project_id: st
 
 
 async def _no_less_than(of: ProjectRef, steps: ProjectOperations) -> Project:
-    """The project at rest, as an answer shows it that does not lag behind the production that is meant."""
+    """Return the idle project in a state no older than the production's.
+
+    A response of the server may lag behind the production; the project is then polled again after short
+    pauses. If the response still lags, both states are merged.
+    """
     project = await wait_idle(steps)
     if not isinstance(of, Production):
         return project
@@ -145,14 +155,17 @@ async def _no_less_than(of: ProjectRef, steps: ProjectOperations) -> Project:
 async def _activate_variation(
     executor: StepExecutor, steps: ProjectOperations, project: Project, of: ProjectRef
 ) -> tuple[Project, Variation | None]:
-    """The project with the variation active that is meant; that, if a production is meant."""
-    meant = _variation_id(of)
-    if meant is None:
+    """Activate the variation that is meant; return the project and the variation.
+
+    The variation is None unless `of` is a production of one.
+    """
+    variation_id = _variation_id(of)
+    if variation_id is None:
         return project, None
     variation = of.variation if isinstance(of, Production) else None
-    if meant == project.variation_id:
+    if variation_id == project.variation_id:
         return project, variation
-    wanted = await find_variation(executor.runtime, project, meant)
+    wanted = await find_variation(executor.runtime, project, variation_id)
     project, found = await activate(executor.runtime, steps, project, wanted)
     return project, None if variation is None else found
 
@@ -172,7 +185,7 @@ def _variation_id(of: ProjectRef) -> str | None:
 async def _ensure_video(
     steps: ProjectOperations, project: Project, of: ProjectRef, quality: str, *, anew: bool
 ) -> Project:
-    """The project with the video that is meant, rendered if it is not there."""
+    """Return the project with the video that is meant, rendered if missing."""
     has_it = project.assembled_url is not None and _has_same_video(project, of)
     before = await steps.effects.checkpoint("video before", video_location(project), Field.text_or_none)
     wanted = await steps.effects.checkpoint("render wanted", _constant(anew or not has_it), Field.flag)
@@ -181,7 +194,7 @@ async def _ensure_video(
     return project
 
 
-def _constant(truth: bool) -> Callable[[], Awaitable[bool]]:  # noqa: FBT001 - it is all there is to say
+def _constant(truth: bool) -> Callable[[], Awaitable[bool]]:  # noqa: FBT001 - the only argument
     async def say() -> bool:
         return truth
 
@@ -189,17 +202,20 @@ def _constant(truth: bool) -> Callable[[], Awaitable[bool]]:  # noqa: FBT001 - i
 
 
 def _has_same_video(project: Project, of: ProjectRef) -> bool:
-    """Whether the project's video is still the production's, and not another variation's."""
+    """Return True if the project's video is still the production's.
+
+    Otherwise it is another variation's.
+    """
     if not isinstance(of, Production):
         return True
     return url_without_query(of.assembled_url) == url_without_query(project.assembled_url)
 
 
 def _require_video(project: Project, of: ProjectRef, delivery: DeliveryOptions) -> None:
-    """Nothing but the video that is meant is shared.
+    """Refuse to share any video but the one that is meant.
 
     Raises:
-        InvalidProjectState: It is not there, or is another variation's.
+        InvalidProjectState: The video is missing, or is another variation's.
     """
     if delivery.render is None and (project.assembled_url is None or not _has_same_video(project, of)):
         raise InvalidProjectState(
@@ -210,8 +226,11 @@ def _require_video(project: Project, of: ProjectRef, delivery: DeliveryOptions) 
 
 
 def with_idempotency_key(brief: Brief, attempt: int) -> Brief:
-    """The brief with an idempotency key; a given one is another in each attempt."""
-    given = brief.idempotency_key
-    if given is UNSET:
+    """Return the brief with an idempotency key for this attempt.
+
+    A key that the caller gave serves the first attempt; each later attempt has a key derived from it.
+    """
+    key = brief.idempotency_key
+    if key is UNSET:
         return attrs.evolve(brief, idempotency_key=uuid.uuid4().hex)
-    return brief if attempt == 1 else attrs.evolve(brief, idempotency_key=f"{str(given)[:250]}-{attempt}")
+    return brief if attempt == 1 else attrs.evolve(brief, idempotency_key=f"{str(key)[:250]}-{attempt}")

@@ -1,4 +1,4 @@
-"""`Run`: what a pipeline's function does things with, so that each is done once."""
+"""`Run`: the handle by which a pipeline's function executes its steps."""
 
 import asyncio
 import os
@@ -44,19 +44,19 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 StepAwaitable = Coroutine[Any, Any, T]
-"""What a step gives when it is awaited. It has its name from the moment of the call."""
+"""The awaitable of a step, which has its name from the moment of the call."""
 
 
 class Run:
-    """One run of a pipeline, or a branch of it.
+    """A run of a pipeline, or one of its branches.
 
-    Each method is a step: it is written down before it is done and when it is done, and in a later run under
-    the same key it gives what it gave, without doing it again. A failure that does not pass by itself is
-    raised again as well, so that the function goes the same way. What lies between the steps is run each
-    time: keep it free of effects, and of what is different each time.
+    Each method is a step. The journal records a step before and after its execution, and a later run under
+    the same key returns the recorded result without executing the step again. A failure that does not pass by
+    itself is raised again as well, so that the function takes the same path. The code between the steps runs
+    each time: keep it free of effects, and of anything that differs between runs.
 
-    Steps are known by their names: the verb, and from the second of a verb on its number (`produce`,
-    `produce-2`), or the name you give. Their arguments are compared, too.
+    A step is identified by its name: the verb, numbered from the second step of that verb on (`produce`,
+    `produce-2`), or the name you give. A later run compares the step's arguments, too.
     """
 
     def __init__(self, executor: StepExecutor, branch: Branch) -> None:
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """The key it runs under."""
+        """The key under which the pipeline runs."""
         return self._executor.key
 
     # -- Productions ------------------------------------------------------------------------------------
@@ -77,14 +77,14 @@ class Run:
     def upload(
         self, path: str | os.PathLike[str], *, name: str | None = None
     ) -> StepAwaitable[UploadReference]:
-        """Upload a file; it is then a reference for briefs and messages.
+        """Upload a file, as a reference for briefs and messages.
 
         Args:
-            path: The file. It is compared by its path: another run does not send a changed file again.
+            path: The file. Only its path is compared: another run does not upload a changed file again.
             name: The step's name.
 
         Raises:
-            UploadRejected: It is not there, or not taken.
+            UploadRejected: The file does not exist, or the server does not accept it.
         """
         file = Path(path)
         call = self._call("upload", {"path": str(file)}, name)
@@ -105,10 +105,10 @@ class Run:
         Args:
             brief: All creative wishes.
             render: Quality of the video; None to stop when the agent is done.
-            share: Whether to make a public link; or its title and description.
+            share: True to create a public link; or the title and description of its page.
             download: A file or a folder to download the video to; not compared between runs.
             name: The step's name.
-            **options: Everything else that `projects.create` takes.
+            **options: All other arguments of `projects.create`.
 
         Raises:
             EversinceError: As for `eversince.produce`.
@@ -131,20 +131,21 @@ class Run:
         download: str | os.PathLike[str] | None = None,
         name: str | None = None,
     ) -> StepAwaitable[Production]:
-        """Have a variation made. Unlike `eversince.variation` it is neither rendered nor shared by itself.
+        """Have the agent create a variation.
 
-        Steps on one project wait for each other, also in different branches.
+        Unlike `eversince.variation`, this step neither renders nor shares it by default. Steps on one project
+        wait for each other, also in different branches.
 
         Args:
             of: A production, or a project or its id.
-            text: What to ask the agent for, e.g. "Create a 9:16 version for TikTok".
-            render: Quality of the video; None for none: a later `render_and_share` makes it.
+            text: The request to the agent, e.g. "Create a 9:16 version for TikTok".
+            render: Quality of the video; None for no video: a later `render_and_share` renders it.
             share: As for `produce`.
             download: As for `produce`.
             name: The step's name.
 
         Raises:
-            InvalidProjectState: The agent made no variation; its answer is in the error.
+            InvalidProjectState: The agent created no variation; the error holds its answer.
         """
         delivery = delivery_options(render, share, download)
         arguments = {"of": project_id_of(of), "text": text, **_comparable(delivery)}
@@ -158,12 +159,12 @@ class Run:
     def render(
         self, of: ProjectRef, *, quality: Quality = "1080p", force: bool = False, name: str | None = None
     ) -> StepAwaitable[Production]:
-        """Render a project, or the variation that a production is of, unless that has a video.
+        """Render a project, or a production's variation, unless it has a video.
 
         Args:
             of: A production, or a project or its id.
             quality: `1080p`, or `4k`, which needs a Pro subscription.
-            force: Render although there is a video, e.g. after the agent has changed something.
+            force: True to render even if there is a video, e.g. after the agent has changed something.
             name: The step's name.
 
         Raises:
@@ -181,16 +182,16 @@ class Run:
         description: str | Unset = UNSET,
         name: str | None = None,
     ) -> StepAwaitable[Production]:
-        """Make a public link to the video of a production, or to the one that a project has now.
+        """Create a public link to a production's or a project's current video.
 
         Args:
             of: A production, or a project or its id.
             title: Title of the shared page.
-            description: Its description.
+            description: Description of the shared page.
             name: The step's name.
 
         Raises:
-            InvalidProjectState: There is no video of it, or no more: render it first.
+            InvalidProjectState: The video does not exist, or exists no more: render it first.
         """
         options = ShareOptions(title=title, description=description)
         return self._deliver_step("share", of, DeliveryOptions(render=None, share=options), name)
@@ -205,7 +206,7 @@ class Run:
         force: bool = False,
         name: str | None = None,
     ) -> StepAwaitable[Production]:
-        """Render, share and download: what `render` and `share` do, as one step.
+        """Render, share and download a video in one step.
 
         Args:
             of: A production, or a project or its id.
@@ -222,7 +223,9 @@ class Run:
     def download(
         self, production: Production, path: str | os.PathLike[str], *, name: str | None = None
     ) -> StepAwaitable[Path]:
-        """Download a production's video; gives where the file is, also when it is gone by then.
+        """Download a production's video, and return the path of the file.
+
+        A later run returns the same path, even if the file has been removed.
 
         Args:
             production: The production.
@@ -241,7 +244,7 @@ class Run:
         """Cancel a project.
 
         Raises:
-            StatusConflict: It cannot be cancelled any more.
+            StatusConflict: The project cannot be cancelled any more.
         """
         call = self._call("cancel", {"of": project_id_of(of)}, name)
         return self._step(
@@ -253,26 +256,28 @@ class Run:
     def create(
         self, brief: str | Brief, *, name: str | None = None, **options: Unpack[BriefOptions]
     ) -> StepAwaitable[str]:
-        """Create a project and wait for nothing; gives its id.
+        """Create a project without waiting for it, and return its id.
 
-        With `mode="collaborative"` it begins a conversation: `settle` waits for the agent's question,
+        With `mode="collaborative"` this begins a conversation: `settle` waits for the agent's question,
         `send` answers it.
 
         Args:
             brief: All creative wishes.
             name: The step's name.
-            **options: Everything else that `projects.create` takes.
+            **options: All other arguments of `projects.create`.
         """
         whole = _build_brief(brief, options)
         call = self._call("create", {"brief": unstructure(whole)}, name)
         return self._step(call, lambda effects, _: projects.create(self._executor, effects, whole), str)
 
     def settle(self, of: ProjectRef, *, name: str | None = None) -> StepAwaitable[Project]:
-        """Wait until nothing is at work on a project; its `agent_message` is what the agent says.
+        """Wait until a project is idle.
+
+        The `agent_message` of the project that is returned holds the agent's words.
 
         Raises:
-            ProjectFailed: It failed.
-            ProjectCancelled: It was cancelled.
+            ProjectFailed: The project failed.
+            ProjectCancelled: The project was cancelled.
         """
         call = self._call("settle", {"of": project_id_of(of)}, name)
         return self._step(
@@ -289,22 +294,22 @@ class Run:
         references: Sequence[Reference] | Unset = UNSET,
         name: str | None = None,
     ) -> StepAwaitable[Project]:
-        """Send a message to a project's agent, and wait until it has dealt with it.
+        """Send a message, and wait until the agent has dealt with it.
 
         Args:
             of: A production, or a project or its id.
-            text: What to say.
-            references: Uploads and URLs that go with it.
+            text: The message.
+            references: Uploads and URLs that go with the message.
             name: The step's name.
 
         Raises:
-            ProjectFailed: The agent failed over it.
+            ProjectFailed: The agent failed to deal with the message.
         """
-        sent: Sequence[Reference] = () if isinstance(references, Unset) else references
+        uploads: Sequence[Reference] = () if isinstance(references, Unset) else references
         arguments = {
             "of": project_id_of(of),
             "text": text,
-            "references": [unstructure(each) for each in sent],
+            "references": [unstructure(each) for each in uploads],
         }
         call = self._call("send", arguments, name)
         return self._step(
@@ -320,23 +325,24 @@ class Run:
     def approval(
         self, question: str, *, show: Any = None, name: str | None = None, timeout: float | None = None
     ) -> StepAwaitable[Any]:
-        """Ask a person, and wait for the answer, for days if need be.
+        """Ask a person, and wait for the answer, even for days.
 
-        Meanwhile no slot is held, nothing is asked of the server, and the process may end:
-        `eversince.approve(key, answer)` answers from anywhere, and the next run goes on from here.
+        Meanwhile the pipeline holds no slot and sends no requests, and the process may end:
+        `eversince.approve(key, answer)` answers from anywhere, and the next run continues from here.
 
         Args:
-            question: What to ask.
-            show: What to look at: a production, or anything that can be stored; not compared between runs.
+            question: The text of the question.
+            show: The material to judge: a production, or anything that can be stored; not compared between
+                runs.
             name: The step's name.
-            timeout: Seconds from when it was asked first; None waits for ever.
+            timeout: Seconds from the time at which the question was first asked; None waits without a limit.
 
         Returns:
-            What `approve` was given: True, if nothing else.
+            The answer given to `approve`; True by default.
 
         Raises:
-            ApprovalExpired: Nobody has answered in time.
-            NotSerializable: What there is to show cannot be stored.
+            ApprovalExpired: The question was not answered in time.
+            NotSerializable: `show` cannot be stored.
         """
         try:
             shown = to_display(show)
@@ -358,26 +364,28 @@ class Run:
     def step(  # type: ignore[misc]  # mypy takes `*args: Any` for less than any `*args: *Ts`
         self, name: str, function: Callable[..., Any], /, *args: Any
     ) -> StepAwaitable[Any]:
-        """Do something of your own, and remember what it gave.
+        """Call a function of your own, and remember its result.
 
-        It is done at least once: when the process dies before the result is written down, the next run does
-        it again, since nobody can tell how far it came. What must not happen twice needs a key of its own
-        at whom it is done to. A failure is not remembered: it is tried again by the next run.
+        The function is executed at least once: if the process dies before the result is recorded, the next
+        run calls the function again, since its progress is not known. An action that must not happen twice
+        needs an idempotency key of its own in the system that performs it. A failure is not remembered: the
+        next run tries again.
 
         Args:
             name: The step's name.
-            function: Async, or not; then it is called in a thread, and cancelling does not end it. The
-                annotated return type says how the result is stored: see
-                `eversince_async.pipelines.serialization`. Without one, it may return what JSON has.
-            *args: Its arguments; those that can be stored are compared between runs.
+            function: An async function, or a plain one, which is called in a thread and which cancelling does
+                not end. The annotated return type decides how the result is stored: see
+                `eversince_async.pipelines.serialization`. Without an annotation, the function may return JSON
+                values.
+            *args: Arguments of the function; those that can be stored are compared between runs.
 
         Returns:
-            What was stored: in this run the same as in all later ones.
+            The result as it was stored: the same in this run as in all later ones.
 
         Raises:
-            NotSerializable: What it is annotated to return, or has returned, cannot be stored; said before it
-                is called as far as the annotation tells.
-            ConfigurationError: The annotation means nothing.
+            NotSerializable: The annotated type or the result cannot be stored. As far as the annotation shows
+                this, the error comes before the function is called.
+            ConfigurationError: The annotation cannot be resolved.
         """
         kind = return_type(function)
         try:
@@ -390,7 +398,7 @@ class Run:
         )
 
     def now(self, *, name: str | None = None) -> StepAwaitable[datetime]:
-        """The time when this was come by first, in UTC."""
+        """Return the time at which this step first ran, in UTC."""
 
         async def tell(*_: object) -> datetime:
             return clock.now()
@@ -400,7 +408,9 @@ class Run:
     def sleep(
         self, pause: float | timedelta | datetime, *, name: str | None = None
     ) -> StepAwaitable[datetime]:
-        """Wait: for seconds from when this was come by first, or until a time; gives until when that was.
+        """Sleep for a duration or until a time, and return its end.
+
+        A duration counts from the time at which this step first ran.
 
         Args:
             pause: Seconds, a duration, or a time with an offset.
@@ -412,22 +422,22 @@ class Run:
         if isinstance(pause, datetime) and pause.tzinfo is None:
             raise ConfigurationError("a time to sleep until needs an offset, such as datetime.now(UTC) has")
         exact = pause if isinstance(pause, datetime | timedelta) else timedelta(seconds=pause)
-        told = exact.isoformat() if isinstance(exact, datetime) else exact.total_seconds()
-        return sleep_until(self._executor, self._call("sleep", {"pause": told}, name), exact)
+        plain = exact.isoformat() if isinstance(exact, datetime) else exact.total_seconds()
+        return sleep_until(self._executor, self._call("sleep", {"pause": plain}, name), exact)
 
     # -- Several at a time ------------------------------------------------------------------------------
 
     def branch(self, name: str) -> "Run":
-        """A line of steps beside this one, whose names begin with the branch's.
+        """Open a branch of steps that runs beside this one.
 
-        What runs in a task of its own needs a branch of its own: else the order of steps would be a matter
-        of time.
+        The names of its steps begin with the branch's name. Code that runs in a task of its own needs a
+        branch of its own: otherwise the order of the steps would depend on timing.
 
         Args:
-            name: Another one for each branch of this.
+            name: The branch's name, unique among the branches of this run.
 
         Raises:
-            ConfigurationError: The name is taken, or cannot be one.
+            ConfigurationError: The name is taken or invalid.
         """
         return Run(self._executor, self._branch.branch(name))
 
@@ -448,10 +458,10 @@ class Run:
     def gather(self, *lines: Awaitable[T]) -> StepAwaitable[tuple[T, ...]]: ...
 
     def gather(self, *lines: Awaitable[Any]) -> StepAwaitable[tuple[Any, ...]]:
-        """Do several things at a time: `run.gather(run.produce(a), tiktok(run.branch("tiktok"), b))`.
+        """Run several at a time: `run.gather(run.produce(a), tiktok(run.branch("tiktok"), b))`.
 
-        All of them come to their ends, also when one fails: what has begun is paid for. Then the first error,
-        in the order in which they are given, is raised.
+        All of them run to their ends, even if one fails: what has begun costs money. Then the first error, in
+        the order of the arguments, is raised.
 
         Args:
             *lines: Steps of this run, or functions that have a branch of it each.
@@ -487,9 +497,9 @@ class Run:
 
 
 def _build_brief(brief: str | Brief, options: BriefOptions) -> Brief:
-    """The whole brief, still without an idempotency key: each attempt has one of its own."""
-    given: dict[str, Any] = dict(options)
-    whole = attrs.evolve(brief, **given) if isinstance(brief, Brief) else Brief(brief=brief, **given)
+    """Build the brief without an idempotency key: each attempt has its own."""
+    fields: dict[str, Any] = dict(options)
+    whole = attrs.evolve(brief, **fields) if isinstance(brief, Brief) else Brief(brief=brief, **fields)
     problems = whole.problems()
     if problems:
         raise InvalidRequest(problems)
@@ -497,13 +507,16 @@ def _build_brief(brief: str | Brief, options: BriefOptions) -> Brief:
 
 
 def _comparable(delivery: DeliveryOptions) -> dict[str, Json]:
-    """What is compared of wishes; where a file goes is no part of it."""
+    """Return the delivery options that are compared between runs.
+
+    The path of a download is not among them.
+    """
     share = delivery.share
     return {"render": delivery.render, "share": None if share is None else share.to_json()}
 
 
 async def _call_function(function: Callable[..., Any], args: Sequence[Any]) -> Any:
-    """What the user's function gives, wherever it has to run."""
+    """Call the user's function, in a thread unless it is async."""
     if iscoroutinefunction(function):
         return await function(*args)
     result = await asyncio.to_thread(partial(function, *args))

@@ -1,4 +1,4 @@
-"""Running a pipeline under its job: once, or as often as it takes until it is over."""
+"""Running a pipeline under its job, in this process or after another."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -30,17 +30,17 @@ from eversince_async.pipelines.steps import RunOptions, StepExecutor
 from eversince_async.tasks import finish
 
 OTHER_PROCESS_POLL_INTERVAL: Final = 5.0
-"""Seconds between looks into the journal at a pipeline that somebody else works on."""
+"""Seconds between two reads of the journal while another process works on the pipeline."""
 
 
 @attrs.frozen(kw_only=True)
 class PipelineCall:
-    """A pipeline with what it is called with.
+    """A pipeline with the arguments of its call.
 
     Attributes:
         pipeline: The pipeline.
-        args: Its arguments by place.
-        kwargs: Its arguments by name.
+        args: The positional arguments.
+        kwargs: The arguments passed by name.
     """
 
     pipeline: Pipeline[..., Any]
@@ -48,47 +48,47 @@ class PipelineCall:
     kwargs: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     def check_result_type(self, storing: Serializer) -> None:
-        """Make sure, before anything is done, that what it returns can be kept.
+        """Check, before any step is executed, that the result can be stored.
 
         Raises:
-            ConfigurationError: It cannot.
+            ConfigurationError: The annotated result type cannot be stored.
         """
         try:
             storing.check_type(self.pipeline.result_type)
         except SerializationError as problem:
-            raise ConfigurationError(f"what {self.pipeline.name!r} returns: {problem}") from None
+            raise ConfigurationError(f"the result type of {self.pipeline.name!r}: {problem}") from None
 
     def spec(self, storing: Serializer) -> Json:
-        """What is compared with what comes under the same key later.
+        """Build the spec that later runs under the same key must match.
 
         Raises:
-            TypeError: The function does not take these arguments.
+            TypeError: The function does not accept these arguments.
         """
         return self.pipeline.spec(storing, self.args, self.kwargs)
 
     def result_to_json(self, storing: Serializer, result: Any, key: str) -> Json:
-        """A result as a job keeps it.
+        """Convert a result into the form that the job stores.
 
         Raises:
-            NotSerializable: It is not what the function is annotated to return, or holds a secret.
+            NotSerializable: The result does not have the annotated type, or holds a secret.
         """
         try:
             return {"result": storing.to_json(result, self.pipeline.result_type)}
         except SerializationError as problem:
-            raise NotSerializable(f"its result: {problem}", key=key) from None
+            raise NotSerializable(f"the result: {problem}", key=key) from None
 
     def result_from_json(self, storing: Serializer, job: Job) -> Any:
-        """What an earlier run has given.
+        """Restore the result of an earlier run.
 
         Raises:
-            PipelineChanged: It is of another type by now.
-            UnreadableRow: The job keeps no result.
+            PipelineChanged: The result has another type than the function returns now.
+            UnreadableRow: The job holds no result.
         """
         try:
             return storing.from_json(Field.of(job, "result")["result"].value, self.pipeline.result_type)
         except SerializationError as problem:
             raise PipelineChanged(
-                f"what pipeline {job.id!r} has given is of another type than it was: {problem}",
+                f"the result of pipeline {job.id!r} has another type than it had: {problem}",
                 key=job.id,
                 step="return",
             ) from None
@@ -97,26 +97,31 @@ class PipelineCall:
 async def run_pipeline(
     runtime: Runtime, order: PipelineCall, job: Job, journal: Journal, manner: RunOptions
 ) -> Any:
-    """Run a pipeline under a job that is ours, and whose lease somebody renews; change nothing of the job.
+    """Run a pipeline under a leased job, leaving the job itself unchanged.
+
+    This process must hold the job's lease, and the caller must renew it.
 
     Args:
-        runtime: What to work with.
-        order: What to run.
+        runtime: The client's runtime.
+        order: The pipeline and its arguments.
         job: The job.
         journal: The journal.
-        manner: How to run it.
+        manner: The options of the run.
 
     Raises:
-        JournalLocked: Somebody else works on it.
-        ApprovalPending: It waits for an approval, and is not to.
-        PipelineChanged: It does something else than it did.
-        Exception: What the function raises.
+        JournalLocked: Another process works on the pipeline.
+        ApprovalPending: The pipeline waits for an approval, and the options say not to wait.
+        PipelineChanged: The function calls other steps than an earlier run did.
+        Exception: The function raised an error.
     """
     return await _run_function(StepExecutor(runtime, journal, job, manner), order)
 
 
 def next_attempt(job: Job) -> JobChange:
-    """How a job that failed is begun again: what is done stays done, what failed is tried again."""
+    """Return the change that starts a failed job again.
+
+    Completed steps stay completed; failed steps are tried again.
+    """
     return JobChange(stage=RUNNING, attempt=job.attempt + 1, error=None)
 
 
@@ -129,11 +134,11 @@ async def run_job(
     *,
     retry_failed: bool,
 ) -> Any:
-    """Run a pipeline under a key to its end, or learn to what end somebody else brings it.
+    """Run a pipeline to its end, or wait for another process's outcome.
 
     Raises:
         SpecChanged: The key stands for something else.
-        Exception: What the function raises, or raised in an earlier run.
+        Exception: The function raises an error, or raised it in an earlier run.
     """
     storing = Serializer(runtime)
     order.check_result_type(storing)
@@ -143,24 +148,24 @@ async def run_job(
         job = await journal.put(key, spec, stage=RUNNING)
         if _is_finished(job, retry_failed=retry_failed):
             return _load_result(job, order, storing)
-        with suppress(JournalLocked):  # then somebody else works on it
+        with suppress(JournalLocked):  # another process works on it
             job = await journal.acquire(key)
             if not _is_finished(job, retry_failed=retry_failed):
                 return await _run_leased(runtime, order, job, journal, manner)
             await finish(journal.release(key))
             continue
         if runtime.registry.draining_since is not None:
-            raise ClientClosed(f"the client closes, and {key!r} is worked on elsewhere", project_id=None)
+            raise ClientClosed(f"the client closes, and another run works on {key!r}", project_id=None)
         await _wait_for_other_process(journal, key)
 
 
 async def _run_leased(
     runtime: Runtime, order: PipelineCall, job: Job, journal: Journal, manner: RunOptions
 ) -> Any:
-    """Run it under a lease that was just taken, and write down what came of it.
+    """Run a pipeline under a lease just taken, and record the outcome.
 
     Raises:
-        JournalLocked: Somebody else works on it now.
+        JournalLocked: Another process works on the pipeline now.
     """
     executor: StepExecutor | None = None
     try:
@@ -169,14 +174,14 @@ async def _run_leased(
         executor = StepExecutor(runtime, journal, job, manner)
         async with renew_leases(executor.hold.renew):
             result = await _run_function(executor, order)
-        kept = order.result_to_json(executor.storing, result, job.id)
+        plain = order.result_to_json(executor.storing, result, job.id)
     except BaseException as failure:
-        if executor is None or executor.hold.is_held:  # else it is anybody's already
+        if executor is None or executor.hold.is_held:  # else other processes may have it already
             await finish(_release_failed(journal, job.id, failure))
         signals.notify(journal, job.id)
         raise
-    over = JobChange(stage="succeeded", result=kept, error=None, release=True)
-    await finish(journal.change(job.id, over))
+    success = JobChange(stage="succeeded", result=plain, error=None, release=True)
+    await finish(journal.change(job.id, success))
     signals.notify(journal, job.id)
     return result
 
@@ -187,12 +192,12 @@ async def _run_function(executor: StepExecutor, order: PipelineCall) -> Any:
         return await executor.run(lambda: order.pipeline.function(run, *order.args, **order.kwargs))
     except LeaseLost as lost:
         raise JournalLocked(str(lost)) from None
-    except Suspended as parked:
-        raise parked.error from None
+    except Suspended as suspension:
+        raise suspension.error from None
 
 
 async def _release_failed(journal: Journal, key: str, failure: BaseException) -> None:
-    """Release a job, with what it failed of if that does not pass."""
+    """Release a job, recording its failure unless that may pass by itself."""
     change = JobChange(release=True)
     is_ours = isinstance(failure, JournalError | NotSerializable) or not isinstance(failure, Exception)
     if not is_ours and not failures.is_retryable(failure):
@@ -204,7 +209,7 @@ async def _release_failed(journal: Journal, key: str, failure: BaseException) ->
 
 
 async def _wait_for_other_process(journal: Journal, key: str) -> None:
-    """Wait until it may be over, or free."""
+    """Wait until the job may have ended or become free."""
     with signals.subscribe(journal, key) as bell:
         try:
             async with asyncio.timeout(OTHER_PROCESS_POLL_INTERVAL):
@@ -218,11 +223,11 @@ def _is_finished(job: Job, *, retry_failed: bool) -> bool:
 
 
 def _load_result(job: Job, order: PipelineCall, storing: Serializer) -> Any:
-    """What an earlier run has come to."""
+    """Return the result of an earlier run, or raise its failure."""
     if job.stage == "succeeded":
         return order.result_from_json(storing, job)
     failure = failures.failure_from_json(Field.of(job, "error"))
     failure.add_note(
-        f"An earlier run of pipeline {job.id!r} has failed of this. To have it tried again: retry_failed=True"
+        f"An earlier run of pipeline {job.id!r} failed with this error. To try again, pass retry_failed=True"
     )
     raise failure

@@ -1,9 +1,9 @@
-"""From results to JSON and back, by their type annotations.
+"""Conversion of results to JSON and back, by their type annotations.
 
-What can be stored: None, numbers, texts, booleans, bytes; lists, tuples, sets and mappings of what can be
-stored; dates, times, durations, paths, UUIDs, decimals, enums; dataclasses, attrs classes, named tuples and
-typed dicts of what can be stored; the models of this library, and productions. Nothing is coerced: what an
-annotation does not allow is refused, rather than coming back as something else.
+These can be stored: None, numbers, texts, booleans, bytes; lists, tuples, sets and mappings of storable
+values; dates, times, durations, paths, UUIDs, decimals, enums; dataclasses, attrs classes, named tuples and
+typed dicts of storable values; the models of this library, and productions. Nothing is coerced: a value that
+its annotation does not allow is refused, rather than restored as something else.
 """
 
 import inspect
@@ -36,24 +36,24 @@ from eversince_async.orchestrator.runtime import Runtime
 
 
 class SerializationError(Exception):
-    """Says what cannot be stored, and why."""
+    """A value that cannot be stored, with the reason."""
 
 
 class Serializer:
-    """Stores results of one client's pipelines.
+    """Converter of the results of one client's pipelines.
 
     Args:
-        runtime: What productions that are restored work with.
+        runtime: The runtime with which restored productions work.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     def check_type(self, kind: Any) -> None:
-        """Make sure, before anything is done, that there are rules for a type.
+        """Check, before any step is executed, that a type can be stored.
 
         Raises:
-            Unstorable: There are none.
+            SerializationError: There are no rules for the type.
         """
         try:
             for part in _type_parts(kind):
@@ -62,10 +62,10 @@ class Serializer:
             raise SerializationError(f"{_type_name(kind)} cannot be stored: {_first_line(problem)}") from None
 
     def to_json(self, value: Any, kind: Any) -> Json:
-        """A value as it is stored.
+        """Convert a value into JSON.
 
         Raises:
-            Unstorable: It is not of that type, or holds a secret.
+            SerializationError: The value does not have the type, or holds a secret.
         """
         try:
             plain = _result_converter().unstructure(value, unstructure_as=kind)
@@ -85,36 +85,39 @@ class Serializer:
         return plain
 
     def from_json(self, plain: Json, kind: Any) -> Any:
-        """A value as it was.
+        """Restore a value from JSON.
 
         Raises:
-            Unstorable: It is nothing of that type.
+            SerializationError: The JSON does not describe a value of the type.
         """
         here = _runtime.set(self._runtime)
         try:
             return _result_converter().structure(plain, kind)
         except InvalidResponse as problem:
-            raise SerializationError(f"it is no {_type_name(kind)}: {problem}") from None
+            raise SerializationError(f"it is not of type {_type_name(kind)}: {problem}") from None
         except Exception as problem:  # noqa: BLE001 - whatever the hooks of all those types raise
             why = "; ".join(cattrs.transform_error(problem, format_exception=_describe_error))
-            raise SerializationError(f"it is no {_type_name(kind)}: {why}") from None
+            raise SerializationError(f"it is not of type {_type_name(kind)}: {why}") from None
         finally:
             _runtime.reset(here)
 
     def argument_to_json(self, value: Any) -> Json:
-        """What an argument is compared by: all of it if it can be stored, else its type alone."""
+        """Convert an argument into the JSON that runs compare.
+
+        An argument that can be stored is compared as a whole, any other by its type alone.
+        """
         try:
             plain = _argument_converter().unstructure(value)
             return json.loads(json.dumps(plain, allow_nan=False))
-        except Exception:  # noqa: BLE001 - it is the user's own, and may be anything
+        except Exception:  # noqa: BLE001 - the value is the user's, and may raise anything
             return {"type": _type_name(type(value))}
 
 
 def to_display(value: Any) -> Json:
-    """What is shown with a question: what can be stored of it, as plain values.
+    """Convert the material of a question into plain values to show.
 
     Raises:
-        Unstorable: It is nothing that can be shown this way.
+        SerializationError: The value cannot be shown this way.
     """
     try:
         return json.loads(json.dumps(_display_converter().unstructure(value), allow_nan=False))
@@ -124,62 +127,69 @@ def to_display(value: Any) -> Json:
         ) from None
 
 
-# A converter writes a function for each class that it meets, which takes milliseconds: there is one of each.
+# A converter generates code for each class that it meets, which takes milliseconds: so each is built once.
 
 
 @cache
 def _result_converter() -> cattrs.Converter:
-    made = _converter()
-    made.register_unstructure_hook(Production, production_to_json)
-    made.register_structure_hook(Production, lambda plain, _: production_from_json(_runtime.get(), plain))
-    return made
+    converter = _converter()
+    converter.register_unstructure_hook(Production, production_to_json)
+    converter.register_structure_hook(
+        Production, lambda plain, _: production_from_json(_runtime.get(), plain)
+    )
+    return converter
 
 
 @cache
 def _argument_converter() -> cattrs.Converter:
-    made = _converter()
-    made.register_unstructure_hook(Production, production_ref)
-    return made
+    converter = _converter()
+    converter.register_unstructure_hook(Production, production_ref)
+    return converter
 
 
 @cache
 def _display_converter() -> cattrs.Converter:
-    made = _converter()
-    made.register_unstructure_hook(Production, production_display)
-    return made
+    converter = _converter()
+    converter.register_unstructure_hook(Production, production_display)
+    return converter
 
 
 _runtime: Final[ContextVar[Runtime]] = ContextVar("runtime")
-"""What productions that are being restored work with."""
+"""The runtime for the productions that are being restored."""
 
 _TEXTS: Final[tuple[tuple[Any, Callable[[Any], str], Callable[[str], Any]], ...]] = (
     (UUID, str, UUID),
     (Decimal, str, Decimal),
     (time, time.isoformat, time.fromisoformat),
 )
-"""Types that are stored as texts, with how they are written and read."""
+"""Types that are stored as text, each with its writer and its reader."""
 
 
 def _converter() -> cattrs.Converter:
-    made = make_converter(structure_fallback_factory=_unknown)
+    converter = make_converter(structure_fallback_factory=_unknown)
     for single in (str, int, bool, type(None)):
-        made.register_structure_hook(single, _exact_type(single))
-    made.register_structure_hook(float, _number)
+        converter.register_structure_hook(single, _exact_type(single))
+    converter.register_structure_hook(float, _number)
     for kind, write, read in _TEXTS:
-        made.register_unstructure_hook(kind, write)
-        made.register_structure_hook(kind, _from_text(read))
-    made.register_unstructure_hook_func(_subclass_of(PurePath), str)
-    made.register_unstructure_hook(timedelta, timedelta.total_seconds)
-    made.register_structure_hook(timedelta, lambda seconds, _: timedelta(seconds=_number(seconds, float)))
-    made.register_structure_hook_func(_subclass_of(PurePath), _path)
-    made.register_unstructure_hook_func(_subclass_of(Model), _model)
-    made.register_structure_hook_func(_subclass_of(Model), structure)
-    made.register_structure_hook_factory(_is_named_tuple, partial(_named_tuple, made))
-    return made
+        converter.register_unstructure_hook(kind, write)
+        converter.register_structure_hook(kind, _from_text(read))
+    converter.register_unstructure_hook_func(_subclass_of(PurePath), str)
+    converter.register_unstructure_hook(timedelta, timedelta.total_seconds)
+    converter.register_structure_hook(
+        timedelta, lambda seconds, _: timedelta(seconds=_number(seconds, float))
+    )
+    converter.register_structure_hook_func(_subclass_of(PurePath), _path)
+    converter.register_unstructure_hook_func(_subclass_of(Model), _model)
+    converter.register_structure_hook_func(_subclass_of(Model), structure)
+    converter.register_structure_hook_factory(_is_named_tuple, partial(_named_tuple, converter))
+    return converter
 
 
 def _unknown(kind: Any) -> NoReturn:
-    """There are no rules for a type: said when it is met, and not only with a value of it."""
+    """Refuse a type without rules.
+
+    cattrs calls this when it meets the type, not only when it meets a value of it.
+    """
     raise cattrs.StructureHandlerNotFoundError(f"there are no rules for {_type_name(kind)}", kind)
 
 
@@ -191,13 +201,16 @@ def _exact_type(kind: type) -> Callable[[Any, Any], Any]:
     def read(value: Any, wanted: Any) -> Any:
         if type(value) is not kind:
             raise TypeError(f"expected {_type_name(kind)}, got {_type_name(type(value))}")
-        return value if wanted is kind else wanted(value)  # such as a StrEnum, which is a text, too
+        return value if wanted is kind else wanted(value)  # e.g. a StrEnum, which is a str as well
 
     return read
 
 
 def _type_parts(kind: Any) -> Iterator[Any]:
-    """A type, and those it is made of: whether there are rules for all of a union is not told by itself."""
+    """Yield a type and the types it consists of.
+
+    cattrs does not report by itself that a part of a union has no rules.
+    """
     yield kind
     if get_origin(kind) is not Literal:
         for part in get_args(kind):
@@ -209,10 +222,12 @@ def _is_named_tuple(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
-def _named_tuple(made: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
-    """Reads a named tuple, whose annotations may be texts."""
+def _named_tuple(converter: cattrs.Converter, kind: Any) -> Callable[[Any, Any], Any]:
+    """Build a reader of a named tuple, whose annotations may be strings."""
     hints = get_type_hints(kind)
-    fields = [(made.get_structure_hook(hints.get(name, Any)), hints.get(name, Any)) for name in kind._fields]
+    fields = [
+        (converter.get_structure_hook(hints.get(name, Any)), hints.get(name, Any)) for name in kind._fields
+    ]
     return lambda plain, _: kind(
         *(read(value, field) for value, (read, field) in zip(plain, fields, strict=True))
     )
@@ -246,10 +261,10 @@ def _type_name(kind: Any) -> str:
 
 
 def _describe_error(problem: BaseException, kind: type | None) -> str:
-    """What is wrong at one place of a value."""
+    """Describe an error at one place of a value."""
     if isinstance(problem, KeyError):
         return f"{problem} is missing"
-    return str(problem) or f"it is no {_type_name(kind)}"
+    return str(problem) or f"it is not of type {_type_name(kind)}"
 
 
 def _first_line(problem: Exception) -> str:
@@ -257,11 +272,11 @@ def _first_line(problem: Exception) -> str:
 
 
 EXPIRED: Final = datetime.fromtimestamp(0, UTC)
-"""When what is no longer good has expired, whatever clocks show."""
+"""An expiry time in the past on any clock."""
 
 
 def production_to_json(production: Production) -> Json:
-    """All that is kept of one."""
+    """Convert a production into the JSON that the journal stores."""
     return {
         "project": redact_observed(unstructure(production.project)),
         "share": _redact(production.share),
@@ -274,10 +289,10 @@ def production_to_json(production: Production) -> Json:
 
 
 def production_from_json(runtime: Runtime, plain: Mapping[str, Any]) -> Production:
-    """One as it was kept.
+    """Restore a production from the journal.
 
-    The signature of its `assembled_url` was not kept, so that counts as expired; nothing is asked of the
-    server for it until somebody needs another: `Production.download`, `Production.refreshed`.
+    The journal does not hold the signature of its `assembled_url`, so the URL counts as expired. A new one is
+    requested from the server only when it is needed: by `Production.download` or `Production.refreshed`.
     """
     project = structure(plain["project"], Project)
     if project.assembled_url is not None:
@@ -296,7 +311,10 @@ def production_from_json(runtime: Runtime, plain: Mapping[str, Any]) -> Producti
 
 
 def production_ref(production: Production) -> Json:
-    """What tells one from another, and is the same whether it was just made or restored."""
+    """Return the identity of a production, for comparisons between runs.
+
+    It is the same for a new production and a restored one.
+    """
     variation = production.variation
     return {
         "project_id": production.project_id,
@@ -306,7 +324,7 @@ def production_ref(production: Production) -> Json:
 
 
 def production_display(production: Production) -> Json:
-    """What a person needs to look at one."""
+    """Return the facts that a person needs to look at a production."""
     variation = production.variation
     return {
         **production_ref(production),
@@ -321,10 +339,10 @@ def _redact(model: Model | None) -> Json:
 
 
 def return_type(function: Callable[..., Any]) -> Any:
-    """The type a function is annotated to return; Any if it is not annotated.
+    """Return a function's annotated return type; Any if there is none.
 
     Raises:
-        ConfigurationError: The annotation means nothing.
+        ConfigurationError: The annotation cannot be resolved.
     """
     while isinstance(function, partial):
         function = function.func
@@ -332,12 +350,12 @@ def return_type(function: Callable[..., Any]) -> Any:
     annotations = getattr(function, "__annotations__", {})
     if "return" not in annotations:
         return Any
-    # Only this one: the types of arguments may be there for type checkers alone.
+    # Only the return type is resolved: names in other annotations may exist for type checkers alone.
     shell = SimpleNamespace(__annotations__={"return": annotations["return"]})
     try:
         return get_type_hints(shell, globalns=getattr(function, "__globals__", {}))["return"]
     except NameError as problem:
         raise ConfigurationError(
-            f"what {function.__qualname__} is annotated to return cannot be resolved: {problem}; define or "
-            "import that at the top of its module"
+            f"the return annotation of {function.__qualname__} cannot be resolved: {problem}; define or "
+            "import the name at the top of its module"
         ) from None

@@ -1,4 +1,7 @@
-"""Telling those who wait in this process that an answer has come; other processes look into the journal."""
+"""Wake-ups for waiters in this process, and sleeping between steps.
+
+A waiter in another process polls the journal instead.
+"""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -13,14 +16,14 @@ from eversince_async.pipelines.branches import StepCall
 from eversince_async.pipelines.steps import StepExecutor
 
 Channel = tuple[Any, str]
-"""Which job of which journal."""
+"""A journal, and the key of a job in it."""
 
 _waiting: dict[Channel, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
 
 
 @contextmanager
 def subscribe(journal: Journal, key: str) -> Generator[asyncio.Event, None, None]:
-    """While this lasts, the event is set whenever something was answered."""
+    """Yield an event that is set at each notification of a job."""
     place = _channel(journal, key)
     signal = (asyncio.get_running_loop(), asyncio.Event())
     _waiting.setdefault(place, set()).add(signal)
@@ -33,7 +36,10 @@ def subscribe(journal: Journal, key: str) -> Generator[asyncio.Event, None, None
 
 
 def notify(journal: Journal, key: str) -> None:
-    """Something was answered."""
+    """Wake the waiters of a job.
+
+    The reason is that a question was answered, or that a run of the job has ended.
+    """
     here = asyncio.get_running_loop()
     for loop, signal in tuple(_waiting.get(_channel(journal, key), ())):
         if loop is here:
@@ -47,15 +53,21 @@ def _channel(journal: Journal, key: str) -> Channel:
 
 
 POLL_INTERVAL: Final = 5.0
-"""Seconds after which the clock on the wall is asked again: it goes on while a computer sleeps."""
+"""Seconds between two checks of the wall clock, which goes on while a computer sleeps."""
 
 
 TICK: Final = 0.01
-"""Seconds that are slept at least: for less than a loop's clock resolves, no time may pass at all."""
+"""Seconds of a sleep at least.
+
+No time at all may pass in a sleep that is shorter than the resolution of the event loop's clock.
+"""
 
 
 async def sleep_until(executor: StepExecutor, call: StepCall, pause: datetime | timedelta) -> datetime:
-    """Wait until a time, or for a time from when this was begun first; returns until when that was."""
+    """Sleep until a time, or for a duration; return the end.
+
+    A duration counts from the time at which the step first began.
+    """
     step = executor.lookup(call)
     if step is not None and step.state == "done":
         until: datetime = executor.replay(call, step, datetime)
@@ -68,7 +80,7 @@ async def sleep_until(executor: StepExecutor, call: StepCall, pause: datetime | 
     while (left := left_of(until)) > 0:
         executor.need_short_pause(until, left, call)
         if left > LEASE_SECONDS and executor.manner.waits_for_approvals:
-            await executor.suspend(f"it sleeps until {until.isoformat(timespec='seconds')}")
+            await executor.suspend(f"the pipeline sleeps until {until.isoformat(timespec='seconds')}")
         await asyncio.sleep(max(TICK, min(left, POLL_INTERVAL)))
     async with executor.lease():
         await executor.record_result(call, step, until, datetime)
@@ -76,7 +88,10 @@ async def sleep_until(executor: StepExecutor, call: StepCall, pause: datetime | 
 
 
 def _remaining(step: Effect, pause: datetime | timedelta) -> Callable[[datetime], float]:
-    """Tells the seconds until a time by the wall clock, or of a duration by one that nobody sets."""
+    """Return a function that tells the seconds left until a time.
+
+    A time is measured by the wall clock, a duration by a clock that setting the time does not affect.
+    """
     if isinstance(pause, datetime):
         return lambda until: (until - clock.now()).total_seconds()
     remaining = clock.Remaining(pause.total_seconds(), step.intent_moment, step.intent_at)

@@ -1,4 +1,4 @@
-"""One run of a pipeline's function: its steps, each done once, and what they have in common."""
+"""One run of a pipeline's function, executing each step once."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -37,20 +37,21 @@ from eversince_async.pipelines.serialization import SerializationError, Serializ
 from eversince_async.tasks import finish
 
 SHORT: Final = 120.0
-"""Seconds after it was told to stop for which a pipeline still waits for the end of a pause."""
+"""Seconds for which a pipeline that is told to stop still waits for the end of a pause."""
 
 
 @attrs.frozen(kw_only=True)
 class RunOptions:
-    """How a pipeline is run.
+    """The options of a pipeline's run.
 
     Attributes:
-        policy: On which terms its productions wait.
-        emit: Told of what happens.
-        has_listeners: Whether somebody listens to that.
-        waits_for_approvals: Whether to wait for approvals; otherwise the run stops at the first missing one.
-        on_start: Told of each production's steps.
-        stopping_since: Since when, in loop time, it is to come to a stop; None: it is not to.
+        policy: The wait policy of the productions.
+        emit: Callback for each event.
+        has_listeners: True if there are listeners to the events.
+        waits_for_approvals: True to wait for approvals; otherwise the run stops at the first missing one.
+        on_start: Callback with the operations of each production.
+        stopping_since: Callback that returns the loop time at which the run was told to stop; None if it was
+            not.
     """
 
     policy: WaitPolicy
@@ -62,15 +63,17 @@ class RunOptions:
 
 
 class StepExecutor:
-    """One run of a pipeline's function, under a job that is ours.
+    """A run of a pipeline's function, under a leased job.
+
+    The lease of the job belongs to this process when the run begins.
 
     Attributes:
-        runtime: What to work with.
+        runtime: The client's runtime.
         journal: The journal.
-        key: The job.
-        manner: How it is run.
+        key: The key of the job.
+        manner: The options of the run.
         hold: The job's lease.
-        storing: Stores its results.
+        storing: The serializer of the results.
         root: The function's own branch.
     """
 
@@ -94,16 +97,17 @@ class StepExecutor:
         """Run the function to its end.
 
         Raises:
-            Leaving: It is left before that.
-            PipelineChanged: It does something else than before; so it does if it comes to its end too soon.
-            Exception: What the function raises.
+            RunStopped: The run stopped before the end.
+            PipelineChanged: The function called other steps than an earlier run did, or returned without
+                calling all of that run's steps.
+            Exception: The function raised an error.
         """
         await self._read()
         try:
             result = await function()
         except asyncio.CancelledError:
             if self.hold.is_lost and not self._is_cancelled_otherwise():
-                raise LeaseLost("its lease has run out, and somebody else has taken it over") from None
+                raise LeaseLost("its lease has run out, and another process has taken it over") from None
             raise
         except BaseException:
             if self._stopped_by is not None:
@@ -111,13 +115,16 @@ class StepExecutor:
             raise
         finally:
             self.hold.is_finished = True
-        if self._stopped_by is not None:  # the function has taken it for something else
+        if self._stopped_by is not None:  # the function has caught the error
             raise copy_of(self._stopped_by)
         self._ledger.check_complete()
         return result
 
     def _is_cancelled_otherwise(self) -> bool:
-        """Whether somebody else has cancelled this task as well; takes back our own doing."""
+        """Return True if others have cancelled this task as well.
+
+        Takes back the cancellation by the lease.
+        """
         task = asyncio.current_task()
         assert task is not None
         return task.uncancel() > self._cancelling
@@ -135,19 +142,21 @@ class StepExecutor:
         *,
         is_own_code: bool = False,
     ) -> Any:
-        """Do a step, unless it is done.
+        """Execute a step, or return the recorded result.
 
         Args:
             call: The step.
-            body: Does it; given where to write down its effects, and the step as it stands in the journal.
-            kind: The type of its result.
-            is_own_code: Whether it is the user's: then its failure is not what came of it, since it cannot be
-                remembered as what it was; and what it gives is what was stored, as it will be from now on.
+            body: The action. It receives an executor that records its effects, and the step as it stands in
+                the journal.
+            kind: The type of the result.
+            is_own_code: True for a function of the user's. Its failure is then not recorded, since the
+                original error could not be restored; and the step returns the result as it was stored, as
+                later runs will.
 
         Raises:
-            PipelineChanged: Another step stands in the journal.
-            NotSerializable: Its result cannot be stored.
-            Exception: What the body raises, or raised in an earlier run.
+            PipelineChanged: The journal has another step in this place.
+            NotSerializable: The result cannot be stored.
+            Exception: The body raised an error, in this run or in an earlier one.
         """
         step = self.lookup(call)
         if step is not None and step.state == "done":
@@ -169,27 +178,27 @@ class StepExecutor:
         )
 
     def lookup(self, call: StepCall) -> Effect | None:
-        """What the journal knows of a step.
+        """Return the recorded step of a call; None if it is new.
 
         Raises:
-            PipelineChanged: Another step stands in the journal.
-            Exception: It has failed, and is not tried again.
+            PipelineChanged: The journal has another step in this place.
+            Exception: The step has failed, and is not tried again.
         """
         if self._stopped_by is not None:
-            raise copy_of(self._stopped_by)  # many branches may come by here
+            raise copy_of(self._stopped_by)  # several branches may raise it
         if self.hold.is_finished:
             raise ConfigurationError(f"pipeline {self.key!r} is over; step {call.name!r} comes too late")
         try:
             step = self._ledger.match(call)
-        except PipelineChanged as changed:
-            self.stop(changed)
+        except PipelineChanged as error:
+            self.stop(error)
         if step is not None and step.state == "refused" and not self._ledger.should_retry(step):
             self._failed.append(step.name)
             raise failures.failure_from_json(Field.of(step, "result"))
         return step
 
     async def record_start(self, call: StepCall, step: Effect | None, **more: Any) -> Effect:
-        """Write down that a step is begun, or gone on with."""
+        """Record that a step starts or continues."""
         self._emit(StepStarted(at=loop_time(), project_id=None, step=call.name, operation=call.operation))
         kind: EffectKind = "approval" if call.operation == "approval" else "step"
         if step is None:
@@ -202,14 +211,14 @@ class StepExecutor:
         return step
 
     def emit_completed(self, call: StepCall, *, remembered: bool = False) -> None:
-        """Tell that a step is over."""
-        ended = StepCompleted(
+        """Emit the event of a completed step."""
+        event = StepCompleted(
             at=loop_time(), project_id=None, step=call.name, operation=call.operation, replayed=remembered
         )
-        self._emit(ended)
+        self._emit(event)
 
     async def record_result(self, call: StepCall, step: Effect, result: Any, kind: Any) -> Json:
-        """Write down what came of a step, and return what was stored of it."""
+        """Record the result of a step, and return its stored form."""
         try:
             plain = self.storing.to_json(result, kind)
         except SerializationError as problem:
@@ -219,24 +228,24 @@ class StepExecutor:
         return plain
 
     async def record_failure(self, step: Effect, failure: EversinceError) -> None:
-        """Write down that a step has failed, if that does not pass."""
+        """Record that a step has failed, unless the failure is temporary."""
         if not failures.is_retryable(failure):
             self._ledger.record(await finish(self.journal.refused(step, failures.failure_to_json(failure))))
             self._failed.append(step.name)
 
     def replay(self, call: StepCall, step: Effect, kind: Any) -> Any:
-        """What an earlier run has come to.
+        """Return the recorded result of an earlier run.
 
         Raises:
-            PipelineChanged: It is of another type.
+            PipelineChanged: The result has another type now.
         """
         try:
             result = self.storing.from_json(step.result, kind)
         except SerializationError as problem:
             self.stop(
                 PipelineChanged(
-                    f"what step {call.name!r} of pipeline {self.key!r} has given is of another type than it "
-                    f"was: {problem}",
+                    f"the result of step {call.name!r} of pipeline {self.key!r} has another type than it "
+                    f"had: {problem}",
                     key=self.key,
                     step=call.name,
                 )
@@ -247,13 +256,19 @@ class StepExecutor:
     # -- Leaving ----------------------------------------------------------------------------------------
 
     def stop(self, by: BaseException) -> NoReturn:
-        """Leave the function, and let nothing more be done, whatever it makes of it."""
+        """Raise an error that leaves the function, and refuse further steps.
+
+        The steps are refused even if the function catches the error.
+        """
         self._stopped_by = self._stopped_by or by
         raise by
 
     @asynccontextmanager
     async def lease(self) -> AsyncGenerator[None, None]:
-        """While something is done: the lease is ours, and what goes wrong with the journal ends the run."""
+        """Hold the lease while a step is executed.
+
+        Errors of the journal end the run.
+        """
         try:
             async with self.hold.held():
                 yield
@@ -262,24 +277,26 @@ class StepExecutor:
             raise
 
     def need_short_pause(self, until: datetime, left: float, call: StepCall) -> None:
-        """Leave a pause that goes on for long after this was told to stop.
+        """Suspend the run if told to stop during a long pause.
 
         Raises:
-            Leaving: It ends more than `SHORT` seconds after that.
+            Suspended: The pause ends more than `SHORT` seconds after the run was told to stop or the client
+                began to close.
         """
         ends_at = loop_time() + left
         stopping_since, draining_since = self.manner.stopping_since(), self.runtime.registry.draining_since
         if stopping_since is not None and ends_at > stopping_since + SHORT:
             self.stop(Suspended(SleepPending(until, key=self.key, step=call.name)))
         if draining_since is not None and ends_at > draining_since + SHORT:
-            why = f"it sleeps until {until.isoformat(timespec='seconds')}"
+            why = f"the pipeline sleeps until {until.isoformat(timespec='seconds')}"
             self.stop(Suspended(ClientClosed(f"the client closes, and {why}", project_id=None)))
 
     async def suspend(self, why: str) -> None:
-        """Let others have the job, while nothing is done; see `Hold.rest`.
+        """Release the lease while the pipeline only waits; see `JobLease.suspend`.
 
         Raises:
-            Leaving: Somebody else has it already, or the client waits for this to end.
+            Suspended: The client is closing, and waits for this run to end.
+            LeaseLost: Another process already has the lease.
         """
         if self.runtime.registry.draining_since is not None:
             self.stop(Suspended(ClientClosed(f"the client closes, and {why}", project_id=None)))
@@ -294,7 +311,10 @@ class StepExecutor:
     async def operations(
         self, effects: EffectExecutor, *, key: str, project_id: str | None = None
     ) -> AsyncGenerator[ProjectOperations, None]:
-        """The steps of a project, told of, and with what can be bought when credits run out."""
+        """Yield the operations of a project, one step at a time.
+
+        Waits are emitted as events. Errors about missing credits carry the offers to buy more.
+        """
 
         def tell(reason: WaitReason) -> None:
             self._emit(Waiting(at=loop_time(), project_id=steps.project_id, reason=reason))
@@ -309,7 +329,10 @@ class StepExecutor:
                 yield steps
 
     def _project_lock(self, project_id: str) -> asyncio.Lock:
-        """One step at a time works on a project: its agent takes one message after another."""
+        """Return the project's lock.
+
+        Only one step works on a project at a time, since the agent takes one message after another.
+        """
         return self._projects.setdefault(project_id, asyncio.Lock())
 
     def _emit(self, event: Event) -> None:
@@ -317,7 +340,10 @@ class StepExecutor:
 
 
 def _next_attempt(step: Effect) -> dict[str, Any]:
-    """What is different when a step is done anew, of which nothing is to be had; else it is gone on with."""
+    """Return the fields that differ in a new attempt at a step.
+
+    There are none if the step is continued. It starts anew only if nothing of the failed attempt can be used.
+    """
     if step.state != "refused" or step.result["type"] not in failures.NEEDS_NEW_ATTEMPT:
         return {}
     another: dict[str, Any] = {"tries": step.request["tries"] + 1}

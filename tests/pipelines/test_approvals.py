@@ -328,7 +328,9 @@ async def test_a_client_that_drains_does_not_wait_for_a_person(emulator, journal
     running = begin(eversince.run(question, key="mug", journal=journal))
     await asked(eversince, journal)
     await eversince.aclose(productions="drain")
-    with pytest.raises(ClientClosed, match="the client closes, and it waits for an answer: ship it"):
+    with pytest.raises(
+        ClientClosed, match="the client closes, and the pipeline waits for an answer: ship it"
+    ):
         await running
 
     async with Eversince(**emulator.connection) as other:

@@ -202,7 +202,7 @@ async def test_what_it_returns_must_be_storable(eversince):
     async def socketed(run: Run) -> asyncio.Lock:
         raise ProjectFailed("never", project_id=None)
 
-    with pytest.raises(ConfigurationError, match="what 'socketed' returns: Lock cannot be stored"):
+    with pytest.raises(ConfigurationError, match="the result type of 'socketed': Lock cannot be stored"):
         eversince.batch([()], pipeline=socketed)
 
 

@@ -206,7 +206,7 @@ async def test_a_branch_has_a_name_of_its_own(eversince, journal):
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:b"])
 async def test_some_names_are_none(eversince, journal, name):
-    with pytest.raises(ConfigurationError, match="a name has characters"):
+    with pytest.raises(ConfigurationError, match="a name must not be empty"):
         await eversince.run(naming, name, key="mug", journal=journal)
 
 

@@ -110,9 +110,9 @@ async def cut_off(emulator, eversince, journal, function=before, seconds=600):
         (other_brief, "produce", r'brief.brief: "A film of a", now "Another film of a"'),
         (one_inserted, "zeroth", "step 1 was 'first', and is 'zeroth' now"),
         (one_left_out, "produce", "step 1 was 'first', and is 'produce' now"),
-        (ends_too_soon, "produce", "'produce' was begun, and is not asked for now"),
+        (ends_too_soon, "produce", "'produce' was begun, and is not called now"),
         (other_verb, "first", "it was 'step', and is 'sleep' now"),
-        (other_type, "first", "is of another type than it was: it is no int: expected int, got str"),
+        (other_type, "first", "has another type than it had: it is not of type int: expected int, got str"),
         (moved_into_a_branch, "part/first", "branch 'part' was not there before 'first', and is now"),
         (swallowing, "produce", 'brief.brief: "A film of a", now "Another film"'),
     ],
@@ -134,7 +134,7 @@ async def test_the_error_says_what_to_do(emulator, eversince, journal):
         await run_of(eversince, journal, other_brief)
 
     assert (
-        "pipeline 'mug' is another than it was at step 'produce': "
+        "pipeline 'mug' has changed at step 'produce': "
         'brief.brief: "A film of a", now "Another film of a"; '
         "finish it with the code it was begun with, or run this under another key"
     ) == str(raised.value)

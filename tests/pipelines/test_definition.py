@@ -96,7 +96,7 @@ async def lost_type(run: Run) -> NowhereDefined:  # type: ignore[name-defined]  
 
 async def test_an_annotation_that_means_nothing_is_told(eversince, journal):
     with pytest.raises(
-        ConfigurationError, match=r"lost_type is annotated to return cannot be resolved: name"
+        ConfigurationError, match=r"the return annotation of .*lost_type cannot be resolved: name"
     ):
         await eversince.run(pipeline(lost_type), key="mug", journal=journal)
 

@@ -140,7 +140,7 @@ async def test_a_failure_is_not_remembered_and_it_is_tried_again(eversince, jour
 
 
 async def test_what_it_returns_must_be_what_it_is_annotated_to(eversince, journal):
-    with pytest.raises(NotSerializable, match=r"step 'own': it is no int: .*expected int, got str"):
+    with pytest.raises(NotSerializable, match=r"step 'own': it is not of type int: .*expected int, got str"):
         await eversince.run(own, lied, key="mug", journal=journal)
 
 
