@@ -1,7 +1,8 @@
-"""A local Eversince: every documented operation over real HTTP, with lifecycle, limits, credits and faults.
+"""A local Eversince server over real HTTP, for tests and development.
 
-Written from the documents alone. Of the client it serves it imports the clock and how hosts are judged, but
-nothing that knows the API, or the client's mistakes would agree with themselves.
+It serves every documented operation, with project lifecycle, limits, credits and faults. It is written from
+the documents alone. From the client package it imports the clock and the rules that judge hosts, but nothing
+that knows the API: a shared mistake would go unnoticed.
 """
 
 from eversince_async.emulator.emulator import API_KEY, Emulator

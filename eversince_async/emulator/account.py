@@ -11,15 +11,17 @@ from eversince_async.emulator.limits import DayCount
 
 @attrs.define(kw_only=True)
 class Key:
-    """An API key. Of the key itself only a digest is kept, as one should.
+    """An API key.
+
+    Only a digest of the key itself is stored, as is good practice.
 
     Attributes:
-        id: Its ID.
-        name: Its name.
+        id: ID of the key.
+        name: Name of the key.
         digest: SHA-256 of the key, hex.
-        prefix: Its first twelve characters.
-        created_at: Unix seconds.
-        last_used_at: Unix seconds.
+        prefix: First twelve characters of the key.
+        created_at: Time of its creation, in Unix seconds.
+        last_used_at: Time of its last use, in Unix seconds; None if it was never used.
     """
 
     id: str
@@ -32,18 +34,18 @@ class Key:
 
 @attrs.define(kw_only=True)
 class Skill:
-    """A skill, of the account's own or of the platform.
+    """A skill of the account or of the platform.
 
     Attributes:
-        id: Its ID.
-        name: Its name.
-        instructions: What the agent reads.
-        is_active: Whether the agent reads it.
+        id: ID of the skill.
+        name: Name of the skill.
+        instructions: Text that the agent reads.
+        is_active: True if the agent reads the skill.
         category: "craft", "technique" or "workflow" for platform skills.
-        description: Of platform skills.
-        sort_order: Its place in the list.
-        slug: Name in a project's `skills` (May); None for a custom skill, which goes by its ID.
-        platform: Whether it comes from Eversince.
+        description: Description; platform skills only.
+        sort_order: Position in the list.
+        slug: Name in a project's `skills` (May); None for a custom skill, which is referred to by its ID.
+        platform: True if the skill comes from Eversince.
     """
 
     id: str
@@ -60,13 +62,13 @@ class Skill:
 
     @property
     def tokens(self) -> int:
-        """Its size in May's unit: about four characters a token."""
+        """The size in May's unit: about four characters a token."""
         return -(-len(self.instructions) // 4)
 
 
 @attrs.define(kw_only=True)
 class Memory:
-    """A short fact by the user (May)."""
+    """A short fact that the user recorded (May)."""
 
     id: str
     title: str
@@ -79,17 +81,17 @@ class Memory:
 
 @attrs.define(kw_only=True)
 class Upload:
-    """A file on its way, or here.
+    """A file that is announced or stored.
 
     Attributes:
-        r2_key: Its place in the storage.
-        file_name: Its name.
-        content_type: Its announced type.
-        file_size: Its announced size, bytes.
+        r2_key: Storage key.
+        file_name: Name of the file.
+        content_type: Announced MIME type.
+        file_size: Announced size, in bytes.
         expires_at: Unix seconds when the presigned URL stops working.
-        stored_size: Bytes that were PUT; None before.
+        stored_size: Bytes received by PUT; None before the PUT.
         sha256: Digest of these bytes, hex.
-        upload_id: Once confirmed.
+        upload_id: ID of the upload once it is confirmed.
     """
 
     r2_key: str
@@ -103,7 +105,7 @@ class Upload:
 
     @property
     def kind(self) -> str:
-        """`image`, `video` or `audio`."""
+        """The kind of the file: `image`, `video` or `audio`."""
         return self.content_type.partition("/")[0]
 
 
@@ -123,16 +125,17 @@ class Share:
 
 @attrs.define(kw_only=True, eq=False)
 class Account:
-    """Everything of one account but its projects.
+    """Everything that belongs to one account except its projects.
 
     Attributes:
         credits: The balance.
-        plan: None without a subscription; 4K needs "pro".
-        confirmed: Place in the storage by upload ID.
-        active_platform: Platform skills a saved account had active, until it is let in.
+        plan: The plan; None without a subscription. 4K needs "pro".
+        confirmed: Storage keys by upload ID.
+        active_platform: Platform skills that were active in a saved account; used until the account is
+            opened.
         created_today: Creates that count towards the day's 500.
         rendered_today: Renders that count towards the day's 50.
-        feedback: What was reported, newest last.
+        feedback: Reports sent to the feedback endpoint, newest last.
     """
 
     id: str
@@ -153,20 +156,23 @@ class Account:
 
     @property
     def pro(self) -> bool:
-        """Whether it has the Pro plan."""
+        """True if the account has the Pro plan."""
         return self.plan == "pro"
 
     def spend(self, amount: float) -> None:
-        """Take credits; the balance stops at nothing."""
+        """Take credits; the balance does not fall below zero."""
         self.credits = max(0, self.credits - amount)
 
     def upload(self, upload_id: str) -> Upload | None:
-        """A confirmed upload."""
+        """Return a confirmed upload, or None if the ID is unknown."""
         r2_key = self.confirmed.get(upload_id)
         return None if r2_key is None else self.uploads[r2_key]
 
     def to_json(self) -> Json:
-        """Everything about it as JSON values; of the platform's skills only which are active."""
+        """Return the account as JSON values.
+
+        Of the platform's skills only the IDs of the active ones are included.
+        """
         values = attrs.asdict(self, filter=lambda attribute, _: attribute.name != "skills")
         skills = self.skills.values()
         values["skills"] = {skill.id: attrs.asdict(skill) for skill in skills if not skill.platform}
@@ -177,7 +183,7 @@ class Account:
 
     @classmethod
     def from_json(cls, values: Json) -> "Account":
-        """The account that `to_json` described."""
+        """Build the account from the values of `to_json`."""
         known: dict[str, Any] = dict(values)
         for name, kind in (("keys", Key), ("skills", Skill), ("memories", Memory), ("uploads", Upload)):
             known[name] = {key: kind(**value) for key, value in known[name].items()}

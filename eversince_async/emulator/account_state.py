@@ -1,4 +1,4 @@
-"""What belongs to one account, arranged so that no answer needs to look at everything."""
+"""The holdings of one account, indexed so that no request scans everything."""
 
 import attrs
 
@@ -10,17 +10,17 @@ from eversince_async.emulator.revision import ACTIVE
 
 @attrs.define(eq=False)
 class AccountState:
-    """What belongs to one account, arranged for quick answers.
+    """The holdings of one account, indexed for quick responses.
 
     Attributes:
         account: The account.
-        window: Its request window.
-        listed: Projects the API shows, oldest first.
-        studio: The studio's projects by ID, which the API shows once they are adopted.
+        window: Request window of the account.
+        listed: Projects that the API shows, oldest first.
+        studio: The studio's projects by ID; the API shows them once they are adopted.
         adopted: Adopted projects by the ID of their source.
-        by_status: All its projects by status, the studio's too.
+        by_status: All projects of the account by status, including the studio's.
         by_idempotency_key: The newest project of each key.
-        most_active: Most projects ever active at once.
+        most_active: The highest number of projects ever active at once.
     """
 
     account: Account
@@ -34,11 +34,11 @@ class AccountState:
 
     @property
     def active(self) -> int:
-        """Projects holding a slot now."""
+        """The number of projects that hold a slot now."""
         return sum(len(self.by_status.get(status, ())) for status in ACTIVE)
 
     def add(self, project: Project, before: str | None) -> None:
-        """File a project under its status."""
+        """Index a project under its new status instead of the one before."""
         if before is not None:
             self.by_status[before].pop(project.id, None)
         self.by_status.setdefault(project.status, {})[project.id] = project

@@ -1,7 +1,7 @@
-"""What the agent makes and says: plans, pictures, films, sound, variations, in step with the project.
+"""The agent: makes plans, pictures, videos, sound and variations, and says so.
 
-Plain synchronous changes to one project; when they happen is the world's business. Media are kept as
-paths of the storage, so that they stay right when a restarted emulator listens elsewhere.
+These are plain synchronous changes to one project; the lifecycle decides when they happen. Media are stored
+as paths of the storage, so that they remain valid when a restarted emulator listens on another address.
 """
 
 import hashlib
@@ -33,7 +33,10 @@ _DUPLICATE: Final = re.compile(r"\bduplicate\b.*\bvariation\b", re.IGNORECASE | 
 
 
 def say(project: Project, role: str, content: str, at: float) -> None:
-    """Add a message to the conversation; the agent's last words are also the project's."""
+    """Add a message to the conversation.
+
+    The latest words of the agent also become the project's `agent_message`.
+    """
     project.messages.append(
         {
             "id": f"msg_{project.number:05x}{len(project.messages) + 1:04x}",
@@ -52,11 +55,11 @@ class Agent:
     """The agent at work on one project.
 
     Attributes:
-        project: What it works on.
-        account: Who pays.
-        scenario: What it costs and how much it makes.
-        at: Unix seconds.
-        rng: Its whims.
+        project: The project.
+        account: The account that pays.
+        scenario: Rules for costs and amounts.
+        at: Time of the work, in Unix seconds.
+        rng: Source of the agent's random choices.
     """
 
     project: Project
@@ -66,7 +69,7 @@ class Agent:
     rng: Random
 
     def do(self, work: str) -> None:
-        """Do one of the works of a run."""
+        """Do one part of a run's work."""
         match work:
             case "plan":
                 self.plan()
@@ -97,7 +100,7 @@ class Agent:
         say(project, "assistant", f"I planned {count} scenes for {self._subject()}.", self.at)
 
     def paint(self) -> None:
-        """Make a picture for every scene, or the pictures that were asked for."""
+        """Make a picture for every scene, or the requested pictures."""
         variation = self._variation()
         if self.project.output == "assets":
             for at in range(self.rng.randint(*self.scenario.scenes)):
@@ -131,7 +134,7 @@ class Agent:
         variation.captions = {"enabled": True, "preset": "clean"}
 
     def retake(self) -> None:
-        """Film one scene again, or make one more picture."""
+        """Make one scene's clip again, or one more picture."""
         variation = self._variation()
         if self.project.output == "assets" or not variation.scenes:
             self._picture(self._ref("image", len(self.project.assets)), self._subject())
@@ -140,7 +143,10 @@ class Agent:
             self._shoot(scene, len(self.project.assets))
 
     def closing_words(self) -> str:
-        """What the agent says at the end of a run: an answer, a question, or that it is done."""
+        """Return the agent's last message of a run.
+
+        It is a response to a message, a question, or the news that the project is complete.
+        """
         project = self.project
         if project.works:
             pictures = "pictures" if project.assets else "plan"
@@ -152,7 +158,7 @@ class Agent:
         return f"Your project is complete. {len(self._variation().scenes)} scenes ready for review."
 
     def fulfil(self, wish: str) -> str:
-        """Do what a message asks of the variations, and answer it."""
+        """Change the variations as a message asks, and return the response."""
         project = self.project
         if found := _SWITCH.search(wish):
             return self._switch(found[1])
@@ -181,7 +187,7 @@ class Agent:
         return f"I deleted {variation_id}."
 
     def _vary(self, original: Variation, aspect_ratio: str | None, purpose: str | None) -> str:
-        """Copy a variation, perhaps in another shape."""
+        """Copy a variation, perhaps in another aspect ratio."""
         project = self.project
         last = max(int(each.id.removeprefix("var_")) for each in project.variations)
         ratio = aspect_ratio or original.aspect_ratio
@@ -206,7 +212,7 @@ class Agent:
             project.active_variation = variation.id
         return f'I made the variation {variation.id} ("{variation.title}", {ratio}).'
 
-    # -- The parts ------------------------------------------------------------------------------------
+    # -- Parts ------------------------------------------------------------------------------------
 
     @property
     def _image_model(self) -> str:
@@ -217,7 +223,10 @@ class Agent:
         return self.project.video_model or "kling-3.0"
 
     def _variation(self) -> Variation:
-        """The active variation; planned now if a given walk left the plan out."""
+        """Return the active variation.
+
+        The agent plans one now if a given walk left out the plan.
+        """
         if not self.project.variations:
             self.plan()
         return self.project.variation() or self.project.variations[0]
@@ -290,7 +299,7 @@ class Agent:
         scene.update(ref=ref, type="video", video_url=path, video_model=self._video_model)
 
     def _sound(self, variation: Variation) -> None:
-        """A voiceover and music for the whole film."""
+        """Make a voiceover and music for the whole video."""
         self.account.spend(2 * self.scenario.audio_credits)
         length = _length(variation)
         script = f"This is {self._subject()}."

@@ -1,7 +1,8 @@
-"""The door of the API: from an HTTP request to an operation and back.
+"""The API handler: from an HTTP request to its response.
 
-Between the arrival of the whole request and the answer nothing waits, so every operation is atomic. Around
-that there may be faults; what they do to the answer comes after the deed or instead of it.
+It parses the request, calls the operation and sends the response. Between the arrival of the whole request
+and the response nothing waits, so every operation is atomic. Faults apply before or after the operation; they
+replace the response or change it.
 """
 
 import asyncio
@@ -52,13 +53,13 @@ _OF_A_PROJECT: Final = ("GET /projects/:id", "POST /projects/:id", "PATCH /proje
 
 @lru_cache(maxsize=8)
 def http_date(seconds: int) -> str:
-    """An instant as HTTP headers write it."""
+    """Format a time as HTTP headers do."""
     return formatdate(seconds, usegmt=True)
 
 
 @attrs.frozen
 class Result:
-    """What is to be sent."""
+    """The content of a response to send."""
 
     status: int
     body: Json
@@ -66,22 +67,22 @@ class Result:
 
     @classmethod
     def of(cls, refusal: ApiError) -> "Result":
-        """A refusal's answer."""
+        """Build the result of an error."""
         return cls(refusal.status, refusal.envelope(), refusal.headers)
 
 
 @attrs.frozen
 class Exchange:
-    """One call on its way through the door.
+    """One call while it is being handled.
 
     Attributes:
-        request: As aiohttp gives it.
-        target: What it asks for.
-        path: The same below the base URL.
-        known: Whose key it has; None for no valid one.
-        admission: What the request window says.
-        entry: Its line in the log.
-        faults: What goes wrong with it.
+        request: The request of aiohttp.
+        target: The parsed request target.
+        path: The path below the base URL.
+        known: Account and key of the call; None without a valid key.
+        admission: Decision of the request window.
+        entry: The call's entry in the log.
+        faults: Faults of the call.
     """
 
     request: web.BaseRequest
@@ -95,7 +96,7 @@ class Exchange:
 
 @attrs.frozen
 class ParsedRequest:
-    """A call that came in whole: whose it is, which operation, and what with."""
+    """A completely received call, with its account, operation and parameters."""
 
     known: tuple[Account, Key]
     route: Route
@@ -106,15 +107,15 @@ class ParsedRequest:
 
 @attrs.define(kw_only=True)
 class ApiHandler:
-    """Answers the calls of the API.
+    """Responds to the calls of the API.
 
     Attributes:
         world: All state.
-        views: Shapes of answers.
-        faults: What goes wrong.
-        store: Where the state is kept, if anywhere.
-        destinations: Where webhooks may go.
-        told: Further headers of each answer: at what pace its time passes.
+        views: Builds the JSON of responses.
+        faults: Faults to inject.
+        store: Store that saves the state; None keeps it in memory.
+        destinations: Hosts that webhooks may go to.
+        told: Further headers of each response, which tell the pace of the emulator's time.
     """
 
     world: World
@@ -125,18 +126,18 @@ class ApiHandler:
     told: Mapping[str, str] = {}
     _router: Router = attrs.field(init=False)
     _session: str = attrs.field(factory=lambda: secrets.token_hex(4), init=False)
-    _asked: int = attrs.field(default=0, init=False)
+    _requests: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._router = Router(self.world.rules)
 
     def request_id(self) -> str:
-        """A new ID for a request."""
-        self._asked += 1
-        return f"req_{self._session}{self._asked:08x}"
+        """Return a new ID for a request."""
+        self._requests += 1
+        return f"req_{self._session}{self._requests:08x}"
 
     def headers(self, admission: Admission, request_id: str, now: float) -> dict[str, str]:
-        """The headers every answer has."""
+        """Return the headers that every response has."""
         skew = self.faults.clock_skew
         return {
             "X-Request-Id": request_id,
@@ -149,7 +150,7 @@ class ApiHandler:
         }
 
     async def handle(self, request: web.BaseRequest, target: RequestTarget, path: str) -> web.StreamResponse:
-        """Answer one call."""
+        """Respond to one call."""
         now = clock.wall_seconds()
         entry = Entry(now, request.method, path, request_id=self.request_id())
         self.world.log.add(entry)
@@ -158,29 +159,35 @@ class ApiHandler:
         if faults:
             entry.fault = type(faults[-1]).__name__
         exchange = Exchange(request, target, path, known, self._admit(known, now), entry, faults)
-        arrived = await self._parse_request(exchange)
+        parsed = await self._parse_request(exchange)
         result = await self._apply_faults(exchange, committed=False)
         if result is None:
-            answer = self._result(exchange, arrived)
+            answer = self._result(exchange, parsed)
             result = await self._apply_faults(exchange, committed=True)
             if result is None:
                 result = answer
         return await self._send(exchange, result)
 
     def refuse(self, refusal: ApiError) -> web.Response:
-        """Answer outside any operation: what was no request, or is for nobody here."""
+        """Respond with an error outside any operation.
+
+        This is for input that is not a request, and for requests under a foreign host name.
+        """
         now = clock.wall_seconds()
         headers = self.headers(self._anonymous_admission(now), self.request_id(), now)
         return _response(Result.of(refusal), headers)
 
-    # -- Who, how often, what ---------------------------------------------------------------------------
+    # -- Authentication, limits and parsing -------------------------------------------------------------
 
     def _authenticate(self, request: web.BaseRequest) -> tuple[Account, Key] | None:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         return self.world.authenticate(text.strip()) if scheme.lower() == "bearer" else None
 
     def _admit(self, known: tuple[Account, Key] | None, now: float) -> Admission:
-        """Count a request against its account; without a valid key nobody's window is touched."""
+        """Count a request in its account's window.
+
+        A request without a valid key counts in no window.
+        """
         return (
             self._anonymous_admission(now)
             if known is None
@@ -192,10 +199,10 @@ class ApiHandler:
         return Admission(True, limit, limit, now + self.world.limits.window_seconds)
 
     async def _parse_request(self, exchange: Exchange) -> ParsedRequest | ApiError:
-        """Take in the whole request, or know why it is refused as it stands.
+        """Read and check the whole request; return the error if refused.
 
-        This comes before any fault: a server that is slow or about to break has the request all the same,
-        whatever the client does meanwhile.
+        This happens before any fault: a server that is slow or about to fail has received the request all the
+        same, even if the client disconnects meanwhile.
         """
         try:
             if exchange.known is None:
@@ -216,12 +223,15 @@ class ApiHandler:
         except ApiError as refusal:
             return refusal
 
-    def _result(self, exchange: Exchange, arrived: ParsedRequest | ApiError) -> Result:
-        """What the operation says; a mistake of the emulator's own is seen, in the log and as 500."""
-        if isinstance(arrived, ApiError):
-            return Result.of(arrived)
+    def _result(self, exchange: Exchange, parsed: ParsedRequest | ApiError) -> Result:
+        """Run the operation and return its result.
+
+        A bug in the emulator is logged and results in a 500.
+        """
+        if isinstance(parsed, ApiError):
+            return Result.of(parsed)
         try:
-            answer = self._call_operation(exchange, arrived)
+            answer = self._call_operation(exchange, parsed)
         except ApiError as refusal:
             return Result.of(refusal)
         except Exception:
@@ -232,24 +242,24 @@ class ApiHandler:
         entry.shown, entry.replayed = answer.shown, answer.replayed
         return Result(answer.status, answer.body)
 
-    def _call_operation(self, exchange: Exchange, arrived: ParsedRequest) -> Answer:
+    def _call_operation(self, exchange: Exchange, parsed: ParsedRequest) -> Answer:
         now = clock.wall_seconds()
-        account, key = arrived.known
+        account, key = parsed.known
         key.last_used_at = now
         call = Call(
             world=self.world,
             views=self.views,
             account=account,
             now=now,
-            id=arrived.id,
-            query=arrived.query,
-            body=arrived.body,
+            id=parsed.id,
+            query=parsed.query,
+            body=parsed.body,
             destinations=self.destinations,
             stale=self._stale(exchange.faults),
         )
         self.world.advance(now)
         try:
-            return arrived.route.operation(call)
+            return parsed.route.operation(call)
         finally:
             if self.store is not None:
                 self.store.save(self.world)
@@ -268,7 +278,10 @@ class ApiHandler:
         return route, id_
 
     async def _body(self, request: web.BaseRequest) -> Json:
-        """The object in the body. GET and DELETE take none; what comes with them is left aside."""
+        """Return the object in the body.
+
+        A body of GET or DELETE is ignored.
+        """
         try:
             body = await read_body(request, self.world.limits.body_bytes)
         except (HttpProcessingError, web.RequestPayloadError):
@@ -281,10 +294,10 @@ class ApiHandler:
         stale = next((fault.seconds for fault in faults if isinstance(fault, StaleRead)), None)
         return self.faults.stale_reads or 0.0 if stale is None else stale
 
-    # -- What goes wrong, and what is sent --------------------------------------------------------------
+    # -- Faults and sending -----------------------------------------------------------------------------
 
     async def _apply_faults(self, exchange: Exchange, *, committed: bool) -> Result | web.Response | None:
-        """What comes of the faults before or after the deed; None if it goes on as usual."""
+        """Apply the faults before or after the operation; None continues normally."""
         for fault in exchange.faults:
             if isinstance(fault, Truncated | StaleRead) or fault.after_commit is not committed:
                 continue
@@ -308,7 +321,10 @@ class ApiHandler:
         return None
 
     async def _send(self, exchange: Exchange, result: Result | web.Response) -> web.StreamResponse:
-        """The answer; what a fault made goes as it is, without the server's own headers."""
+        """Build the response to send.
+
+        A response that a fault made is sent unchanged, without the server's own headers.
+        """
         if isinstance(result, web.Response):
             return result
         entry = exchange.entry
@@ -318,7 +334,7 @@ class ApiHandler:
         headers = self.headers(exchange.admission, entry.request_id, clock.wall_seconds())
         response = _response(result, headers)
         if not exchange.request.content.is_eof():
-            response.force_close()  # whatever is still to come of the request is no next request
+            response.force_close()  # the rest of this request must not be read as the next one
         cut = next((fault for fault in exchange.faults if isinstance(fault, Truncated)), None)
         return response if cut is None else await _cut(exchange.request, response, cut.keep)
 
@@ -331,7 +347,7 @@ def _response(result: Result, headers: dict[str, str]) -> web.Response:
 
 
 async def _cut(request: web.BaseRequest, whole: web.Response, keep: float) -> web.StreamResponse:
-    """Send the beginning of an answer and hang up."""
+    """Send the beginning of a response and close the connection."""
     body = whole.body
     assert isinstance(body, bytes)
     part = web.StreamResponse(status=whole.status, headers=whole.headers)

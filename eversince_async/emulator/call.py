@@ -1,4 +1,7 @@
-"""A call as the operations see it, and the answer they give: no HTTP, no waiting."""
+"""A call as the operations see it, and their response.
+
+Nothing here deals with HTTP or waits.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
@@ -22,14 +25,14 @@ class Call:
 
     Attributes:
         world: All state.
-        views: Shapes of answers.
-        account: Who calls.
-        now: Unix seconds.
+        views: Builds the JSON of responses.
+        account: The account that makes the call.
+        now: Time of the call, in Unix seconds.
         id: The `:id` of the path, or "".
         query: Query parameters.
-        body: The body's object; empty if there was none.
-        destinations: Where webhooks may go.
-        stale: Seconds for which a read may still show what was before a change.
+        body: The object in the body; empty if there is no body.
+        destinations: Hosts that webhooks may go to.
+        stale: Seconds for which a read may still show the state before a change.
     """
 
     world: World
@@ -44,27 +47,27 @@ class Call:
 
     @property
     def rules(self) -> RevisionRules:
-        """The emulated revision."""
+        """The rules of the emulated revision."""
         return self.world.rules
 
     @property
     def holdings(self) -> AccountState:
-        """What the account holds."""
+        """The holdings of the calling account."""
         return self.world.accounts[self.account.id]
 
     def fields(self) -> Fields:
-        """The body's fields, to be read."""
+        """Return a reader for the fields of the body."""
         return Fields(self.body)
 
     def query_params(self) -> Query:
-        """The query's fields, to be read."""
+        """Return a reader for the query parameters."""
         return Query(self.query)
 
     def project(self) -> Project:
-        """The project of the path.
+        """Return the project that the path names.
 
         Raises:
-            Refusal: 404.
+            ApiError: 404, the account has no such project.
         """
         project = self.world.own(self.account, self.id)
         if project is None:
@@ -72,7 +75,10 @@ class Call:
         return project
 
     def visible(self, project: Project) -> Project | None:
-        """What a read sees of a project: with stale reads, how it was a moment ago, or nothing yet."""
+        """Return the project as a read sees it.
+
+        With stale reads that is the state before the latest change, or None if the project was just created.
+        """
         if not self.stale or self.now - project.updated_at >= self.stale:
             return project
         return None if self.now - project.created_at < self.stale else project.before or project
@@ -80,14 +86,14 @@ class Call:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What an operation answers.
+    """The response of an operation.
 
     Attributes:
         body: JSON object.
         status: HTTP status.
-        project_id: The project it was about, for the log.
-        shown: Projects it listed, for the log.
-        replayed: Whether a create found its project already there.
+        project_id: The project that the call concerns, for the log.
+        shown: Projects that the response lists, for the log.
+        replayed: True if a create found that its project existed already.
     """
 
     body: Json
@@ -98,4 +104,4 @@ class Answer:
 
 
 Operation: TypeAlias = Callable[[Call], Answer]
-"""One documented operation; raises `ApiError`."""
+"""A function for one documented operation; raises `ApiError`."""

@@ -1,4 +1,7 @@
-"""Running the emulator as a command: what `eversince emulator` and `python -m …emulator` call."""
+"""The emulator as a command.
+
+`eversince emulator` and `python -m eversince_async.emulator` call it.
+"""
 
 import asyncio
 import functools
@@ -38,34 +41,35 @@ async def serve(
     allow_hosts: Iterable[str] = (),
     announce: Callable[[str], None] = print,
 ) -> None:
-    """Run an emulator until cancelled; cancelling closes it, and what a state file holds stays.
+    """Run an emulator until cancelled.
 
-    How fast its time passes is the event loop's to say: see `loop_of`.
+    Cancelling closes the emulator; a state file keeps its content. The pace of its time depends on the event
+    loop: see `loop_of`.
 
     Args:
         port: Port of the API, 0 for a free one; media are on the next one if that is free.
         host: Address to listen on.
         revision: "2026-04" or "2026-05".
-        limits: Whether requests, projects, renders, keys and budgets are limited at all.
-        requests_per_minute: Another limit than the documented one.
-        active_projects: Another limit than the documented five.
-        state: File to keep the state in.
-        keys: Further keys to accept.
-        pro: Whether the account has the Pro plan.
-        credits: The account's balance, unless the state file knows one.
+        limits: False switches off the limits on requests, projects, renders, keys and budgets.
+        requests_per_minute: Request limit in place of the documented one.
+        active_projects: Limit on active projects in place of the documented five.
+        state: File in which the state is saved.
+        keys: Further API keys to accept.
+        pro: True if the account has the Pro plan.
+        credits: The account's balance, unless the state file has one.
         seed: Seed of everything random.
         failures: Share of runs that fail.
-        faults: What goes wrong on the way.
-        webhook_secret: Webhooks are signed with it.
-        allow_loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        faults: Faults to inject.
+        webhook_secret: Secret that signs the webhooks.
+        allow_loopback_webhooks: True if plain HTTP to this machine is a valid webhook address too.
         allow_webhooks_to: Internal hosts and networks that webhooks may go to.
-        allow_hosts: Further names it may be called by.
-        announce: Gets the lines to show: where it listens, how to use it.
+        allow_hosts: Further host names under which clients may call the emulator.
+        announce: Receives the lines to show: the emulator's address, and how to use it.
 
     Raises:
         OSError: The port is taken.
-        StateFileError: The state file cannot be used; says why.
-        SettingRefused: What is allowed is no host or network.
+        StateFileError: The state file cannot be used; the message says why.
+        SettingRefused: An allowed host is not a valid host or network.
     """
     emulator = Emulator(
         revision=revision,
@@ -90,11 +94,14 @@ async def serve(
 
 
 def loop_of(speed: float | None, state: str | Path | None) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the event loop of an emulator; None: the usual one will do.
+    """Return a factory for the emulator's event loop, or None.
+
+    None means that the usual loop will do.
 
     Args:
-        speed: Seconds of its time in one of ours; None for real time.
-        state: File its state is kept in. If the time in there is ahead of ours, it goes on from that.
+        speed: Seconds of the emulator's time in one real second; None for real time.
+        state: File in which the state is saved. If the time in it is ahead of the real time, the emulator's
+            time continues from there.
     """
     began = None if state is None else time_in(Path(state))
     is_ahead = began is not None and began > time.time()
@@ -109,9 +116,9 @@ def loop_of(speed: float | None, state: str | Path | None) -> Callable[[], async
 def _limits(requests_per_minute: int | None, active_projects: int | None, *, limited: bool) -> Limits:
     if not limited:
         return Limits.none()
-    kept = Limits()
+    result = Limits()
     if requests_per_minute is not None:
-        kept = attrs.evolve(kept, requests_per_minute=requests_per_minute)
+        result = attrs.evolve(result, requests_per_minute=requests_per_minute)
     if active_projects is not None:
-        kept = attrs.evolve(kept, active_projects=active_projects)
-    return kept
+        result = attrs.evolve(result, active_projects=active_projects)
+    return result

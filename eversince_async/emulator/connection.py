@@ -1,4 +1,4 @@
-"""The server below the door: aiohttp's, but with the documented envelope for requests it cannot parse."""
+"""The HTTP server: aiohttp's, with documented error bodies for unparsable requests."""
 
 import asyncio
 import socket
@@ -10,16 +10,20 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-"""Answers one request."""
+"""Function that responds to one request."""
 
 BadRequest: TypeAlias = Callable[[int, str], web.StreamResponse]
-"""Answers what was no request, given the status and what was wrong with it."""
+"""Function that responds to unparsable input, given a status and the problem."""
 
-_PATIENCE: Final = 16 * 2**20  # bytes
+_PATIENCE: Final = 16 * 2**20  # bytes read beyond the limit
 
 
 class Connection(RequestHandler):
-    """One connection. Unlike its parent it knows when it is gone, and answers rubbish with the envelope."""
+    """One connection.
+
+    Unlike its parent class it reports when it is closed, and responds to unparsable input with the documented
+    error envelope.
+    """
 
     __slots__ = ("_answer_rubbish", "gone")
 
@@ -29,7 +33,7 @@ class Connection(RequestHandler):
         self._answer_rubbish = answer_rubbish
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tell whoever waits for the end of this connection."""
+        """Notify all waiters that the connection is closed."""
         self.gone.set()
         super().connection_lost(exc)
 
@@ -40,7 +44,10 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what could not be parsed as HTTP. Everything else the door answers itself."""
+        """Respond to input that is not valid HTTP.
+
+        The API handler responds to all other errors itself.
+        """
         del request, exc
         answer = self._answer_rubbish(status, message or "")
         answer.force_close()
@@ -48,20 +55,23 @@ class Connection(RequestHandler):
 
 
 class Server(web.Server):
-    """Makes such connections."""
+    """A web server whose connections are of the class `Connection`."""
 
     def __init__(self, handler: Handler, answer_rubbish: BadRequest) -> None:
-        # Hours of virtual time pass in moments: a keep-alive timer would only cut connections in use.
+        # Hours of virtual time pass in moments: a keep-alive timer would cut connections that are in use.
         super().__init__(handler, access_log=None, keepalive_timeout=86_400.0)
         self._answer_rubbish = answer_rubbish
 
     def __call__(self) -> Connection:
-        """A new connection."""
+        """Create a connection."""
         return Connection(self, loop=self._loop, answer_rubbish=self._answer_rubbish, **self._kwargs)
 
 
 def reset(request: web.BaseRequest) -> None:
-    """Reset the connection of a request: the client sees a reset, not an orderly end."""
+    """Reset the connection of a request.
+
+    The client sees a reset instead of an orderly end.
+    """
     transport = request.transport
     if transport is None:
         return
@@ -72,23 +82,26 @@ def reset(request: web.BaseRequest) -> None:
 
 
 def hang_up(request: web.BaseRequest) -> None:
-    """End a connection in the middle of an answer, once what was written has been sent."""
+    """Close a connection in the middle of a response.
+
+    Bytes that were already written are still sent.
+    """
     if request.transport is not None:
         request.transport.close()
 
 
 async def until_gone(request: web.BaseRequest) -> None:
-    """Wait until the client has given up."""
+    """Wait until the client has disconnected."""
     protocol = request.protocol
     if isinstance(protocol, Connection):
         await protocol.gone.wait()
 
 
 async def read_body(request: web.BaseRequest, most: int | None) -> bytes | None:
-    """The whole body; None if it is larger than allowed, however it comes.
+    """Return the whole body, or None if it is too large.
 
-    A body that is somewhat too large is still taken in: a client that is refused while it is sending may
-    see a reset instead of the refusal.
+    The limit applies with and without a Content-Length. A body that is only somewhat too large is still read
+    to its end: a client that is refused while it is sending may see a reset instead of the refusal.
     """
     length = request.content_length or 0
     if request.headers.get("Expect", "").lower() == "100-continue":

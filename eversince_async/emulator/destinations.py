@@ -1,4 +1,7 @@
-"""Where webhooks may go: not to internal hosts, or whoever orders a project could reach these through us."""
+"""The hosts that webhooks may go to.
+
+Internal hosts are refused: a client that creates a project could otherwise reach them through the emulator.
+"""
 
 import ipaddress
 import socket
@@ -15,21 +18,21 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class InternalTarget(OSError):
-    """A webhook would have gone to a host that is not to be had from outside."""
+    """A webhook was addressed to an internal host."""
 
 
 @attrs.frozen(kw_only=True)
 class Destinations:
-    """Which hosts webhooks may go to.
+    """The hosts that webhooks may go to.
 
-    Public ones, and those that were named. This machine as well if the emulator listens to nobody else: then
-    whoever can ask it for a webhook can send the same by themselves.
+    Allowed are public hosts and configured ones. This machine is allowed as well if the emulator listens on
+    loopback only: a client that can ask for a webhook can then send the same request itself.
 
     Attributes:
-        listens_to_itself: Whether the emulator listens on loopback only.
-        plain_loopback: Whether plain HTTP to this machine will do, too.
-        names: Names of hosts that were allowed.
-        networks: Networks that were allowed.
+        listens_to_itself: True if the emulator listens on loopback only.
+        plain_loopback: True if plain HTTP to this machine is allowed too.
+        names: Allowed host names.
+        networks: Allowed networks.
     """
 
     listens_to_itself: bool
@@ -39,15 +42,15 @@ class Destinations:
 
     @classmethod
     def of(cls, listening: str, *, plain_loopback: bool, allowed: Iterable[str]) -> "Destinations":
-        """Those of an emulator.
+        """Build the destinations of an emulator.
 
         Args:
-            listening: What it listens on.
-            plain_loopback: Whether plain HTTP to this machine will do, too.
-            allowed: Names of hosts, IP addresses, and networks such as 10.0.0.0/8.
+            listening: Address on which the emulator listens.
+            plain_loopback: True if plain HTTP to this machine is allowed too.
+            allowed: Host names, IP addresses, and networks such as 10.0.0.0/8.
 
         Raises:
-            SettingRefused: One of these is nothing of the kind.
+            SettingRefused: One of these is not a valid name, address or network.
         """
         names, networks = set[str](), list[Network]()
         for each in allowed:
@@ -64,14 +67,14 @@ class Destinations:
         )
 
     def takes_plain(self, url: str) -> bool:
-        """Whether plain HTTP will do for this address."""
+        """Return True if this address may use plain HTTP."""
         address = address_of(url)
         if address is None:
             return False
         return (self.plain_loopback and address.is_loopback) or self._is_named(address.host)
 
     def hint(self, url: str) -> str:
-        """How an address that is not HTTPS could be allowed; empty if it could not."""
+        """Return a hint on allowing a plain HTTP address, or ""."""
         address = address_of(url)
         if address is None or not address.is_private:
             return ""
@@ -80,7 +83,10 @@ class Destinations:
         return f"this emulator takes http to {address.host} with --allow-webhooks-to {address.host}"
 
     def problem(self, url: str) -> str | None:
-        """Why an address is none to send to, as far as can be told without asking a name server."""
+        """Return the reason not to send to an address, or None.
+
+        No name server is asked.
+        """
         address = address_of(url)
         if address is None:
             return "it names no valid host"
@@ -89,7 +95,10 @@ class Destinations:
         return f"{address.host} is internal; start the emulator with --allow-webhooks-to {address.host}"
 
     def takes(self, host: str) -> bool:
-        """Whether to send to a host: a name whose addresses are still to be found, or an IP address."""
+        """Return True if webhooks may go to a host.
+
+        The host is a name that is not resolved yet, or an IP address.
+        """
         address = address_of(f"http://[{host}]" if ":" in host else f"http://{host}")
         if address is None:
             return False
@@ -107,14 +116,15 @@ class Destinations:
         return any(literal in network for network in self.networks)
 
     def resolver(self) -> "CheckedResolver":
-        """Finds addresses, and only such as may be sent to."""
+        """Create a resolver that returns only allowed addresses."""
         return CheckedResolver(self)
 
 
 class CheckedResolver(AbstractResolver):
-    """Finds the addresses of a host for a connection, and refuses internal ones.
+    """Resolves the host of a connection, and refuses internal addresses.
 
-    What was checked is what is connected to: a name that leads elsewhere the next time gains nothing.
+    The checked addresses are those that the connection uses: a name that resolves differently the next time
+    gains nothing.
     """
 
     def __init__(self, destinations: Destinations) -> None:
@@ -124,10 +134,10 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of a host.
+        """Return the addresses of a host.
 
         Raises:
-            InternalTarget: One of them is internal, and was not allowed.
+            InternalTarget: One of the addresses is internal and not allowed.
         """
         found = await self._resolver.resolve(host, port, family)
         destinations = self._destinations
@@ -138,7 +148,7 @@ class CheckedResolver(AbstractResolver):
         return found
 
     async def close(self) -> None:
-        """Let go of what finds them."""
+        """Close the underlying resolver."""
         await self._resolver.close()
 
 

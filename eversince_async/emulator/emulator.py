@@ -1,4 +1,4 @@
-"""The emulator: a local Eversince to talk to over real HTTP."""
+"""The emulator: a local Eversince that speaks real HTTP."""
 
 import asyncio
 import secrets
@@ -31,15 +31,15 @@ from eversince_async.emulator.webhooks import Delivery, WebhookSender
 from eversince_async.emulator.world import World
 
 API_KEY: Final = "es_live_emulator"
-"""The key every emulator accepts."""
+"""API key that every emulator accepts."""
 
 
 class Connection(TypedDict):
     """Keyword arguments of a client.
 
     Attributes:
-        api_key: A key the emulator takes.
-        base_url: Where it listens.
+        api_key: An API key that the emulator accepts.
+        base_url: Base URL of the emulator's API.
     """
 
     api_key: str
@@ -47,7 +47,9 @@ class Connection(TypedDict):
 
 
 class Emulator:
-    """A faithful local Eversince, on two free ports of this machine: the API's and the storage's.
+    """A faithful local Eversince, on two free ports of this machine.
+
+    One port serves the API, the other the storage.
 
     ```python
     async with Emulator(scenario=Scenario(failure=0.1)) as emulator:
@@ -55,32 +57,35 @@ class Emulator:
             ...
     ```
 
-    It can be looked into and meddled with at any time: `world`, `studio`, `add_project()`, `looks()`.
+    A test can inspect and change the emulator's state at any time through `world`, `studio`, `add_project()`
+    and `polls()`.
 
     Args:
         revision: Public revision of the API, "2026-04" or "2026-05".
-        scenario: What happens to projects.
-        limits: Which limits are kept; as documented by default.
-        faults: What goes wrong; nothing by default.
+        scenario: Rules for what happens to projects.
+        limits: The limits that the emulator enforces; by default the documented ones.
+        faults: Faults to inject; none by default.
         credits: Balance of the account.
-        plan: Its plan: "pro", "creator", or None for no subscription.
-        keys: Further API keys it accepts.
-        state: File the state is kept in and taken up from; None keeps it in memory only.
+        plan: Plan of the account: "pro", "creator", or None for no subscription.
+        keys: Further API keys that the emulator accepts.
+        state: File in which the state is saved and from which it is restored; None keeps it in memory only.
         host: Address to listen on.
         port: Port of the API; 0 for a free one.
         storage_port: Port of the storage; None for the next one after the API's if that is free, else any.
-        webhook_secret: Webhooks are signed with it; None leaves them unsigned.
-        allow_loopback_webhooks: Whether plain HTTP to this machine is a webhook address too.
+        webhook_secret: Secret that signs the webhooks; None leaves them unsigned.
+        allow_loopback_webhooks: True if plain HTTP to this machine is a valid webhook address too.
         allow_webhooks_to: Internal hosts that webhooks may go to, also by plain HTTP: names, IP addresses, or
-            networks such as 10.0.0.0/8. Other hosts must be public, or this machine if it listens on that.
-        allow_hosts: Further names it may be called by, such as that of its container. IP addresses and
-            localhost will always do; other names are refused, as a web page may have made them up.
-        video_bytes: Size rendered films are padded to, for downloads that take a while.
-        studio_projects: Whether there are two studio projects to discover and adopt.
+            networks such as 10.0.0.0/8. Other hosts must be public, or this machine if the emulator listens
+            on loopback only.
+        allow_hosts: Further host names under which clients may call the emulator, such as that of its
+            container. IP addresses and localhost are always accepted. Other names are refused because a web
+            page may have made them up.
+        video_bytes: Size to which rendered videos are padded, for downloads that take a while.
+        studio_projects: True if there are two studio projects to discover and adopt.
 
     Raises:
-        StateFileError: The state file cannot be used; says why.
-        SettingRefused: What is allowed is no host or network.
+        StateFileError: The state file cannot be used; the message says why.
+        SettingRefused: An allowed host is not a valid host or network.
     """
 
     def __init__(
@@ -144,10 +149,10 @@ class Emulator:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen, with the state taken up or a fresh one.
+        """Start to listen, with the restored state or a fresh one.
 
         Raises:
-            StateFileError: Something in the state file is not what it should be.
+            StateFileError: The state file contains an invalid value.
             OSError: The port is taken.
         """
         assert self._listening is None, "the emulator is running already"
@@ -159,7 +164,7 @@ class Emulator:
         self._arm()
 
     def _load(self) -> bool:
-        """Take up the saved state; True if there is none."""
+        """Restore the saved state; return True if there is none."""
         if self._store is None:
             return True
         try:
@@ -169,7 +174,7 @@ class Emulator:
             raise
 
     async def stop(self) -> None:
-        """Stop listening; what a state file holds stays."""
+        """Stop listening; a state file keeps its content."""
         if self._listening is None:
             return
         if self._alarm is not None:
@@ -185,15 +190,15 @@ class Emulator:
                 self._store.close()
 
     async def _abandon_serving(self) -> None:
-        """End what is still being answered although the client has gone: aiohttp no longer knows of it."""
-        left = list(self._serving)
-        for task in left:
+        """Cancel handlers whose client has disconnected; aiohttp no longer tracks them."""
+        tasks = list(self._serving)
+        for task in tasks:
             task.cancel()
-        if left:
-            await asyncio.wait(left)
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _populate(self, *, fresh: bool) -> None:
-        """Put the doors in, and people behind them."""
+        """Create the handlers, and the account and studio projects behind them."""
         world = self._world
         views = Serializer(world.rules, self.places)
         self.courier = WebhookSender(
@@ -210,7 +215,7 @@ class Emulator:
             faults=self.faults,
             store=self._store,
             destinations=self._destinations,
-            told={} if (its := pace.of(asyncio.get_running_loop())) is None else its.to_headers(),
+            told={} if (own := pace.of(asyncio.get_running_loop())) is None else own.to_headers(),
         )
         self.storage = Storage(world=world, door=self.door, video_bytes=self._video_bytes)
         self.studio = Studio(world)
@@ -224,27 +229,27 @@ class Emulator:
                 world.add_key(world.account, "Emulator", text, now)
         world.advance(now)
 
-    # -- Looking in ---------------------------------------------------------------------------------------
+    # -- Inspection ---------------------------------------------------------------------------------------
 
     @property
     def base_url(self) -> str:
-        """What to give a client as its base URL."""
+        """The base URL for a client."""
         return self.places.api + BASE
 
     @property
     def connection(self) -> Connection:
-        """What to give our own client: `Eversince(**emulator.connection)`."""
+        """Keyword arguments for this package's client: `Eversince(**emulator.connection)`."""
         return {"api_key": API_KEY, "base_url": self.base_url}
 
     @property
     def world(self) -> World:
-        """All state, as it is at this moment."""
+        """All state at this moment."""
         self._world.advance(clock.wall_seconds())
         return self._world
 
     @property
     def account(self) -> Account:
-        """The account, whose credits and plan may be changed."""
+        """The account; a test may change its credits and plan."""
         return self.world.account
 
     @property
@@ -253,7 +258,10 @@ class Emulator:
         return self.courier.deliveries
 
     def polls(self, project_id: str) -> list[float]:
-        """Seconds after a project's creation at which its status was read, alone or in a list."""
+        """Return the times at which a project's status was read.
+
+        The times are in seconds after the project's creation. Reads in a list count too.
+        """
         created_at = self._world.projects[project_id].created_at
         return [round(at - created_at, 3) for at in self._world.log.looks(project_id)]
 
@@ -266,13 +274,14 @@ class Emulator:
         rendered: bool = False,
         **fields: Any,
     ) -> Project:
-        """Put a project in, past every limit and for no credits.
+        """Add a project without checking limits or charging credits.
 
         Args:
-            brief: Its brief.
-            status: Where it stands. An active one stays there until it is cancelled or sent on.
-            walks: Statuses and seconds it goes through from now on, in place of `status`.
-            rendered: Whether there is a render already.
+            brief: The project's brief.
+            status: Status of the project. An active project keeps it until a test cancels, releases or fails
+                it.
+            walks: Statuses and seconds that the project goes through from now on, in place of `status`.
+            rendered: True if the project already has a render.
             fields: Further attributes of the project, e.g. `title`, `mode`, `output`.
         """
         project = self.studio.add(
@@ -305,17 +314,17 @@ class Emulator:
         return await self.door.handle(request, target, path)
 
     def _answer_malformed(self, status: int, problem: str) -> web.StreamResponse:
-        """Answer what is no HTTP request."""
-        del problem  # it quotes what was sent
+        """Respond to bytes that are not an HTTP request."""
+        del problem  # it quotes the request
         known = 400 <= status < 500
         refusal = errors.validation("Malformed HTTP request") if known else errors.internal_error()
         return self.door.refuse(refusal)
 
     def _arm(self) -> None:
-        """Wake up for the next thing to happen, if somebody is to be told of it.
+        """Set a timer for the next scheduled change if webhooks need it.
 
-        Everything else happens when it is looked at, at the time it was to happen: a loop in virtual time
-        then has nothing to stop for.
+        All other changes are applied when a request or a test reads the state, with the time at which they
+        were due. A loop in virtual time then has no timer to stop for.
         """
         if self._alarm is not None:
             self._alarm.cancel()

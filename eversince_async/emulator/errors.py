@@ -1,4 +1,4 @@
-"""Refusals: the documented error codes, and the one envelope every error has."""
+"""API errors: the documented codes, and the envelope that all errors share."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -9,13 +9,13 @@ Json = dict[str, Any]
 
 
 class ApiError(Exception):
-    """A request answered with an error.
+    """An error with which the emulator responds to a request.
 
     Attributes:
         status: HTTP status.
-        code: The envelope's code.
-        message: The envelope's message.
-        headers: Further headers, e.g. `Retry-After` or `Allow`.
+        code: Code in the envelope.
+        message: Message in the envelope.
+        headers: Additional headers, e.g. `Retry-After` or `Allow`.
     """
 
     def __init__(
@@ -30,62 +30,68 @@ class ApiError(Exception):
         return f"{self.status} {self.code}: {self.message}"
 
     def envelope(self) -> Json:
-        """The documented body of the answer."""
+        """Return the documented body of the response."""
         return {"error": {"code": self.code, "message": self.message, "status": self.status}}
 
 
 def validation(message: str) -> ApiError:
-    """400: a parameter is invalid, or the project's status does not allow the call."""
+    """Build a 400: a parameter or the project's status is wrong."""
     return ApiError(400, "validation_error", message)
 
 
 def unauthorized() -> ApiError:
-    """401: no key, or not a valid one."""
+    """Build a 401: the API key is missing or invalid."""
     return ApiError(401, "unauthorized", "Missing or invalid API key", {"WWW-Authenticate": "Bearer"})
 
 
 def insufficient_credits(needed: int, balance: float) -> ApiError:
-    """402: too few credits for the action."""
+    """Build a 402: the account has too few credits for the action."""
     return ApiError(
         402, "insufficient_credits", f"This needs at least {needed} credits; your balance is {balance:g}"
     )
 
 
 def forbidden(message: str) -> ApiError:
-    """403: not permitted, or the feature needs a Pro plan."""
+    """Build a 403: not permitted, or the feature needs a Pro plan."""
     return ApiError(403, "forbidden", message)
 
 
 def not_found(what: str) -> ApiError:
-    """404: no such resource."""
+    """Build a 404: the resource does not exist."""
     return ApiError(404, "not_found", f"{what} not found")
 
 
 def method_not_allowed(allowed: str) -> ApiError:
-    """405 with `Allow`: a known path, another method. Undocumented; the contract's stand-in."""
+    """Build a 405 with `Allow`: the path exists, but not the method.
+
+    The documents do not mention this error; the contract stands in for them.
+    """
     return ApiError(405, "method_not_allowed", f"Method not allowed; use {allowed}", {"Allow": allowed})
 
 
 def conflict(message: str) -> ApiError:
-    """409: the project's status does not allow the call."""
+    """Build a 409: the project's status does not allow the call."""
     return ApiError(409, "conflict", message)
 
 
 def payload_too_large() -> ApiError:
-    """413: the body is over 1 MB."""
+    """Build a 413: the body is larger than 1 MB."""
     return ApiError(413, "payload_too_large", "Request body exceeds 1 MB")
 
 
 def rate_limited(message: str, retry_after: float) -> ApiError:
-    """429 with `Retry-After`, in whole seconds and at least one."""
+    """Build a 429 with `Retry-After`, in whole seconds and at least one."""
     return ApiError(429, "rate_limited", message, {"Retry-After": str(max(1, ceil(retry_after)))})
 
 
 def project_limit(message: str) -> ApiError:
-    """429 without `Retry-After`, which is documented for rate_limited only (contradictions 76)."""
+    """Build a 429 without `Retry-After`.
+
+    That header is documented for rate_limited only (contradictions 76).
+    """
     return ApiError(429, "project_limit", message)
 
 
 def internal_error() -> ApiError:
-    """500: something is wrong in the emulator itself."""
+    """Build a 500: the emulator itself has a bug."""
     return ApiError(500, "internal_error", "Internal server error")

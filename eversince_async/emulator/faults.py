@@ -1,4 +1,4 @@
-"""Faults: what goes wrong between a client and the server, by chance or by script.
+"""Faults between a client and the server, by chance or by script.
 
 ```python
 faults = Faults(error_503=0.02, reset_after_commit=0.01, latency=(0.05, 0.4), seed=7)
@@ -18,11 +18,11 @@ from eversince_async.emulator.scenario import Span, draw
 
 @attrs.frozen(kw_only=True)
 class Latency:
-    """The request takes a while to be served.
+    """A delay in serving the request.
 
     Attributes:
-        seconds: How long.
-        after_commit: Whether the answer is late rather than the deed.
+        seconds: Length of the delay, in seconds.
+        after_commit: True if the delay follows the operation and precedes the response.
     """
 
     seconds: float
@@ -31,15 +31,15 @@ class Latency:
 
 @attrs.frozen(kw_only=True)
 class ErrorAnswer:
-    """The request is answered with an error.
+    """An error response to the request.
 
     Attributes:
         status: HTTP status.
         code: Code of the envelope.
         message: Message of the envelope.
-        after_commit: Whether what was asked is done all the same.
+        after_commit: True if the operation is carried out all the same.
         retry_after: Seconds for `Retry-After`; None for no such header.
-        as_date: Whether `Retry-After` is an HTTP date.
+        as_date: True if `Retry-After` is an HTTP date.
     """
 
     status: int = 500
@@ -51,7 +51,7 @@ class ErrorAnswer:
 
 
 def RateLimit(*, retry_after: float | None = 2.0, as_date: bool = False) -> ErrorAnswer:  # noqa: N802 - reads as the other faults do
-    """The answer 429 rate_limited, with `Retry-After` in seconds or as an HTTP date."""
+    """Build a 429 rate_limited, with `Retry-After` in seconds or as a date."""
     return ErrorAnswer(
         status=429,
         code="rate_limited",
@@ -62,7 +62,7 @@ def RateLimit(*, retry_after: float | None = 2.0, as_date: bool = False) -> Erro
 
 
 def Unavailable(*, retry_after: float | None = None, after_commit: bool = False) -> ErrorAnswer:  # noqa: N802 - as above
-    """The answer 503 service_unavailable."""
+    """Build a 503 service_unavailable."""
     return ErrorAnswer(
         status=503,
         code="service_unavailable",
@@ -74,10 +74,10 @@ def Unavailable(*, retry_after: float | None = None, after_commit: bool = False)
 
 @attrs.frozen(kw_only=True)
 class Reset:
-    """The connection is reset instead of an answer.
+    """A reset of the connection in place of a response.
 
     Attributes:
-        after_commit: Whether what was asked is done all the same.
+        after_commit: True if the operation is carried out all the same.
     """
 
     after_commit: bool = False
@@ -85,7 +85,9 @@ class Reset:
 
 @attrs.frozen(kw_only=True)
 class Truncated:
-    """What was asked is done, but the connection ends within the answer's body.
+    """An end of the connection within the body of the response.
+
+    The operation is carried out.
 
     Attributes:
         keep: Share of the body that arrives.
@@ -96,13 +98,13 @@ class Truncated:
 
 @attrs.frozen(kw_only=True)
 class NotJson:
-    """Some gateway answers, with a page of HTML.
+    """An HTML page in place of the response, as a gateway sends.
 
     Attributes:
         status: HTTP status.
         body: The page.
-        content_type: Its type.
-        after_commit: Whether what was asked is done all the same.
+        content_type: MIME type of the page.
+        after_commit: True if the operation is carried out all the same.
     """
 
     status: int = 502
@@ -113,10 +115,12 @@ class NotJson:
 
 @attrs.frozen(kw_only=True)
 class Stall:
-    """No answer ever comes; the connection stays open until the client gives up.
+    """A response that never comes.
+
+    The connection stays open until the client gives up.
 
     Attributes:
-        after_commit: Whether what was asked is done all the same.
+        after_commit: True if the operation is carried out all the same.
     """
 
     after_commit: bool = False
@@ -124,17 +128,17 @@ class Stall:
 
 @attrs.frozen(kw_only=True)
 class StaleRead:
-    """A read shows what was before the latest change, if that is at most so many seconds ago.
+    """A read that shows the state before the latest change.
 
     Attributes:
-        seconds: So many.
+        seconds: Largest age of the change, in seconds.
     """
 
     seconds: float = 3600.0
 
 
 Fault: TypeAlias = Latency | ErrorAnswer | Reset | Truncated | NotJson | Stall | StaleRead
-"""Something that goes wrong with one request."""
+"""A fault in one request."""
 
 
 @attrs.define
@@ -147,24 +151,26 @@ class _Scripted:
 
 @attrs.define(kw_only=True)
 class Faults:
-    """What goes wrong. Shares are of all API requests and seeded; scripted faults go first.
+    """All faults of an emulator.
+
+    Shares are shares of all API requests, drawn with a seed. Scripted faults take precedence.
 
     Attributes:
-        latency: Seconds every request takes.
-        error_500: Share answered 500 before anything is done.
-        error_503: Share answered 503 before anything is done.
-        rate_limited: Share answered 429 although the window has room.
-        retry_after: Seconds these say to wait.
-        reset_before_commit: Share whose connection is reset before anything is done.
-        reset_after_commit: Share whose connection is reset when all is done.
-        truncated: Share whose answer is cut in half.
-        not_json: Share answered with a gateway's page before anything is done.
-        stalled: Share that is never answered, nothing done.
-        stale_reads: Seconds for which reads may show what was before a change; None for never.
+        latency: Seconds that every request takes.
+        error_500: Share that receives a 500, without carrying out the operation.
+        error_503: Share that receives a 503, without carrying out the operation.
+        rate_limited: Share that receives a 429 although the window has room.
+        retry_after: Seconds in the `Retry-After` of these responses.
+        reset_before_commit: Share whose connection is reset before the operation.
+        reset_after_commit: Share whose connection is reset after the operation.
+        truncated: Share whose response is cut in half.
+        not_json: Share that receives a gateway's page, without carrying out the operation.
+        stalled: Share that never receives a response and whose operation is not carried out.
+        stale_reads: Seconds for which reads may show the state before a change; None for never.
         lost_webhooks: Share of webhooks that are never sent.
         clock_skew: Seconds by which `Date` and `X-RateLimit-Reset` are wrong.
         cut_downloads: Share of media transfers that break off halfway.
-        seed: Seed of all chances.
+        seed: Seed of all random choices.
     """
 
     latency: Span | None = None
@@ -189,39 +195,39 @@ class Faults:
         self._rng = Random(self.seed)
 
     def once(self, method: str, path: str, fault: Fault, *, times: int = 1) -> None:
-        """Put a fault in the way of the next matching request, or of the next few.
+        """Inject a fault into the next matching requests.
 
         Args:
             method: HTTP method, or "*" for any.
-            path: Path below the base URL, e.g. "/projects/*/render"; elsewhere the whole path, e.g.
-                "/media/**" or "/storage/**". `*` is any one part, `**` at the end any rest.
-            fault: What goes wrong.
-            times: For how many requests.
+            path: Path below the base URL, e.g. "/projects/*/render"; outside the API the whole path, e.g.
+                "/media/**" or "/storage/**". `*` matches any one part, `**` at the end any rest.
+            fault: The fault.
+            times: Number of requests to inject it into.
         """
         self._script.append(_Scripted(method, path.split("/"), fault, times))
 
     @property
     def pending(self) -> int:
-        """Scripted faults that did not happen yet."""
+        """The number of scripted faults that have not happened yet."""
         return sum(scripted.times for scripted in self._script)
 
     def strike(self, method: str, path: str, *, by_chance: bool = True) -> list[Fault]:
-        """What goes wrong with this request: perhaps a delay, and at most one thing besides."""
-        struck = self._by_script(method, path)
+        """Return a request's faults: perhaps a delay, and at most one other."""
+        faults = self._by_script(method, path)
         if not by_chance:
-            return struck
+            return faults
         if self.latency is not None:
-            struck.insert(0, Latency(seconds=draw(self.latency, self._rng)))
-        if not struck or isinstance(struck[-1], Latency):
-            struck += self._by_chance()
-        return struck
+            faults.insert(0, Latency(seconds=draw(self.latency, self._rng)))
+        if not faults or isinstance(faults[-1], Latency):
+            faults += self._by_chance()
+        return faults
 
     def loses_webhook(self) -> bool:
-        """Whether the next webhook is lost."""
+        """Return True if the next webhook is lost."""
         return bool(self.lost_webhooks) and self._rng.random() < self.lost_webhooks
 
     def cuts_download(self) -> bool:
-        """Whether the next media transfer breaks off."""
+        """Return True if the next media transfer breaks off."""
         return bool(self.cut_downloads) and self._rng.random() < self.cut_downloads
 
     def _by_script(self, method: str, path: str) -> list[Fault]:

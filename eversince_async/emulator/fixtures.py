@@ -1,6 +1,6 @@
-"""What Eversince offers, as far as the emulator invents it: models, voices, packages, skills, prices.
+"""Invented offers of the platform: models, voices, packages, skills and prices.
 
-Names and numbers are believable, nothing more; the shapes are the documented ones.
+Names and numbers are only plausible; the shapes are the documented ones.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _WIDE: Final = [*_RATIOS, "21:9"]
 
 
 def _video(id_: str, name: str, durations: str, **more: Any) -> Json:
-    """A video model; whatever `more` leaves out it cannot do."""
+    """Build a video model; features missing from `more` are unsupported."""
     model: Json = {
         "id": id_,
         "name": name,
@@ -47,7 +47,7 @@ def _video(id_: str, name: str, durations: str, **more: Any) -> Json:
 
 
 def _image(id_: str, name: str, references: int | None, **more: Any) -> Json:
-    """An image model that takes so many reference images."""
+    """Build an image model that takes up to `references` reference images."""
     model: Json = {
         "id": id_,
         "name": name,
@@ -97,7 +97,7 @@ MODELS: Final[tuple[Json, ...]] = (
     _image("gpt-image-1.5", "GPT Image 1.5", 16, aspect_ratios=_RATIOS),
     _image("recraft-v3", "Recraft V3", None, max_prompt_length=1000),
 )
-"""Models, those for video first."""
+"""All models, video models first."""
 
 MODEL_IDS: Final = frozenset(model["id"] for model in MODELS)
 """IDs of all models."""
@@ -130,7 +130,7 @@ VOICES: Final[tuple[Json, ...]] = (
     _voice("Robin", "neutral", "adult", "American", "neutral", "Even and modern, for products."),
     _voice("Sky", "neutral", "young", "British", "airy", "Light and dreamy, for beauty and fashion."),
 )
-"""Voices."""
+"""All voices."""
 
 PACKAGES: Final[tuple[Json, ...]] = tuple(
     {
@@ -142,7 +142,7 @@ PACKAGES: Final[tuple[Json, ...]] = tuple(
     }
     for id_, amount, price in (("1k", 1000, 15), ("4k", 4000, 50))
 )
-"""Credit packages: the two of the documents."""
+"""Credit packages: the two in the documents."""
 
 CRAFTS: Final = (
     "auto",
@@ -186,7 +186,7 @@ _PLATFORM_CHARACTERS: Final = 14_000  # 3,500 tokens each, so that all together 
 
 
 def platform_skills(rules: RevisionRules) -> list[Skill]:
-    """The platform's skills, as a new account has them: none active."""
+    """Return the platform's skills as a new account has them, all inactive."""
     skills = []
     for at, (slug, name, category, description) in enumerate(_PLATFORM):
         prefix = "skill" if rules.skills_stack else category
@@ -206,7 +206,7 @@ def platform_skills(rules: RevisionRules) -> list[Skill]:
     return skills
 
 
-@cache  # every emulator has them, and a suite of tests has many emulators
+@cache  # every emulator needs them, and a test suite starts many emulators
 def _instructions(description: str) -> str:
     text = f"{description} "
     return (text * (_PLATFORM_CHARACTERS // len(text) + 1))[:_PLATFORM_CHARACTERS]
@@ -221,4 +221,4 @@ PRICES: Final[Mapping[str, float]] = {
     "remove_background": 1,
     "motion_overlay": 4,
 }
-"""Credits each tool takes: a video's for a second, all others' for a piece."""
+"""Credits that each tool takes: a second for video, otherwise a piece."""

@@ -1,7 +1,7 @@
-"""By which names the emulator may be called.
+"""The host names under which clients may call the emulator.
 
-A web page elsewhere can make a browser call this machine under a name of the page's own (DNS rebinding), and
-then read the answers. Such a call says that name in its Host header.
+A foreign web page can make a browser call this machine under a name of the page's own (DNS rebinding) and
+then read the responses. Such a call gives that name in its Host header.
 """
 
 import re
@@ -20,33 +20,33 @@ _SHOWN: Final = 100
 
 @attrs.frozen
 class Hosts:
-    """The names it may be called by: IP addresses, localhost, and what was named.
+    """The accepted host names: IP addresses, localhost, and configured names.
 
     Attributes:
-        names: What was named, in lower case.
+        names: The configured names, in lower case.
     """
 
     names: frozenset[str]
 
     @classmethod
     def of(cls, listening: str, allowed: Iterable[str]) -> "Hosts":
-        """Those of an emulator.
+        """Build the accepted names of an emulator.
 
         Args:
-            listening: What it listens on.
+            listening: Address on which the emulator listens.
             allowed: Further names.
 
         Raises:
-            SettingRefused: One of these is no name of a host.
+            SettingRefused: One of these is not a valid host name.
         """
         return cls(frozenset({listening.lower(), *(host_name(each, "allow_hosts") for each in allowed)}))
 
     def problem(self, host: str | None, target: str) -> str | None:
-        """Why a request is not for this emulator; None if it is.
+        """Return the reason to refuse a request, or None to accept it.
 
         Args:
-            host: Its Host header; no browser leaves it out.
-            target: The target in its request line, which names a host as well if it is a whole URL.
+            host: The Host header of the request; no browser omits it.
+            target: The target in the request line, which also names a host if it is a whole URL.
         """
         called = [] if host is None else [host]
         if not target.startswith("/") and "://" in target:
@@ -70,11 +70,11 @@ class Hosts:
 
 @attrs.frozen
 class Address:
-    """Where a URL leads.
+    """The host that a URL leads to.
 
     Attributes:
         scheme: `http` or `https`.
-        host: In lower case, without the brackets of IPv6.
+        host: The host in lower case, without the brackets of IPv6.
         port: The port.
     """
 
@@ -84,22 +84,25 @@ class Address:
 
     @property
     def is_literal(self) -> bool:
-        """Whether the host is an IP address in any spelling."""
+        """True if the host is an IP address in any spelling."""
         return _hosts.is_literal(self.host)
 
     @property
     def is_private(self) -> bool:
-        """Whether only this machine or its network can reach the host."""
+        """True if only this machine or its network can reach the host."""
         return _hosts.is_private(self.host)
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the host is this machine itself."""
+        """True if the host is this machine itself."""
         return _hosts.is_loopback(self.host)
 
 
 def address_of(url: str) -> Address | None:
-    """The scheme, host and port of a URL as aiohttp reads it; None if it has none that are valid."""
+    """Return the scheme, host and port of a URL, or None.
+
+    The URL is parsed as aiohttp does. None means that one of the three is invalid.
+    """
     try:
         parts = URL(url)
         host, port = (parts.host or "").lower(), parts.port or 0
@@ -112,10 +115,10 @@ def address_of(url: str) -> Address | None:
 
 
 def host_name(text: str, option: str) -> str:
-    """A name of a host, in lower case.
+    """Return a host name in lower case.
 
     Raises:
-        SettingRefused: It is none.
+        SettingRefused: The text is not a valid host name.
     """
     name = text.strip().lower().removesuffix(".")
     if not _NAME.fullmatch(name):

@@ -1,6 +1,7 @@
-"""The life of projects: what will happen to each and when, and letting it happen at its time.
+"""The life of projects: scheduling their steps, and applying them when due.
 
-Synchronous, and told the time (Unix seconds): the state is a function of what was asked and of the time.
+Everything is synchronous and takes the time as an argument (Unix seconds): the state depends only on the
+requests and the time.
 """
 
 import heapq
@@ -17,19 +18,19 @@ from eversince_async.emulator.scenario import Scenario, Step
 from eversince_async.emulator.signer import Signer
 
 ASSEMBLED_URL_SECONDS = DAY
-"""How long an `assembled_url` works."""
+"""Seconds for which an `assembled_url` is valid."""
 
-_TIMER_TOLERANCE = 1e-6  # a timer of a jumping loop may come this much early, by rounding
+_TIMER_TOLERANCE = 1e-6  # seconds by which rounding may let a virtual-time timer fire early
 
 
 class ProjectSimulator:
-    """Lets projects live.
+    """Moves projects through their statuses.
 
     Attributes:
-        scenario: What happens to them.
-        on_transition: Called with each project that entered a status and the Unix seconds when.
-        watched: Whether some project has a webhook, so that things must happen when they are due.
-        keeps_previous: Whether projects remember how they were before their latest change.
+        scenario: Rules for what happens to projects.
+        on_transition: Called with each project that entered a status, and the time in Unix seconds.
+        watched: True if a project has a webhook, so that changes must be applied when they are due.
+        keeps_previous: True if projects keep a copy from before their latest change.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ProjectSimulator:
         self._due = 0
 
     def start(self, project: Project, *, queued: bool, at: float) -> None:
-        """Let the agent run: the first run, or one that answers a message."""
+        """Start the agent's first run, or one that responds to a message."""
         scenario = self.scenario.of(project.asked)
         project.runs += 1
         rng = project.rng(scenario.seed, "run")
@@ -62,14 +63,14 @@ class ProjectSimulator:
         self.schedule(project, steps, at, failing_at=scenario.fails_at(steps, rng, scenario.failure))
 
     def _works_of_run(self, project: Project, scenario: Scenario) -> list[str]:
-        """What one run does of all there is to do: everything, or up to the next stop for review."""
+        """Return the work of one run: all, or one part until review."""
         works = project.works
         if not works:
             wish = project.pending or ""
             return [] if "variation" in wish or "version" in wish.lower() else ["retake"]
-        there_were = len(scenario.works(project.output))
-        stops = min(scenario.reviews, there_were - 1) if project.mode == "collaborative" else 0
-        done = there_were - len(works)
+        total = len(scenario.works(project.output))
+        stops = min(scenario.reviews, total - 1) if project.mode == "collaborative" else 0
+        done = total - len(works)
         return works[: 1 if done < stops else len(works)]
 
     def _renders_itself(self, project: Project, scenario: Scenario, steps: list[Step]) -> bool:
@@ -79,7 +80,7 @@ class ProjectSimulator:
         )
 
     def render(self, project: Project, quality: str, at: float) -> None:
-        """Render the active variation."""
+        """Start a render of the active variation."""
         scenario = self.scenario.of(project.asked)
         project.runs += 1
         rng = project.rng(scenario.seed, "render")
@@ -90,7 +91,14 @@ class ProjectSimulator:
     def schedule(
         self, project: Project, steps: list[Step], at: float, *, failing_at: int | None = None
     ) -> None:
-        """Let a project go through some steps from now on; it fails where it is told to."""
+        """Schedule steps for a project, starting now.
+
+        Args:
+            project: The project.
+            steps: The steps.
+            at: Time of the start, in Unix seconds.
+            failing_at: Index of the step with which the run fails; None if it succeeds.
+        """
         project.failing = failing_at is not None
         project.error_message = None
         if failing_at is not None:
@@ -102,7 +110,10 @@ class ProjectSimulator:
             self._settle(project, at)
 
     def stop(self, project: Project, at: float) -> None:
-        """Cancel; what the providers are generating still arrives, when it would have."""
+        """Cancel a project.
+
+        Output that the providers are already generating still arrives at its scheduled time.
+        """
         if project.status == "generating":
             project.steps = [attrs.evolve(project.steps[0], status="cancelled")] if project.steps else []
         else:
@@ -110,18 +121,18 @@ class ProjectSimulator:
         self.enter(project, "cancelled", at)
 
     def fail(self, project: Project, message: str, at: float) -> None:
-        """End a run badly."""
+        """End a run with a failure."""
         project.steps, project.due, project.failing = [], None, False
         project.error_message = message
         self.enter(project, "failed", at)
 
     def finish(self, project: Project, at: float) -> None:
-        """End a run well, now."""
+        """End a run successfully, now."""
         project.steps, project.due = [], None
         self._settle(project, at)
 
     def fill(self, project: Project, status: str, *, rendered: bool, at: float) -> None:
-        """Give a project what it would have made by the time it stands where it does, for nothing."""
+        """Give a project the output that belongs to its status, without charge."""
         scenario = attrs.evolve(
             self.scenario.of(project.asked), image_credits=0, video_credits=0, audio_credits=0
         )
@@ -135,7 +146,7 @@ class ProjectSimulator:
             self._complete_render(project, at)
 
     def enter(self, project: Project, status: str, at: float) -> None:
-        """Give a project another status."""
+        """Set a project's status."""
         before = project.status
         if self.keeps_previous:
             project.before = attrs.evolve(project, before=None)
@@ -146,20 +157,23 @@ class ProjectSimulator:
         self.on_transition(project, at)
 
     def next_due(self) -> float | None:
-        """Unix seconds of the next thing to happen."""
+        """Return the time of the next scheduled change, in Unix seconds."""
         while self._agenda and self._agenda[0][2].due != self._agenda[0][0]:
             heapq.heappop(self._agenda)
         return self._agenda[0][0] if self._agenda else None
 
     def advance(self, now: float) -> None:
-        """Let everything happen that was to happen by now, in its order and at its time."""
+        """Apply every change that is due by now, in order.
+
+        Each change has the time at which it was due.
+        """
         while self._agenda and self._agenda[0][0] <= now + _TIMER_TOLERANCE:
             due, _, project = heapq.heappop(self._agenda)
-            if project.due == due:  # else it was cancelled or rescheduled
+            if project.due == due:  # otherwise the step was cancelled or rescheduled
                 self._finish_step(project, due)
 
     def remember(self, project: Project) -> None:
-        """Note when a project's current step ends."""
+        """Schedule the end of a project's current step."""
         assert project.due is not None
         self._due += 1
         heapq.heappush(self._agenda, (project.due, self._due, project))
@@ -169,7 +183,7 @@ class ProjectSimulator:
         project.due = at + step.seconds
         self.remember(project)
         if step.status == "generating":
-            say(project, "assistant", "", at)  # the internal marker the documents speak of
+            say(project, "assistant", "", at)  # the internal marker that the documents mention
         if project.status != step.status or at == project.created_at:
             self.enter(project, step.status, at)
 
@@ -230,4 +244,4 @@ class ProjectSimulator:
 
 
 def _nobody_listens(project: Project, at: float) -> None:
-    """Transitions nobody wants to know of."""
+    """Ignore a transition while no listener is set."""

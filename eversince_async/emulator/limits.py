@@ -1,4 +1,4 @@
-"""The account's limits: which apply, and how a window and a day are counted."""
+"""The account's limits, and the counting of request windows and days."""
 
 import enum
 from collections import deque
@@ -13,7 +13,10 @@ DAY: Final = 86_400.0
 """Seconds in a day."""
 
 UNLIMITED: Final = 1_000_000
-"""What `X-RateLimit-Limit` says while requests are not limited: the header is on every answer."""
+"""Value of `X-RateLimit-Limit` without a request limit.
+
+Every response has the header.
+"""
 
 
 class Documented(enum.Enum):
@@ -23,7 +26,7 @@ class Documented(enum.Enum):
 
 
 DOCUMENTED: Final = Documented.DOCUMENTED
-"""Stands for "whatever the emulated revision documents"."""
+"""Stands for the limit that the emulated revision documents."""
 
 Limit: TypeAlias = int | Documented | None
 """A number, the documented number, or None for no limit."""
@@ -31,22 +34,24 @@ Limit: TypeAlias = int | Documented | None
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """Which limits the emulator keeps; each is a number, `DOCUMENTED`, or None for none.
+    """The limits that the emulator enforces.
+
+    Each limit is a number, `DOCUMENTED`, or None for no limit.
 
     Attributes:
-        requests_per_minute: Requests in a window, for the account over all its keys. Everything with a
-            valid key counts, also what is then refused; a request refused *by this limit* does not, and
-            neither does one with a bad key (whose account is unknown) nor a presigned PUT or a download.
-        window: "sliding" (at most N requests in any 60 s) or "fixed" (N from the first request on, then a
-            new window). The documents say only "a minute".
+        requests_per_minute: Requests in a window, for the account over all its keys. Every request with a
+            valid key counts, even if it is then refused. A request refused *by this limit* does not count,
+            and neither does one with an invalid key (its account is unknown), a presigned PUT or a download.
+        window: "sliding" (at most N requests in any 60 s) or "fixed" (N from the first request on, then a new
+            window). The documents say only "a minute".
         window_seconds: Length of that window, in seconds.
         active_projects: Projects queued, running, generating or rendering at once.
         projects_per_day: Projects created a day.
         renders_per_day: Renders started a day.
         day: "rolling" (the last 24 hours) or "utc" (since midnight UTC). Not documented.
         body_bytes: Largest request body, in bytes.
-        keys: API keys of the account.
-        budgets: Whether skills and memories are held to their budgets.
+        keys: Number of API keys of the account.
+        budgets: True if the budgets of skills and memories are enforced.
     """
 
     requests_per_minute: Limit = DOCUMENTED
@@ -62,7 +67,7 @@ class Limits:
 
     @classmethod
     def none(cls) -> "Limits":
-        """No limit at all, but the size of a body."""
+        """Return limits that restrict only the size of a body."""
         return cls(
             requests_per_minute=None,
             active_projects=None,
@@ -73,13 +78,18 @@ class Limits:
         )
 
     def requests(self, rules: RevisionRules) -> int | None:
-        """Requests in one window under a revision."""
+        """Return the number of requests allowed in one window under a revision."""
         return (
             rules.requests_per_minute if self.requests_per_minute is DOCUMENTED else self.requests_per_minute
         )
 
     def renders(self, rules: RevisionRules, *, subscribed: bool) -> int | None:
-        """Renders a day under a revision, with or without a subscription."""
+        """Return the number of renders allowed a day under a revision.
+
+        Args:
+            rules: The rules of the revision.
+            subscribed: True if the account has a subscription.
+        """
         if self.renders_per_day is not DOCUMENTED:
             return self.renders_per_day
         return rules.renders_per_day if subscribed else rules.renders_per_day_unsubscribed
@@ -87,12 +97,12 @@ class Limits:
 
 @attrs.frozen
 class Admission:
-    """What the request window says to one request.
+    """The request window's decision on one request.
 
     Attributes:
-        allowed: Whether it may pass.
-        limit: For `X-RateLimit-Limit`.
-        remaining: For `X-RateLimit-Remaining`.
+        allowed: True if the request may pass.
+        limit: Value for `X-RateLimit-Limit`.
+        remaining: Value for `X-RateLimit-Remaining`.
         resets_at: Unix seconds at which the next place is free (sliding) or the window ends (fixed).
     """
 
@@ -104,12 +114,14 @@ class Admission:
 
 @attrs.define
 class RequestWindow:
-    """The request window of one account. It lives in memory: a restarted emulator has forgotten it.
+    """The request window of one account.
+
+    It is kept in memory only: a restarted emulator starts with an empty window.
 
     Attributes:
         limit: Requests in a window; None for no limit.
         seconds: Length of the window.
-        sliding: Any window, or one window after another.
+        sliding: True if the limit applies to any window; False if one window follows another.
     """
 
     limit: int | None
@@ -126,7 +138,7 @@ class RequestWindow:
             stamps.clear()
 
     def admit(self, now: float) -> Admission:
-        """Count one request, unless it is one too many."""
+        """Count one request unless it exceeds the limit."""
         if self.limit is None:
             return Admission(True, UNLIMITED, UNLIMITED - 1, now + self.seconds)
         self._forget(now)
@@ -136,7 +148,7 @@ class RequestWindow:
         return self._verdict(now, allowed=allowed)
 
     def look(self, now: float) -> Admission:
-        """What the headers should say without counting anything."""
+        """Return the values for the headers without counting a request."""
         if self.limit is None:
             return Admission(True, UNLIMITED, UNLIMITED, now + self.seconds)
         self._forget(now)
@@ -150,26 +162,29 @@ class RequestWindow:
 
 @attrs.define
 class DayCount:
-    """How often something happened today.
+    """A count of events within the current day.
 
     Attributes:
-        stamps: Unix seconds of what still counts, oldest first.
+        stamps: Unix seconds of the events that still count, oldest first.
     """
 
     stamps: deque[float] = attrs.field(factory=deque)
 
     def today(self, now: float, day: str) -> int:
-        """How many count at this moment; older ones are forgotten."""
+        """Return the number of events that count now, and drop older ones."""
         start = now - DAY if day == "rolling" else now // DAY * DAY - 1e-9
         while self.stamps and self.stamps[0] <= start:
             self.stamps.popleft()
         return len(self.stamps)
 
     def add(self, now: float) -> None:
-        """Count one more."""
+        """Count one more event."""
         self.stamps.append(now)
 
     def frees_in(self, now: float, day: str) -> float:
-        """Seconds until at least one place is free again; call it with a full count only."""
+        """Return the seconds until at least one place is free again.
+
+        Call this only when the count is full.
+        """
         frees_at = self.stamps[0] + DAY if day == "rolling" else (now // DAY + 1) * DAY
         return ceil(max(1.0, frees_at - now))

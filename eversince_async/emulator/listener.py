@@ -9,10 +9,10 @@ from eversince_async.emulator.serializers import UrlBuilder
 
 @attrs.frozen
 class Listening:
-    """An emulator's ports, listening.
+    """The open ports of a running emulator.
 
     Attributes:
-        places: Where they are.
+        places: The origins of API and storage.
     """
 
     places: UrlBuilder
@@ -20,10 +20,10 @@ class Listening:
 
     @classmethod
     async def start(cls, server: Server, host: str, port: int, storage_port: int | None) -> "Listening":
-        """Listen; if that fails, nothing is left open.
+        """Open both ports; on failure none is left open.
 
         Args:
-            server: What answers.
+            server: Server that responds to the requests.
             host: Address to listen on.
             port: Port of the API; 0 for a free one.
             storage_port: Port of the storage; None for the one after the API's if that is free, else any.
@@ -46,7 +46,7 @@ class Listening:
         return cls(UrlBuilder(f"http://{named}:{api}", f"http://{named}:{storage}"), runner)
 
     async def stop(self) -> None:
-        """Listen no longer."""
+        """Close both ports."""
         await self._runner.cleanup()
 
 

@@ -1,4 +1,4 @@
-"""The emulator's own record of what was asked, for tests to look at."""
+"""The emulator's log of the requests it received, for tests to read."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,10 +7,16 @@ from typing import Final
 import attrs
 
 ROOM: Final = 100_000
-"""Requests: more than two days of asking as often as the limits allow. They take some 40 MB."""
+"""Number of requests the log keeps.
+
+That is more than two days of requests at the rate the limits allow, and takes some 40 MB.
+"""
 
 LONGEST_PATH: Final = 300
-"""Characters of a path that are kept; no documented one is longer."""
+"""Characters of a path that the log keeps.
+
+No documented path is longer.
+"""
 
 
 @attrs.define
@@ -18,18 +24,18 @@ class Entry:
     """One request.
 
     Attributes:
-        at: Unix seconds when it arrived.
+        at: Unix seconds when the request arrived.
         method: HTTP method.
-        path: Path below the base URL, or the whole path elsewhere.
+        path: Path below the base URL; the whole path outside the API.
         route: The documented operation, e.g. "GET /projects/:id"; None for unknown paths.
-        api: Whether it is a call of the API, not of the storage or a page.
-        status: Status of the answer; None if there was none (yet).
-        code: Error code of the answer.
-        project_id: The project it was about, also the one a create made.
-        shown: Projects a list showed.
-        replayed: Whether a create found its project already there.
-        fault: Name of the fault that was put in its way.
-        request_id: The answer's `X-Request-Id`.
+        api: True if the request is a call of the API, not of the storage or a page.
+        status: Status of the response; None if there is no response (yet).
+        code: Error code of the response.
+        project_id: The project that the request concerns, including one that a create made.
+        shown: Projects that a list showed.
+        replayed: True if a create found that its project existed already.
+        fault: Name of the fault that was injected into the request.
+        request_id: The response's `X-Request-Id`.
     """
 
     at: float
@@ -51,9 +57,9 @@ class RequestLog:
     """The latest requests in the order of arrival.
 
     Attributes:
-        entries: They.
-        room: How many are kept; when there are more, the oldest tenth goes.
-        forgotten: How many were, but are no longer kept.
+        entries: The requests.
+        room: Largest number of requests kept; when the log is full, the oldest tenth is dropped.
+        forgotten: Number of requests that were dropped.
     """
 
     entries: list[Entry] = attrs.field(factory=list)
@@ -68,22 +74,22 @@ class RequestLog:
 
     @property
     def total(self) -> int:
-        """How many there ever were."""
+        """The number of requests ever received."""
         return self.forgotten + len(self.entries)
 
     def add(self, entry: Entry) -> None:
-        """Put one more in."""
+        """Append a request."""
         entry.path = entry.path[:LONGEST_PATH]
         if len(self.entries) >= self.room:
-            self._forget(max(1, self.room // 10))  # one by one, each would cost as much as all
+            self._forget(max(1, self.room // 10))  # dropping one entry costs as much as dropping many
         self.entries.append(entry)
 
     def since(self, total: int) -> list[Entry]:
-        """What came after there were so many, as far as it is kept."""
+        """Return the requests that followed the first `total`, if still kept."""
         return self.entries[max(0, total - self.forgotten) :]
 
     def clear(self) -> None:
-        """Forget what was so far."""
+        """Drop all requests so far."""
         self._forget(len(self.entries))
 
     def _forget(self, count: int) -> None:
@@ -91,23 +97,26 @@ class RequestLog:
         self.forgotten += count
 
     def of(self, route: str) -> list[Entry]:
-        """The requests of one operation, e.g. "POST /projects"."""
+        """Return the requests of one operation, e.g. "POST /projects"."""
         return [entry for entry in self.entries if entry.route == route]
 
     def routes(self) -> Counter[str]:
-        """How often each operation was asked for."""
+        """Count the requests of each operation."""
         return Counter(entry.route for entry in self.entries if entry.route is not None)
 
     def statuses(self) -> Counter[int | None]:
-        """How often each status was answered, by the API alone."""
+        """Count the responses of each status; only those of the API."""
         return Counter(entry.status for entry in self.entries if entry.api)
 
     def refusals(self, code: str) -> list[Entry]:
-        """The requests answered with one error code."""
+        """Return the requests that received one error code."""
         return [entry for entry in self.entries if entry.code == code]
 
     def most_requests_in_window(self, seconds: float = 60.0) -> int:
-        """Most API requests that arrived in any stretch of so many seconds, its end excluded."""
+        """Return the largest number of API requests in any period.
+
+        The period lasts `seconds`; its end is excluded.
+        """
         times = [entry.at for entry in self.entries if entry.api]
         most = first = 0
         for last, at in enumerate(times):
@@ -117,7 +126,10 @@ class RequestLog:
         return most
 
     def looks(self, project_id: str) -> list[float]:
-        """Unix seconds at which a project's status was read, alone or in a list."""
+        """Return the times at which a project's status was read.
+
+        The times are in Unix seconds. Reads in a list count too.
+        """
         return [
             entry.at
             for entry in self.entries

@@ -1,4 +1,7 @@
-"""One project as the server keeps it: plain values only, so that it can be written to disk and read back."""
+"""One project as the server stores it.
+
+It holds plain values only, so that it can be written to disk and read back.
+"""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,7 +17,7 @@ from eversince_async.emulator.scenario import Step
 
 @lru_cache(maxsize=8192)
 def iso(seconds: float) -> str:
-    """An instant as the documents write it."""
+    """Format a time as the documents do."""
     instant = datetime.fromtimestamp(seconds, UTC)
     return instant.isoformat(timespec="milliseconds" if instant.microsecond else "seconds")[:-6] + "Z"
 
@@ -25,8 +28,8 @@ class Variation:
 
     Attributes:
         id: E.g. "var_001"; unique in its project.
-        title: Its title.
-        description: What it is for.
+        title: Title of the variation.
+        description: Purpose of the variation.
         aspect_ratio: E.g. "9:16".
         created_at: Unix seconds.
         scenes: Scenes in their documented shape, media as paths.
@@ -53,8 +56,8 @@ class Render:
     Attributes:
         number: 1 for the project's first render.
         quality: "1080p" or "4k".
-        aspect_ratio: Of the variation that was rendered.
-        at: Unix seconds when it was done.
+        aspect_ratio: Aspect ratio of the variation that was rendered.
+        at: Unix seconds when the render completed.
         expires_at: Unix seconds when its URL stops working.
         path: Path and signature of its URL.
     """
@@ -69,31 +72,31 @@ class Render:
 
 @attrs.define(kw_only=True, eq=False)
 class Project:
-    """A project: what was asked, where it stands, what it has made, and what will happen next.
+    """A project: its request, status, results and scheduled steps.
 
     Attributes:
-        id: Its ID.
-        number: Its place in the order of creation, from 1.
-        account_id: Whose it is.
-        asked: The body it was created with.
+        id: ID of the project.
+        number: Position in the order of creation, from 1.
+        account_id: ID of the account that owns the project.
+        asked: The body of the request that created the project.
         status: Documented status.
         created_at: Unix seconds.
         updated_at: Unix seconds of the last change.
-        output: "assembled" or "assets": what it ends as.
-        works: What the agent still has to do before it calls its work complete.
-        steps: What will happen; the first is what happens now.
-        due: Unix seconds when the current step ends; None when nothing is to come.
-        failing: Whether the run fails with its last step.
+        output: Final form of the project: "assembled" or "assets".
+        works: Work that the agent still has to do before it calls the project complete.
+        steps: Scheduled steps; the first is the current one.
+        due: Unix seconds when the current step ends; None when nothing is scheduled.
+        failing: True if the run fails with its last step.
         quality: Quality of the render in progress.
-        pending: Message whose wish the current run fulfils.
-        runs: How many runs there were, renders included; with the seed it makes the randomness.
-        rendered: Its renders, oldest first.
-        assets: What it has made, oldest first, in the documented shape with media as paths.
+        pending: Message to which the current run responds.
+        runs: Number of runs so far, renders included; with the seed it determines the randomness.
+        rendered: Renders, oldest first.
+        assets: Assets, oldest first, in the documented shape with media as paths.
         messages: The conversation, oldest first, in the documented shape.
-        variations: Its variations, oldest first.
-        source_project_id: The studio project it was adopted from.
-        studio: Whether it lives in the studio and was never adopted; the API does not show it.
-        before: How it was before its latest change, for stale reads; not kept on disk.
+        variations: Variations, oldest first.
+        source_project_id: The studio project from which this one was adopted.
+        studio: True if the project belongs to the studio and was never adopted; the API does not show it.
+        before: The project before its latest change, for stale reads; not saved to disk.
     """
 
     id: str
@@ -142,30 +145,30 @@ class Project:
 
     @property
     def active(self) -> bool:
-        """Whether it holds one of the account's slots."""
+        """True if the project holds one of the account's slots."""
         return self.status in ACTIVE
 
     @property
     def last_render(self) -> Render | None:
-        """The newest render."""
+        """The newest render, or None."""
         return self.rendered[-1] if self.rendered else None
 
     def variation(self, variation_id: str | None = None) -> Variation | None:
-        """A variation by its ID; the active one without."""
+        """Return a variation by its ID; without an ID, the active one."""
         wanted = variation_id or self.active_variation
         return next((variation for variation in self.variations if variation.id == wanted), None)
 
     def rng(self, seed: int, purpose: str) -> Random:
-        """Randomness that depends on the seed and on this project's own past only."""
+        """Return randomness that depends only on seed, purpose and project history."""
         return Random(f"{seed}:{self.number}:{self.runs}:{purpose}")
 
     def to_json(self) -> Json:
-        """Everything about it as JSON values."""
+        """Return the project as JSON values."""
         return attrs.asdict(self, filter=lambda attribute, _: attribute.name != "before")
 
     @classmethod
     def from_json(cls, values: Json) -> "Project":
-        """The project that `to_json` described."""
+        """Build the project from the values of `to_json`."""
         known: dict[str, Any] = dict(values)
         known["steps"] = [
             Step(step["status"], step["seconds"], tuple(step["work"])) for step in known["steps"]

@@ -1,16 +1,19 @@
-"""Reading a request's target by hand, so that no odd path or query is anybody else's business."""
+"""Parsing a request's target by hand.
+
+No odd path or query then reaches other code.
+"""
 
 from urllib.parse import parse_qsl, unquote
 
 import attrs
 
 BASE = "/api/v1"
-"""Path below which the API lives."""
+"""Path below which the API is served."""
 
 
 @attrs.frozen
 class RequestTarget:
-    """What a request asks for.
+    """The target of a request.
 
     Attributes:
         path: The path as sent, without the query.
@@ -22,7 +25,7 @@ class RequestTarget:
 
     @classmethod
     def of(cls, raw: str) -> "RequestTarget":
-        """The target of a request line, also one in absolute form."""
+        """Parse the target of a request line, also in absolute form."""
         if raw[:7].lower() in {"http://", "https:/"}:
             raw = "/" + raw.split("/", 3)[3] if raw.count("/") >= 3 else "/"
         path, _, query = raw.partition("?")
@@ -36,14 +39,17 @@ class RequestTarget:
         return None
 
     def parts(self, path: str) -> list[str] | None:
-        """The decoded parts of a path; None if one is not UTF-8."""
+        """Return the decoded parts of a path, or None without valid UTF-8."""
         try:
             return [unquote(part, errors="strict") for part in path.split("/")[1:]]
         except UnicodeDecodeError:
             return None
 
     def parameters(self) -> dict[str, str] | None:
-        """The query's parameters, the last of several counting; None if they cannot be read."""
+        """Return the query's parameters, or None if they are unreadable.
+
+        Of several parameters with one name the last counts.
+        """
         if not self.query:
             return {}
         try:

@@ -1,7 +1,7 @@
-"""What the public revisions of the API do differently, as one table that everything else reads.
+"""Differences between the public revisions of the API, in one table.
 
-Sources: contract section 14 and contradictions section 7. Where the documents of one revision disagree
-with each other, the comment says which reading the emulator takes.
+Everything else reads this table. Sources: contract section 14 and contradictions section 7. Where the
+documents of one revision disagree with each other, the comment says which reading the emulator takes.
 """
 
 from collections.abc import Mapping
@@ -21,25 +21,25 @@ WORKING: Final = frozenset({"running", "generating", "rendering"})
 
 @attrs.frozen(kw_only=True)
 class RevisionRules:
-    """Everything one revision decides.
+    """Everything that depends on the revision.
 
     Attributes:
         name: The revision.
         requests_per_minute: Documented request limit of the account.
         credits_to_create: Credits `POST /projects` needs.
-        crafts: Whether projects have craft, craft_auto and expected_output. If not, they have skills and
+        crafts: True if projects have craft, craft_auto and expected_output; False if they have skills and
             reasoning_mode.
-        messages_in: Statuses in which a message is taken.
-        render_in: Statuses in which a render is taken.
-        cancel_in: Statuses in which cancel is taken.
+        messages_in: Statuses in which a message is accepted.
+        render_in: Statuses in which a render is accepted.
+        cancel_in: Statuses in which a cancellation is accepted.
         assets_page: Largest page of assets.
         memory_capacities: Capacity of each section of the agent's memory; None shows none.
-        memories: Whether `/account/memories` exists.
-        preferences_characters: Longest learned preferences; None: no limit and none shown.
-        skills_stack: Whether platform crafts may be active together. If so the budget counts tokens of all
-            active skills; if not, characters of the active custom ones.
+        memories: True if `/account/memories` exists.
+        preferences_characters: Longest learned preferences; None for no limit, and none shown.
+        skills_stack: True if several platform crafts may be active together. The budget then counts the
+            tokens of all active skills; otherwise it counts the characters of the active custom ones.
         skill_budget: That budget, in its unit.
-        skill_characters: Longest instructions of one skill; None: no limit of its own.
+        skill_characters: Longest instructions of one skill; None for no limit of its own.
         renders_per_day: Renders a day.
         renders_per_day_unsubscribed: Renders a day without a subscription.
     """

@@ -1,4 +1,7 @@
-"""Scenarios: how long things take, how they end, what they cost. Seeded, so that a run can be repeated."""
+"""Scenarios: durations, outcomes and costs of projects.
+
+They are seeded, so that a run can be repeated.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -8,10 +11,10 @@ from typing import Any, Final, Literal, TypeAlias, cast
 import attrs
 
 Span: TypeAlias = float | tuple[float, float]
-"""Seconds: exactly so many, or evenly between two."""
+"""Seconds: an exact number, or a range to draw from evenly."""
 
 Walk: TypeAlias = Mapping[str, float] | Iterable[tuple[str, float]]
-"""Statuses and how many seconds each lasts, in order."""
+"""Statuses and the seconds that each lasts, in order."""
 
 _ASSETS_ONLY: Final = re.compile(
     r"\b(assets only|only assets|just (an? )?(images?|pictures?|photos?|stills?)|no video|(a|one) still)\b",
@@ -20,7 +23,7 @@ _ASSETS_ONLY: Final = re.compile(
 
 
 def draw(span: Span, rng: Random) -> float:
-    """Seconds out of a span."""
+    """Draw a number of seconds from a span."""
     return rng.uniform(*span) if isinstance(span, tuple) else float(span)
 
 
@@ -30,8 +33,8 @@ class Step:
 
     Attributes:
         status: The status.
-        seconds: How long it lasts.
-        work: What is done when it ends: "plan", "images", "videos", "retake", "render" or nothing.
+        seconds: Duration of the status, in seconds.
+        work: Work completed when the step ends: "plan", "images", "videos", "retake", "render" or nothing.
     """
 
     status: str
@@ -41,9 +44,9 @@ class Step:
 
 @attrs.frozen(kw_only=True)
 class Scenario:
-    """What happens to the projects.
+    """Rules for what happens to projects.
 
-    The durations are the vendor's words: images take 30 s to 3 minutes, videos 3 to 15, a render 1 to 5.
+    The durations are the vendor's: images take 30 s to 3 minutes, videos 3 to 15, a render 1 to 5.
 
     Attributes:
         queued: Seconds a project waits to start.
@@ -51,26 +54,26 @@ class Scenario:
         images: Seconds the image providers take.
         videos: Seconds the video providers take.
         rendering: Seconds of a render.
-        cycles: How often the agent goes running -> generating -> running: 0 makes nothing, 1 everything at
-            once, 2 images and then videos, more make retakes.
-        scenes: Scenes of a film, from and to.
+        cycles: Number of times the agent goes running -> generating -> running: 0 makes nothing, 1 everything
+            at once, 2 images and then videos, more make retakes.
+        scenes: Smallest and largest number of scenes in a video.
         failure: Share of runs that fail.
         failure_in: Status in which they fail; None for any of theirs.
         render_failure: Share of renders that fail.
-        error_message: What a failed project says.
+        error_message: Error message of a failed project.
         reviews: Stops for review in collaborative mode before the work is complete, at most two.
         self_render: Share of autonomous video projects that render by themselves before they are idle.
-        output: "assembled" or "assets" for all projects; None goes by expected_output, else by the brief.
+        output: "assembled" or "assets" for all projects; None follows expected_output, else the brief.
         settles_as: Status of a finished run: "idle", or May's "completed".
-        activate_variations: Whether a variation made by message becomes the active one at once; in the
+        activate_variations: True if a variation made by message becomes the active one at once; in the
             documents' example it does not.
         walk: Statuses and seconds of a project's first run, in place of all the above.
         image_credits: Credits an image takes.
         video_credits: Credits a video takes.
         audio_credits: Credits a voiceover or a piece of music takes.
-        seed: Seed of everything random but ids, which no two starts share.
-        exceptions: Other scenarios for some projects, by what was sent to create them; the first that
-            matches counts. `when()` adds one.
+        seed: Seed of everything random except IDs, which no two emulator runs share.
+        exceptions: Other scenarios for some projects, selected by the request that created them; the first
+            match applies. `when()` adds one.
     """
 
     queued: Span = (2.0, 12.0)
@@ -97,10 +100,11 @@ class Scenario:
     exceptions: tuple[tuple[Callable[[Mapping[str, Any]], bool], "Scenario"], ...] = ()
 
     def when(self, matches: Callable[[Mapping[str, Any]], bool] | str, **changes: Any) -> "Scenario":
-        """This scenario, but with changes for some projects.
+        """Return this scenario with different rules for some projects.
 
         Args:
-            matches: Gets the body of `POST /projects`; a string matches briefs that contain it.
+            matches: Function that takes the body of `POST /projects`; a string matches briefs that contain
+                it.
             changes: Attributes of the other scenario.
         """
         wanted = _brief_contains(matches) if isinstance(matches, str) else matches
@@ -108,27 +112,27 @@ class Scenario:
         return attrs.evolve(self, exceptions=(*self.exceptions, (wanted, other)))
 
     def of(self, brief: Mapping[str, Any]) -> "Scenario":
-        """The scenario of one project."""
+        """Return the scenario that applies to one project."""
         for matches, scenario in self.exceptions:
             if matches(brief):
                 return scenario
         return self
 
     def makes(self, brief: str, expected_output: str | None) -> str:
-        """Whether a project ends as one video ("assembled") or as single "assets"."""
+        """Return "assembled" for one video or "assets" for single assets."""
         if self.output is not None:
             return self.output
         return expected_output or ("assets" if _ASSETS_ONLY.search(brief) else "assembled")
 
     def works(self, output: str) -> list[str]:
-        """What the agent has to do for a new project, in order."""
+        """Return the agent's work on a new project, in order."""
         if output == "assets":
             return ["plan", "images"][: 1 + min(1, self.cycles)]
         generations = [[], ["all"], ["images", "videos"]][min(2, self.cycles)]
         return ["plan", *generations, *["retake"] * (self.cycles - 2)]
 
     def run(self, works: Iterable[str], rng: Random, *, queued: bool) -> list[Step]:
-        """The steps of one run that does some works."""
+        """Build the steps of one run that does the given work."""
         steps = [Step("queued", draw(self.queued, rng))] if queued else []
         steps.append(Step("running", draw(self.running, rng)))
         for work in works:
@@ -140,14 +144,14 @@ class Scenario:
         return steps
 
     def rendering_step(self, rng: Random) -> Step:
-        """The one step of a render."""
+        """Build the single step of a render."""
         return Step("rendering", draw(self.rendering, rng), ("render",))
 
     def follow(self, works: Iterable[str]) -> list[Step]:
-        """The steps of a run whose walk is given: all works are done when it ends."""
+        """Build the steps of the given walk, whose end completes all work."""
         assert self.walk is not None
         pairs = self.walk
-        if isinstance(pairs, Mapping):  # to a type checker perhaps one with pairs as its keys
+        if isinstance(pairs, Mapping):  # a type checker might infer pairs as keys
             pairs = cast("Mapping[str, float]", pairs).items()
         steps = [Step(status, float(seconds)) for status, seconds in pairs]
         if steps:
@@ -161,7 +165,7 @@ class Scenario:
         return seconds + draw(self.images, rng) if work == "all" else seconds
 
     def fails_at(self, steps: list[Step], rng: Random, share: float) -> int | None:
-        """At which step a run fails, if it does."""
+        """Return the index of the step that fails, or None."""
         if rng.random() >= share:
             return None
         places = [

@@ -1,4 +1,7 @@
-"""The documented shapes of answers, made from the state: the only place where revisions shape an answer."""
+"""The documented JSON of responses, built from the state.
+
+Only this module makes responses differ between revisions.
+"""
 
 import attrs
 
@@ -9,16 +12,16 @@ from eversince_async.emulator.project import Project, Variation, iso
 from eversince_async.emulator.revision import RevisionRules
 
 STUDIO = "https://eversince.ai/app/projects/"
-"""Where the studio shows projects."""
+"""URL below which the studio shows projects."""
 
 
 @attrs.frozen
 class UrlBuilder:
-    """Where the emulator is to be found.
+    """The origins of the emulator's URLs.
 
     Attributes:
         api: Origin of the API, e.g. "http://127.0.0.1:8000".
-        storage: Origin of uploads and media: another one, as it is with Eversince.
+        storage: Origin of uploads and media; separate from the API's, as on the real service.
     """
 
     api: str
@@ -27,11 +30,11 @@ class UrlBuilder:
 
 @attrs.frozen
 class Serializer:
-    """Shapes of one revision, with media at one place.
+    """Builds the JSON of one revision, with media URLs at one origin.
 
     Attributes:
-        rules: The revision.
-        places: Where media are.
+        rules: The rules of the revision.
+        places: The origins of API and storage.
     """
 
     rules: RevisionRules
@@ -40,7 +43,7 @@ class Serializer:
     # -- Projects -----------------------------------------------------------------------------------------
 
     def project(self, project: Project, balance: float) -> Json:
-        """`GET /projects/:id`."""
+        """Build the response to `GET /projects/:id`."""
         render = project.last_render
         view: Json = {
             "id": project.id,
@@ -62,7 +65,7 @@ class Serializer:
         return view
 
     def summary(self, project: Project) -> Json:
-        """An item of `GET /projects`."""
+        """Build an item of `GET /projects`."""
         render = project.last_render
         view: Json = {
             "id": project.id,
@@ -81,7 +84,7 @@ class Serializer:
         return view
 
     def settings(self, project: Project) -> Json:
-        """`PATCH /projects/:id/settings`."""
+        """Build the response to `PATCH /projects/:id/settings`."""
         view: Json = {
             "title": project.title,
             "mode": project.mode,
@@ -100,7 +103,7 @@ class Serializer:
         return view
 
     def studio_project(self, project: Project) -> Json:
-        """An item of `GET /projects/discover`."""
+        """Build an item of `GET /projects/discover`."""
         return {
             "project_id": project.id,
             "title": project.title,
@@ -113,7 +116,7 @@ class Serializer:
     # -- Content ------------------------------------------------------------------------------------------
 
     def timeline(self, project: Project, variation: Variation | None) -> Json:
-        """A timeline; an empty one before the agent has planned."""
+        """Build a timeline; it is empty before the agent has planned."""
         scenes = [] if variation is None else [self._with_urls(scene) for scene in variation.scenes]
         tracks = [] if variation is None else [self._with_urls(track) for track in variation.tracks]
         view: Json = {
@@ -131,11 +134,11 @@ class Serializer:
         return view
 
     def asset(self, asset: Json) -> Json:
-        """An item of `GET /projects/:id/assets`."""
+        """Build an item of `GET /projects/:id/assets`."""
         return self._with_urls(asset)
 
     def variation(self, project: Project, variation: Variation) -> Json:
-        """An item of `GET /projects/:id/variations`."""
+        """Build an item of `GET /projects/:id/variations`."""
         return {
             "id": variation.id,
             "title": variation.title,
@@ -148,7 +151,7 @@ class Serializer:
         }
 
     def memory_of(self, project: Project) -> Json:
-        """`GET /projects/:id/memory`."""
+        """Build the response to `GET /projects/:id/memory`."""
         contents = _memory_contents(project)
         if self.rules.memory_capacities is None:
             contents["todos"] = contents.pop("plan")
@@ -166,7 +169,7 @@ class Serializer:
         return view
 
     def _with_urls(self, media: Json) -> Json:
-        """A copy with paths made URLs."""
+        """Return a copy in which storage paths are URLs."""
         storage = self.places.storage
         return {
             name: storage + value if isinstance(value, str) and name.endswith("url") else value
@@ -176,7 +179,7 @@ class Serializer:
     # -- Account ------------------------------------------------------------------------------------------
 
     def preferences(self, account: Account) -> Json:
-        """`GET /account/learned-preferences`."""
+        """Build the response to `GET /account/learned-preferences`."""
         view: Json = {
             "content": account.preferences,
             "enabled": account.preferences_enabled,
@@ -187,15 +190,15 @@ class Serializer:
         return view
 
     def share_url(self, share: Share) -> str:
-        """The public page of a share."""
+        """Return the URL of a share's public page."""
         return f"{self.places.api}/share/{share.token}"
 
     def shared_video(self, share: Share) -> str:
-        """The video of a share: a URL that does not expire."""
+        """Return the URL of a share's video; it does not expire."""
         return f"{self.places.storage}/shared/{share.token}.mp4"
 
     def share(self, share: Share) -> Json:
-        """An item of `GET /account/shares`."""
+        """Build an item of `GET /account/shares`."""
         return {
             "share_url": self.share_url(share),
             "video_url": self.shared_video(share),
@@ -206,7 +209,7 @@ class Serializer:
         }
 
     def skill_item(self, skill: Skill) -> Json:
-        """An item of `GET /account/skills`."""
+        """Build an item of `GET /account/skills`."""
         view: Json = {
             "id": skill.id,
             "name": skill.name,
@@ -224,7 +227,10 @@ class Serializer:
         return view
 
     def skill(self, skill: Skill) -> Json:
-        """A skill alone: the user form, or the few fields a platform skill shows."""
+        """Build a single skill.
+
+        A user's skill has all fields; a platform skill shows only a few.
+        """
         if skill.platform:
             return {**self.skill_switch(skill), "description": skill.description}
         return {
@@ -240,7 +246,7 @@ class Serializer:
         }
 
     def skill_switch(self, skill: Skill) -> Json:
-        """The answer to switching a platform skill."""
+        """Build the response to switching a platform skill on or off."""
         view: Json = {
             "id": skill.id,
             "name": skill.name,
@@ -252,7 +258,7 @@ class Serializer:
         return view
 
     def memory(self, memory: Memory) -> Json:
-        """A memory of the user (May)."""
+        """Build a memory of the user (May)."""
         return {
             "id": memory.id,
             "title": memory.title,
@@ -265,7 +271,7 @@ class Serializer:
         }
 
     def key(self, key: Key) -> Json:
-        """An item of `GET /keys`."""
+        """Build an item of `GET /keys`."""
         return {
             "id": key.id,
             "name": key.name,
@@ -275,7 +281,7 @@ class Serializer:
         }
 
     def budget(self, used: int, limit: int, *, kept: bool) -> Json:
-        """A budget; a million where it is not kept."""
+        """Build a budget; without enforcement its limit is a million."""
         return {"used": used, "limit": limit if kept else UNLIMITED}
 
 
@@ -301,7 +307,7 @@ def _music(tracks: list[Json]) -> Json | None:
 
 
 def _memory_contents(project: Project) -> dict[str, str]:
-    """The three sections; they fill as the project gets on."""
+    """Return the text of the three sections, which grow with the project."""
     scenes = sum(len(variation.scenes) for variation in project.variations[:1])
     if not project.variations:
         return {"creative": "", "plan": "", "assets": ""}

@@ -1,5 +1,8 @@
-"""What keeps an emulator from being started."""
+"""The error for settings with which an emulator cannot start."""
 
 
 class SettingRefused(ValueError):
-    """An emulator cannot be started as it was asked for; the text says what to do."""
+    """An emulator cannot start with these settings.
+
+    The message says what to change.
+    """

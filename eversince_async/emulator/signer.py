@@ -1,4 +1,4 @@
-"""Presigned URLs of the storage, in the manner of S3 and R2."""
+"""Presigned URLs of the storage, in the style of S3 and R2."""
 
 import hashlib
 import hmac
@@ -10,16 +10,19 @@ import attrs
 
 @attrs.frozen
 class Signer:
-    """Signs paths of the storage and checks them.
+    """Signs paths of the storage and checks the signatures.
 
     Attributes:
-        secret: What the signatures depend on.
+        secret: Key of the signatures.
     """
 
     secret: str
 
     def sign(self, path: str, expires_at: float, now: float) -> str:
-        """The path with a signature that holds until `expires_at` (Unix seconds)."""
+        """Return the path with a signature that is valid until `expires_at`.
+
+        Both times are in Unix seconds.
+        """
         date = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
         until = str(int(expires_at))
         return (
@@ -28,10 +31,10 @@ class Signer:
         )
 
     def problem(self, path: str, query: Mapping[str, str], now: float) -> str | None:
-        """Why a signed path is not to be served; None if it is."""
+        """Return the reason to refuse a signed path, or None."""
         until = query.get("X-Emulator-Until", "")
-        given = query.get("X-Amz-Signature", "")
-        if not hmac.compare_digest(self._signature(path, until).encode(), given.encode("utf-8", "replace")):
+        signature = query.get("X-Amz-Signature", "").encode("utf-8", "replace")
+        if not hmac.compare_digest(self._signature(path, until).encode(), signature):
             return "The request signature does not match"
         return "Request has expired" if now >= int(until) else None
 

@@ -1,4 +1,7 @@
-"""Opening a state file, or saying what is wrong with it before anything in it is touched."""
+"""Opening a state file.
+
+A file that cannot be used is reported before anything in it is changed.
+"""
 
 import os
 import sqlite3
@@ -11,10 +14,10 @@ from typing import Final
 from eversince_async.emulator.setting_errors import SettingRefused
 
 APPLICATION: Final = 0x45765374
-"""What SQLite's header says of a state file: `EvSt`."""
+"""SQLite application ID that marks a state file: `EvSt`."""
 
 LAYOUT: Final = 1
-"""Changes with what is in it."""
+"""Version of the state file's layout; changes with its content."""
 
 _BEGINS: Final = b"SQLite format 3\0"
 _OTHER: Final = "name another file, or move this one away to begin afresh"
@@ -30,17 +33,17 @@ CREATE TABLE IF NOT EXISTS state (
 
 
 class StateFileError(SettingRefused):
-    """An emulator's state file cannot be used; what was in it is as it was."""
+    """The emulator cannot use its state file; the file's content is unchanged."""
 
     def __init__(self, path: Path, problem: str, remedy: str = _OTHER) -> None:
         super().__init__(f"state file {ascii(str(path))[1:-1]} {problem}; {remedy}")
 
 
 def open_state(path: Path) -> sqlite3.Connection:
-    """Open a state file, made if there is none.
+    """Open a state file, and create it if it does not exist.
 
     Raises:
-        StateFileError: It cannot be used.
+        StateFileError: The file cannot be used.
     """
     _check_place(path)
     _check_beginning(path)
@@ -58,10 +61,10 @@ def open_state(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Say what SQLite's errors mean for whoever named the file.
+    """Translate SQLite's errors into messages about the named file.
 
     Raises:
-        StateFileError: In place of these.
+        StateFileError: SQLite reported an error.
     """
     try:
         yield
@@ -73,10 +76,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a file with something in it.
+    """Return True if the file exists and is not empty.
 
     Raises:
-        StateFileError: There is one that cannot be used.
+        StateFileError: The file exists but cannot be used.
     """
     _check_place(path)
     return path.exists() and path.stat().st_size > 0
@@ -116,7 +119,7 @@ def _check_place(path: Path) -> None:
             raise StateFileError(path, "is no regular file")
         if not os.access(path, os.R_OK | os.W_OK):
             raise StateFileError(path, "may not be read and written by this user", "change its permissions")
-        _check_folder(path)  # SQLite makes files beside it
+        _check_folder(path)  # SQLite creates files beside the database
         return
     raise StateFileError(path, problem, "name another file")
 
@@ -130,21 +133,27 @@ def _check_folder(path: Path) -> None:
 
 
 def _check_beginning(path: Path) -> None:
-    """Refuse what is no database at all; SQLite would say so too, but not what it is."""
+    """Refuse a file that is not an SQLite database.
+
+    SQLite would refuse it too, but its message would not say what the file contains.
+    """
     if not exists(path) or _may_be_in_use(path):
         return
     with path.open("rb") as file:
-        begins = file.read(len(_BEGINS))
-    if begins == _BEGINS:
+        header = file.read(len(_BEGINS))
+    if header == _BEGINS:
         return
-    if _BEGINS.startswith(begins):
+    if _BEGINS.startswith(header):
         raise StateFileError(path, "is cut off: not even its first line is whole")
-    what = "JSON or another text" if begins.isascii() else "something else"
+    what = "JSON or another text" if header.isascii() else "something else"
     raise StateFileError(path, f"is no state of the emulator, but {what}")
 
 
 def _may_be_in_use(path: Path) -> bool:
-    """Whether SQLite can read it; then closing it would give up the locks of whoever has it open here."""
+    """Return True if SQLite can read the file.
+
+    Opening and closing such a file here would release the locks that this process may hold on it.
+    """
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
         try:
             database.execute("PRAGMA application_id").fetchone()
@@ -162,7 +171,7 @@ def _check_kind(path: Path, database: sqlite3.Connection) -> None:
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (layout,) = database.execute("PRAGMA user_version").fetchone()
     if (application, layout) == (0, 0) and _has_only_the_table(database):
-        return  # from before the files were marked
+        return  # written before files had an application ID
     if application != APPLICATION:
         raise StateFileError(path, "is a database of something else, such as a journal", "name another file")
     if layout != LAYOUT:
@@ -181,7 +190,7 @@ def _has_only_the_table(database: sqlite3.Connection) -> bool:
 
 def _prepare(database: sqlite3.Connection) -> None:
     database.execute("PRAGMA journal_mode=WAL")
-    # The process may die at any time; the machine less so.
+    # The process may be killed at any time; the machine rarely crashes.
     database.execute("PRAGMA synchronous=NORMAL")
     with database:
         database.execute(f"PRAGMA application_id={APPLICATION}")

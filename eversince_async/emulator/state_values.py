@@ -1,4 +1,4 @@
-"""Checking the values of a state file against the classes they are to become."""
+"""Checks of a state file's values against the classes built from them."""
 
 import math
 import types
@@ -10,18 +10,18 @@ import attrs
 from eversince_async.emulator.limits import DayCount
 
 LARGEST: Final = 1e12
-"""No instant, duration or balance is beyond it; calendars end long before."""
+"""Upper limit of every time, duration and balance; calendars end long before."""
 
 
 class MisfitError(Exception):
-    """A value is not what it should be; says where and what."""
+    """A value has the wrong type or size; the message says where."""
 
 
 def check_object(values: object, kind: type[Any], place: str = "") -> None:
-    """Make sure that a class can be made of a JSON object.
+    """Check that a class can be built from a JSON object.
 
     Raises:
-        MisfitError: It cannot.
+        MisfitError: The object does not fit the class.
     """
     if not isinstance(values, dict):
         raise MisfitError(f"{place or 'it'} must be an object, not {_describe(values)}")
@@ -38,10 +38,10 @@ def check_object(values: object, kind: type[Any], place: str = "") -> None:
 
 
 def check_number(value: object, place: str) -> float:
-    """A finite number of a sensible size.
+    """Return a finite number of a plausible size.
 
     Raises:
-        MisfitError: It is none.
+        MisfitError: The value is not such a number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise MisfitError(f"{place} must be a number, not {_describe(value)}")

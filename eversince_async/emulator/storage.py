@@ -1,7 +1,7 @@
-"""The storage: presigned PUTs, films and other media, and the public pages of shares.
+"""The storage: presigned PUTs, videos and other media, and share pages.
 
-Another origin than the API's, as it is with Eversince: here another port. It knows nothing of API keys,
-and refuses a presigned PUT that brings one. Not one of these requests counts against the request window.
+The storage has its own origin, as on the real service: here it listens on another port. It knows no API keys
+and refuses a presigned PUT that sends one. None of these requests counts against the request window.
 """
 
 import asyncio
@@ -35,13 +35,13 @@ _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 @attrs.define(kw_only=True)
 class Storage:
-    """Serves everything outside `/api/v1`.
+    """Handles every request outside `/api/v1`.
 
     Attributes:
         world: All state.
-        door: Refuses in the documented envelope, and keeps what changed.
-        video_bytes: Size every film is padded to; None for its own size.
-        contents: Contents of the latest small uploads by their place, for tests to look at.
+        door: The API handler, which builds refusals in the documented envelope and saves changes.
+        video_bytes: Size to which every rendered video is padded; None for no padding.
+        contents: Contents of the latest small uploads by storage key, for tests to read.
     """
 
     world: World
@@ -50,7 +50,7 @@ class Storage:
     contents: dict[str, bytes] = attrs.field(factory=dict)
 
     async def handle(self, request: web.BaseRequest, target: RequestTarget) -> web.StreamResponse:
-        """Answer one request."""
+        """Respond to one request."""
         now = clock.wall_seconds()
         entry = Entry(now, request.method, target.path, api=False, request_id=self.door.request_id())
         self.world.log.add(entry)
@@ -89,22 +89,22 @@ class Storage:
     async def _put(
         self, request: web.BaseRequest, r2_key: str, path: str, query: dict[str, str]
     ) -> web.StreamResponse:
-        """Take the bytes of an upload, without keeping more than a block of them."""
+        """Receive an upload, holding at most 256 KiB of it in memory."""
         if request.method != "PUT":
             raise method_not_allowed("PUT")
         upload = self._upload_for(request, r2_key, path, query)
-        digest, size, kept = hashlib.sha256(), 0, bytearray()
+        digest, size, content = hashlib.sha256(), 0, bytearray()
         try:
             async for chunk in request.content.iter_any():
                 digest.update(chunk)
                 size += len(chunk)
                 if size <= _KEPT:
-                    kept += chunk
+                    content += chunk
         except (HttpProcessingError, web.RequestPayloadError):
             raise validation("Request body cannot be read") from None
         upload.stored_size, upload.sha256 = size, digest.hexdigest()
         if size <= _KEPT:
-            self._keep(r2_key, bytes(kept))
+            self._keep(r2_key, bytes(content))
         self.world.touch(self.world.uploads[r2_key][0])
         if self.door.store is not None:
             self.door.store.save(self.world)
@@ -118,7 +118,7 @@ class Storage:
             del self.contents[next(iter(self.contents))]
 
     def _upload_for(self, request: web.BaseRequest, r2_key: str, path: str, query: dict[str, str]) -> Upload:
-        """The upload a PUT is for, if it may go there."""
+        """Return the upload for which a PUT is allowed."""
         if "Authorization" in request.headers:
             raise validation("Only one auth mechanism allowed: the URL is pre-authenticated")
         problem = self.world.signer.problem(path, query, clock.wall_seconds())
@@ -152,7 +152,7 @@ class Storage:
         return media.picture(asset["ref"], ratio)
 
     def _rendered_video(self, project: Project, file: str, query: dict[str, str]) -> Piece:
-        """A rendered film, as long as its signed URL holds."""
+        """Return a rendered video if its signed URL is still valid."""
         path = f"/media/{project.id}/{file}"
         problem = self.world.signer.problem(path, query, clock.wall_seconds())
         if problem is not None:
@@ -173,7 +173,7 @@ class Storage:
         return media.film(render.aspect_ratio, f"{project.id} render {render.number}", self.video_bytes)
 
     async def _serve(self, request: web.BaseRequest, piece: Piece, faults: list[Fault]) -> web.StreamResponse:
-        """Send a piece, or the range of it that is asked for."""
+        """Send a piece, or the requested range of it."""
         headers = {
             **self._headers(),
             "Content-Type": piece.content_type,
@@ -204,7 +204,7 @@ class Storage:
     # -- Pages --------------------------------------------------------------------------------------------
 
     def _page(self, token: str) -> web.StreamResponse:
-        """The public page of a share; looking at it counts a view."""
+        """Return the public page of a share, and count a view."""
         known = self.world.shares.get(token)
         if known is None:
             raise not_found("Share")
@@ -235,7 +235,10 @@ def _need_reading(request: web.BaseRequest) -> None:
 
 
 def _range(request: web.BaseRequest, piece: Piece) -> tuple[int, int] | None:
-    """The one range that is asked for; None for the whole, also for several ranges or a changed piece."""
+    """Return the single requested range, or None for the whole piece.
+
+    The whole piece is also sent for several ranges and if the piece has changed.
+    """
     found = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
     if found is None or request.headers.get("If-Range", piece.etag) != piece.etag:
         return None
@@ -258,7 +261,7 @@ def _range(request: web.BaseRequest, piece: Piece) -> tuple[int, int] | None:
 
 
 async def _strike(request: web.BaseRequest, fault: Fault) -> None:
-    """Let a scripted fault happen; one that cuts the transfer happens later."""
+    """Apply a scripted fault, except one that cuts the transfer later."""
     match fault:
         case ErrorAnswer():
             raise ApiError(fault.status, fault.code, fault.message)

@@ -1,8 +1,8 @@
-"""Keeping the world on disk, so that a killed emulator comes back as it was.
+"""Saving the world to disk, to restore it after a kill.
 
-SQLite: each account and each project is a row, and one transaction after each request writes what the
-request changed. That is atomic, survives `kill -9`, and costs the same with ten projects and ten thousand.
-The request windows, the log and the contents of uploads are not kept.
+The store uses SQLite: each account and each project is a row, and after each request one transaction writes
+the rows that the request changed. That is atomic, survives `kill -9`, and costs the same with ten projects as
+with ten thousand. The request windows, the log and the contents of uploads are not saved.
 """
 
 import json
@@ -23,17 +23,22 @@ from eversince_async.emulator.state_values import MisfitError, check_number, che
 from eversince_async.emulator.world import World
 
 OFTEN: Final = 60.0
-"""Seconds of its time after which the time is written although nothing else is."""
+"""Seconds of emulator time after which the time is saved anyway.
+
+It is saved even if nothing else has changed.
+"""
 
 
 def time_in(path: Path) -> float | None:
-    """What an emulator's clock showed, in Unix seconds, when it last wrote its state; None: that is not told.
+    """Return the emulator's time at its last save, or None.
+
+    The time is in Unix seconds. None means that the file does not exist, is empty or contains no time.
 
     Args:
-        path: The state's file; there need be none.
+        path: The state file, which need not exist.
 
     Raises:
-        StateFileError: There is one that cannot be used.
+        StateFileError: The file exists but cannot be used.
     """
     if not exists(path):
         return None
@@ -48,10 +53,10 @@ class Store:
     """A state file.
 
     Attributes:
-        path: Where it is.
+        path: Path of the file.
 
     Raises:
-        StateFileError: It cannot be used; says why.
+        StateFileError: The file cannot be used; the message says why.
     """
 
     path: Path
@@ -62,7 +67,7 @@ class Store:
         self._database = open_state(self.path)
 
     def close(self) -> None:
-        """Let go of the file; the state's time is that at which it was last in use."""
+        """Close the file after saving the present time."""
         try:
             if self._time:
                 self._write([])
@@ -70,10 +75,10 @@ class Store:
             self._database.close()
 
     def secret(self, fresh: str) -> str:
-        """The secret that URLs are signed with: the kept one, or this.
+        """Return the saved secret that signs URLs, or save and return `fresh`.
 
         Raises:
-            StateFileError: The kept one is none; the file is let go of.
+            StateFileError: The saved secret is invalid; the file is closed.
         """
         try:
             return self._secret(fresh)
@@ -82,18 +87,18 @@ class Store:
             raise
 
     def _secret(self, fresh: str) -> str:
-        for _, kept in _rows(self.path, self._database, "secret"):
-            if not isinstance(kept, dict) or not isinstance(kept.get("secret"), str):
+        for _, value in _rows(self.path, self._database, "secret"):
+            if not isinstance(value, dict) or not isinstance(value.get("secret"), str):
                 raise StateFileError(self.path, "is damaged: its secret is no text")
-            return str(kept["secret"])
+            return str(value["secret"])
         self._write([("secret", "", {"secret": fresh})])
         return fresh
 
     def load(self, world: World) -> bool:
-        """Take up the saved state; False if there is none yet.
+        """Restore the saved state; return False if there is none.
 
         Raises:
-            StateFileError: Something in there is not what it should be; says which row, and what.
+            StateFileError: A row contains an invalid value; the message names the row and the problem.
         """
         accounts = self._all("account", Account)
         projects = self._all("project", Project)
@@ -102,10 +107,10 @@ class Store:
         return bool(accounts)
 
     def save(self, world: World) -> None:
-        """Write what changed since the last time.
+        """Save everything that changed since the last save.
 
         Raises:
-            StateFileError: It cannot be written any more.
+            StateFileError: The file can no longer be written.
         """
         if not world.touched and clock.wall_seconds() < self._time + OFTEN:
             return
@@ -148,7 +153,7 @@ class Store:
 
 
 def _rows(path: Path, database: sqlite3.Connection, kind: str) -> list[tuple[str, Any]]:
-    """The rows of one kind: their IDs, and what they hold."""
+    """Return the IDs and values of the rows of one kind."""
     with reading(path):
         query = "SELECT id, value FROM state WHERE kind = ? ORDER BY rowid"
         rows = database.execute(query, (kind,)).fetchall()
@@ -176,7 +181,7 @@ def _parse_time(path: Path, value: object) -> float:
 
 
 def _check_references(path: Path, accounts: dict[str, Json], projects: dict[str, Json]) -> None:
-    """Make sure that what is named is there, and that what is to happen can."""
+    """Check that referenced rows exist and due projects have steps."""
     for name, project in projects.items():
         if project["account_id"] not in accounts:
             raise StateFileError(path, f"is damaged: account {project['account_id']} of {name} is missing")

@@ -1,4 +1,7 @@
-"""What people in the studio do, and tests: things that happen to projects without the API."""
+"""Changes to projects from outside the API, as in the studio.
+
+Tests use them, too.
+"""
 
 from typing import Any, Final
 
@@ -18,16 +21,16 @@ _FURNITURE: Final = (
 
 @attrs.frozen
 class Studio:
-    """The hands in the studio.
+    """The people in the studio, who change projects without the API.
 
     Attributes:
-        world: What they work on.
+        world: The world that they change.
     """
 
     world: World
 
     def populate(self, now: float) -> None:
-        """Put in the two studio projects of a new account."""
+        """Add the two studio projects of a new account."""
         for at, (title, brief, ratio) in enumerate(_FURNITURE):
             fields = {"title": title, "aspect_ratio": ratio, "mode": "collaborative", "studio": True}
             made_at = now - 86_400.0 * (len(_FURNITURE) - at)
@@ -43,7 +46,7 @@ class Studio:
         now: float,
         fields: dict[str, Any],
     ) -> Project:
-        """Put a project in as it is: see `Emulator.add_project`."""
+        """Add a project in a given state; see `Emulator.add_project`."""
         world = self.world
         output = fields.pop("output", "assembled")
         scenario = attrs.evolve(world.life.scenario, walk=None)
@@ -77,11 +80,13 @@ class Studio:
         self.world.life.schedule(project, steps, now)
 
     def occupy(self, count: int = 1, *, visible: bool = True) -> list[Project]:
-        """Hold slots, as another client or somebody in the studio does, until they are released.
+        """Hold slots until they are released.
+
+        Another client or a person in the studio does the same.
 
         Args:
-            count: How many.
-            visible: Whether the API lists these projects, or only counts them.
+            count: Number of slots.
+            visible: True if the API lists these projects; False if it only counts them.
         """
         return [
             self.add(
@@ -96,13 +101,13 @@ class Studio:
         ]
 
     def release(self, project: Project) -> None:
-        """Let a project's run end, well."""
+        """End a project's run successfully."""
         self.world.life.finish(project, clock.wall_seconds())
 
     def fail(self, project_id: str, message: str = "Something went wrong.") -> None:
-        """Let a project fail."""
+        """End a project's run with a failure."""
         self.world.life.fail(self.world.projects[project_id], message, clock.wall_seconds())
 
     def cancel(self, project_id: str) -> None:
-        """Cancel a project, whatever it does."""
+        """Cancel a project in any status."""
         self.world.life.stop(self.world.projects[project_id], clock.wall_seconds())

@@ -1,6 +1,7 @@
-"""Reading a request's fields, collecting *every* problem before refusing, as the documents show.
+"""Reading a request's fields and collecting *every* problem before refusing.
 
-`"brief: brief is required; mode: mode must be one of: autonomous, collaborative"`.
+The documents show such a message: `"brief: brief is required; mode: mode must be one of: autonomous,
+collaborative"`.
 """
 
 import json
@@ -17,13 +18,13 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
 
 
 def parse_object(body: bytes) -> Json:
-    """Read a JSON object; an empty body is an empty object.
+    """Parse a JSON object; an empty body is an empty object.
 
-    Stricter than `json.loads`, as JSON is: no NaN or Infinity, no lone surrogates, UTF-8 only. Of duplicate
-    keys the last one counts.
+    The parser is stricter than `json.loads`, as JSON is: no NaN or Infinity, no lone surrogates, UTF-8 only.
+    Of duplicate keys the last one counts.
 
     Raises:
-        Refusal: 400, for anything else.
+        ApiError: 400, the body is anything else.
     """
     if not body.strip():
         return {}
@@ -43,9 +44,10 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class Fields:
-    """The fields of one body, read one by one; `check()` refuses with all problems at once.
+    """The fields of one body, read one by one.
 
-    A reader gives None for a field that is absent or wrong; whether it was there at all is `in`.
+    `check()` refuses with all problems at once. A reader returns None for a field that is absent or wrong;
+    `in` tells if the field was present.
     """
 
     def __init__(
@@ -59,30 +61,30 @@ class Fields:
         return name in self.values
 
     def within(self, values: Mapping[str, Any], prefix: str) -> "Fields":
-        """The fields of an object inside this one; its problems are collected here."""
+        """Return a reader for a nested object that shares this one's problems."""
         return Fields(values, f"{self._prefix}{prefix}.", self._problems)
 
     def problem(self, name: str, text: str) -> None:
-        """Note that a field is wrong."""
-        # A field is named in its text by its own name and before it by its path.
+        """Record that a field is wrong."""
+        # The path of the field precedes the text; the text itself uses the field's own name.
         self._problems.append(f"{self._prefix}{name}: {text}")
 
     def without(self, names: Iterable[str]) -> "Fields":
-        """The same fields without some; their problems are collected here."""
-        left = {name: value for name, value in self.values.items() if name not in names}
-        return Fields(left, self._prefix, self._problems)
+        """Return a reader without some fields that shares this one's problems."""
+        rest = {name: value for name, value in self.values.items() if name not in names}
+        return Fields(rest, self._prefix, self._problems)
 
     def check(self) -> None:
-        """Refuse if anything was wrong.
+        """Refuse the request if any field was wrong.
 
         Raises:
-            Refusal: 400, joining all problems with "; ".
+            ApiError: 400, with all problems joined by "; ".
         """
         if self._problems:
             raise self.refusal()
 
     def refusal(self) -> ApiError:
-        """The refusal for all problems so far."""
+        """Build the error for all problems so far."""
         return validation("; ".join(self._problems))
 
     def _present(self, name: str, *, required: bool) -> bool:
@@ -95,7 +97,10 @@ class Fields:
     def text(
         self, name: str, *, required: bool = False, longest: int | None = None, blank: bool = True
     ) -> str | None:
-        """A string of at most `longest` characters; `blank=False` refuses one of nothing but spaces."""
+        """Read a string of at most `longest` characters.
+
+        With `blank=False` a string of nothing but spaces is refused.
+        """
         if not self._present(name, required=required):
             return None
         value = self.values[name]
@@ -112,7 +117,7 @@ class Fields:
         return None
 
     def choice(self, name: str, allowed: Iterable[str], *, required: bool = False) -> str | None:
-        """One of the listed strings."""
+        """Read one of the allowed strings."""
         if not self._present(name, required=required):
             return None
         value = self.values[name]
@@ -126,7 +131,7 @@ class Fields:
         return None
 
     def flag(self, name: str) -> bool | None:
-        """A boolean."""
+        """Read a boolean."""
         if not self._present(name, required=False):
             return None
         value = self.values[name]
@@ -138,7 +143,7 @@ class Fields:
     def integer(
         self, name: str, *, required: bool = False, least: int | None = None, most: int | None = None
     ) -> int | None:
-        """A whole number in a range."""
+        """Read a whole number in a range."""
         if not self._present(name, required=required):
             return None
         value = self.values[name]
@@ -153,7 +158,7 @@ class Fields:
         return None
 
     def number(self, name: str) -> float | None:
-        """A finite number, not negative."""
+        """Read a finite number that is not negative."""
         if not self._present(name, required=False):
             return None
         value = self.values[name]
@@ -166,7 +171,7 @@ class Fields:
         return None
 
     def array(self, name: str, *, required: bool = False, most: int | None = None) -> list[Any] | None:
-        """An array of at most `most` items."""
+        """Read an array of at most `most` items."""
         if not self._present(name, required=required):
             return None
         value = self.values[name]
@@ -181,7 +186,7 @@ class Fields:
         return None
 
     def webhook_url(self, name: str, destinations: Destinations) -> str | None:
-        """An HTTPS address that webhooks may go to."""
+        """Read an HTTPS address that webhooks may go to."""
         value = self.text(name)
         if value is None:
             return None
@@ -197,10 +202,10 @@ class Fields:
 
 
 class Query(Fields):
-    """The query string's fields: strings that may have to be read as numbers."""
+    """The fields of the query string: strings that may stand for numbers."""
 
     def whole(self, name: str, default: int, least: int, most: int | None = None) -> int:
-        """A whole number in a range, or the default."""
+        """Read a whole number in a range, or return the default."""
         value = self.values.get(name)
         if value is None:
             return default
@@ -214,7 +219,7 @@ class Query(Fields):
         return number
 
     def page(self, most: int, default: int = 20) -> tuple[int, int]:
-        """The `limit` and `offset` of an offset list."""
+        """Read the `limit` and `offset` of a paged list."""
         return self.whole("limit", default, 1, most), self.whole("offset", 0, 0)
 
 
@@ -225,7 +230,7 @@ def _between(least: int | None, most: int | None) -> str:
 
 
 def is_http_url(value: str) -> bool:
-    """Whether this is an absolute http or https URL with a host."""
+    """Return True if this is an absolute http(s) URL with a host."""
     try:
         parts = urlsplit(value)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

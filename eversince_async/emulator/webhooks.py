@@ -1,4 +1,7 @@
-"""Webhooks: signed, sent once, ten seconds to answer, never for queued and cancelled."""
+"""Webhooks: signed, and sent once.
+
+A receiver has ten seconds to respond. Nothing is sent for queued and cancelled.
+"""
 
 import asyncio
 import hashlib
@@ -18,16 +21,16 @@ from eversince_async.emulator.serializers import Serializer
 from eversince_async.emulator.world import World
 
 SILENT: Final = frozenset({"queued", "cancelled"})
-"""Statuses that send no webhook."""
+"""Statuses for which no webhook is sent."""
 
 TIMEOUT: Final = 10.0
-"""Seconds a receiver has to answer."""
+"""Seconds a receiver has to respond."""
 
 KEPT: Final = 10_000
-"""Deliveries that are remembered."""
+"""Number of deliveries that are kept."""
 
 KEPT_BYTES: Final = 32 * 2**20
-"""Bytes of their bodies; with the oldest the deliveries go, too."""
+"""Total bytes of the kept bodies; beyond it the oldest deliveries go."""
 
 logger: Final = logging.getLogger("eversince_async.emulator")
 
@@ -37,13 +40,13 @@ class Delivery:
     """One webhook.
 
     Attributes:
-        at: Unix seconds when it was sent.
-        url: Where to.
-        event: Which.
-        project_id: Of which project.
-        body: What was sent.
-        status: Status of the receiver's answer; None if there was none.
-        problem: Why there was none: "lost" for a fault, "InternalTarget" for a host it is not sent to, else
+        at: Unix seconds when the webhook was sent.
+        url: Address of the receiver.
+        event: Name of the event.
+        project_id: ID of the project.
+        body: Body of the request.
+        status: Status of the receiver's response; None if there was none.
+        problem: Reason for a missing response: "lost" for a fault, "InternalTarget" for a refused host, else
             the kind of error.
     """
 
@@ -57,7 +60,7 @@ class Delivery:
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """The `X-Eversince-Signature` of a body."""
+    """Return the `X-Eversince-Signature` of a body."""
     digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     return f"sha256={digest}"
 
@@ -67,12 +70,12 @@ class WebhookSender:
     """Sends webhooks as projects enter statuses.
 
     Attributes:
-        world: Whose projects.
-        views: Shapes of the payload.
-        faults: Decides which are lost.
-        destinations: Where they may go.
+        world: World of the projects.
+        views: Builds the JSON of the payload.
+        faults: Decides which webhooks are lost.
+        destinations: Hosts that webhooks may go to.
         secret: Signing secret; None sends them unsigned.
-        deliveries: What was sent lately, oldest first.
+        deliveries: The latest deliveries, oldest first.
     """
 
     world: World
@@ -82,12 +85,15 @@ class WebhookSender:
     secret: str | None
     deliveries: list[Delivery] = attrs.field(factory=list)
     _bytes: int = 0
-    _told_of: set[str] = attrs.field(factory=set)
+    _warnings: set[str] = attrs.field(factory=set)
     _session: aiohttp.ClientSession | None = None
     _under_way: set[asyncio.Task[None]] = attrs.field(factory=set)
 
     def on_transition(self, project: Project, at: float) -> None:
-        """Send what this transition asks for: the payload is made now, the sending takes its time."""
+        """Send the webhook of this transition, if it has one.
+
+        The payload is built now; a task sends it.
+        """
         del at
         if project.webhook_url is None or project.status in SILENT:
             return
@@ -103,7 +109,7 @@ class WebhookSender:
         task.add_done_callback(self._under_way.discard)
 
     async def aclose(self) -> None:
-        """Give up what is under way."""
+        """Cancel the deliveries under way and close the session."""
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -127,7 +133,7 @@ class WebhookSender:
         return json.dumps(payload, separators=(",", ":")).encode()
 
     async def _send(self, delivery: Delivery) -> None:
-        problem = self.destinations.problem(delivery.url)  # it may come from a state file, or from a test
+        problem = self.destinations.problem(delivery.url)  # a state file or a test may have set the address
         if problem is not None:
             self._refuse(delivery, problem)
             return
@@ -149,11 +155,11 @@ class WebhookSender:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, InternalTarget):
                 self._refuse(delivery, f"{error.os_error}, which is internal; --allow-webhooks-to allows it")
             else:
-                delivery.problem = type(error).__name__  # lost, and not tried again: as documented
+                delivery.problem = type(error).__name__  # lost without a retry, as documented
 
     def _refuse(self, delivery: Delivery, problem: str) -> None:
-        """Send nothing, and say so once for each reason."""
+        """Record that a webhook is not sent; log each reason once."""
         delivery.problem = InternalTarget.__name__
-        if problem not in self._told_of and len(self._told_of) < 100:
-            self._told_of.add(problem)
+        if problem not in self._warnings and len(self._warnings) < 100:
+            self._warnings.add(problem)
             logger.warning("a webhook was not sent: %s", problem)

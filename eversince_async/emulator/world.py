@@ -1,7 +1,7 @@
-"""The world of the emulator: accounts, projects and what will become of them.
+"""The emulator's world: accounts, projects and their scheduled future.
 
-Everything here is synchronous and takes the time as an argument (Unix seconds), so that the state is a
-function of what was asked and of the time: nobody can see it halfway, and a test can look at it freely.
+Everything here is synchronous and takes the time as an argument (Unix seconds). The state therefore depends
+only on the requests and the time: no caller sees it half changed, and a test can read it at any moment.
 """
 
 import hashlib
@@ -27,16 +27,16 @@ class World:
     """All state of one emulator.
 
     Attributes:
-        rules: The revision.
-        limits: The limits it keeps.
-        accounts: Accounts and what they hold, by account ID.
-        projects: All projects by ID, also those of the studio.
-        uploads: Uploads and their account by place in the storage.
-        shares: Shares and their project by token.
+        rules: The rules of the emulated revision.
+        limits: The limits that the emulator enforces.
+        accounts: Accounts and their holdings, by account ID.
+        projects: All projects by ID, including those of the studio.
+        uploads: Uploads with their accounts, by storage key.
+        shares: Shares with their projects, by token.
         log: The requests so far.
         signer: Signs the URLs of the storage.
-        touched: What changed since it was last saved: kind and ID.
-        life: What will happen to the projects.
+        touched: Kind and ID of everything that changed since the last save.
+        life: Schedules and applies the changes of the projects.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class World:
 
     @property
     def account(self) -> Account:
-        """The first account: the only one unless a test adds others."""
+        """The first account; the only one unless a test adds others."""
         return next(iter(self.accounts.values())).account
 
     @property
     def holdings(self) -> AccountState:
-        """What the first account holds."""
+        """The holdings of the first account."""
         return next(iter(self.accounts.values()))
 
     @property
     def most_active(self) -> int:
-        """Most projects of the first account that ever were active at once."""
+        """The highest number of the first account's projects active at once."""
         return self.holdings.most_active
 
     @property
     def counts(self) -> Counter[str]:
-        """Projects created, renders done, shares made and messages sent by users, ever."""
+        """Totals since the start: projects, renders, shares and messages of users."""
         return Counter(
             projects=sum(not project.studio for project in self.projects.values()),
             renders=sum(len(project.rendered) for project in self.projects.values()),
@@ -91,7 +91,7 @@ class World:
         )
 
     def open_account(self, account: Account) -> Account:
-        """Let an account in; it finds the platform's skills there."""
+        """Add an account and give it the platform's skills."""
         platform = {skill.id: skill for skill in platform_skills(self.rules)}
         for skill in platform.values():
             skill.is_active = skill.id in account.active_platform
@@ -108,7 +108,7 @@ class World:
         return account
 
     def add_key(self, account: Account, name: str, text: str, now: float) -> Key:
-        """Accept a key from now on."""
+        """Accept an API key from now on."""
         digest = hashlib.sha256(text.encode()).hexdigest()
         key = Key(id=f"key_{digest[:12]}", name=name, digest=digest, prefix=text[:12], created_at=now)
         account.keys[key.id] = key
@@ -117,37 +117,41 @@ class World:
         return key
 
     def revoke_key(self, account: Account, key_id: str) -> None:
-        """Refuse a key from now on."""
+        """Refuse an API key from now on."""
         key = account.keys.pop(key_id)
         del self._keys[key.digest]
         self.touch(account)
 
     def authenticate(self, text: str) -> tuple[Account, Key] | None:
-        """Whose key this is."""
+        """Return the account and the key record for an API key."""
         return self._keys.get(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
 
     def touch(self, changed: Account | Project) -> None:
-        """Note that something has to be saved."""
+        """Record that an account or a project has to be saved."""
         self.touched.add(("project" if isinstance(changed, Project) else "account", changed.id))
 
     def confirm(self, account: Account, upload: Upload) -> None:
-        """Let a file be referred to."""
+        """Confirm an upload, so that requests may refer to it."""
         account.confirmed[upload.upload_id or ""] = upload.r2_key
         self.touch(account)
 
     # -- Projects -----------------------------------------------------------------------------------------
 
     def next_number(self) -> int:
-        """The number of the next project."""
+        """Return the number of the next project."""
         return len(self.projects) + 1
 
     def new_project_id(self) -> str:
-        """An ID that no other start gives, unless it goes on from this one's state: journals keep them."""
+        """Return a project ID that no other emulator run produces.
+
+        A run that continues from this one's state file shares its IDs. They must be unique because journals
+        keep them.
+        """
         text = f"{self.signer.secret}:{self.next_number()}:project"
         return f"proj_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def add(self, project: Project) -> Project:
-        """Let a project in, as it is."""
+        """Add a project in its present state."""
         holdings = self.accounts[project.account_id]
         self.projects[project.id] = project
         if project.studio:
@@ -166,14 +170,14 @@ class World:
         return project
 
     def own(self, account: Account, project_id: str) -> Project | None:
-        """A project the API shows to this account."""
+        """Return a project that the API shows to this account, or None."""
         project = self.projects.get(project_id)
         return None if project is None or project.studio or project.account_id != account.id else project
 
     def list_projects(
         self, account: Account, *, status: str | None, title: str | None, offset: int, limit: int
     ) -> tuple[list[Project], int]:
-        """A page of the account's projects, newest first, and how many there are."""
+        """Return a page of the account's projects, newest first, and the total."""
         holdings = self.accounts[account.id]
         chosen: Iterable[Project]
         if status is None and not title:
@@ -195,23 +199,23 @@ class World:
         return matching
 
     def need_slot(self, account: Account) -> None:
-        """Refuse if the account has as many active projects as it may.
+        """Refuse if the account's active projects have reached the limit.
 
         Raises:
-            Refusal: 429 project_limit.
+            ApiError: 429 project_limit.
         """
         most = self.limits.active_projects
         if most is not None and self.accounts[account.id].active >= most:
             raise project_limit(f"Active project limit reached: {most} projects at once")
 
     def advance(self, now: float) -> None:
-        """Let everything happen that was to happen by now."""
+        """Apply every change that is due by now."""
         self.life.advance(now)
 
-    # -- Keeping -------------------------------------------------------------------------------------------
+    # -- Restoring -------------------------------------------------------------------------------------------
 
     def restore(self, accounts: Iterable[Json], projects: Iterable[Json]) -> None:
-        """Take up a saved state."""
+        """Restore a saved state."""
         for values in accounts:
             self.open_account(Account.from_json(values))
         for values in sorted(projects, key=lambda each: int(each["number"])):

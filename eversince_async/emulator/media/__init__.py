@@ -1,7 +1,7 @@
-"""Real, playable media: films as MP4, pictures as PNG, sound as WAV.
+"""Real, playable media: videos as MP4, pictures as PNG, sound as WAV.
 
-Every piece is a few constant segments and perhaps some padding, so that any range of it, also of a film
-padded to gigabytes, is made on the spot without holding it in memory.
+Every piece consists of a few constant segments and perhaps some padding. Any range of a piece is generated on
+the spot without holding the piece in memory, even for a video padded to gigabytes.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ class Piece:
     """One file of the storage.
 
     Attributes:
-        content_type: Its MIME type.
-        content: Its bytes, before the padding.
-        padding: How many further bytes follow: a fixed pattern, so that a wrong join is noticed.
+        content_type: MIME type.
+        content: The bytes before the padding.
+        padding: Number of further bytes: a fixed pattern, so that a wrongly joined download is noticed.
     """
 
     content_type: str
@@ -35,16 +35,16 @@ class Piece:
 
     @property
     def size(self) -> int:
-        """Bytes in all."""
+        """The total number of bytes."""
         return len(self.content) + self.padding
 
     @property
     def etag(self) -> str:
-        """A strong validator: same tag, same bytes."""
+        """A strong validator: the same tag means the same bytes."""
         return f'"{zlib.crc32(self.content):08x}-{self.size:x}"'
 
     def chunks(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from start up to stop, a block at a time."""
+        """Yield the bytes from start up to stop in blocks."""
         for at in range(start, min(stop, len(self.content)), _BLOCK):
             yield self.content[at : min(at + _BLOCK, stop)]
         at = max(start, len(self.content))
@@ -57,26 +57,26 @@ class Piece:
 
 @lru_cache(maxsize=1)
 def _pattern() -> bytes:
-    """A block without repeats, the same in every process."""
+    """Return a block without repeats, the same in every process."""
     return hashlib.shake_128(b"eversince emulator").digest(_BLOCK)
 
 
 @lru_cache(maxsize=8)
 def clip(aspect_ratio: str) -> bytes:
-    """The clip of an aspect ratio; unknown ones look like 16:9."""
+    """Return the clip of an aspect ratio; 16:9 for unknown ones."""
     folder = resources.files(__name__)
     wanted = folder / f"{aspect_ratio.replace(':', 'x')}.mp4"
     return (wanted if wanted.is_file() else folder / "16x9.mp4").read_bytes()
 
 
 def film(aspect_ratio: str, mark: str, size: int | None = None) -> Piece:
-    """A film that is like no other.
+    """Build a video that differs from every other.
 
     Args:
         aspect_ratio: E.g. "9:16".
-        mark: What makes it itself, e.g. the project and the number of the render.
-        size: Bytes it is padded to, with a box players skip; None for no padding. A size too small for
-            the clip itself is passed over.
+        mark: Text that makes the video unique, e.g. the project and the number of the render.
+        size: Size in bytes to pad the video to, with a box that players skip; None for no padding. A size
+            that is too small for the clip itself is ignored.
     """
     content = clip(aspect_ratio) + _box(mark.encode(), 0)
     missing = (size or 0) - len(content) - 16
@@ -91,7 +91,7 @@ def _box(payload: bytes, padding: int) -> bytes:
 
 @lru_cache(maxsize=256)
 def picture(mark: str, aspect_ratio: str) -> Piece:
-    """A picture of two colours that depend on the mark."""
+    """Build a picture of two colours that depend on the mark."""
     wide, high = (int(part) for part in aspect_ratio.split(":"))
     width, height = (320, 320 * high // wide) if wide >= high else (320 * wide // high, 320)
     seed = hashlib.sha256(mark.encode()).digest()
@@ -111,7 +111,7 @@ def _png_chunk(name: bytes, content: bytes) -> bytes:
 
 @lru_cache(maxsize=64)
 def sound(mark: str, seconds: float = 2.0) -> Piece:
-    """A tone whose pitch depends on the mark; long ones are cut at eight seconds."""
+    """Build a tone of at most eight seconds, pitched by the mark."""
     pitch = 180 + hashlib.sha256(mark.encode()).digest()[0]
     rate = 8_000
     samples = (

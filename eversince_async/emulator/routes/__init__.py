@@ -1,4 +1,7 @@
-"""The operations of the API by method and path, one module for each section of the documents."""
+"""The API's operations by method and path.
+
+Each module covers one section of the documents.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
@@ -69,7 +72,7 @@ _MEMORIES: Final[tuple[tuple[str, str, Operation], ...]] = (
 
 @attrs.frozen
 class Route:
-    """One operation and the name it has in the log, e.g. "GET /projects/:id"."""
+    """One operation and its name in the log, e.g. "GET /projects/:id"."""
 
     name: str
     operation: Operation
@@ -81,7 +84,11 @@ Methods: TypeAlias = dict[str, Route]
 
 @attrs.define
 class _Branch:
-    """Paths with a common beginning: what is here, below a fixed word, and below any ID."""
+    """Paths with a common beginning.
+
+    A branch holds the operations of its own path, the branches below fixed words, and the branch below any
+    ID.
+    """
 
     methods: Methods = attrs.field(factory=dict)
     words: dict[str, "_Branch"] = attrs.field(factory=dict)
@@ -89,7 +96,10 @@ class _Branch:
 
 
 class Router:
-    """Finds the operations of a path; fixed words go before IDs, as in `/projects/discover`."""
+    """Finds the operations of a path.
+
+    Fixed words take precedence over IDs, as in `/projects/discover`.
+    """
 
     def __init__(self, rules: RevisionRules) -> None:
         self._root = _Branch()
@@ -110,7 +120,7 @@ class Router:
         return branch
 
     def find(self, parts: list[str]) -> tuple[Methods, str] | None:
-        """The operations of a path given in parts, with the ID in it, or nothing for an unknown path."""
+        """Return a path's operations and the ID in it; None if unknown."""
         for branch, id_ in self._ways(parts):
             if branch.methods:
                 return branch.methods, id_

@@ -1,4 +1,4 @@
-"""Reading `references`, which creating a project and sending a message have in common."""
+"""Reading `references`, for creating a project and for sending a message."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ _KINDS = ("image", "video", "audio", "url")
 
 
 def read_references(call: Call, fields: Fields) -> list[str]:
-    """Check the references; give the upload IDs among them.
+    """Check the references and return the upload IDs among them.
 
-    Of the ten at most three may be of type `url`: whether direct media URLs count too is not documented,
-    and here they do not (contradictions 12).
+    Of the ten references at most three may be of type `url`. The documents do not say if direct media URLs
+    count too; here they do not (contradictions 12).
     """
     references = fields.array("references", most=10) or []
     uploads = [_read(fields, at, reference) for at, reference in enumerate(references)]
@@ -24,10 +24,10 @@ def read_references(call: Call, fields: Fields) -> list[str]:
 
 
 def need_uploads(call: Call, upload_ids: list[str]) -> None:
-    """Refuse references to uploads that are not there.
+    """Refuse references to uploads that do not exist.
 
     Raises:
-        Refusal: 404; the documents leave open whether 404 or 400.
+        ApiError: 404; the documents leave open if it is 404 or 400.
     """
     for upload_id in upload_ids:
         if call.account.upload(upload_id) is None:

@@ -1,16 +1,16 @@
-"""Account: credits, packages, learned preferences and shares."""
+"""Operations on the account: credits, packages, learned preferences and shares."""
 
 from eversince_async.emulator.call import Answer, Call
 from eversince_async.emulator.fixtures import PACKAGES
 
 
 def balance(call: Call) -> Answer:
-    """GET /account/credits."""
+    """Respond to GET /account/credits."""
     return Answer(body={"credits_balance": call.account.credits})
 
 
 def packages(call: Call) -> Answer:
-    """GET /account/credit-packages."""
+    """Respond to GET /account/credit-packages."""
     body = {
         "credits_balance": call.account.credits,
         "has_subscription": call.account.plan is not None,
@@ -21,12 +21,12 @@ def packages(call: Call) -> Answer:
 
 
 def preferences(call: Call) -> Answer:
-    """GET /account/learned-preferences."""
+    """Respond to GET /account/learned-preferences."""
     return Answer(body=call.views.preferences(call.account))
 
 
 def change_preferences(call: Call) -> Answer:
-    """PUT /account/learned-preferences: content, enabled or both."""
+    """Respond to PUT /account/learned-preferences with content, enabled or both."""
     fields = call.fields()
     content = fields.text("content", longest=call.rules.preferences_characters)
     enabled = fields.flag("enabled")
@@ -42,7 +42,10 @@ def change_preferences(call: Call) -> Answer:
 
 
 def shares(call: Call) -> Answer:
-    """GET /account/shares, newest first; ten by default, where other lists give twenty."""
+    """Respond to GET /account/shares with the shares, newest first.
+
+    The default page size is ten; other lists have twenty.
+    """
     query = call.query_params()
     limit, offset = query.page(50, default=10)
     query.check()

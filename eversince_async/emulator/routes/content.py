@@ -1,11 +1,11 @@
-"""Content: timeline, assets, variations and the agent's memory."""
+"""Operations on content: timeline, assets, variations and the agent's memory."""
 
 from eversince_async.emulator.call import Answer, Call
 from eversince_async.emulator.errors import not_found
 
 
 def timeline(call: Call) -> Answer:
-    """GET /projects/:id/timeline, also of a variation that is not active."""
+    """Respond to GET /projects/:id/timeline, also for an inactive variation."""
     project = call.project()
     variation_id = call.query.get("variation_id")
     variation = project.variation(variation_id)
@@ -15,7 +15,7 @@ def timeline(call: Call) -> Answer:
 
 
 def assets(call: Call) -> Answer:
-    """GET /projects/:id/assets, newest first."""
+    """Respond to GET /projects/:id/assets with the assets, newest first."""
     project = call.project()
     query = call.query_params()
     limit, offset = query.page(call.rules.assets_page)
@@ -31,11 +31,11 @@ def assets(call: Call) -> Answer:
 
 
 def variations(call: Call) -> Answer:
-    """GET /projects/:id/variations."""
+    """Respond to GET /projects/:id/variations."""
     project = call.project()
     return Answer(body={"variations": [call.views.variation(project, each) for each in project.variations]})
 
 
 def memory(call: Call) -> Answer:
-    """GET /projects/:id/memory."""
+    """Respond to GET /projects/:id/memory."""
     return Answer(body=call.views.memory_of(call.project()))

@@ -10,7 +10,7 @@ _MEDIA = ("image", "video")
 
 
 def models(call: Call) -> Answer:
-    """GET /models."""
+    """Respond to GET /models."""
     query = call.query_params()
     kind = query.choice("type", ("video", "image"))
     query.check()
@@ -18,7 +18,7 @@ def models(call: Call) -> Answer:
 
 
 def voices(call: Call) -> Answer:
-    """GET /voices."""
+    """Respond to GET /voices."""
     query = call.query_params()
     gender = query.choice("gender", ("male", "female", "neutral"))
     query.check()
@@ -26,7 +26,10 @@ def voices(call: Call) -> Answer:
 
 
 def estimate(call: Call) -> Answer:
-    """POST /estimate-cost: what cannot be priced is an item with an `error`, not a refusal."""
+    """Respond to POST /estimate-cost.
+
+    An operation that cannot be priced becomes an item with an `error`; the request is not refused.
+    """
     fields = call.fields()
     operations = fields.array("operations", required=True, most=50)
     if operations == []:
@@ -63,7 +66,7 @@ def _item(fields: Fields, at: int, operation: object) -> Json:
 
 
 def _kind(inside: Fields, tool: str) -> str | None:
-    """The `type`, whose values depend on the tool."""
+    """Read the `type`; its allowed values depend on the tool."""
     if tool == "generate_audio":
         return inside.choice("type", _AUDIO)
     return inside.choice("type", _MEDIA) if tool == "upscale_media" else inside.text("type")

@@ -1,11 +1,11 @@
-"""Feedback."""
+"""Operations on feedback."""
 
 from eversince_async.emulator.call import Answer, Call
 from eversince_async.emulator.errors import not_found
 
 
 def report(call: Call) -> Answer:
-    """POST /feedback."""
+    """Respond to POST /feedback."""
     fields = call.fields()
     kind = fields.choice("type", ("bug", "suggestion", "question"), required=True)
     message = fields.text("message", required=True, longest=5_000, blank=False)

@@ -1,4 +1,4 @@
-"""API keys."""
+"""Operations on API keys."""
 
 import secrets
 
@@ -8,7 +8,7 @@ from eversince_async.emulator.project import iso
 
 
 def create(call: Call) -> Answer:
-    """POST /keys: the only answer that shows the whole key."""
+    """Respond to POST /keys; no other response shows the whole key."""
     fields = call.fields()
     name = fields.text("name", required=True, longest=100, blank=False)
     fields.check()
@@ -29,12 +29,15 @@ def create(call: Call) -> Answer:
 
 
 def listing(call: Call) -> Answer:
-    """GET /keys."""
+    """Respond to GET /keys."""
     return Answer(body={"keys": [call.views.key(key) for key in call.account.keys.values()]})
 
 
 def revoke(call: Call) -> Answer:
-    """DELETE /keys/:id: at once, also the key this call was made with."""
+    """Respond to DELETE /keys/:id.
+
+    The key is revoked at once, even if this call was made with it.
+    """
     if call.id not in call.account.keys:
         raise not_found("API key")
     call.world.revoke_key(call.account, call.id)

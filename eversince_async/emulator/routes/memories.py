@@ -1,4 +1,4 @@
-"""Memories (May): short facts by the user, for all projects."""
+"""Memories (May): short facts that the user recorded for all projects."""
 
 import uuid
 
@@ -31,13 +31,13 @@ def _memory(call: Call) -> Memory:
 
 
 def listing(call: Call) -> Answer:
-    """GET /account/memories."""
+    """Respond to GET /account/memories."""
     memories = [call.views.memory(memory) for memory in call.account.memories.values()]
     return Answer(body={"memories": memories, "budget": _budget(call)})
 
 
 def create(call: Call) -> Answer:
-    """POST /account/memories."""
+    """Respond to POST /account/memories."""
     fields = call.fields()
     title = fields.text("title", required=True, longest=100, blank=False)
     body = fields.text("body", required=True, longest=10_000, blank=False)
@@ -60,12 +60,15 @@ def create(call: Call) -> Answer:
 
 
 def detail(call: Call) -> Answer:
-    """GET /account/memories/:id."""
+    """Respond to GET /account/memories/:id."""
     return Answer(body={"memory": call.views.memory(_memory(call))})
 
 
 def change(call: Call) -> Answer:
-    """PATCH /account/memories/:id: at least one of title, body and is_active."""
+    """Respond to PATCH /account/memories/:id.
+
+    At least one of title, body and is_active is required.
+    """
     memory = _memory(call)
     fields = call.fields()
     title = fields.text("title", longest=100, blank=False)
@@ -85,7 +88,7 @@ def change(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """DELETE /account/memories/:id."""
+    """Respond to DELETE /account/memories/:id."""
     del call.account.memories[_memory(call).id]
     call.world.touch(call.account)
     return Answer(body={"deleted": True})

@@ -1,4 +1,4 @@
-"""Messages: the conversation with the agent."""
+"""Operations on messages, the conversation with the agent."""
 
 from itertools import islice
 
@@ -9,7 +9,10 @@ from eversince_async.emulator.routes._references import need_uploads, read_refer
 
 
 def page(call: Call) -> Answer:
-    """GET /projects/:id/messages: the newest page, or the one before or after a message; oldest first."""
+    """Respond to GET /projects/:id/messages, oldest message first.
+
+    The page is the newest one, or the one before or after a given message.
+    """
     project = call.project()
     query = call.query_params()
     limit = query.whole("limit", 20, 1, 50)
@@ -31,7 +34,7 @@ def page(call: Call) -> Answer:
 
 
 def send(call: Call) -> Answer:
-    """POST /projects/:id/messages: the agent runs again."""
+    """Respond to POST /projects/:id/messages, and start another run."""
     project = call.project()
     fields = call.fields()
     text = fields.text("message", required=True, longest=8_000, blank=False)

@@ -1,4 +1,4 @@
-"""Output: render and share."""
+"""Operations on output: render and share."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ from eversince_async.emulator.errors import (
 
 
 def render(call: Call) -> Answer:
-    """POST /projects/:id/render; the body may be left out."""
+    """Respond to POST /projects/:id/render; the body is optional."""
     project = call.project()
     fields = call.fields()
     quality = fields.choice("quality", ("1080p", "4k")) or "1080p"
@@ -43,7 +43,10 @@ def _need_render_of_the_day(call: Call) -> None:
 
 
 def share(call: Call) -> Answer:
-    """POST /projects/:id/share: a public page for the newest render; the body may be left out."""
+    """Respond to POST /projects/:id/share; the body is optional.
+
+    It creates a public page for the newest render.
+    """
     project = call.project()
     fields = call.fields()
     title, description = fields.text("title"), fields.text("description")

@@ -1,4 +1,4 @@
-"""Projects: create, list, status, settings, cancel, discover, adopt."""
+"""Operations on projects: create, list, status, settings, cancel, discover, adopt."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _BY_MESSAGE = ("aspect_ratio", "language", "captions", "variations")
 
 
 def create(call: Call) -> Answer:
-    """POST /projects: 202, or 200 for a known idempotency key."""
+    """Respond to POST /projects: 202, or 200 for a known idempotency key."""
     fields = call.fields()
     values = _read_creation(call, fields)
     uploads = read_references(call, fields)
@@ -49,7 +49,7 @@ def create(call: Call) -> Answer:
 
 
 def _read_creation(call: Call, fields: Fields) -> Json:
-    """The fields of a create that were sent and are right."""
+    """Read the fields of a create request that are present and valid."""
     read: dict[str, Any] = {
         "brief": fields.text("brief", required=True, longest=8_000, blank=False),
         "title": fields.text("title", longest=30),
@@ -67,9 +67,10 @@ def _read_creation(call: Call, fields: Fields) -> Json:
 
 
 def _read_direction(call: Call, fields: Fields, outputs: tuple[str, ...]) -> Json:
-    """What April says by craft and expected_output, and May by skills and reasoning_mode.
+    """Read the fields that differ between April and May.
 
-    The other revision's fields are unknown fields, and those are ignored.
+    April has craft and expected_output, May has skills and reasoning_mode. The other revision's fields are
+    unknown and therefore ignored.
     """
     if call.rules.crafts:
         return {
@@ -93,7 +94,10 @@ def _exists_already(project: Project) -> Answer:
 
 
 def _need_credits_and_room(call: Call) -> None:
-    """Refuse for want of credits, then for the day's projects, then for active ones."""
+    """Refuse if credits, daily projects or active projects are exhausted.
+
+    The limits are checked in this order.
+    """
     if call.account.credits < call.rules.credits_to_create:
         raise insufficient_credits(call.rules.credits_to_create, call.account.credits)
     limits = call.world.limits
@@ -140,7 +144,7 @@ def _new_project(call: Call, values: Json) -> Project:
 
 
 def page(call: Call) -> Answer:
-    """GET /projects, newest first."""
+    """Respond to GET /projects with the projects, newest first."""
     query = call.query_params()
     limit, offset = query.page(100)
     query.check()
@@ -148,18 +152,18 @@ def page(call: Call) -> Answer:
     projects, total = call.world.list_projects(
         call.account, status=status, title=title, offset=offset, limit=limit
     )
-    seen = [each for each in map(call.visible, projects) if each is not None] if call.stale else projects
+    visible = [each for each in map(call.visible, projects) if each is not None] if call.stale else projects
     body = {
-        "projects": [call.views.summary(project) for project in seen],
+        "projects": [call.views.summary(project) for project in visible],
         "total": total,
         "limit": limit,
         "offset": offset,
     }
-    return Answer(body=body, shown=tuple(project.id for project in seen))
+    return Answer(body=body, shown=tuple(project.id for project in visible))
 
 
 def status(call: Call) -> Answer:
-    """GET /projects/:id."""
+    """Respond to GET /projects/:id."""
     project = call.visible(call.project())
     if project is None:
         raise not_found("Project")
@@ -167,7 +171,7 @@ def status(call: Call) -> Answer:
 
 
 def settings(call: Call) -> Answer:
-    """PATCH /projects/:id/settings; an empty change is no mistake."""
+    """Respond to PATCH /projects/:id/settings; an empty change is valid."""
     project = call.project()
     fields = call.fields()
     for name in _BY_MESSAGE:
@@ -188,12 +192,15 @@ def settings(call: Call) -> Answer:
 
 
 def _read_settings(call: Call, fields: Fields) -> Json:
-    """What was sent and is right; None only where null clears."""
+    """Read the fields that are present and valid.
+
+    A value is None only if null clears the field.
+    """
     clearing = {"title": "title", "webhook_url": "webhook_url", "expected_output": "expected_output"}
     if not call.rules.crafts:
         del clearing["expected_output"]
-    cleared = {name: None for name in clearing if name in fields and call.body[name] is None}
-    rest = fields.without(cleared)
+    nulls = {name: None for name in clearing if name in fields and call.body[name] is None}
+    rest = fields.without(nulls)
     read: dict[str, Any] = {
         "title": rest.text("title", longest=30),
         "mode": rest.choice("mode", (*_MODES, "none")),
@@ -203,11 +210,11 @@ def _read_settings(call: Call, fields: Fields) -> Json:
         "webhook_url": rest.webhook_url("webhook_url", call.destinations),
     }
     read.update(_read_direction(call, rest, outputs=_OUTPUTS))
-    return {**cleared, **{name: value for name, value in read.items() if value is not None}}
+    return {**nulls, **{name: value for name, value in read.items() if value is not None}}
 
 
 def cancel(call: Call) -> Answer:
-    """POST /projects/:id/cancel."""
+    """Respond to POST /projects/:id/cancel."""
     project = call.project()
     if project.status not in call.rules.cancel_in:
         raise validation(f"Project cannot be cancelled while it is {project.status}")
@@ -216,7 +223,7 @@ def cancel(call: Call) -> Answer:
 
 
 def discover(call: Call) -> Answer:
-    """GET /projects/discover: studio projects that were not adopted yet."""
+    """Respond to GET /projects/discover with studio projects not yet adopted."""
     query = call.query_params()
     limit, offset = query.page(100)
     query.check()
@@ -237,7 +244,7 @@ def discover(call: Call) -> Answer:
 
 
 def adopt(call: Call) -> Answer:
-    """POST /projects/adopt: 201, or 200 the second time."""
+    """Respond to POST /projects/adopt: 201, or 200 the second time."""
     fields = call.fields()
     source_id = fields.text("project_id", required=True, blank=False)
     mode = fields.choice("mode", _MODES) or "collaborative"
@@ -259,7 +266,7 @@ def adopt(call: Call) -> Answer:
 
 
 def _adopt(call: Call, source: Project, mode: str) -> Project:
-    """The API's own record of a studio project, with all that is in it."""
+    """Create the API's own copy of a studio project with its content."""
     project = Project.from_json(
         {
             **source.to_json(),

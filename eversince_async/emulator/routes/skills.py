@@ -1,4 +1,4 @@
-"""Skills: standing instructions, the platform's and the account's own."""
+"""Skills: standing instructions of the platform and of the account."""
 
 import secrets
 import uuid
@@ -11,7 +11,7 @@ from eversince_async.emulator.validation import Fields
 
 
 def _size_of(call: Call) -> int:
-    """What the active skills take of the budget, in its unit."""
+    """Return the active skills' part of the budget, in its unit."""
     active = (skill for skill in call.account.skills.values() if skill.is_active)
     if call.rules.skills_stack:
         return sum(skill.tokens for skill in active)
@@ -23,7 +23,10 @@ def _budget(call: Call) -> Json:
 
 
 def _need_budget(call: Call, skill: Skill, instructions: str) -> None:
-    """Refuse to let a skill be active that does not fit beside the other active ones."""
+    """Refuse to activate a skill that exceeds the budget.
+
+    The other active skills count too.
+    """
     used = _size_of(call)
     stack = call.rules.skills_stack
     if skill.is_active:
@@ -49,13 +52,13 @@ def _skill(call: Call) -> Skill:
 
 
 def listing(call: Call) -> Answer:
-    """GET /account/skills."""
+    """Respond to GET /account/skills."""
     skills = [call.views.skill_item(skill) for skill in call.account.skills.values()]
     return Answer(body={"skills": skills, "budget": _budget(call)})
 
 
 def create(call: Call) -> Answer:
-    """POST /account/skills."""
+    """Respond to POST /account/skills."""
     fields = call.fields()
     name = fields.text("name", required=True, longest=100, blank=False)
     instructions = fields.text(
@@ -83,12 +86,15 @@ def create(call: Call) -> Answer:
 
 
 def detail(call: Call) -> Answer:
-    """GET /account/skills/:id."""
+    """Respond to GET /account/skills/:id."""
     return Answer(body={"skill": call.views.skill(_skill(call))})
 
 
 def change(call: Call) -> Answer:
-    """PATCH /account/skills/:id: an own skill, or a platform skill's switch."""
+    """Respond to PATCH /account/skills/:id.
+
+    It changes a custom skill, or switches a platform skill on or off.
+    """
     skill = _skill(call)
     return _toggle(call, skill) if skill.platform else _change_own(call, skill)
 
@@ -134,7 +140,7 @@ def _change_own(call: Call, skill: Skill) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """DELETE /account/skills/:id, of an own skill."""
+    """Respond to DELETE /account/skills/:id, for custom skills only."""
     skill = _skill(call)
     if skill.platform:
         raise forbidden("Platform skills cannot be deleted")
@@ -144,7 +150,10 @@ def delete(call: Call) -> Answer:
 
 
 def read_project_skills(call: Call, fields: Fields) -> list[str] | None:
-    """A project's `skills` (May): slugs like "cinema" or custom skill IDs, given back as skill IDs."""
+    """Read a project's `skills` (May) and return skill IDs.
+
+    The request names slugs like "cinema" or IDs of custom skills.
+    """
     names = fields.array("skills")
     if names is None:
         return None

@@ -1,4 +1,7 @@
-"""Uploads: the first and the third of their three steps; the second is the storage's."""
+"""Uploads: the first and third of their three steps.
+
+The storage handles the second.
+"""
 
 import re
 import secrets
@@ -18,11 +21,11 @@ _TYPES: Final = frozenset(
     + [f"audio/{name}" for name in ("mpeg", "mp3", "wav", "mp4", "m4a")]
 )
 EXPIRES_IN: Final = 3600
-"""Seconds a presigned URL works."""
+"""Seconds for which a presigned URL is valid."""
 
 
 def ticket(call: Call) -> Answer:
-    """POST /uploads: a presigned URL to PUT the file to."""
+    """Respond to POST /uploads with a presigned URL for the file."""
     fields = call.fields()
     file_name, content_type, file_size = _read_file(fields)
     fields.check()
@@ -47,7 +50,7 @@ def ticket(call: Call) -> Answer:
 
 
 def _read_file(fields: Fields) -> tuple[str, str, int]:
-    """Name, type and size, with the limits for that type."""
+    """Read name, type and size, and apply the limits for that type."""
     name = fields.text("file_name", required=True, longest=1024, blank=False) or ""
     kind = fields.text("content_type", required=True, blank=False) or ""
     if kind and kind not in _TYPES:
@@ -60,7 +63,7 @@ def _read_file(fields: Fields) -> tuple[str, str, int]:
 
 
 def confirm(call: Call) -> Answer:
-    """POST /uploads/confirm: 201, or 200 when already confirmed."""
+    """Respond to POST /uploads/confirm: 201, or 200 when already confirmed."""
     fields = call.fields()
     r2_key = fields.text("r2_key", required=True, blank=False)
     _, content_type, file_size = _read_file(fields)
@@ -78,7 +81,7 @@ def confirm(call: Call) -> Answer:
 
 
 def _need_the_file(upload: Upload, content_type: str, file_size: int) -> None:
-    """Refuse to confirm what is not there, or is something else than announced."""
+    """Refuse to confirm a file that is missing or not as announced."""
     if upload.stored_size is None:
         raise validation("r2_key: no file was uploaded to this key")
     problems = []
