@@ -1,4 +1,4 @@
-"""Whether a finished item has all that was asked for, and whether its files are still there."""
+"""Checks of a finished item's deliveries and of its files."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from eversince_async.orchestrator.production import Production
 
 
 def to_keep(production: Production) -> dict[str, Any]:
-    """What the journal keeps of what a production has come to."""
+    """Return the values of a finished production that the journal stores."""
     return {
         "project_id": production.project_id,
         "share_url": production.share_url,
@@ -23,7 +23,10 @@ def to_keep(production: Production) -> dict[str, Any]:
 
 
 def is_complete(item: Item, job: Job) -> bool:
-    """Whether what an item asks for was delivered by an earlier run; a pipeline sees to that itself."""
+    """Return True if an earlier run delivered everything an item asks for.
+
+    This is always true of a pipeline, which takes care of its own deliveries.
+    """
     delivery = item.to_do
     return item.call is not None or is_delivered(
         job.result, shares=delivery.share is not None, downloads=delivery.download is not None
@@ -31,15 +34,16 @@ def is_complete(item: Item, job: Job) -> bool:
 
 
 def is_delivered(made: Json, *, shares: bool, downloads: bool) -> bool:
-    """Whether what was made has a public page and a file, as far as its job tells.
+    """Return True if a job's result has the required page and file.
 
-    What has no video, as a project of single assets, has nothing to be shared or downloaded. Journals of
-    earlier versions do not tell that: then one look at the project does, once.
+    A project without a video, such as one of single assets, has nothing to share or download, and counts as
+    delivered. Journals of earlier versions do not record whether there is a video; then one poll of the
+    project answers that, once.
 
     Args:
-        made: What the job keeps.
-        shares: Whether a page is asked for.
-        downloads: Whether a file is.
+        made: The result that the job stores.
+        shares: True if a public page is required.
+        downloads: True if a file is required.
     """
     if not isinstance(made, Mapping) or "share_url" not in made or made.get("has_video") is False:
         return True
@@ -47,9 +51,9 @@ def is_delivered(made: Json, *, shares: bool, downloads: bool) -> bool:
 
 
 async def missing_files(job: Job) -> tuple[Path, ...]:
-    """The files that an item's earlier runs have written and that are gone, or empty, by now.
+    """Return the files of earlier downloads that are gone or empty.
 
-    Any other size is taken for the user's own doing, who may have cut or packed the video.
+    A file of any other size counts as the user's own change, such as a cut or a compressed video.
     """
     if job.stage != "succeeded" or not isinstance(job.result, Mapping):
         return ()
@@ -58,10 +62,10 @@ async def missing_files(job: Job) -> tuple[Path, ...]:
 
 
 def files_of(job: Job) -> tuple[Path, ...]:
-    """The files that a job keeps.
+    """Return the files that a job's result lists.
 
     Raises:
-        UnreadableRow: It keeps something else.
+        UnreadableRow: The result lists anything other than file names.
     """
     files = None if job.result is None else Field.of(job, "result").get("files")
     if files is None:
@@ -79,7 +83,10 @@ def _missing(paths: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def _has_bytes(path: Path) -> bool:
-    """Whether there is a file with anything in it; one that cannot be looked at is not there for us."""
+    """Return True if a path is a file with any content.
+
+    A path that cannot be inspected counts as missing.
+    """
     try:
         return path.is_file() and path.stat().st_size > 0
     except (OSError, ValueError):

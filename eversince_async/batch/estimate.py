@@ -1,4 +1,4 @@
-"""When a batch will be done: by its pace, and by how many projects and renders there are a day."""
+"""Estimate of a batch's end, from its pace and the daily quotas."""
 
 from eversince_async import clock
 from eversince_async.batch.throughput import REMAINING_SHARE, CompletionEstimate, ThroughputEstimator
@@ -9,36 +9,36 @@ from eversince_async.governor import GovernorProtocol, QuotaName
 def estimate_completion(
     workers: WorkerPool, waiting: int, governor: GovernorProtocol, *, renders: bool
 ) -> CompletionEstimate | None:
-    """When all will be done; None while there is nothing to go by.
+    """Estimate when all items are done; None while there is no pace.
 
-    When the server's day turns is not documented. This reckons with 24 hours after each use, as the governor
-    does: it may be over sooner.
+    It is not documented when the daily quotas reset. The estimate assumes 24 hours after each use, as the
+    governor does; a quota may reset sooner.
 
     Args:
-        workers: What is at work, and how fast it has gone so far.
-        waiting: How many are not begun.
+        workers: The worker pool, with its active items and their pace so far.
+        waiting: The number of items that have not started.
         governor: The account's limits.
-        renders: Whether items are rendered.
+        renders: True if items are rendered.
     """
     pace, limits = workers.pace, governor.limits
-    begun = [work for work in workers.active if not work.is_unstarted]
-    ages = [work.age or 0.0 for work in begun if not work.waits_for_quota]
+    in_progress = [work for work in workers.active if not work.is_unstarted]
+    ages = [work.age or 0.0 for work in in_progress if not work.waits_for_quota]
     abreast = min(workers.concurrency, limits.active_projects or workers.concurrency)
-    likely = pace.estimate(waiting + len(begun) - len(ages), ages, abreast)
-    if likely is None:
+    by_pace = pace.estimate(waiting + len(in_progress) - len(ages), ages, abreast)
+    if by_pace is None:
         return None
-    found = [
-        likely,
+    estimates = [
+        by_pace,
         _estimate_by_quota(pace, governor, "projects", waiting, limits.projects_per_day, abreast, 1.0),
     ]
     if renders:
-        need = waiting + len(begun)
-        found.append(
+        need = waiting + len(in_progress)
+        estimates.append(
             _estimate_by_quota(
                 pace, governor, "renders", need, limits.renders_per_day, abreast, REMAINING_SHARE
             )
         )
-    return max((each for each in found if each is not None), key=lambda each: each.median)
+    return max((each for each in estimates if each is not None), key=lambda each: each.median)
 
 
 def _estimate_by_quota(
@@ -50,16 +50,18 @@ def _estimate_by_quota(
     abreast: float,
     share: float,
 ) -> CompletionEstimate | None:
-    """When all will be done that need one of the day's; None: that does not matter.
+    """Estimate when all items that need a daily quota are done.
+
+    Returns None if the quota delays nothing.
 
     Args:
-        pace: How fast it goes.
-        governor: Knows when there are more.
-        quota: What they need.
-        need: How many need it.
-        limit: How many there are a day.
-        abreast: How many are at work at once, at most.
-        share: What part of an item is still to be done when it has got one.
+        pace: The pace of the batch.
+        governor: Knows when the quota resets.
+        quota: The quota that the items need.
+        need: The number of items that need it.
+        limit: The quota's size, for each day.
+        abreast: The number of items that are active at once, at most.
+        share: The fraction of an item's work that remains once the item has its share of the quota.
     """
     last_at = governor.quota.resets_at(quota, need) if need else None
     if limit is None or last_at is None:

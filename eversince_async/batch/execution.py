@@ -1,4 +1,4 @@
-"""One item of a batch, made under a job of the journal, from wherever an earlier run left it."""
+"""Execution of one batch item, resumed where an earlier run stopped."""
 
 import os
 import uuid
@@ -29,7 +29,7 @@ from eversince_async.pipelines.steps import RunOptions
 MAX_KEY_LENGTH: Final = 256
 
 NO_EXPIRY: Final = 365 * 24 * 3600.0
-"""Seconds of a lease that nobody contends for."""
+"""Seconds of a lease that no other process competes for."""
 
 
 async def run_item(
@@ -44,27 +44,31 @@ async def run_item(
     stopping_since: Callable[[], float | None],
     missing: Path | None = None,
 ) -> Any:
-    """Make an item: its video, or what its pipeline returns; or fetch what is missing of its files.
+    """Make an item's video, run its pipeline, or download a missing file.
 
     Args:
-        runtime: What to work with.
-        item: What to make.
-        policy: On which terms to wait.
-        job: Its job, leased; None without a journal.
+        runtime: The client's runtime.
+        item: The item to make.
+        policy: The terms on which to wait.
+        job: The item's job, leased to this process; None without a journal.
         journal: The journal.
-        emit: Told of what happens.
-        on_start: Told of the steps, which show how far it has come.
-        stopping_since: Since when, in loop time, nothing is to be waited for that takes long; None: it is.
-        missing: Its file, if that is all that it lacks; None: it is made, or gone on with.
+        emit: Called with each event.
+        on_start: Called with the `ProjectOperations`, which show how far the item has come.
+        stopping_since: Returns the loop time since which nothing may wait for long; None if waits are
+            allowed.
+        missing: The item's file, if only that is missing; None to make the item or to resume it.
+
+    Returns:
+        The production, or the return value of the pipeline.
 
     Raises:
-        EversinceError: As `eversince.produce`.
+        EversinceError: As for `eversince.produce`.
         ApprovalPending: The pipeline waits for an approval.
         SleepPending: The pipeline sleeps for longer than it may.
-        Exception: What the pipeline raises.
+        Exception: Any exception that the pipeline raises.
     """
     if item.call is not None:
-        manner = RunOptions(
+        options = RunOptions(
             policy=policy,
             emit=emit,
             has_listeners=True,
@@ -72,7 +76,7 @@ async def run_item(
             on_start=on_start,
             stopping_since=stopping_since,
         )
-        return await _run_pipeline(runtime, item.key, item.call, manner, job, journal)
+        return await _run_pipeline(runtime, item.key, item.call, options, job, journal)
     return await _produce_video(
         runtime, item, policy, job=job, journal=journal, emit=emit, on_start=on_start, missing=missing
     )
@@ -82,16 +86,16 @@ async def _run_pipeline(
     runtime: Runtime,
     key: str,
     order: PipelineCall,
-    manner: RunOptions,
+    options: RunOptions,
     job: Job | None,
     journal: Journal | None,
 ) -> Any:
-    """Run a pipeline: without a journal, in one that is forgotten."""
+    """Run a pipeline; without a journal, in a temporary one in memory."""
     if job is not None and journal is not None:
-        return await run_pipeline(runtime, order, job, journal, manner)
-    async with MemoryJournal() as forgotten:
-        await forgotten.put(key, None, stage=RUNNING)
-        return await run_pipeline(runtime, order, await forgotten.acquire(key, NO_EXPIRY), forgotten, manner)
+        return await run_pipeline(runtime, order, job, journal, options)
+    async with MemoryJournal() as temporary:
+        await temporary.put(key, None, stage=RUNNING)
+        return await run_pipeline(runtime, order, await temporary.acquire(key, NO_EXPIRY), temporary, options)
 
 
 async def _produce_video(
@@ -133,10 +137,10 @@ async def _produce_video(
 
 
 async def _need_free(item: Item) -> None:
-    """Refuse an item whose file is another's before it is paid for.
+    """Refuse an item whose target file exists, before it is paid for.
 
     Raises:
-        DownloadFailed: It is.
+        DownloadFailed: The file exists and may not be replaced.
     """
     target = item.delivery.download
     if target is not None and not item.delivery.replaces and not target.endswith(("/", os.sep)):
@@ -144,7 +148,10 @@ async def _need_free(item: Item) -> None:
 
 
 def with_idempotency_key(brief: Brief, derived: str | None, attempt: int) -> Brief:
-    """The brief with an idempotency key: its own, or a derived one. These are others for each attempt."""
+    """Return the brief with an idempotency key of its own.
+
+    The key is the brief's, or the derived one, or else random. Each attempt has a different key.
+    """
     given = derived if brief.idempotency_key is UNSET else brief.idempotency_key
     if given is None:
         key = uuid.uuid4().hex

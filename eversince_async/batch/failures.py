@@ -1,4 +1,4 @@
-"""What a failure makes of an item, of its job, and of the whole batch."""
+"""Consequences of a failure for an item, its job and the batch."""
 
 from collections.abc import Mapping
 
@@ -23,17 +23,23 @@ from eversince_async.journal.fields import Field
 
 
 def outcome_status(failure: Exception) -> OutcomeStatus:
-    """What a failure makes of an item: what may well pass, or can be bought, leaves it to be gone on with."""
+    """Return the status that a failure gives to an item.
+
+    A failure that may pass, or that a purchase ends, leaves the item `paused`, to be resumed.
+    """
     if isinstance(failure, ApprovalPending | SleepPending) or is_retryable(failure):
         return "paused"
     return final_status(failure)
 
 
 def stops_batch(failure: Exception) -> bool:
-    """Whether it would befall all other items as well, until somebody does something or another day comes."""
+    """Return True if a failure would befall all other items as well.
+
+    Such a failure lasts until the user acts or until the daily reset.
+    """
     if isinstance(failure, DownloadFailed):
         return failure.is_local
-    if isinstance(failure, TransportError):  # after all retries: the server cannot be reached at all
+    if isinstance(failure, TransportError):  # after all retries, the server is unreachable
         return failure.outcome == "never_sent"
     if isinstance(failure, InsufficientCredits):
         return failure.is_documented
@@ -41,27 +47,31 @@ def stops_batch(failure: Exception) -> bool:
 
 
 def failure_to_json(failure: Exception) -> Json:
-    """What the journal keeps of a failure."""
-    kept = {"type": kind_of(failure), "message": str(failure)}
-    return {**kept, "comes_last": True} if may_be_odd(failure) else kept
+    """Return a failure as the journal stores it."""
+    error = {"type": kind_of(failure), "message": str(failure)}
+    return {**error, "comes_last": True} if may_be_odd(failure) else error
 
 
 def may_be_odd(failure: Exception) -> bool:
-    """Whether it stops all other items, although it may after all be about its own alone.
+    """Return True if a batch-stopping failure may concern one item only.
 
-    A 403 may be about what an item asks for, a price too high for what is left, a folder its own. So in the
-    next run, the item that has stopped this one comes last: or it would stop each of them.
+    A 403 may be about what the item asks for, the price may be too high for the remaining credits, and the
+    folder may be the item's own. So in the next run, the item that stopped this run comes last; otherwise it
+    would stop every run.
     """
     return stops_batch(failure) and isinstance(failure, Forbidden | InsufficientCredits | DownloadFailed)
 
 
 def comes_last(job: Job) -> bool:
-    """Whether an unfinished item has stopped an earlier run, which may have been its own fault."""
+    """Return True if an unfinished item has stopped an earlier run.
+
+    The item itself may have caused that failure.
+    """
     return job.stage == RUNNING and isinstance(job.error, Mapping) and bool(job.error.get("comes_last"))
 
 
 def was_deleted(job: Job) -> bool:
-    """Whether a job has failed because somebody has deleted its project."""
+    """Return True if a job failed because its project was deleted."""
     match job.error:
         case {"type": "NotFound", "message": str() as message}:
             return job.project_id is not None and message.startswith(f"{GET_PROJECT.name}:")
@@ -70,10 +80,12 @@ def was_deleted(job: Job) -> bool:
 
 
 def next_attempt(job: Job) -> JobChange:
-    """How a failed job is begun again: with another project only if there is nothing to be had of the old.
+    """Return the change that restarts a failed job.
+
+    The job gets another project only if the old one can give nothing more.
 
     Raises:
-        UnreadableRow: What it has failed of cannot be read.
+        UnreadableRow: The stored failure cannot be read.
     """
     failed_of = None if job.error is None else Field.of(job, "error")["type"].text()
     if failed_of in {ProjectFailed.__name__, ProjectCancelled.__name__} or was_deleted(job):

@@ -1,4 +1,7 @@
-"""What rows say of publishing, rendering and files: read once, for files of rows and for Python."""
+"""Readers of the sharing, rendering and file fields of a row.
+
+Files of rows and the Python API use the same readers.
+"""
 
 import math
 import os
@@ -14,7 +17,7 @@ from eversince_async.models._repr import format_value
 from eversince_async.orchestrator.options import ShareOptions, quality_of
 
 PAGE: Final = {"share_title": "title", "share_description": "description"}
-"""Columns for what a public page shows."""
+"""Columns for the text of a public page, and their options."""
 
 _YES: Final = (
     "yes y true t on 1 1.0 x ✓ ✔ ☑ ✅ ja j wahr oui vrai si s verdadero sim verdadeiro vero waar tak "
@@ -31,11 +34,11 @@ _NO: Final = (
     "\u05dc\u05d0 \u05e9\u05e7\u05e8 \u0644\u0627"
 )
 _EMOJI: Final = "\ufe0f"
-"""What phones put behind a tick, to have it in colours."""
+"""The sign that phones add to a tick to colour it."""
 
 
 def _plain(word: str) -> str:
-    """A word without its case, accents and the blanks around it."""
+    """Return a word without case, accents and surrounding blanks."""
     parts = unicodedata.normalize("NFKD", word.strip().strip(_EMOJI).casefold())
     return unicodedata.normalize("NFC", "".join(sign for sign in parts if not unicodedata.combining(sign)))
 
@@ -46,7 +49,10 @@ _WORDS: Final[Mapping[str, bool]] = {
 
 
 def yes_or_no(given: Any) -> bool | None:
-    """What a cell says, as people and spreadsheets of many languages write it; None if it is neither."""
+    """Return the yes or no of a cell; None for neither.
+
+    People and spreadsheets write these words in many languages.
+    """
     if isinstance(given, bool):
         return given
     if isinstance(given, int | float):
@@ -55,7 +61,10 @@ def yes_or_no(given: Any) -> bool | None:
 
 
 def is_empty(cell: Any) -> bool:
-    """Whether a cell says nothing: no value, blanks, or the not-a-number that tables have for it."""
+    """Return True if a cell is empty.
+
+    A cell is empty if it has no value, only blanks, or the not-a-number that tables use for an empty cell.
+    """
     match cell:
         case None:
             return True
@@ -87,13 +96,13 @@ _ERRORS: Final = frozenset(_ERROR_WORDS.split())
 _ERROR: Final = re.compile(
     r"(?:Err|Fehler|Erreur|Errore|Erro|Error|Fout|Fel|Feil|Fejl|B\u0142\u0105d|Chyba|Hiba|Virhe|Hata|Ошибка)"
     r":\s?[0-9]{3}"
-    r"|#{2,}"  # a column was too narrow, and what was shown was saved
+    r"|#{2,}"  # the column was too narrow, and the displayed text was saved
 )
 _UNKNOWN_ERROR: Final = re.compile(r"#[\u00a1\u00bf]?[\w./'\u2019]+[!?]")
 
 
 def is_spreadsheet_error(cell: Any) -> bool:
-    """Whether a cell holds what a spreadsheet shows for a formula that failed."""
+    """Return True if a cell holds a spreadsheet's text for an error."""
     if not isinstance(cell, str):
         return False
     word = cell.strip()
@@ -101,7 +110,10 @@ def is_spreadsheet_error(cell: Any) -> bool:
 
 
 def looks_like_an_error(brief: Any) -> bool:
-    """Whether a brief is an error of a spreadsheet, or looks like one in a language that we do not know."""
+    """Return True if a brief is, or looks like, a spreadsheet error.
+
+    It may look like one in a language whose errors are not listed here.
+    """
     if is_spreadsheet_error(brief):
         return True
     word = brief.strip() if isinstance(brief, str) else ""
@@ -109,15 +121,15 @@ def looks_like_an_error(brief: Any) -> bool:
 
 
 def page_of(row: Mapping[str, Any], usual: ShareOptions | None) -> ShareOptions | None:
-    """What public page a row asks for.
+    """Return the public page that a row asks for; None for none.
 
     Args:
-        row: Its `share`, `share_title` and `share_description`.
-        usual: The page of rows that do not say; None for none.
+        row: The row, with its `share`, `share_title` and `share_description`.
+        usual: The page of rows that do not specify one; None for no page.
 
     Raises:
-        InvalidRequest: `share` is neither yes nor no. A title has a column of its own, or any word that we
-            do not know would be made public.
+        InvalidRequest: `share` is neither yes nor no. It is not taken for a title, which has a column of its
+            own; otherwise any unknown word would be made public.
     """
     share, page = row.get("share"), usual
     match share:
@@ -141,14 +153,14 @@ def page_of(row: Mapping[str, Any], usual: ShareOptions | None) -> ShareOptions 
 
 
 def render_of(row: Mapping[str, Any], usual: str | None) -> str | None:
-    """The quality that a row asks for; None for no render.
+    """Return the quality that a row asks for; None for no render.
 
     Args:
-        row: Its `render`: a quality, or whether to render at all.
-        usual: The quality of rows that do not say.
+        row: The row, whose `render` is a quality, or says whether to render at all.
+        usual: The quality of rows that do not specify one.
 
     Raises:
-        InvalidRequest: It is no word that we know.
+        InvalidRequest: `render` is not a known word.
     """
     given = row.get("render", usual)
     if given is None or given is usual or is_empty(given):
@@ -160,7 +172,7 @@ def render_of(row: Mapping[str, Any], usual: str | None) -> str | None:
 
 
 def no_share(given: Any) -> str:
-    """What is wrong with a `share` that is neither yes nor no."""
+    """Return the problem of a `share` that is neither yes nor no."""
     return f"must be yes or no, not {format_value(given, text=40)}; a title goes into share_title"
 
 
@@ -171,17 +183,17 @@ def _words(column: str, given: Any) -> str:
 
 
 def file_of(given: Any, folder: str | None) -> str:
-    """Where a row's video goes.
+    """Return the path of a row's video.
 
-    Text is data, and names a file inside the folder. A path object is the program's own, and is taken as
-    it is.
+    Text is data, and must name a file inside the folder. A path object comes from the program itself, and is
+    used unchanged.
 
     Args:
         given: The row's `download`.
-        folder: That of the batch; None: the current one.
+        folder: The folder of the batch; None for the current one.
 
     Raises:
-        InvalidRequest: It leads out of the folder, or cannot be a file's name everywhere.
+        InvalidRequest: The path leads out of the folder, or its name is not valid on every system.
     """
     if isinstance(given, PurePath):
         return os.fspath(given)
@@ -189,7 +201,7 @@ def file_of(given: Any, folder: str | None) -> str:
         raise InvalidRequest({"download": f"must be a file's name, not {format_value(given, text=40)}"})
     within = Path(folder or ".")
     try:
-        # A program may say all of the path; what leads out of the folder is seen in either form.
+        # A program may give an absolute path; either form shows whether the path leaves the folder.
         named = os.path.relpath(given, within) if os.path.isabs(given) else given
         target = inside(within, named)
         if not _is_inside(target, within):
@@ -202,5 +214,5 @@ def file_of(given: Any, folder: str | None) -> str:
 
 
 def _is_inside(target: Path, folder: Path) -> bool:
-    """Whether a path stays in a folder, wherever links lead."""
+    """Return True if a path, with links resolved, is inside a folder."""
     return Path(os.path.realpath(target)).is_relative_to(os.path.realpath(folder))

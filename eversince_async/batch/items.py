@@ -1,4 +1,4 @@
-"""From what a batch is given to what it makes: one item, whatever form it came in."""
+"""Items of a batch, parsed from briefs, texts, mappings or arguments."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from typing import Any, Final
@@ -22,37 +22,43 @@ from eversince_async.pipelines.serialization import Serializer
 from eversince_async.resources._brief import OPTIONS, unknown_option
 
 PipelineInput = Any
-"""What a pipeline takes: a tuple of its arguments, a mapping of them (which may have a `key`), or a single
-one."""
+"""The input of a pipeline: its arguments, in any of three forms.
+
+A tuple of arguments, a mapping of them (which may have a `key`), or a single argument.
+"""
 
 BatchInput = Brief | str | Mapping[str, Any]
-"""A brief, its text, or a mapping: what `projects.create` takes, and besides `key`, `render`, `share`,
-`share_title`, `share_description` and `download` for this one."""
+"""The input of an item: a brief, its text, or a mapping.
+
+A mapping holds the arguments of `projects.create`, and `key`, `render`, `share`, `share_title`,
+`share_description` and `download` for this item.
+"""
 
 OWN: Final = ("key", "render", "share", *PAGE, "download")
-"""What a mapping may say besides what `projects.create` takes."""
+"""Fields that a mapping may have besides the arguments of `projects.create`."""
 
 
 SENT: Final = frozenset({"brief", *OPTIONS} - {"extra"})
-"""What a mapping may say that is sent."""
+"""Fields of a mapping that are sent to the server."""
 _KNOWN: Final = frozenset({"brief", *OPTIONS, *OWN})
 
 
 @attrs.frozen(kw_only=True)
 class Item:
-    """One video to be made.
+    """One video to make.
 
     Attributes:
-        key: Its name in the journal.
-        index: Its number among the items, from 0.
-        input: What it was made of.
+        key: The item's name in the journal.
+        index: The item's number among all items, from 0.
+        input: The input that the item was parsed from.
         call: The pipeline to run, with its arguments; None for a brief.
-        call_spec: What is compared of that.
-        brief: What to create; without an idempotency key, unless it came with one.
-        delivery: What is to be done when the agent is done.
-        error: Why it cannot be made; None if it can.
-        derived_key: The idempotency key that it has on other machines, too; None: nobody else makes it.
-        makes_share: Whether a public page that it wishes for is made here.
+        call_spec: The part of the call that is compared; see `spec`.
+        brief: The brief of the project, without an idempotency key unless the input had one.
+        delivery: The steps to take once the agent is done.
+        error: The reason why the item cannot be made; None if it can.
+        derived_key: The idempotency key that the item has on other machines as well; None if no other machine
+            makes it.
+        makes_share: True if this machine makes the public page that the item asks for.
     """
 
     key: str
@@ -68,12 +74,15 @@ class Item:
 
     @property
     def to_do(self) -> DeliveryOptions:
-        """What is to be done here when the agent is done."""
+        """The steps that this machine takes once the agent is done."""
         return self.delivery if self.makes_share else attrs.evolve(self.delivery, share=None)
 
     @property
     def spec(self) -> Json:
-        """What is compared with what comes under this key later; where a file goes is no part of it."""
+        """The values that later input under the same key must match.
+
+        The target of the download is not among them.
+        """
         if self.call is not None:
             return self.call_spec
         assert self.brief is not None
@@ -87,18 +96,21 @@ class Item:
 
 @attrs.frozen(kw_only=True)
 class ItemParser:
-    """How items are read.
+    """A parser of briefs, texts and mappings.
 
     Attributes:
-        options: What all briefs have that do not say otherwise.
-        delivery: What all items wish for that do not say otherwise.
+        options: Options of all briefs that do not set their own.
+        delivery: The delivery of all items that do not set their own.
     """
 
     options: Mapping[str, Any]
     delivery: DeliveryOptions
 
     def parse(self, index: int, given: BatchInput) -> Item:
-        """Read one; what cannot be read is an item with a problem. Its key is its number, if it has none."""
+        """Parse one input; an unreadable input gives an item with an error.
+
+        The key defaults to the item's number, from 1.
+        """
         key = str(index + 1)
         try:
             if isinstance(given, Mapping):
@@ -106,7 +118,7 @@ class ItemParser:
                 brief, delivery = self._parse_mapping(given)
             else:
                 brief, delivery = self._brief(given), self._wishes()
-        except InvalidResponse as unreadable:  # nothing was answered: what was given cannot be read
+        except InvalidResponse as unreadable:  # there was no response: the input cannot be read
             problem: EversinceError = InvalidRequest({unreadable.path.removeprefix("$."): unreadable.problem})
             return Item(key=key, index=index, input=given, error=problem)
         except EversinceError as unreadable:
@@ -120,7 +132,7 @@ class ItemParser:
         return Item(key=key, index=index, input=given, brief=brief, delivery=delivery, error=wrong)
 
     def _wishes(self, **changes: Any) -> DeliveryOptions:
-        """Those of an item; a batch replaces no file that is not its own."""
+        """Return an item's delivery; a batch replaces only files of its own."""
         return attrs.evolve(self.delivery, **changes, replaces=False)
 
     def _brief(self, given: Brief | str) -> Brief:
@@ -160,12 +172,12 @@ class ItemParser:
 
 @attrs.frozen(kw_only=True)
 class PipelineItemParser:
-    """How items for a pipeline are read.
+    """A parser of a pipeline's inputs.
 
     Attributes:
         pipeline: The pipeline.
-        storing: Makes what is compared of its arguments.
-        delivery: None: what becomes of productions is the pipeline's business.
+        storing: Serializes the arguments, for the comparison.
+        delivery: No delivery; the pipeline itself decides what is done with its productions.
     """
 
     pipeline: Pipeline[..., Any]
@@ -173,7 +185,7 @@ class PipelineItemParser:
     delivery: DeliveryOptions = attrs.field(factory=lambda: DeliveryOptions(render=None), init=False)
 
     def parse(self, index: int, given: PipelineInput) -> Item:
-        """Read one; arguments that the pipeline does not take are an item with a problem."""
+        """Parse one input; wrong arguments give an item with an error."""
         key, args, kwargs = str(index + 1), tuple[Any, ...](), dict[str, Any]()
         match given:
             case Mapping():
@@ -193,7 +205,10 @@ class PipelineItemParser:
 
 
 def _unsendable(brief: Brief) -> InvalidRequest | None:
-    """Why a brief cannot be written as a request: its `extra` fields may be anything."""
+    """Return the reason why a brief cannot be sent, or None.
+
+    The `extra` fields of a brief may hold any values.
+    """
     try:
         build(CREATE_PROJECT, body=brief)
     except InvalidRequest as problem:
@@ -206,7 +221,7 @@ def _json_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 async def iterate(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
-    """The items, one at a time, whatever kind of iterable they come in."""
+    """Yield the items of a synchronous or asynchronous iterable."""
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item
@@ -216,12 +231,12 @@ async def iterate(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[A
 
 
 OnEvent = Callable[[str, Event], object]
-"""Told of what happens: an item's key, and the event."""
+"""A callback for events, called with an item's key and the event."""
 
 
 @attrs.define(kw_only=True)
 class BatchOptions:
-    """What a batch is asked for; see `eversince.batch`."""
+    """The options of a batch; see `eversince.batch`."""
 
     items: Iterable[Any] | AsyncIterable[Any]
     parser: ItemParser | PipelineItemParser

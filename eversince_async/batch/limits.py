@@ -1,4 +1,8 @@
-"""Why a batch stops before its end: credits, the day's quotas, a refused key, or because it was told to."""
+"""`StopCondition`: the reason why a batch starts nothing more.
+
+Credits may run out, a daily quota may be used up, the server may refuse the key, or a caller may drain the
+batch.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,23 +17,25 @@ from eversince_async.orchestrator.runtime import Runtime
 from eversince_async.polling.schedule import MIN_POLL_INTERVAL
 
 LOOK: Final = 30.0
-"""Seconds between two looks at the balance, if it matters: what is bought between two of them hides what is
-spent between the same."""
+"""Seconds between two requests for the balance while credits are watched.
+
+Credits that are bought between two requests hide as many credits that are spent between them.
+"""
 
 
 class StopCondition:
-    """Whether, and why, nothing more is begun.
+    """The state that says if and why a batch starts nothing more.
 
     Args:
-        runtime: What to work with.
-        max_credits: How many may be spent before nothing more is begun; None: any number.
-        stop: Begins nothing any more.
+        runtime: The client's runtime.
+        max_credits: The number of credits to spend before nothing more starts; None for any number.
+        stop: Stops the batch from starting anything more.
 
     Attributes:
-        reason: In words; None as long as there is none.
-        cause: The error, if it was one.
-        packages: What to buy, when credits ran out.
-        is_careful: Whether the balance is asked for although nobody has set a limit, as it is low.
+        reason: The reason, in words; None if there is none.
+        cause: The error that is the reason; None if the reason is no error.
+        packages: The credit packages to buy, if credits ran out.
+        is_careful: True if the balance is watched although the user has set no limit, because it is low.
     """
 
     def __init__(self, runtime: Runtime, max_credits: float | None, stop: Callable[[], object]) -> None:
@@ -47,32 +53,40 @@ class StopCondition:
         self._is_short_of_credits = False
 
     def trigger(self, reason: str, cause: Exception | None = None) -> None:
-        """Begin nothing any more, and remember why: a refusal goes before what was only wanted."""
+        """Start nothing more, and keep the reason.
+
+        A reason with an error takes precedence over one without.
+        """
         if self.reason is None or (self.cause is None and cause is not None):
             self.reason, self.cause = reason, cause
         self._stop()
 
     def falls_short(self, reason: str) -> None:
-        """Begin nothing any more for want of credits, which can be bought."""
+        """Start nothing more for lack of credits, which the user can buy."""
         self._is_short_of_credits = True
         self.trigger(reason)
 
     @property
     def credits_spent(self) -> float | None:
-        """By how many credits the balance fell in this run; None while that was not told."""
+        """The fall of the balance in this run, in credits, or None.
+
+        None while no response has stated the balance in this run.
+        """
         known = self._runtime.governor.credits
         return None if known is None or self._spent_before is None else known.spent - self._spent_before
 
     async def fetch_balance(self) -> None:
-        """Ask for the balance before anything is begun, if it matters."""
-        self._told_before = self._times_told()  # which may be of any age
+        """Fetch the balance before anything starts, if credits are limited."""
+        self._told_before = self._times_told()  # that balance may be of any age
         await self.learn_balance_again()
 
     async def learn_balance_again(self, *, at_once: bool = False) -> None:
-        """Ask again, if it matters: creates do not tell what those before them cost in the end.
+        """Fetch the balance again, if credits are limited or low.
+
+        The responses to creates do not show the final cost of earlier projects.
 
         Args:
-            at_once: Whether to ask although it was told a moment ago.
+            at_once: True to fetch the balance even if it was fetched a moment ago.
         """
         governor = self._runtime.governor
         is_limited = self._max_credits is not None or governor.limits.credits_reserve > 0
@@ -85,23 +99,27 @@ class StopCondition:
                 since >= wanted_at or (not at_once and loop_time() < since + MIN_POLL_INTERVAL)
             ):
                 return
-            with suppress(EversinceError):  # then the next create's answer tells it, or the same error
+            with suppress(EversinceError):  # the next create shows the balance, or the same error
                 self._asked_at, account = loop_time(), self._runtime.interactive.account
-                told = await retry_transient(self._runtime, account.credits)
-                governor.record_credits(told.credits_balance, requested_at=self._asked_at)
+                response = await retry_transient(self._runtime, account.credits)
+                governor.record_credits(response.credits_balance, requested_at=self._asked_at)
                 self.check_credits()
 
     async def learn_what_it_cost(self) -> None:
-        """Ask what is left now that an item has come to its end, if it matters; stop if nothing tells."""
+        """Fetch the balance after an item has ended, if credits need watching.
+
+        Stops the batch if there is a limit and no response has stated the balance.
+        """
         await self.learn_balance_again(at_once=True)
         if self._max_credits is not None and self._times_told() == self._told_before:
-            self.trigger(f"no answer tells the balance, so nobody knows when {self._max_credits:g} are spent")
+            limit = f"the limit of {self._max_credits:g} credits"
+            self.trigger(f"no response states the balance, so {limit} cannot be kept")
 
     def check_credits(self) -> None:
-        """Stop before more is spent than was allowed, as far as the balance is known: creates tell it.
+        """Stop the batch once its spending or the balance reaches a limit.
 
-        What was spent is what the balance has fallen by since it was told first in this run, however much
-        was bought meanwhile.
+        The responses to creates state the balance. The credits spent are the fall of the balance since it was
+        first stated in this run, regardless of purchases meanwhile.
         """
         known = self._runtime.governor.credits
         if known is None or known.times == self._told_before:
@@ -110,18 +128,18 @@ class StopCondition:
             self._spent_before = known.spent
         spent = known.spent - self._spent_before
         if self._max_credits is not None and spent >= self._max_credits:
-            self.trigger(f"{spent:g} credits are spent, at most {self._max_credits:g} were to be")
+            self.trigger(f"{spent:g} credits are spent, and the limit is {self._max_credits:g}")
         elif known.balance < known.reserve:
-            self.falls_short(f"{known.balance:g} credits are left, {known.reserve:g} were to be")
+            self.falls_short(f"{known.balance:g} credits are left, and the reserve is {known.reserve:g}")
 
     def _times_told(self) -> int:
         known = self._runtime.governor.credits
         return 0 if known is None else known.times
 
     async def fetch_packages(self) -> None:
-        """Ask where credits can be bought, if it is for want of them that we stop."""
+        """Fetch the credit packages, if the batch stopped for lack of credits."""
         if isinstance(self.cause, InsufficientCredits):
             self.packages = self.cause.packages
         elif self._is_short_of_credits:
-            with suppress(EversinceError):  # the batch is over all the same
+            with suppress(EversinceError):  # the batch ends in any case
                 self.packages = (await self._runtime.interactive.account.credit_packages()).packages

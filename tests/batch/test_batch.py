@@ -195,7 +195,7 @@ async def test_a_balance_below_the_minimum_pauses_and_tells_what_to_buy(tmp_path
     ):
         report = await eversince.batch(items, journal=tmp_path / "a.db")
 
-        assert "1985 were to be" in str(report.paused)
+        assert "the reserve is 1985" in str(report.paused)
         assert report.packages[0].purchase_url
         assert set(report.counts) <= {"succeeded", "paused"}
         assert 3 * (report.counts["succeeded"],) == made(emulator)

@@ -89,7 +89,7 @@ async def test_what_nobody_tells_is_not_spent(emulator, eversince, monkeypatch):
     spent, report = await spent_by_a_batch(emulator, eversince)
 
     assert COSTS == spent
-    assert "no answer tells the balance" in str(report.paused)
+    assert "no response states the balance" in str(report.paused)
 
 
 async def test_who_asks_while_somebody_asks_shares_the_next_answer(emulator, eversince):

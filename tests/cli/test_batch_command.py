@@ -336,7 +336,7 @@ async def test_spent_credits_pause_it_and_say_where_to_buy(emulator, rows, capsy
 
 async def test_so_many_credits_are_spent_at_most(emulator, rows, capsys):
     assert ExitCode.UNFINISHED == await typed(batch_(rows(*rows_of(30)), max_credits=1))
-    assert "at most 1 were to be" in capsys.readouterr().err
+    assert "the limit is 1" in capsys.readouterr().err
     assert made(emulator)[0] < 30
 
 
