@@ -1,1 +1,1 @@
-"""What requests look like and what answers mean, without any I/O."""
+"""The form of requests and the meaning of responses, without any I/O."""

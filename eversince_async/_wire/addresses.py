@@ -1,4 +1,7 @@
-"""Addresses that the server names: parsed strictly, and judged before anything is sent or linked there."""
+"""Addresses that the server names: strict parsing and rules for their use.
+
+An address is checked before a request is sent to it or a link to it is shown.
+"""
 
 import re
 from typing import Final
@@ -10,7 +13,7 @@ from eversince_async import _hosts
 from eversince_async._redaction import Hidden
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
-"""All that may stand in an address (RFC 3986): visible ASCII, no blanks."""
+"""The characters of an address (RFC 3986): visible ASCII, no blanks."""
 
 _PARTS: Final = re.compile(r"(?i:(?P<scheme>https?)://)(?P<authority>[^/?#]*)(?P<rest>.*)", re.ASCII)
 
@@ -23,7 +26,7 @@ class AddressRefused(Exception):
     """An address that must not be used.
 
     Attributes:
-        problem: What is wrong with it, and what to do; never the address itself, which may be a secret.
+        problem: The fault of the address and the remedy; never the address itself, which may be a secret.
     """
 
     def __init__(self, problem: str) -> None:
@@ -33,13 +36,13 @@ class AddressRefused(Exception):
 
 @attrs.frozen(repr=False)
 class Address:
-    """An http(s) address, spelled as it came.
+    """An http(s) address, spelled as the server sent it.
 
     Attributes:
-        text: All of it, not one character changed.
+        text: The whole address, with no character changed.
         scheme: `http` or `https`.
-        host: In lower case, without the brackets of IPv6.
-        port: The port; 443 or 80 where it names none.
+        host: The host in lower case, without the brackets of IPv6.
+        port: The port; 443 or 80 if the address names none.
     """
 
     text: str
@@ -52,36 +55,50 @@ class Address:
 
     @property
     def origin(self) -> str:
-        """Scheme, host, and the port if it is not the usual one; no secret."""
+        """The scheme and host, and the port if it is unusual.
+
+        An origin is no secret.
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
         usual = self.port == _PORTS[self.scheme]
         return f"{self.scheme}://{host}" + ("" if usual else f":{self.port}")
 
     @property
     def is_private(self) -> bool:
-        """Whether it is written as a host that only this machine or its network can reach."""
+        """True if only this machine or its network can reach the host.
+
+        Only the spelling of the host counts.
+        """
         return _hosts.is_private(self.host)
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is surely this machine itself, in whichever way systems read the host."""
+        """True if the host is certainly this machine itself.
+
+        That holds for every way in which systems read the host.
+        """
         return _hosts.is_loopback(self.host)
 
     @property
     def is_single_label(self) -> bool:
-        """Whether the host is one bare word, as in a network of containers."""
+        """True if the host is one bare word, as between containers."""
         return re.fullmatch(r"[^.:]+", self.host.removesuffix(".")) is not None and not self.is_literal
 
     @property
     def is_literal(self) -> bool:
-        """Whether the host is an IP address in any spelling."""
+        """True if the host is an IP address in any spelling."""
         return _hosts.is_literal(self.host)
 
     def target(self, location: str) -> str:
-        """Where a `Location` in an answer from here leads, spelled as it came wherever that is possible.
+        """Return the address to which a `Location` from here leads.
+
+        The spelling is kept if possible.
+
+        Args:
+            location: The `Location` header of a response from this address.
 
         Raises:
-            AddressRefused: It is nothing that leads anywhere.
+            AddressRefused: The location leads nowhere.
         """
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", location):
             return location
@@ -93,7 +110,7 @@ class Address:
             return re.split(r"[?#]", self.text, maxsplit=1)[0] + location
         try:
             return urljoin(re.split(r"[?#]", self.text, maxsplit=1)[0], location)
-        except ValueError:  # brackets without an address in them
+        except ValueError:  # brackets that hold no address
             raise AddressRefused("is no http(s) address") from None
 
 
@@ -101,10 +118,11 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def parse(text: object) -> Address:
-    """Take an address apart.
+    """Parse an address.
 
     Raises:
-        AddressRefused: It is no absolute http(s) address, or none that can be sent a request as it is.
+        AddressRefused: The text is no absolute http(s) address, or no request can be sent to the address as
+            it is.
     """
     if not isinstance(text, str) or not text:
         raise AddressRefused("is empty")
@@ -128,7 +146,7 @@ def parse(text: object) -> Address:
 
 
 def is_address(text: object) -> bool:
-    """Whether `parse` takes it."""
+    """Return True if `parse` accepts the text."""
     try:
         parse(text)
     except AddressRefused:
@@ -138,11 +156,11 @@ def is_address(text: object) -> bool:
 
 @attrs.frozen(kw_only=True)
 class AddressPolicy:
-    """Which of the addresses that a server names may be used.
+    """The rules for the addresses that a server names.
 
     Attributes:
-        https_only: Whether plain http is a downgrade, and so refused.
-        allows_private: Whether hosts of this machine and of private networks are expected.
+        https_only: True if plain http would be a downgrade, and so is refused.
+        allows_private: True if hosts of this machine and of private networks are expected.
     """
 
     https_only: bool
@@ -150,27 +168,27 @@ class AddressPolicy:
 
     @classmethod
     def of(cls, base_url: str, *, allow_private_addresses: bool = False) -> "AddressPolicy":
-        """What may be expected of the API at a base URL.
+        """Return the rules for an API at a base URL.
 
-        Whoever serves the API from a private host, or under a bare name, keeps its files there, too.
+        An API on a private host, or under a bare name, is expected to keep its files on such hosts, too.
 
         Args:
-            base_url: A valid one.
-            allow_private_addresses: Whether private hosts are expected all the same.
+            base_url: A valid base URL.
+            allow_private_addresses: True if private hosts are expected in any case.
         """
         base = parse(base_url)
         at_home = base.is_private or base.is_single_label
         return cls(https_only=base.scheme == "https", allows_private=at_home or allow_private_addresses)
 
     def check(self, text: object, *, linked_from: Address | None = None) -> Address:
-        """The address, if it may be used.
+        """Parse an address and return it if it may be used.
 
         Args:
             text: The address.
-            linked_from: Where a redirect to it came from.
+            linked_from: The address that redirected to this one; None for none.
 
         Raises:
-            AddressRefused: It may not.
+            AddressRefused: The address must not be used.
         """
         address = parse(text)
         secure = self.https_only or (linked_from is not None and linked_from.scheme == "https")
@@ -188,25 +206,27 @@ class AddressPolicy:
 
 
 def describe_redirect(base_url: str, target: str, location: str) -> str:
-    """Where the API sends us, and what to set if that is right; it is never followed.
+    """Describe a redirect of the API, and name the setting to correct.
+
+    The redirect itself is never followed.
 
     Args:
-        base_url: What was set so far.
-        target: What was asked for below it.
-        location: The answer's `Location`.
+        base_url: The base URL as it is set.
+        target: The path and query that were requested below the base URL.
+        location: The `Location` header of the response.
     """
     if not location:
         return f"the API redirects without saying where to; {_CHECK}"
-    asked = parse(base_url + target)
+    current = parse(base_url + target)
     try:
-        address = parse(asked.target(location))
+        address = parse(current.target(location))
     except AddressRefused as refused:
         return f"the API redirects to an address that {refused.problem}; {_CHECK}"
-    if asked.scheme == "https" and address.scheme != "https":
+    if current.scheme == "https" and address.scheme != "https":
         return f"the API redirects to {address.origin}, without encryption; {_CHECK}"
-    path, found = target.partition("?")[0], re.split(r"[?#]", address.text, maxsplit=1)[0]
-    moved_to = found.removesuffix(path)
-    if moved_to in {found, base_url} or len(moved_to) > _hosts.LONGEST_NAME:
+    path, destination = target.partition("?")[0], re.split(r"[?#]", address.text, maxsplit=1)[0]
+    moved_to = destination.removesuffix(path)
+    if moved_to in {destination, base_url} or len(moved_to) > _hosts.LONGEST_NAME:
         return f"the API redirects to {address.origin}; {_CHECK}"
     return f"the API redirects to {address.origin}; if it has moved, set base_url= to {moved_to}"
 
@@ -215,5 +235,5 @@ _CHECK: Final = "check base_url= or EVERSINCE_BASE_URL, and what is between us a
 
 
 def _up_to_path(text: str) -> str:
-    """Scheme and authority as they came."""
+    """Return the scheme and the authority, spelled as the server sent them."""
     return re.match(r"[^/]*//[^/?#]*", text)[0]  # type: ignore[index]  # it was parsed

@@ -3,27 +3,27 @@
 `structure` reads by these rules:
 
 - Unknown fields are kept, in `extra`. Names are the same in JSON and in Python.
-- Nothing is coerced: `"7"` is no 7, and true is no number.
-- What cannot be read is set aside, and with it the smallest thing that is useless without it: an optional
-  field has its default then, and its value is kept in `extra`; a list or mapping has one item less; an object
-  without a required field is no object. It stands in `unreadable`, with its path, unless nothing is left:
-  that is an `InvalidResponse`. In requests nothing is set aside.
-- An address in an answer (`…url`) that is no text is read as the JSON that it is, a required one that is
-  null as an empty text: only using it is an error.
-- Only the forms of numbers are not told apart: an integer is read where a number is wanted, 4.0 where an
-  integer is.
+- No value is coerced: `"7"` is not read as 7, and true is not read as a number.
+- A value that cannot be read is set aside, together with the smallest part that is useless without it: an
+  optional field gets its default, and its value is kept in `extra`; a list or mapping loses one item; an
+  object without a required field is set aside as a whole. The value is listed in `unreadable`, with its path.
+  If nothing is left, the result is an `InvalidResponse`. In requests no value is set aside.
+- An address in a response (a field named `…url`) that is no text is read as its own JSON, and a required one
+  that is null as an empty text: the error comes only when the address is used.
+- Only the forms of numbers are not distinguished: an integer is accepted for a number, and 4.0 for an
+  integer.
 - An optional field that is missing or null has its default. Only in requests is null a value of its own.
-- Enums are open: a documented text becomes the member, any other stays the text it is.
-- Times are ISO 8601 and become aware datetimes; one without an offset is in UTC.
-- Lists become tuples, so that models stay frozen all the way down.
-- Of a union of models, the first whose required fields are all there is read.
-- Fields marked as local (`extra`, `receipt`, `existed`) never come from JSON, whatever it says.
+- Enums are open: a documented text becomes the member, any other remains a text.
+- Times are ISO 8601 and become aware datetimes; a time without an offset is in UTC.
+- Lists become tuples, so that models are frozen at every level.
+- Of a union of models, the first whose required fields are all present is read.
+- Fields marked as local (`extra`, `receipt`, `existed`) never come from JSON, even if it has such names.
 
-`unstructure` writes by these:
+`unstructure` writes by these rules:
 
-- UNSET fields and local ones are left out, and so is None where it is the default. None elsewhere is null.
+- UNSET fields and local fields are left out, and so is None if None is the default. Any other None is null.
 - Enum members become their values, datetimes ISO 8601, tuples lists.
-- `extra` goes along, and wins.
+- `extra` is written, too, and overrides fields of the same name.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,23 +54,27 @@ def structure(data: Any, cls: type[T], path: str = "$") -> T:
     """Read JSON data as a model, or as an `ItemList[...]` of models.
 
     Args:
-        data: What the JSON parser made of a body, or of a part of it.
-        cls: What it should be.
-        path: Where the data stood in the body, for errors.
+        data: The parsed JSON of a body, or of a part of one.
+        cls: The class to read.
+        path: The place of the data in the body, for errors.
 
     Raises:
-        InvalidResponse: It cannot be read as that; says where, what was expected and what came.
+        InvalidResponse: The data cannot be read as that class; the error names the place, the expected value
+            and the actual one.
     """
     read = _readers.get(cls) or reader_of(cls)
     try:
         model: T = read(data, cls)
-    except Exception:  # noqa: BLE001 - any of them means "does not fit"
+    except Exception:  # noqa: BLE001 - every exception here means "does not fit"
         model = _salvage(data, cls, path)
     return model
 
 
 def is_foreign(data: Any, cls: Any) -> bool:
-    """Whether an object has none of the fields that objects of a class have, as that of a gateway has."""
+    """Return True if an object has none of a class's fields.
+
+    Such an object hardly comes from the API itself; a gateway may have sent it.
+    """
     if not isinstance(data, dict) or not _is_model(cls):
         return False
     hashable: Any = cls
@@ -84,15 +88,15 @@ def _salvage(data: Any, cls: Any, path: str) -> Any:
     except TooManyUnreadable:
         raise InvalidResponse(path, f"more than {MAX_UNREADABLE:,} values in it cannot be read") from None
     if isinstance(model, Response | ItemList):
-        object.__setattr__(model, "unreadable", tuple(findings.values))  # frozen for everybody but its maker
+        object.__setattr__(model, "unreadable", tuple(findings.values))  # frozen for all other code
     return model
 
 
 def unstructure(model: Model) -> dict[str, Any]:
-    """Write a model as JSON data; see the rules above.
+    """Write a model as JSON data, by the rules above.
 
     Raises:
-        InvalidRequest: What it has in its `extra` is nested beyond reason, or contains itself.
+        InvalidRequest: The `extra` of the model is nested too deeply, or contains itself.
     """
     try:
         plain: dict[str, Any] = converter.unstructure(model)
@@ -102,10 +106,10 @@ def unstructure(model: Model) -> dict[str, Any]:
 
 
 def check(request: Request) -> None:
-    """Refuse what every revision of the server refuses.
+    """Refuse a request that every revision of the server refuses.
 
     Raises:
-        InvalidRequest: With all problems at once; nothing was sent.
+        InvalidRequest: The request has problems; the error lists all of them. Nothing was sent.
     """
     problems = request.problems()
     if problems:
@@ -116,38 +120,47 @@ def check(request: Request) -> None:
 
 
 _readers: dict[Any, Read] = {}
-"""What `reader_of` has found: asking the converter each time would cost a tenth of a small answer."""
+"""The readers that `reader_of` has returned.
+
+Asking the converter each time would take a tenth of the time for a small response.
+"""
 
 
 def reader_of(cls: Any) -> Read:
-    """The function that reads a class, or an `ItemList` of them; generated when first asked for."""
+    """Return the function that reads a class, or an `ItemList` of it.
+
+    The function is generated on first use.
+    """
     reader = _readers[cls] = converter.get_structure_hook(cls)
     return reader
 
 
 def make_reader(model: type[Model]) -> Read:
-    """Generate the function that reads a class; the hook factory of all models.
+    """Generate the function that reads a class.
 
-    The source is written out for the fields of that class, so that reading a value is a type check and a
-    store, without a call. Three things need explaining:
+    This is the hook factory of all models. The source is written out for the fields of that class, so that
+    reading a value is a type check and a store, without a call. Three points need explanation:
 
-    - A frozen class is slow to fill, attribute by attribute, through `object.__setattr__`. So the object
-      begins its life as a *twin*: a subclass with the same slots that is not frozen. When it is complete,
-      it is given its real class, and from then on nobody can change it.
-    - That way `__init__` is never run, and so neither validators nor converters would be: classes that have
-      some are refused.
-    - Any exception in here means "does not fit". `structure` then reads again, slowly.
+    - A frozen class is slow to fill, attribute by attribute, through `object.__setattr__`. So the object is
+      created as a *twin*: a subclass with the same slots that is not frozen. When the object is complete, it
+      gets its real class, and from then on it cannot be changed.
+    - `__init__` never runs that way, and so neither would validators and converters: classes that have any
+      are refused.
+    - Any exception in the function means "does not fit". `structure` then reads the data again, slowly.
     """
     _check_no_dropped_fields(model)
     names = _Names()
     source = "\n    ".join(_source(model, names.bind))
-    exec(compile(source, f"<reader of {model.__name__}>", "exec"), names.known)
-    reader: Read = names.known["read"]
+    exec(compile(source, f"<reader of {model.__name__}>", "exec"), names.values)
+    reader: Read = names.values["read"]
     return reader
 
 
 def _source(model: type[Model], bind: Callable[[Any], str]) -> list[str]:
-    """Lines of the reading function of a class: `o` is the JSON object, `s` the instance, `v` a value."""
+    """Return the lines of the reading function of a class.
+
+    In them, `o` is the JSON object, `s` the instance, and `v` a value.
+    """
     hashable: Any = model
     fields = field_rules(hashable, reader_of)
     local = [field for field in attrs.fields(model) if "local" in field.metadata and field.name != "extra"]
@@ -203,12 +216,12 @@ class _Names:
     """The globals of a generated function."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}
 
     def bind(self, thing: Any) -> str:
-        """Give the function access to an object; return the name it has there."""
-        name = f"{getattr(thing, '__name__', 'constant')}_{len(self.known)}"
-        self.known[name] = thing
+        """Give the generated function access to an object; return its name there."""
+        name = f"{getattr(thing, '__name__', 'constant')}_{len(self.values)}"
+        self.values[name] = thing
         return name
 
 
@@ -259,11 +272,11 @@ def _list_hook(cls: Any) -> Read:
 
 
 def _make_converter() -> cattrs.Converter:
-    made = cattrs.Converter(detailed_validation=False)
-    made.register_structure_hook_factory(_is_model, make_reader)
-    made.register_structure_hook_factory(_is_list, _list_hook)
-    made.register_unstructure_hook_func(_is_model, _write)
-    return made
+    new = cattrs.Converter(detailed_validation=False)
+    new.register_structure_hook_factory(_is_model, make_reader)
+    new.register_structure_hook_factory(_is_list, _list_hook)
+    new.register_unstructure_hook_func(_is_model, _write)
+    return new
 
 
 converter = _make_converter()

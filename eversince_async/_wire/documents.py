@@ -1,10 +1,13 @@
-"""What a body is by its first bytes, and the code in the XML that stores refuse with."""
+"""The kind of a body, by its first bytes.
+
+Also the error code in the XML with which stores refuse a request.
+"""
 
 import re
 from typing import Final
 
 HEAD: Final = 1024
-"""Bytes after which a body that has only been blank is taken for no video either."""
+"""Bytes after which a body of blanks only is no video."""
 
 _BLANK: Final = b" \t\r\n\x0b\x0c"
 _BYTE_ORDER_MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -14,18 +17,23 @@ _ERROR_CODE: Final = re.compile(rb"<Code>\s{0,64}([A-Za-z0-9._-]{1,64})\s{0,64}<
 
 
 def is_decided(head: bytes) -> bool:
-    """Whether `kind_of_document` can tell already that a body which begins so is none."""
+    """Return True if `kind_of_document` needs no further bytes.
+
+    Args:
+        head: The first bytes of the body.
+    """
     text = _text(head)
     return len(head) >= HEAD or (bool(text) and text[:1] not in b'<{["ntf-0123456789')
 
 
 def kind_of_document(head: bytes) -> str | None:
-    """What a body is that is no video: `nothing`, `HTML`, `XML` or `JSON`; None for any other.
+    """Return the kind of a body that is no video, or None.
 
-    No container of videos begins with what these begin with.
+    The kinds are `nothing`, `blanks`, `HTML`, `XML` and `JSON`. No container format for videos begins like
+    these.
 
     Args:
-        head: Its first bytes, as many as `is_decided` asks for, or all of it.
+        head: The first bytes of the body, as many as `is_decided` needs, or the whole body.
     """
     text = _text(head)
     if not text:
@@ -37,21 +45,24 @@ def kind_of_document(head: bytes) -> str | None:
 
 
 def error_code(head: bytes) -> str | None:
-    """The code of a store's refusal, such as `AccessDenied`; None where it does not say.
+    """Return the code of a store's refusal, such as `AccessDenied`, or None.
 
-    It is looked for, not parsed: nothing is expanded, and only a plain word counts. The rest of such a
-    refusal may hold the signature that was wrong.
+    The code is searched for, not parsed: no entity is expanded, and only a plain word counts. The rest of
+    such a refusal may hold the signature that was wrong.
 
     Args:
-        head: The first bytes of the answer.
+        head: The first bytes of the response.
     """
     begins = head.find(b"<Error")
-    found = None if begins < 0 else _ERROR_CODE.search(head, begins)
-    return None if found is None else found[1].decode("ascii")
+    match = None if begins < 0 else _ERROR_CODE.search(head, begins)
+    return None if match is None else match[1].decode("ascii")
 
 
 def _text(head: bytes) -> bytes:
-    """The first bytes without byte order mark, blanks, and what UTF-16 puts between letters."""
+    """Return the first bytes without byte order mark and leading blanks.
+
+    The NUL bytes that UTF-16 puts between letters are removed, too.
+    """
     for mark in _BYTE_ORDER_MARKS:
         if head.startswith(mark):
             head = head[len(mark) :].replace(b"\0", b"")

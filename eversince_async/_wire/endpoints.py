@@ -1,8 +1,8 @@
-"""Every operation of the API, once.
+"""All operations of the API, each defined once.
 
-Source: "Operations at a glance" in the contract (the endpoint catalogue of 16 April 2026) and the memories
-of May 2026. Which class an answer is read as stands with the resource that returns it, so that reading
-this table builds no class nobody asked for.
+Source: "Operations at a glance" in the contract (the endpoint catalogue of 16 April 2026) and the memories of
+May 2026. The class of an operation's response is named in the resource that returns it, so that importing
+this table builds no class that is not needed.
 """
 
 from enum import Enum
@@ -12,16 +12,22 @@ import attrs
 
 
 class Idempotency(Enum):
-    """May a request whose outcome is unknown be sent again?"""
+    """The effect of sending a request again if its outcome is unknown."""
 
     IDEMPOTENT = "safe"
-    """Yes: a second time changes nothing, or answers 200 ("already adopted", "already confirmed")."""
+    """A repetition changes nothing, or returns 200.
+
+    The 200 then means "already adopted" or "already confirmed".
+    """
     KEYED = "keyed"
-    """Yes, for its body carries the same idempotency key each time."""
+    """A repetition changes nothing, because the body carries the same idempotency key."""
     DELETE = "gone"
-    """Yes, and a 404 then says that the first one did it."""
+    """A repetition is harmless; a 404 means that the first request succeeded."""
     UNSAFE = "observe"
-    """No: look first, as it could happen twice. Raises `OutcomeUnknown` with what to look at."""
+    """A repetition could have the effect twice, so there is none.
+
+    `OutcomeUnknown` is raised instead, and names what to look at.
+    """
 
 
 @attrs.frozen
@@ -29,16 +35,17 @@ class Endpoint:
     """One operation.
 
     Attributes:
-        name: Resource and verb, as errors, logs and spans call it.
+        name: The resource and the verb, for errors, logs and spans.
         method: The HTTP method.
-        path: Below the base URL; `{name}` stands for a percent-encoded parameter.
-        success: Statuses that mean done; another one is an error.
-        resend: What to do when the outcome is unknown.
-        how_to_check: For `Resend.OBSERVE`, where to look.
-        deleted_field: For `Resend.GONE`, the field of the answer that says it is done.
-        unwrap: The one key of the answer that holds what the caller wants; None for the whole answer.
-        by_status: Whether a 400 that names no field is about the project's status.
-        holds_secret: Whether an answer holds a new secret or a signed address, so that no error may quote it.
+        path: The path below the base URL; `{name}` stands for a percent-encoded parameter.
+        success: The statuses that mean success; any other status is an error.
+        resend: The effect of sending the request again if its outcome is unknown.
+        how_to_check: For `Idempotency.UNSAFE`, the place to look at.
+        deleted_field: For `Idempotency.DELETE`, the field of the response that confirms the deletion.
+        unwrap: The one key of the response that holds what the caller wants; None for the whole response.
+        by_status: True if a 400 that names no field concerns the project's status.
+        holds_secret: True if a response holds a new secret or a signed address, so that no error may quote
+            it.
     """
 
     name: str
@@ -54,7 +61,10 @@ class Endpoint:
 
     @property
     def is_documented(self) -> bool:
-        """Whether it stands in this table; one that a caller made up is named by method and path."""
+        """True if the operation stands in this table.
+
+        An operation that a caller defined is named by method and path.
+        """
         return " " not in self.name
 
 
@@ -203,4 +213,4 @@ SEND_FEEDBACK: Final = Endpoint(
 ENDPOINTS: Final[tuple[Endpoint, ...]] = tuple(
     value for value in list(globals().values()) if isinstance(value, Endpoint)
 )
-"""All of them, in the order above."""
+"""All operations, in the order above."""

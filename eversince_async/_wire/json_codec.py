@@ -1,7 +1,8 @@
-"""JSON in and out of bytes: orjson reads when it is installed, the standard library otherwise.
+"""JSON reading and writing.
 
-Reading is the hot path (a timeline is 60 KB) and both readers are held to the same rules. Writing is
-always the standard library's: requests are small, and orjson turns NaN into null without a word.
+orjson reads if it is installed, otherwise the standard library does. Reading is the hot path (a timeline has
+60 KB), and both readers follow the same rules. The standard library always writes: requests are small, and
+orjson turns NaN into null without an error.
 """
 
 import json
@@ -15,7 +16,10 @@ Bytes = bytes | bytearray | memoryview
 
 
 def read_with_json(data: Bytes) -> Any:
-    """`loads` without orjson: refuses all that orjson refuses, up to halves of surrogate pairs."""
+    """Read JSON without orjson, by the same rules.
+
+    Everything that orjson refuses is refused, except halves of surrogate pairs.
+    """
     try:
         return json.loads(str(data, "utf-8"), parse_constant=no_number, parse_float=finite, parse_int=_whole)
     except RecursionError:
@@ -28,7 +32,7 @@ loads: Final[Callable[[Bytes], Any]] = (
 """Read a JSON document.
 
 Raises:
-    ValueError: It is no JSON, no UTF-8, nested beyond reason, or has a number that is none.
+    ValueError: The text is no JSON or no UTF-8, is nested too deeply, or holds a number that is not finite.
 """
 
 
@@ -36,14 +40,14 @@ def dumps(value: Any) -> bytes:
     """Write a value as JSON, in UTF-8 and without blanks.
 
     Raises:
-        TypeError: Something in it has no form in JSON.
+        TypeError: Part of the value has no form in JSON.
         ValueError: A number is not finite, a text is not Unicode, or the value contains itself.
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def no_number(name: str) -> Never:
-    """For `parse_constant`: NaN and infinities are no JSON, whatever `json` says."""
+    """Refuse NaN and infinities, which `json` accepts; for `parse_constant`."""
     raise ValueError(f"{name} is no number")
 
 
@@ -54,11 +58,14 @@ def _whole(digits: str) -> int:
 
 
 _SURE: Final = 300
-"""Digits with which a whole number surely is within the range of floats."""
+"""Digits with which any integer is within the range of floats."""
 
 
 def finite(digits: str) -> float:
-    """For `parse_float`: what is too large for a float is no infinity."""
+    """Refuse a number beyond the range of floats; for `parse_float`.
+
+    `json` would read it as an infinity.
+    """
     number = float(digits)
     if math.isinf(number):
         raise ValueError("a number is beyond the range of floats")

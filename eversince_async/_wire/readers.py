@@ -1,8 +1,9 @@
-"""How a JSON value is read, by the annotation of the field it is for.
+"""Rules for reading JSON values, chosen by the annotations of fields.
 
-Every rule exists twice, side by side. `source` writes it into the reading function that is generated for
-a class: that only has to be fast, and may fail with any exception. When it has failed, `salvage` reads the
-same value again, slowly: what does not fit is set aside, and with it only what is useless without it.
+Every rule exists twice, side by side. `source` writes the rule into the reading function that is generated
+for a class: that function only has to be fast, and may fail with any exception. When it has failed, `salvage`
+reads the same value again, slowly: it sets aside what does not fit, and with it only what is useless without
+it.
 """
 
 import functools
@@ -22,32 +23,44 @@ from eversince_async.models._base import NO_EXTRA, ItemList, Model, Request, Unr
 from eversince_async.models._repr import format_value
 
 Read = Callable[..., Any]
-"""Turns a JSON value into a Python value, or raises anything. (cattrs passes the class as well.)"""
+"""A function that turns a JSON value into a Python value.
+
+It may raise any exception. cattrs passes the class as a second argument.
+"""
 
 Bind = Callable[[Any], str]
-"""Makes an object known to generated code; returns its name there."""
+"""A function that makes an object known to generated code.
+
+It returns the name of the object there.
+"""
 
 ReaderOf = Callable[[type[Model]], Read]
-"""Finds or makes the generated function that reads a class."""
+"""A function that finds or makes the generated reader of a class."""
 
 _TEXT_SHOWN: Final = 40
 
 MAX_IDENTIFIER: Final = 1000
-"""Characters of an id."""
+"""The largest length of an id, in characters."""
 
 MAX_WORD: Final = 200
-"""Characters of a word that this version does not know."""
+"""The largest length of an unknown word, in characters.
+
+An unknown word is one that this version does not document.
+"""
 
 MAX_UNREADABLE: Final = 1000
-"""Values of one answer that may be set aside; an answer with more is none."""
+"""The number of values of one response that may be set aside.
+
+A response with more of them is not accepted.
+"""
 
 
 class TooManyUnreadable(Exception):
-    """More was set aside than an answer may have."""
+    """An excess of values that were set aside in one response."""
 
 
 class Findings:
-    """What a slow reading sets aside.
+    """The values that a slow reading sets aside.
 
     Attributes:
         values: The parts that could not be read.
@@ -58,17 +71,17 @@ class Findings:
         self._is_strict = is_strict
 
     def set_aside(self, path: str, value: Any, error: InvalidResponse, owner: Any = None) -> None:
-        """Note a value that cannot be read, and why.
+        """Record a value that cannot be read, and the reason.
 
         Args:
-            path: Where it stands.
-            value: What stands there.
-            error: Why it cannot be read.
-            owner: The object it belongs to, if it is a field of one.
+            path: The place of the value.
+            value: The value.
+            error: The reason why it cannot be read.
+            owner: The object to which the value belongs, if the value is a field.
 
         Raises:
-            InvalidResponse: Nothing may be set aside.
-            TooManyUnreadable: Too much was set aside already.
+            InvalidResponse: No value may be set aside.
+            TooManyUnreadable: Too many values were set aside already.
         """
         if self._is_strict:
             raise error
@@ -76,48 +89,52 @@ class Findings:
             raise TooManyUnreadable
         inside = error.path.removeprefix(path).removeprefix(".")
         problem = f"{inside}: {error.problem}" if inside else error.problem
-        named = value if owner is None else owner
-        known = named.get("id") if type(named) is dict else None
-        item_id = known if type(known) is str else None
+        holder = value if owner is None else owner
+        value_id = holder.get("id") if type(holder) is dict else None
+        item_id = value_id if type(value_id) is str else None
         self.values.append(UnreadableValue(path=path, problem=problem, id=item_id, value=value))
 
 
 class Rule:
-    """How to read one kind of value."""
+    """A rule for reading one kind of value."""
 
     def source(self, bind: Bind) -> list[str]:
-        """Lines of Python that turn the JSON in the variable `v` into its value."""
+        """Return lines of Python that replace the JSON in the variable `v`.
+
+        After these lines, `v` holds the value that was read.
+        """
         return [f"v = {bind(self.reader())}(v)"]
 
     def reader(self) -> Read:
-        """The same as a function."""
+        """Return the rule as a function."""
         return self.read
 
     def read(self, value: Any) -> Any:
-        """Call that function."""
+        """Read a value, or raise any exception."""
         raise NotImplementedError
 
     def salvage(self, value: Any, path: str, findings: Findings) -> Any:
-        """Read what can be read of a value, and set the rest aside.
+        """Read the readable parts of a value, and set the rest aside.
 
         Raises:
-            InvalidResponse: Nothing useful is left of it; says where, what was expected and what came.
+            InvalidResponse: Nothing useful is left of the value; the error names the place, the expected
+                value and the actual one.
         """
         raise NotImplementedError
 
 
 def parse_error(path: str, expected: str, value: Any) -> InvalidResponse:
-    """The error for a value that is not what it must be at that place."""
+    """Return the error for a value that does not fit its place."""
     return InvalidResponse(path, f"expected {expected}, got {_describe(value)}")
 
 
 def refuse(value: Any) -> Never:
-    """Give up on a value; the slow walk will tell why."""
+    """Give up on a value; the slow reading finds the reason."""
     raise TypeError(type(value))
 
 
 def _describe(value: Any) -> str:
-    """A JSON value in a few words, without secrets."""
+    """Describe a JSON value in a few words, without secrets."""
     match value:
         case None:
             return "null"
@@ -139,10 +156,10 @@ def _describe(value: Any) -> str:
 
 
 class _Single(Rule):
-    """A value without parts.
+    """A rule for a value without parts.
 
     Attributes:
-        expected: What it must be, in words.
+        expected: The expected value, in words.
     """
 
     expected: str
@@ -156,7 +173,10 @@ class _Single(Rule):
 
 @attrs.frozen
 class ScalarRule(_Single):
-    """A value of one type; `otherwise` reads what is as good, or refuses."""
+    """A rule for a value of one type.
+
+    `otherwise` reads an equivalent value of another type, or refuses it.
+    """
 
     expected: str
     type: type
@@ -171,7 +191,10 @@ class ScalarRule(_Single):
 
 @attrs.frozen
 class Access(_Single):
-    """A text that may be access: a key, or an address with a signature. Its repr hides that."""
+    """A rule for a text that may grant access.
+
+    Such a text is a key, or an address with a signature. Its repr hides the text.
+    """
 
     expected: str = "a text"
 
@@ -184,7 +207,7 @@ class Access(_Single):
 
 @attrs.frozen
 class DatetimeRule(_Single):
-    """ISO 8601; a time without an offset is in UTC."""
+    """A rule for times in ISO 8601; without an offset, in UTC."""
 
     expected: str = "a time in ISO 8601"
 
@@ -201,7 +224,10 @@ class DatetimeRule(_Single):
 
 @attrs.frozen
 class EnumRule(_Single):
-    """A word; one of the documented ones becomes its enum member, any other stays a text."""
+    """A rule for a word.
+
+    A documented word becomes its enum member; any other word remains a text.
+    """
 
     field_rules: Mapping[Any, Enum]
     expected: str = "a word"
@@ -218,7 +244,10 @@ class EnumRule(_Single):
 
 @attrs.frozen
 class Identifier(_Single):
-    """An id: opaque, but neither empty nor longer than any URL takes."""
+    """A rule for an opaque id.
+
+    An id is neither empty nor longer than a URL can hold.
+    """
 
     expected: str = f"an id of 1 to {MAX_IDENTIFIER:,} characters"
 
@@ -257,7 +286,10 @@ SINGLE: Final[Mapping[Any, Rule]] = {
 
 @attrs.frozen
 class ListRule(Rule):
-    """A list; `collect` makes a tuple or a list of what was read."""
+    """A rule for a list.
+
+    `collect` makes a tuple or a list of the items.
+    """
 
     item: Rule
     collect: Callable[[list[Any]], Any]
@@ -288,7 +320,7 @@ class ListRule(Rule):
 
 @attrs.frozen
 class MappingRule(Rule):
-    """An object with any names, all of whose values are alike."""
+    """A rule for an object with any names and similar values."""
 
     item: Rule
 
@@ -311,7 +343,7 @@ class MappingRule(Rule):
 
 @attrs.frozen
 class Object(Rule):
-    """A model."""
+    """A rule for a model."""
 
     model: type[Model]
     reader_of: ReaderOf
@@ -326,24 +358,27 @@ class Object(Rule):
         if type(value) is not dict:
             raise parse_error(path, "an object", value)
         with suppress(Exception):
-            return self.read(value)  # nothing is wrong with this one
+            return self.read(value)  # this object has no fault
         model: Any = self.model
         before = len(findings.values)
         extra = {name: each for name, each in value.items() if name not in _names_of(model)}
         try:
-            known = {
+            fields = {
                 field.name: field.salvage(value, path, findings, extra)
                 for field in field_rules(model, self.reader_of)
             }
         except InvalidResponse:
-            del findings.values[before:]  # it is lost as a whole, and told of as one
+            del findings.values[before:]  # the object is set aside as a whole, and listed once
             raise
-        return model(**known, extra=extra or NO_EXTRA)
+        return model(**fields, extra=extra or NO_EXTRA)
 
 
 @attrs.frozen
 class UnionRule(Rule):
-    """One of several models: the first whose required fields are all there, else the last."""
+    """A rule for one of several models.
+
+    The first model whose required fields are all present is read, else the last.
+    """
 
     models: tuple[Object, ...]
 
@@ -361,16 +396,17 @@ class UnionRule(Rule):
 
 @attrs.frozen
 class FieldRule:
-    """A field of a model.
+    """A rule for a field of a model.
 
     Attributes:
-        name: Its name, in JSON and in Python.
-        rule: How it is read.
-        default: What it is when missing; `attrs.NOTHING` if it must be there.
-        keeps_null: Whether null is a value of its own (in what is sent) or as good as missing (in what is
-            received).
-        is_secret: Whether its value must never be shown.
-        is_address: Whether it names an address in an answer: one that is no text is odd, but there.
+        name: The name of the field, in JSON and in Python.
+        rule: The rule for its value.
+        default: The value if the field is missing; `attrs.NOTHING` if the field is required.
+        keeps_null: True if null is a value of its own (in requests), False if null counts as missing (in
+            responses).
+        is_secret: True if the value must never be shown.
+        is_address: True if the field holds an address in a response; an address that is no text is odd, but
+            present.
     """
 
     name: str
@@ -382,16 +418,18 @@ class FieldRule:
 
     @property
     def is_required(self) -> bool:
-        """Whether it must be there and must not be null."""
+        """True if the field must be present and must not be null."""
         return self.default is attrs.NOTHING
 
     def salvage(
         self, siblings: Mapping[str, Any], path: str, findings: Findings, extra: dict[str, Any]
     ) -> Any:
-        """Read this field of an object; an optional one that cannot be read is set aside, into `extra`.
+        """Read this field of an object.
+
+        The value of an optional field that cannot be read is set aside, into `extra`.
 
         Raises:
-            InvalidResponse: It is required and cannot be read.
+            InvalidResponse: The field is required and cannot be read.
         """
         here, value = member(path, self.name), siblings.get(self.name)
         if value is None and (not self.is_required or self.name not in siblings):
@@ -414,7 +452,7 @@ class FieldRule:
 
 
 def member(path: str, name: str) -> str:
-    """The path of a field: `$.sections`, or `$["odd name"]`."""
+    """Return the path of a field: `$.sections`, or `$["odd name"]`."""
     return f"{path}.{name}" if name.isidentifier() else f"{path}[{format_value(name, text=_TEXT_SHOWN)}]"
 
 
@@ -423,7 +461,7 @@ def member(path: str, name: str) -> str:
 
 @functools.cache
 def field_rules(model: type[Any], reader_of: ReaderOf) -> list[FieldRule]:
-    """The fields of a model that come from JSON."""
+    """Return the rules for those fields of a model that JSON holds."""
     return [
         FieldRule(
             name=field.name,
@@ -439,7 +477,10 @@ def field_rules(model: type[Any], reader_of: ReaderOf) -> list[FieldRule]:
 
 
 def rule_for(annotation: Any, reader_of: ReaderOf) -> Rule:
-    """The rule for an annotation; None and Unset in it are the field's matter, not the value's."""
+    """Return the rule for an annotation.
+
+    None and Unset in the annotation are ignored: they concern the field, not the value.
+    """
     choices = get_args(annotation) if get_origin(annotation) in {UnionType, Union} else (annotation,)
     choices = tuple(choice for choice in choices if choice not in {NoneType, Unset})
     match choices:

@@ -1,4 +1,4 @@
-"""From a call's arguments to the request that leaves: URL, headers and body, all checked beforehand."""
+"""The request for a call: URL, headers and body, all checked."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +16,12 @@ from eversince_async.models._base import Request
 
 @attrs.frozen
 class WireRequest:
-    """One logical call, ready to be sent any number of times with the same bytes.
+    """One logical call, sent with the same bytes at each attempt.
 
     Attributes:
         endpoint: The operation.
-        target: Path and query below the base URL, percent-encoded.
-        body: The JSON body; None for none.
+        target: The path and query below the base URL, percent-encoded.
+        body: The JSON body; None for no body.
         idempotency_key: The key inside the body, if it has one; for logs and spans.
         project_id: The project in the path, if there is one; for logs and spans.
     """
@@ -46,18 +46,19 @@ def build(
     body: Request | Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> WireRequest:
-    """Put a request together.
+    """Build the request for a call.
 
     Args:
         endpoint: The operation.
-        ids: Values for the placeholders of its path.
-        query: Query parameters; those that are None are left out.
-        body: A request model, or a plain object for an operation we do not know.
-        extra: Fields we do not know yet: merged into the body, or into the query where there is no body.
+        ids: The values for the placeholders of the path.
+        query: The query parameters; those that are None are left out.
+        body: A request model, or a plain object for an operation that this version does not know.
+        extra: Fields that this version does not know: merged into the body, or into the query if there is no
+            body.
 
     Raises:
-        InvalidRequest: An id is empty, a field is outside what every revision takes, the body cannot be
-            written as JSON, or is over 1 MB.
+        InvalidRequest: An id is empty, a field is outside what every revision accepts, the body cannot be
+            written as JSON, or the body is over 1 MB.
     """
     if body is None:
         payload, parameters = None, {**(query or {}), **(extra or {})}
@@ -80,7 +81,7 @@ def _payload(body: Request | Mapping[str, Any]) -> dict[str, Any]:
 def _path(template: str, ids: Mapping[str, str]) -> str:
     encoded = {}
     for name, value in ids.items():
-        # "." and ".." would change the path on the way; no id is empty (contract, "How to read it").
+        # "." and ".." would change the path in transit; no id is empty (contract, "How to read it").
         if not isinstance(value, str) or value in {"", ".", ".."}:  # type: ignore[redundant-expr]  # untyped callers
             raise InvalidRequest({name: f"must be a non-empty id, not {value!r}"})
         try:
@@ -120,7 +121,9 @@ def _encode(payload: Mapping[str, Any]) -> bytes:
 
 
 def page_query(*, largest: int, limit: int | None, offset: int | None = None) -> dict[str, int | None]:
-    """The query of one page, checked: what a server does with numbers out of range is not documented.
+    """Return the checked query of one page.
+
+    The API does not document what it does with numbers out of range.
 
     Raises:
         InvalidRequest: `limit` is not 1 to `largest`, or `offset` is negative.

@@ -1,4 +1,4 @@
-"""From the raw answer to its meaning: headers to facts, errors to exceptions, bodies to models."""
+"""The meaning of raw responses: headers, errors and models."""
 
 import functools
 import math
@@ -29,32 +29,44 @@ from eversince_async.models.receipt import RateLimit, Receipt
 T = TypeVar("T")
 
 LONGEST_RESET: Final = 24 * 3600.0
-"""Seconds; an `X-RateLimit-Reset` further away than this is absurd and ignored."""
+"""The furthest believable `X-RateLimit-Reset`, in seconds from now.
+
+One that is further away is ignored.
+"""
 
 LONGEST_RETRY_AFTER: Final = 366 * 24 * 3600.0
-"""Seconds; a longer `Retry-After` is taken for this."""
+"""The longest accepted `Retry-After`, in seconds.
+
+A longer one is shortened to this.
+"""
 
 MAX_REQUESTS: Final = 1_000_000
-"""A larger `X-RateLimit-Limit` or `X-RateLimit-Remaining` is absurd and ignored."""
+"""The largest believable `X-RateLimit-Limit` or `X-RateLimit-Remaining`, in requests.
+
+A larger one is ignored.
+"""
 
 DATES: Final = (datetime(2015, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp())
-"""Between which a date of a server lies; any other is absurd and ignored."""
+"""The range of believable dates of a server, in Unix seconds.
+
+Any other date is ignored.
+"""
 
 MAX_NUMBER: Final = 64
-"""Characters of a header that is a number or a date."""
+"""The largest length of a numeric or date header, in characters."""
 
 
 @attrs.frozen
 class WireResponse:
-    """What came back.
+    """A response of the server.
 
     Attributes:
         status: The HTTP status.
-        headers: The response headers; looked up without regard to case.
+        headers: The response headers; their names are case-insensitive.
         body: The raw body.
-        receipt: Request id and rate headers, read once.
-        problem: Why the body could not be decoded; None if it could.
-        exceeded: How many bytes were too few for it; None if it was read to its end.
+        receipt: The request id and the rate headers, read once.
+        problem: The reason why the body could not be decoded; None if it could.
+        exceeded: The limit that the body exceeded, in bytes; None if the body was read to its end.
     """
 
     status: int
@@ -74,7 +86,7 @@ class WireResponse:
         problem: str | None = None,
         exceeded: int | None = None,
     ) -> "WireResponse":
-        """Take an answer apart; never fails, whatever the headers say."""
+        """Build a response from its parts; never fail, even with bad headers."""
         receipt = Receipt(status=status, request_id=_request_id(headers), rate_limit=rate_limit(headers))
         return cls(status, headers, body, receipt, problem, exceeded)
 
@@ -83,10 +95,10 @@ class WireResponse:
 
 
 def rate_limit(headers: Mapping[str, str]) -> RateLimit:
-    """The rate headers; each is None where it is missing or makes no sense.
+    """Read the rate headers; each is None if missing or not believable.
 
-    The reset is Unix seconds by the overview's example. Seconds *until* then are counted from the answer's
-    own `Date`, so that a wrong local clock does no harm.
+    The reset is in Unix seconds, by the overview's example. The seconds *until* the reset are counted from
+    the response's own `Date`, so that a wrong local clock does no harm.
     """
     limit, remaining = _count(headers, "Limit", least=1), _count(headers, "Remaining", least=0)
     reset = _number(headers.get("X-RateLimit-Reset"))
@@ -104,9 +116,10 @@ def rate_limit(headers: Mapping[str, str]) -> RateLimit:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `Retry-After`: a number, or an HTTP date read against the answer's `Date`.
+    """Return the seconds to wait by `Retry-After`, or None.
 
-    None where there is none, and where it makes no sense; at most `LONGEST_RETRY_AFTER`.
+    The header is a number, or an HTTP date that is compared with the response's `Date`. The result is None if
+    the header is missing or makes no sense, and at most `LONGEST_RETRY_AFTER`.
     """
     text = headers.get("Retry-After", "")
     seconds = _number(text)
@@ -117,13 +130,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def server_time(headers: Mapping[str, str]) -> float:
-    """When the server sent this, in Unix seconds by its own clock; by ours where it does not say."""
+    """Return the time at which the server sent this, in Unix seconds.
+
+    The time is by the server's clock, or by the local clock if the response has no `Date`.
+    """
     date = _http_date(headers.get("Date", ""))
     return clock.wall_seconds() if date is None else date
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
-    """The request id, as it may stand in an error or a log line."""
+    """Return the request id in a form fit for errors and logs."""
     text = headers.get("X-Request-Id")
     return None if text is None else excerpt(text.encode("utf-8", "replace").decode("utf-8"))
 
@@ -141,7 +157,7 @@ def _number(text: str | None) -> float | None:
     return number if math.isfinite(number) else None
 
 
-@functools.lru_cache(maxsize=16)  # all answers of one second carry the same Date, and parsing it is slow
+@functools.lru_cache(maxsize=16)  # all responses of one second carry the same Date, and parsing it is slow
 def _http_date(text: str) -> float | None:
     try:
         seconds = _as_utc(parsedate_to_datetime(text)).timestamp() if len(text) <= MAX_NUMBER else math.nan
@@ -158,12 +174,14 @@ def _as_utc(date: datetime) -> datetime:
 
 
 def parse_error(answer: WireResponse, endpoint: Endpoint, *, told: str | None = None) -> ApiError | None:
-    """The error an answer means; None when it is a success, if only by its body: see `result_of`.
+    """Return the error that a response means, or None for a success.
+
+    A success status is all that counts here; `parse_result` judges the body.
 
     Args:
-        answer: The answer.
-        endpoint: What was called.
-        told: What it means in words, where its body does not say.
+        answer: The response.
+        endpoint: The operation.
+        told: The message of the error; None takes the message in the body.
     """
     if 200 <= answer.status < 300:
         return None
@@ -183,22 +201,25 @@ def parse_error(answer: WireResponse, endpoint: Endpoint, *, told: str | None = 
 
 
 def _excerpt(answer: WireResponse, endpoint: Endpoint, taken: int, length: int) -> str:
-    """The beginning of a body, for an error; never of one that may hold a new secret."""
+    """Return the beginning of a body, for an error.
+
+    A body that may hold a new secret is never quoted.
+    """
     if endpoint.holds_secret:
         return f"{len(answer.body)} bytes, which may hold a secret and are not shown" if answer.body else ""
     return excerpt(answer.body[:taken].decode("utf-8", "replace"), length)
 
 
 def _without_excerpt(problem: str, endpoint: Endpoint) -> str:
-    """What is wrong with a part of an answer, without what stands there if that may be a secret."""
+    """Return a problem without the quoted value if that may be secret."""
     return problem.partition(", got ")[0] if endpoint.holds_secret else problem
 
 
 def _envelope(answer: WireResponse, endpoint: Endpoint) -> tuple[str | None, str]:
-    """Code and message of the API's own envelope; no code where it is none.
+    """Return the code and message of the API's own envelope.
 
-    Gateways and hosts have envelopes much like it. So one that does not repeat the status of its answer is
-    the API's own only with a code that is documented.
+    The code is None if the body is no such envelope. Gateways and hosts have envelopes much like it. So an
+    envelope that does not repeat the status of its response is the API's own only if its code is documented.
     """
     try:
         error = loads(answer.body)["error"]
@@ -220,11 +241,13 @@ def _has_field_error(message: str) -> bool:
 
 
 def parse_result(answer: WireResponse, endpoint: Endpoint, returns: type[T]) -> T:
-    """Read a successful answer as `returns`; `object` takes any JSON as it came, and no body as None.
+    """Read a successful response as `returns`.
+
+    `object` accepts any JSON as it came, and an empty body as None.
 
     Raises:
-        InvalidResponse: The body is no JSON, or a field that is needed is missing or of another type.
-        ResponseTooLarge: The body is larger than the client reads.
+        InvalidResponse: The body is no JSON, or a required field is missing or has another type.
+        ResponseTooLarge: The body is larger than the client's limit.
     """
     request_id = answer.receipt.request_id
     if answer.exceeded is not None:
@@ -239,7 +262,7 @@ def parse_result(answer: WireResponse, endpoint: Endpoint, returns: type[T]) -> 
         path, problem = "$", f"expected JSON, got {_excerpt(answer, endpoint, 500, 80)!r}"
     else:
         return _add_siblings(result, siblings, answer, endpoint)
-    # Raised where no frame of its traceback holds what came, which may be access.
+    # Raised here, where no frame of the traceback holds the body, which may grant access.
     raise InvalidResponse(path, problem, endpoint=endpoint.name, request_id=request_id)
 
 
@@ -260,13 +283,16 @@ def _read(answer: WireResponse, endpoint: Endpoint, returns: type[T]) -> tuple[T
 
 
 def _add_siblings(result: T, siblings: Mapping[str, Any], answer: WireResponse, endpoint: Endpoint) -> T:
-    """A result with what is not in its part of the body."""
-    # These are frozen for everybody but their maker.
+    """Add the facts that stand outside a result's part of the body.
+
+    These are the receipt, the other fields of the envelope, and `existed`.
+    """
+    # Results are frozen for all other code.
     if endpoint.holds_secret and isinstance(result, Response):
-        known = [
+        values = [
             attrs.evolve(each, problem=_without_excerpt(each.problem, endpoint)) for each in result.unreadable
         ]
-        object.__setattr__(result, "unreadable", tuple(known))
+        object.__setattr__(result, "unreadable", tuple(values))
     if isinstance(result, Response | ItemList):
         object.__setattr__(result, "receipt", answer.receipt)
         if siblings:
@@ -279,7 +305,7 @@ def _add_siblings(result: T, siblings: Mapping[str, Any], answer: WireResponse, 
 
 
 def _unwrap(payload: Any, key: str) -> tuple[Any, Mapping[str, Any]]:
-    """What an envelope holds, and what stands beside it."""
+    """Return the content of an envelope, and the other fields beside it."""
     if not isinstance(payload, dict):
         raise InvalidResponse("$", f"expected an object, got {type(payload).__name__}")
     if key not in payload:
