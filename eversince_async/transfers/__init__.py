@@ -1,1 +1,1 @@
-"""Upload and download files over presigned URLs."""
+"""Uploads and downloads of files over presigned URLs."""

@@ -1,9 +1,10 @@
-"""Downloads that end in a whole file or none: `.part`, Range resume, size check, fsync, rename.
+"""Downloads that leave a whole file or none.
 
-What has arrived stays in `<file>.part`, and what it is a part of (ETag and size) in `<file>.part.json`, so
-that the next attempt, in this process or another, goes on where it broke. Resuming asks with `If-Range`:
-if the video is another one by now, the server sends all of it and the part is begun anew. A part that
-cannot be resumed is not kept.
+The steps are `.part`, Range resume, size check, fsync and rename. The bytes that have arrived stay in
+`<file>.part`, and the identity of the video (ETag and size) in `<file>.part.json`, so that the next attempt,
+in this process or another, continues where the last one broke. A request to resume carries `If-Range`: if the
+video has changed meanwhile, the server sends all of it and the part is begun anew. A part that cannot be
+resumed is not kept.
 """
 
 import inspect
@@ -25,10 +26,13 @@ from eversince_async.transfers.partial_file import PartialFile, run_in_thread
 from eversince_async.transfers.store import Download, Store, StoreRefused, in_words, wait_after
 
 WRITE_CHUNK: Final = 4 * 1024 * 1024
-"""Bytes collected before a worker thread writes them. Hopping to a thread costs as much as writing 1 MB."""
+"""Bytes that are collected before a worker thread writes them.
+
+Handing work to a thread costs as much as writing 1 MB.
+"""
 
 PROGRESS_THRESHOLD: Final = 64 * 1024
-"""Bytes an attempt must add to the file for the count of failures to begin anew."""
+"""Bytes that an attempt must add to reset the count of failures."""
 
 _ENDPOINT: Final = "download"
 
@@ -36,8 +40,11 @@ CODINGS: Final = frozenset(
     {"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "aes128gcm"}
     | {"pack200-gzip", "bzip2", "x-bzip2", "lz4", "lzma", "xz", "snappy"}
 )
-"""Content-Encodings that change the bytes. Stores put other words there on plain ones: `aws-chunked`,
-`utf-8`, `binary`, `identity`, or what the uploader took for a type."""
+"""Content-Encodings that change the bytes.
+
+Stores put other words there for plain bytes: `aws-chunked`, `utf-8`, `binary`, `identity`, or a word that the
+uploader mistook for a type.
+"""
 
 
 @attrs.frozen
@@ -45,8 +52,8 @@ class NamedUrl:
     """A URL to download from.
 
     Attributes:
-        field: Where the server named it, e.g. `assembled_url`.
-        url: The URL, as it came.
+        field: The field in which the server named the URL, e.g. `assembled_url`.
+        url: The URL, as the server sent it.
     """
 
     field: str
@@ -54,10 +61,17 @@ class NamedUrl:
 
 
 UrlSource = Callable[[], Awaitable[NamedUrl | None]]
-"""Gives a URL to try; called again when that one is refused, here or by a store. None: there is no other."""
+"""A function that returns the next URL to try, or None.
+
+It is called again when that URL is refused, by the rules for addresses or by a store.
+"""
 
 Progress = Callable[[int, int | None], Awaitable[None] | None]
-"""Told of bytes so far and in all (None when the server does not say); may be a coroutine function."""
+"""A function that receives the progress of a download.
+
+Its arguments are the bytes so far and the bytes in all (None if the server does not say). It may be a
+coroutine function.
+"""
 
 
 async def download(
@@ -69,18 +83,20 @@ async def download(
     on_progress: Progress | None = None,
     last_resort: UrlSource | None = None,
 ) -> Path:
-    """Download to `path`, replacing what is there only when the new file is whole and on disk.
+    """Download a video to `path`.
 
-    Attempts are counted against the retry policy only while they bring nothing. What costs something is the
-    last resort: it is asked once, when there is no other URL and each store has surely refused its own. An
-    odd address and the page of a gateway are no such refusals.
+    An existing file is replaced only when the new one is whole and on disk.
 
-    Cancelling leaves the `.part` file if it can be resumed; the next download then does.
+    An attempt counts against the retry policy only if it brings no progress. The last resort costs something:
+    it is called once, when there is no other URL and each store has certainly refused its own. An unusable
+    address and the page of a gateway do not count as such refusals.
+
+    Cancelling leaves the `.part` file if it can be resumed; the next download then resumes it.
 
     Raises:
-        DownloadFailed: The disk is full or cannot be written, somebody else is downloading to the same path,
-            no URL can be used or every one is refused, something came that is no video, or the transfer kept
-            breaking. What arrived is kept if it can be resumed.
+        DownloadFailed: The disk is full or cannot be written to, another download to the same path is under
+            way, no URL can be used or every URL is refused, the store sent something other than a video, or
+            the transfer kept breaking. The bytes that arrived are kept if they can be resumed.
     """
     with _exclusive(path):
         part = PartialFile(path)
@@ -96,10 +112,10 @@ async def download(
 
 
 class _Urls:
-    """The URLs of one download, and what was wrong with those before.
+    """The URLs of one download.
 
     Attributes:
-        problems: That, in words.
+        problems: The problems with the URLs that were tried before, in words.
     """
 
     def __init__(self, next_url: UrlSource, last_resort: UrlSource | None) -> None:
@@ -109,7 +125,7 @@ class _Urls:
         self._last_resort = last_resort
 
     async def next(self) -> NamedUrl | None:
-        """The next to try; None when there is no other."""
+        """Return the next URL to try, or None for none."""
         source = await self._next_url()
         if source is None and self._last_resort is not None and None not in self._statuses:
             last_resort, self._last_resort = self._last_resort, None
@@ -117,20 +133,26 @@ class _Urls:
         return source
 
     def refuse(self, problem: str, status: int | None) -> None:
-        """One is of no use; without a status nobody has said that of the video."""
+        """Record that a URL is of no use.
+
+        Without a status, no store has said so of the video.
+        """
         self.problems.append(problem)
         self._statuses.append(status)
 
     @property
     def status(self) -> int | None:
-        """The status of the last refusal; None if there was none, or not all were sure."""
+        """The status of the last refusal.
+
+        None if there was no refusal, or if not all refusals were certain.
+        """
         return None if None in self._statuses or not self._statuses else self._statuses[-1]
 
 
 async def _download_with_retries(
     store: Store, urls: _Urls, part: PartialFile, retry: RetryPolicy, on_progress: Progress | None
 ) -> None:
-    """Try until all of it is there."""
+    """Try until the whole file has arrived."""
     source, delays, failures, before = await urls.next(), retry.delays(), 0, part.size
     while source is not None:
         try:
@@ -159,7 +181,10 @@ async def _download_with_retries(
 
 
 def _status_of(failure: TransportError) -> int | None:
-    """The status of a failure that passes; None where its status alone would look as if it did not."""
+    """Return the status of a temporary failure, or None.
+
+    A status that alone would suggest a permanent failure is left out.
+    """
     return (
         failure.status if isinstance(failure, StoreRefused) and is_retryable_status(failure.status) else None
     )
@@ -168,20 +193,26 @@ def _status_of(failure: TransportError) -> int | None:
 PASSING_CODES: Final = frozenset(
     {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "ServerBusy", "TooManyRequests"}
 )
-"""Codes of refusals that pass by themselves, whatever their status: S3 gives 400 to who keeps it waiting."""
+"""Codes of refusals that are temporary with any status.
+
+S3 sends 400 to a client that keeps it waiting.
+"""
 
 
 def is_retryable_status(status: int) -> bool:
-    """Whether a store's refusal passes by itself."""
+    """Return True if a store's refusal with this status is temporary."""
     return status in {408, 425, 429} or status >= 500
 
 
 class _UrlRefused(Exception):
-    """The store does not give this out, or not any more, or something else; another URL may do.
+    """A permanent refusal of one URL; another URL may work.
+
+    The store does not give the video out, or no longer, or sends something else.
 
     Attributes:
-        problem: What happened.
-        status: With which status; None where that says nothing about the video, as with a gateway's page.
+        problem: The reason.
+        status: The status of the refusal; None if the status proves nothing about the video, as in a
+            gateway's page.
     """
 
     def __init__(self, problem: str, status: int | None = None) -> None:
@@ -191,7 +222,10 @@ class _UrlRefused(Exception):
 
 
 class _CallbackError(Exception):
-    """What `on_progress` raised, carried past everything that takes it for trouble with the connection."""
+    """An exception that `on_progress` raised.
+
+    It passes every handler that would mistake it for a connection problem.
+    """
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -202,10 +236,13 @@ _ACTIVE_PATHS: Final = set[str]()
 
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
-    """Refuse a second download to the same path: the two would write into one another."""
+    """Refuse a second download to the same path.
+
+    The two would write into the same file.
+    """
     try:
         place = os.path.realpath(path)
-    except ValueError:  # NUL, or what the encoding of the file system lacks
+    except ValueError:  # NUL, or a character that the file system's encoding lacks
         raise DownloadFailed(ascii(str(path))[1:-1], "cannot be the name of a file") from None
     if place in _ACTIVE_PATHS:
         raise DownloadFailed(str(path), "another download to this path is under way")
@@ -224,7 +261,7 @@ async def _attempt(store: Store, url: str, part: PartialFile, on_progress: Progr
     async with store.get(url, headers=headers, endpoint=_ENDPOINT) as answer:
         if answer.status == 416 and resumes:
             if part.size == part.total:
-                return  # it was whole already; only the rename was missing
+                return  # the part was whole already; only the rename was missing
             _restart(part, "the server has less of it than we do")
         await _check_status(answer)
         _check_encoding(answer)
@@ -242,11 +279,11 @@ async def _attempt(store: Store, url: str, part: PartialFile, on_progress: Progr
 
 
 async def _check_status(answer: Download) -> None:
-    """Sort out what brings no bytes of the file.
+    """Raise an error for a response without bytes of the file.
 
     Raises:
-        StoreRefused: For now.
-        _Refused: For good.
+        StoreRefused: The refusal is temporary.
+        _UrlRefused: The refusal is permanent.
     """
     if answer.status not in {200, 206}:
         refusal = await answer.refusal(_ENDPOINT)
@@ -256,23 +293,27 @@ async def _check_status(answer: Download) -> None:
 
 
 def _check_encoding(answer: Download) -> None:
-    """Make sure that the bytes are the file's own: ranges and sizes are those of what is sent.
+    """Make sure that the bytes are those of the file itself.
+
+    Ranges and sizes count the bytes that are sent.
 
     Raises:
-        _Refused: They are not, although nothing but that was asked for.
+        _UrlRefused: The store encoded the bytes, although the request allowed no encoding.
     """
     words = answer.headers.get("Content-Encoding", "").lower().split(",")
-    found = sorted(CODINGS.intersection(word.strip() for word in words))
-    if found:
-        raise _UrlRefused(f"the store sent it in an encoding that was not asked for: {', '.join(found)}")
+    codings = sorted(CODINGS.intersection(word.strip() for word in words))
+    if codings:
+        raise _UrlRefused(f"the store sent it in an encoding that was not asked for: {', '.join(codings)}")
 
 
 async def _check_is_video(answer: Download) -> None:
-    """Make sure that it is no page, error or nothing that comes instead, whatever the status says.
+    """Make sure that the body is a video.
+
+    A page, an error or an empty body may come instead, with any status.
 
     Raises:
-        StoreRefused: For now.
-        _Refused: For good.
+        StoreRefused: The refusal is temporary.
+        _UrlRefused: The refusal is permanent.
     """
     head = await answer.peek(is_decided)
     kind = kind_of_document(head)
@@ -286,7 +327,10 @@ async def _check_is_video(answer: Download) -> None:
 
 
 def _check_range(answer: Download, part: PartialFile) -> None:
-    """Make sure that a 206 brings the bytes that follow ours, of the same file, to its end."""
+    """Make sure that a 206 continues the part, to the end.
+
+    The bytes must belong to the same file and follow those that have arrived.
+    """
     unit, _, rest = answer.headers.get("Content-Range", "").partition(" ")
     span, _, total_text = rest.partition("/")
     first, last = (_parse_int(number) for number in (*span.split("-"), "", "")[:2])
@@ -314,19 +358,23 @@ def _parse_int(text: str | None) -> int | None:
 
 
 async def _write(part: PartialFile, chunks: AsyncIterator[bytes], on_progress: Progress | None) -> None:
-    """Append what arrives; also what had arrived when it broke, so that it need not come again."""
-    collected, held = list[bytes](), 0
+    """Append the bytes that arrive.
+
+    If the connection breaks, the bytes before the break are written, too, so that they need not be sent
+    again.
+    """
+    pending, size = list[bytes](), 0
     try:
         await run_in_thread(part, part.open)
         async for chunk in chunks:
-            collected.append(chunk)
-            held += len(chunk)
-            if held >= WRITE_CHUNK:
-                full, collected, held = collected, [], 0
+            pending.append(chunk)
+            size += len(chunk)
+            if size >= WRITE_CHUNK:
+                full, pending, size = pending, [], 0
                 await run_in_thread(part, part.append, full)
                 await _report_progress(on_progress, part)
     finally:
-        await run_in_thread(part, part.close, collected)
+        await run_in_thread(part, part.close, pending)
     await _report_progress(on_progress, part)
 
 
@@ -334,8 +382,8 @@ async def _report_progress(on_progress: Progress | None, part: PartialFile) -> N
     if on_progress is None:
         return
     try:
-        told = on_progress(part.size, part.total)
-        if inspect.isawaitable(told):
-            await told
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
+        result = on_progress(part.size, part.total)
+        if inspect.isawaitable(result):
+            await result
+    except Exception as error:  # noqa: BLE001 - any exception here is the caller's
         raise _CallbackError(error) from None

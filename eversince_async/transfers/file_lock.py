@@ -1,4 +1,4 @@
-"""Locks on files, which keep other processes from writing to the same one."""
+"""File locks that keep other processes from writing to a file."""
 
 import contextlib
 import errno
@@ -8,21 +8,24 @@ from importlib import import_module
 from typing import BinaryIO, Final
 
 BEHIND: Final = 2**40
-"""The byte that is locked on Windows, where nobody else may read or write what is: far behind all of ours."""
+"""The position of the byte that is locked on Windows.
+
+No other process may read or write a locked byte there, so this one is far beyond the end of our files.
+"""
 
 
 def lock(file: BinaryIO) -> None:
-    """Lock a file for as long as it is open, where the system can.
+    """Lock a file while it is open, if the system supports locks.
 
     Raises:
-        OSError: Another process has it.
+        OSError: Another process holds the lock.
     """
     try:
         _lock_on_windows(file) if sys.platform == "win32" else _lock_on_posix(file)
     except (BlockingIOError, PermissionError):
         raise OSError(errno.EBUSY, "another process is downloading to it") from None
     except (OSError, ImportError):
-        return  # this system, or its file system, knows no locks
+        return  # this system, or its file system, has no locks
 
 
 def _lock_on_posix(file: BinaryIO) -> None:

@@ -1,7 +1,7 @@
-"""The unfinished file of a download: `<file>.part`, and a note of what it is a part of.
+"""The unfinished file of a download, `<file>.part`, and its metadata.
 
-Every method touches the disk and is meant for a worker thread; `on_disk` runs it there to its end, also
-when the caller is cancelled meanwhile, so that no file is opened or written behind anybody's back.
+Every method uses the disk and is meant for a worker thread. `run_in_thread` runs a method there to its end,
+even if the caller is cancelled meanwhile, so that no file is opened or written unnoticed later.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_NAME_BYTES: Final = 255
-"""Bytes the name of a file may have on all usual file systems."""
+"""The longest file name that all usual file systems allow, in bytes."""
 
 NOTE: Final = ".part.json"
 
 
 @attrs.define
 class PartialFile:
-    """The unfinished file.
+    """The unfinished file of a download.
 
     Attributes:
-        path: Where the finished one goes.
-        size: Bytes on disk so far.
-        total: Bytes in all; None while not known.
-        etag: The strong validator of what it is a part of; None when it cannot be resumed.
+        path: The path of the finished file.
+        size: The bytes on disk so far.
+        total: The bytes in all; None if not known.
+        etag: The strong validator of the video; None if the file cannot be resumed.
     """
 
     path: Path
@@ -52,12 +52,12 @@ class PartialFile:
 
     @property
     def file(self) -> Path:
-        """Where the bytes are collected."""
+        """The path of the unfinished file."""
         return self._sibling(".part")
 
     @property
     def metadata_file(self) -> Path:
-        """Where it is noted what they are a part of."""
+        """The path of the file that holds ETag and total size."""
         return self._sibling(NOTE)
 
     def _sibling(self, ending: str) -> Path:
@@ -67,13 +67,19 @@ class PartialFile:
         return self.path.with_name(name + ending)
 
     def probe(self) -> None:
-        """Find out whether the finished file could be put in its place, before it is paid for."""
+        """Check that the finished file could be stored at its path.
+
+        The check is meant for the time before the file is paid for.
+        """
         check_name(self.path)
         self.load()
         check_room(self.path.parent)
 
     def load(self) -> None:
-        """Find what is there already, and whether the finished file could be put in its place at all."""
+        """Load an earlier part if it can be resumed.
+
+        Also check that the finished file could be stored at its path at all.
+        """
         self._check_target()
         for ours in (self.file, self.metadata_file):
             with contextlib.suppress(FileNotFoundError):
@@ -82,27 +88,30 @@ class PartialFile:
         if not os.access(self.path.parent, os.W_OK):
             raise PermissionError(errno.EACCES, "its folder cannot be written to")
         try:
-            found = self.file.lstat()
+            status = self.file.lstat()
             with _open(self.metadata_file, os.O_RDONLY) as note:
-                noted = json.loads(note.read())
-            etag, total = noted["etag"], noted["total"]
+                metadata = json.loads(note.read())
+            etag, total = metadata["etag"], metadata["total"]
         except FileNotFoundError:
             return
         except (ValueError, KeyError, TypeError, RecursionError):
             return
-        size = found.st_size
+        size = status.st_size
         if not _is_validator(etag) or not (total is None or (isinstance(total, int) and size <= total)):
             return
         if kind_of_document(self._head()) is None:
             self.etag, self.total, self.size = etag, total, size
 
     def _check_target(self) -> None:
-        """Refuse what is there and no file: it is neither followed nor replaced."""
+        """Raise an error if the target exists and is no regular file.
+
+        Such a target is neither followed nor replaced.
+        """
         try:
-            found = self.path.lstat()  # a name that is too long is better known before than afterwards
+            status = self.path.lstat()  # also finds names that are too long, early
         except FileNotFoundError:
             return
-        check_is_file(found)
+        check_is_file(status)
 
     def _head(self) -> bytes:
         with _open(self.file, os.O_RDONLY) as file:
@@ -110,17 +119,20 @@ class PartialFile:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether something has arrived, and a server can be asked for the rest of it."""
+        """True if bytes have arrived and a server can send the rest."""
         return bool(self.size and self.etag)
 
     def restart(self, etag: str | None = None, total: int | None = None) -> None:
-        """Start over with what the server offers now."""
+        """Start over with the video that the server offers now."""
         self.size, self.total = 0, total
         self.etag = etag if _is_validator(etag) else None
 
     def open(self) -> None:
-        """Open at `size`, cutting off whatever is behind it, with the note in place first."""
-        file = _open(self.file)  # not emptied: another process may be writing to it
+        """Open the file at `size`, and cut off the bytes beyond.
+
+        The metadata is written first.
+        """
+        file = _open(self.file)  # not truncated: another process may be writing to it
         try:
             lock(file)
             with _open(self.metadata_file) as note:
@@ -134,13 +146,13 @@ class PartialFile:
         self._writing = file
 
     def append(self, chunks: list[bytes]) -> None:
-        """Write chunks behind what is there."""
+        """Write chunks at the end of the file."""
         if self._writing is not None:
             self._writing.writelines(chunks)
             self.size += sum(map(len, chunks))
 
     def close(self, chunks: list[bytes]) -> None:
-        """Write the last chunks and close the file, if it was opened."""
+        """Write the last chunks and close the file, if it is open."""
         file = self._writing
         if file is not None:
             with file:
@@ -148,15 +160,15 @@ class PartialFile:
                 self._writing = None
 
     def finish(self) -> None:
-        """Make it durable, then visible under its name."""
+        """Make the file durable, then visible under its name."""
         with _open(self.file) as file:
             if os.fstat(file.fileno()).st_size != self.size:
-                raise OSError(errno.EBUSY, "somebody else has written to the .part file")
+                raise OSError(errno.EBUSY, "another program has written to the .part file")
             os.fsync(file.fileno())
         self._check_target()
         self.file.replace(self.path)
         self.metadata_file.unlink(missing_ok=True)
-        if hasattr(os, "O_DIRECTORY"):  # the rename itself must survive a power cut, too
+        if hasattr(os, "O_DIRECTORY"):  # the rename must survive a power cut, too
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
@@ -164,7 +176,7 @@ class PartialFile:
                 os.close(folder)
 
     def discard(self) -> None:
-        """Remove what cannot be resumed, unless another process writes to it."""
+        """Remove the unfinished file, unless another process writes to it."""
         with contextlib.suppress(OSError):
             with _open(self.file, os.O_RDWR) as file:
                 lock(file)
@@ -173,7 +185,7 @@ class PartialFile:
             self.metadata_file.unlink()
 
     def describe(self) -> str:
-        """What becomes of what has arrived, in words."""
+        """Describe in words whether the bytes that arrived are kept."""
         if not self.size:
             return "nothing has arrived yet"
         if not self.etag:
@@ -184,16 +196,17 @@ class PartialFile:
 
 
 def _open(path: Path, how: int = os.O_RDWR | os.O_CREAT) -> BinaryIO:
-    """Open a file of ours, by default for reading and writing, and make it if there is none.
+    """Open one of our files; create it if it does not exist.
 
-    What somebody else has put in its place is neither followed, nor waited for, nor removed.
+    By default the file is opened for reading and writing. If another program has put something else in its
+    place, that is neither followed, nor waited for, nor removed.
 
     Raises:
-        OSError: There is a link, a pipe or the like, or it cannot be opened.
+        OSError: The path is a link, a pipe or the like, or the file cannot be opened.
     """
     with contextlib.suppress(FileNotFoundError):
         _check_ours(path, path.lstat())
-    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):  # it may change until it is opened
+    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"):  # the path may change meanwhile
         how |= getattr(os, flag, 0)
     number = os.open(path, how, 0o666)
     try:
@@ -205,7 +218,10 @@ def _open(path: Path, how: int = os.O_RDWR | os.O_CREAT) -> BinaryIO:
 
 
 def _check_ours(path: Path, found: os.stat_result) -> None:
-    """Make sure that something is a file of one name, and no link to another."""
+    """Make sure that the path is a regular file with one name.
+
+    A link to another file is refused.
+    """
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         raise OSError(
             errno.EBUSY, f"{path.name} is no file of ours but a link, a pipe or the like; remove it"
@@ -213,7 +229,10 @@ def _check_ours(path: Path, found: os.stat_result) -> None:
 
 
 def _is_validator(etag: object) -> TypeGuard[str]:
-    """Whether an ETag promises equal bytes, as a weak one does not, and can be sent."""
+    """Return True if an ETag is strong and can be sent.
+
+    A strong ETag promises equal bytes, a weak one does not.
+    """
     return isinstance(etag, str) and _SENDABLE.fullmatch(etag) is not None and not etag.startswith("W/")
 
 
@@ -221,7 +240,10 @@ _SENDABLE: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
 def printable_path(path: Path) -> str:
-    """A path in an error: what no text may have is told as it would be written."""
+    """Return the text of a path for an error message.
+
+    Characters that no text may contain are escaped.
+    """
     try:
         text = str(path)
         text.encode()
@@ -231,14 +253,16 @@ def printable_path(path: Path) -> str:
 
 
 _FILE_SPECIFIC_ERRORS: Final = {errno.EBUSY, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
-"""Troubles that another file in the same folder would not have."""
+"""The errors that another file in the same folder would not have."""
 
 
 async def run_in_thread(part: PartialFile, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a method of `part` in a worker thread, to its end even when cancelled meanwhile.
+    """Run a method of `part` in a worker thread, to its end.
+
+    Cancelling does not stop the method; the call then waits for its end.
 
     Raises:
-        DownloadFailed: The disk is full, or cannot be written.
+        DownloadFailed: The disk is full or cannot be written to.
     """
     working = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
@@ -250,12 +274,16 @@ async def run_in_thread(part: PartialFile, function: Callable[P, T], *args: P.ar
     except OSError as error:
         problem, is_local = _describe_os_error(error, part), error.errno not in _FILE_SPECIFIC_ERRORS
         raise DownloadFailed(printable_path(part.path), problem, is_local=is_local) from None
-    except ValueError:  # NUL, or what the encoding of the file system lacks
+    except ValueError:  # NUL, or a character that the file system's encoding lacks
         raise DownloadFailed(printable_path(part.path), "cannot be the name of a file") from None
 
 
 async def _wait_uninterrupted(working: "asyncio.Future[T]") -> None:
-    """Wait for a thread that nothing can stop, however often we are cancelled: disks take milliseconds."""
+    """Wait for a thread that cannot be stopped.
+
+    However often the caller is cancelled, the wait continues: disks take milliseconds. The cancellation is
+    raised at the end.
+    """
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not working.done():
@@ -264,7 +292,7 @@ async def _wait_uninterrupted(working: "asyncio.Future[T]") -> None:
             except asyncio.CancelledError as again:
                 cancelled = again
     if not working.cancelled():
-        working.exception()  # seen; whoever was cancelled does not mind
+        working.exception()  # mark the exception as retrieved; a cancelled caller does not need it
     if cancelled is not None:
         raise cancelled
 
@@ -276,5 +304,5 @@ def _describe_os_error(error: OSError, part: PartialFile) -> str:
 
 
 def trouble(error: OSError) -> str:
-    """What is wrong with a place, in words."""
+    """Describe in words the problem with a path."""
     return in_words(error) if error.errno == errno.EILSEQ else f"cannot be written: {in_words(error)}"

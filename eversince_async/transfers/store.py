@@ -1,8 +1,8 @@
-"""Moving files over presigned URLs: a second aiohttp session that carries no credentials.
+"""Transfers over presigned URLs, in an aiohttp session without credentials.
 
-A presigned URL is its own key, on another host: the API key must not go there, and what the URL's query
-says must not come out of here. Transfers have no total timeout, for files may be large, but a stall
-timeout: so many seconds without one byte moving end them.
+A presigned URL is its own key, on another host: the API key must not go there, and the URL's query must not
+leave this module. Transfers have no total timeout, because files may be large. They have a stall timeout
+instead: they end when no byte has moved for that many seconds.
 """
 
 import asyncio
@@ -31,41 +31,53 @@ from eversince_async.session.transport import CONNECT_TIMEOUT, translate_error
 from eversince_async.tasks import finish
 
 STALL_TIMEOUT: Final = 60.0
-"""Seconds without progress after which a transfer is given up."""
+"""Seconds without progress after which a transfer ends."""
 
 TRANSFER_BUFFER: Final = 1024 * 1024
-"""Bytes aiohttp may buffer of a download: larger reads cost less."""
+"""Bytes that aiohttp may buffer of a download.
+
+Larger reads cost less.
+"""
 
 REDIRECTS: Final = 10
-"""How often a store may send us on."""
+"""The number of redirects that are followed."""
 
 LONGEST_HEADER: Final = 64 * 1024
-"""Bytes of one header: an address that is signed with a session's token is long."""
+"""The largest size of one response header, in bytes.
+
+An address that is signed with a session's token is long.
+"""
 
 REFUSAL: Final = 16 * 1024
-"""Bytes of a refusal that are looked at."""
+"""Bytes that are read of a refusal."""
 
 REFUSAL_TIMEOUT: Final = 5.0
-"""Seconds to read them: the status alone says that it is one."""
+"""Seconds to read a refusal; the status alone suffices to know it."""
 
 _REDIRECT: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECT_OF_A_PUT: Final = frozenset({307, 308})
-"""The others would make a read of it."""
+"""The redirects that are followed with another PUT.
+
+Any other redirect would turn the PUT into a GET.
+"""
 
 
 _VERDICTS: Final = frozenset({403, 404, 410})
-"""What stores answer for a URL that has expired or a file that is gone; 401, 407, 511 are another's."""
+"""Statuses for an expired URL or a missing file.
+
+401, 407 and 511 do not come from the store itself.
+"""
 
 
 class StoreRefused(TransportError):
-    """The store answered with a status that is not a success.
+    """A response of the store with a status that is no success.
 
     Attributes:
         status: The HTTP status.
-        code: The code it gives in XML, such as `AccessDenied`; None when it gives none.
-        is_verdict: Whether the store says by it that this URL is of no use for good; not when it may be some
-            gateway that refused.
-        retry_after: Seconds the store asked to wait; None when it did not say.
+        code: The code in the XML of the response, such as `AccessDenied`; None for none.
+        is_verdict: True if the response proves that this URL is of no use any more; False if a gateway may
+            have refused.
+        retry_after: The wait that the store asked for, in seconds; None for none.
     """
 
     def __init__(
@@ -86,29 +98,32 @@ class StoreRefused(TransportError):
 
 
 def in_words(failure: TransportError, retry: RetryPolicy) -> str:
-    """Why a transfer is given up."""
-    asked = failure.retry_after if isinstance(failure, StoreRefused) else None
-    if asked is None or asked <= retry.longest_wait:
+    """Describe why a transfer is given up."""
+    wait = failure.retry_after if isinstance(failure, StoreRefused) else None
+    if wait is None or wait <= retry.longest_wait:
         return failure.reason
-    return f"{failure.reason} and asks for a wait of {asked:,.0f} s, longer than the retry policy's"
+    return f"{failure.reason} and asks for a wait of {wait:,.0f} s, longer than the retry policy's"
 
 
 def wait_after(failure: TransportError, retry: RetryPolicy, delays: Iterator[float]) -> float | None:
-    """Seconds to wait before a transfer is tried again; None when the store asks for too long a wait."""
-    asked = failure.retry_after if isinstance(failure, StoreRefused) else None
-    if asked is None:
+    """Return the seconds until the next attempt, or None.
+
+    None means that the store asks for a longer wait than the retry policy allows.
+    """
+    wait = failure.retry_after if isinstance(failure, StoreRefused) else None
+    if wait is None:
         return next(delays)
-    return None if asked > retry.longest_wait else asked + random.uniform(0.0, JITTER)
+    return None if wait > retry.longest_wait else wait + random.uniform(0.0, JITTER)
 
 
 class Store:
-    """Puts and gets bytes at presigned URLs.
+    """Uploads and downloads at presigned URLs.
 
     Args:
-        addresses: Which addresses may be used, of those the server names and those a store redirects to.
-        stall_timeout: Seconds without progress after which a transfer is given up.
-        http: A session of the user's to use; None opens one of our own.
-        ssl_context: Whom our own trusts; None for those whom the system trusts.
+        addresses: The rules for addresses that the server names and to which a store redirects.
+        stall_timeout: Seconds without progress after which a transfer ends.
+        http: The user's session; None opens a session of our own.
+        ssl_context: The certificates that our own session trusts; None for those that the system trusts.
     """
 
     def __init__(
@@ -139,15 +154,15 @@ class Store:
 
         Args:
             url: The presigned URL.
-            content: Begins what yields exactly `size` bytes in all.
-            size: Bytes; sent as Content-Length, which stores insist on.
-            content_type: The same as was asked for with the URL.
-            endpoint: What to call this in errors.
-            replayable: Whether `content` may be called again, to follow a redirect.
+            content: A function that returns an iterator over exactly `size` bytes.
+            size: The number of bytes; sent as Content-Length, which stores require.
+            content_type: The content type for which the URL was requested.
+            endpoint: The name of the operation in errors.
+            replayable: True if `content` may be called again, to follow a redirect.
 
         Raises:
-            AddressRefused: The address, or one it redirects to, must not be used.
-            StoreRefused: The store does not take it, e.g. as the URL has expired.
+            AddressRefused: The address, or one to which it redirects, must not be used.
+            StoreRefused: The store does not accept the upload, e.g. because the URL has expired.
             TransportError: The connection failed or stalled.
         """
         headers = {"Content-Type": content_type, "Content-Length": str(size), "Accept-Encoding": "identity"}
@@ -163,14 +178,14 @@ class Store:
     async def _put(
         self, address: Address, body: "_UploadBody", headers: dict[str, str], endpoint: str
     ) -> str | None:
-        """Send a body once; returns where the store wants it instead."""
+        """Send a body once; return the location of a redirect, or None."""
         try:
             async with (
                 self._stall_guard(endpoint) as body.progressed,
                 self._request("PUT", address, endpoint, data=body, headers=headers) as response,
             ):
                 answer = Download(response, body.progressed)
-                del response  # its repr shows the whole URL, wherever this frame's locals are printed
+                del response  # its repr shows the whole URL, if the locals of this frame are printed
                 if answer.status in _REDIRECT_OF_A_PUT:
                     return answer.headers.get("Location", "")
                 if answer.status not in {200, 201, 204}:
@@ -183,18 +198,20 @@ class Store:
         finally:
             await finish(body.aclose())
         if body.failure is not None:
-            raise body.failure  # our own source broke, not the connection
+            raise body.failure  # the source broke, not the connection
         return None
 
     @asynccontextmanager
     async def get(
         self, url: str, *, headers: dict[str, str], endpoint: str
     ) -> AsyncGenerator["Download", None]:
-        """Open a presigned URL for reading, following redirects; what else its status is, the caller judges.
+        """Open a presigned URL for reading, and follow redirects.
+
+        The caller judges any other status.
 
         Raises:
-            AddressRefused: The address, or one it redirects to, must not be used.
-            TransportError: The connection failed or stalled, here or while reading in the block.
+            AddressRefused: The address, or one to which it redirects, must not be used.
+            TransportError: The connection failed or stalled, here or while the block was reading.
         """
         journey = _Journey(self.addresses, url)
         try:
@@ -203,7 +220,7 @@ class Store:
                 await self._arrive(journey, headers, endpoint) as response,
             ):
                 answer = Download(response, progress)
-                del response  # likewise
+                del response  # for the same reason
                 yield answer
         except TransportError as failure:
             failure.__context__ = None  # aiohttp's own error holds the whole URL
@@ -212,9 +229,9 @@ class Store:
     async def _arrive(
         self, journey: "_Journey", headers: dict[str, str], endpoint: str
     ) -> aiohttp.ClientResponse:
-        """The first answer that is no redirect.
+        """Follow redirects; return the first response that is none.
 
-        aiohttp would spell a redirect's target anew, and then its signature does not fit any more.
+        aiohttp's own redirects would respell the address, and its signature would not match any more.
         """
         while True:
             response: aiohttp.ClientResponse = await self._request(
@@ -226,7 +243,10 @@ class Store:
             journey.go_on(response.headers.get("Location", ""))
 
     def _request(self, method: str, address: Address, endpoint: str, **options: Any) -> Any:
-        """Send one request to a store; with the same options whosever session it is."""
+        """Send one request to a store.
+
+        The options are the same for the user's session and for our own.
+        """
         borrowed = self._borrowed
         return request_once(
             self._owned.get() if borrowed is None else usable_session(borrowed, "transfers", endpoint),
@@ -243,16 +263,19 @@ class Store:
 
     @property
     def is_open(self) -> bool:
-        """Whether there are connections to close."""
+        """True if there are connections to close."""
         return self._owned.is_open
 
     async def aclose(self) -> None:
-        """Close the session, if it was opened."""
+        """Close the store's own session, if it was opened."""
         await self._owned.aclose()
 
     @asynccontextmanager
     async def _stall_guard(self, endpoint: str) -> AsyncGenerator[Callable[[], None], None]:
-        """Give up when nothing moves; the function it yields says that something did."""
+        """End the block if no byte moves for the stall timeout.
+
+        Yields a function that the block calls whenever a byte has moved.
+        """
         stall = _StallTimeout(self.stall_timeout * max(1.0, pace.speed()))
         try:
             async with stall.scope:
@@ -267,7 +290,7 @@ class Store:
 
 
 class _Journey:
-    """The way from the address that was named to the one that answers."""
+    """The way from the address that was named to the final one."""
 
     def __init__(self, policy: AddressPolicy, url: str) -> None:
         self._policy = policy
@@ -278,7 +301,7 @@ class _Journey:
         """Follow a redirect.
 
         Raises:
-            AddressRefused: It leads nowhere, in a circle, or where it must not.
+            AddressRefused: The redirect leads nowhere, in a circle, or to an address that must not be used.
         """
         if not location:
             raise AddressRefused("redirects without saying where to")
@@ -297,10 +320,13 @@ class _Journey:
 
 
 async def _check_taken(answer: "Download", endpoint: str) -> None:
-    """Make sure that a success is the store's own: it answers a PUT with nothing, or hardly anything.
+    """Make sure that a successful response comes from the store itself.
+
+    A store's response to a PUT is empty, or nearly so.
 
     Raises:
-        StoreRefused: A page came, which some gateway answers for whatever is not carried out, or an error.
+        StoreRefused: An error came, or a web page, which some gateways send instead of carrying out a
+            request.
     """
     head = await answer.first(REFUSAL)
     if (code := error_code(head)) is not None:
@@ -312,7 +338,10 @@ async def _check_taken(answer: "Download", endpoint: str) -> None:
 
 
 class _StallTimeout:
-    """Ends a scope when nothing has moved for a while; telling that something has is cheap."""
+    """A timeout that ends a scope when nothing moves.
+
+    To report progress is cheap.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.scope = asyncio.timeout(None)
@@ -322,7 +351,7 @@ class _StallTimeout:
         self._timer: asyncio.TimerHandle | None = None
 
     def progressed(self) -> None:
-        """A byte has moved."""
+        """Record that a byte has moved."""
         self._moved_at = self._loop.time()
 
     def __enter__(self) -> None:
@@ -341,7 +370,7 @@ class _StallTimeout:
 
 
 class Download:
-    """An opened download.
+    """A download that is open.
 
     Attributes:
         status: The HTTP status.
@@ -356,7 +385,13 @@ class Download:
         self._head = b""
 
     async def peek(self, is_enough: Callable[[bytes], bool]) -> bytes:
-        """The first bytes of the body, as many as are enough, or all; `chunks` brings them once more."""
+        """Return the first bytes of the body, or all of it.
+
+        `chunks` yields these bytes once more.
+
+        Args:
+            is_enough: A function that returns True if the bytes so far are enough.
+        """
         while not is_enough(self._head):
             chunk = await self._response.content.readany()
             if not chunk:
@@ -366,19 +401,26 @@ class Download:
         return self._head
 
     async def first(self, most: int) -> bytes:
-        """About so many bytes of a body that is not what was wanted; what cannot be read is let go.
+        """Return the first bytes of an unwanted body, decoded.
 
-        They are unpacked, for not everybody heeds that nothing packed was asked for.
+        If reading fails or takes too long, the bytes so far are returned. The bytes are decoded because not
+        every server heeds that no encoding was requested.
+
+        Args:
+            most: The largest number of bytes.
         """
         try:
             async with asyncio.timeout(REFUSAL_TIMEOUT * max(1.0, pace.speed())):
                 await self.peek(lambda head: len(head) >= most)
         except (TimeoutError, aiohttp.ClientError, OSError):
-            pass  # the status has told the most important
+            pass  # the status already says the most important
         return unpack(self._head[:most], self.headers.get("Content-Encoding", ""), most)
 
     async def refusal(self, endpoint: str) -> StoreRefused:
-        """What to raise for a status that is no success, with the code that a store gives in XML."""
+        """Return the error for a status that is no success.
+
+        The error holds the code that the store gives in XML.
+        """
         head = await self.first(REFUSAL)
         code = error_code(head)
         return StoreRefused(
@@ -391,7 +433,7 @@ class Download:
         )
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, in pieces of whatever size the network brings."""
+        """Yield the body as it arrives, in pieces of any size."""
         if self._head:
             yield self._head
         async for chunk in self._response.content.iter_any():
@@ -400,11 +442,13 @@ class Download:
 
 
 class _UploadBody:
-    """Passes a source on to aiohttp: tells of progress, and notes what the source raises.
+    """An iterator that passes the bytes of a source to aiohttp.
+
+    It reports progress, and records the exception that the source raises.
 
     Attributes:
-        progressed: Called when a piece is on its way.
-        failure: What the source raised, which aiohttp renames.
+        progressed: The function that is called when a piece is on its way.
+        failure: The exception that the source raised, which aiohttp renames.
     """
 
     def __init__(self, content: AsyncIterator[bytes]) -> None:
@@ -431,9 +475,10 @@ class _UploadBody:
         return chunk
 
     async def aclose(self) -> None:
-        """Close the source, also when a request that was cut short is still reading from it.
+        """Close the source, even if a cancelled request still reads it.
 
-        aiohttp reads in a task of its own, and does not wait for its end when the request is cancelled.
+        aiohttp reads in a task of its own, and does not wait for that task's end when the request is
+        cancelled.
         """
         reader = self._reader
         if reader is not None:
@@ -445,7 +490,10 @@ class _UploadBody:
 
 
 def _may_be_a_stores(head: bytes) -> bool:
-    """Whether a refusal that gives no code in XML may be a store's own: no web page, and readable."""
+    """Return True if a refusal without a code may be the store's.
+
+    Such a refusal is readable and no web page.
+    """
     try:
         head[:-3].decode()  # the last character may have been cut
     except UnicodeDecodeError:
@@ -454,7 +502,7 @@ def _may_be_a_stores(head: bytes) -> bool:
 
 
 def _parse_url(address: Address) -> URL:
-    """The URL with not one character of its signature normalised."""
+    """Return the URL with no character of its signature normalised."""
     return URL(address.text, encoded=True)
 
 

@@ -1,4 +1,4 @@
-"""Where a video is to be written: looked at before anything is paid for it."""
+"""Checks of a video's target, made before it is paid for."""
 
 import asyncio
 import os
@@ -11,10 +11,10 @@ from eversince_async.transfers.partial_file import PartialFile, printable_path, 
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder if there is none, and find out whether files can be put there.
+    """Make a folder if necessary, and check that it accepts files.
 
     Raises:
-        DownloadFailed: They cannot.
+        DownloadFailed: No file can be put there.
     """
     try:
         check_name(folder)
@@ -25,16 +25,16 @@ def check_folder(folder: Path) -> None:
 
 
 async def need_writable(target: str) -> None:
-    """Make sure, before anything is paid for it, that a video can be written to a file or a folder.
+    """Make sure that a video can be written to the target.
 
-    What can be found out is: names that cannot be, folders, links, pipes and devices in the way, missing
-    permissions, and a disk without any room. Folders are made.
+    The check is made before the video is paid for. It finds impossible names; folders, links, pipes and
+    devices in the way; missing permissions; and a disk without any room. Folders are made.
 
     Args:
-        target: As `Production.download` takes it.
+        target: The file or folder, as `Production.download` takes it.
 
     Raises:
-        DownloadFailed: It cannot.
+        DownloadFailed: The video cannot be written there.
     """
     path = Path(target)
     if target.endswith(_SLASHES) or await asyncio.to_thread(_is_folder, path):

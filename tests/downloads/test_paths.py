@@ -239,6 +239,6 @@ async def test_a_part_that_somebody_else_wrote_to_is_not_passed_off_as_the_file(
 
     monkeypatch.setattr(PartialFile, "close", meddled)
 
-    with pytest.raises(DownloadFailed, match="somebody else has written"):
+    with pytest.raises(DownloadFailed, match="another program has written"):
         await film.download(tmp_path / "film.mp4")
     assert not (tmp_path / "film.mp4").exists()
