@@ -21,9 +21,9 @@ ENGINE = ("orchestrator", "polling", "transfers", "durable", "account", "batch",
 
 IRREGULAR = {
     "told", "kept", "made", "sent", "begun", "done", "found", "given", "gone", "held", "known", "left",
-    "lost", "met", "paid", "said", "seen", "shown", "spent", "taken", "written", "drawn", "bound", "built", "brought",
-    "chosen", "grown", "heard", "laid", "led", "meant", "sought", "sold", "stood", "taught", "thought",
-    "understood", "won", "worn", "torn",
+    "lost", "met", "paid", "said", "seen", "shown", "spent", "taken", "written", "drawn", "bound",
+    "built", "brought", "chosen", "grown", "heard", "laid", "led", "meant", "sought", "sold", "stood",
+    "taught", "thought", "understood", "won", "worn", "torn",
 }  # fmt: skip
 NO_PARTICIPLES = {"need", "seed", "feed", "speed", "embed", "exceed", "proceed"}
 NO_GERUNDS = {"string", "tracing", "pricing", "logging"}

@@ -201,7 +201,7 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         Args:
             productions: What becomes of what is under way. `leave`: it is no longer waited for, and goes on
                 at the server unless its own `on_cancel` says otherwise. `drain`: it is waited for, and left
-                only when `drain_timeout` is over, or if it waits for a person or for another day, or sleeps for
+                only when that is over, or if it waits for a person or for another day, or sleeps for
                 more than two minutes; take no new orders meanwhile. `cancel`: what is at work is
                 cancelled at the server, which takes ten seconds at most.
             drain_timeout: Seconds to drain; None takes as long as it takes.

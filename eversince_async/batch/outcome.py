@@ -14,6 +14,7 @@ from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.batch.delivery import files_of, to_keep
 from eversince_async.batch.history import stored_stages
 from eversince_async.batch.workers import ActiveItem
+from eversince_async.durable.failures import current_name
 from eversince_async.errors import ConfigurationError, QuotaExhausted, RecordedFailure
 from eversince_async.journal import Job, Journal
 from eversince_async.journal.fields import Field
@@ -362,7 +363,7 @@ def failure_of(job: Job) -> RecordedFailure | None:
     if job.error is None:
         return None
     error = Field.of(job, "error")
-    return RecordedFailure(error["type"].text(), error["message"].text_or_none() or "")
+    return RecordedFailure(current_name(error["type"].text()), error["message"].text_or_none() or "")
 
 
 def result_to_json(work: ActiveItem, made: Any, runtime: Runtime) -> dict[str, Any]:

@@ -46,6 +46,16 @@ OF_THE_ACCOUNT: Final = frozenset(
 OF_THE_QUALITY: Final = frozenset({RENDER.name})
 """Calls where a 403 is about the quality: 4K needs a subscription, and the rest can be had without."""
 
+_RENAMED: Final = {
+    "AnswerTimedOut": "RequestTimedOut",
+    "EarlierFailure": "RecordedFailure",
+    "NotAllowedNow": "InvalidProjectState",
+    "NotStorable": "NotSerializable",
+    "QuotaSpent": "QuotaExhausted",
+    "UnreadableAnswer": "InvalidResponse",
+}
+"""Errors by the names under which older journals recorded them."""
+
 
 def is_of_the_account(failure: BaseException) -> bool:
     """Whether a refusal is about the account's key or rights, and would befall everything else as well."""
@@ -96,6 +106,11 @@ def is_retryable(failure: BaseException) -> bool:
             return False
 
 
+def current_name(recorded: str) -> str:
+    """Return the present name of an error's class, which an older journal may have under another."""
+    return _RENAMED.get(recorded, recorded)
+
+
 def final_status(failure: BaseException) -> Literal["failed", "cancelled"]:
     """What a failure that does not pass makes of a run."""
     return "cancelled" if isinstance(failure, ProjectCancelled) else "failed"
@@ -130,7 +145,7 @@ def failure_from_json(kept: Field) -> EversinceError:
         UnreadableRow: It is not what is kept of a failure.
     """
     check(kept)
-    name, message, facts = kept["type"].text(), str(kept["message"].value), kept.get("facts")
+    name, message, facts = current_name(kept["type"].text()), str(kept["message"].value), kept.get("facts")
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, EversinceError) and facts is not None:
         failure = kind.__new__(kind)

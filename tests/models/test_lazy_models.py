@@ -64,7 +64,7 @@ def test_importing_the_package_builds_nothing() -> None:
     assert [
         "_base",
         "_checks",
-        "_shown",
+        "_repr",
         "_unset",
         "projects",
         "receipt",
