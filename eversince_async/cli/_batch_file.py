@@ -1,4 +1,7 @@
-"""A file of briefs: checked as a whole first, and then handed out row by row, with hardly any in memory."""
+"""Files of briefs.
+
+A file is checked as a whole first. Its rows are then handed out one by one, so that few are in memory.
+"""
 
 import io
 import json
@@ -21,7 +24,7 @@ from eversince_async.errors import EversinceError, InvalidRequest
 from eversince_async.orchestrator.options import DEFAULT_SHARE, DeliveryOptions, Unchecked
 
 STDIN: Final = "-"
-"""What stands for the standard input instead of a file."""
+"""The file name that stands for the standard input."""
 
 _FORMATS: Final[Mapping[str, Format]] = {
     ".csv": "csv",
@@ -31,19 +34,19 @@ _FORMATS: Final[Mapping[str, Format]] = {
     ".ndjson": "jsonl",
 }
 _UNIQUE: Final = ("key", "idempotency_key", "file")
-"""What no two rows may share."""
+"""The values that must differ in all rows."""
 
 
 @attrs.frozen(kw_only=True)
 class Defaults:
-    """What is asked for all rows that say nothing else.
+    """Values for rows that leave a column empty.
 
     Attributes:
-        render: Quality; None for no render.
-        share: Whether to make a public page.
-        folder: Where the videos go; None: nowhere.
-        quality: The quality of a row that merely says that it is to be rendered.
-        unchecked: Whether rows may ask for a quality that we do not know.
+        render: The quality of the render; None for no render.
+        share: True to make a public page.
+        folder: The folder for the videos; None for no download.
+        quality: The quality for a row whose `render` column only says yes.
+        unchecked: True if rows may name a quality that this version does not know.
     """
 
     render: str | None
@@ -54,73 +57,76 @@ class Defaults:
 
 
 class BatchFile:
-    """Rows that were checked, as items for a batch.
+    """Checked rows, as items for a batch.
 
-    They lie in a temporary file of ours: nobody edits the rows of a batch that runs for hours by saving the
-    file they came from.
+    The rows are copied to a temporary file. So saving the original file while the batch runs for hours does
+    not change its rows.
 
     Attributes:
         name: The file's name, for messages.
-        has_keys: Whether the rows have keys of their own; else these are the numbers of their lines.
+        has_keys: True if the rows have keys of their own; otherwise their line numbers are their keys.
     """
 
     def __init__(self, name: str, spool: IO[str], parser: ItemParser) -> None:
         self.name = name
         self.has_keys = False
-        self._intake = parser
-        self._buffer_stdin = spool
+        self._parser = parser
+        self._spool = spool
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        """From the first on; one at a time may read."""
+        """Yield the rows from the first on.
+
+        Only one iteration at a time may read.
+        """
         return (given for _, given in self.lines())
 
     def lines(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        """The same, with the line each stands on."""
-        self._buffer_stdin.seek(0)
-        for row in self._buffer_stdin:
+        """Yield the rows, each with its line number."""
+        self._spool.seek(0)
+        for row in self._spool:
             line, given = json.loads(row)
             if isinstance(word := given.get("render"), str):
-                given["render"] = Unchecked(word)  # it was checked, or was not to be
+                given["render"] = Unchecked(word)  # already checked, or exempt from the check
             yield line, given
 
     def items(self) -> Iterator[tuple[int, Item]]:
-        """The same as the batch reads them."""
+        """Yield the line number of each row and its parsed item."""
         for index, (line, given) in enumerate(self.lines()):
-            yield line, self._intake.parse(index, given)
+            yield line, self._parser.parse(index, given)
 
     def add(self, line: int, given: Mapping[str, Any]) -> None:
         """Add a row."""
-        self._buffer_stdin.write(json.dumps((line, given)) + "\n")
+        self._spool.write(json.dumps((line, given)) + "\n")
         self._count += 1
 
     def item(self, given: Mapping[str, Any]) -> Item:
-        """A row as the batch will read it."""
-        return self._intake.parse(self._count, given)
+        """Parse a row as the batch will parse it."""
+        return self._parser.parse(self._count, given)
 
     def close(self) -> None:
-        """Forget the rows."""
-        self._buffer_stdin.close()
+        """Delete the temporary file with the rows."""
+        self._spool.close()
 
 
 def load_batch_file(
     source: str, form: Format | None, encoding: str, wanted: Defaults, complain: Callable[[int, str], None]
 ) -> BatchFile:
-    """Read a file to its end, and complain of everything that is wrong with it.
+    """Read and check a whole file, and report all its problems.
 
     Args:
-        source: The file, or `-`.
-        form: Its format; by default what its name says.
-        encoding: Of its text.
-        wanted: For rows that say nothing else.
-        complain: Told the line and what is wrong there.
+        source: The file, or `-` for the standard input.
+        form: The file's format; None takes it from the ending of the name.
+        encoding: The encoding of the file's text.
+        wanted: Values for rows that leave a column empty.
+        complain: Called with the line number and the problem there.
 
     Raises:
-        InvalidRequest: Its format or its encoding is not known, or it is not text in that encoding.
-        OSError: It cannot be read.
+        InvalidRequest: The format or the encoding is unknown, or the file is not text in that encoding.
+        OSError: The file cannot be read.
     """
     with _open(source) as stream:
         found = form or _format(source, stream)
@@ -129,7 +135,7 @@ def load_batch_file(
         parser = ItemParser(
             options={}, delivery=DeliveryOptions(render=wanted.render, share=page, download=folder)
         )
-        sheet = BatchFile(source, _buffer_stdin(), parser)
+        sheet = BatchFile(source, _open_spool(), parser)
         check = _Check(sheet, wanted, complain)
         try:
             for record in read_records(stream, found, encoding, complain, source):
@@ -149,8 +155,11 @@ def _open(source: str) -> io.BufferedReader:
     return open(os.dup(sys.stdin.fileno()), "rb")
 
 
-def _buffer_stdin() -> IO[str]:
-    """A file that nobody else sees, and that is gone when it is closed or we die."""
+def _open_spool() -> IO[str]:
+    """Open a private temporary file.
+
+    The file vanishes when it is closed or the process dies.
+    """
     return tempfile.TemporaryFile("w+", encoding="utf-8")
 
 
@@ -176,11 +185,11 @@ _OTHERS: Final = {
     ),
     ".json": "may be one list of all: put each object on a line of its own; or, if they are",
 }
-"""What to do with files of other kinds."""
+"""The advice for files of other kinds, by ending."""
 
 
 class _Check:
-    """Reads records into a sheet."""
+    """The check of all records, which adds good ones to a `BatchFile`."""
 
     def __init__(self, sheet: BatchFile, wanted: Defaults, complain: Callable[[int, str], None]) -> None:
         self._sheet = sheet
@@ -190,7 +199,7 @@ class _Check:
         self._is_first = True
 
     def row(self, record: Record) -> None:
-        """Read one; complain of all that is wrong with it."""
+        """Check a record; add it to the file or report its problems."""
         problems: dict[str, str] = {}
         given = _read(record.cells, problems)
         word = record.cells.get("render")
@@ -214,7 +223,7 @@ class _Check:
             self._sheet.add(record.line, given)
 
     def _name(self, record: Record, given: dict[str, Any], problems: dict[str, str]) -> None:
-        """Give a row that has no key the number of its line."""
+        """Give a row without a key its line number as its key."""
         if self._is_first:
             self._sheet.has_keys, self._is_first = "key" in record.cells, False
         if "key" in record.cells and not self._sheet.has_keys:
@@ -224,10 +233,15 @@ class _Check:
         given.setdefault("key", str(record.line))
 
     def _place(self, record: Record, given: dict[str, Any], problems: dict[str, str]) -> None:
-        """Say what is to become of it, and where its video goes: two never go to the same file."""
+        """Fill in a row's `render`, `share` and `download`.
+
+        No two rows get the same file.
+        """
         if "download" in given:
             self._once(record, "file", fold_name(os.path.normpath(given["download"])), problems, "download")
-        elif self._wanted.folder is not None and self._sheet.has_keys:  # other files have the same lines
+        elif (
+            self._wanted.folder is not None and self._sheet.has_keys
+        ):  # line numbers would clash with those of other files
             files = self._first["file"]
             given["download"] = file_name(given["key"], ".mp4", taken=files)
             files[fold_name(given["download"])] = record.line
@@ -250,7 +264,7 @@ class _Check:
 
 
 def _read(cells: Mapping[str, Any], problems: dict[str, str]) -> dict[str, Any]:
-    """The values of a row's cells."""
+    """Parse a row's cells, and note their problems in `problems`."""
     given: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for name, cell in cells.items():

@@ -1,4 +1,4 @@
-"""What is wrong with a file of rows, told by line as compilers do."""
+"""Problems of a file of rows, printed by line as compilers do."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,19 +7,19 @@ from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._output import is_terminal, warn, warn_line
 
 SHOWN: Final = 100
-"""Problems of a file that a terminal is shown; a pipe gets all of them."""
+"""The most problems of a file that are printed on a terminal; a pipe gets all of them."""
 
 
 class Complaints:
-    """Prints what is wrong with a file, as compilers do, and counts it.
+    """The problems of a file: printed as compilers do, and counted.
 
     Args:
-        file: The file.
-        keeps: Whether all of it is told to a program in the end.
+        file: The file's name.
+        keeps: True to keep all problems, for a program that gets them in the end.
 
     Attributes:
-        count: How much is wrong.
-        told: What, if it is kept.
+        count: The number of problems.
+        told: The problems; empty unless they are kept.
     """
 
     def __init__(self, file: str, *, keeps: bool) -> None:
@@ -29,7 +29,7 @@ class Complaints:
         self.told: list[Mapping[str, object]] = []
 
     def __call__(self, line: int, problem: str) -> None:
-        """Tell what is wrong on a line."""
+        """Report a problem of a line."""
         self.count += 1
         if self._keeps:
             self.told.append({"line": line, "problem": problem})
@@ -37,7 +37,7 @@ class Complaints:
             warn_line(f"{self._file}:{line}: {problem}")
 
     def conclude(self, advice: str = "") -> ExitCode:
-        """Tell how much it is, and what to do; returns the exit code."""
+        """Print the number of problems and the advice; return the exit code."""
         if self.count > SHOWN and is_terminal():
             warn(f"… and {self.count - SHOWN} more; `2> problems.txt` has them all")
         warn(
@@ -47,5 +47,5 @@ class Complaints:
 
 
 def count_of(number: int, what: str) -> str:
-    """`1 video`, `2 videos`."""
+    """Return a number with its noun, e.g. `1 video` or `2 videos`."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -1,4 +1,4 @@
-"""The columns a file of briefs may have, and how a cell of each is read."""
+"""The columns of a file of briefs, and the parser of each."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,17 +15,17 @@ from eversince_async.models.references import Reference, ReferenceType, UploadRe
 
 
 class FieldError(Exception):
-    """A cell makes no sense; the text says what it must be."""
+    """An invalid cell; the message says what the cell must be."""
 
 
 FieldParser = Callable[[Any], Any]
-"""Makes of a cell (a text, or in JSON any value) what a batch takes, or raises `FieldError`."""
+"""A function that converts a cell (a text, or in JSON any value) for a batch, or raises `FieldError`."""
 
 EXTRA: Final = "extra."
-"""What a column for a field this version does not know begins with; the field's name follows."""
+"""The prefix of a column for a field that this version does not know; the field's name follows."""
 
 UPLOADED: Final = "upload:"
-"""What the id of an upload begins with, among references."""
+"""The prefix of an upload's id among references."""
 
 
 def _text(given: Any) -> str:
@@ -49,7 +49,10 @@ def _flag(given: Any) -> bool:
 
 
 def _one_of(words: type[StrEnum], *, but: Iterable[str] = ()) -> FieldParser:
-    """One of the documented words: a typing mistake is cheaper here than in a thousand refusals."""
+    """Return a parser that takes only the documented words.
+
+    A typing mistake costs less here than in a thousand refusals by the server.
+    """
     known = [str(word) for word in words if word not in but]
 
     def read(given: Any) -> str:
@@ -61,7 +64,10 @@ def _one_of(words: type[StrEnum], *, but: Iterable[str] = ()) -> FieldParser:
 
 
 def _aspect_ratio(given: Any) -> str:
-    """A shape; a spreadsheet takes it for a time, and makes 09:16 or 9:16:00 of it."""
+    """Parse an aspect ratio.
+
+    Spreadsheets take 9:16 for a time, and turn it into 09:16 or 9:16:00.
+    """
     if isinstance(given, str) and (time := _TIME.fullmatch(given.strip())):
         given = f"{int(time[1])}:{int(time[2])}"
     return str(_one_of(AspectRatio)(given))
@@ -71,7 +77,7 @@ _TIME: Final = re.compile(r"([0-9]{1,2}):([0-9]{1,2})(?::00)?")
 
 
 def _names(given: Any) -> list[str]:
-    """Several names, separated by commas or semicolons."""
+    """Parse several names, separated by commas or semicolons."""
     if isinstance(given, str):
         return [name for each in given.replace(";", ",").split(",") if (name := each.strip())]
     if isinstance(given, list) and all(isinstance(each, str) for each in given):
@@ -86,7 +92,10 @@ def _address(given: Any) -> str:
 
 
 def _references(given: Any) -> list[dict[str, str]]:
-    """Several references, separated by blanks or line breaks: addresses, and `upload:` with an id."""
+    """Parse several references, separated by blanks or line breaks.
+
+    Each is an address, or `upload:` with an id.
+    """
     found = given.split() if isinstance(given, str) else given
     if not isinstance(found, list):
         raise FieldError(f"must be addresses separated by blanks, not {_describe(given)}")
@@ -107,7 +116,7 @@ def _plain_reference(given: str) -> dict[str, str]:
 
 
 def reference_to(given: str) -> Reference | None:
-    """What an address, or `upload:` with an id, refers to; None if it is neither."""
+    """Return the reference for an address or `upload:ID`; None otherwise."""
     if given.startswith(UPLOADED) and len(given) > len(UPLOADED):
         return UploadReference(upload_id=given.removeprefix(UPLOADED))
     if "://" not in given:
@@ -124,7 +133,10 @@ def _extra(given: Any) -> dict[str, Any]:
 
 
 def maybe_json(given: Any) -> Any:
-    """What a text says as JSON; where it says nothing, and any other value, as it is."""
+    """Parse a text as JSON.
+
+    A text that is not JSON, or a value that is not text, is returned unchanged.
+    """
     if not isinstance(given, str):
         return given
     try:
@@ -134,7 +146,7 @@ def maybe_json(given: Any) -> Any:
 
 
 def _render(given: Any) -> str | bool | None:
-    """A quality, True for the usual one, None for no render."""
+    """Parse a quality; True means the usual one, None no render."""
     if given in ("1080p", "4k"):
         return str(given)
     wanted = yes_or_no(given)
@@ -144,7 +156,10 @@ def _render(given: Any) -> str | bool | None:
 
 
 def _share(given: Any) -> bool | dict[str, str]:
-    """Whether to share. Nothing else is a yes: what is taken for one is made public."""
+    """Parse a `share` cell: yes, no, or the public page's words.
+
+    Nothing else counts as a yes, because a yes makes the video public.
+    """
     wanted = yes_or_no(given)
     if wanted is not None:
         return wanted
@@ -182,18 +197,21 @@ COLUMNS: Final[Mapping[str, FieldParser]] = {
     "share_description": _text,
     "download": _text,
 }
-"""Every column: all that `projects.create` takes, and from `key` on what is ours."""
+"""All columns and their parsers: the options of `projects.create`, and from `key` on our own columns."""
 
 
 def parser_for(name: str) -> FieldParser | None:
-    """How to read the cells of a column; None if there is no such column."""
+    """Return the parser for a column's cells; None for an unknown column."""
     if name.startswith(EXTRA) and len(name) > len(EXTRA):
         return maybe_json
     return COLUMNS.get(name)
 
 
 def column_name(head: str) -> str:
-    """The column a head means: `Aspect ratio` is `aspect_ratio`. What follows `extra.` stays as it is."""
+    """Return the column that a heading means, e.g. `aspect_ratio` for `Aspect ratio`.
+
+    The name after `extra.` stays unchanged.
+    """
     head = head.strip().strip(_UNSEEN)
     if head.lower().startswith(EXTRA):
         return EXTRA + head[len(EXTRA) :]
@@ -205,12 +223,12 @@ _UNSEEN: Final = "\ufeff\u200b\u00a0 "
 
 
 def is_known(name: str) -> bool:
-    """Whether there is such a column."""
+    """Return True if there is a column for this heading."""
     return parser_for(column_name(name)) is not None
 
 
 def unknown(name: str) -> str:
-    """What to say of a column that there is not."""
+    """Describe the problem of an unknown column, with a hint."""
     if not name:
         return "has no name"
     alike = get_close_matches(name, COLUMNS, n=1)

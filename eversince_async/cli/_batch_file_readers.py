@@ -1,4 +1,7 @@
-"""Files of briefs, record by record: on which line each begins, and what cannot be read as one at all."""
+"""Readers of files of briefs.
+
+They yield the records with their line numbers, and report records that cannot be read.
+"""
 
 import io
 import json
@@ -17,12 +20,12 @@ Format = Literal["csv", "jsonl"]
 def read_records(
     stream: io.BufferedReader, form: Format, encoding: str, complain: Complain, name: str = "the file"
 ) -> Iterator[Record]:
-    """The records of a file, in order. What is wrong with the others is complained of.
+    """Yield the records of a file in order, and report unreadable ones.
 
     Raises:
-        InvalidRequest: It is no text at all.
+        InvalidRequest: The file is not text at all.
         LookupError: There is no such encoding.
-        UnicodeError: From some place on it cannot be decoded.
+        UnicodeError: The file cannot be decoded from some place on.
     """
     lines = decode_lines(stream, encoding, name, complain)
     return of_csv(lines, complain) if form == "csv" else _of_jsonl(lines, complain)

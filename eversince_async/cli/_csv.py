@@ -1,4 +1,4 @@
-"""Tables as spreadsheets and people export them: cells between commas, semicolons or tabs."""
+"""A reader of exported tables, with commas, semicolons, tabs or bars."""
 
 import csv
 import re
@@ -12,22 +12,22 @@ from eversince_async.cli._encoding import Complain
 from eversince_async.models._repr import format_value
 
 DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-"""What may stand between cells; the one that makes most sense of the first line does."""
+"""The possible delimiters; the reader chooses the one that finds most columns in the first line."""
 
-_SAID: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*\s*', re.IGNORECASE)
-"""A line that Excel heeds: what stands between cells."""
+_SEP_LINE: Final = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t|]*\s*', re.IGNORECASE)
+"""The line by which a file tells Excel its delimiter."""
 
 _HEAD_LINES: Final = 20
-"""Lines that the names of columns may take, with line breaks inside of quotation marks."""
+"""The most lines that the column names may take, with line breaks inside quotation marks."""
 
 
 @attrs.frozen
 class Record:
-    """What one video is described by.
+    """The description of one video in a file.
 
     Attributes:
-        line: The line of the file it begins on, from 1.
-        cells: Its values by column; what is empty is not there.
+        line: The line of the file on which the record begins, counted from 1.
+        cells: The values by column, without empty cells.
     """
 
     line: int
@@ -36,7 +36,7 @@ class Record:
 
 @attrs.define
 class _Lines:
-    """Hands lines to the CSV reader, counts them, and knows those of the present row."""
+    """An iterator that counts lines and keeps those of the current row."""
 
     lines: Iterator[str]
     had: int = 0
@@ -53,18 +53,18 @@ class _Lines:
 
 
 def of_csv(decoded: Iterator[str], complain: Complain) -> Iterator[Record]:
-    """The records of a table. What is wrong with the others is complained of."""
+    """Yield the records of a table, and report unreadable rows."""
     lines = _Lines(decoded)
-    said, head = None, _first(lines)
-    if head and (found := _SAID.fullmatch(head)):
-        said, head = found[1], _first(lines)
+    separator, head = None, _first(lines)
+    if head and (found := _SEP_LINE.fullmatch(head)):
+        separator, head = found[1], _first(lines)
     if not head:
         complain(max(1, lines.had), "is empty; the first line names the columns, such as key,brief,title")
         return
     begins = lines.had
     while head.count('"') % 2 and lines.had < begins + _HEAD_LINES:
         head += next(lines, '"')
-    delimiter = said or max(DELIMITERS, key=lambda sign: sum(map(is_known, _names(head, sign))))
+    delimiter = separator or max(DELIMITERS, key=lambda sign: sum(map(is_known, _names(head, sign))))
     columns = _columns(_names(head, delimiter), begins, complain)
     if "brief" not in columns:
         return
@@ -79,12 +79,12 @@ def of_csv(decoded: Iterator[str], complain: Complain) -> Iterator[Record]:
 
 
 def _first(lines: _Lines) -> str:
-    """The next line that has anything on it; empty if there is none."""
+    """Return the next line that is not blank; empty at the end."""
     return next((line for line in lines if line.strip().strip("".join(DELIMITERS))), "")
 
 
 def _names(head: str, delimiter: str) -> list[str]:
-    """The columns that a first line names, without empty ones at its end."""
+    """Return the columns of a head line, without empty trailing ones."""
     line = re.sub(r"[\r\n]+", " ", head)[: csv.field_size_limit()]
     (cells,) = csv.reader([line.strip()], delimiter=delimiter, skipinitialspace=True)
     while cells and not cells[-1].strip():
@@ -93,7 +93,7 @@ def _names(head: str, delimiter: str) -> list[str]:
 
 
 def _columns(names: Sequence[str], line: int, complain: Complain) -> list[str]:
-    """The columns, with empty names for those that there are not."""
+    """Return the columns, with unknown ones emptied, and report problems."""
     if "brief" not in names:
         shape = "" if len(names) > 1 else f" (it reads {format_value(names[0], text=60)})"
         complain(
@@ -117,7 +117,10 @@ def _too_many(row: Sequence[str], columns: Sequence[str], delimiter: str) -> str
 
 
 def _rows(lines: _Lines, delimiter: str, complain: Complain) -> Iterator[tuple[int, list[str]]]:
-    """The rows, each with the line it begins on: it ends on another when a cell has several."""
+    """Yield the rows, each with the line it begins on.
+
+    A row ends on a later line if one of its cells has line breaks.
+    """
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
     while True:
         begins = lines.had + 1
@@ -131,7 +134,7 @@ def _rows(lines: _Lines, delimiter: str, complain: Complain) -> Iterator[tuple[i
             if cells is not None:
                 yield begins, cells
                 continue
-            # Where a row of several lines should have ended nobody knows, so reading on would be guessing.
+            # The true end of a broken row of several lines is unknown, so reading on would be guessing.
             is_lost = lines.had > begins or "unexpected end" in str(error)
             rest = "; what follows was not read" if is_lost else ""
             complain(begins, _unreadable(str(error)) + rest)
@@ -142,7 +145,10 @@ def _rows(lines: _Lines, delimiter: str, complain: Complain) -> Iterator[tuple[i
 
 
 def tidy(lines: _Lines, delimiter: str) -> list[str] | None:
-    """The present row without blanks behind quotation marks; None if more than that is wrong with it."""
+    """Return the current row's cells despite blanks around quotation marks.
+
+    Returns None if the row has any other problem.
+    """
     cells = _Cells(delimiter)
     row, rest = cells.split("".join(lines.row))
     if not rest:
@@ -150,7 +156,7 @@ def tidy(lines: _Lines, delimiter: str) -> list[str] | None:
     if not cells.is_open(rest):
         return None
     had = [rest]
-    for line in lines.lines:  # the cell goes on
+    for line in lines.lines:  # the open cell continues on these lines
         lines.had += 1
         had.append(line)
         if line.count('"') % 2:
@@ -160,7 +166,10 @@ def tidy(lines: _Lines, delimiter: str) -> list[str] | None:
 
 
 class _Cells:
-    """Takes a row apart as spreadsheets write it, with blanks on both sides of quotation marks."""
+    """A splitter of rows that allows blanks around quotation marks.
+
+    Some spreadsheets write such blanks.
+    """
 
     def __init__(self, delimiter: str) -> None:
         sign, blanks = re.escape(delimiter), "[ ]*+" if delimiter == "\t" else r"[ \t]*+"
@@ -170,7 +179,10 @@ class _Cells:
         self._delimiter = delimiter
 
     def split(self, text: str) -> tuple[list[str], str]:
-        """The cells of a row, and what from some place on is none; empty if they are all."""
+        """Split a row into its cells and the unreadable rest.
+
+        The rest is empty for a good row.
+        """
         row, at = list[str](), 0
         while (found := self._cell.match(text, at)) is not None:
             quoted = found[1]
@@ -181,7 +193,7 @@ class _Cells:
         return row, text[at:]
 
     def is_open(self, text: str) -> bool:
-        """Whether it is the beginning of a cell in quotation marks."""
+        """Return True if the text begins a cell in quotation marks."""
         return self._open.fullmatch(text) is not None
 
 

@@ -1,4 +1,7 @@
-"""The text of a file as people export it: its encoding found out, and told where it does not hold."""
+"""The decoder of exported text files.
+
+It detects the encoding, and reports undecodable bytes by line.
+"""
 
 import codecs
 import io
@@ -10,7 +13,7 @@ from typing import Final
 from eversince_async.errors import InvalidRequest
 
 Complain = Callable[[int, str], None]
-"""Told what is wrong on which line."""
+"""A callback for problems, with the line number and the problem."""
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -40,14 +43,14 @@ _OTHER_KINDS: Final = (
 
 
 def decode_lines(stream: io.BufferedReader, encoding: str, name: str, complain: Complain) -> Iterator[str]:
-    """The lines of a file, with their ends; bytes that are no text are complained of where they stand.
+    """Yield a file's lines with their ends, and report undecodable bytes.
 
-    A byte order mark says more about a file than whoever calls us, so it decides.
+    A byte order mark in the file is more reliable than the caller's `encoding`, so it takes precedence.
 
     Raises:
-        InvalidRequest: It is no text at all.
+        InvalidRequest: The file is not text at all.
         LookupError: There is no such encoding.
-        UnicodeError: From some place on it cannot be decoded.
+        UnicodeError: The file cannot be decoded from some place on.
     """
     head = stream.peek(_PEEKED)[:_PEEKED]
     for mark, kind in _OTHER_KINDS:
@@ -68,7 +71,10 @@ def _check_encoding(codec: str) -> None:
 
 
 def _without_mark(head: bytes) -> str | None:
-    """UTF-16 without a mark: every other byte of most texts is zero. None if it does not look like that."""
+    """Return the codec of unmarked UTF-16; None for any other text.
+
+    In UTF-16, every other byte of most texts is zero.
+    """
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) < len(head) // 4 or len(head) < 4 or min(even, odd):
         return None
@@ -85,7 +91,7 @@ def _check_lines(text: io.TextIOWrapper, codec: str, complain: Complain) -> Iter
                 before = line[: odd.start()][-20:]
                 byte = ord(odd[0]) - 0xDC00
                 complain(number, f"is not {codec.upper()}: byte 0x{byte:02X} after {before!r}{hint}")
-                hint = ""  # once is enough
+                hint = ""  # one hint for the whole file is enough
                 clean = _UNDECODED.sub("\N{REPLACEMENT CHARACTER}", line)
             if "\0" in line:
                 complain(number, "has a NUL character, which no text has")
