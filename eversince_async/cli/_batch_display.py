@@ -1,4 +1,4 @@
-"""What a person, or a program behind a pipe, sees of a batch while it runs."""
+"""The display of a running batch, on a terminal or a pipe."""
 
 import asyncio
 import json
@@ -22,24 +22,33 @@ from eversince_async.pace import speed
 from eversince_async.session.hooks import RetryScheduled
 
 FRAME: Final = 0.2
-"""Real seconds between two pictures of the board."""
+"""Real seconds between two redraws of the board."""
 
 HEARTBEAT: Final = 60.0
-"""Seconds without a line after which a pipe is told how things stand; each time twice as many."""
+"""Seconds without a line after which a pipe gets a status line; the interval doubles each time."""
 
 LONGEST_QUIET: Final = 16 * HEARTBEAT
-"""At most: who waits for another day's renders need not be told so each minute."""
+"""The longest interval between two status lines, in seconds.
+
+While a batch waits for the daily reset, a line every minute would be useless.
+"""
 
 TROUBLED: Final = 90.0
-"""Seconds for which a request that failed is told of, at least."""
+"""The fewest seconds for which a failed request stays in the display."""
 
 NAME: Final = 40
-"""Characters of an item's name that are shown."""
+"""The most characters shown of an item's name."""
 
 
 @attrs.frozen
 class CountedItems:
-    """Items that somebody is told of when they are taken."""
+    """Items with a known count, which report when they are taken.
+
+    Attributes:
+        items: The items.
+        count: The number of items.
+        on_item: Called with each item that the batch takes.
+    """
 
     items: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
     count: int
@@ -56,12 +65,12 @@ class CountedItems:
 
 
 class BatchDisplay:
-    """Shows a batch.
+    """The display of a batch.
 
     Args:
-        name: What to call it.
-        governor: Of the account it runs on.
-        as_json: Whether stdout gets outcomes as JSON, a line each; else in a pipe separated by tabs.
+        name: The batch's name in the display.
+        governor: The governor of the account that the batch runs on.
+        as_json: True to print each outcome as a line of JSON; otherwise a pipe gets cells separated by tabs.
     """
 
     def __init__(self, name: str, governor: GovernorProtocol, *, as_json: bool) -> None:
@@ -74,26 +83,26 @@ class BatchDisplay:
         self._batch: Batch | None = None
         self._spoke_at = 0.0
         self._quiet = HEARTBEAT
-        self._told_pause = False
+        self._has_shown_pause = False
         self._trouble: tuple[str, float] | None = None
         self.board: ProgressDisplay = (
             LiveDisplay(self._footer, self._holding) if self._is_live else LineDisplay(wordy=False)
         )
 
     def follow(self, batch: Batch) -> None:
-        """Show this one."""
+        """Show this batch from now on."""
         self._batch = batch
         self._spoke_at = asyncio.get_running_loop().time()
 
     def on_item(self, given: Mapping[str, Any]) -> None:
-        """An item is about to be begun."""
+        """Note the name of an item that the batch takes."""
         key = str(given["key"])
         about = given.get("title") or given.get("brief")
         words = f"line {key}: {about}" if key.isdecimal() else key
         self._names[key] = excerpt(words, NAME)
 
     def event(self, key: str, event: Event) -> None:
-        """Something happened to an item."""
+        """Show an event of an item."""
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = self.board.row(self._name_of(key))
@@ -101,7 +110,7 @@ class BatchDisplay:
             self.board.changed(row)
 
     def outcome(self, outcome: Outcome) -> None:
-        """An item has come to an end."""
+        """Show the outcome of an item, and remove the item's row."""
         row = self._rows.pop(outcome.key, None)
         if row is not None:
             self.board.removed(row)
@@ -117,12 +126,15 @@ class BatchDisplay:
 
     @property
     def under_way(self) -> str:
-        """What is seen through when nothing more is begun, in words."""
-        begun = sum(row.began_at is not None or row.project_id is not None for row in self._rows.values())
-        return f"{begun} under way {'is' if begun == 1 else 'are'} seen through"
+        """The number of started items that a paused batch still finishes."""
+        count = sum(row.began_at is not None or row.project_id is not None for row in self._rows.values())
+        return f"{count} under way {'is' if count == 1 else 'are'} seen through"
 
     def on_retry(self, retry: RetryScheduled) -> None:
-        """A request failed and is sent again: no reason to stop, but one to know of when nothing moves."""
+        """Show that a failed request is being retried.
+
+        A retry does not stop the batch, but it explains why nothing moves.
+        """
         now = asyncio.get_running_loop().time()
         is_news = self._trouble_now() is None
         self._trouble = f"trouble: {excerpt(retry.reason)}; trying again", now + max(retry.wait, TROUBLED)
@@ -130,23 +142,23 @@ class BatchDisplay:
             self.say(self._trouble[0])
 
     def on_pause(self) -> None:
-        """Why nothing more is begun has been said."""
-        self._told_pause = True
+        """Note that the reason for the pause has been printed."""
+        self._has_shown_pause = True
 
     def say(self, line: str) -> None:
-        """A line for the person, which stays."""
+        """Print a line that stays."""
         self._spoke_at, self._quiet = asyncio.get_running_loop().time(), HEARTBEAT
         self.board.say(line)
 
     async def frame(self) -> None:
-        """Let some time pass; then say what has to be said of it."""
+        """Wait for the next redraw, then print the lines that are due."""
         factor = speed()
         await asyncio.sleep((FRAME if self._is_live else 5 * FRAME) * factor)
         batch = self._batch
         if batch is None:
             return
-        if not self._told_pause and (reason := batch.report.paused) is not None:
-            self._told_pause = True
+        if not self._has_shown_pause and (reason := batch.report.paused) is not None:
+            self._has_shown_pause = True
             self.say(f"nothing more is begun: {reason}; {self.under_way}")
         if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + self._quiet * factor:
             quiet = self._quiet
@@ -172,8 +184,8 @@ class BatchDisplay:
         return f"{line}  [{self._standing(self._batch)}]"
 
     def _footer(self) -> str:
-        told = "" if self._batch is None else f"{self._name}: {self._standing(self._batch)}"
-        return "\n".join(filter(None, (told, self._limits(), self._trouble_now())))
+        standing = "" if self._batch is None else f"{self._name}: {self._standing(self._batch)}"
+        return "\n".join(filter(None, (standing, self._limits(), self._trouble_now())))
 
     def _limits(self) -> str:
         return str(self._governor.snapshot())
@@ -185,7 +197,7 @@ class BatchDisplay:
 
     def _standing(self, batch: Batch) -> str:
         progress = batch.progress
-        if batch.report.paused is not None:  # then nobody knows when the rest is made
+        if batch.report.paused is not None:  # the time of completion is then unknown
             progress = attrs.evolve(progress, eta=None)
         return status_line(progress)
 
@@ -194,7 +206,10 @@ class BatchDisplay:
 
 
 def status_line(progress: Progress) -> str:
-    """How far a batch is, e.g. `12 of 200 done, 1 of them failed; 10 at work; about 1:20:00 to go`."""
+    """Describe the progress of a batch in one line.
+
+    For example `12 of 200 done (1 failed); 10 at work; about 1:20:00 to go (1:10:00 to 1:35:00)`.
+    """
     counts = progress.counts
     done = progress.done - counts.get("paused", 0)
     text = f"{done} of {progress.total} done" if progress.total is not None else f"{done} done"

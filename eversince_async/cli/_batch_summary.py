@@ -1,4 +1,4 @@
-"""What is said when a batch is over, or was left: how it stands, and how to go on."""
+"""The summary of a batch that ended or was interrupted."""
 
 import re
 from collections.abc import Sequence
@@ -20,27 +20,27 @@ from eversince_async.durable.failures import is_of_the_account, is_of_the_qualit
 from eversince_async.errors import InvalidRequest, NotFound, RecordedFailure, SpecChanged, ValidationFailed
 
 UNSUCCESSFUL: Final = 20
-"""Failures, and other reasons not to have a video, that are told once more in the end; more are counted."""
+"""The most failures and other missing videos that the summary lists; it counts the others."""
 
 
 @attrs.define
 class BatchSummary:
-    """What there is to say in the end.
+    """The summary of a batch.
 
     Attributes:
-        command: What was typed, and goes on with it when typed again.
-        journal: The journal; None: nothing is remembered.
-        folder: Where the videos are.
-        report: Where the report is.
-        unhappy: The first that have something to complain of.
-        untold: How many more have.
-        failed: How many failed or were cancelled.
-        dropped: How many had been taken, and were let go of before anything was asked of the server.
-        missing: Keys of finished items whose files were removed since.
-        held: How many wait until the account may render in their quality.
-        held_paid: How many of these are paid for, and could be rendered in another.
-        hopeless: How many failed in a way that no retry mends.
-        deleted: How many failed as their projects were deleted.
+        command: The command as it was typed; the same command continues the batch.
+        journal: The journal's file; None if the batch has no journal.
+        folder: The folder of the videos.
+        report: The report's file.
+        unhappy: The first outcomes with an error or a cancellation.
+        untold: The number of further outcomes of this kind.
+        failed: The number of items that failed or were cancelled.
+        dropped: The number of items that were taken, but paused before any request for them was sent.
+        missing: The keys of finished items whose files were removed since.
+        held: The number of items that wait until the account may render in their quality.
+        held_paid: The number of these that are paid for, and could be rendered in another quality.
+        hopeless: The number of items that failed in a way that no retry mends.
+        deleted: The number of items that failed because their projects were deleted.
     """
 
     command: str
@@ -58,7 +58,7 @@ class BatchSummary:
     deleted: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """One more outcome."""
+        """Add an outcome to the counts."""
         self.failed += outcome.status in {"failed", "cancelled"}
         self.hopeless += outcome.status == "failed" and _is_hopeless(outcome.error)
         self.deleted += outcome.status == "failed" and _was_deleted(outcome)
@@ -76,11 +76,11 @@ class BatchSummary:
             self.dropped += 1
 
     def exit_code(self, report: Report, left: int) -> ExitCode:
-        """How it ended.
+        """Return the exit code of the batch.
 
         Args:
-            report: Of the batch.
-            left: Items that were not taken.
+            report: The batch's report.
+            left: The number of items that were not taken.
         """
         if report.cause is not None and is_of_the_account(report.cause):
             return ExitCode.CONFIGURATION
@@ -89,33 +89,33 @@ class BatchSummary:
         return ExitCode.FAILED if self.failed else ExitCode.DONE
 
     def lines(self, report: Report, left: int) -> list[str]:
-        """The summary."""
+        """Return the lines of the summary."""
         numbers = {status: report.counts.get(status, 0) for status in get_args(OutcomeStatus)}
         numbers |= {"paused": numbers["paused"] - self.dropped, "not begun": left + self.dropped}
         counts = [f"{number} {status}" for status, number in numbers.items() if number]
-        said = [f"{', '.join(counts) or 'nothing to do'}, in {format_duration(report.run_seconds)}"]
-        said += _credits_spent(report)
+        lines = [f"{', '.join(counts) or 'nothing to do'}, in {format_duration(report.run_seconds)}"]
+        lines += _credits_spent(report)
         reasons = self._reasons()
-        said += [f"  {_few(keys)}: {why}" for why, keys in reasons.values()]
+        lines += [f"  {_few(keys)}: {why}" for why, keys in reasons.values()]
         if self.untold:
-            said.append(f"  and {self.untold} more")
+            lines.append(f"  and {self.untold} more")
         if self.missing:
-            said.append(f"  {_few(self.missing)}: finished, but the file is not there any more")
+            lines.append(f"  {_few(self.missing)}: finished, but the file is not there any more")
         unfinished = report.counts.get("paused", 0) + left
         if report.paused is not None and unfinished:
-            said.append(f"paused:  {report.paused}")
-        said += _credits_to_buy(report)
+            lines.append(f"paused:  {report.paused}")
+        lines += _credits_to_buy(report)
         if report.resumes_at is not None:
-            said.append(f"again:   {_when(report.resumes_at)}, when there is more of it")
-        said += [
+            lines.append(f"again:   {_when(report.resumes_at)}, when there is more of it")
+        lines += [
             f"{name + ':':<9}{path}"
             for name, path in (("videos", self.folder), ("journal", self.journal), ("report", self.report))
             if path is not None
         ]
-        return said + self._how_to_go_on(unfinished)
+        return lines + self._how_to_go_on(unfinished)
 
     def _reasons(self) -> dict[str, tuple[str, list[str]]]:
-        """Which have the same reason, but for the request it was told by."""
+        """Group the keys by the reason, ignoring the request ids in it."""
         reasons: dict[str, tuple[str, list[str]]] = {}
         for outcome in self.unhappy:
             why = _why(outcome)
@@ -139,19 +139,19 @@ class BatchSummary:
         return []
 
     def _how_to_render_otherwise(self) -> list[str]:
-        """What to type when the account may not render in the quality that was asked for."""
-        said = list[str]()
+        """Return the commands for items whose quality the account may not render."""
+        lines = list[str]()
         if self.held_paid:
             folder = "--no-download" if self.folder is None else f"--out {quote(str(self.folder))}"
             paid = f"eversince resume {quote(str(self.journal))} {folder} --quality {USUAL}"
-            said.append(f"finish:  {paid}  (what is paid for, in {USUAL})")
+            lines.append(f"finish:  {paid}  (what is paid for, in {USUAL})")
         if self.held:
             again = _with(self.command, "--retry-failed")
-            said.append(f"retry:   {again}  (asks again: once the account may render so)")
-        return said
+            lines.append(f"retry:   {again}  (asks again: once the account may render so)")
+        return lines
 
     def interrupted_lines(self, why: str) -> list[str]:
-        """For whoever does not wait for what is under way."""
+        """Return the lines for a person who leaves active projects behind."""
         if self.journal is None:
             return [
                 f"{why} Projects that have begun go on at the server: `eversince list` shows them.",
@@ -164,13 +164,13 @@ class BatchSummary:
 
 
 def _is_hopeless(error: Exception | None) -> bool:
-    """Whether a failed item fails again until somebody corrects it."""
+    """Return True if only a correction by a person can help."""
     kind = error.kind if isinstance(error, RecordedFailure) else type(error).__name__
     return kind in {each.__name__ for each in (InvalidRequest, SpecChanged, ValidationFailed)}
 
 
 def _was_deleted(outcome: Outcome) -> bool:
-    """Whether a failed item's project is not there any more."""
+    """Return True if the project of a failed item was deleted."""
     match outcome.error:
         case NotFound(endpoint=GET_PROJECT.name):
             return outcome.project_id is not None
@@ -198,13 +198,16 @@ def _when(at: datetime) -> str:
 
 
 def _credits_spent(report: Report) -> Sequence[str]:
-    """What the run has cost: nothing tells but the balance, which is not ours alone."""
+    """Return a line on the run's cost if the balance fell.
+
+    Only the balance shows the cost, and others may use the same account.
+    """
     if not report.balance_fell:
         return []
     others = "use by others, if there was any, is in it"
     if report.others:
-        seen = "1 project that is" if report.others == 1 else f"{report.others} projects that are"
-        others = f"use by others is in it: {seen} not of this batch"
+        which = "1 project that is" if report.others == 1 else f"{report.others} projects that are"
+        others = f"use by others is in it: {which} not of this batch"
     return [f"credits: the balance fell by {report.balance_fell:,.10g}; {others}"]
 
 

@@ -1,7 +1,8 @@
-"""Results go to stdout, everything else to stderr: so a pipe gets what it was meant for.
+"""Output of commands: results go to stdout, everything else to stderr.
 
-Nothing that is printed is trusted: what could steer a terminal is shown instead. What an encoding lacks is
-escaped. Whoever cannot be told anything any more is no reason to stop; lost results are an error.
+So a pipe gets the results only. No printed text is trusted: characters that could steer a terminal are
+escaped, as are characters that the stream's encoding lacks. A closed stderr does not stop a command; a stdout
+that loses results is an error.
 """
 
 import io
@@ -21,29 +22,31 @@ _TYPED: Final = ContextVar("typed", default="the same command")
 
 
 class ResultsLost(Exception):
-    """Results can be written nowhere any more.
+    """Results that could not be written to stdout.
 
     Attributes:
-        is_left: Whether their reader has gone, as `head` does, and nothing is wrong.
+        is_left: True if the reader closed the pipe, as `head` does, which is not an error.
     """
 
     def __init__(self, reason: OSError | ValueError) -> None:
         self.is_left = isinstance(reason, BrokenPipeError)
         why = getattr(reason, "strerror", None) or str(reason)
         super().__init__(
-            "Nobody reads the results any more." if self.is_left else f"The results cannot be written: {why}."
+            "The results have no reader any more."
+            if self.is_left
+            else f"The results cannot be written: {why}."
         )
 
 
 def open_streams() -> None:
-    """Make ready what we write to, whatever was closed, or is in an encoding of its own."""
-    for number in (0, 1, 2):  # or the next file that is opened would be taken for a stream
+    """Prepare the standard streams, even closed ones or odd encodings."""
+    for number in (0, 1, 2):  # otherwise the next file that is opened would take the stream's number
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     if sys.stdin is None:
-        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - as long as the process
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - open as long as the process runs
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -56,7 +59,7 @@ def write_line(text: str) -> None:
     """Print a result.
 
     Raises:
-        ResultsLost: It cannot be written.
+        ResultsLost: The result cannot be written.
     """
     try:
         sys.stdout.write(harmless(text) + "\n")
@@ -67,24 +70,27 @@ def write_line(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Tell the person, and not the program behind the pipe; if there is nobody, nothing is told."""
+    """Print a message to stderr, where a person reads it.
+
+    Does nothing if stderr is closed.
+    """
     _stderr.write(harmless(text) + "\n")
     _stderr.flush()
 
 
 def warn_line(text: str) -> None:
-    """Tell the person one line, whatever somebody else wrote into it."""
+    """Print a message to stderr as one line, with line feeds escaped."""
     warn(unbroken(text))
 
 
 def prompt(text: str) -> None:
-    """Ask the person, who answers on the same line."""
+    """Print a question to stderr; the person answers on the same line."""
     _stderr.write(harmless(text))
     _stderr.flush()
 
 
 def is_terminal() -> bool:
-    """Whether a person watches both, on something that can move its cursor."""
+    """Return True if stdout and stderr are terminals with a movable cursor."""
     try:
         both = sys.stdout.isatty() and sys.stderr.isatty()
     except ValueError:
@@ -93,11 +99,11 @@ def is_terminal() -> bool:
 
 
 class _Stderr(io.TextIOBase):
-    """Stderr for as long as there is one, and nothing afterwards.
+    """A stderr that ignores all text once the real stream is closed.
 
     Args:
-        stream: The stderr of a moment: what draws on a terminal puts itself in its place meanwhile. None:
-            always that of the moment.
+        stream: The stderr to write to, for a console that replaces `sys.stderr` while it draws. None always
+            takes the current `sys.stderr`.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -135,8 +141,8 @@ _stderr: Final = _Stderr()
 
 
 def log_to_stderr() -> None:
-    """Tell the person all that is logged, however odd a server's words in it are, but no secrets."""
-    import logging  # here, as the overview costs nothing
+    """Print all log records to stderr, without secrets and without harmful characters."""
+    import logging  # imported here, because `eversince --help` must start fast
 
     class Harmless(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
@@ -148,20 +154,22 @@ def log_to_stderr() -> None:
 
 
 def console() -> "Console":
-    """What draws on stderr."""
+    """Return a console that draws on stderr."""
     from rich.console import Console
 
-    # Asked now: while rich draws, older versions put a stream in the place of stdout that is no terminal.
+    # Checked now: while older versions of rich draw, they replace stdout by a stream that is no terminal.
     return Console(file=cast("IO[str]", _Stderr(sys.stderr)), force_terminal=is_terminal())
 
 
 def to_text(text: str, style: str = "", *, has_lines: bool = False) -> "Text":
-    """A text for a console to draw: every one goes through here.
+    """Return a harmless text for a console to draw.
+
+    Every drawn text must go through this function.
 
     Args:
-        text: Whoever wrote it.
-        style: How to draw it.
-        has_lines: Whether its line feeds are meant as such.
+        text: The text, from any source.
+        style: The style to draw it in.
+        has_lines: True to keep the line feeds of the text.
     """
     from rich.text import Text
 
@@ -169,7 +177,10 @@ def to_text(text: str, style: str = "", *, has_lines: bool = False) -> "Text":
 
 
 def _let_go(stream: TextIO) -> None:
-    """Write what is left in a stream to nowhere, or its last flush fails as well, as we end."""
+    """Redirect a stream to the null device.
+
+    Otherwise its last flush would fail as well, when the process ends.
+    """
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -179,10 +190,10 @@ def _let_go(stream: TextIO) -> None:
 
 
 def set_command_line(command: str) -> None:
-    """Note what was typed, to repeat it where it is what goes on."""
+    """Note the typed command, for messages that say how to go on."""
     _TYPED.set(command)
 
 
 def command_line() -> str:
-    """The command as it was typed."""
+    """Return the command as it was typed."""
     return _TYPED.get()

@@ -1,4 +1,4 @@
-"""What a file of rows would come to, told before anything is made of it."""
+"""The plan of a batch, printed before anything is made."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -16,12 +16,12 @@ from eversince_async.journal import Journal
 from eversince_async.journal.copies import copy_to_read
 
 SHOWN = 100
-"""Rows that a terminal is shown; a pipe gets all of them."""
+"""The most rows of a plan printed on a terminal; a pipe gets all of them."""
 
 
 @asynccontextmanager
 async def read_only(path: Path | None) -> AsyncGenerator[Journal | None, None]:
-    """What a journal remembers, without opening it; None without one."""
+    """Open a private copy of a journal; yield None without a path."""
     if path is None:
         yield None
         return
@@ -31,7 +31,7 @@ async def read_only(path: Path | None) -> AsyncGenerator[Journal | None, None]:
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """What a batch is asked for besides its rows; as for `eversince.batch`."""
+    """The options of a batch that its plan needs, as for `eversince.batch`."""
 
     folder: Path | None
     share: bool | None
@@ -41,10 +41,10 @@ class Asked:
 
 
 async def plan_of(sheet: BatchFile, journal: Path | None, asked: Asked) -> Plan:
-    """What a batch of these rows would do.
+    """Return the plan for a batch of these rows.
 
     Raises:
-        EversinceError: The account cannot be asked for its balance.
+        EversinceError: The request for the account's balance fails.
     """
     async with connect() as eversince:
         return await eversince.plan(
@@ -59,7 +59,7 @@ async def plan_of(sheet: BatchFile, journal: Path | None, asked: Asked) -> Plan:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print a plan for people: a line for each row, and what they come to together."""
+    """Print a plan for people: a line per row, then the totals."""
     shown = plan.items[:SHOWN] if is_terminal() else plan.items
     print_rows(
         ("row", "stands", "asks for", "may cost"),

@@ -1,4 +1,4 @@
-"""Runs a batch before somebody's eyes, wherever its items come from, and says in the end how it stands."""
+"""The run of a batch with a display and a summary."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
@@ -30,12 +30,12 @@ class BatchPlan:
     """A batch to run.
 
     Attributes:
-        name: What to call it.
-        items: What to make.
-        count: How many that are.
-        journal: What remembers it, open; None: nothing does.
-        journal_path: Its file.
-        folder: Where the videos go; None: nowhere that rows do not say.
+        name: The batch's name in the display and the report.
+        items: The items.
+        count: The number of items.
+        journal: The open journal; None for no journal.
+        journal_path: The journal's file.
+        folder: The folder for the videos; None downloads only the rows that name a file.
         report: The report to write.
         concurrency: As for `eversince.batch`.
         max_credits: As for `eversince.batch`.
@@ -43,9 +43,9 @@ class BatchPlan:
         refetch: As for `eversince.batch`.
         allow_other_account: As for `eversince.batch`.
         idempotent_as: As for `eversince.batch`.
-        is_told_to_share: Whether this machine makes the public pages, if others work on the same file.
+        is_told_to_share: True if this machine makes the public pages when others work on the same file.
         wait_for_quota: As for `eversince.batch`.
-        as_json: Whether to print outcomes as JSON.
+        as_json: True to print outcomes as JSON.
     """
 
     name: str
@@ -67,7 +67,7 @@ class BatchPlan:
 
 
 def check_options(report: Path | None, concurrency: int | None, max_credits: float | None) -> None:
-    """Refuse what would only be noticed in the end.
+    """Refuse options whose faults would only show at the end.
 
     Raises:
         InvalidRequest: An option makes no sense.
@@ -84,22 +84,24 @@ def check_options(report: Path | None, concurrency: int | None, max_credits: flo
 
 
 async def run_batch(plan: BatchPlan) -> ExitCode:
-    """Run it to its end, or until somebody interrupts it, or nobody takes its results any more.
+    """Run a batch to its end, and print its summary.
+
+    The run ends early when a person interrupts it, or when the reader of its results leaves.
 
     Raises:
-        EversinceError: It cannot go on, e.g. as the journal fails.
+        EversinceError: The batch cannot go on, e.g. because the journal fails.
     """
     ending = BatchSummary(command_line(), plan.journal_path, plan.folder, plan.report)
     try:
         return await _run(plan, ending)
-    except ResultsLost as lost:  # what is paid for is not to be had for a pipe that broke, nor lost with it
+    except ResultsLost as lost:  # the paid projects are not lost with the pipe, so say how to go on
         for line in ending.interrupted_lines(str(lost)):
             warn_line(line)
         return ExitCode.UNFINISHED
 
 
 async def _run(plan: BatchPlan, ending: BatchSummary) -> ExitCode:
-    kept: list[Outcome] = []
+    outcomes: list[Outcome] = []
     async with connect(lambda retry: watch.on_retry(retry)) as eversince, _print_resume_hint(ending):
         watch = BatchDisplay(plan.name, eversince.governor, as_json=plan.as_json)
         batch = eversince.batch(
@@ -123,9 +125,9 @@ async def _run(plan: BatchPlan, ending: BatchSummary) -> ExitCode:
                 async for outcome in batch:
                     watch.outcome(outcome)
                     ending.add(outcome)
-                    if plan.report is not None:  # which needs nothing of what makes an outcome large
-                        kept.append(attrs.evolve(outcome, production=None))
-    report = attrs.evolve(batch.report, outcomes=kept)
+                    if plan.report is not None:  # a report does not need the large production
+                        outcomes.append(attrs.evolve(outcome, production=None))
+    report = attrs.evolve(batch.report, outcomes=outcomes)
     left = plan.count - sum(report.counts.values())
     code = ending.exit_code(report, left)
     if plan.report is not None and not await _write_report(report, plan, ending) and code == ExitCode.DONE:
@@ -136,7 +138,7 @@ async def _run(plan: BatchPlan, ending: BatchSummary) -> ExitCode:
 
 
 async def _write_report(report: Report, plan: BatchPlan, ending: BatchSummary) -> bool:
-    """Write the report; what the batch has come to is told in any case."""
+    """Write the report; return False after printing why it failed."""
     assert plan.report is not None
     try:
         await asyncio.to_thread(write_report, report, plan.report, plan.name)

@@ -1,4 +1,4 @@
-"""`eversince resume`: a project, or all that a journal remembers, from where it stands to its end."""
+"""`eversince resume`: a project or a journal, continued to its end."""
 
 import os
 from pathlib import Path
@@ -38,31 +38,32 @@ async def resume_(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> ExitCode:
-    """See a project, or what a journal remembers, through from where it stands.
+    """Continue a project, or what a journal remembers, to its end.
 
-    With the file of a journal, videos of a batch that had begun are brought to their end, as they were asked
-    for then. Rows that had not begun are not in the journal: they need the command with the file of rows,
-    which does all of this, too.
+    With the file of a journal, the command finishes the videos of a batch that had begun, as they were asked
+    for then. The journal does not have the rows that had not begun: for them, run `eversince batch` with the
+    file of rows, which finishes the others, too.
 
     Args:
         what: The project's id; or the file of a journal, such as briefs.journal.db.
         output: File, or an existing folder, to download the video to; for a journal the folder of its videos.
         render: Render the project's video if there is none yet, which is the default.
-        quality: How to render it: 1080p is the default, and 4k needs a Pro subscription. Of a journal, what
-            has not been rendered yet is rendered so, whatever was asked for; by default as was asked for.
+        quality: Quality of the render: 1080p is the default, and 4k needs a Pro subscription. With a journal,
+            the quality of all videos that are not rendered yet; by default each keeps its own.
         unchecked: Send a quality that this version does not know, as it is.
         share: Make a public link of the project, which does not expire; without it none is made.
-        on_cancel: What becomes of the project after Ctrl-C: leave is the default.
-        no_download: Download nothing of what the journal remembers.
-        retry_failed: Try again what the journal says has failed; a project that was deleted since is made
-            and paid for anew.
+        on_cancel: Leave the project running after Ctrl-C, which is the default, or cancel it.
+        no_download: Download none of the journal's videos.
+        retry_failed: Retry the videos that failed according to the journal; a project that was deleted since
+            is made and paid for again.
         allow_other_account: Go on although the journal was begun with another server or account.
         report: File to write a report to: .html, .csv or .json.
-        journal: What a project belongs to: if that has a public link of it, it is shown, and no other made.
-        as_json: Print the result as JSON; of a journal a line for each video.
+        journal: The journal that the project belongs to: if it holds a public link of the project, that link
+            is shown, and no other is made.
+        as_json: Print the result as JSON; with a journal, a line for each video.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     word = None if quality is None else parse_quality(quality, unchecked=unchecked)
     given = {
         "render": render,
@@ -75,7 +76,7 @@ async def resume_(
         "report": report,
         "journal": journal,
     }
-    is_journal = os.path.isfile(what)  # noqa: ASYNC240 - once, before there is anything to hold up
+    is_journal = os.path.isfile(what)  # noqa: ASYNC240 - once, before other tasks run
     for name in _OF_PROJECTS if is_journal else _OF_JOURNALS:
         if given[name] is not None:
             whose = (
@@ -110,12 +111,12 @@ async def resume_(
 
 
 async def find_recorded_share(path: Path, project_id: str) -> str | None:
-    """The public link that a journal has of a project; None if it has none.
+    """Return a project's public link from a journal; None without one.
 
     Raises:
-        InvalidRequest: There is no such journal, or it does not know the project.
+        InvalidRequest: The journal does not exist, or does not know the project.
     """
-    if not path.is_file():  # noqa: ASYNC240 - once, before there is anything to hold up
+    if not path.is_file():  # noqa: ASYNC240 - once, before other tasks run
         raise InvalidRequest({"--journal": f"there is no such journal: {path}"})
     async with SqliteJournal(path) as journal:
         owner = await journal.claimant(project_id)
@@ -162,7 +163,7 @@ async def _journal(
         if not found.keys:
             warn(f"{path}: nothing to go on with; {await _counts(journal)}")
             return ExitCode.UNFINISHED if found.is_left else ExitCode.DONE
-        warn(f"{len(found.keys)} videos that {path} remembers are gone on with")
+        warn(f"{len(found.keys)} videos that {path} remembers are continued")
         code = await run_batch(
             BatchPlan(
                 name=path.name,

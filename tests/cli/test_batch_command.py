@@ -400,7 +400,7 @@ async def test_when_nobody_reads_the_results_it_leaves_and_is_not_done(emulator,
         assert ExitCode.UNFINISHED == await typed(batch_(file))
 
     told = capfd.readouterr().err
-    assert "Nobody reads the results any more. Projects that have begun go on" in told
+    assert "The results have no reader any more. Projects that have begun go on" in told
     assert "go on:   " in told
     assert ExitCode.DONE == await typed(batch_(file))
     assert (3, 3, 3) == made(emulator)
@@ -467,7 +467,7 @@ async def test_a_journal_is_enough_to_see_through_what_has_begun(emulator, rows,
     assert ExitCode.DONE == code
     assert (3, 2, 1) == made(emulator)
     assert {"b.mp4", "c.mp4"} == {path.name for path in (tmp_path / "videos").iterdir()}
-    assert "3 videos that briefs.journal.db remembers are gone on with" in capsys.readouterr().err
+    assert "3 videos that briefs.journal.db remembers are continued" in capsys.readouterr().err
 
 
 async def test_a_journal_with_nothing_left_says_so(emulator, rows, capsys):
