@@ -1,4 +1,7 @@
-"""Addresses as commands print them: terminals make links of what looks like one, and people open it."""
+"""Addresses in the output of commands.
+
+Terminals turn text that looks like an address into a link, and people open it.
+"""
 
 import os
 from typing import Final
@@ -8,15 +11,17 @@ from eversince_async._wire.addresses import AddressPolicy, AddressRefused
 from eversince_async.session.transport import BASE_URL, check_base_url
 
 LONGEST: Final = 100
-"""Characters that are shown of an address that must not be opened."""
+"""Number of characters printed of an address that must not be opened."""
 
 
 def address(field: str, url: str | None) -> str | None:
-    """An address to print: as it came if it may be opened, else what is wrong with it, and its beginning.
+    """Return an address unchanged if it may be opened.
+
+    Otherwise return a text with the problem and the beginning of the address.
 
     Args:
-        field: What names it, e.g. `share_url`.
-        url: The address; None for none, which stays so.
+        field: The name of the field that holds the address, e.g. `share_url`.
+        url: The address; for None, None is returned.
     """
     try:
         return None if url is None else _policy().check(url).text
@@ -25,10 +30,10 @@ def address(field: str, url: str | None) -> str | None:
 
 
 def may_be_opened(url: str | None) -> bool:
-    """Whether the API may name such an address."""
+    """Return True if the address policy allows this address."""
     return url is not None and address("", url) == url
 
 
 def _policy() -> AddressPolicy:
-    """That of the client the commands use."""
+    """Return the address policy of the client that the commands use."""
     return AddressPolicy.of(check_base_url(os.environ.get("EVERSINCE_BASE_URL") or BASE_URL))

@@ -1,4 +1,4 @@
-"""Progress of productions: who is where, live on a terminal, line by line in a pipe."""
+"""The progress of productions, as live bars or lines of text."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
@@ -34,23 +34,25 @@ _REACHED: Final = {
     "share": 0.95,
     "download": 0.97,
 }
-"""How far a production is along when it enters a stage or a status. A guess, for a bar; it never goes back,
-though the agent goes round in circles."""
+"""The share of a production that is done when it enters a stage or a status, from 0 to 1.
+
+The numbers are a guess, for a bar. The bar never goes back, although the agent may repeat a status.
+"""
 
 
 @attrs.define(eq=False)
 class Row:
-    """One production as the board shows it.
+    """A production on the board.
 
     Attributes:
-        name: What to call it.
-        words: Where it stands.
-        project_id: Its project, once it has one.
-        reached: How far it is along, from 0 to 1.
-        began_at: When it got its slot, in loop time.
-        ended_at: When it was over.
-        went_wrong: Whether it ended badly.
-        slot: The number of the account's slot it is shown in; None while it holds none.
+        name: The production's name on the board.
+        words: The production's status, in words.
+        project_id: The id of its project; None until there is one.
+        reached: The share of the production that is done, from 0 to 1.
+        began_at: The time at which the production got its slot, in loop time.
+        ended_at: The time at which the production ended, in loop time.
+        went_wrong: True if the production failed or was interrupted.
+        slot: The number of the account's slot that the row shows; None while the project holds no slot.
     """
 
     name: str
@@ -63,11 +65,11 @@ class Row:
     slot: int | None = None
 
     def tell(self, event: Event) -> bool:
-        """Take in an event; False when it changes nothing that is shown."""
+        """Update the row from an event; return False if nothing visible changes."""
         self.project_id = event.project_id or self.project_id
         match event:
             case StageStarted(stage="settle") | StageCompleted():
-                return False  # the status says more
+                return False  # the status is more informative
             case StageStarted(stage=stage):
                 if self.began_at is None:
                     self.began_at = event.at
@@ -81,12 +83,12 @@ class Row:
         return True
 
     def end(self, words: str, now: float, *, went_wrong: bool = False) -> None:
-        """It is over."""
+        """Mark the production as ended."""
         self.words, self.ended_at, self.went_wrong = words, now, went_wrong
         self.reached = self.reached if went_wrong else 1.0
 
     def seconds(self, now: float) -> float | None:
-        """How long it has been at work; None when it waits for its turn."""
+        """Return the seconds since the start; None before the start."""
         if self.began_at is None:
             return None
         return (now if self.ended_at is None else self.ended_at) - self.began_at
@@ -103,11 +105,11 @@ _WORDS: Final = {
     "share": "sharing",
     "download": "downloading",
 }
-"""Stages as a person would say it; statuses are the server's words already."""
+"""The words for each stage; statuses are shown as the server names them."""
 
 
 class ProgressDisplay(Protocol):
-    """Shows rows until its block ends."""
+    """A display that shows rows until its block ends."""
 
     def __enter__(self) -> Self: ...
 
@@ -118,11 +120,11 @@ class ProgressDisplay(Protocol):
         ...
 
     def changed(self, row: Row) -> None:
-        """A row has something new to say."""
+        """Show that a row has changed."""
         ...
 
     def removed(self, row: Row) -> None:
-        """A row is not to be shown any more."""
+        """Remove a row."""
         ...
 
     def say(self, line: str) -> None:
@@ -130,15 +132,15 @@ class ProgressDisplay(Protocol):
         ...
 
     def refresh(self) -> None:
-        """Show how things stand now."""
+        """Redraw all rows."""
         ...
 
 
 async def follow(workflow: Workflow[Production], row: Row, board: ProgressDisplay) -> Production:
-    """Run a production to its end, and show on its row what it tells.
+    """Run a production to its end, showing its events on its row.
 
     Raises:
-        EversinceError: As the production does.
+        EversinceError: The production raised it.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -158,16 +160,19 @@ async def follow(workflow: Workflow[Production], row: Row, board: ProgressDispla
 
 
 def board(footer: Callable[[], str]) -> ProgressDisplay:
-    """A board for where this runs.
+    """Return a live board on a terminal, else a board of lines.
 
     Args:
-        footer: Gives the line below the rows, such as how the account's limits stand.
+        footer: Returns the line below the rows, such as the state of the account's limits.
     """
     return LiveDisplay(footer) if is_terminal() else LineDisplay()
 
 
 def add_row(rows: Collection[Row], holding: Collection[str | None]) -> None:
-    """Give each row whose project holds a slot the lowest number that is free, and keep it there."""
+    """Number the rows whose projects hold a slot.
+
+    A row gets the lowest free number, and keeps it while its project holds the slot.
+    """
     for row in rows:
         if row.project_id not in holding:
             row.slot = None
@@ -182,7 +187,7 @@ def add_row(rows: Collection[Row], holding: Collection[str | None]) -> None:
 async def refreshing(
     frame: Callable[[], Awaitable[object]], board: ProgressDisplay
 ) -> AsyncGenerator[None, None]:
-    """Redraw a board while the block runs, with `frame` between two pictures."""
+    """Redraw a board while the block runs, with `frame` between two redraws."""
 
     async def redraw() -> None:
         while True:
@@ -195,14 +200,14 @@ async def refreshing(
     finally:
         await end(redrawing)
         if not redrawing.cancelled():
-            redrawing.result()  # a board that cannot be drawn is a mistake to hear of
+            redrawing.result()  # raises the error of a board that could not be drawn
 
 
 class LineDisplay:
-    """Lines on stderr, each with the time since the first.
+    """A board of lines on stderr, with the time of each.
 
     Args:
-        wordy: Whether each change of each row is a line; else only what is said.
+        wordy: True to print each change of each row as a line; False to print only the lines of `say`.
     """
 
     def __init__(self, *, wordy: bool = True) -> None:
@@ -217,7 +222,7 @@ class LineDisplay:
         pass
 
     def row(self, name: str) -> Row:
-        """Add a row; it says something when it has something to say."""
+        """Add a row, which prints nothing before its first change."""
         return Row(name)
 
     def changed(self, row: Row) -> None:
@@ -227,23 +232,23 @@ class LineDisplay:
             self.say(f"{row.name}: {row.words}{which}")
 
     def removed(self, row: Row) -> None:
-        """Nothing: what was printed stands."""
+        """Do nothing, because printed lines stay."""
 
     def say(self, line: str) -> None:
-        """Print it."""
+        """Print a line with the time since the start."""
         passed = asyncio.get_running_loop().time() - self._began
         warn_line(f"[{format_duration(passed):>8}] {line}")
 
     def refresh(self) -> None:
-        """Nothing: what was printed stands."""
+        """Do nothing, because printed lines stay."""
 
 
 class LiveDisplay:
-    """Bars that move, on stderr.
+    """A board of moving bars on stderr.
 
     Args:
-        footer: Gives the lines below the rows.
-        holding: Gives the projects that hold a slot, to show which; None shows no slots.
+        footer: Returns the lines below the rows.
+        holding: Returns the projects that hold a slot, to show the slot of each; None shows no slots.
     """
 
     def __init__(
@@ -257,7 +262,7 @@ class LiveDisplay:
     def __enter__(self) -> Self:
         from rich.live import Live
 
-        # Not refreshed by rich's own thread: what it would show changes under its hands.
+        # rich's own thread must not refresh the board, because the rows would change while it draws.
         self._live = Live(console=console(), auto_refresh=False)
         self._live.start()
         return self
@@ -273,18 +278,18 @@ class LiveDisplay:
         return row
 
     def changed(self, row: Row) -> None:
-        """Wait for the next refresh, which is soon."""
+        """Do nothing, because the next refresh comes soon."""
 
     def removed(self, row: Row) -> None:
-        """Take it off."""
+        """Remove a row."""
         self._rows.remove(row)
 
     def say(self, line: str) -> None:
-        """Print it above the rows."""
+        """Print a line above the rows."""
         self._live.console.print(to_text(line))
 
     def refresh(self) -> None:
-        """Draw it all."""
+        """Draw all rows and the footer."""
         self._live.update(self._draw(), refresh=True)
 
     def _draw(self) -> "RenderableType":
@@ -321,7 +326,7 @@ class LiveDisplay:
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as h:mm:ss, without leading zero hours."""
+    """Format seconds as h:mm:ss, without hours if there are none."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,4 +1,4 @@
-"""A bar of bytes, for whoever waits for a file."""
+"""The progress bar of a file transfer."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +9,11 @@ from eversince_async.cli._terminal_text import on_one_line
 
 @asynccontextmanager
 async def progress_bar(name: str) -> AsyncGenerator[Callable[[int, int | None], None], None]:
-    """A bar of bytes, for a person."""
+    """Show a progress bar of bytes on a terminal.
+
+    Yields a function that takes the bytes transferred so far and the bytes in all. Without a terminal, that
+    function does nothing.
+    """
     if not is_terminal():
         yield lambda done, total: None
         return

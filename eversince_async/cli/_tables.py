@@ -1,4 +1,4 @@
-"""Printing results: JSON, lines for a pipe, or a table for a person."""
+"""The printing of results: JSON, lines for a pipe, or tables."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +15,18 @@ def print_json(value: Any) -> None:
 
 
 def print_table(facts: Mapping[str, object]) -> None:
-    """Print `name: value` lines; what is None is left out."""
-    told = {name: value for name, value in facts.items() if value is not None}
-    width = max((len(name) for name in told), default=0) + 1
-    for name, value in told.items():
+    """Print `name: value` lines, without values that are None."""
+    known = {name: value for name, value in facts.items() if value is not None}
+    width = max((len(name) for name in known), default=0) + 1
+    for name, value in known.items():
         write_line(f"{name + ':':<{width}} {' '.join(_word(value).split())}")
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: drawn on a terminal, separated by tabs and without a head in a pipe."""
+    """Print a table on a terminal, or lines of tab-separated cells elsewhere.
+
+    The lines have no head line.
+    """
     words = [[_word(value) for value in row] for row in rows]
     if not is_terminal():
         for row in words:

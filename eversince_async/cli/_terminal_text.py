@@ -1,6 +1,7 @@
-"""Makes harmless what somebody else wrote, before a terminal sees it; escapes what its encoding lacks.
+"""Escapes for text from outside, before a terminal shows it.
 
-Escapes are those of JSON, so that JSON stays JSON.
+Characters that could steer a terminal are escaped, as are those that its encoding lacks. The escapes are
+those of JSON, so that JSON stays JSON.
 """
 
 import codecs
@@ -8,19 +9,22 @@ import unicodedata
 from typing import Final
 
 ESCAPING: Final = "eversince_async.escaping"
-"""How streams treat what their encoding lacks: as an `errors` handler, once this module is imported."""
+"""The name of the `errors` handler for streams, which escapes characters that their encoding lacks.
+
+Importing this module registers the handler.
+"""
 
 _BREAKS: Final = "\n\t"
 _JOINERS: Final = "\u200c\u200d"
-"""Formats that words in some languages, and emojis, are spelled with; they turn nothing around."""
+"""Format characters that some languages and emojis need; they do not change the direction of text."""
 
 _FOREIGN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def harmless(text: str) -> str:
-    """A text with its control characters, those that turn text around, and half surrogates escaped.
+    """Escape the control characters, direction marks and surrogates of a text.
 
-    Line feeds and tabs stay: they are ours as well.
+    Line feeds and tabs stay, because this package prints them as well.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -28,12 +32,15 @@ def harmless(text: str) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """A harmless text that makes no further lines or cells."""
+    """Return a harmless text on one line, with whitespace as single blanks."""
     return harmless(" ".join(text.split()))
 
 
 def unbroken(text: str) -> str:
-    """A harmless text that stays in its line and its cell: line feeds and tabs are escaped as well."""
+    """Return a harmless text with line feeds and tabs escaped, too.
+
+    So the text stays in its line and its cell.
+    """
     return "".join(_escape(sign) if sign in _BREAKS else sign for sign in harmless(text))
 
 
