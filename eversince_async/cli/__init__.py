@@ -1,7 +1,7 @@
 """The `eversince` command.
 
-`eversince --help` is what people ask first and most often, so it costs next to nothing: only when a
-command is known are cyclopts, rich, aiohttp and that one command's module imported.
+People run `eversince --help` first and most often, so it must start fast: cyclopts, rich, aiohttp and the
+module of a command are imported only once the command is known.
 """
 
 import sys
@@ -15,20 +15,22 @@ from eversince_async.cli._signals import exit_code, listening
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code; `eversince --help` lists both.
+    """Run a command and return its exit code.
+
+    `eversince --help` lists the commands and the exit codes.
 
     Args:
-        arguments: What was typed behind `eversince`; by default what really was.
+        arguments: The words after `eversince`; None takes those of this process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     open_streams()
     try:
         with listening():
             return _main(given)
-    except KeyboardInterrupt:  # whoever had something to say about it has said it
+    except KeyboardInterrupt:  # the command has already printed how to go on
         return exit_code()
     except ResultsLost as lost:
-        if lost.is_left:  # e.g. `eversince list | head`: nobody reads on, and nothing is wrong
+        if lost.is_left:  # e.g. `eversince list | head`: the reader has left, and nothing is wrong
             return ExitCode.DONE
         warn(f"eversince: {lost}")
         return ExitCode.FAILED

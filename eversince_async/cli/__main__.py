@@ -1,4 +1,4 @@
-"""`python -m eversince_async.cli`, where the `eversince` script is not on the path."""
+"""`python -m eversince_async.cli`, if the `eversince` script is not on the path."""
 
 import sys
 

@@ -12,13 +12,13 @@ from eversince_async.session.hooks import RetryScheduled
 async def connect(
     on_retry: Callable[[RetryScheduled], object] | None = None,
 ) -> AsyncGenerator[Eversince, None]:
-    """A client with the key and the address of the environment.
+    """Open a client with the key and the address of the environment.
 
     Args:
-        on_retry: Called when an attempt is going to be repeated.
+        on_retry: Called when a failed attempt is going to be retried.
 
     Raises:
-        ConfigurationError: There is no key, or one that cannot be one.
+        ConfigurationError: The key is missing or malformed.
     """
     async with Eversince(on_retry=() if on_retry is None else on_retry) as eversince:
         try:
@@ -30,6 +30,6 @@ async def connect(
 
 
 async def _look_up_prices(eversince: Eversince, refusal: InsufficientCredits) -> None:
-    with suppress(EversinceError):  # it is about the refusal, not about this
+    with suppress(EversinceError):  # the caller needs the refusal, not a failure of this look-up
         offer = await eversince.account.credit_packages()
         refusal.balance, refusal.packages = offer.credits_balance, offer.packages

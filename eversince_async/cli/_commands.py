@@ -1,4 +1,4 @@
-"""The commands there are, and the page that `eversince --help` shows."""
+"""The list of commands, and the page that `eversince --help` prints."""
 
 from typing import Final, NamedTuple
 
@@ -9,9 +9,9 @@ class Command(NamedTuple):
     """A command.
 
     Attributes:
-        name: What is typed.
-        summary: What it does, in a line.
-        home: The module in this package that has a function for it.
+        name: The word to type.
+        summary: One line on its purpose.
+        home: The module in this package that holds its function.
     """
 
     name: str
@@ -20,20 +20,23 @@ class Command(NamedTuple):
 
     @property
     def function(self) -> str:
-        """The function's name; two commands would hide builtins."""
+        """The name of the command's function.
+
+        It ends in an underscore, because two names would hide builtins otherwise.
+        """
         return f"{self.name}_"
 
 
 COMMANDS: Final = {
     "Try it": (
         Command("demo", "Produce eight videos at once, without key or network.", "demo"),
-        Command("emulator", "Run a local Eversince to try things on.", "emulator"),
+        Command("emulator", "Run a local Eversince to try things out.", "emulator"),
         Command("doctor", "Check key, address and versions, with advice.", "doctor"),
     ),
     "Videos": (
         Command("produce", "Produce a video from a brief, and download it.", "produce"),
-        Command("resume", "See a project, or what a journal remembers, through.", "resume"),
-        Command("status", "Show how a project stands.", "projects"),
+        Command("resume", "Continue a project, or what a journal remembers, to its end.", "resume"),
+        Command("status", "Show the status of a project.", "projects"),
         Command("list", "List projects.", "projects"),
         Command("download", "Download a project's video.", "projects"),
         Command("cancel", "Stop a project's agent.", "projects"),
@@ -41,16 +44,16 @@ COMMANDS: Final = {
     ),
     "Batches and pipelines": (
         Command("batch", "Produce a video for each row of a file, each once.", "batch"),
-        Command("report", "Write a report of what a journal remembers.", "report"),
-        Command("approve", "Answer what a pipeline asks, or list what waits.", "approve"),
-        Command("decide", "Say what has become of something in doubt.", "decide"),
+        Command("report", "Write a report from a journal.", "report"),
+        Command("approve", "Answer a pipeline's question, or list the open ones.", "approve"),
+        Command("decide", "Tell a journal whether something in doubt happened.", "decide"),
     ),
     "The account": (Command("credits", "Show the credits left, and where to buy more.", "account"),),
 }
-"""All commands by group, in the order in which they are shown."""
+"""All commands by group, in the order in which the page shows them."""
 
 BY_NAME: Final = {command.name: command for group in COMMANDS.values() for command in group}
-"""The same by name."""
+"""All commands by name."""
 
 VARIABLES: Final = {
     "EVERSINCE_API_KEY": "your key; it begins with es_live_",
@@ -59,17 +62,17 @@ VARIABLES: Final = {
     "EVERSINCE_ALLOW_HTTP": "1 to send the key unencrypted to http:// on another machine",
     "EVERSINCE_SPEED": "for the emulator only: seconds that pass in one, as `emulator --speed`",
 }
-"""Environment variables and what they are for."""
+"""The environment variables and their meanings."""
 
 
 def help_text() -> str:
-    """The page."""
+    """Return the page that `eversince --help` prints."""
     lines = ["Usage: eversince COMMAND [OPTIONS]", "", "Make videos with the Eversince creative agent."]
     for group, commands in COMMANDS.items():
         lines += ["", f"{group}:", *(_row(command.name, command.summary) for command in commands)]
     lines += ["", "Everywhere:"]
     lines += [
-        _row("--help", "What a command takes."),
+        _row("--help", "Show the arguments and options of a command."),
         _row("--json", "Print the result as JSON."),
         _row("--debug", "Show tracebacks and what is sent."),
         _row("--allow-http", "Send the key unencrypted to http:// on another machine."),

@@ -1,4 +1,4 @@
-"""From what was typed to a call of one command: parse, run, translate how it ended."""
+"""Dispatch of a command, from its arguments to its exit code."""
 
 import inspect
 import logging
@@ -36,7 +36,7 @@ def dispatch(name: str, arguments: list[str]) -> int:
     except cyclopts.CycloptsError as error:
         warn(f"eversince {name}: {_one_line(str(error))} Try: eversince {name} --help")
         return ExitCode.USAGE
-    if call is not function:  # its help
+    if call is not function:  # cyclopts wants to print the help instead
         call(*bound.args, **bound.kwargs)
         return ExitCode.DONE
     debug = bool(bound.arguments.get("debug", False))
@@ -46,7 +46,11 @@ def dispatch(name: str, arguments: list[str]) -> int:
 
 
 def _without_allow_http(arguments: list[str]) -> tuple[list[str], bool]:
-    """The arguments without an option that every command takes, and whether it was there."""
+    """Remove `--allow-http`, which every command takes, from the arguments.
+
+    Returns:
+        The other arguments, and True if the option was among them.
+    """
     until = arguments.index("--") if "--" in arguments else len(arguments)
     options = [each for each in arguments[:until] if each != _ALLOW_HTTP]
     return [*options, *arguments[until:]], len(options) < until
@@ -54,7 +58,7 @@ def _without_allow_http(arguments: list[str]) -> tuple[list[str], bool]:
 
 @contextmanager
 def _http_allowed() -> Generator[None, None, None]:
-    """As if the environment allowed plain http, for one command."""
+    """Set the environment variable that allows plain http, for one command."""
     before = os.environ.get(ALLOW_HTTP)
     os.environ[ALLOW_HTTP] = "1"
     try:
@@ -66,7 +70,7 @@ def _http_allowed() -> Generator[None, None, None]:
 
 
 def parser(command: Command, function: Callable[..., Any]) -> cyclopts.App:
-    """What reads the arguments of one command."""
+    """Return the parser for the arguments of one command."""
     app = cyclopts.App(
         name=f"eversince {command.name}",
         help_flags=["--help", "-h"],

@@ -1,4 +1,4 @@
-"""What a person is told when something goes wrong, and the exit code it ends with."""
+"""Error messages for a person, and the exit code of each error."""
 
 from shlex import quote
 from typing import Final
@@ -29,11 +29,11 @@ _EXITS: Final[tuple[tuple[type[BaseException], ExitCode], ...]] = (
     (DownloadFailed, ExitCode.UNFINISHED),
     (Passing, ExitCode.UNFINISHED),
 )
-"""Everything that is not merely a failure; the first that fits counts."""
+"""The exit codes of errors that are more than a plain failure; the first match counts."""
 
 
 def exit_code_for(error: BaseException) -> ExitCode:
-    """The exit code of an error."""
+    """Return the exit code of an error."""
     match error:
         case TransportError(is_local=True):
             return ExitCode.UNFINISHED
@@ -45,11 +45,11 @@ def exit_code_for(error: BaseException) -> ExitCode:
 
 
 def describe_error(error: BaseException) -> str:
-    """One line: what happened, and what to do about it where that is known."""
+    """Describe an error in one line, with advice if there is any."""
     if isinstance(error, EversinceError):
         text = f"{error}{_hint(error)}"
     elif isinstance(error, OSError):
-        # Whatever is opened next is what too many open files are noticed at, such as a module of ours.
+        # "Too many open files" names the file that was opened last, often a module of this package.
         named = f"{error.filename}: " if error.filename and error.errno not in CROWDED else ""
         text = f"{named}{in_words(error)}"
     else:

@@ -1,10 +1,10 @@
-"""Exit codes, in one place: `eversince --help` prints this table."""
+"""The exit codes of all commands, as `eversince --help` prints them."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """The exit code of a command."""
 
     DONE = 0
     FAILED = 1
@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """What it says, for the overview."""
+        """The meaning of the code, in words."""
         return _MEANINGS[self]
 
 
@@ -25,7 +25,7 @@ _MEANINGS = {
     ExitCode.DONE: "done, all of it",
     ExitCode.FAILED: "failed, or some of it: by the server, the network, or a project itself",
     ExitCode.USAGE: "called the wrong way, with a file that is wrong, or not confirmed; nothing was sent",
-    ExitCode.UNFINISHED: "not at its end, and can be gone on with: paused, drained, or waited for too long",
+    ExitCode.UNFINISHED: "not finished, but can be continued: paused, drained, or waited for too long",
     ExitCode.CONFIGURATION: "no key, a wrong key, or an address that cannot be used",
     ExitCode.HUNG_UP: "left at once, as the terminal was closed (SIGHUP)",
     ExitCode.INTERRUPTED: "left at once with Ctrl-C",

@@ -1,4 +1,4 @@
-"""The event loop a command runs on: the usual one, or one in compressed time beside an emulator."""
+"""The event loop of a command, in real or compressed time."""
 
 import asyncio
 import os
@@ -16,10 +16,12 @@ T = TypeVar("T")
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command. Beside an emulator it lives in that one's time, with EVERSINCE_SPEED from the beginning.
+    """Run a command on an event loop.
+
+    With EVERSINCE_SPEED set, the command shares the compressed time of an emulator from the beginning.
 
     Raises:
-        ConfigurationError: EVERSINCE_SPEED is no positive number, or there is no emulator to share it with.
+        ConfigurationError: EVERSINCE_SPEED is not a positive number, or the address is not on this machine.
     """
     try:
         factor = speed()
@@ -35,7 +37,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         def leave() -> None:
             nonlocal left
             left = True
-            loop.call_soon_threadsafe(command.cancel)  # it may be asleep
+            loop.call_soon_threadsafe(command.cancel)  # the loop may be asleep, so wake it
 
         if factor is not None:
             pace.begin_at(factor)
@@ -52,19 +54,22 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def warn_of_crowding() -> Generator[None, None, None]:
-    """Say once in words that connections cannot be accepted; asyncio goes on by itself in a second."""
-    loop, told = asyncio.get_running_loop(), False
+    """Warn once, in words, when the loop cannot accept connections.
 
-    def heard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        nonlocal told
+    asyncio itself tries again after a second.
+    """
+    loop, has_warned = asyncio.get_running_loop(), False
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal has_warned
         error = context.get("exception")
         if not isinstance(error, OSError) or error.errno not in CROWDED:
             loop.default_exception_handler(context)
-        elif not told:
-            told = True
+        elif not has_warned:
+            has_warned = True
             warn(f"eversince: connections have to wait: {in_words(error)}")
 
-    loop.set_exception_handler(heard)
+    loop.set_exception_handler(handle)
     try:
         yield
     finally:
@@ -72,7 +77,13 @@ def warn_of_crowding() -> Generator[None, None, None]:
 
 
 def speed() -> float | None:
-    """EVERSINCE_SPEED: seconds that pass in one real second; None where it is not set."""
+    """Return EVERSINCE_SPEED; None if unset.
+
+    The value is the number of seconds that pass in one real second.
+
+    Raises:
+        ConfigurationError: EVERSINCE_SPEED is not a positive number, or the address is not on this machine.
+    """
     given = os.environ.get("EVERSINCE_SPEED")
     if not given:
         return None
@@ -86,10 +97,10 @@ def speed() -> float | None:
 
 
 def parse_speed(given: str | float, name: str) -> float:
-    """A speed as a number.
+    """Parse a speed.
 
     Raises:
-        ConfigurationError: It is not a number above zero.
+        ConfigurationError: The speed is not a number above zero.
     """
     try:
         factor = float(given)

@@ -1,4 +1,4 @@
-"""Leaving at the wish of the system: SIGTERM and SIGHUP are answered as Ctrl-C is."""
+"""The handling of SIGTERM and SIGHUP, which end a command like Ctrl-C."""
 
 import signal
 import threading
@@ -20,28 +20,31 @@ _EXITS: Final = {
 }
 
 LEAVING: Final = (signal.SIGINT, *_EXITS)
-"""What asks a command to come to its end, as far as this system knows it."""
+"""The signals that ask a command to end, if this system has them."""
 
 
 class _Heard:
-    """What has been heard.
+    """The last signal.
 
     Attributes:
-        code: The exit code of it.
-        leave: Ends the command that runs, so that it can still say how to go on; None: none does.
+        code: The exit code of the signal.
+        leave: Ends the running command so that it can still say how to go on; None if none runs.
     """
 
     code: ExitCode = ExitCode.INTERRUPTED
     leave: Callable[[], object] | None = None
 
 
-_heard: Final = _Heard()
+_last: Final = _Heard()
 
 
 @contextmanager
 def listening() -> Generator[None, None, None]:
-    """Take these signals for a Ctrl-C within the block, but those that are ignored, as `nohup` has it."""
-    _heard.code, before = ExitCode.INTERRUPTED, {}
+    """Treat SIGTERM and SIGHUP as Ctrl-C within the block.
+
+    Signals that are ignored stay ignored, as `nohup` wants it, and so do those with another handler.
+    """
+    _last.code, before = ExitCode.INTERRUPTED, {}
     if threading.current_thread() is threading.main_thread():
         for number in _EXITS:
             if signal.getsignal(number) is signal.SIG_DFL:
@@ -55,26 +58,29 @@ def listening() -> Generator[None, None, None]:
 
 @contextmanager
 def leave_by(leave: Callable[[], object]) -> Iterator[None]:
-    """Have the first signal within the block call something, instead of ending it wherever it stands."""
-    _heard.leave = leave
+    """Let the first signal within the block call a function.
+
+    Without it, the signal would interrupt the block at any place.
+    """
+    _last.leave = leave
     try:
         yield
     finally:
-        _heard.leave = None
+        _last.leave = None
 
 
 def exit_code() -> ExitCode:
-    """That of whoever was made to leave."""
-    return _heard.code
+    """Return the exit code of the last signal; by default Ctrl-C's."""
+    return _last.code
 
 
 def _hear(number: int, frame: FrameType | None) -> None:
-    _heard.code = _EXITS[signal.Signals(number)]
-    leave, _heard.leave = _heard.leave, None
-    theirs = signal.getsignal(signal.SIGINT)
+    _last.code = _EXITS[signal.Signals(number)]
+    leave, _last.leave = _last.leave, None
+    handler = signal.getsignal(signal.SIGINT)
     if leave is not None:
         leave()
-    elif callable(theirs):  # e.g. asyncio's, which ends what its loop runs
-        theirs(signal.SIGINT, frame)
+    elif callable(handler):  # e.g. asyncio's handler, which cancels the main task of its loop
+        handler(signal.SIGINT, frame)
     else:
         raise KeyboardInterrupt
