@@ -1,4 +1,4 @@
-"""The question before credits are spent: asked of a person at a terminal, and of nobody else."""
+"""The question before credits are spent, asked only at a terminal."""
 
 import asyncio
 import os
@@ -12,10 +12,12 @@ from eversince_async.cli._output import prompt, warn, warn_line
 
 
 def may_ask(*, yes: bool) -> bool:
-    """Whether somebody is there to answer: what is typed, and what we say, is at a terminal.
+    """Return True if a person is at the terminal to answer.
+
+    That is so if both stdin and stderr are terminals.
 
     Args:
-        yes: Whether the answer was given beforehand.
+        yes: True if the answer was given beforehand; then there is no question.
     """
     try:
         return not yes and sys.stdin.isatty() and sys.stderr.isatty()
@@ -24,12 +26,14 @@ def may_ask(*, yes: bool) -> bool:
 
 
 async def confirm(plan: Plan, question: str, *, no_input: bool) -> bool:
-    """Whether what is new may be paid for; asks, once, and without a clear yes it may not.
+    """Ask once whether a plan's new items may be paid for.
+
+    Returns True if the plan has no new items. Without a clear yes, returns False.
 
     Args:
-        plan: What is going to be done.
-        question: What to ask.
-        no_input: Whether nothing may be asked; then the answer is no.
+        plan: The plan of the batch.
+        question: The question to print.
+        no_input: True if no question may be asked; then the answer is no.
     """
     if not plan.new:
         return True
@@ -53,29 +57,32 @@ async def confirm(plan: Plan, question: str, *, no_input: bool) -> bool:
 
 
 async def _prompt_line() -> str | None:
-    """What is typed next; None at its end.
+    """Return the next typed line; None at the end of input.
 
-    A thread waits for it that nobody waits for: Ctrl-C ends the question, although the thread cannot be
-    ended before something is typed.
+    A daemon thread reads the line. Ctrl-C ends the question at once, although the thread itself ends only
+    when a line is typed.
     """
     loop = asyncio.get_running_loop()
-    typed: asyncio.Future[str | None] = loop.create_future()
+    answer: asyncio.Future[str | None] = loop.create_future()
 
-    def tell(line: str | None) -> None:
-        if not typed.done():
-            typed.set_result(line)
+    def deliver(line: str | None) -> None:
+        if not answer.done():
+            answer.set_result(line)
 
     def read() -> None:
         line = _read_line()
-        with suppress(RuntimeError):  # nobody waits any more, and the loop has gone
-            loop.call_soon_threadsafe(tell, line)
+        with suppress(RuntimeError):  # the loop is closed, so there is no waiter any more
+            loop.call_soon_threadsafe(deliver, line)
 
     threading.Thread(target=read, name="eversince question", daemon=True).start()
-    return await typed
+    return await answer
 
 
 def _read_line() -> str | None:
-    """Read from the descriptor: a thread in the midst of it must hold no lock when the process ends."""
+    """Read a line from stdin's descriptor.
+
+    The thread must hold no lock of stdin when the process ends in the middle of the read.
+    """
     line = b""
     try:
         while not line.endswith(b"\n") and (more := os.read(sys.stdin.fileno(), 1024)):

@@ -1,4 +1,4 @@
-"""Which journal is meant."""
+"""The choice of the journal's file."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,10 @@ from eversince_async.journal.opening import DEFAULT_FILE
 
 
 def default_journal(given: Path | None) -> Path:
-    """The file that was named, or the one that pipelines use by default.
+    """Return the given journal file, or the default one of pipelines.
 
     Raises:
-        JournalError: It is not there; opening it would make an empty one.
+        JournalError: The file does not exist; opening it would create an empty journal.
     """
     path = given or Path(os.environ.get("EVERSINCE_JOURNAL") or DEFAULT_FILE)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Rows whose video would replace a file that their journal did not write."""
+"""The check for rows whose video would replace another file."""
 
 import os
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ from eversince_async.orchestrator.produce import OCCUPIED, is_file_there
 async def find_overwrites(
     sheet: BatchFile, journal: Journal | None, reserved: Mapping[Path, str]
 ) -> list[tuple[int, str]]:
-    """Rows whose video would replace something that is not theirs.
+    """Find the rows whose video would replace a file of another origin.
 
     Args:
         sheet: The rows.
-        journal: What an earlier run has done; None: there was none.
-        reserved: Files that belong to this run, and what they are.
+        journal: The journal of an earlier run; None if there is none.
+        reserved: Files that belong to this run, with the name of each.
 
     Returns:
-        Lines, and what is wrong there.
+        The line numbers, each with the problem there.
     """
     used = {_place(path): what for path, what in reserved.items()}
     found: list[tuple[int, str]] = []
     for line, item in sheet.items():
         target = item.delivery.download
-        if target is None or target.endswith(("/", os.sep)):  # in a folder, its name is its project's
+        if target is None or target.endswith(("/", os.sep)):  # a folder: the file is named by the project
             continue
         if (what := used.get(_place(target))) is not None:
             found.append((line, f"download {target!r} is {what}"))
@@ -49,7 +49,7 @@ async def _is_ours(journal: Journal | None, item: Item, target: str) -> bool:
 
 
 def _will_stay(job: Job, item: Item) -> bool:
-    """Whether nothing is downloaded for it any more."""
+    """Return True if the item is complete, so that no download follows."""
     return job.stage == "succeeded" and is_complete(item, job)
 
 
@@ -61,6 +61,6 @@ async def _was_begun(journal: Journal, key: str, target: str) -> bool:
 
 
 def is_same_file(request: object, target: str) -> bool:
-    """Whether what a journal has of a download went to the same place."""
+    """Return True if a recorded download went to the target."""
     path = request.get("path") if isinstance(request, Mapping) else None
     return isinstance(path, str) and os.path.abspath(path) == os.path.abspath(target)

@@ -1,4 +1,4 @@
-"""Reports, in the form that the ending of their file asks for."""
+"""Report files, whose ending chooses the format."""
 
 from pathlib import Path
 from typing import Final
@@ -7,13 +7,13 @@ from eversince_async._places import check_replaceable, in_words
 from eversince_async.batch.outcome import Report
 
 ENDINGS: Final = (".html", ".csv", ".json")
-"""What the name of a report may end in."""
+"""The possible endings of a report's file name."""
 
 
 def check_writable(path: Path) -> str | None:
-    """Why no report can be written there, as far as that can be told before; None if it can.
+    """Return the problem with a report's path; None if there is none.
 
-    Folders on the way there are made.
+    The check finds what can be known in advance. It creates missing folders of the path.
     """
     if path.suffix.lower() not in ENDINGS:
         return f"must end in {', '.join(ENDINGS)}, not {path.name!r}"
@@ -25,10 +25,10 @@ def check_writable(path: Path) -> str | None:
 
 
 def write_report(report: Report, path: Path, title: str) -> None:
-    """Write it.
+    """Write a report to a file.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     match path.suffix.lower():
         case ".html":

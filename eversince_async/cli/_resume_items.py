@@ -1,4 +1,4 @@
-"""Items of a batch from what its journal remembers of them."""
+"""Items of a batch, read back from its journal."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -17,18 +17,21 @@ from eversince_async.journal.redaction import is_unredacted
 from eversince_async.orchestrator.options import Unchecked
 
 SHOWN: Final = 10
-"""Names that are told; more are counted."""
+"""The most names that a note lists; it counts the others."""
 
 
 @attrs.frozen
 class ResumableItems:
-    """What there is to go on with; iterate over it for the items.
+    """The resumable items of a journal, as an async iterable.
 
     Attributes:
-        quality: What to render in what has not been rendered; None: as was asked for.
-        keys: Of videos that can be gone on with from here.
-        pipeline_keys: Of jobs that belong to a pipeline: a program has to go on with them.
-        incomplete: Of videos that were not begun, and that have something the journal must not keep.
+        journal: The journal.
+        folder: The folder for the videos; None for no download.
+        quality: The quality for videos that are not rendered yet; None keeps the quality of each item.
+        keys: The keys of the videos that this command can resume.
+        pipeline_keys: The keys of jobs of a pipeline, which only its program can resume.
+        incomplete: The keys of videos that were not started, and whose rows have a secret that the journal
+            must not keep.
     """
 
     journal: Journal
@@ -42,7 +45,7 @@ class ResumableItems:
     async def read(
         cls, journal: Journal, folder: Path | None, *, retry_failed: bool, quality: str | None
     ) -> Self:
-        """Look through a journal."""
+        """Read the resumable items from a journal."""
         found = cls(journal, folder, quality)
         async for job in journal.jobs(RUNNING, WAITING, *(["failed"] if retry_failed else [])):
             found._group_of(job).append(job.id)
@@ -52,7 +55,7 @@ class ResumableItems:
         return found
 
     def _has_all(self, job: Job) -> bool:
-        """Whether a finished video has the page and the file that are asked for."""
+        """Return True if a finished video has the requested page and file."""
         shares, downloads = job.spec["share"] is not None, self.folder is not None
         return is_delivered(job.result, shares=shares, downloads=downloads)
 
@@ -63,15 +66,15 @@ class ResumableItems:
 
     @property
     def is_left(self) -> bool:
-        """Whether there is something that cannot be gone on with from here."""
+        """True if the journal has jobs that this command cannot resume."""
         return bool(self.pipeline_keys or self.incomplete)
 
     def notes(self) -> Iterator[str]:
-        """What a person should know of the rest."""
+        """Yield notes on the jobs that this command cannot resume."""
         if self.pipeline_keys:
             yield (
                 f"{_names(self.pipeline_keys)}: of a pipeline; run its program again, which goes on with it "
-                "(`eversince approve` lists what it may have to be told)"
+                "(`eversince approve` lists the questions that wait for an answer)"
             )
         if self.incomplete:
             yield (
@@ -87,7 +90,7 @@ class ResumableItems:
                 yield await self._item(job, taken)
 
     async def _item(self, job: Job, taken: set[str]) -> Mapping[str, Any]:
-        """An item that asks for what was asked for then, but perhaps in another quality."""
+        """Rebuild an item from its job, perhaps with another quality."""
         quality, share = _wishes_of(job)
         otherwise = {**job.spec, "render": self.quality}
         if self.quality is not None and await may_render_otherwise(self.journal, job, otherwise):
@@ -107,14 +110,14 @@ class ResumableItems:
 
 
 def _wishes_of(job: Job) -> tuple[str | None, Mapping[str, Any] | None]:
-    """The quality and the page that were asked for."""
+    """Return the quality and the public page that a job asks for."""
     spec = Field.of(job, "spec")
     share = spec["share"]
     return spec["render"].text_or_none(), None if share.is_null else share.mapping()
 
 
 def is_of_batch(job: Job) -> bool:
-    """Whether a job is a video of a batch, and not a pipeline."""
+    """Return True if a job is a batch's video, not a pipeline."""
     return isinstance(job.spec, dict) and set(job.spec) == {"brief", "render", "share"}
 
 

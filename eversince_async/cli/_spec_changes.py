@@ -1,4 +1,4 @@
-"""Rows of a file that a journal knows with other wishes, and wishes that it knows under another key."""
+"""The check for rows that were edited since their journal recorded them."""
 
 from typing import Final
 
@@ -12,20 +12,20 @@ WHAT_TO_DO: Final = (
     "What the journal has was begun, and paid for. Put those rows back as they were; or, to have them made "
     "as they are now as well, give them new keys, or a file of their own with a journal of its own."
 )
-"""For whoever has changed rows of a file."""
+"""The advice for a person who has changed rows of a file."""
 
 
 async def describe_changes(sheet: BatchFile, journal: Journal) -> list[tuple[int, str]]:
-    """Rows that would fail, or be paid for a second time, because the file was edited since the last run.
+    """Find rows that were edited since the journal recorded them.
 
-    Rows are told apart by their keys. Where these are the numbers of lines, a line that is put in or taken
-    out moves all below it to other keys.
+    Such rows would fail, or be paid for a second time. Rows are distinguished by their keys. If line numbers
+    are the keys, inserting or deleting a line changes the keys of all rows below it.
 
     Returns:
-        Lines, and what is different there.
+        The line numbers, each with the difference there.
     """
     if not await journal.counts():
-        return []  # a new one
+        return []  # the journal is new
     wanted = {item.key: digest(redact_for_resend(item.spec)) for _, item in sheet.items()}
     changed, known, left = set[str](), set[str](), dict[str, str]()
     async for job in journal.jobs():
@@ -34,7 +34,7 @@ async def describe_changes(sheet: BatchFile, journal: Journal) -> list[tuple[int
             if wanted[job.id] == job.spec_sha:
                 continue
             changed.add(job.id)
-        # Under a key that was chosen, the same wishes once more may well be what is meant.
+        # Under a key that a person chose, a second video of the same brief may well be intended.
         if job.id.isdecimal() or not sheet.has_keys:
             left.setdefault(job.spec_sha, job.id)
     found: list[tuple[int, str]] = []
