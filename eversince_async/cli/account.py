@@ -1,4 +1,4 @@
-"""`eversince credits`: what is left."""
+"""`eversince credits`: the balance of the account."""
 
 from eversince_async.cli._addresses import address
 from eversince_async.cli._client import connect
@@ -9,13 +9,13 @@ from eversince_async.cli._tables import print_json, print_rows
 
 
 async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
-    """Show the credits left, and where to buy more.
+    """Show the remaining credits, and where to buy more.
 
     Args:
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     async with connect() as eversince:
         left = await eversince.account.credits()
         offer = await eversince.account.credit_packages()

@@ -1,4 +1,4 @@
-"""`eversince approve`: answer what pipelines ask, or see what waits for an answer."""
+"""`eversince approve`: answers to the questions of pipelines, and their list."""
 
 import json
 from pathlib import Path
@@ -28,21 +28,23 @@ async def approve_(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> ExitCode:
-    """Answer what a pipeline asks: yes, unless you say otherwise. Without a key, list what waits.
+    """Answer a pipeline's question, or list the open ones.
 
-    It needs neither network nor API key. A pipeline that waits in a process goes on within seconds; one that
-    waits in none has the answer when it is run again.
+    The answer is yes, unless you give another. Without a key, the command lists the open questions.
+
+    The command needs neither network nor API key. A pipeline that waits in a running process goes on within
+    seconds. Any other pipeline gets the answer when it is run again.
 
     Args:
         key: The pipeline's key.
         journal: The file of its journal; by default EVERSINCE_JOURNAL, else eversince.db.
-        name: Which question, if it asks several.
+        name: The name of the question, if the pipeline asks several.
         no: Answer no.
-        answer: Answer something else, as JSON or text; what the pipeline makes of it is its own affair.
+        answer: Answer something else, as JSON or text; the pipeline decides what it means.
         as_json: Print the list as JSON.
         debug: Show tracebacks.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     if no and answer is not None:
         raise InvalidRequest({"--no": "contradicts --answer"})
     if key is None and (no or answer is not None or name is not None):
@@ -93,7 +95,7 @@ def _cells(each: Approval) -> tuple[object, ...]:
 
 
 def _look_at(show: Any) -> str:
-    """The pages in what there is to look at; anything else as it is."""
+    """Return the addresses in `show`; all of it without any."""
     if isinstance(show, dict):
         pages = [text for text in show.values() if isinstance(text, str) and "://" in text]
         return " ".join(pages) or json.dumps(show, ensure_ascii=False)

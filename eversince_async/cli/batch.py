@@ -1,4 +1,4 @@
-"""`eversince batch`: many videos from a file, each made once."""
+"""`eversince batch`: videos from a file of briefs, each made once."""
 
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack, closing
@@ -43,7 +43,7 @@ def batch_(
     refetch: Annotated[bool, Parameter(negative=())] = False,
     allow_other_account: Annotated[bool, Parameter(negative=())] = False,
     stop_at_quota: Annotated[bool, Parameter(negative=())] = False,
-    format: Literal["csv", "jsonl"] | None = None,  # noqa: A002 - the word people look for
+    format: Literal["csv", "jsonl"] | None = None,  # noqa: A002 - the name people expect
     encoding: str = "utf-8",
     check: Annotated[bool, Parameter(negative=())] = False,
     yes: Yes = False,
@@ -51,63 +51,66 @@ def batch_(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> ExitCode | Coroutine[Any, Any, ExitCode]:
-    """Produce a video for each row of a file, each once, however often this is interrupted.
+    """Produce a video for each row of a file, each once.
 
-    The first line of a CSV file names its columns; in JSON Lines each line is an object. The file is read to
-    its end first: if anything is wrong with it, all of that is told, and nothing is made.
+    Each video is made once, no matter how often the command is interrupted.
 
-    Columns: brief, and if you like title, mode, aspect_ratio, craft, craft_auto, skills (with commas),
+    The first line of a CSV file names its columns; in JSON Lines, each line is an object. The whole file is
+    read first: if it has problems, all of them are printed, and nothing is made.
+
+    Columns: brief, and optionally title, mode, aspect_ratio, craft, craft_auto, skills (with commas),
     reasoning_mode, video_model, image_model, agent_model, expected_output, webhook_url, idempotency_key,
     references (addresses, or upload:ID, with blanks), extract_content, extra.NAME for a field this version
     does not know; key, render (1080p, 4k, yes, no), share (yes, no), share_title and share_description for
-    the public page, download (a new file inside --out). What is empty is as the options say. Yes and no may
-    be written as spreadsheets do, in their languages: x, 1, WAHR, FAUX.
+    the public page, download (a new file inside --out). The options fill in empty cells. Yes and no may be
+    written as spreadsheets do, in their languages: x, 1, WAHR, FAUX.
 
-    Rows are told apart by their key, or without one by their line, so give them keys if you ever edit the
-    file: a finished row is not made again, and one that was changed under its old key is refused.
+    Rows are distinguished by their key, or without keys by their line number. So give them keys if you ever
+    edit the file: a finished row is not made again, and a row that was changed under its old key is refused.
 
-    On a terminal, you are asked once before anything is paid for: about what it may cost, as far as that is
-    known, and what is left. Where no one can answer, nothing is asked.
+    On a terminal, you are asked once before anything is paid for. The question states the likely cost, as far
+    as it is known, and the balance. If no one can answer, nothing is asked.
 
-    The first Ctrl-C begins nothing more and waits for what has begun; the second leaves at once. The same
-    command goes on.
+    After the first Ctrl-C, no more videos are started, and the command waits for those that have begun. The
+    second Ctrl-C leaves at once. The same command goes on later.
 
     Args:
         file: A .csv or .jsonl file, or - for the standard input.
         journal: File that remembers what is done; by default beside the rows, briefs.journal.db for
             briefs.csv.
-        no_journal: Remember nothing: interrupted, it begins anew and pays again.
-        out: Folder for the videos, named by key, or without keys by project; made if there is none.
+        no_journal: Keep no journal: after an interruption, the command starts again and pays again.
+        out: Folder for the videos, which are named by key, or without keys by project; made if missing.
         report: File to write a report to in the end: .html, .csv or .json.
         render: Render the videos; without it, stop when the agent is done.
-        quality: How to render; 4k needs a Pro subscription.
+        quality: Quality of the render; 4k needs a Pro subscription.
         unchecked: Send a quality that this version does not know, as it is.
-        share: Make public links, which do not expire; the default. With --idempotent-as they are made only by
-            the machine that is told --share, also those that rows ask for.
-        idempotent_as: A name, the same on all machines that work on this file and share no journal: then no
-            project is made twice, none is rendered twice, and what one has made the others download. Without
-            it, each machine makes and pays for everything. What remains: a project that failed may be made
-            once more by each machine, and how long the server remembers is not documented. The journal
+        share: Make public links, which do not expire; the default. With --idempotent-as, only the machine
+            that is given --share makes them, also those that rows ask for.
+        idempotent_as: A name, the same on all machines that work on this file and share no journal. Then no
+            project is made twice, none is rendered twice, and each machine downloads what another has made.
+            Without it, each machine makes and pays for everything. What remains: a project that failed may be
+            made once more by each machine, and how long the server remembers is not documented. The journal
             remembers the name.
         concurrency: Videos at work at once; by default a few more than the account has slots.
-        max_credits: Begin nothing more once so many credits are spent, and no more at once than what is left
-            carries; the first is made alone, to learn about what one costs.
-        retry_failed: Try again what failed in an earlier run; a project that was deleted since is made and
-            paid for anew, and a quality that the account was refused is asked for again.
-        refetch: Download again what was downloaded and removed since; nothing is rendered for it.
-        allow_other_account: Go on although the journal was begun with another server or account; it is this
-            one's from then on.
-        stop_at_quota: Stop when the day's projects or renders are used up, instead of waiting for another.
-        format: How to read the file, if its name does not say.
-        encoding: Of the file's text.
-        check: Make nothing: tell what is wrong with the file, and else what each row asks for, about what it
-            may cost, the balance, and how many days the daily caps make it last.
+        max_credits: Start no more videos once this many credits are spent, and no more at once than the rest
+            pays for; the first video is made alone, to learn about what one costs.
+        retry_failed: Retry the rows that failed in an earlier run; a project that was deleted since is made
+            and paid for again, and a quality that the account was refused is asked for again.
+        refetch: Download again the files that were removed since their download; nothing is rendered for it.
+        allow_other_account: Go on although the journal was begun with another server or account; from then on
+            the journal belongs to this account.
+        stop_at_quota: Stop when the day's projects or renders are used up, instead of waiting for the daily
+            reset.
+        format: Format of the file, if its name does not say.
+        encoding: Encoding of the file's text.
+        check: Make nothing. Print the problems of the file, or else what each row asks for, its likely cost,
+            the balance, and how many days the daily limits make the batch last.
         yes: Do not ask before credits are spent.
-        no_input: Never ask; where there would be a question, end with exit code 2.
+        no_input: Never ask; end with exit code 2 instead of asking a question.
         as_json: Print outcomes as JSON, a line each; with --check the plan, as one object.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     check_options(report, concurrency, max_credits)
     path = None if no_journal else journal or _beside(file)
     reserved = _reserved_paths(file, path)
@@ -181,7 +184,7 @@ def _beside(file: str) -> Path:
 
 
 def _reserved_paths(file: str, journal: Path | None) -> dict[Path, str]:
-    """Files of this run that nothing may replace, and what they are."""
+    """Return the files that no video may replace, with their names."""
     found = {} if file == STDIN else {Path(file).absolute(): "the file of rows"}
     if journal is not None:
         for ending in ("", "-wal", "-shm"):
@@ -191,15 +194,15 @@ def _reserved_paths(file: str, journal: Path | None) -> dict[Path, str]:
 
 @attrs.frozen(kw_only=True)
 class _Run:
-    """What to do with a file of rows.
+    """The check or the run of a file of rows.
 
     Attributes:
         sheet: The rows.
-        make: Makes the batch, with a journal.
-        journal_path: The journal; None: nothing is remembered.
-        asked: What is asked for besides.
-        reserved: Files of this run that nothing may replace, and what they are.
-        complaints: Told what is wrong.
+        make: Returns the plan of the batch for an open journal.
+        journal_path: The journal's file; None for no journal.
+        asked: The options that the plan needs.
+        reserved: Files of this run that nothing may replace, with the name of each.
+        complaints: Collects the problems of the file.
     """
 
     sheet: BatchFile
@@ -210,7 +213,10 @@ class _Run:
     complaints: Complaints
 
     async def check(self, *, as_json: bool) -> ExitCode:
-        """Tell what is wrong with it, and what it would come to; nothing is made or written."""
+        """Print the problems and the plan of the file.
+
+        Makes and writes nothing.
+        """
         with closing(self.sheet):
             async with read_only(self.journal_path) as journal:
                 advice = await self._describe_problems(journal)
@@ -222,7 +228,7 @@ class _Run:
         return ExitCode.DONE if advice is None else self.complaints.conclude(advice)
 
     async def run(self, *, asks: bool, no_input: bool) -> ExitCode:
-        """Make the videos; on a terminal, if somebody says so."""
+        """Make the videos, after a person has agreed if `asks` is true."""
         with closing(self.sheet):
             if asks and (refusal := await self._refuse(no_input=no_input)) is not None:
                 return refusal
@@ -238,7 +244,7 @@ class _Run:
                 return await run_batch(self.make(journal=journal))
 
     async def _refuse(self, *, no_input: bool) -> ExitCode | None:
-        """The exit code if something is wrong, or if nobody wants it; None if it is to be made."""
+        """Return the exit code for problems or a refusal, else None."""
         async with read_only(self.journal_path) as journal:
             if (advice := await self._describe_problems(journal)) is not None:
                 return self.complaints.conclude(advice)
@@ -249,7 +255,11 @@ class _Run:
         return None if await confirm(plan, question, no_input=no_input) else ExitCode.USAGE
 
     async def _describe_problems(self, journal: Journal | None) -> str | None:
-        """Tell what is wrong with rows, given the journal; what to do about it, or None if nothing is."""
+        """Report the rows that conflict with the journal or with existing files.
+
+        Returns:
+            The advice, perhaps empty; None if there are no problems.
+        """
         before = self.complaints.count
         for line, change in [] if journal is None else await describe_changes(self.sheet, journal):
             self.complaints(line, change)

@@ -1,4 +1,4 @@
-"""`eversince decide`: say what has become of something that nobody else can tell."""
+"""`eversince decide`: a person's decision about something in doubt."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,21 +24,21 @@ async def decide_(
     journal: Path | None = None,
     debug: Debug = False,
 ) -> ExitCode:
-    """Say whether something happened that was in doubt, after you have looked.
+    """Tell a journal whether something in doubt happened, after you have looked.
 
-    Very rarely, a process dies at a moment after which nobody but you can tell whether something happened:
-    the batch, or the pipeline, then says where to look. This tells the journal what you have found, and the
-    same command as before goes on with it. It needs neither network nor API key.
+    Very rarely, a process dies at a moment after which only a person can find out whether something happened.
+    The batch or the pipeline then says where to look. This command records what you have found in the
+    journal, and the same command as before goes on with it. It needs neither network nor API key.
 
     Args:
         key: The row's key, or the pipeline's.
-        made: What was made: the address of the public page, or the id of the project.
+        made: The result: the address of the public page, or the id of the project.
         nothing: Nothing was made; it is done again.
-        effect: Which, if several are in doubt, such as share.
+        effect: The name of the effect, if several are in doubt, such as share.
         journal: The journal's file; by default EVERSINCE_JOURNAL, else eversince.db.
         debug: Show tracebacks.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     if (made is None) != nothing:
         raise InvalidRequest({"--made": "say what was made, or --nothing"})
     async with SqliteJournal(default_journal(journal)) as found:

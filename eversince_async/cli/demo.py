@@ -1,4 +1,4 @@
-"""`eversince demo`: eight videos at once, in compressed time, without key or network."""
+"""`eversince demo`: eight videos in compressed time, without key or network."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ from eversince_async.orchestrator.production import Production
 from eversince_async.testing import run
 
 FRAME: Final = 0.1
-"""Real seconds between two pictures of the board."""
+"""Real seconds between two redraws of the board."""
 
 
 @attrs.frozen
@@ -32,9 +32,9 @@ class DemoVideo:
     """A video of the demo.
 
     Attributes:
-        name: What to call it, and its file.
-        brief: What to make.
-        aspect_ratio: Its shape.
+        name: The name of the video and its file.
+        brief: The brief.
+        aspect_ratio: The aspect ratio, e.g. `16:9`.
     """
 
     name: str
@@ -64,20 +64,20 @@ def demo_(
 ) -> ExitCode:
     """Produce eight videos at once, in compressed time, without key or network.
 
-    A local Eversince is started, its agents take their usual minutes, and the account's limits hold: five
-    projects at once, thirty requests a minute.
+    The demo starts a local Eversince. Its agents take their usual minutes, and the account's limits hold:
+    five projects at once, thirty requests a minute.
 
     Args:
         films: Folder for the videos.
-        speed: Seconds that pass in one of ours.
+        speed: Seconds that pass in one real second.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     factor = parse_speed(speed, "--speed")
     films.mkdir(parents=True, exist_ok=True)
-    # Time jumps rather than runs fast: the demo is then exact however slow the machine is. What makes it
-    # last long enough to be watched is `_frame`.
+    # Time jumps instead of running fast, so the demo is exact on a slow machine, too. `_frame` makes it last
+    # long enough to be watched.
     return run(_demo(films, factor, as_json=as_json))
 
 
@@ -91,20 +91,23 @@ async def _demo(films: Path, speed: float, *, as_json: bool) -> ExitCode:
                 outcomes = await asyncio.gather(
                     *(_produce(eversince, wish, shown.row(wish.name), shown, films) for wish in DEMO_VIDEOS)
                 )
-        made = [outcome for outcome in outcomes if isinstance(outcome, Production)]
-        _print(made, outcomes, emulator, time.monotonic() - began_at, as_json=as_json)
-    return ExitCode.DONE if len(made) == len(DEMO_VIDEOS) else ExitCode.FAILED
+        videos = [outcome for outcome in outcomes if isinstance(outcome, Production)]
+        _print(videos, outcomes, emulator, time.monotonic() - began_at, as_json=as_json)
+    return ExitCode.DONE if len(videos) == len(DEMO_VIDEOS) else ExitCode.FAILED
 
 
 def _client(emulator: Emulator) -> Eversince:
-    """A client that knows nothing of the environment: a demo never reaches the real account."""
+    """Return a client that ignores the environment.
+
+    So a demo never reaches the real account.
+    """
     return Eversince(emulator.connection["api_key"], base_url=emulator.base_url)
 
 
 async def _produce(
     eversince: Eversince, wish: DemoVideo, row: Row, shown: ProgressDisplay, films: Path
 ) -> Production | EversinceError:
-    """One video, or why there is none; the others go on."""
+    """Produce one video; return its error, so that the others go on."""
     try:
         return await follow(
             eversince.produce(
@@ -121,13 +124,16 @@ async def _produce(
 
 
 async def _frame(speed: float) -> None:
-    """Let as much time pass as one can watch: while a thread works the loop's own stands still."""
+    """Let a little real time pass, then the matching virtual time.
+
+    The loop's virtual time stands still while a thread works.
+    """
     await asyncio.to_thread(time.sleep, FRAME)
     await asyncio.sleep(FRAME * speed)
 
 
 def _print(
-    made: list[Production],
+    videos: list[Production],
     outcomes: list[Production | EversinceError],
     emulator: Emulator,
     real_seconds: float,
@@ -140,7 +146,7 @@ def _print(
         if isinstance(outcome, EversinceError):
             warn_line(f"{wish.name}: {describe_error(outcome)}")
     figures = {
-        "videos": len(made),
+        "videos": len(videos),
         "seconds": round(real_seconds, 1),
         "virtual_seconds": round(virtual),
         "requests": len(log),
@@ -149,9 +155,9 @@ def _print(
         "most_requests_a_minute": log.most_requests_in_window(60.0),
     }
     if as_json:
-        print_json({**figures, "productions": [_summary(video) for video in made]})
+        print_json({**figures, "productions": [_summary(video) for video in videos]})
         return
-    for video in made:
+    for video in videos:
         write_line(unbroken(f"{video.files[0]}  {video.share_url}"))
     write_line(
         f"{figures['videos']} videos in {real_seconds:.1f} s "

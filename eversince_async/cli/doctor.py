@@ -1,4 +1,4 @@
-"""`eversince doctor`: what could keep things from working, and what to do about it."""
+"""`eversince doctor`: checks of the set-up, with advice."""
 
 import os
 import platform
@@ -27,12 +27,12 @@ _PACKAGES: Final = ("aiohttp", "anyio", "attrs", "cattrs", "backoff", "cyclopts"
 
 @attrs.frozen
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        what: What was looked at.
+        what: The thing that was checked.
         verdict: `ok`, `note` or `bad`.
-        words: What was found, and what to do about it.
+        words: The result in words, with advice.
     """
 
     what: str
@@ -41,13 +41,15 @@ class Finding:
 
 
 async def doctor_(*, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
-    """Check key, address and versions, with advice. Sends one harmless request; spends nothing.
+    """Check key, address and versions, with advice.
+
+    The command sends one harmless request, and spends no credits.
 
     Args:
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     findings = [_versions(), *_settings()]
     code = ExitCode.CONFIGURATION
     if all(finding.verdict != "bad" for finding in findings):
@@ -79,7 +81,7 @@ def _version(package: str) -> str:
 
 
 def _settings() -> Iterator[Finding]:
-    """What the environment says; never the key itself."""
+    """Yield findings on the environment variables, never the key itself."""
     key = os.environ.get("EVERSINCE_API_KEY")
     try:
         check_api_key(key)
@@ -97,14 +99,14 @@ def _settings() -> Iterator[Finding]:
         yield Finding("address", "ok", checked + (" (EVERSINCE_BASE_URL)" if url else ""))
         factor = speed()
         if factor is not None:
-            told = f"{factor:g} seconds pass in one, which the emulator must have been told, too"
-            yield Finding("speed", "note", told)
+            note = f"{factor:g} seconds pass in one; the emulator must run at the same speed"
+            yield Finding("speed", "note", note)
     except ConfigurationError as error:
         yield Finding("address", "bad", str(error))
 
 
 async def _server() -> tuple[ExitCode, list[Finding]]:
-    """Whether the server answers, and takes the key."""
+    """Check that the server responds and accepts the key."""
     try:
         async with connect() as eversince:
             credits_left = await eversince.account.credits()

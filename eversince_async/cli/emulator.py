@@ -1,4 +1,4 @@
-"""`eversince emulator`: a local Eversince to try things on."""
+"""`eversince emulator`: a local Eversince to try things out."""
 
 import asyncio
 from collections.abc import Sequence
@@ -38,31 +38,32 @@ def emulator_(
 ) -> ExitCode:
     """Run a local Eversince until Ctrl-C.
 
-    It prints the line that points other commands and programs at it. With --speed, they live in its time.
+    The emulator prints the line that points other commands and programs at it. With --speed, they share its
+    compressed time.
 
     Args:
-        port: Port of the API, 0 for a free one; media are on the next one if that is free.
+        port: Port of the API, 0 for a free one; media are on the next port if that is free.
         host: Address to listen on.
-        speed: Seconds of its time that pass in one of ours; 60 is a minute a second.
+        speed: Seconds that pass in one real second; at 60, a minute passes each second.
         revision: Public revision of the API.
         limits: Keep the account's limits.
-        requests_per_minute: Another limit than the documented one.
-        active_projects: Another limit than the documented five.
-        state: File to keep the state in, and the time; without it all is forgotten in the end.
+        requests_per_minute: Requests allowed per minute, instead of the documented limit.
+        active_projects: Projects allowed at once, instead of the documented five.
+        state: File that keeps the state and the time; without it, both are lost in the end.
         key: A further key to accept; may be given several times.
         pro: Give the account the Pro plan.
         credits: Balance to start with.
         seed: Seed of everything random.
         failures: Share of projects that fail, from 0 to 1.
-        webhook_secret: Sign webhooks with it.
-        allow_loopback_webhooks: Take plain HTTP to this machine as a webhook address.
+        webhook_secret: Secret to sign webhooks with.
+        allow_loopback_webhooks: Accept plain HTTP to this machine as a webhook address.
         allow_webhooks_to: An internal host or network that webhooks may go to, also by plain HTTP, such as
             receiver or 10.0.0.0/8; may be given several times.
-        allow_host: A further name it may be called by, such as that of its container; may be given several
+        allow_host: A further host name for the emulator, such as that of its container; may be given several
             times.
-        debug: Show tracebacks and what is asked.
+        debug: Show tracebacks and the requests.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     factor = None if speed is None else parse_speed(speed, "--speed")
 
     try:

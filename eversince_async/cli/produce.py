@@ -40,7 +40,7 @@ from eversince_async.pace import speed
 from eversince_async.transfers.target import need_writable
 
 REFRESH = 0.2
-"""Real seconds between two pictures of the board."""
+"""Real seconds between two redraws of the board."""
 
 
 async def produce_(
@@ -75,40 +75,40 @@ async def produce_(
 ) -> ExitCode:
     """Produce a video from a brief, and download it.
 
-    On a terminal, you are asked once before anything is paid for; where no one can answer, nothing is asked.
-    Length, voiceover, music, captions and language belong into the brief. Ctrl-C stops waiting, not the
-    project: what is printed then says how to go on.
+    On a terminal, you are asked once before anything is paid for; if no one can answer, nothing is asked.
+    Length, voiceover, music, captions and language belong in the brief. Ctrl-C stops waiting, not the
+    project; the command then prints how to go on.
 
     Args:
-        brief: What to make: all creative wishes.
+        brief: The creative direction, with all wishes.
         output: File, or an existing folder, to download the video to.
         render: Render the video; without it, stop when the agent is done.
-        quality: How to render; 4k needs a Pro subscription.
+        quality: Quality of the render; 4k needs a Pro subscription.
         unchecked: Send a quality that this version does not know, as it is.
         share: Make a public link, which does not expire.
-        on_cancel: What becomes of the project after Ctrl-C.
+        on_cancel: Leave the project running after Ctrl-C, or cancel it.
         aspect_ratio: 16:9, 9:16, 1:1 or 21:9.
         title: The project's title, at most 30 characters.
         mode: autonomous or collaborative.
         reference: A file, which is uploaded, an address, or upload:ID; may be given ten times.
-        extract_content: Whether the agent reads the pages that are referenced.
+        extract_content: Let the agent read the referenced pages.
         craft: Creative direction (servers of April 2026).
         craft_auto: Let the agent choose the craft (servers of April 2026).
         skill: A skill's slug or id (servers of May 2026); may be given several times.
         reasoning_mode: thinking or fast (servers of May 2026).
         video_model: Id of a video model.
         image_model: Id of an image model.
-        agent_model: What the agent runs on.
+        agent_model: Model that the agent runs on.
         expected_output: assembled or assets (servers of April 2026).
         webhook_url: HTTPS address that status changes are posted to.
         idempotency_key: The same key never makes a second project; use it to go on after an interruption.
         extra: NAME=VALUE of a field this version does not know; VALUE may be JSON.
         yes: Do not ask before credits are spent.
-        no_input: Never ask; where there would be a question, end with exit code 2.
+        no_input: Never ask; end with exit code 2 instead of asking a question.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     wanted_quality = parse_quality(quality, unchecked=unchecked) if render else None
     options: dict[str, Any] = {
         "aspect_ratio": aspect_ratio,
@@ -128,7 +128,7 @@ async def produce_(
     }
     wanted = Brief(
         brief=brief,
-        # Ours, so that a person can be told which one to use again.
+        # Minted here, so that a message can name the key to use again.
         idempotency_key=idempotency_key or uuid.uuid4().hex,
         **{name: value for name, value in options.items() if value is not None},
     )
@@ -155,10 +155,12 @@ async def produce_(
 
 
 async def need_output(path: Path | None) -> None:
-    """Make sure that a video can be written there, before anything is sent.
+    """Check that a video can be written to a path.
+
+    Commands call this before they send anything.
 
     Raises:
-        InvalidRequest: It cannot.
+        InvalidRequest: The video cannot be written there.
     """
     if path is not None:
         try:
@@ -177,7 +179,7 @@ async def watch(
     *,
     asked: str = "",
 ) -> Production:
-    """Run one production under the eyes of a person."""
+    """Run one production, and show its progress."""
 
     async def frame() -> None:
         await asyncio.sleep(REFRESH * speed())
@@ -192,7 +194,10 @@ async def watch(
 async def _print_resume_hint(
     row: Row, key: str | None, output: Path | None, on_cancel: str, asked: str
 ) -> AsyncGenerator[None, None]:
-    """Never lose a project: whoever stops waiting is told its id, and how to go on."""
+    """Print how to go on if the block ends early.
+
+    The project's id is in it, so a person who stops waiting never loses a project.
+    """
     try:
         yield
     except asyncio.CancelledError:
@@ -203,7 +208,7 @@ async def _print_resume_hint(
             warn(f"Interrupted. {_how_to_go_on(row, key, output, asked)}")
         raise
     except (ProjectFailed, ProjectCancelled):
-        raise  # it is over
+        raise  # the project has ended, so there is nothing to go on with
     except EversinceError:
         if row.project_id is not None:
             warn(_how_to_go_on(row, key, output, asked))
@@ -211,7 +216,7 @@ async def _print_resume_hint(
 
 
 def as_asked(render: str | None, *, share: bool) -> str:
-    """The options with which `resume` does what was asked for."""
+    """Return the options with which `resume` does the same."""
     quality = " --no-render" if render is None else "" if render == "1080p" else f" --quality {quote(render)}"
     unchecked = "" if render is None or render in QUALITIES else " --unchecked"
     return quality + unchecked + (" --share" if share else "")
@@ -252,12 +257,12 @@ def _extra(given: Sequence[str]) -> dict[str, Any]:
 
 
 def print_production(production: Production, *, as_json: bool, share_url: str | None = None) -> None:
-    """Print what came of a production.
+    """Print the result of a production.
 
     Args:
         production: The production.
-        as_json: As JSON.
-        share_url: Its public page, if it was made earlier.
+        as_json: True to print JSON.
+        share_url: The address of its public page, if the page was made earlier.
     """
     project, share_url = production.project, production.share_url or share_url
     if as_json:

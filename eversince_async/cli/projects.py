@@ -1,4 +1,4 @@
-"""`eversince status`, `list`, `download`, `cancel`: looking after projects."""
+"""`eversince status`, `list`, `download`, `cancel`: commands for projects."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,14 +18,14 @@ from eversince_async.models.projects import ProjectSummary
 
 
 async def status_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
-    """Show how a project stands.
+    """Show the status of a project.
 
     Args:
         project_id: The project.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     async with connect() as eversince:
         project = await eversince.projects.get(project_id)
     if as_json:
@@ -60,13 +60,13 @@ async def list_(
     """List projects.
 
     Args:
-        status: Only those in this status.
-        title: Only those whose title contains this.
-        limit: How many at most; 0 for all.
+        status: Show only projects in this status.
+        title: Show only projects whose title contains this.
+        limit: The most projects to show; 0 for all.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     if limit < 0:
         raise InvalidRequest({"--limit": f"must not be negative: {limit}"})
     async with connect() as eversince:
@@ -88,14 +88,16 @@ def _cells(project: ProjectSummary) -> tuple[object, ...]:
 
 
 async def cancel_(project_id: str, *, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
-    """Stop a project's agent. What providers generate already still finishes, and is paid for.
+    """Stop a project's agent.
+
+    Generations already with a provider still finish, and are paid for.
 
     Args:
         project_id: The project.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     async with connect() as eversince:
         cancelled = await eversince.projects.cancel(project_id)
     if as_json:
@@ -112,15 +114,17 @@ async def download_(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> ExitCode:
-    """Download a project's video. One that broke off goes on where it was.
+    """Download a project's video.
+
+    A download that broke off goes on where it stopped.
 
     Args:
         project_id: The project.
-        output: File, or an existing folder; by default <project id>.mp4 right here.
+        output: File, or an existing folder; by default <project id>.mp4 in the current folder.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     async with connect() as eversince:
         project = await eversince.projects.get(project_id)
         if project.assembled_url is None:

@@ -1,4 +1,4 @@
-"""`eversince report`: what a journal remembers, as a page, a table or a document."""
+"""`eversince report`: a report from a journal, as HTML, CSV or JSON."""
 
 import asyncio
 from pathlib import Path
@@ -21,16 +21,16 @@ async def report_(
     output: Annotated[Path | None, Parameter(name=["--output", "-o", "--report"])] = None,
     debug: Debug = False,
 ) -> ExitCode:
-    """Write a report of what a journal remembers, also while a batch is at work on it.
+    """Write a report from a journal.
 
-    It needs no key and no network.
+    A batch may be at work on the journal meanwhile. The command needs no key and no network.
 
     Args:
         journal: The journal's file, such as briefs.journal.db.
-        output: The report: .html, .csv or .json; by default beside the journal, as .html.
+        output: File for the report: .html, .csv or .json; by default beside the journal, as .html.
         debug: Show tracebacks.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     path = output or journal.with_suffix(".html")
     if (problem := check_writable(path)) is not None:
         raise InvalidRequest({"--output": problem})

@@ -13,14 +13,16 @@ from eversince_async.cli._terminal_text import unbroken
 
 
 async def upload_(file: Path, *, as_json: AsJson = False, debug: Debug = False) -> ExitCode:
-    """Upload a file, and print what refers to it in the references of a batch, or in --reference.
+    """Upload a file, and print its id for references.
+
+    The printed word goes into the references column of a batch, or into --reference.
 
     Args:
         file: The file: an image, a video or a sound.
         as_json: Print the result as JSON.
         debug: Show tracebacks and what is sent.
     """
-    del debug  # heeded where errors are shown
+    del debug  # the dispatcher reads it when it prints errors
     async with connect() as eversince, progress_bar(file.name) as tell:
         upload = await eversince.uploads.upload(file, on_progress=tell)
     if as_json:
