@@ -1,1 +1,4 @@
-"""Do each effect on the server exactly once, and record it before and after."""
+"""Effects on the server that happen exactly once.
+
+Each effect is recorded before its request is sent, and after.
+"""

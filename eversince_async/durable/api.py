@@ -1,4 +1,7 @@
-"""The API as durable effects use it: by lane, with a hook before each request, and by the server's clock."""
+"""The API as durable effects use it.
+
+Its calls go by lane, with a hook before each request, and times are by the server's clock.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,8 +27,8 @@ class ApiAccess:
 
     Attributes:
         session: The client's session.
-        store: For downloads.
-        schedule: How patiently failed polls are repeated.
+        store: The store for downloads.
+        schedule: The schedule for repeating failed polls.
     """
 
     def __init__(self, session: Session, store: Store, schedule: PollSchedule) -> None:
@@ -35,37 +38,51 @@ class ApiAccess:
 
     @property
     def governor(self) -> GovernorProtocol:
-        """The account's limits."""
+        """The governor, which keeps the account's limits."""
         return self.session.governor
 
     @property
     def retry(self) -> RetryPolicy:
-        """How patiently downloads are repeated."""
+        """The policy for repeating downloads."""
         return self.session.retry
 
     def server_time(self) -> datetime:
-        """What the server's clock shows, as far as its answers tell: ours may be wrong, or be set."""
+        """Return the time that the server's clock shows.
+
+        The time is told by the server's responses: the clock of this machine may be wrong, or be set.
+        """
         return datetime.fromtimestamp(self.session.transport.server_seconds(), UTC)
 
     def begins(self) -> dict[str, Json]:
-        """This instant, for a baseline: by the server's clock and by one that nobody sets."""
+        """Return the present moment, to store in a baseline.
+
+        It is told by the server's clock and by the boot clock, which is never set.
+        """
         moment = clock.moment()
         return {"since": self.server_time().isoformat(), "boot": moment.boot, "seconds": moment.seconds}
 
     def began(self, baseline: Mapping[str, Json]) -> datetime:
-        """When the server's clock shows what `begins` has told, by what it shows now if that can be told.
+        """Return the server's time of a moment that `begins` returned.
 
-        The first answer of a process is the first to tell its time; before, that was taken from our clock.
+        The time is by what the server's clock shows now, if the boot clock allows that. The first response of
+        a process is the first to tell the server's time; before it, `begins` takes the time from this
+        machine's clock.
         """
-        told = datetime.fromisoformat(baseline["since"])
+        since = datetime.fromisoformat(baseline["since"])
         match baseline:
             case {"boot": str() as boot, "seconds": int() | float() as seconds}:
-                return self.server_time_at(clock.Moment(boot, seconds), told)
+                return self.server_time_at(clock.Moment(boot, seconds), since)
             case _:
-                return told
+                return since
 
     def server_time_at(self, moment: clock.Moment | None, told: datetime) -> datetime:
-        """What the server's clock showed at a moment; as was `told` then, if that clock is not ours."""
+        """Return the time that the server's clock showed at a moment.
+
+        Args:
+            moment: The moment by the boot clock; None if it is unknown.
+            told: The time to return if the moment is unknown, or of a boot clock that this machine cannot
+                read.
+        """
         passed = None if moment is None else clock.elapsed(moment)
         return told if passed is None else self.server_time() - timedelta(seconds=passed)
 
@@ -76,11 +93,11 @@ class ApiAccess:
 
     @cached_property
     def interactive(self) -> Resources:
-        """Resources whose calls go before everything else."""
+        """Resources whose calls go before all others."""
         return Resources(attrs.evolve(self.session, lane=Lane.INTERACTIVE), self.store)
 
     def for_lane(self, lane: Lane) -> Resources:
-        """`api` or `interactive`."""
+        """Return `interactive` for the interactive lane, else `api`."""
         return self.interactive if lane is Lane.INTERACTIVE else self.api
 
     def with_intent_hook(
@@ -89,7 +106,13 @@ class ApiAccess:
         on_retry: Callable[[RetryScheduled], object],
         lane: Lane,
     ) -> Resources:
-        """As `for_lane`, with something awaited before each request leaves, and told of what is repeated."""
+        """Return resources as `for_lane`, with hooks for an effect.
+
+        Args:
+            before_send: A function that is awaited before each request leaves.
+            on_retry: A callback that is told of each retry.
+            lane: The lane of the calls.
+        """
         observers = self.session.observers
         session = attrs.evolve(
             self.session,
@@ -101,14 +124,14 @@ class ApiAccess:
 
 
 def loop_time() -> float:
-    """Loop time, in seconds."""
+    """Return the time of the running loop, in seconds."""
     return asyncio.get_running_loop().time()
 
 
 def begin_to_json(kept: Field) -> dict[str, Json]:
-    """What `Runtime.begins` has told, from a journal."""
-    told: dict[str, Json] = {"since": kept["since"].instant().isoformat()}
+    """Read from a journal what `ApiAccess.begins` returned."""
+    begin: dict[str, Json] = {"since": kept["since"].instant().isoformat()}
     boot, seconds = kept.get("boot"), kept.get("seconds")
     if boot is not None and seconds is not None:
-        told |= {"boot": boot.text(), "seconds": seconds.number()}
-    return told
+        begin |= {"boot": boot.text(), "seconds": seconds.number()}
+    return begin

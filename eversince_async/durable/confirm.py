@@ -1,8 +1,8 @@
-"""Doing things once that have no idempotency key: look what became of it before repeating it.
+"""Confirmation of writes that have no idempotency key.
 
-When a write has failed without a definite answer, it may have been carried out, may still be on its way,
-or is lost. So we look for its effect, at once and again a little later; only when it must have arrived or
-died, and there is still nothing to be seen, it is sent again.
+When a write has failed without a definite response, it may have been carried out, may still be on its way, or
+is lost. So its effect is looked for, at once and again a little later. The write is sent again only when the
+request must have arrived or died, and its effect is still not to be seen.
 """
 
 import asyncio
@@ -24,8 +24,9 @@ from eversince_async.polling.schedule import MIN_POLL_INTERVAL
 R = TypeVar("R")
 
 CONFIRM_DELAYS: Final = (0.0, 10.0, 60.0)
-"""Seconds after a failure at which its effect is looked for; after the last, the request has arrived or
-never will."""
+"""Seconds after a failure at which the effect is looked for.
+
+After the last of them, the request has arrived or never will."""
 
 
 async def send_once(
@@ -35,20 +36,20 @@ async def send_once(
     *,
     delays: tuple[float, ...] = CONFIRM_DELAYS,
 ) -> R:
-    """Send until it is known to have been carried out, exactly once as far as anyone can tell.
+    """Send a request until it has been carried out, exactly once.
 
-    Cancelling leaves it in doubt when the request has left.
+    That holds as far as looking can tell. Cancelling leaves the request in doubt if it has left.
 
     Args:
-        access: What to work with.
-        send: Sends the request.
-        effect: Looks for what the request would have brought about; None when there is nothing to be seen.
-        delays: As for `look_for`.
+        access: The API.
+        send: A function that sends the request.
+        effect: A function that looks for the request's effect; it returns None if there is none to be seen.
+        delays: As for `wait_for_effect`.
 
     Raises:
-        EversinceError: A definite refusal; or what went wrong last, when that lasts longer than the
-            schedule's patience. A page of a gateway that would come again is raised once it has been seen
-            that nothing was carried out.
+        EversinceError: A definite refusal; or the last error, if errors last longer than the schedule's
+            patience. A gateway's page that would come again is raised once looking has shown that the request
+            was not carried out.
     """
     began, in_doubt = loop_time(), False
     while True:
@@ -71,22 +72,25 @@ async def send_once(
 async def retry_transient(
     access: ApiAccess, call: Callable[[], Awaitable[R]], *, is_write: bool = False
 ) -> R:
-    """Make a call that is harmless to repeat, through trouble that passes within the schedule's patience.
+    """Repeat a harmless call while its errors are transient.
+
+    The schedule's patience limits the time.
 
     Args:
-        access: What to work with.
-        call: Makes it.
-        is_write: Whether it does something: then a page of a gateway that would come again is raised at once.
+        access: The API.
+        call: A function that makes the call.
+        is_write: True if the call changes something: then a gateway's page that would come again is raised at
+            once.
 
     Raises:
-        EversinceError: As the call does; what went wrong last, when it does not pass.
+        EversinceError: As the call raises it; the last error, if errors do not pass.
     """
     began = loop_time()
     while True:
         try:
             return await call()
         except EversinceError as failure:
-            if is_write:  # what an unreadable answer was about may have been done: asking again tells
+            if is_write:  # after an unreadable response, the write may have been done: a repetition tells
                 passes = isinstance(failure, InvalidResponse) or (
                     _is_transient(failure) and lasting_page(failure) is None
                 )
@@ -104,13 +108,15 @@ async def wait_for_effect(
     *,
     failed_at: float | None = None,
 ) -> R | None:
-    """Look for the effect of a request several times, until it must have arrived or died.
+    """Look for a request's effect until it must have arrived or died.
+
+    It is looked for several times.
 
     Args:
-        access: What to work with.
-        effect: Looks for it; None when there is nothing to be seen.
+        access: The API.
+        effect: A function that looks for the effect; it returns None if there is none to be seen.
         delays: Seconds after the failure at which to look.
-        failed_at: When it failed, in loop time; now by default. Looks that are overdue are one.
+        failed_at: The time of the failure, in loop time; now by default. Overdue looks count as one.
     """
     failed_at = loop_time() if failed_at is None else failed_at
     overdue = [after for after in delays if failed_at + after < loop_time()]
@@ -123,7 +129,7 @@ async def wait_for_effect(
 
 
 def _is_transient(failure: EversinceError) -> bool:
-    """Whether the same call may well succeed in a while."""
+    """Return True if the same call may well succeed later."""
     match failure:
         case ApiError(is_documented=False):
             return True

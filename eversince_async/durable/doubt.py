@@ -1,8 +1,8 @@
-"""Whether a failed write may have been carried out all the same.
+"""Doubt: a failed write may have been carried out all the same.
 
-Only the API's own envelope is a refusal. Everything else leaves a write in doubt: it is looked for before it
-is sent again. Some pages of gateways would meet it each time: so once it has been looked for in vain, these
-are told as they are, and the write is left to another day.
+Only the API's own error envelope is a refusal. Every other failure leaves a write in doubt: its effect is
+looked for before it is sent again. Some gateway pages would come again at each try: once the effect has been
+looked for in vain, such a page is raised as it is, and the write is left for later.
 """
 
 from collections.abc import Sequence
@@ -22,19 +22,25 @@ from eversince_async.errors import (
 from eversince_async.session.retry import will_last
 
 SKEW: Final = timedelta(seconds=60)
-"""How far the clock of whatever dates the server's records may be off that of its answers."""
+"""The largest error of the clock that dates the server's records.
+
+The error is counted against the clock of the server's responses."""
 
 
 def is_made_before(at: datetime | None, since: datetime) -> bool:
-    """Whether a record is known to be older than that. One without a time, or with an absurd one, is not.
+    """Return True if a record is certainly older than a time.
 
-    Where a server has no time, it may say 1 January of the year 1, or of 1970.
+    A record without a time, or with an absurd one, is not. A server that has no time may say 1 January of the
+    year 1, or of 1970.
     """
     return at is not None and _is_plausible(at) and at < since - SKEW
 
 
 def is_made_after(at: datetime | None, until: datetime) -> bool:
-    """Whether a record is known to be newer than that, likewise."""
+    """Return True if a record is certainly newer than a time.
+
+    A record without a time, or with an absurd one, is not.
+    """
     return at is not None and _is_plausible(at) and at > until + SKEW
 
 
@@ -43,10 +49,10 @@ def _is_plausible(at: datetime) -> bool:
 
 
 class AmbiguousOutcome(OutcomeUnknown):
-    """Looking does not tell, as there are several that may be it.
+    """An outcome that looking cannot tell, as there are several candidates.
 
     Attributes:
-        candidates: These.
+        candidates: The things on the server that may be the effect's.
     """
 
     def __init__(self, reason: str, *, endpoint: str, find_out: str, candidates: Sequence[str]) -> None:
@@ -55,17 +61,25 @@ class AmbiguousOutcome(OutcomeUnknown):
 
 
 def lasting_page(failure: EversinceError) -> ApiError | None:
-    """The page of a gateway behind a failure, if the same write would meet it again."""
+    """Return the gateway's page behind a failure, if it would last.
+
+    A page lasts if the same write would meet it again.
+    """
     page = failure.__cause__ if isinstance(failure, OutcomeUnknown) else failure
     return page if isinstance(page, ApiError) and will_last(page) else None
 
 
 OVERDUE: Final = frozenset({408, 504, 522, 524})
-"""Statuses of gateways that have waited for the API in vain; what was asked may be under way there."""
+"""Statuses of gateways that have waited for the API in vain.
+
+The request may be under way there."""
 
 
 def may_arrive_late(failure: EversinceError) -> bool:
-    """Whether a write in doubt may well be on its way still, as somebody only grew tired of waiting."""
+    """Return True if a write in doubt may still arrive.
+
+    A client or a gateway has stopped waiting, so the request may still be on its way.
+    """
     match failure:
         case RequestTimedOut():
             return True
@@ -76,7 +90,10 @@ def may_arrive_late(failure: EversinceError) -> bool:
 
 
 def outcome_is_unknown(failure: EversinceError) -> bool:
-    """Whether the server may have done what it was asked for: only its own envelope is a refusal."""
+    """Return True if the server may have carried out a failed request.
+
+    Only the API's own error envelope is a refusal.
+    """
     match failure:
         case TransportError():
             return failure.outcome == "unknown"

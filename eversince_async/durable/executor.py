@@ -1,16 +1,17 @@
-"""Effects: each thing done to the server, written down before and after, so that it is done once.
+"""The execution of effects: each is recorded and happens once.
 
-The protocol is the journal's (`eversince_async.journal`); this is the one place that keeps it:
+An effect is one thing done to the server. The protocol is the journal's (`eversince_async.journal`); this
+module is the one place that keeps it:
 
-1. the intent, durably, when the request has its departure and nothing is left to wait for;
-2. send;
-3. what came of it, and where the job stands now.
+1. Record the intent, durably, when the request has its departure and nothing is left to wait for.
+2. Send the request.
+3. Record the outcome, together with the job's progress.
 
-Whoever finds an intent of an older run waits until its request must have arrived or died, looks for what it
-would have brought about, and adopts that or sends again, under a new intent. In the run that wrote it, an
-intent costs nothing but the write: there are no requests but those that are needed anyway.
+A run that finds an intent of an older run waits until that request must have arrived or died, looks for its
+effect, and either adopts the effect or sends again, under a new intent. In the run that wrote it, an intent
+costs nothing but the write: no requests are made but those that are needed anyway.
 
-Without a journal a deed is just done, and what is in doubt is found out within the process.
+Without a journal an effect is just done, and a doubt is cleared up within the process.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -34,25 +35,27 @@ from eversince_async.tasks import finish
 R = TypeVar("R")
 
 EFFECT_LEASE: Final = 180.0
-"""Seconds a job's lease lives on after an intent: longer than a request may take and its traces need."""
+"""Seconds for which a job's lease lasts after an intent.
+
+That is longer than a request may take and its traces need to show."""
 
 MAX_INTENT_DELAY: Final = 30.0
-"""Seconds that may pass until an intent is written. After more, the lease may be gone before it is sent.
+"""Seconds within which an intent must be written.
 
-Nothing helps against a sleep that begins in the milliseconds after that and outlasts the lease, while another
-process shares the journal: the server takes no fencing token.
-"""
+After more, the lease may be gone before the request is sent. Nothing helps against a sleep that begins in the
+milliseconds after that and outlasts the lease, while another process shares the journal: the server takes no
+fencing token."""
 
 
 @attrs.frozen(kw_only=True)
 class EffectExecutor:
-    """What one piece of work does to the server.
+    """The effects of one piece of work on the server.
 
     Attributes:
-        journal: Where it is written down; None: nowhere.
-        job_id: The job, which must be ours; see `Journal.acquire`.
-        attempt: Which attempt of the job this is: each has effects of its own.
-        prefix: What all names begin with, where a job makes several productions; empty where it makes one.
+        journal: The journal that records the effects; None records nothing.
+        job_id: The job, whose lease this run must hold; see `Journal.acquire`.
+        attempt: The number of the job's attempt: each attempt has effects of its own.
+        prefix: The prefix of all effect names, if a job makes several productions; empty if it makes one.
     """
 
     journal: Journal | None = None
@@ -64,23 +67,23 @@ class EffectExecutor:
     async def begin(
         self, kind: EffectKind, request: Json = None, *, name: str | None = None, baseline: Json = None
     ) -> "AsyncGenerator[EffectExecution, None]":
-        """Do something once.
+        """Execute an effect once.
 
-        Inside the block: if the deed `is_over`, take its `result`; else `find` it, if it is in doubt, or
-        `send` it, and say `ended`. A definite refusal that leaves the block is written down; everything else
-        leaves it in doubt, for the next run to find out. What looking cannot tell is for a person to decide:
-        see `eversince.decide`.
+        Inside the block: if the execution `is_done`, use the result in its `record`; else `confirm` the
+        effect if it is in doubt, or `send` the request, and call `record_done`. A definite refusal that
+        leaves the block is recorded; every other error leaves the effect in doubt, for the next run to find
+        out. If looking cannot tell, a person has to decide: see `eversince.decide`.
 
         Args:
-            kind: What it is.
-            request: What is sent, or enough of it to recognise it on the server.
-            name: Its name within the job, if that does several of a kind.
-            baseline: What the server showed before.
+            kind: The kind of effect.
+            request: The request, or enough of it to recognise its effect on the server.
+            name: The effect's name within the job, if the job does several of a kind.
+            baseline: The state of the server before.
 
         Raises:
-            JournalError: It cannot be written down; then nothing is sent.
-            InDoubt: Looking cannot tell whether it happened.
-            BelongsToAnother: What came of it is another's, so this has not happened.
+            JournalError: The intent cannot be recorded; then nothing is sent.
+            InDoubt: Looking cannot tell whether the effect happened.
+            BelongsToAnother: The thing on the server belongs to another effect, so this one has not happened.
         """
         known_as = self._effect_name(name or kind)
         entry = None if self.journal is None else await self.journal.effect(self.job_id, known_as)
@@ -99,31 +102,31 @@ class EffectExecutor:
     async def checkpoint(
         self, name: str, observe: Callable[[], Awaitable[R]], read: Callable[[Field], R]
     ) -> R:
-        """What there was to be seen when this was asked for first, however often it is asked again.
+        """Return the observation of the first call, in later runs too.
 
         Args:
-            name: Its name within the job.
-            observe: Looks; only reads.
-            read: Reads what it saw from the journal.
+            name: The observation's name within the job.
+            observe: A function that observes; it only reads.
+            read: A function that reads the observation from the journal.
         """
         if self.journal is None:
             return await observe()
         async with self.begin("step", name=name) as execution:
             if not execution.is_done:
-                seen = await observe()
+                observation = await observe()
                 await execution.record_intent()
-                await execution.record_done(seen)
+                await execution.record_done(observation)
             return read(execution.field("result"))
 
     async def is_open(self, name: str) -> bool:
-        """Whether something is written down of which nobody has found out yet whether it has happened."""
+        """Return True if an effect is recorded whose outcome is unknown."""
         entry = (
             None if self.journal is None else await self.journal.effect(self.job_id, self._effect_name(name))
         )
         return entry is not None and entry.is_open
 
     async def project_id(self) -> str | None:
-        """The project that was created under this, as far as that is known."""
+        """Return the project that this job has created, if known."""
         if self.journal is None:
             return None
         created = await self.journal.effect(self.job_id, self._effect_name("create"))
@@ -133,12 +136,18 @@ class EffectExecutor:
         return None if known is None else known.text()
 
     def job_change_for(self, project_id: str) -> JobChange:
-        """What its project changes about the job: where a job makes several, none of them is the job's."""
+        """Return the change of the job that a project brings.
+
+        If a job makes several projects, none of them is the job's.
+        """
         return NO_CHANGE if self.prefix else JobChange(project_id=project_id)
 
     @property
     def place(self) -> str | None:
-        """What the slot of its production is known by to later runs; None: they learn nothing of it."""
+        """The name of the production's slot for later runs.
+
+        None without a journal: later runs learn nothing of the slot.
+        """
         return None if self.journal is None else place_of(self.job_id, self.prefix)
 
     def _effect_name(self, name: str) -> str:
@@ -147,18 +156,25 @@ class EffectExecutor:
 
 
 def place_of(job_id: str, effect: str) -> str:
-    """What the slot of a production is known by, of which an effect is or which an effect's name begins."""
+    """Return the name of a production's slot.
+
+    Args:
+        job_id: The job.
+        effect: The name of an effect of the production, or the prefix of its effects' names.
+    """
     return f"{job_id}/{effect.rpartition(':')[0]}"
 
 
 class EffectExecution:
-    """One effect on its way.
+    """One execution of an effect.
 
     Attributes:
-        entry: It, as it stands in the journal; None while it does not.
-        in_doubt_since: Since when it may have happened, in loop time; None when that is not in doubt.
-        may_arrive_late: Whether, if it is in doubt, its request may well be on its way still.
-        may_have_left: Whether what was sent last has left, and no answer has said that it was not done.
+        record: The effect's record in the journal; None before the first intent.
+        in_doubt_since: The time since when the effect may have happened, in loop time; None if it is not in
+            doubt.
+        may_arrive_late: True if, when the effect is in doubt, its request may still be on its way.
+        may_have_left: True if the last request has left, and no response has said that it was not carried
+            out.
     """
 
     __slots__ = (
@@ -202,33 +218,45 @@ class EffectExecution:
 
     @classmethod
     def from_record(cls, journal: Journal, entry: Effect) -> "EffectExecution":
-        """One that stands in a journal, of a job that is ours."""
+        """Return the execution of a recorded effect.
+
+        This run must hold the lease of its job.
+        """
         effects = EffectExecutor(journal=journal, job_id=entry.job_id)
         return cls(effects, entry.kind, entry.name, entry.request, entry.baseline, entry)
 
     @property
     def journal(self) -> Journal | None:
-        """Where it is written down."""
+        """The journal that records the effect; None without one."""
         return self._effects.journal
 
     @property
     def is_done(self) -> bool:
-        """Whether it has happened: `result` says what came of it."""
+        """True if the effect has happened.
+
+        Its record then holds the result.
+        """
         return self.record is not None and self.record.state in {"done", "adopted"}
 
     def field(self, column: str) -> Field:
-        """A column of its row, which stands in the journal."""
+        """Return a column of the effect's record in the journal."""
         assert self.record is not None, "nothing is written down"
         return Field.of(self.record, column)
 
     @property
     def request(self) -> Json:
-        """What is sent: as it was written down if it is in doubt, else as it is given now."""
+        """The request to send.
+
+        If the effect is in doubt, it is the recorded request; else the request given now.
+        """
         return self._request if self.record is None or not self.record.is_open else self.record.request
 
     @property
     def baseline(self) -> Json:
-        """What the server showed before: before the first try, if it is in doubt."""
+        """The state of the server before the effect.
+
+        If the effect is in doubt, it is the state before the first try.
+        """
         return self._baseline if self.record is None or not self.record.is_open else self.record.baseline
 
     async def send(
@@ -239,22 +267,23 @@ class EffectExecution:
         lane: Lane = Lane.WORK,
         on_send: Callable[[], object] | None = None,
     ) -> R:
-        """Make the call that does it, written down at each departure.
+        """Make the call that executes the effect.
 
-        The call repeats nothing that may have happened: it raises, for the caller to look first.
+        An intent is recorded at each departure. The call repeats nothing that may have happened: it raises,
+        so that the caller looks first.
 
         Args:
-            access: What to work with.
-            call: Makes the call, with these resources.
-            lane: Whose turn it waits for.
-            on_send: Called when it is about to leave.
+            access: The API.
+            call: A function that makes the call, with the given resources.
+            lane: The lane in which the call waits for its turn.
+            on_send: A callback for the moment when the request is about to leave.
 
         Raises:
-            EversinceError: As the call does.
+            EversinceError: As the call raises it.
         """
         doubt: EversinceError | None = None
 
-        def will_be_repeated(record: RetryScheduled) -> None:
+        def note_retry(record: RetryScheduled) -> None:
             nonlocal doubt
             if outcome_is_unknown(record.error):
                 doubt = record.error
@@ -274,11 +303,10 @@ class EffectExecution:
                 on_send()
 
         try:
-            return await call(access.with_intent_hook(record_intent, will_be_repeated, lane))
+            return await call(access.with_intent_hook(record_intent, note_retry, lane))
         except EversinceError as failure:
-            if doubt is not None or outcome_is_unknown(
-                failure
-            ):  # what was to be repeated may not have come to that
+            # A retry that was scheduled may not have been made.
+            if doubt is not None or outcome_is_unknown(failure):
                 self.in_doubt_since = loop_time()
                 self.may_arrive_late = self.may_arrive_late or may_arrive_late(doubt or failure)
             else:
@@ -290,13 +318,15 @@ class EffectExecution:
     def at_departure(
         self, may_leave: Callable[[], object], leaves: Callable[[], object] = lambda: None
     ) -> Generator[None, None, None]:
-        """Have something called meanwhile each time it is sent, in the moment of its departure.
+        """Call functions at each departure of a request, inside the block.
 
-        Until then nothing has happened: who is cancelled before gives back what was taken for it.
+        Until the departure nothing has happened: a caller that is cancelled before it gives back what was
+        taken for the effect.
 
         Args:
-            may_leave: Called when its turn has come, before it is written down; what it raises keeps it back.
-            leaves: Called when nothing keeps it back any more.
+            may_leave: Called when the request's turn has come, before its intent is recorded; an error that
+                it raises keeps the request back.
+            leaves: Called when nothing keeps the request back any more.
         """
         outer = self._at_departure
         self._at_departure = (*outer, (may_leave, leaves))
@@ -306,9 +336,10 @@ class EffectExecution:
             self._at_departure = outer
 
     async def confirm(self, access: ApiAccess, effect: Callable[[], Awaitable[R | None]]) -> R | None:
-        """Look for what it would have brought about, until it must have arrived or died.
+        """Look for the effect until its request must have arrived or died.
 
-        None: it did not happen; then it may be sent again.
+        Returns:
+            The effect; None if it did not happen, so that it may be sent again.
         """
         assert self.in_doubt_since is not None
         found = await wait_for_effect(access, effect, CONFIRM_DELAYS, failed_at=self.in_doubt_since)
@@ -317,29 +348,41 @@ class EffectExecution:
         return found
 
     def set_baseline(self, baseline: Json) -> None:
-        """Say what the server shows before, once that is known, and before it is sent."""
+        """Set the state of the server before the effect.
+
+        Call this once the state is known, and before the request is sent.
+        """
         self._baseline = baseline
 
     def goes_on_from(self, before: "EffectExecution") -> None:
-        """Find out first whether an earlier try of this process has happened, of which nothing is written."""
+        """Continue from an earlier try of this process that was not recorded.
+
+        The effect is in doubt as it was, so that the caller first finds out whether that try has happened.
+        """
         if self.record is None:
             self._baseline, self.in_doubt_since = before.baseline, before.in_doubt_since
 
     def is_in_doubt(self, left_at: float) -> bool:
-        """Whether it may have happened, although whoever did it has left at this moment of the loop."""
+        """Return True if the effect may have happened.
+
+        If its request may have left and the caller left at this moment, the effect is in doubt from then on.
+
+        Args:
+            left_at: The time at which the caller left, in loop time.
+        """
         if self.may_have_left and self.in_doubt_since is None:
             self.in_doubt_since = left_at
         return self.in_doubt_since is not None
 
     async def record_intent(self) -> None:
-        """Write down that it is about to be done."""
+        """Record the intent to execute the effect."""
         journal = self._effects.journal
         if journal is None:
             return
         while True:
             before = clock.moment()
             await self._intend(journal)
-            # A laptop may have slept meanwhile, for longer than the lease lives: is the job still ours?
+            # A laptop may have slept meanwhile, for longer than the lease lasts: another intent checks it.
             if (clock.elapsed(before) or 0.0) < MAX_INTENT_DELAY:
                 break
         self._departures += 1
@@ -362,10 +405,10 @@ class EffectExecution:
     async def record_done(
         self, result: Json = None, *, claim: str | None = None, job: JobChange = NO_CHANGE
     ) -> None:
-        """Write down what came of it, and where the job stands now.
+        """Record the effect's result, together with its job's progress.
 
         Raises:
-            JournalError: Another effect has what it claims.
+            JournalError: Another effect holds the claim.
         """
         journal = self._effects.journal
         if journal is None or self.is_done:
@@ -375,7 +418,10 @@ class EffectExecution:
         self.record = await finish(end(self.record, result, claim=claim, job=job))
 
     async def record_refused(self, failure: EversinceError) -> None:
-        """Write down a refusal, if it is one, and if no earlier try is in doubt."""
+        """Record a refusal, unless an earlier try is in doubt.
+
+        A failure that is no refusal is not recorded.
+        """
         journal = self._effects.journal
         if journal is None or self.record is None or not self.record.is_open:
             return
@@ -383,31 +429,35 @@ class EffectExecution:
             self.record = await finish(journal.refused(self.record, {"error": str(failure)}))
 
     async def record_not_done(self) -> None:
-        """Write down that it has been looked for, and is not there."""
+        """Record that the effect was looked for and did not happen."""
         if self._effects.journal is not None and self.record is not None and self.record.is_open:
             self.record = await self._effects.journal.refused(self.record)
             self.in_doubt_since = None
 
     async def record_in_doubt(self, why: AmbiguousOutcome) -> EversinceError:
-        """Write down that looking does not tell what became of it; return what is to be raised for it."""
+        """Record that looking does not tell the outcome.
+
+        Returns:
+            The error to raise for it.
+        """
         if self._effects.journal is None or self.record is None:
             return OutcomeUnknown(why.reason, endpoint=why.endpoint, find_out=why.find_out)
         self.record = await self._effects.journal.in_doubt(self.record, {"candidates": why.candidates})
         key = self._effects.job_id
         return InDoubt(
-            f"nobody can tell but you whether {self._name!r} of {key!r} has happened: {why.reason}; "
-            f"{why.find_out}; then say what you have found by eversince.decide({key!r}, …), and run it again",
+            f"only you can tell whether {self._name!r} of {key!r} has happened: {why.reason}; "
+            f"{why.find_out}; then report it with eversince.decide({key!r}, …), and run it again",
             key=key,
             effect=self._name,
             candidates=why.candidates,
         )
 
     def matches(self, entry: Effect) -> bool:
-        """Whether this is that entry of the journal."""
+        """Return True if a record is this effect's."""
         return (self._effects.job_id, self._name) == (entry.job_id, entry.name)
 
     async def is_claimed_by_other(self, what: str) -> bool:
-        """Whether something on the server is known to be another effect's."""
+        """Return True if another effect holds something on the server."""
         if self._effects.journal is None:
             return False
         claimant = await self._effects.journal.claimant(what)

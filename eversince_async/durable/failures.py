@@ -1,4 +1,7 @@
-"""What is remembered of a failure, so that another run fails of the same without asking the server."""
+"""The record of a failure.
+
+With it, another run fails of the same error without asking the server.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,15 +39,21 @@ from eversince_async.transfers.download import is_retryable_status
 NEEDS_NEW_ATTEMPT: Final = frozenset(
     {ProjectFailed.__name__, ProjectCancelled.__name__, RenderProducedNothing.__name__}
 )
-"""Errors after which nothing is to be had of what was done, so that it has to be done anew."""
+"""Errors after which the work has to be done anew.
+
+Nothing can be had of the work that was done."""
 
 OF_THE_ACCOUNT: Final = frozenset(
     {LIST_PROJECTS.name, GET_PROJECT.name, CREATE_PROJECT.name, LIST_SHARES.name}
 )
-"""Calls that an account may always make: a 403 there is about the account, not about what was asked for."""
+"""Calls that an account may always make.
+
+A 403 there is about the account, not about the request."""
 
 OF_THE_QUALITY: Final = frozenset({RENDER.name})
-"""Calls where a 403 is about the quality: 4K needs a subscription, and the rest can be had without."""
+"""Calls for which a 403 is about the quality.
+
+4K needs a subscription, and the other qualities can be had without one."""
 
 _RENAMED: Final = {
     "AnswerTimedOut": "RequestTimedOut",
@@ -58,7 +67,10 @@ _RENAMED: Final = {
 
 
 def is_of_the_account(failure: BaseException) -> bool:
-    """Whether a refusal is about the account's key or rights, and would befall everything else as well."""
+    """Return True if a refusal is about the account's key or rights.
+
+    Such a refusal would meet every other request as well.
+    """
     match failure:
         case Unauthorized():
             return True
@@ -69,7 +81,10 @@ def is_of_the_account(failure: BaseException) -> bool:
 
 
 def is_of_the_quality(failure: BaseException | None) -> bool:
-    """Whether a render was refused, or held back, for what it was to be rendered in."""
+    """Return True if a render was refused for its quality.
+
+    A render that was held back for its quality counts as well.
+    """
     match failure:
         case QualityRefused():
             return True
@@ -80,13 +95,19 @@ def is_of_the_quality(failure: BaseException | None) -> bool:
 
 
 def kind_of(failure: BaseException) -> str:
-    """The name of a failure's class; a page of a gateway is only the general error, whatever its status."""
+    """Return the name of a failure's class.
+
+    A gateway's page is only the general error, regardless of its status.
+    """
     is_page = isinstance(failure, ApiError) and not failure.is_documented
     return ApiError.__name__ if is_page else type(failure).__name__
 
 
 def is_retryable(failure: BaseException) -> bool:
-    """Whether the same may well go on later: what failed passes by itself, or with money or another key."""
+    """Return True if the same work may well continue later.
+
+    The cause of the failure passes by itself, or with money or another key.
+    """
     match failure:
         case (
             ClientClosed() | InsufficientCredits() | QuotaExhausted() | Unauthorized() | ProjectLimitReached()
@@ -112,23 +133,23 @@ def current_name(recorded: str) -> str:
 
 
 def final_status(failure: BaseException) -> Literal["failed", "cancelled"]:
-    """What a failure that does not pass makes of a run."""
+    """Return the final status of a run that failed for good."""
     return "cancelled" if isinstance(failure, ProjectCancelled) else "failed"
 
 
 def failure_to_json(failure: BaseException) -> dict[str, Json]:
-    """What the journal keeps of a failure."""
-    kept: dict[str, Json] = {"type": kind_of(failure), "message": str(failure)}
+    """Return a failure as the journal keeps it."""
+    record: dict[str, Json] = {"type": kind_of(failure), "message": str(failure)}
     if isinstance(failure, EversinceError):
-        kept["facts"] = {name: value for name, value in vars(failure).items() if _is_json(value)}
-    return kept
+        record["facts"] = {name: value for name, value in vars(failure).items() if _is_json(value)}
+    return record
 
 
 def check(kept: Field) -> None:
-    """Make sure that it is what is kept of a failure.
+    """Check that a field holds the record of a failure.
 
     Raises:
-        UnreadableRow: It is not.
+        UnreadableRow: The field holds another value.
     """
     kept["type"].text()
     kept["message"].text_or_none()
@@ -139,10 +160,13 @@ def check(kept: Field) -> None:
 
 
 def failure_from_json(kept: Field) -> EversinceError:
-    """A failure as it was, if it was one of ours; else what is remembered of it.
+    """Restore a failure from its record.
+
+    Returns:
+        The same error, if it was one of this package's; else a `RecordedFailure`.
 
     Raises:
-        UnreadableRow: It is not what is kept of a failure.
+        UnreadableRow: The field does not hold the record of a failure.
     """
     check(kept)
     name, message, facts = current_name(kept["type"].text()), str(kept["message"].value), kept.get("facts")
@@ -150,7 +174,7 @@ def failure_from_json(kept: Field) -> EversinceError:
     if isinstance(kind, type) and issubclass(kind, EversinceError) and facts is not None:
         failure = kind.__new__(kind)
         vars(failure).update(facts.mapping())
-        with suppress(Exception):  # it says something that could not be kept, or that was changed since
+        with suppress(Exception):  # its message needs more than the record holds, or has changed since
             if str(failure) == message:
                 return failure
     return RecordedFailure(name, message)

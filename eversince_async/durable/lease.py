@@ -1,4 +1,8 @@
-"""The lease of a pipeline's job: ours while something is done, anybody's while it waits for a person."""
+"""The lease of a pipeline's job.
+
+The run holds the lease while it does something. While the pipeline waits for a person or a time, any process
+may take the job over.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -11,17 +15,19 @@ from eversince_async.tasks import end, finish
 
 
 class JobLease:
-    """The lease of one job, of which several branches make use.
+    """The lease of one job, shared by several branches.
 
     Args:
         journal: The journal.
-        key: The job, which is ours to begin with.
-        taken_again: Awaited when it is ours again: somebody else may have worked on it meanwhile.
+        key: The job, whose lease this run holds to begin with.
+        taken_again: Awaited when this run has taken the lease again: another process may have worked on the
+            job meanwhile.
 
     Attributes:
-        is_held: Whether the lease is ours, as far as we know.
-        is_lost: Whether somebody else has taken it over, and the task that runs this was stopped for that.
-        is_over: Whether the function has come to its end: there is nothing to be stopped.
+        is_held: True if this run holds the lease, as far as it knows.
+        is_lost: True if another process has taken the job over, and the task that runs the pipeline was
+            cancelled for that.
+        is_finished: True if the pipeline's function has ended, so that there is nothing to cancel.
     """
 
     def __init__(self, journal: Journal, key: str, taken_again: Callable[[], Awaitable[None]]) -> None:
@@ -37,10 +43,10 @@ class JobLease:
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None, None]:
-        """While something is done, the lease is ours.
+        """Hold the lease inside the block.
 
         Raises:
-            Lost: Somebody else works on it.
+            LeaseLost: Another process works on the job.
         """
         self._at_work += 1
         try:
@@ -52,7 +58,14 @@ class JobLease:
             self._at_work -= 1
 
     async def suspend(self) -> None:
-        """Let go of the lease, if nothing is done now: who takes it up meanwhile waits as well as we do."""
+        """Release the lease while the pipeline only waits.
+
+        Does nothing while any branch is executing a step. Another process that takes the job over waits as
+        well as this one.
+
+        Raises:
+            LeaseLost: Another process works on the job.
+        """
         async with self._changing:
             if self.is_held and not self._at_work:
                 self.is_held = False
@@ -60,15 +73,17 @@ class JobLease:
                     await self._journal.change(self._key, JobChange(stage=WAITING, release=True))
                 except JournalLocked as locked:
                     raise LeaseLost(str(locked)) from locked
-                except BaseException:  # it may be ours still, and is then let go of with the rest
+                except BaseException:  # this run may still hold it, and then releases it at its end
                     self.is_held = True
                     raise
 
     async def renew(self) -> None:
-        """Renew the lease, and stop the run if it is another's by now, as after a computer has slept.
+        """Renew the lease, or cancel the run if it was lost.
+
+        The lease may be lost after a computer has slept.
 
         Raises:
-            JournalError: It cannot be written.
+            JournalError: The journal cannot be written.
         """
         async with self._changing:
             if not self.is_held or self._key in await self._journal.renew([self._key]) or self.is_finished:
@@ -84,25 +99,30 @@ class JobLease:
             job = await self._journal.acquire(self._key)
             if job.stage in FINISHED:
                 await finish(self._journal.release(self._key))
-                raise LeaseLost("it has been brought to its end elsewhere")
+                raise LeaseLost("another process has finished it")
             self.is_held = True
             await self._journal.change(self._key, JobChange(stage=RUNNING))
             await self._on_reacquire()
 
 
 class RunStopped(BaseException):
-    """The function is left where it is; another run of it comes by here again."""
+    """The end of a run before its function has ended.
+
+    Another run of the function passes the same place again.
+    """
 
 
 class LeaseLost(RunStopped):
-    """Somebody else works on it now."""
+    """Another process works on the job now."""
 
 
 class Suspended(RunStopped):
-    """It waits for a person or a time, and who runs it does not.
+    """A pipeline waits longer than its runner does.
+
+    The pipeline waits for a person or a time.
 
     Attributes:
-        told: What is told of that.
+        error: The error to raise to the runner's caller.
     """
 
     def __init__(self, told: EversinceError) -> None:
@@ -114,11 +134,14 @@ class Suspended(RunStopped):
 async def renew_leases(
     beat: Callable[[], Awaitable[object]], every: float = LEASE_SECONDS / 3
 ) -> AsyncGenerator[None, None]:
-    """Do something again and again as long as this lasts: renew leases, well before they run out.
+    """Renew leases in the background as long as the block lasts.
+
+    The leases are renewed well before they run out.
 
     Args:
-        beat: Does it. A journal that fails is no reason to end: whoever writes next learns of it.
-        every: Seconds between two times.
+        beat: A function that renews them. A journal that fails is no reason to end: the next write raises the
+            error.
+        every: Seconds between two renewals.
     """
     beating = asyncio.create_task(_renew_loop(beat, every), name="eversince heartbeat")
     try:

@@ -1,12 +1,17 @@
-"""How far a pipeline's job has come, in the words the journal keeps. A batch uses the same."""
+"""The stages of a pipeline's job, in the words the journal keeps.
+
+A batch uses the same words.
+"""
 
 from typing import Final
 
 RUNNING: Final = "working"
-"""Not at its end."""
+"""The stage of a job that has not ended."""
 
 WAITING: Final = "waiting"
-"""Not at its end, and nothing is to be done until somebody answers or a time comes."""
+"""The stage of a job that only waits.
+
+The job has not ended, and nothing is to be done until a person answers or a time comes."""
 
 FINISHED: Final = frozenset({"succeeded", "failed", "cancelled"})
-"""At its end."""
+"""The stages of a job that has ended."""
