@@ -1,1 +1,1 @@
-"""What is known of the account: whose it is, what it may render, what videos cost."""
+"""Knowledge of the account: its journals, its render qualities, its costs."""

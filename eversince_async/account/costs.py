@@ -1,6 +1,7 @@
-"""What films have cost: those that were made alone, by the change of the balance meanwhile.
+"""The costs of videos that were made alone.
 
-Nothing else tells it: the API prices operations, and not briefs.
+The cost is the change of the balance meanwhile. There is no other source: the API prices operations, not
+briefs.
 """
 
 import math
@@ -14,24 +15,26 @@ from eversince_async.models._base import UNSET
 from eversince_async.models.projects import Brief
 
 KEPT: Final = 20
-"""Costs of each kind of film that are remembered; older ones say less, as prices change."""
+"""The number of costs that are remembered of each kind of video.
+
+Older costs say less, as prices change."""
 
 KINDS: Final = 50
-"""Kinds that are remembered."""
+"""The number of kinds that are remembered."""
 
 ASSEMBLED: Final = "assembled"
-"""What a project gives that says nothing else of its output."""
+"""The output of a project whose brief names none."""
 
 
 def kind_of_film(brief: Brief, render: str | None) -> str:
-    """What films have in common whose costs tell of each other, in a word for the journal.
+    """Return the kind of a video, as a word for the journal.
 
-    That is what they give, the models they name, and the quality of a render that may have a price: one in
-    1080p has none.
+    Costs of videos of one kind tell of each other. The kind consists of the output, the models that the brief
+    names, and the quality of a render that may have a price: one in 1080p has none.
 
     Args:
-        brief: What to make.
-        render: Its quality; None: it is not rendered.
+        brief: The brief.
+        render: The quality of the render; None if the video is not rendered.
     """
     given = (brief.expected_output, brief.video_model, brief.image_model)
     output, *models = ["" if each is UNSET or each is None else str(each) for each in given]
@@ -40,27 +43,30 @@ def kind_of_film(brief: Brief, render: str | None) -> str:
 
 
 class Costs:
-    """Remember what films of each kind have cost, in credits."""
+    """The costs of videos of each kind, in credits."""
 
     def __init__(self) -> None:
         self._seen: dict[str, deque[float]] = {}
 
     def add(self, kind: str, cost: float) -> None:
-        """Note what a film has cost that was made alone."""
+        """Record the cost of a video that was made alone."""
         if kind not in self._seen and len(self._seen) >= KINDS:
             del self._seen[next(iter(self._seen))]
         self._seen.setdefault(kind, deque(maxlen=KEPT)).append(round(cost, 6))
 
     def of(self, kind: str) -> Sequence[float]:
-        """What films of a kind have cost, oldest first."""
+        """Return the costs of a kind of video, oldest first."""
         return tuple(self._seen.get(kind, ()))
 
     def to_json(self) -> dict[str, Json]:
-        """What a journal keeps."""
+        """Return the costs in the form that a journal keeps."""
         return {kind: list(costs) for kind, costs in self._seen.items()}
 
     def learn(self, kept: Json) -> None:
-        """Add what a journal kept of kinds that nothing is known of here; what cannot be read is left out."""
+        """Add the costs that a journal kept.
+
+        Only kinds of which nothing is known here are added. An entry that cannot be read is left out.
+        """
         if not isinstance(kept, Mapping):
             return
         for kind, costs in kept.items():

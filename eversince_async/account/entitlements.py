@@ -1,4 +1,7 @@
-"""Which render qualities an account was refused, and which it was given: only a render tells."""
+"""The render qualities that an account was refused or granted.
+
+Only a render tells.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,22 +16,26 @@ from eversince_async.errors import JournalError, QualityRefused
 from eversince_async.journal import Journal, Json
 
 USUAL: Final = "1080p"
-"""The quality that every account may have; a refusal of it is about a project, or passes."""
+"""The quality that every account may have.
+
+A refusal of it is about a project, or passes."""
 
 HOLDS: Final = timedelta(days=1)
-"""How long an answer is believed; then it is asked for again, as a plan may have been bought, or ended."""
+"""The time for which a response is believed.
+
+After it, the quality is requested again, as a plan may have been bought, or ended."""
 
 NOTE: Final = "entitlements"
-"""The name of a journal's note."""
+"""The name of the journal's note."""
 
 
 @attrs.frozen
 class Refusal:
-    """A 403 that answered a render.
+    """A response with 403 to a render.
 
     Attributes:
-        quality: What was asked for.
-        at: When.
+        quality: The quality that was requested.
+        at: The time of the response.
         message: The server's words.
     """
 
@@ -37,57 +44,60 @@ class Refusal:
     message: str
 
     def error(self) -> QualityRefused:
-        """What to raise instead of asking again."""
+        """Return the error to raise instead of a new request."""
         return QualityRefused(self.quality, refused_at=self.at, message=self.message)
 
 
 class Entitlements:
-    """Remember what one account was answered when it asked for renders."""
+    """The server's responses to one account's renders."""
 
     def __init__(self) -> None:
         self._refused: dict[str, Refusal] = {}
         self._granted: dict[str, datetime] = {}
-        self._kept: Json = None
+        self._note: Json = None
         self._waiting = set[asyncio.Future[None]]()
 
     def add_granted(self, quality: str) -> None:
-        """Note that a render was accepted."""
+        """Record that a render was accepted."""
         self._refused.pop(quality, None)
         self._granted[quality] = clock.now()
         self.wake()
 
     def add_refusal(self, quality: str, message: str) -> None:
-        """Note that a render was refused with 403."""
+        """Record that a render was refused with 403."""
         self._granted.pop(quality, None)
         self._refused[quality] = Refusal(quality, clock.now(), message)
         self.wake()
 
     def refusal(self, quality: str) -> Refusal | None:
-        """Return the refusal of a quality, if it is of today."""
+        """Return the refusal of a quality within the last day, or None."""
         found = self._refused.get(quality)
         return None if found is None or not _holds(found.at) else found
 
     def is_granted(self, quality: str) -> bool:
-        """Whether it needs no try: everybody has it, or this account was given it within the last day."""
+        """Return True if the quality needs no try.
+
+        Every account has it, or this account was granted it within the last day.
+        """
         at = self._granted.get(quality)
         return quality == USUAL or (at is not None and _holds(at))
 
     def check(self, quality: str | None) -> None:
-        """Refuse to begin what could not be rendered in the end.
+        """Refuse to begin a project that could not be rendered.
 
         Raises:
-            QualityRefused: The account was refused this quality today.
+            QualityRefused: The account was refused this quality within the last day.
         """
         found = None if quality in {None, USUAL} else self.refusal(str(quality))
         if found is not None:
             raise found.error()
 
     def forget_refusals(self) -> None:
-        """Ask for everything again."""
+        """Forget all refusals, so that each quality is requested again."""
         self._refused.clear()
 
     async def change(self) -> None:
-        """Wait until something has changed, or somebody says `wake`."""
+        """Wait for a change, or for a call of `wake`."""
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
         try:
@@ -96,33 +106,38 @@ class Entitlements:
             self._waiting.discard(waiting)
 
     def wake(self) -> None:
-        """Have all who wait look again."""
+        """Wake all waiters, so that they look again."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
 
     async def learn_from(self, journal: Journal, account: str) -> None:
-        """Add what a journal keeps of an account; what is known here is newer.
+        """Add the entitlements that a journal keeps of an account.
+
+        What is known here is newer and stays.
 
         Args:
             journal: The journal.
-            account: The journal's name for the account; see `orchestrator.accounts`.
+            account: The journal's name for the account; see `account.identity`.
         """
-        kept = await journal.noted(NOTE)
-        if isinstance(kept, Mapping) and kept.get("account") == account:
-            self.learn(kept)
-        self._kept = {"account": account, **self.to_json()}
+        note = await journal.noted(NOTE)
+        if isinstance(note, Mapping) and note.get("account") == account:
+            self.learn(note)
+        self._note = {"account": account, **self.to_json()}
 
     async def keep_in(self, journal: Journal, account: str) -> None:
-        """Have a journal keep what is known of an account, if that has changed since it was read."""
+        """Store the entitlements of an account in a journal.
+
+        Does nothing if they have not changed since they were read.
+        """
         known = {"account": account, **self.to_json()}
-        if known != self._kept:
-            with suppress(JournalError):  # whoever needs to write next will learn of it
+        if known != self._note:
+            with suppress(JournalError):  # the next write that is needed raises it
                 await journal.note(NOTE, known)
-                self._kept = known
+                self._note = known
 
     def to_json(self) -> dict[str, Json]:
-        """What a journal keeps."""
+        """Return the entitlements in the form that a journal keeps."""
         refused = {
             each.quality: {"at": each.at.isoformat(), "message": each.message}
             for each in self._refused.values()
@@ -136,7 +151,10 @@ class Entitlements:
         return {"refused": refused, "granted": granted}
 
     def learn(self, kept: Json) -> None:
-        """Add what a journal kept; what cannot be read is left out, and what is known here is newer."""
+        """Add the entitlements that a journal kept.
+
+        An entry that cannot be read is left out. What is known here is newer and stays.
+        """
         match kept:
             case {"refused": Mapping() as refused, "granted": Mapping() as granted}:
                 pass
@@ -156,7 +174,10 @@ class Entitlements:
 
 
 def _holds(at: datetime) -> bool:
-    """Whether an answer is of today; one of the future was told by a clock that was set since."""
+    """Return True if a response is less than a day old.
+
+    A response of the future was dated by a clock that was set since; it does not count.
+    """
     return timedelta(0) <= clock.now() - at < HOLDS
 
 

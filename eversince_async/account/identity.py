@@ -1,13 +1,14 @@
-"""Whether a journal belongs to the server and the account that a client talks to.
+"""The server and the account to which a journal belongs.
 
-Under the keys of a journal stand projects of one account. Taken to another, its rows would be paid for twice,
-or be looked for where they never were. So a journal keeps the address of its server, and a fingerprint of
-each API key that was seen to reach its account. What differs is decided by reading a project that it knows.
+The keys of a journal stand for projects of one account. With another account, its rows would be paid for
+twice, or be looked for where they never were. So a journal keeps the address of its server, and a fingerprint
+of each API key that was seen to reach its account. If these differ from the client's, reading a project that
+the journal knows decides.
 
-- Another server is an error. Two addresses of this machine, or two paths of one server, may be the same:
-  an emulator listens at another port each time it is started, and keeps its projects with `--state`.
-- Another key may be the same account's.
-- A journal that knows no project, or is older than this, belongs to the first account it meets.
+- Another server is an error. Two addresses of this machine, or two paths of one server, may be the same
+  server: an emulator listens at another port each time it is started, and keeps its projects with `--state`.
+- Another key may belong to the same account.
+- A journal that knows no project, or is older than this rule, belongs to the first account that uses it.
 """
 
 import asyncio
@@ -31,23 +32,25 @@ NOTE: Final = "account"
 """The name of the journal's note."""
 
 READ: Final = 3
-"""Known projects that are read before an account is taken for another: one may have been deleted since."""
+"""The number of known projects that are read to tell accounts apart.
+
+If none of them is there, the account is taken for another; one of them may have been deleted since."""
 
 KEYS: Final = 10
-"""Keys that are remembered; an account has no more."""
+"""The number of keys that are remembered; an account has no more."""
 
 
 @attrs.frozen
 class Owner:
-    """Whose a journal is.
+    """The account to which a journal belongs.
 
     Attributes:
-        id: A name for the account within this journal, made up when it was met first.
+        id: A name for the account within this journal, made up when the journal was first used with it.
         server: The base URL, in one spelling.
-        salt: Makes fingerprints of a key different in each journal.
+        salt: The salt that makes fingerprints of a key different in each journal.
         keys: Fingerprints of keys of the account, the latest last.
-        since: How many changes the journal had seen when it became this account's: projects of earlier ones
-            may be another's.
+        since: The number of changes of the journal when it became this account's: projects of earlier changes
+            may be another account's.
     """
 
     id: str
@@ -58,7 +61,7 @@ class Owner:
 
     @classmethod
     def read(cls, kept: Json) -> Self | None:
-        """From what a journal kept; None where that says nothing that can be read."""
+        """Read an owner from a journal's note; None if it is unreadable."""
         match kept:
             case {
                 "id": str() as name,
@@ -72,29 +75,32 @@ class Owner:
                 return None
 
     def to_json(self) -> dict[str, Json]:
-        """What a journal keeps."""
+        """Return the owner in the form that a journal keeps."""
         return {**attrs.asdict(self), "keys": list(self.keys)}
 
     def with_address(self, server: str, key: str) -> "Owner":
-        """As this, having been reached by this address and key."""
+        """Return the owner with an address and key that reached it."""
         keys = (*(each for each in self.keys if each != key), key)[-KEYS:]
         return attrs.evolve(self, server=server, keys=keys)
 
 
 async def need_ours(access: ApiAccess, journal: Journal, *, allow_other: bool) -> str:
-    """Make sure that a journal is of our account, or becomes so; once for each time it is opened.
+    """Make sure that a journal belongs to the client's account.
+
+    A journal that belongs to no account becomes the client's. The check is made once each time the journal is
+    opened.
 
     Args:
-        access: What to work with.
+        access: The API.
         journal: The journal.
-        allow_other: Whether it becomes ours although it is of another account.
+        allow_other: True to make the journal the client's even if it belongs to another account.
 
     Returns:
-        The name that the journal has for the account.
+        The journal's name for the account.
 
     Raises:
-        OtherAccount: It is of another server or account.
-        EversinceError: A project that it knows cannot be read.
+        OtherAccount: The journal belongs to another server or account.
+        EversinceError: A project that the journal knows cannot be read.
     """
     journals = _of_clients.setdefault(access, _Journals())
     async with journals.lock.get():
@@ -112,30 +118,36 @@ async def check_ours(access: ApiAccess, journal: Journal, path: str) -> None:
     """Refuse a journal that `need_ours` would refuse; nothing is written.
 
     Args:
-        access: What to work with.
+        access: The API.
         journal: The journal, or a copy of it.
-        path: What to call it.
+        path: The journal's name in the error.
 
     Raises:
-        OtherAccount: It is of another server or account.
-        EversinceError: A project that it knows cannot be read.
+        OtherAccount: The journal belongs to another server or account.
+        EversinceError: A project that the journal knows cannot be read.
     """
-    kept = await journal.noted(NOTE)
-    if kept is None:
+    note = await journal.noted(NOTE)
+    if note is None:
         return
-    owner = Owner.read(kept)
+    owner = Owner.read(note)
     if owner is None:
-        raise OtherAccount(f"{path}: does not tell any more whose it is; {WHAT_TO_DO}")
+        raise OtherAccount(f"{path}: no longer says to which account it belongs; {WHAT_TO_DO}")
     if await name_of(access, journal) is not None:
         return
-    with suppress(Unauthorized):  # with such a key nothing can be done for another account, either
+    with suppress(Unauthorized):  # such a key can do nothing for another account, either
         problem = await _problem(access, journal, owner, normalize_url(access.session.transport.base_url))
         if problem is not None:
             raise OtherAccount(f"{path}: {problem}")
 
 
 async def name_of(access: ApiAccess, journal: Journal) -> str | None:
-    """The name that a journal has for our account; None if it does not know our key yet. Nothing is asked."""
+    """Return a journal's name for the client's account.
+
+    No request is made.
+
+    Returns:
+        The name; None if the journal does not know the client's key yet.
+    """
     owner = Owner.read(await journal.noted(NOTE))
     if owner is None or owner.server != normalize_url(access.session.transport.base_url):
         return None
@@ -144,7 +156,10 @@ async def name_of(access: ApiAccess, journal: Journal) -> str | None:
 
 
 class _Journals:
-    """Those that a client has looked at: the incarnation, and the name that each has for the account."""
+    """The journals that a client has checked.
+
+    For each of them, it holds the incarnation and the journal's name for the account.
+    """
 
     def __init__(self) -> None:
         self.known: weakref.WeakKeyDictionary[Journal, tuple[str, str]] = weakref.WeakKeyDictionary()
@@ -155,7 +170,10 @@ _of_clients: weakref.WeakKeyDictionary[ApiAccess, _Journals] = weakref.WeakKeyDi
 
 
 class _Unseen(Exception):
-    """A journal was not looked at, as the key was refused: who comes next looks again."""
+    """A journal could not be checked, as the key was refused.
+
+    The next call checks it again.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -163,27 +181,34 @@ class _Unseen(Exception):
 
 
 async def _owner(access: ApiAccess, journal: Journal, *, allow_other: bool) -> str:
-    """Learn or settle whose a journal is; as often as another process is quicker to write that down.
+    """Find out or settle to which account a journal belongs.
+
+    If another process is quicker to record an owner, this is done again.
+
+    Returns:
+        The journal's name for the account.
 
     Raises:
-        OtherAccount: It is of another server or account.
+        OtherAccount: The journal belongs to another server or account.
         _Unseen: The key is refused.
     """
     server = normalize_url(access.session.transport.base_url)
     while True:
-        kept = await journal.noted(NOTE)
-        owner = Owner.read(kept)
-        if kept is None or (owner is None and allow_other):
+        note = await journal.noted(NOTE)
+        owner = Owner.read(note)
+        if note is None or (owner is None and allow_other):
             ours = await _new(access, server)
         elif owner is None:
-            raise OtherAccount(f"{_describe(journal)}does not tell any more whose it is; {WHAT_TO_DO}")
+            raise OtherAccount(
+                f"{_describe(journal)}no longer says to which account it belongs; {WHAT_TO_DO}"
+            )
         else:
             key = await asyncio.to_thread(access.session.transport.fingerprint, owner.salt)
             if owner.server == server and key in owner.keys:
                 return owner.id
             try:
                 problem = await _problem(access, journal, owner, server)
-            except Unauthorized:  # with such a key nothing can be done for another account, either
+            except Unauthorized:  # such a key can do nothing for another account, either
                 raise _Unseen(owner.id) from None
             if problem is None:
                 ours = owner.with_address(server, key)
@@ -191,7 +216,7 @@ async def _owner(access: ApiAccess, journal: Journal, *, allow_other: bool) -> s
                 ours = await _new(access, server, since=await journal.changes())
             else:
                 raise OtherAccount(_describe(journal) + problem)
-        if await journal.change_note(NOTE, partial(_next, kept, ours)) == ours.to_json():
+        if await journal.change_note(NOTE, partial(_next, note, ours)) == ours.to_json():
             return ours.id
 
 
@@ -202,19 +227,29 @@ async def _new(access: ApiAccess, server: str, *, since: int = 0) -> Owner:
 
 
 def _next(kept: Json, ours: Owner, now: Json) -> Json:
-    """What to note: nothing new if somebody else has written meanwhile."""
+    """Return the note to store.
+
+    It is the present note if another process has changed that meanwhile.
+    """
     return ours.to_json() if now == kept else now
 
 
 def normalize_url(base_url: str) -> str:
-    """A base URL in one spelling: names are the same in any case, and some ports go without saying."""
+    """Return a base URL in one spelling.
+
+    Host names are the same in any case, and some ports go without saying.
+    """
     address = parse(base_url)
     origin = attrs.evolve(address, host=address.host.removesuffix(".")).origin
     return f"{origin}/{base_url.partition('://')[2].partition('/')[2].rstrip('/')}"
 
 
 async def _problem(access: ApiAccess, journal: Journal, owner: Owner, server: str) -> str | None:
-    """Why a journal cannot be ours; None if it is, or nothing in it could be another's."""
+    """Return the reason why a journal cannot be the client's.
+
+    Returns:
+        None if the journal is the client's, or holds nothing that could be another account's.
+    """
     if not _may_be_one(owner.server, server):
         return f"belongs to another server, {owner.server}, and this is {server}; {WHAT_TO_DO}"
     known = await _list_projects(journal, owner.since)
@@ -230,13 +265,16 @@ async def _problem(access: ApiAccess, journal: Journal, owner: Owner, server: st
 
 
 WHAT_TO_DO: Final = (
-    "use a journal for each account, or, if this one is to go on here, say so by allow_other_account=True "
+    "use one journal for each account; to continue with this one here, pass allow_other_account=True "
     "(--allow-other-account)"
 )
 
 
 def _may_be_one(server: str, other: str) -> bool:
-    """Whether two addresses may be of one server, for all that can be told by them."""
+    """Return True if two addresses may be of one server.
+
+    Only the addresses are compared.
+    """
     try:
         one, another = parse(server), parse(other)
     except AddressRefused:
@@ -247,7 +285,7 @@ def _may_be_one(server: str, other: str) -> bool:
 
 
 async def _is_there(access: ApiAccess, project_id: str) -> bool:
-    """Whether the account has a project."""
+    """Return True if the account has a project."""
     try:
         await retry_transient(access, lambda: access.interactive.projects.get(project_id))
     except (NotFound, Forbidden) as refusal:
@@ -258,17 +296,17 @@ async def _is_there(access: ApiAccess, project_id: str) -> bool:
 
 
 async def _list_projects(journal: Journal, since: int) -> list[str]:
-    """Some projects of jobs that have changed since then."""
+    """List some projects of jobs that changed after a number of changes."""
     found = list[str]()
     async for job in journal.jobs():
         if job.updated_change <= since > 0:
             continue
         if job.project_id is not None:
             found.append(job.project_id)
-        else:  # a pipeline's are its steps'
+        else:  # a pipeline's projects are those of its steps
             results = [each.result for each in await journal.effects(job.id) if each.kind == "create"]
-            made = [each.get("id") for each in results if isinstance(each, Mapping)]
-            found += [each for each in made if isinstance(each, str)]
+            ids = [each.get("id") for each in results if isinstance(each, Mapping)]
+            found += [each for each in ids if isinstance(each, str)]
         if len(found) >= READ:
             break
     return found[:READ]

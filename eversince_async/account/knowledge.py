@@ -1,4 +1,7 @@
-"""What a batch learns of the account, kept in its journal for later runs."""
+"""A batch's knowledge of the account, kept for later runs.
+
+The batch's journal keeps it.
+"""
 
 from contextlib import suppress
 from typing import Final
@@ -9,43 +12,45 @@ from eversince_async.errors import JournalError
 from eversince_async.journal import Journal, Json
 
 COSTS: Final = "costs"
-"""The name of a journal's note of what films have cost."""
+"""The name of the journal's note of the costs of videos."""
 
 
 class Knowledge:
-    """Keep what is known of the account in a journal, whenever it has changed.
+    """The client's knowledge of the account, kept in a journal.
+
+    It is stored whenever it has changed.
 
     Args:
-        entitlements: Which renders the account was refused, as the client knows.
-        costs: What videos have cost, as the client knows.
+        entitlements: The client's entitlements.
+        costs: The costs of videos that the client knows.
     """
 
     def __init__(self, entitlements: Entitlements, costs: Costs) -> None:
         self._entitlements = entitlements
         self._costs = costs
         self._account = ""
-        self._kept: Json = None
+        self._note: Json = None
 
     async def recall(self, journal: Journal, account: str, *, asks_again: bool) -> None:
-        """Learn what earlier runs have kept.
+        """Learn what earlier runs have stored.
 
         Args:
-            journal: What they have kept it in.
+            journal: The journal of these runs.
             account: The journal's name for the account.
-            asks_again: Whether what the account was refused is asked for again.
+            asks_again: True to forget the account's refusals, so that each quality is requested again.
         """
         self._account = account
         await self._entitlements.learn_from(journal, account)
         if asks_again:
             self._entitlements.forget_refusals()
         self._costs.learn(await journal.noted(COSTS))
-        self._kept = self._costs.to_json()
+        self._note = self._costs.to_json()
 
     async def keep(self, journal: Journal) -> None:
-        """Write down what is known, if that has changed."""
+        """Store the knowledge if it has changed."""
         await self._entitlements.keep_in(journal, self._account)
         known = self._costs.to_json()
-        if known != self._kept:
-            with suppress(JournalError):  # whoever needs to write next will learn of it
+        if known != self._note:
+            with suppress(JournalError):  # the next write that is needed raises it
                 await journal.note(COSTS, known)
-                self._kept = known
+                self._note = known

@@ -1,4 +1,7 @@
-"""Measures what films cost: the change of the balance while one is made alone."""
+"""Measurement of the costs of videos.
+
+The cost is the change of the balance while one video is made alone.
+"""
 
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
@@ -13,22 +16,26 @@ from eversince_async.governor import GovernorProtocol
 from eversince_async.governor.snapshot import SlotsSnapshot
 
 LATE: Final = 60.0
-"""Seconds after the end of a film from which a balance tells of other things as well."""
+"""Seconds after the end of a video until which a balance counts.
+
+A later balance reflects other uses of the account as well."""
 
 LOOK: Final = 5.0
-"""Seconds between two looks at which active projects are ours, and which are not."""
+"""Seconds between two checks of the active projects.
+
+Each check tells which of them are the client's."""
 
 
 @attrs.define(eq=False)
 class _Film:
-    """A film that is made alone.
+    """A video that is made alone.
 
     Attributes:
-        kind: What it is; see `kind_of_film`.
-        times: How often the balance had been told when it began, or ended.
-        spent: What was spent until it began; None: not told yet.
-        is_alone: Whether no other use of the account was seen meanwhile.
-        ended_at: When it ended, in loop time; None before.
+        kind: The kind of video; see `kind_of_film`.
+        times: The number of times that the balance had been told when the video began, or ended.
+        spent: The credits spent until the video began; None before that was told.
+        is_alone: True if no other use of the account was seen meanwhile.
+        ended_at: The time at which the video ended, in loop time; None before.
     """
 
     kind: str
@@ -39,14 +46,15 @@ class _Film:
 
 
 class Meter:
-    """Note what films cost that are made alone, as far as answers tell the balance anyway.
+    """Measure the costs of videos that are made alone.
 
-    A film begins to cost with the answer to its create, or the last look at the balance before it, and has
-    cost what it has with the first balance that is told after its end.
+    The measurement makes no requests: it uses the balances that responses tell anyway. The cost of a video
+    counts from the response to its create, or from the last balance before it, until the first balance that
+    is told after its end.
 
     Args:
-        governor: Knows the balance, and active projects of others.
-        costs: What has been seen so far; added to.
+        governor: The governor, which knows the balance and the active projects of others.
+        costs: The costs so far; new costs are added.
     """
 
     def __init__(self, governor: GovernorProtocol, costs: Costs) -> None:
@@ -61,15 +69,18 @@ class Meter:
 
     @property
     def others(self) -> Collection[str]:
-        """Active projects that were seen meanwhile and are not ours: what they cost is in the balance."""
+        """Active projects that were seen meanwhile and are not the client's.
+
+        Their costs are part of the balance.
+        """
         return self._foreign - self._ours
 
     @contextmanager
     def film(self, kind: str | None) -> Generator[None, None, None]:
-        """Watch the balance while an item is made.
+        """Watch the balance while an item's video is made.
 
         Args:
-            kind: What it is; None: nothing is learned from it, as an earlier run has begun it.
+            kind: The kind of video; None if nothing is to be learned from it, as an earlier run has begun it.
         """
         self._in_flight += 1
         self._alone = None
@@ -85,11 +96,14 @@ class Meter:
             self._idle_since = self._times()
 
     def update(self) -> None:
-        """Something has happened, and perhaps an answer told the balance."""
+        """Take account of a new event.
+
+        A response may have told the balance.
+        """
         known, watched = self._governor.credits, (self._alone, self._ended)
         if any(watched) or loop_time() >= self._looked_at + LOOK:
             self._looked_at = loop_time()
-            self._saw(self._governor.snapshot().slots)
+            self._note_slots(self._governor.snapshot().slots)
         if known is None:
             return
         alone, ended = watched
@@ -99,10 +113,10 @@ class Meter:
             self._ended = None
             self._learn(ended, known.spent)
 
-    def _saw(self, slots: SlotsSnapshot) -> None:
+    def _note_slots(self, slots: SlotsSnapshot) -> None:
         self._ours.update(lease.project_id for lease in slots.leases)
-        self._foreign.update(slots.foreign)  # perhaps ours, of an earlier run
-        if slots.occupied > 1 or slots.foreign:  # another batch of this client, or somebody else
+        self._foreign.update(slots.foreign)  # perhaps of an earlier run of this client
+        if slots.occupied > 1 or slots.foreign:  # another batch of this client, or another client
             for film in (self._alone, self._ended):
                 if film is not None:
                     film.is_alone = False
@@ -114,7 +128,10 @@ class Meter:
             self._costs.add(film.kind, spent - film.spent)
 
     def complete(self, *, succeeded: bool) -> None:
-        """Note the end of what is made; call it before its block ends."""
+        """Record the end of a video.
+
+        Call this before the block of `film` ends.
+        """
         self.update()
         film = self._alone
         if film is not None and succeeded:

@@ -1,4 +1,7 @@
-"""What finished films would cost: the operations in their timelines, priced by the server."""
+"""The prices of finished videos.
+
+The server prices the operations in their timelines.
+"""
 
 import asyncio
 from collections import Counter
@@ -18,14 +21,16 @@ from eversince_async.models.projects import ProjectSummary
 from eversince_async.resources import Resources
 
 PAGE: Final = 20
-"""Finished projects among which films are looked for."""
+"""The number of finished projects that are searched for videos."""
 
 MOST_OPERATIONS: Final = 200
-"""Different operations of a film that are priced: four requests. One with more is left out."""
+"""The largest number of different operations of a video that are priced.
+
+That is four requests. A video with more is left out."""
 
 
 _Fields = tuple[tuple[str, Any], ...]
-"""Those of an operation, to count it by."""
+"""The fields of an operation, by which it is counted."""
 
 
 class CannotTell(Exception):
@@ -34,12 +39,12 @@ class CannotTell(Exception):
 
 @attrs.frozen(kw_only=True)
 class PricedFilm:
-    """A finished film.
+    """A finished video with its price.
 
     Attributes:
-        credits: What the operations in its timeline cost together.
-        video_models: What made its clips.
-        image_models: What made its images.
+        credits: The price of all operations in the video's timeline.
+        video_models: The models that made its clips.
+        image_models: The models that made its images.
     """
 
     credits: float
@@ -48,19 +53,20 @@ class PricedFilm:
 
 
 async def price_films(api: Resources, most: int) -> Sequence[PricedFilm]:
-    """Price the latest finished films of the account, two requests for each.
+    """Price the latest finished videos of the account.
 
-    One that cannot be priced as a whole is left out, and so are all if the account cannot be asked.
+    A video takes two requests, or more if it has many operations. A video that cannot be priced as a whole is
+    left out. If the account's projects cannot be listed, nothing is priced.
 
     Args:
         api: The account.
-        most: How many, at most.
+        most: The largest number of videos to price.
     """
     if most < 1:
         return ()
     try:
         page = await api.projects.list(status=ProjectStatus.IDLE, limit=PAGE)
-    except EversinceError:  # it is not for this that anybody asked
+    except EversinceError:  # prices are an extra: their lack is no error
         return ()
     finished = [project for project in page.projects if _is_film(project)]
     films = await asyncio.gather(*(_price(api, project.id) for project in finished[:most]))
@@ -93,10 +99,12 @@ async def _price(api: Resources, project_id: str) -> PricedFilm | None:
 
 
 def operations(timeline: Timeline) -> Iterator[Operation]:
-    """What was done for what a timeline shows; like things are counted together.
+    """List the operations that made the parts of a timeline.
+
+    Equal operations are counted together.
 
     Raises:
-        CannotTell: It does not say how something was made, which may have been uploaded as well.
+        CannotTell: The timeline does not tell how a part was made; the part may have been uploaded.
     """
     found = Counter[_Fields]()
     for scene in timeline.scenes:

@@ -193,7 +193,7 @@ async def test_a_journal_that_was_tampered_with_says_so(eversince, journal, kept
     async with SqliteJournal(journal) as opened:
         await opened.note(NOTE, kept)
 
-    with pytest.raises(JournalError, match="does not tell any more whose it is"):
+    with pytest.raises(JournalError, match="no longer says to which account it belongs"):
         await eversince.batch(ROWS, journal=journal)
     report = await eversince.batch(ROWS, journal=journal, allow_other_account=True)
     assert {"succeeded": 2} == report.counts
