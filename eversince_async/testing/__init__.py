@@ -1,7 +1,7 @@
-"""What helps to test an application that talks to Eversince: virtual time, signed webhooks, a pytest plugin.
+"""Test helpers for applications: virtual time, signed webhooks, a pytest plugin.
 
-pytest loads the plugin wherever this package is installed, so importing this costs next to nothing: a name
-is imported from its module when it is first used.
+pytest loads the plugin wherever this package is installed, so importing this package must cost next to
+nothing: each name is imported from its module on first use.
 """
 
 from importlib import import_module
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from eversince_async.testing.webhooks import sign_webhook
 
 _HOME_OF: Final = {"VirtualTimeLoop": "virtual_time", "run": "virtual_time", "sign_webhook": "webhooks"}
-"""Where each name lives."""
+"""The module of each name."""
 
 __all__ = ["VirtualTimeLoop", "run", "sign_webhook"]
 
 
-if not TYPE_CHECKING:  # which would take any name for one of ours
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""What one test has of ours: an emulator, the clients made meanwhile, and what it must not leave behind."""
+"""The plugin's state of one test: emulator, clients and final checks."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ from eversince_async.governor.snapshot import LeaseSnapshot
 from eversince_async.testing.virtual_time import VirtualTimeLoop
 
 ALLOWANCES: Final = ("429", "slots", "clients")
-"""What can be allowed."""
+"""Values of `allow`."""
 
 SHOWN: Final = 5
-"""Of how many refusals a complaint tells; more would say no more."""
+"""Number of refusals that a complaint lists.
+
+More would add nothing.
+"""
 
 ROUNDS: Final = 10
-"""Rounds of the loop in which tasks that were just cancelled may give their slots back."""
+"""Rounds of the loop in which cancelled tasks may release their slots."""
 
 
 @attrs.frozen
 class Options:
-    """What the markers of a test say.
+    """The options that a test's markers give.
 
     Attributes:
-        emulator: Options of its emulator.
-        allowed: What does not make it fail.
+        emulator: Options of the emulator.
+        allowed: Findings that do not make the test fail.
     """
 
     emulator: Mapping[str, Any]
@@ -44,11 +47,11 @@ class Options:
 
     @classmethod
     def of(cls, node: pytest.Item, allowed: Iterable[str]) -> Options:
-        """Gather them, the closest marker last.
+        """Gather the options of all markers; the closest one wins.
 
         Args:
             node: The test.
-            allowed: What is allowed to all tests.
+            allowed: Findings that are allowed to all tests.
         """
         options: dict[str, Any] = {}
         all_allowed = set(allowed)
@@ -56,17 +59,17 @@ class Options:
             if mark.args:
                 pytest.fail("@pytest.mark.eversince takes options by name only", pytrace=False)
             options |= mark.kwargs
-            said = options.pop("allow", ())
-            all_allowed |= {said} if isinstance(said, str) else set(said)
+            allow = options.pop("allow", ())
+            all_allowed |= {allow} if isinstance(allow, str) else set(allow)
         _check("@pytest.mark.eversince", options, inspect.signature(Emulator).parameters)
         _check("eversince allow", all_allowed, ALLOWANCES)
-        if "faults" in options:  # scripted faults are used up, and the marker may serve several tests
+        if "faults" in options:  # scripted faults are used up, and several tests may share the marker
             options["faults"] = copy.deepcopy(options["faults"])
         return cls(options, frozenset(all_allowed))
 
 
-def _check(where: str, said: Iterable[str], known: Iterable[str]) -> None:
-    if unknown := sorted(set(said) - set(known)):
+def _check(where: str, names: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(names) - set(known)):
         pytest.fail(
             f"{where}: there is no {', '.join(map(repr, unknown))}; there is {', '.join(known)}",
             pytrace=False,
@@ -75,12 +78,12 @@ def _check(where: str, said: Iterable[str], known: Iterable[str]) -> None:
 
 @attrs.define(eq=False)
 class CreatedClient:
-    """A client that was made in a test.
+    """A client that was created in a test.
 
     Attributes:
         client: The client.
-        where: File and line.
-        ours_to_close: Whether nobody else is to close it.
+        where: File and line of its creation.
+        ours_to_close: True if the plugin closes it, not the test.
     """
 
     client: Eversince
@@ -89,49 +92,49 @@ class CreatedClient:
 
 
 class EmulatorSession:
-    """What one test has of ours.
+    """The emulator and the clients of one test.
 
     Args:
-        emulator: Its emulator, running.
-        allowed: What does not make it fail.
-        made: The clients that are made in it, growing.
+        emulator: The running emulator.
+        allowed: Findings that do not make the test fail.
+        clients: The clients created in the test; the list grows.
 
     Attributes:
         emulator: The emulator.
-        passed: Whether the test's own code has run to its end. One that failed before gets no complaints:
+        passed: True if the test's own code has run to its end. A test that failed before gets no complaints:
             it had no chance to clean up.
     """
 
-    def __init__(self, emulator: Emulator, allowed: frozenset[str], made: list[CreatedClient]) -> None:
+    def __init__(self, emulator: Emulator, allowed: frozenset[str], clients: list[CreatedClient]) -> None:
         self.emulator = emulator
         self.passed = False
         self._allowed = allowed
-        self._made = made
+        self._created = clients
         self._log = emulator.world.log
-        self._read = 0
+        self._position = 0
         self._complaints: list[str] = []
 
     def client(self) -> Eversince:
-        """A client that is closed when the test is over."""
+        """Create a client that is closed after the test."""
         client = Eversince(**self.emulator.connection)
-        self._made[-1].ours_to_close = True
+        self._created[-1].ours_to_close = True
         return client
 
     def failures(self) -> list[str]:
-        """What was wrong with a test that had passed, once it is over."""
+        """Return the complaints about a test that passed, after its end."""
         return self._complaints if self.passed else []
 
     async def end(self) -> None:
-        """See what is left, then close it."""
+        """Check for leftovers, then close all clients."""
         found = [self.refusals(), await self._slots(), self._clients()]
         self._complaints = [complaint for complaint in found if complaint is not None]
-        for made in self._made:
-            await made.client.aclose()
+        for each in self._created:
+            await each.client.aclose()
 
     def refusals(self) -> str | None:
-        """The 429s since this was asked last."""
-        entries = self._log.since(self._read)
-        self._read = self._log.total
+        """Return a complaint about the 429s since the last call, or None."""
+        entries = self._log.since(self._position)
+        self._position = self._log.total
         refused = [entry for entry in entries if entry.status == 429 and entry.fault != "ErrorAnswer"]
         if not refused or "429" in self._allowed:
             return None
@@ -161,17 +164,17 @@ class EmulatorSession:
         )
 
     def _held_leases(self) -> list[LeaseSnapshot]:
-        governors = {id(made.client.governor): made.client.governor for made in self._made}
+        governors = {id(each.client.governor): each.client.governor for each in self._created}
         leases = (lease for each in governors.values() for lease in each.snapshot().slots.leases)
         return [lease for lease in leases if lease.held]
 
     def _clients(self) -> str | None:
-        still_open = [made for made in self._made if not made.ours_to_close and is_open(made.client)]
+        still_open = [each for each in self._created if not each.ours_to_close and is_open(each.client)]
         if "clients" in self._allowed or not still_open:
             return None
         return _complaint(
             f"{_count(len(still_open), 'client')} left open:",
-            [f"  made at {made.where}" for made in still_open],
+            [f"  made at {each.where}" for each in still_open],
             "Make it with `async with Eversince() as …`, or call `aclose()` when the application ends.",
             "clients",
         )
@@ -188,7 +191,7 @@ def _complaint(title: str, lines: list[str], advice: str, allowance: str) -> str
 
 @asynccontextmanager
 async def session(options: Options, *, in_virtual_time: bool) -> AsyncGenerator[EmulatorSession]:
-    """Run an emulator, lead all clients to it, and see what they leave behind."""
+    """Run an emulator, point all clients to it, and check for leftovers."""
     if in_virtual_time and not isinstance(asyncio.get_running_loop(), VirtualTimeLoop):
         pytest.fail(
             "a test with an emulator lives in virtual time, but this one runs on a loop of another kind, "
@@ -196,11 +199,11 @@ async def session(options: Options, *, in_virtual_time: bool) -> AsyncGenerator[
             "@pytest.mark.virtual_time(False)",
             pytrace=False,
         )
-    with track_clients() as made, pytest.MonkeyPatch.context() as patch:
+    with track_clients() as clients, pytest.MonkeyPatch.context() as patch:
         async with Emulator(**options.emulator) as emulator:
             patch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
             patch.setenv("EVERSINCE_BASE_URL", emulator.connection["base_url"])
-            trial = EmulatorSession(emulator, options.allowed, made)
+            trial = EmulatorSession(emulator, options.allowed, clients)
             try:
                 yield trial
             finally:
@@ -209,22 +212,22 @@ async def session(options: Options, *, in_virtual_time: bool) -> AsyncGenerator[
 
 @contextmanager
 def track_clients() -> Iterator[list[CreatedClient]]:
-    """The clients that are made in here, each with the place where that was."""
-    made: list[CreatedClient] = []
+    """Record the clients created in the context, with file and line."""
+    clients: list[CreatedClient] = []
     make = Eversince.__init__
 
     @functools.wraps(make)
-    def make_and_note(self: Eversince, *args: Any, **options: Any) -> None:
+    def create_and_record(self: Eversince, *args: Any, **options: Any) -> None:
         make(self, *args, **options)
-        made.append(CreatedClient(self, _caller()))
+        clients.append(CreatedClient(self, _caller()))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Eversince, "__init__", make_and_note)
-        yield made
+        patch.setattr(Eversince, "__init__", create_and_record)
+        yield clients
 
 
 def _caller() -> str:
-    """File and line of whoever makes a client."""
+    """Return the file and line of the code that creates a client."""
     frame = sys._getframe(2)  # noqa: SLF001 - inspect.stack reads every file on the way
     path = Path(frame.f_code.co_filename)
     shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
@@ -232,6 +235,9 @@ def _caller() -> str:
 
 
 def is_open(client: Eversince) -> bool:
-    """Whether a client has connections to close; one that was never used has none."""
-    owned = (client._transport._owned, client._store._owned)  # noqa: SLF001 - nobody else needs to ask
+    """Return True if a client has connections to close.
+
+    A client that was never used has none.
+    """
+    owned = (client._transport._owned, client._store._owned)  # noqa: SLF001 - no other code needs this
     return any(each._session is not None for each in owned)  # noqa: SLF001 - likewise

@@ -1,9 +1,10 @@
-"""How long callbacks hold an event loop, in real time.
+"""Measurement of how long callbacks hold an event loop, in real time.
 
-A stretch is measured by the wall, less the time the thread was ready to run while the machine ran others:
-that is the machine's doing, not the callback's. CPU time alone would be as fair, but blind to a callback that
-blocks, in `time.sleep` say or on a disk, and nothing else runs meanwhile either. Only Linux tells how long a
-thread has waited for a core (`/proc/…/schedstat`); on other systems a crowded machine makes holds longer.
+The measured time is the wall time less the time for which the thread was ready to run while the machine ran
+other threads: that delay is the machine's, not the callback's. CPU time alone would be as fair, but would
+miss a callback that blocks, for example in `time.sleep` or on a disk, and nothing else runs meanwhile either.
+Only Linux reports how long a thread has waited for a core (`/proc/…/schedstat`); on other systems a busy
+machine makes holds longer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Final
 import attrs
 
 NOTED_SECONDS: Final = 0.001
-"""Shorter stretches are not looked into."""
+"""Real seconds up to which a stretch is ignored."""
 
 
 @attrs.frozen
@@ -27,8 +28,8 @@ class Hold:
     """A stretch of real time in which one callback held the loop.
 
     Attributes:
-        seconds: How long, without the time in which the machine ran others instead.
-        callback: What it was: a task and its coroutine, or a function.
+        seconds: Length of the stretch, without the time in which the machine ran other threads.
+        callback: The callback: a task and its coroutine, or a function.
     """
 
     seconds: float
@@ -39,19 +40,19 @@ class Holds:
     """Measures the longest hold.
 
     Attributes:
-        longest: The longest so far; None if none took a millisecond.
+        longest: The longest hold so far; None if none took a millisecond.
     """
 
     def __init__(self) -> None:
         self.longest: Hold | None = None
         self._handle: asyncio.Handle | None = None
         self._since = 0.0
-        self._queued = 0.0  # seconds this thread has waited for a core, until `_since` or shortly before
+        self._queued = 0.0  # seconds for which this thread waited for a core, up to about `_since`
         self._schedstat: int | None = None
 
     @contextlib.contextmanager
     def measure(self) -> Iterator[None]:
-        """Measure in here, on the current thread."""
+        """Measure holds on the current thread while the context is open."""
         with contextlib.suppress(OSError):
             self._schedstat = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
         self._since, self._queued = time.perf_counter(), self._seconds_queued()
@@ -64,13 +65,13 @@ class Holds:
                 self._schedstat = None
 
     def switch(self, handle: asyncio.Handle | None) -> None:
-        """What ran until now has come to its end, and a callback begins, or a wait."""
+        """Record that a callback ends, and that another or a wait begins."""
         now = time.perf_counter()
-        wall, ended = now - self._since, self._handle
+        wall, previous = now - self._since, self._handle
         if wall > NOTED_SECONDS:
             queued = self._seconds_queued()
-            if ended is not None:
-                self._note(wall - (queued - self._queued), ended)
+            if previous is not None:
+                self._note(wall - (queued - self._queued), previous)
             self._queued = queued
             now = time.perf_counter()
         self._handle, self._since = handle, now
@@ -86,10 +87,10 @@ class Holds:
 
 
 class MeasuredQueue(deque[asyncio.Handle]):
-    """A loop's callbacks, each of which begins when it is taken.
+    """The callbacks of a loop; taking one records its start.
 
     Args:
-        holds: Where that is noted.
+        holds: The measurement in which the start is recorded.
     """
 
     def __init__(self, holds: Holds) -> None:
@@ -97,15 +98,18 @@ class MeasuredQueue(deque[asyncio.Handle]):
         self._switch = holds.switch
 
     def popleft(self) -> asyncio.Handle:
-        """Take the next callback, which runs at once."""
+        """Take the next callback, which the loop runs at once."""
         handle = super().popleft()
         self._switch(handle)
         return handle
 
 
 def _describe(handle: Any) -> str:
-    """What a handle calls, without its arguments or results: these may be secret."""
-    callback = handle._callback  # noqa: SLF001 - asyncio shows it only beside its arguments
+    """Describe the function that a handle calls.
+
+    Arguments and results are left out because they may be secret.
+    """
+    callback = handle._callback  # noqa: SLF001 - asyncio's repr shows it only with its arguments
     task = getattr(callback, "__self__", None)
     if isinstance(task, asyncio.Task):
         return f"{task.get_name()}: {getattr(task.get_coro(), '__qualname__', 'a coroutine')}"

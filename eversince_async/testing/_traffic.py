@@ -1,16 +1,16 @@
-"""What is under way between the sockets of an event loop, as the kernel tells.
+"""Detection of bytes under way on an event loop's sockets.
 
-Bytes that were sent need not be there yet: a busy machine delivers late, over a full buffer the kernel
-sends again after 0.2 s, and a window that was shut opens by a packet of its own. Meanwhile no socket is
-ready, and a loop that jumps would take that for silence. So before it jumps it asks:
+Bytes that were sent may not have arrived yet: a busy machine delivers late, the kernel sends again after 0.2
+s if a buffer was full, and a closed window opens by a packet of its own. Meanwhile no socket is ready, and a
+loop that jumps would take that for silence. So before a jump the loop asks the kernel:
 
-- Between two sockets of the loop the kernel knows of every byte whether it has arrived.
-- The other end of a connection may be in a thread or process that the loop cannot see. Bytes that it has
-  not accepted are under way. What it is going to say nobody knows, so it gets a moment after each byte to
-  go on, and a server longer to answer ours; a client of our own server owes no answer. Both grow with the
-  pauses that such peers are seen to make.
+- Between two sockets of the loop the kernel knows for every byte if it has arrived.
+- The other end of a connection may be in a thread or process that the loop cannot see. Bytes that the other
+  end has not accepted are under way. Its next bytes cannot be foreseen, so it gets a moment after each byte
+  to continue, and a server gets longer to respond; a client of a server on this loop owes no response. Both
+  times grow with the pauses that such peers were seen to make.
 
-Only Linux tells all that (see tcp(7)); on other systems nothing is known to be under way.
+Only Linux reports all that (see tcp(7)); on other systems nothing is known to be under way.
 """
 
 from __future__ import annotations
@@ -32,19 +32,25 @@ if sys.platform == "linux":
     from fcntl import ioctl
 
 PAUSE_SECONDS: Final = 0.05
-"""Real time of silence after which a peer elsewhere has nothing more to say for the moment."""
+"""Real seconds of silence after which an external peer counts as finished."""
 
 ANSWER_SECONDS: Final = 1.0
-"""Real time that a peer elsewhere has to answer."""
+"""Real seconds that an external peer has to respond."""
 
 MAX_ANSWER_SECONDS: Final = 10.0
-"""Real time to which that grows at most; `VirtualTimeLoop.paused` is for peers that need more."""
+"""Real seconds to which the time to respond grows at most.
+
+`VirtualTimeLoop.paused` is for peers that need more.
+"""
 
 GROWTH: Final = 2.0
-"""How many times the longest pause seen a silence must be to count."""
+"""Multiple of the longest pause seen that a silence must reach.
+
+A shorter silence does not count as the end.
+"""
 
 FADING: Final = 0.95
-"""What remains of the longest pause each time that a silence was waited out for nothing."""
+"""Factor applied to the longest pause after a silence without data."""
 
 _UNACKNOWLEDGED: Final = 0x5411  # SIOCOUTQ
 _NOTHING: Final = bytes(4)
@@ -64,14 +70,14 @@ class _Line:
     """One end of a TCP connection.
 
     Attributes:
-        fd: Its file descriptor.
-        transport: The transport that owns it, if any.
+        fd: File descriptor of the socket.
+        transport: The transport that owns the socket, if any.
         sock: The transport's socket; None without a transport.
-        local: Its own address.
-        remote: The address of the other end; None until it is connected.
-        counts: Bytes sent and received, when they were looked at last.
-        changed_at: Real time at which these were last found to have changed.
-        is_owed: Whether the other end has something to answer, or to bring to its end.
+        local: Address of this end.
+        remote: Address of the other end; None until the socket is connected.
+        counts: Bytes sent and received at the last check.
+        changed_at: Real time at which a check last found a change.
+        is_owed: True if the other end has to respond or to finish a response.
     """
 
     fd: int
@@ -94,22 +100,25 @@ class _Line:
         return self.remote, self.local
 
     def has_unacknowledged(self) -> bool:
-        """Whether bytes were sent that the other end's kernel has not acknowledged."""
+        """Return True if the other kernel has not acknowledged all sent bytes."""
         return ioctl(self.fd, _UNACKNOWLEDGED, _NOTHING) != _NOTHING
 
     def acknowledge(self) -> None:
-        """Acknowledge at once what has arrived; left to itself, the kernel takes up to 40 ms."""
+        """Acknowledge received bytes at once.
+
+        By itself the kernel takes up to 40 ms.
+        """
         with _borrow(self.fd) as sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def has_packets(self) -> bool:
-        """Whether packets are under way."""
+        """Return True if packets are under way."""
         return self._info()[0] > 0
 
     def look(self, now: float) -> bool:
-        """Look whether bytes have moved; return whether some were sent that are not acknowledged.
+        """Check for moved bytes; return True if some are unacknowledged.
 
-        One call of the system for an end whose other end is elsewhere, of which there may be hundreds.
+        This takes one system call for each end with an external peer, of which there may be hundreds.
         """
         packets, sent, received, unsent = self._info()
         if self.counts != (sent, received):
@@ -119,19 +128,19 @@ class _Line:
 
     def _info(self) -> tuple[int, int, int, int]:
         if self.sock is not None:
-            told = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+            info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
         else:
             with _borrow(self.fd) as sock:
-                told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-        packets, sent, received, unsent = _TCP_INFO.unpack(told)
+                info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        packets, sent, received, unsent = _TCP_INFO.unpack(info)
         return packets, sent, received, unsent
 
 
 class Traffic:
-    """Tell whether anything is under way on the sockets of a loop.
+    """Detects bytes under way on the sockets of a loop.
 
     Args:
-        waited_for: What the loop's selector waits for, by file descriptor.
+        waited_for: The loop's selector keys by file descriptor.
 
     Attributes:
         transports: The loop's transports by file descriptor.
@@ -141,47 +150,53 @@ class Traffic:
         self.transports: Mapping[int, Any] = {}
         self._waited_for = waited_for
         self._lines: dict[int, _Line | None] = {}
-        self._ours: set[_Connection] = set()  # as the loop's sockets see or saw them
+        self._ours: set[_Connection] = set()  # as seen from the loop's present and past sockets
         self._served_ports: set[int] = set()
         self._longest_pause = 0.0
 
     def remember(self, fd: int) -> None:
-        """Remember that a file descriptor is the loop's, as it may be closed before anybody asks."""
+        """Remember a file descriptor of the loop before it may be closed."""
         if sys.platform == "linux":
             self.forget(fd)
             self._line(fd)
 
     def forget(self, fd: int) -> None:
-        """Forget a file descriptor that is no longer waited for, as its number may be used anew."""
+        """Forget a file descriptor that is no longer waited for.
+
+        Its number may be reused.
+        """
         line = self._lines.get(fd)
         if line is None or line.transport is None:
             self._lines.pop(fd, None)
 
     def came_after(self, seconds: float) -> None:
-        """Something has come for which the loop had waited so many real seconds."""
+        """Record that data came after so many real seconds of waiting."""
         self._longest_pause = max(self._longest_pause, seconds)
 
     def nothing_came(self) -> None:
-        """Silence was waited out: a peer that was slow once need not be so for ever."""
+        """Record that no data came, which shortens the next waits.
+
+        A peer that was slow once need not remain slow.
+        """
         self._longest_pause *= FADING
 
     def is_moving(self) -> bool:
-        """Whether bytes are under way, or a peer elsewhere may be about to send some."""
+        """Return True if bytes are under way or expected from external peers."""
         if sys.platform != "linux":
             return False
         lines = [line for fd in {*self.transports, *self._waited_for} if (line := self._line(fd))]
         ends = {line.connection: line for line in lines}
         moving = False
         for line in lines:
-            # All are looked at each time: the silence of each counts from when it was looked at first.
-            with contextlib.suppress(OSError):  # it was closed or reset just now, of which there is an event
+            # Every line is checked each time: its silence counts from the first check.
+            with contextlib.suppress(OSError):  # it was just closed or reset, which is an event itself
                 moving |= self._moves(line, ends.get(line.opposite))
         return moving
 
     def _line(self, fd: int) -> _Line | None:
         transport = self.transports.get(fd)
         if transport is not None and transport.get_extra_info("socket").fileno() != fd:
-            transport = None  # it is closed, and only has not been forgotten yet
+            transport = None  # it is closed, but still in the loop's table
             if fd not in self._waited_for:
                 return None
         line = self._lines.get(fd)
@@ -200,11 +215,11 @@ class Traffic:
         if not line.has_unacknowledged():
             return False
         other.acknowledge()
-        # A sender may fill the buffers of a receiver that does not read for now; more does not move.
+        # A sender may fill the buffers of a receiver that does not read at present; then nothing moves.
         return line.has_unacknowledged() and (self._is_awaited(other, _READ) or line.has_packets())
 
     def _may_get_an_answer(self, line: _Line) -> bool:
-        """Whether something is likely to come from a peer that is not on this loop."""
+        """Return True if an external peer is likely to send data."""
         now = time.monotonic()
         has_unacknowledged = line.look(now) and line.remote is not None
         if not (has_unacknowledged or self._is_awaited(line, _READ if line.remote else _WRITE)):
@@ -212,7 +227,7 @@ class Traffic:
         silence = now - line.changed_at
         pause = min(max(PAUSE_SECONDS, GROWTH * self._longest_pause), ANSWER_SECONDS)
         answer = min(max(ANSWER_SECONDS, GROWTH * self._longest_pause), MAX_ANSWER_SECONDS)
-        # An end of our own that was closed has not said its last word before this one has read it.
+        # A closed end on this loop may have sent bytes that the present end has not read yet.
         has_server = line.local[1] not in self._served_ports
         is_owed = (line.is_owed and has_server) or has_unacknowledged or line.opposite in self._ours
         return silence < (answer if is_owed else pause)
@@ -223,20 +238,20 @@ class Traffic:
 
 
 def _line_of(fd: int, transport: Any | None) -> _Line | None:
-    """The end of a TCP connection with this file descriptor; None if it is something else."""
+    """Return a file descriptor's end of a TCP connection, or None."""
     with contextlib.suppress(OSError), _borrow(fd) as sock:
         if sock.family in _INTERNET and sock.type == socket.SOCK_STREAM and not _listens(sock):
             remote = None
             with contextlib.suppress(OSError):
                 remote = _address(sock.getpeername())
             owner = None if transport is None else weakref.ref(transport)
-            owned = None if transport is None else transport.get_extra_info("socket")
-            return _Line(fd, owner, owned, _address(sock.getsockname()), remote)
+            owner_socket = None if transport is None else transport.get_extra_info("socket")
+            return _Line(fd, owner, owner_socket, _address(sock.getsockname()), remote)
     return None
 
 
 def _listening_port(fd: int) -> int | None:
-    """The port that a file descriptor listens on; None if it does not."""
+    """Return the port on which a file descriptor listens, or None."""
     with contextlib.suppress(OSError), _borrow(fd) as sock:
         if sock.family in _INTERNET and _listens(sock):
             return _address(sock.getsockname())[1]
@@ -249,12 +264,12 @@ def _listens(sock: socket.socket) -> bool:
 
 def _address(name: tuple[Any, ...]) -> _Address:
     host, port, *_ = name
-    return host.removeprefix("::ffff:"), port  # IPv4 as sockets for both versions spell it
+    return host.removeprefix("::ffff:"), port  # the form of IPv4 addresses on dual-stack sockets
 
 
 @contextlib.contextmanager
 def _borrow(fd: int) -> Iterator[socket.socket]:
-    """A socket object for a file descriptor that somebody else closes."""
+    """Provide a socket object for a file descriptor without closing it."""
     sock = socket.socket(fileno=fd)
     try:
         yield sock

@@ -1,36 +1,37 @@
-"""The pytest plugin: an emulator and a client for every test that asks, in virtual time.
+"""The pytest plugin: emulators and clients for tests, in virtual time.
 
-pytest loads it wherever this package is installed; `-p no:eversince` keeps it out. It touches only tests
-that use its fixtures or markers, and imports nothing of weight before the first of those runs.
+pytest loads the plugin wherever this package is installed; `-p no:eversince` disables it. It touches only
+tests that use its fixtures or markers, and imports nothing large before the first of those tests runs.
 
 Fixtures:
 
-- `eversince_emulator`: an emulator of the test's own. EVERSINCE_API_KEY and EVERSINCE_BASE_URL lead to it,
+- `eversince_emulator`: an emulator for this test alone. EVERSINCE_API_KEY and EVERSINCE_BASE_URL point to it,
   so that `Eversince()` finds it from anywhere in the application. `emulator` is a shorter name for it. A
-  project that has an `emulator` of another kind keeps it; nothing here asks for ours by that name.
-- `eversince`: a client of that emulator, closed after the test. To have one with other options, define a
-  fixture of this name that makes it with `Eversince(**eversince_emulator.connection, …)`.
+  project that has another fixture named `emulator` keeps its own; the plugin itself never requests the short
+  name.
+- `eversince`: a client of that emulator, closed after the test. For a client with other options, define a
+  fixture of this name that creates it with `Eversince(**eversince_emulator.connection, …)`.
 
 Markers:
 
-- `@pytest.mark.eversince(scenario=…, faults=…, revision=…)` gives the test an emulator with these options
-  of `Emulator`. Of several markers the closest counts, option by option. Each test gets a copy of its
-  faults: `emulator.faults`.
-- `@pytest.mark.virtual_time` lets time jump in a test without an emulator; one with an emulator needs no
+- `@pytest.mark.eversince(scenario=…, faults=…, revision=…)` gives the test an emulator with these options of
+  `Emulator`. Of several markers the closest applies, option by option. Each test gets a copy of its faults:
+  `emulator.faults`.
+- `@pytest.mark.virtual_time` gives a test without an emulator virtual time; a test with an emulator needs no
   marker. `virtual_time(speed=60, start=…)` takes the arguments of `VirtualTimeLoop`; `virtual_time(False)`
-  leaves the test on whatever loop its runner makes.
+  leaves the test on the loop that its runner makes.
 
-A test with an emulator fails when it has passed but
+A test with an emulator fails if it has passed but
 
-- was refused with 429 by the emulator's limits; a 429 among its faults is no such refusal,
-- left a slot held for a project, by a client that was made in it,
+- was refused with 429 by the emulator's limits; a 429 from its faults does not count,
+- left a slot held for a project, by a client that was created in it,
 - left such a client open.
 
-`@pytest.mark.eversince(allow="429")`, `"slots"`, `"clients"` or a list of these allows it; so does the
-ini option `eversince_allow`, for all tests.
+`@pytest.mark.eversince(allow="429")`, `"slots"`, `"clients"` or a list of these allows it; the ini option
+`eversince_allow` does so for all tests.
 
-pytest-asyncio (and with it pytest-aiohttp) runs the tests that are its own, by mode or by marker. Others that
-take one of the fixtures or have one of the markers need no further marker: anyio's plugin runs them.
+pytest-asyncio (and with it pytest-aiohttp) runs its own tests, selected by mode or by marker. Other tests
+that use one of the fixtures or markers need no further marker: anyio's plugin runs them.
 """
 
 from __future__ import annotations
@@ -55,18 +56,18 @@ MARKERS: Final = (
 )
 
 TRIAL: Final = pytest.StashKey["EmulatorSession"]()
-"""Where a test's item keeps what it has of ours."""
+"""Key under which a test's item stores its `EmulatorSession`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare what can be said for all tests."""
+    """Declare the ini option that applies to all tests."""
     parser.addini(
         "eversince_allow", "what tests with an Eversince emulator may do: 429 slots clients", "args"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, and bring the fixtures that pytest-asyncio runs."""
+    """Declare the markers and register the fixtures that pytest-asyncio runs."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     if _runners.has_pytest_asyncio(config):
@@ -75,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> None:
-    """Bring the emulator to async tests with our marker, and a runner to those that nobody else runs."""
+    """Give marked async tests the emulator, and a runner if needed."""
     if not (_runners.is_async(obj) and collector.istestfunction(obj, name)):
         return
     marks = {mark.name for mark in (*getattr(obj, "pytestmark", ()), *collector.iter_markers())}
@@ -83,11 +84,14 @@ def pytest_pycollect_makeitem(collector: Any, name: str, obj: Any) -> None:
         pytest.mark.usefixtures("eversince_emulator")(obj)
     is_ours = marks & {"eversince", "virtual_time"} or _takes_ours(collector, obj)
     if is_ours and _runners.has_no_runner(collector.config, marks):
-        pytest.mark.usefixtures("anyio_backend")(obj)  # this is what anyio's own marker does
+        pytest.mark.usefixtures("anyio_backend")(obj)  # as anyio's own marker does
 
 
 def _takes_ours(collector: Any, test: Any) -> bool:
-    """Whether a test function takes one of our fixtures; others may well have an `emulator` of their own."""
+    """Return True if a test function uses one of this plugin's fixtures.
+
+    A project may have an `emulator` fixture of its own, which does not count.
+    """
     arguments = inspect.signature(test).parameters.keys()
     return not arguments.isdisjoint({"eversince_emulator", "eversince"}) or (
         "emulator" in arguments and _runners.defined_in(__name__, "emulator", collector)
@@ -96,7 +100,7 @@ def _takes_ours(collector: Any, test: Any) -> bool:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
-    """Have the test's runner make a loop whose time jumps, if the test wants one."""
+    """Make the test's runner use a `VirtualTimeLoop` if the test wants one."""
     arguments = virtual_time(metafunc.definition, metafunc.fixturenames)
     if arguments is None:
         if "_eversince_trial" in metafunc.fixturenames:
@@ -107,7 +111,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> Generator[None]:
 
 
 def virtual_time(node: pytest.Item, fixtures: list[str]) -> Mapping[str, Any] | None:
-    """What a test says of its `VirtualTimeLoop`; None if it wants none."""
+    """Return a test's arguments for `VirtualTimeLoop`, or None without one."""
     mark = node.get_closest_marker("virtual_time")
     if mark is None:
         return {} if "_eversince_trial" in fixtures else None
@@ -116,10 +120,10 @@ def virtual_time(node: pytest.Item, fixtures: list[str]) -> Mapping[str, Any] | 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set the emulator up before all else that lives as long as the test.
+    """Set up the emulator before all other function-scoped fixtures.
 
-    What lives as long may be an application that closes its client when it shuts down. So the emulator must
-    be there until then, and look at the clients only then.
+    Such a fixture may be an application that closes its client at shutdown. The emulator must therefore
+    outlive it, and may check the clients only afterwards.
     """
     names: list[str] = getattr(item, "fixturenames", [])
     if "_eversince_trial" in names:
@@ -129,7 +133,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Fail a test that passed but was refused for the limits."""
+    """Fail a test that passed although the limits refused a request."""
     yield
     trial = item.stash.get(TRIAL, None)
     if trial is not None:
@@ -158,7 +162,7 @@ _eversince_on_anyio = pytest.fixture(name="_eversince_on_anyio")(_trial)
 
 @pytest.fixture
 def _eversince_trial(request: pytest.FixtureRequest) -> EmulatorSession:
-    """The emulator and its clients, on the loop the test runs on."""
+    """The emulator and its clients, on the test's own loop."""
     name = _runners.trial_fixture(request.node, request.fixturenames)
     if name is None:
         pytest.fail(
@@ -173,13 +177,13 @@ def _eversince_trial(request: pytest.FixtureRequest) -> EmulatorSession:
 
 @pytest.fixture
 def eversince_emulator(_eversince_trial: EmulatorSession) -> Emulator:
-    """An Eversince emulator of this test's own; `Eversince()` finds it by the environment."""
+    """An Eversince emulator for this test; `Eversince()` finds it by the environment."""
     return _eversince_trial.emulator
 
 
 @pytest.fixture
 def emulator(eversince_emulator: Emulator) -> Emulator:
-    """The same as `eversince_emulator`."""
+    """A short name for `eversince_emulator`."""
     return eversince_emulator
 
 

@@ -1,4 +1,4 @@
-"""Sign webhooks as the server does, to test what receives them."""
+"""Signing of webhooks as the server does it, to test receivers."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from eversince_async.webhooks import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 def sign_webhook(
     secret: str | bytes, body: str | bytes, timestamp: str | float | datetime | None = None
 ) -> dict[str, str]:
-    """The headers of a delivery that is signed with a secret.
+    """Return the headers of a delivery that is signed with a secret.
 
     ```python
     body = json.dumps({"id": "p1", "status": "idle", "event": "idle"})
@@ -17,10 +17,10 @@ def sign_webhook(
     ```
 
     Args:
-        secret: The signing secret that the receiver under test has.
+        secret: The signing secret of the receiver under test.
         body: The body exactly as it will be sent; text is sent as UTF-8.
-        timestamp: When it was signed, as a time, as Unix seconds, or as the very text of the header. By
-            default now.
+        timestamp: Time of the signature, as a datetime, as Unix seconds, or as the exact text of the header.
+            Defaults to now.
     """
     text = _text(timestamp)
     raw = body.encode() if isinstance(body, str) else body
