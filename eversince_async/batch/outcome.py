@@ -1,4 +1,4 @@
-"""What came of a batch: of each item, of all, and how far it has come meanwhile."""
+"""Results of a batch: each item's, the whole, and the progress."""
 
 import os
 from collections import Counter
@@ -26,32 +26,37 @@ from eversince_async.report.model import RequestMinute
 from eversince_async.report.stages import Stage
 
 OutcomeStatus = Literal["succeeded", "failed", "cancelled", "paused"]
-"""`paused`: not finished, and not failed either; the same batch with the same journal goes on with it."""
+"""The status of an item at its end.
+
+`paused` is neither finished nor failed; the same batch with the same journal resumes the item.
+"""
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What came of one item.
+    """The result of one item.
 
     Attributes:
-        key: Its name in the journal.
-        index: Its number among the items, from 0.
-        input: What was given; with a pipeline whatever that takes.
+        key: The item's name in the journal.
+        index: The item's number among all items, from 0.
+        input: The input of the item; with a pipeline, the pipeline's input.
         status: `succeeded`, `failed`, `cancelled` or `paused`.
-        production: The finished video; None if there is none, or if an earlier run has made it, or if a
-            pipeline has made something else.
-        result: What the pipeline returned; None without one.
-        error: Why it is not finished; None if it is. What an earlier run has failed of is its text only.
-        project_id: The project, if there is one.
-        share_url: The public page, which does not expire.
-        files: What was downloaded.
-        missing: Those of them, downloaded by an earlier run, that were removed since; `refetch=True` fetches
+        production: The finished video; None if there is none, if an earlier run made it, or if a pipeline
+            returned something else.
+        result: The return value of the pipeline; None without a pipeline.
+        error: The reason why the item is not finished; None if it is. A failure of an earlier run has only
+            its text.
+        project_id: The id of the project; None if there is none.
+        share_url: The address of the public page, which does not expire.
+        files: The downloaded files.
+        missing: Those files of an earlier run's downloads that were removed since; `refetch=True` downloads
             them again.
-        attempts: How many projects it took.
-        is_recorded: Whether an earlier run, or another process, has come to this; nothing was done now.
-        stages: What it went through, in earlier runs as well if there is a journal.
-        began_at: When it was begun, by this run.
-        ended_at: When it ended.
+        attempts: The number of projects that the item took.
+        is_recorded: True if the result comes from an earlier run or another process, and this run did
+            nothing.
+        stages: The stages of the item, including those of earlier runs if there is a journal.
+        began_at: The time at which this run started the item.
+        ended_at: The time at which the item ended.
     """
 
     key: str
@@ -72,7 +77,7 @@ class Outcome:
     ended_at: datetime
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that `json.dumps` takes."""
+        """Return the outcome as plain values for `json.dumps`."""
         return {
             "key": self.key,
             "index": self.index,
@@ -91,32 +96,33 @@ class Outcome:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What came of a batch.
+    """The result of a batch.
 
     Attributes:
-        counts: How many items came to which status.
-        left: How many more items there are that nothing came of (yet), where their number is known.
-        outcomes: All outcomes, in the order in which they ended; empty if they were iterated over.
-        paused: Why the batch stopped before its end, in words; None if it did not. What has a project by then
-            is finished; the same batch with the same journal goes on with the rest.
-        cause: The error that stopped it, if it was one.
-        packages: What to buy, with purchase links, when credits ran out.
-        seconds: How long it took; with a journal, all runs of it together, without the time between them,
-            and each moment once however many processes were at work.
-        run_seconds: How long this run took; 0 in a report of a journal.
-        slots: How many projects the account may have at work at once, as far as any run knew; None if none
-            did.
-        requests: The requests of each minute, those of earlier runs as well if there is a journal.
-        requests_per_minute: How many the account may send in a minute; None if there is no limit.
-        credits_spent: By how many credits the account's balance fell while a run watched it; with a journal,
-            of all runs together, without what it did between them; None if it was not told.
-        balance_fell: By how many credits the balance fell in this run alone, as answers told it; None if they
-            did not, as in a report of a journal. What others used of the account is in it, and what was
-            bought between two answers hides as much.
-        others: Active projects that were seen in this run and are not of it.
-        at_work: Keys of items that a process works on right now, in a report of a journal.
-        addresses: Which addresses a written report may link to, by the client's base URL; None in a report of
-            a journal, where any address may be the right one.
+        counts: The number of items with each status.
+        left: The number of further items without an outcome, if the number of all items is known.
+        outcomes: All outcomes, in the order in which the items ended; empty if the caller iterated over them.
+        paused: The reason why the batch stopped early, in words; None if it did not. Items that had a project
+            by then are finished; the same batch with the same journal continues with the rest.
+        cause: The error that stopped the batch; None if no error did.
+        packages: The credit packages to buy, with purchase links, if credits ran out.
+        seconds: The duration in seconds. With a journal, the duration of all its runs together, without the
+            time between them, and with each moment counted once for any number of processes.
+        run_seconds: The duration of this run, in seconds; 0 in a report of a journal.
+        slots: The number of projects that the account may have active at once, as far as any run knew it;
+            None if no run did.
+        requests: The requests of each minute, including those of earlier runs if there is a journal.
+        requests_per_minute: The number of requests that the account may send in a minute; None if there is no
+            limit.
+        credits_spent: The fall of the account's balance while a run watched it, in credits; with a journal,
+            of all runs together, without changes between them; None if no response stated the balance.
+        balance_fell: The fall of the balance in this run alone, in credits, as responses stated it; None if
+            they did not, and in a report of a journal. It includes the use of the account by others, and
+            purchases between two responses hide as much of it.
+        others: The number of active projects that were seen in this run and do not belong to it.
+        at_work: Keys of items on which a process is working at present, in a report of a journal.
+        addresses: The policy for addresses that a written report may link to, from the client's base URL;
+            None in a report of a journal, where any address may be right.
     """
 
     counts: Mapping[OutcomeStatus, int]
@@ -138,26 +144,26 @@ class Report:
 
     @property
     def resumes_at(self) -> datetime | None:
-        """When there are projects or renders again, when the day's were used up."""
+        """The time at which a used-up daily quota resets, or None."""
         return self.cause.resets_at if isinstance(self.cause, QuotaExhausted) else None
 
-    # -- For others to read -----------------------------------------------------------------------------
+    # -- Written reports --------------------------------------------------------------------------------
 
     def to_html(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
-        """Write a page for people: the videos, a timeline of what was on which slot, and what failed.
+        """Write an HTML page with the videos, a slot timeline and the failures.
 
-        It is one file. Downloaded videos are played from where they are, seen from the page: keep them
-        together. It has a place for some hundred videos and two thousand items; `to_csv` and `to_json` have
-        all. No secret stands in it.
+        The page is one file. It plays downloaded videos from their places relative to the page, so keep them
+        together. It has room for some hundred videos and two thousand items; `to_csv` and `to_json` hold all
+        items. The page contains no secret.
 
         Args:
-            path: The file. It is replaced when the new one is whole; if that fails, it stays as it was.
-            title: What to call it; by default it says how many videos there are.
+            path: The file. A complete new file replaces it; on failure, the old file remains unchanged.
+            title: The title of the page; by default, the number of videos.
 
         Raises:
-            ConfigurationError: The outcomes are not here, since they were iterated over: hand them in by
-                `attrs.evolve(batch.report, outcomes=…)`, or make a report `from_journal`.
-            OSError: It cannot be written.
+            ConfigurationError: The report holds no outcomes, because the caller iterated over them. Pass them
+                in with `attrs.evolve(batch.report, outcomes=…)`, or create a report with `from_journal`.
+            OSError: The file cannot be written.
         """
         from eversince_async.batch.report import build_entries, build_overview
         from eversince_async.report.page import write_html
@@ -166,10 +172,10 @@ class Report:
         write_html(path, build_overview(self, title, outcomes), build_entries(self, outcomes))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write a table for spreadsheets, a row for each item.
+        """Write a table for spreadsheets, with a row for each item.
 
-        UTF-8 with a byte order mark (`utf-8-sig`), times in UTC, durations in seconds. What a spreadsheet
-        might take for a formula has an apostrophe in front.
+        The table is UTF-8 with a byte order mark (`utf-8-sig`), with times in UTC and durations in seconds. A
+        cell that a spreadsheet could take for a formula starts with an apostrophe.
 
         Args:
             path: The file, as for `to_html`.
@@ -184,7 +190,9 @@ class Report:
         write_csv(path, build_entries(self, self._outcomes()))
 
     def to_json(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
-        """Write a document for programs: all that the page tells, and each item's stages.
+        """Write a JSON document for programs.
+
+        The document holds all that the page shows, and the stages of each item.
 
         Args:
             path: The file, as for `to_html`.
@@ -210,16 +218,17 @@ class Report:
 
     @staticmethod
     async def from_journal(journal: str | os.PathLike[str] | Journal) -> "Report":
-        """What a journal remembers, of all runs; also while another process works on it.
+        """Build a report of all runs that a journal remembers.
 
-        What was not begun by any run is not in it. Items that are not finished are `paused`; those that a
-        process works on right now are named in `at_work`. Why a run stopped is not remembered.
+        This is possible while another process works on the journal. Items that no run has started are left
+        out. Unfinished items are `paused`; `at_work` names those on which a process is working at present.
+        The journal does not remember why a run stopped.
 
         Args:
-            journal: Its file, or an open journal.
+            journal: The journal's file, or an open journal.
 
         Raises:
-            JournalError: There is no such file, or it is no journal.
+            JournalError: The file does not exist, or is no journal.
         """
         from eversince_async.batch.report import report_from_journal
 
@@ -228,16 +237,16 @@ class Report:
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """How far a batch has come.
+    """The progress of a batch.
 
     Attributes:
-        total: How many items there are; None while that is not known.
-        items_read: How many have been read so far.
-        active: How many are being made.
-        counts: How many came to which status.
-        is_recorded: How many of them had been finished before this run.
-        eta: Seconds to the end, as likely to be too few as too many; None while there is nothing to go by.
-        eta_range: Between which seconds the end comes nine times in ten; None like `eta`.
+        total: The number of items; None while it is not known.
+        items_read: The number of items read so far.
+        active: The number of active items.
+        counts: The number of items with each status.
+        is_recorded: The number of items among them that were finished before this run.
+        eta: Seconds to the end, as likely too few as too many; None while there is no basis for an estimate.
+        eta_range: The range of seconds in which the end falls nine times in ten; None if `eta` is.
     """
 
     total: int | None
@@ -250,20 +259,20 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """How many items have come to an end."""
+        """The number of items that have ended."""
         return sum(self.counts.values())
 
 
 @attrs.define
 class Counts:
-    """Counts while a batch runs.
+    """Counts of items while a batch runs.
 
     Attributes:
-        counts: Items by what they came to.
-        items_read: Items that were taken.
-        is_recorded: Those that an earlier run has brought to their ends.
-        unfinished: Those that have a project, and are not at their ends.
-        first_trouble: The first error that has left one of these unfinished.
+        counts: The number of items with each status.
+        items_read: The number of items read so far.
+        is_recorded: The number of items that an earlier run had ended.
+        unfinished: The number of items that have a project and are not finished.
+        first_trouble: The first error that left one of these unfinished.
     """
 
     counts: Counter[OutcomeStatus] = attrs.field(factory=Counter)
@@ -273,7 +282,7 @@ class Counts:
     first_trouble: Exception | None = None
 
     def add(self, outcome: Outcome) -> None:
-        """One more outcome."""
+        """Count one more outcome."""
         self.counts[outcome.status] += 1
         self.is_recorded += outcome.is_recorded
         if outcome.status == "paused" and outcome.project_id is not None:
@@ -289,7 +298,7 @@ def new_outcome(
     made: Any = None,
     error: Exception | None = None,
 ) -> Outcome:
-    """What this run has come to."""
+    """Build the outcome of an item that this run executed."""
     production = made if isinstance(made, Production) else None
     project_id = work.steps.project_id if work.steps is not None else job.project_id if job else None
     return Outcome(
@@ -311,10 +320,12 @@ def new_outcome(
 
 
 def recorded_outcome(work: ActiveItem, job: Job, runtime: Runtime, missing: tuple[Path, ...] = ()) -> Outcome:
-    """What an earlier run, or another process, has come to; some of its files may not be there any more.
+    """Build an item's outcome from the job that another run recorded.
+
+    The other run is an earlier one, or one of another process. Some of its files may be missing by now.
 
     Raises:
-        UnreadableRow: The job keeps something else.
+        UnreadableRow: The job's record cannot be read.
     """
     share_url, files = results_of(job)
     order, made = work.item.call, None
@@ -342,10 +353,10 @@ def recorded_outcome(work: ActiveItem, job: Job, runtime: Runtime, missing: tupl
 
 
 def results_of(job: Job) -> tuple[str | None, tuple[Path, ...]]:
-    """The public page and the files that a job keeps.
+    """Return the public page and the files that a job records.
 
     Raises:
-        UnreadableRow: It keeps something else.
+        UnreadableRow: The job's record cannot be read.
     """
     if job.result is None:
         return None, ()
@@ -355,10 +366,10 @@ def results_of(job: Job) -> tuple[str | None, tuple[Path, ...]]:
 
 
 def failure_of(job: Job) -> RecordedFailure | None:
-    """What a job has failed of.
+    """Return the failure that a job records; None if there is none.
 
     Raises:
-        UnreadableRow: It keeps something else.
+        UnreadableRow: The job's record cannot be read.
     """
     if job.error is None:
         return None
@@ -367,10 +378,10 @@ def failure_of(job: Job) -> RecordedFailure | None:
 
 
 def result_to_json(work: ActiveItem, made: Any, runtime: Runtime) -> dict[str, Any]:
-    """What the journal keeps of a finished item.
+    """Return the result of a finished item as the journal stores it.
 
     Raises:
-        NotSerializable: What its pipeline returned cannot be kept.
+        NotSerializable: The return value of the pipeline cannot be stored.
     """
     order = work.item.call
     if order is not None:

@@ -1,4 +1,4 @@
-"""What a batch would do, and about what that would cost: for whoever has to say yes to it."""
+"""The plan of a batch: its work and approximate cost, for approval."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,25 +11,32 @@ from eversince_async.errors import EversinceError
 from eversince_async.report.formatting import plural
 
 PlannedState = Literal["new", "begun", "finished", "failed", "held", "wrong"]
-"""`new`: made and paid for. `begun`: gone on with, some of it is paid for. `finished`: nothing is done for it
-any more. `failed`: an earlier run ended with that, and it is not tried again. `held`: the account was refused
-such renders today, so it waits. `wrong`: it is refused, nothing is made."""
+"""The state of an item in a plan.
+
+`new`: the item is made and paid for. `begun`: the item is resumed, and some of it is paid for. `finished`:
+nothing more is done for the item. `failed`: an earlier run ended with a failure, and the item is not retried.
+`held`: the server refused such renders to the account today, so the item waits. `wrong`: the item is refused,
+and nothing is made.
+"""
 
 CostSource = Literal["balance", "timelines", "both"]
-"""`balance`: the change of the account's balance while a film of the kind was made alone. `timelines`: the
-operations in the timelines of finished films, priced by the server: without what was discarded, and what the
-agent takes itself. `both`: of several items, some by this and some by that."""
+"""The source of a cost.
+
+`balance`: the change of the account's balance while a video of the kind was made alone. `timelines`: the
+operations in the timelines of finished videos, as the server prices them, without discarded material and
+without what the agent itself takes. `both`: some items by one source, some by the other.
+"""
 
 
 @attrs.frozen(kw_only=True)
 class Cost:
-    """About how many credits something costs.
+    """An approximate cost in credits.
 
     Attributes:
-        least: What the cheapest films seen would come to.
-        most: What the dearest would; another film may still be dearer.
-        source: How that is known.
-        films: Of how many films that is known.
+        least: The cost by the cheapest videos seen.
+        most: The cost by the most expensive videos seen; another video may still cost more.
+        source: The source of the figures.
+        films: The number of videos that the figures come from.
     """
 
     least: float
@@ -43,28 +50,30 @@ class Cost:
 
     @property
     def basis(self) -> str:
-        """How that is known, in words."""
-        films = plural(self.films, "film")
-        balance = "by the balance, of which others' use meanwhile would be a part"
-        timelines = "by the price of what is in finished timelines: what was discarded comes on top"
+        """The source of the figures, in words."""
+        videos = plural(self.films, "video")
+        balance = "by the balance, which includes any use of the account by others meanwhile"
+        timelines = "by the prices of finished timelines; discarded material comes on top"
         match self.source:
             case "balance":
-                return f"as {films} made alone cost, {balance}"
+                return f"from {videos} made alone, {balance}"
             case "timelines":
-                return f"as {films} cost, {timelines}"
+                return f"from {videos}, {timelines}"
             case _:
-                return f"as {films} cost: some alone, {balance}; others {timelines}"
+                return f"from {videos}: some made alone, {balance}; others {timelines}"
 
 
 @attrs.frozen(kw_only=True)
 class Days:
-    """How many days the account's daily caps spread the work over; today counts.
+    """The number of days over which the daily quotas spread the work.
+
+    Today counts.
 
     Attributes:
-        least: By the limits that the client knows, and what is known to be used of today.
+        least: The days by the limits that the client knows, and by today's known use.
         most: The same, or more if an account without a subscription has fewer renders a day, as on servers of
             May 2026.
-        cap: What there are too few of; None if one day will do.
+        cap: The daily quota that is too small; None if one day is enough.
     """
 
     least: int
@@ -73,23 +82,24 @@ class Days:
 
     def __str__(self) -> str:
         days = plural(self.least, "day") if self.least == self.most else f"{self.least} to {self.most} days"
-        return days if self.cap is None else f"{days}, as there are only so many {self.cap} a day"
+        return days if self.cap is None else f"{days}, because of the daily quota of {self.cap}"
 
 
 @attrs.frozen(kw_only=True)
 class PlannedItem:
-    """What a batch would do for one item.
+    """The plan for one item.
 
     Attributes:
-        key: Its name in the journal.
-        index: Its number among the items, from 0.
-        state: How it stands.
-        render: The quality it asks for; None for no render.
-        share: Whether it asks for a public page.
-        download: The file, or the folder, that it asks for; None for none.
-        costs: Whether something may still be paid for it.
-        cost: About what; None: unknown. Of one that has begun, from nothing to all of it.
-        problem: Why it is `held` or `wrong`.
+        key: The item's name in the journal.
+        index: The item's number among all items, from 0.
+        state: The item's state.
+        render: The quality that the item asks for; None for no render.
+        share: True if the item asks for a public page.
+        download: The file or the folder that the item asks for; None for none.
+        costs: True if the item may still cost credits.
+        cost: The approximate cost; None if unknown. For an item that has started, from nothing to the full
+            cost.
+        problem: The reason why the item is `held` or `wrong`.
     """
 
     key: str
@@ -105,18 +115,19 @@ class PlannedItem:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What a batch would do, and about what that would cost; nothing of it has been done.
+    """The work of a batch and its approximate cost, in advance.
 
-    As a string, some lines for people.
+    As a string, a plan is a few lines for people.
 
     Attributes:
-        items: What would be done for each item, in their order.
-        cost: About what all that have a price would cost together; None if none has, or nothing costs.
-        unknown: How many items cost something of which nothing is known.
-        balance: Credits that are left now; None: the server does not tell.
-        has_subscription: Whether the account has one; None: the server does not tell.
-        days: How long the daily caps make it last.
-        made_at: When this was found out.
+        items: The plan for each item, in the order of the items.
+        cost: The approximate cost of all items whose cost is known; None if none is known, or if nothing
+            costs.
+        unknown: The number of items that cost an unknown number of credits.
+        balance: The credits left now; None if the server does not state them.
+        has_subscription: True if the account has a subscription; None if the server does not say.
+        days: The days that the daily quotas make the batch take.
+        made_at: The time at which the plan was made.
     """
 
     items: Sequence[PlannedItem] = attrs.field(repr=False)
@@ -129,19 +140,19 @@ class Plan:
 
     @property
     def counts(self) -> Mapping[PlannedState, int]:
-        """How many items stand how; without those of which there are none."""
+        """The number of items in each state, without states that have none."""
         return Counter(item.state for item in self.items)
 
     @property
     def new(self) -> int:
-        """How many items would be paid for from their beginning."""
+        """The number of items to be paid for from the beginning."""
         return self.counts.get("new", 0)
 
     def __str__(self) -> str:
         return "\n".join(f"{name + ':':<14}{words}" for name, words in self.lines())
 
     def lines(self) -> Sequence[tuple[str, str]]:
-        """What to tell a person, but for the single items: names and words."""
+        """Return the plan for people, without the items: names and texts."""
         states = [f"{count:,} {state}" for state, count in self.counts.items()]
         return (
             ("videos", ", ".join(states) or "none"),
@@ -153,16 +164,16 @@ class Plan:
 
     def _cost(self) -> str:
         if self.cost is None:
-            why = "no film of the kind was made alone before, and no finished one can be priced"
+            why = "no video of this kind was made alone before, and no finished video can be priced"
             return f"unknown: {why}" if self.unknown else "nothing"
         short = ""
         if self.balance is not None and self.balance < self.cost.most:
-            short = "; the balance may not carry it all, and what it does not is not begun"
-        rest = f"; {self.unknown:,} more cost something unknown" if self.unknown else ""
+            short = "; the balance may not cover all items, and the rest would not start"
+        rest = f"; the cost of {self.unknown:,} more is unknown" if self.unknown else ""
         return f"{self.cost}, {self.cost.basis}{rest}{short}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that `json.dumps` takes."""
+        """Return the plan as plain values for `json.dumps`."""
         return {
             "counts": dict(self.counts),
             "cost": None if self.cost is None else attrs.asdict(self.cost),

@@ -1,4 +1,4 @@
-"""Finding out what a batch would do, without doing anything of it."""
+"""Planning of a batch, without making anything."""
 
 import os
 from collections.abc import Sequence
@@ -46,11 +46,11 @@ async def make_plan(
     is_told_to_share: bool,
     films: int,
 ) -> Plan:
-    """Find out what a batch of these items would do; the arguments are those of `eversince.plan`.
+    """Plan a batch of these items, with the arguments of `eversince.plan`.
 
     Raises:
-        EversinceError: The balance cannot be asked for.
-        JournalError: The journal cannot be read, or is of another account.
+        EversinceError: The request for the balance failed.
+        JournalError: The journal cannot be read, or belongs to another account.
     """
     async with AsyncExitStack() as stack:
         named = getattr(journal, "path", "the journal")
@@ -59,8 +59,8 @@ async def make_plan(
         if journal is not None and not allow_other_account:
             await check_ours(runtime, journal, os.fspath(named))
         naming = await Naming.of(idempotent_as, journal, is_told_to_share=is_told_to_share, is_kept=False)
-        found = [naming.with_shared_key(item) for item in items]
-        return await _make_plan(runtime, found, journal, retry_failed=retry_failed, films=films)
+        here = [naming.with_shared_key(item) for item in items]
+        return await _make_plan(runtime, here, journal, retry_failed=retry_failed, films=films)
 
 
 async def _make_plan(
@@ -76,73 +76,76 @@ async def _make_plan(
             await entitlements.learn_from(journal, account)
     if retry_failed:
         entitlements.forget_refusals()
-    standing = [await _standing(item, journal, entitlements, retry_failed=retry_failed) for item in items]
+    drafts = [await _draft(item, journal, entitlements, retry_failed=retry_failed) for item in items]
     balance, offer = await _balance(runtime)
-    is_untold = any(each.told.costs and not costs.of(each.kind) for each in standing)
-    priced = await price_films(runtime.api, films) if is_untold else ()
-    found = [attrs.evolve(each.told, cost=each.cost(costs, priced)) for each in standing]
+    needs_prices = any(each.entry.costs and not costs.of(each.kind) for each in drafts)
+    prices = await price_films(runtime.api, films) if needs_prices else ()
+    entries = [attrs.evolve(each.entry, cost=each.cost(costs, prices)) for each in drafts]
     subscribed = None if offer is None else offer.has_subscription
     return Plan(
-        items=tuple(found),
-        cost=_sum([item.cost for item in found if item.cost is not None]),
-        unknown=sum(item.costs and item.cost is None for item in found),
+        items=tuple(entries),
+        cost=_sum([item.cost for item in entries if item.cost is not None]),
+        unknown=sum(item.costs and item.cost is None for item in entries),
         balance=balance,
         has_subscription=subscribed,
-        days=await _days(runtime, standing, journal, subscribed=subscribed),
+        days=await _days(runtime, drafts, journal, subscribed=subscribed),
         made_at=clock.now(),
     )
 
 
 async def _balance(runtime: Runtime) -> tuple[float | None, CreditPackages | None]:
     offer = None
-    with suppress(EversinceError):  # the subscription may stay unknown, and is no reason to stop
+    with suppress(EversinceError):  # an unknown subscription is no reason to fail
         offer = await runtime.interactive.account.credit_packages()
     if offer is not None and offer.credits_balance is not None:
         return offer.credits_balance, offer
     return (await runtime.interactive.account.credits()).credits_balance, offer
 
 
-# -- How an item stands -----------------------------------------------------------------------------------
+# -- States of items --------------------------------------------------------------------------------------
 
 
 _NEW: Final[PlannedState] = "new"
 
 
 @attrs.frozen(kw_only=True)
-class _Standing:
-    """How an item stands.
+class _Draft:
+    """The draft of an item's plan.
 
     Attributes:
         item: The item.
-        told: What is told of it, without its cost.
-        needs_render: Whether a render is still to be begun.
+        entry: The item's plan, without its cost.
+        needs_render: True if a render is still to be started.
     """
 
     item: Item
-    told: PlannedItem
+    entry: PlannedItem
     needs_render: bool
 
     @property
     def kind(self) -> str:
-        """What its cost is like that of."""
+        """The kind of video that has comparable costs."""
         assert self.item.brief is not None
         return kind_of_film(self.item.brief, self.item.delivery.render)
 
-    def cost(self, costs: Costs, priced: Sequence[PricedFilm]) -> Cost | None:
-        """About what it may cost; None: nothing, or unknown."""
-        if not self.told.costs:
-            return None  # and perhaps it has no brief that could be read
+    def cost(self, costs: Costs, prices: Sequence[PricedFilm]) -> Cost | None:
+        """Return the approximate cost; None if it is nothing or unknown."""
+        if not self.entry.costs:
+            return None  # and the item may have no readable brief
         source: CostSource = "balance"
-        seen = costs.of(self.kind)
-        if not seen:
-            source, seen = "timelines", [film.credits for film in priced if self._is_like(film)]
-        if not seen:
+        amounts = costs.of(self.kind)
+        if not amounts:
+            source, amounts = "timelines", [film.credits for film in prices if self._is_like(film)]
+        if not amounts:
             return None
-        least = 0.0 if self.told.state == "begun" else min(seen)
-        return Cost(least=least, most=max(seen), source=source, films=len(seen))
+        least = 0.0 if self.entry.state == "begun" else min(amounts)
+        return Cost(least=least, most=max(amounts), source=source, films=len(amounts))
 
     def _is_like(self, film: PricedFilm) -> bool:
-        """Whether a film's price says something of this one: no timeline tells what a render has cost."""
+        """Return True if a video's price applies to this item as well.
+
+        No timeline shows the cost of a render.
+        """
         brief, render = self.item.brief, self.item.delivery.render
         assert brief is not None
         return (
@@ -153,9 +156,9 @@ class _Standing:
         )
 
 
-async def _standing(
+async def _draft(
     item: Item, journal: Journal | None, entitlements: Entitlements, *, retry_failed: bool
-) -> _Standing:
+) -> _Draft:
     delivery, problem, state = item.delivery, item.error, _NEW
     is_wanted = delivery.render is not None
     is_free = False
@@ -167,7 +170,7 @@ async def _standing(
             is_free = job.stage == "succeeded" or (
                 job.stage not in FINISHED and await is_rendered(journal, job)
             )
-    except UnreadableRow as unreadable:  # so a batch says of this row alone
+    except UnreadableRow as unreadable:  # a batch reports this for the row alone, too
         problem = unreadable
     if problem is not None:
         state = "wrong"
@@ -176,7 +179,7 @@ async def _standing(
         if refusal is not None:
             problem, state = refusal.error(), "held"
     costs = state in {"new", "begun"} and not is_free
-    told = PlannedItem(
+    entry = PlannedItem(
         key=item.key,
         index=item.index,
         state=state,
@@ -186,7 +189,7 @@ async def _standing(
         costs=costs,
         problem=problem,
     )
-    return _Standing(item=item, told=told, needs_render=costs and is_wanted)
+    return _Draft(item=item, entry=entry, needs_render=costs and is_wanted)
 
 
 async def _find_change(item: Item, job: Job, journal: Journal) -> SpecChanged | None:
@@ -210,7 +213,7 @@ async def _state(item: Item, job: Job, journal: Journal, *, retry_failed: bool) 
     return "new" if create is None or create.state == "refused" else "begun"
 
 
-# -- All together -----------------------------------------------------------------------------------------
+# -- Totals -----------------------------------------------------------------------------------------------
 
 
 def _sum(costs: Sequence[Cost]) -> Cost | None:
@@ -228,12 +231,12 @@ def _sum(costs: Sequence[Cost]) -> Cost | None:
 
 
 async def _days(
-    runtime: Runtime, standing: Sequence[_Standing], journal: Journal | None, *, subscribed: bool | None
+    runtime: Runtime, drafts: Sequence[_Draft], journal: Journal | None, *, subscribed: bool | None
 ) -> Days:
     limits, since = runtime.governor.limits, clock.now() - timedelta(days=1)
-    new = sum(each.told.state == "new" for each in standing)
-    renders = sum(each.needs_render for each in standing)
-    found = [_at_once(sum(each.told.state in {"new", "begun"} for each in standing))]
+    new = sum(each.entry.state == "new" for each in drafts)
+    renders = sum(each.needs_render for each in drafts)
+    candidates = [_at_once(sum(each.entry.state in {"new", "begun"} for each in drafts))]
     caps: tuple[tuple[QuotaName, QuotaKind, int, int | None], ...] = (
         ("projects", "create", new, limits.projects_per_day),
         ("renders", "render", renders, limits.renders_per_day),
@@ -247,8 +250,8 @@ async def _days(
         if cap == "renders" and subscribed is False and a_day == RENDERS_PER_DAY:
             fewer = RENDERS_PER_DAY_UNSUBSCRIBED
             most = max(least, _days_for(need, max(0, left - a_day + fewer), fewer))
-        found.append(Days(least=least, most=most, cap=cap if most > 1 else None))
-    return max(found, key=lambda days: (days.most, days.least))
+        candidates.append(Days(least=least, most=most, cap=cap if most > 1 else None))
+    return max(candidates, key=lambda days: (days.most, days.least))
 
 
 def _at_once(need: int) -> Days:
@@ -256,5 +259,8 @@ def _at_once(need: int) -> Days:
 
 
 def _days_for(need: int, left: int, a_day: int) -> int:
-    """Days until the last one has begun; today counts, also when there is nothing left of it."""
+    """Return the days until the last item has started.
+
+    Today counts, even if nothing is left of today's quota.
+    """
     return 0 if not need else 1 if need <= left else 1 + ceil((need - left) / a_day)

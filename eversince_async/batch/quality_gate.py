@@ -1,4 +1,4 @@
-"""Renders that an account may be refused: who asks first, and which items have to wait for that."""
+"""`QualityGate`: items wait while one tries a quality that may be refused."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -11,10 +11,10 @@ from eversince_async.journal.redaction import redact_for_resend
 
 
 class QualityGate:
-    """Lets one item find out whether the account may have a quality, before more are paid for.
+    """The gate where one item tries a quality before others are paid.
 
     Args:
-        entitlements: What the account was answered so far.
+        entitlements: The server's answers to the account's renders so far.
     """
 
     def __init__(self, entitlements: Entitlements) -> None:
@@ -25,14 +25,14 @@ class QualityGate:
 
     @asynccontextmanager
     async def turn(self, quality: str | None, *, is_paid: bool) -> AsyncGenerator[None, None]:
-        """Hold back an item until it is known whether it can be rendered.
+        """Hold back an item until the account's right to its quality is known.
 
         Args:
-            quality: What it is to be rendered in; None: it is not, or has been.
-            is_paid: Whether it has a project already, so that asking costs nothing.
+            quality: The quality of the render; None if the item has no render, or had it already.
+            is_paid: True if the item already has a project, so that trying costs nothing.
 
         Raises:
-            QualityRefused: The account may not render so.
+            QualityRefused: The account may not render in this quality.
         """
         while quality is not None:
             self._check(quality)
@@ -50,7 +50,10 @@ class QualityGate:
             self._entitlements.wake()
 
     def was_made(self, quality: str | None) -> None:
-        """Note an item that is finished: even if it needed no render, others need not wait."""
+        """Record a finished item, so that others need not wait.
+
+        This holds even if the item needed no render.
+        """
         if quality is not None:
             self._done_without.add(quality)
 
@@ -64,14 +67,17 @@ class QualityGate:
 
 
 async def is_rendered(journal: Journal, job: Job) -> bool:
-    """Whether a job's project was, or may have been, rendered."""
+    """Return True if a job's project was, or may have been, rendered."""
     name = "render" if job.attempt == 1 else f"render/{job.attempt}"
     effect = await journal.effect(job.id, name)
     return effect is not None and effect.state != "refused"
 
 
 async def may_render_otherwise(journal: Journal, job: Job, spec: Json) -> bool:
-    """Whether an item may take the place of a job: it asks for another quality, and nothing is rendered."""
+    """Return True if a job may get the item's render quality instead.
+
+    The job must be unfinished and unrendered, and the two specs must differ only in quality.
+    """
     return (
         job.stage != "succeeded"
         and differs_in_quality(job.spec, redact_for_resend(spec))
@@ -80,7 +86,7 @@ async def may_render_otherwise(journal: Journal, job: Job, spec: Json) -> bool:
 
 
 def differs_in_quality(before: Json, after: Json) -> bool:
-    """Whether both ask for a render, and for the same but for its quality."""
+    """Return True if two specs differ only in their render quality."""
     match before, after:
         case ({"render": str(), **earlier}, {"render": str(), **later}):
             return bool(earlier == later)

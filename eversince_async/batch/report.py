@@ -1,4 +1,4 @@
-"""From what a batch knows to what a report tells, and from a journal to what a batch would know."""
+"""Conversion of outcomes to a report, and of a journal to outcomes."""
 
 import asyncio
 import json
@@ -31,14 +31,14 @@ from eversince_async.report.lanes import most_at_once
 from eversince_async.report.model import Entry, Overview, Problem, PurchaseOffer
 
 LONGEST_SPEC: Final = 300
-"""Characters of what was asked for that are shown where it has no brief."""
+"""Characters of an input without a brief that a report shows."""
 
 
-# -- What a report tells ---------------------------------------------------------------------------------
+# -- Contents of a report --------------------------------------------------------------------------------
 
 
 def build_overview(report: Report, title: str | None, outcomes: Sequence[Outcome]) -> Overview:
-    """What a report tells of all items together."""
+    """Build the part of a report that concerns all items."""
     counts = Counter[str](report.counts)
     working = sum(1 for outcome in outcomes if outcome.key in report.at_work) if report.at_work else 0
     if working:
@@ -72,7 +72,7 @@ def _package_offer(package: CreditPackage) -> PurchaseOffer:
 
 
 def build_entries(report: Report, outcomes: Iterable[Outcome]) -> Iterator[Entry]:
-    """What a report tells of each item."""
+    """Build the part of a report that concerns each item."""
     for outcome in outcomes:
         title, brief = _title_and_brief(outcome.input)
         problem = odd_url("share_url", outcome.share_url, report.addresses)
@@ -96,9 +96,10 @@ def build_entries(report: Report, outcomes: Iterable[Outcome]) -> Iterator[Entry
 
 
 def _began_at(outcome: Outcome) -> datetime:
-    """When an item was begun; of one that an earlier run has made, its stages tell that by the same clock.
+    """Return the time at which an item started.
 
-    A job is put into the journal before an emulator's first answer has told how fast its clock goes.
+    For an item that an earlier run made, the stages give that time by the same clock. A job enters the
+    journal before an emulator's first response has shown the speed of the emulator's clock.
     """
     stages = [stage.began_at for stage in outcome.stages]
     return min(stages) if outcome.is_recorded and stages else min([outcome.began_at, *stages])
@@ -113,13 +114,13 @@ def _problem(error: Exception | None) -> Problem | None:
 
 
 def _missing(files: Iterable[Path]) -> Problem | None:
-    """What is wrong with a finished item whose files were removed since."""
+    """Return the problem of a finished item whose files were removed since."""
     names = ", ".join(str(path) for path in files)
     return Problem("FileMissing", f"not there any more: {names}") if names else None
 
 
 def _title_and_brief(given: Any) -> tuple[str | None, str]:
-    """Title and brief of what was given, or of what a journal keeps of it."""
+    """Return the title and brief of an input or its journal record."""
     if isinstance(given, Brief):
         return (None if given.title is UNSET else given.title), given.brief
     if isinstance(given, str):
@@ -141,47 +142,47 @@ def _title_and_brief(given: Any) -> tuple[str | None, str]:
 
 
 async def report_from_journal(journal: str | os.PathLike[str] | Journal) -> Report:
-    """What a journal remembers; see `Report.from_journal`."""
+    """Build the report of a journal; see `Report.from_journal`."""
     if not isinstance(journal, str | os.PathLike):
         return await _read_report(journal)
     path = Path(journal)
     if not await asyncio.to_thread(path.exists):
         raise JournalError(f"{path}: there is no such journal")
-    async with SqliteJournal(path) as found:
-        return await _read_report(found)
+    async with SqliteJournal(path) as opened:
+        return await _read_report(opened)
 
 
 async def _read_report(journal: Journal) -> Report:
     now, here = clock.now(), clock.moment()
-    tallied = UsageTotals(Totals.read(await journal.noted(USAGE)))
+    usage = UsageTotals(Totals.read(await journal.noted(USAGE)))
     outcomes, at_work = list[Outcome](), set[str]()
     async for job in journal.jobs():
         outcome = _outcome(job, len(outcomes), await _effects(job, journal), now)
         outcomes.append(attrs.evolve(outcome, missing=await missing_files(job)))
-        tallied.merge(job.result)
+        usage.merge(job.result)
         if job.stage not in FINISHED and lease_left(job, now, here) > 0:
             at_work.add(job.id)
     return Report(
         counts=dict(Counter(outcome.status for outcome in outcomes)),
         outcomes=outcomes,
-        requests=tallied.minutes,
-        requests_per_minute=tallied.limit,
-        credits_spent=tallied.credits_spent,
-        seconds=tallied.seconds,
-        slots=tallied.slots,
+        requests=usage.minutes,
+        requests_per_minute=usage.limit,
+        credits_spent=usage.credits_spent,
+        seconds=usage.seconds,
+        slots=usage.slots,
         at_work=frozenset(at_work),
     )
 
 
 async def _effects(job: Job, journal: Journal) -> list[Effect]:
-    """The effects of a job, if its own record does not tell all of it."""
+    """Return a job's effects, unless the job's own record is complete."""
     return [] if job.stage in FINISHED and stored_stages(job) else await journal.effects(job.id)
 
 
 def _outcome(job: Job, index: int, effects: list[Effect], now: datetime) -> Outcome:
     share_url, files = _share_and_files(job, effects)
     ended_at = job.updated_at if job.stage in FINISHED else max(now, job.updated_at)
-    ended_at = max(ended_at, job.created_at)  # a clock was set back meanwhile
+    ended_at = max(ended_at, job.created_at)  # a clock may have been set back
     return Outcome(
         key=job.id,
         index=index,
@@ -200,7 +201,10 @@ def _outcome(job: Job, index: int, effects: list[Effect], now: datetime) -> Outc
 
 
 def _share_and_files(job: Job, effects: list[Effect]) -> tuple[str | None, tuple[Path, ...]]:
-    """The public page and the files: as the job says, or, of a pipeline, as its last effects say."""
+    """Return a job's public page and files.
+
+    They come from the job's result, or, for an unfinished job or a pipeline, from its last effects.
+    """
     shares = [each.result.get("share_url") for each in effects if _has_result(each, "share")]
     files = [each.result.get("path") for each in effects if _has_result(each, "download")]
     if isinstance(job.result, Mapping) and "share_url" in job.result:

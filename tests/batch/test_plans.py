@@ -129,7 +129,7 @@ async def test_films_of_another_kind_are_not_guessed_at(emulator, eversince, mor
 
     assert [None, COST] == [item.cost and item.cost.most for item in plan.items]
     assert 1 == plan.unknown
-    assert "1 more cost something unknown" in str(plan)
+    assert "the cost of 1 more is unknown" in str(plan)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ async def test_a_subscription_that_is_not_told_is_unknown(emulator, eversince):
 async def test_a_balance_that_may_not_do_is_named(emulator, eversince):
     await eversince.batch(["A film"], share=False)
 
-    assert "may not carry it all" in str(await eversince.plan(films(40)))
-    assert "may not carry it all" not in str(await eversince.plan(films(3)))
+    assert "may not cover all items" in str(await eversince.plan(films(40)))
+    assert "may not cover all items" not in str(await eversince.plan(films(3)))
 
 
 # -- How items stand --------------------------------------------------------------------------------------
