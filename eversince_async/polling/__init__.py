@@ -1,1 +1,1 @@
-"""Learn project statuses, for all waiters of a client at once."""
+"""Polling of project statuses, shared by all waiters of a client."""

@@ -1,4 +1,4 @@
-"""When a look is likely to find something new, by how long stages have taken so far."""
+"""Estimates of when stages end, by how long earlier ones took."""
 
 from bisect import bisect_right, insort
 from collections import deque
@@ -7,7 +7,10 @@ from typing import Final
 import attrs
 
 SAMPLE_SIZE: Final = 256
-"""Stages of each kind that are remembered, the latest ones: what is made changes over the day."""
+"""The number of durations that are remembered for each kind of stage.
+
+Only the latest count, because the kind of videos that are made changes over the day.
+"""
 
 
 @attrs.frozen
@@ -15,8 +18,8 @@ class StageInProgress:
     """A stage whose end is awaited.
 
     Attributes:
-        kind: Which stage; those of one kind take alike.
-        began_at: When it began, in loop time.
+        kind: The kind of the stage; stages of one kind take similar times.
+        began_at: The time at which the stage began, in loop time.
     """
 
     kind: str
@@ -24,11 +27,12 @@ class StageInProgress:
 
 
 class DurationModel:
-    """Learns how long stages take, and says how likely one ends between two moments.
+    """A model of how long stages take.
 
-    What has been seen counts by its frequency. Beside it stands one stage that nobody has seen, which may
-    end at any time, the less likely the longer it has lasted already: so nothing is ruled out by a few
-    samples, and without any we look often at first and more and more rarely.
+    It returns how likely a stage ends between two moments. Each observed duration counts once. Beside them
+    the model counts one imaginary stage that may end at any time, and the longer it has lasted, the less
+    likely: so a few samples exclude no duration, and without samples polls are frequent at first and then
+    ever rarer.
     """
 
     def __init__(self) -> None:
@@ -36,7 +40,7 @@ class DurationModel:
         self._sorted: dict[str, list[float]] = {}
 
     def record(self, kind: str, seconds: float) -> None:
-        """A stage has taken so long."""
+        """Record how long a stage took, in seconds."""
         latest = self._latest.setdefault(kind, deque())
         ordered = self._sorted.setdefault(kind, [])
         if len(latest) == SAMPLE_SIZE:
@@ -45,13 +49,19 @@ class DurationModel:
         insort(ordered, seconds)
 
     def completion_probability(self, stage: StageInProgress | None, since: float, until: float) -> float:
-        """How likely it is that a stage, not over at `since`, is over by `until` (loop time)."""
+        """Return the probability that a stage ends between two moments.
+
+        Args:
+            stage: The stage; None if nothing is known about it.
+            since: A moment at which the stage had not ended, in loop time.
+            until: The later moment, in loop time.
+        """
         if until <= since:
             return 0.0
         if stage is None:
             return 0.5 * (until - since) / (until - since + 60.0)  # nothing is known about it
-        lasted, will_have = since - stage.began_at, until - stage.began_at
+        age, later_age = since - stage.began_at, until - stage.began_at
         ordered = self._sorted.get(stage.kind, [])
-        longer = len(ordered) - bisect_right(ordered, lasted)
-        ended = longer - (len(ordered) - bisect_right(ordered, will_have))
-        return (ended + (will_have - lasted) / will_have) / (longer + 1)
+        longer = len(ordered) - bisect_right(ordered, age)
+        endings = longer - (len(ordered) - bisect_right(ordered, later_age))
+        return (endings + (later_age - age) / later_age) / (longer + 1)

@@ -1,4 +1,7 @@
-"""When the next look is: at the latest when one is due, earlier where that pays and nobody minds."""
+"""Decisions about polls before they are due.
+
+A poll happens at the latest when it is due, and earlier if that pays and no other caller needs the request.
+"""
 
 import math
 from collections import deque
@@ -13,23 +16,29 @@ from eversince_async.polling.durations import DurationModel, StageInProgress
 from eversince_async.polling.schedule import MIN_POLL_INTERVAL, PollSchedule
 
 MIN_SAVING: Final = 0.2
-"""Seconds of waiting that an early look must be expected to save: one video that takes minutes is looked
-at about every 10 s, and a look that most likely finds nothing new is left out."""
+"""Seconds of waiting that an early poll must be expected to save.
+
+With this value, one video that takes minutes is polled about every 10 s, and a poll that most likely finds
+nothing new is left out.
+"""
 
 MIN_SAVING_UNDER_LOAD: Final = 0.05
-"""The same while productions wait for a slot, because then a second lost is lost to all of them."""
+"""The same, while productions wait for a slot.
+
+A second that is lost then is lost to all of them.
+"""
 
 SEARCH_STEP: Final = 1.0
-"""Seconds between the moments that are considered for an early look."""
+"""Seconds between the moments that are considered for an early poll."""
 
 
 @attrs.frozen
 class PendingStage:
-    """Something that may have ended since it was seen last.
+    """A stage that may have ended since its last observation.
 
     Attributes:
-        stage: The stage whose end is awaited; None when nothing is known of it.
-        seen_at: When it was seen last, in loop time: then it was not over.
+        stage: The stage whose end is awaited; None if nothing is known about it.
+        seen_at: The time of its last observation, in loop time. The stage had not ended then.
     """
 
     stage: StageInProgress | None
@@ -37,10 +46,10 @@ class PendingStage:
 
 
 class EarlyPollPolicy:
-    """Decides about looks before they are due.
+    """The rules for polls before they are due.
 
     Attributes:
-        last_poll_at: When the last look began, in loop time.
+        last_poll_at: The time at which the last poll began, in loop time.
     """
 
     def __init__(
@@ -55,13 +64,16 @@ class EarlyPollPolicy:
     def next_early_poll(
         self, unseen: Collection[PendingStage], now: float, due_at: float, *, in_demand: bool = False
     ) -> float:
-        """When a look before `due_at` pays and can be afforded, as things stand; infinite: not at all.
+        """Return the time of the next early poll, or infinity for none.
+
+        That is the first moment before `due_at` at which a poll pays and the budget allows it, as things
+        stand.
 
         Args:
-            unseen: All that is awaited.
-            now: Loop time.
-            due_at: When a look is due anyway.
-            in_demand: Whether productions wait for a slot.
+            unseen: All stages that are awaited.
+            now: The current loop time.
+            due_at: The time at which a poll is due anyway.
+            in_demand: True if productions wait for a slot.
         """
         if not self._schedule.spare:
             return math.inf
@@ -77,11 +89,11 @@ class EarlyPollPolicy:
         )
 
     def record_early(self, requests: int, now: float) -> None:
-        """An early look has taken so many requests."""
+        """Record the number of requests of an early poll."""
         self._bought.extend([now] * requests)
 
     def _budget_free_at(self, now: float) -> float:
-        """When early looks have used less than their share of the budget."""
+        """Return the time from which early polls are within their budget share."""
         while self._bought and self._bought[0] + REQUEST_WINDOW <= now:
             self._bought.popleft()
         share = self._schedule.spare * self._governor.allowance()
@@ -102,17 +114,17 @@ class EarlyPollPolicy:
         return math.inf
 
     def _is_worthwhile(self, unseen: Collection[PendingStage], moment: float, price: float) -> bool:
-        """Whether a look at that moment is expected to save enough waiting.
+        """Return True if a poll then is expected to save enough waiting.
 
-        What has ended since it was seen has waited for half of that time, on average.
+        A stage that has ended since its last observation has waited for half of that time, on average.
         """
-        waited = 0.0
+        saving = 0.0
         for each in unseen:
-            waited += (
+            saving += (
                 self._duration_model.completion_probability(each.stage, each.seen_at, moment)
                 * (moment - each.seen_at)
                 / 2
             )
-            if waited >= price:
+            if saving >= price:
                 return True
         return False

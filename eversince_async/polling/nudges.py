@@ -1,7 +1,7 @@
-"""Hints that there is news of a project, and when a look shall follow them up.
+"""Nudges: hints that a project has news, and the polls they cause.
 
-A hint is followed up at once, but a look costs a request of the account, and hints are free to whoever sends
-webhooks. So of many hints some share a look: the last one is always followed up, in the end.
+A nudge causes a poll at once. But a poll costs a request of the account, and any sender of webhooks can send
+nudges for free. So many nudges share a poll; the last one always causes a poll in the end.
 """
 
 import math
@@ -10,41 +10,54 @@ from typing import Final
 from eversince_async.polling.schedule import MIN_POLL_INTERVAL
 
 NUDGE_TTL: Final = 60.0
-"""Seconds for which a nudge is remembered that came while nobody waited."""
+"""Seconds for which a nudge without a waiter is remembered."""
 
 MIN_INTERVAL: Final = 2.0
-"""Seconds between two looks at one project that nudges may ask for."""
+"""Seconds between two polls of one project that nudges cause."""
 
 BURST: Final = 5
-"""Polls that nudges may ask for in a row; after these, one every `MIN_POLL_INTERVAL` seconds.
+"""The number of polls that nudges may cause in a row.
 
-As many as projects may be active by default, so that their news never wait for each other."""
+After these, nudges cause one poll every `MIN_POLL_INTERVAL` seconds. The number is that of projects that may
+be active by default, so that their news never wait for each other.
+"""
 
 
 class NudgeThrottle:
-    """Which projects there seems to be news of. Times are loop time."""
+    """The projects that seem to have news.
+
+    Times are loop time.
+    """
 
     def __init__(self) -> None:
-        self._nudged: dict[str, float] = {}  # when last
-        self._seen: dict[str, float] = {}  # when a project that was nudged was looked at last
-        self._paid_until = -math.inf  # every look is paid with so many seconds
+        self._nudged: dict[str, float] = {}  # the time of the last nudge
+        self._seen: dict[str, float] = {}  # the time of the last poll of a project that was nudged
+        self._paid_until = -math.inf  # each poll adds `MIN_POLL_INTERVAL` seconds
         self._looked_at = -math.inf
 
     def add(self, project_id: str, now: float) -> None:
-        """There seems to be news of a project."""
+        """Record a nudge for a project."""
         _touch(self._nudged, project_id, now)
         _expire(self._nudged, now - NUDGE_TTL)
         _expire(self._seen, now - MIN_INTERVAL)
 
     def due_at(self, project_id: str, now: float) -> float:
-        """When to look at a project because of its news; infinite when there are none."""
+        """Return the time of the poll that nudges cause.
+
+        The time is infinite if the project has no nudge.
+        """
         if project_id not in self._nudged:
             return math.inf
         apart = self._seen.get(project_id, -math.inf) + MIN_INTERVAL
         return max(now, apart, self._paid_until - (BURST - 1) * MIN_POLL_INTERVAL)
 
     def observed(self, project_id: str, requested_at: float) -> None:
-        """A look that was asked for at that time has shown a project."""
+        """Record that a poll has shown a project.
+
+        Args:
+            project_id: The project.
+            requested_at: The time at which the poll was sent.
+        """
         if project_id not in self._nudged:
             return
         if self._nudged[project_id] <= requested_at:
@@ -56,12 +69,15 @@ class NudgeThrottle:
 
 
 def _touch(times: dict[str, float], project_id: str, now: float) -> None:
-    """Note a time as the latest of all, so that the oldest stand first."""
+    """Record a time as the latest, so that the oldest come first."""
     times.pop(project_id, None)
     times[project_id] = now
 
 
 def _expire(times: dict[str, float], until: float) -> None:
-    """Drop what is no later; it is never searched for, as there may be many."""
+    """Drop the times up to `until`.
+
+    They are not searched for, because there may be many.
+    """
     while times and times[first := next(iter(times))] <= until:
         del times[first]

@@ -1,4 +1,4 @@
-"""What one look told about one project, and what that proves."""
+"""Observations of projects, and the conclusions that they allow."""
 
 import re
 from datetime import datetime
@@ -16,16 +16,17 @@ _TAIL: Final = re.compile("[?#]")
 
 @attrs.frozen(kw_only=True)
 class Observation:
-    """A project as seen at one moment.
+    """A project at one moment, as a poll showed it.
 
     Attributes:
         project_id: The project.
-        status: Its status.
-        requested_at: When the request for it left, in loop time: it cannot know what happened later.
+        status: The status of the project.
+        requested_at: The time at which the request left, in loop time. The observation knows nothing of later
+            events.
         assembled_url: The rendered video, if there is one.
-        updated_at: When the server last changed it.
-        expected_output: What the project is to make, where the list says so.
-        project: The whole record, when it was asked for singly; None when it was seen in a list.
+        updated_at: The time at which the server last changed the project.
+        expected_output: The output that the project is to make, if the list says so.
+        project: The whole record, if the project was requested singly; None if it was seen in a list.
     """
 
     project_id: str
@@ -38,7 +39,7 @@ class Observation:
 
     @classmethod
     def of(cls, seen: Project | ProjectSummary, requested_at: float) -> "Observation":
-        """From a project read singly or in a list."""
+        """Build an observation from a project read singly or in a list."""
         return cls(
             project_id=seen.id,
             status=seen.status,
@@ -51,14 +52,16 @@ class Observation:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """True if the project will not change any more by itself."""
         return self.status in SETTLED
 
     def is_sufficient(self, *, makes_video: bool) -> bool:
-        """Whether a list has told how to go on: the run went well, and there is or will be a video.
+        """Return True if a list has shown how to continue.
+
+        That is so if the run succeeded and there is, or will be, a video.
 
         Args:
-            makes_video: Whether the caller asked for one.
+            makes_video: True if the caller asked for a video.
         """
         if self.status not in SETTLED or self.status in FINAL:
             return False
@@ -66,7 +69,7 @@ class Observation:
         return expected or bool(self.assembled_url)
 
     def to_summary(self) -> Project:
-        """What a list has told, as a record that has no receipt."""
+        """Return the facts of a list as a record without a receipt."""
         return Project(
             id=self.project_id,
             status=self.status,
@@ -77,13 +80,15 @@ class Observation:
 
 @attrs.frozen(kw_only=True)
 class Baseline:
-    """Where a project stood before we asked for something, to tell afterwards whether that happened.
+    """The state of a project before a request, for a later comparison.
+
+    The comparison shows whether the effect of the request has happened.
 
     Attributes:
-        video: Where the video lay, without its signature; None when there was none.
-        video_expires_at: Until when it could be had there.
-        updated_at: When the server had last changed the project.
-        requested_at: When our request was answered, in loop time.
+        video: The URL of the video, without its signature; None if there was no video.
+        video_expires_at: The time until which the video was available there.
+        updated_at: The time at which the server had last changed the project.
+        requested_at: The time of the response to our request, in loop time.
     """
 
     video: str | None
@@ -93,7 +98,7 @@ class Baseline:
 
     @classmethod
     def before(cls, project: Project, now: float) -> "Baseline":
-        """The baseline of something asked of `project` just now."""
+        """Build the baseline of a request that concerns `project`."""
         return cls(
             video=url_without_query(project.assembled_url),
             video_expires_at=project.assembled_url_expires_at,
@@ -102,7 +107,7 @@ class Baseline:
         )
 
     def to_json(self) -> dict[str, str | None]:
-        """What a journal keeps of it."""
+        """Return the part of the baseline that a journal keeps."""
         return {
             "video": self.video,
             "video_expires_at": _text(self.video_expires_at),
@@ -111,7 +116,12 @@ class Baseline:
 
     @classmethod
     def from_json(cls, kept: Field, *, requested_at: float) -> "Baseline":
-        """From what `to_json` gave, of something that was asked for at `requested_at`."""
+        """Build the baseline from the result of `to_json`.
+
+        Args:
+            kept: The result of `to_json`.
+            requested_at: The time of the request, in loop time.
+        """
         expires_at = kept.get("video_expires_at")
         return cls(
             video=kept["video"].text_or_none(),
@@ -121,10 +131,11 @@ class Baseline:
         )
 
     def differs_from(self, seen: Observation) -> bool:
-        """Whether a sighting shows anything that was not so before.
+        """Return True if an observation shows any change.
 
-        The URL is compared without its signature, which may be made afresh for each answer. An answer with an
-        older time of change is from before, and so is one that has lost the video, if it tells no newer time.
+        URLs are compared without their signatures, which may be new in each response. If both times of change
+        are known, an observation that has lost the video shows a change only if its time is newer: otherwise
+        it is from before the request.
         """
         video = url_without_query(seen.assembled_url)
         if video is None and None not in (self.updated_at, seen.updated_at):
@@ -132,46 +143,49 @@ class Baseline:
         return video != self.video or _is_before(self.updated_at, seen.updated_at)
 
     def is_after(self, seen: Observation) -> bool:
-        """Whether a sighting shows the project as it was before it stood here."""
+        """Return True if an observation is older than the baseline."""
         return _is_before(seen.updated_at, self.updated_at)
 
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """What is known of a project: it only grows, whichever answer comes last.
+    """The accumulated knowledge of a project, which only grows.
 
-    An answer may come from a replica that lags behind, so one that shows less than an earlier one is older,
-    however late it was asked for.
+    A response may come from a replica that lags behind. So a response that shows less than an earlier one is
+    older, however late it was requested.
 
     Attributes:
-        project: All that answers have shown.
-        requested_at: When the latest of them that counts was asked for, in loop time.
+        project: All facts that responses have shown.
+        requested_at: The time at which the latest response that counts was requested, in loop time.
     """
 
     project: Project
     requested_at: float
 
     def is_ahead_of(self, seen: Project, requested_at: float, *, for_seconds: float) -> bool:
-        """Whether an answer shows the project as it was before what is known.
+        """Return True if a response is older than the known state.
 
         Args:
-            seen: What it shows.
-            requested_at: When it was asked for.
-            for_seconds: How long answers may lag behind; a later one counts, whatever it shows.
+            seen: The project in the response.
+            requested_at: The time at which it was requested.
+            for_seconds: The longest time by which responses may lag behind; a later response always counts.
         """
-        known, is_late = self.project, requested_at > self.requested_at + for_seconds
-        if None not in (known.updated_at, seen.updated_at) and known.updated_at != seen.updated_at:
-            return _is_before(seen.updated_at, known.updated_at) and not is_late
+        record, is_late = self.project, requested_at > self.requested_at + for_seconds
+        if None not in (record.updated_at, seen.updated_at) and record.updated_at != seen.updated_at:
+            return _is_before(seen.updated_at, record.updated_at) and not is_late
         if is_late or requested_at < self.requested_at:
             return not is_late
-        has_lost_its_end = known.status in FINAL and seen.status not in FINAL
-        has_lost_its_video = known.assembled_url is not None and seen.assembled_url is None
-        return has_lost_its_end or (has_lost_its_video and not _is_another_variation(known, seen))
+        has_lost_its_end = record.status in FINAL and seen.status not in FINAL
+        has_lost_its_video = record.assembled_url is not None and seen.assembled_url is None
+        return has_lost_its_end or (has_lost_its_video and not _is_another_variation(record, seen))
 
     def merge(self, seen: Project, requested_at: float, *, for_seconds: float) -> "Known":
-        """With what another answer shows; see `is_ahead_of`. A video that was there is not lost again."""
+        """Add the facts of another response; see `is_ahead_of`.
+
+        A video that existed is never lost again.
+        """
         if self.is_ahead_of(seen, requested_at, for_seconds=for_seconds):
-            # The receipt is of the latest answer, which says whether the whole record was read.
+            # The receipt is that of the latest response; it shows whether the whole record was read.
             return Known(
                 project=_fill(self.project, seen, receipt=seen.receipt), requested_at=self.requested_at
             )
@@ -185,7 +199,10 @@ _OF_THE_MOMENT: Final = ("credits_warning", "error_message", "receipt")
 
 
 def _fill(project: Project, other: Project, *, receipt: Receipt | None) -> Project:
-    """A record, with what only the other has. A video is one thing with the time until when it can be had."""
+    """Return a record, completed with the facts that only the other has.
+
+    A video and its time of expiry are copied together.
+    """
     missing = {
         field.name: getattr(other, field.name)
         for field in attrs.fields(Project)
@@ -205,7 +222,7 @@ def _is_another_variation(project: Project, other: Project) -> bool:
 
 
 def _is_before(earlier: datetime | None, later: datetime | None) -> bool:
-    """Whether one time is known to be before another."""
+    """Return True if both times are known and the first is earlier."""
     return earlier is not None and later is not None and earlier < later
 
 
@@ -214,5 +231,8 @@ def _text(instant: datetime | None) -> str | None:
 
 
 def url_without_query(url: str | None) -> str | None:
-    """A URL without query and fragment. It is compared, not used, so it may be as odd as it likes."""
+    """Return a URL without query and fragment.
+
+    The result is only compared, not used, so the URL may be malformed.
+    """
     return None if url is None else _TAIL.split(url, maxsplit=1)[0]

@@ -1,11 +1,11 @@
-"""The one who looks: all waits of a client share their looks at the server.
+"""The poller: one series of polls for all waiters of a client.
 
-Five queued projects polled every 5 s would be 60 requests a minute against 30. So nobody polls alone:
-waiters say which project they wait for and how it was seen last, and one look serves all:
-`GET /projects/{id}` when one project is awaited, a list page of up to 100 when several are.
+Five queued projects polled every 5 s would be 60 requests a minute against 30. So no waiter polls alone:
+waiters name the project for which they wait and its last observation, and one poll serves all of them: `GET
+/projects/{id}` if one project is awaited, a list page of up to 100 if several are.
 
-A look is due at the documented interval of whoever is due first. Before that it is taken where it is
-likely to find something, out of requests that nobody else wants (`timing`).
+A poll is due when the earliest waiter is due, by the documented intervals. Before that, a poll is made if it
+is likely to find a change, with requests that no other caller needs (`early`).
 """
 
 import asyncio
@@ -34,28 +34,41 @@ from eversince_async.tasks import end, is_cancelled
 logger: Final = logging.getLogger("eversince_async")
 
 TICK: Final = 0.001
-"""Seconds by which a timer may ring before its time: a look that is due in a moment is due."""
+"""Seconds by which a timer may ring early.
+
+A poll that is due within this time counts as due.
+"""
 
 APART: Final = 0.05
-"""Seconds between two decisions at least, whatever they come to and whatever changes meanwhile. So nothing
-that is wrong in them can keep a core busy, and of a storm of changes many are decided on together."""
+"""The shortest time between two decisions, in seconds.
+
+It holds for any decision and any change meanwhile. So no error in a decision can keep a core busy, and many
+changes at once are decided on together.
+"""
 
 MANY: Final = 200
-"""Projects; of more, a decision takes longer, and so the next one is as much further away."""
+"""The number of projects above which decisions are further apart.
+
+With more projects a decision takes longer, and so the next one is as much later.
+"""
 
 TOLD: Final = 100
-"""Unknown statuses that are warned of: a server may send any number."""
+"""The number of unknown statuses that cause a warning.
+
+A server may send any number of them.
+"""
 
 
 class Poller:
-    """Looks at projects on behalf of everybody who waits for one, or for a slot that others hold.
+    """A poller for all waiters for a project or a slot.
 
-    At most one look is under way at a time, and none while nobody waits.
+    At most one poll is under way at a time, and none while there are no waiters.
 
     Attributes:
-        schedule: How often it looks.
-        duration_model: What it knows of how long stages take; whoever sees one end tells.
-        decisions: How often it has decided when to look, so far.
+        schedule: The intervals of the polls.
+        duration_model: The knowledge of how long stages take; a caller that sees a stage end records it
+            there.
+        decisions: The number of decisions about polls so far.
     """
 
     def __init__(self, session: Session, schedule: PollSchedule) -> None:
@@ -73,7 +86,7 @@ class Poller:
         self._setbacks = Setbacks(schedule.max_failure_time)
         self._rounds = Rounds(self._looks, self._awaited, self._setbacks, session.newborn)
         self._unknown: set[str] = set()
-        self._sought_since = math.inf  # when looks began to be needed for a slot
+        self._sought_since = math.inf  # the time since which a slot requires polls
 
     def __repr__(self) -> str:
         return f"<Watcher of {len(self._awaited)} projects>"
@@ -81,17 +94,20 @@ class Poller:
     async def next_observation(
         self, project_id: str, *, status: str | None, stage: StageInProgress | None = None
     ) -> Observation:
-        """Wait for the next look at a project. Cancelling forgets the wait at once.
+        """Wait for the next observation of a project.
+
+        Cancelling removes the waiter at once.
 
         Args:
             project_id: The project.
-            status: Its status as it was seen just now, which says when it is due; None for a new one. A look
-                for somebody else may come earlier and serves, too.
-            stage: The stage whose end is awaited; None when it is not known when it began.
+            status: The status that was just observed, which decides when the project is due; None for a new
+                project. A poll for another waiter may come earlier, and serves this waiter, too.
+            stage: The stage whose end is awaited; None if it is not known when the stage began.
 
         Raises:
-            ApiError: The server refused for good: the key is not valid, there is no such project.
-            TransportError: Looks have failed without a break for longer than the schedule's patience.
+            ApiError: The server refused for good: the key is not valid, or the project does not exist.
+            TransportError: Polls have failed without a break for longer than the schedule's
+                `max_failure_time`.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -105,9 +121,10 @@ class Poller:
             self._remove(project_id, wait)
 
     def nudge(self, project_id: str) -> None:
-        """Look at a project now, if anybody waits for it or soon will: there seems to be news.
+        """Poll a project now, because it seems to have news.
 
-        Of a storm of nudges some share a look, so that it leaves the request budget to others (`nudges`).
+        A waiter that comes soon afterwards is served, too. Many nudges share a poll, so that they leave the
+        request budget to others (`nudges`).
         """
         now = _now()
         self._nudges.add(project_id, now)
@@ -115,7 +132,7 @@ class Poller:
         self._changed.set()
 
     async def aclose(self) -> None:
-        """Stop looking. Waits that are still there are cancelled."""
+        """Stop polling, and cancel the waiters that are left."""
         is_looking = self._is_running()
         self._awaited.abandon()
         looking, self._looking = self._looking, None
@@ -125,7 +142,7 @@ class Poller:
     # -- Deciding when ----------------------------------------------------------------------------------
 
     def _ensure_running(self) -> None:
-        """Somebody waits: decide anew."""
+        """Start the polling task if it is not running, and decide anew."""
         if not self._is_running():
             loop = asyncio.get_running_loop()
             self._seekers = {seeker for seeker in self._seekers if seeker.loop is loop}
@@ -134,12 +151,15 @@ class Poller:
             self._looking = asyncio.create_task(
                 self._poll_loop(),
                 name="eversince watcher",
-                context=Context(),  # it looks for everybody, not for whoever happened to come first
+                context=Context(),  # the task serves all waiters, not only the first
             )
         self._changed.set()
 
     def _is_running(self) -> bool:
-        """Whether somebody looks, in this loop: one that was closed with a look under way never ends it."""
+        """Return True if the polling task runs in this loop.
+
+        A task whose loop was closed during a poll never ends, and does not count.
+        """
         looking, loop = self._looking, asyncio.get_running_loop()
         if looking is None or looking.done():
             return False
@@ -150,21 +170,25 @@ class Poller:
 
     @property
     def waiting_for_slot(self) -> AbstractContextManager[None]:
-        """`with watcher.waiting_for_slot:` around a wait for a slot.
+        """A context manager for the time of waiting for a slot.
 
-        Meanwhile it is seen when a project of others, or one that nobody waits for any more, has settled.
+        It is used as `with poller.waiting_for_slot:`. Meanwhile the poller also notices when a project of
+        another client, or one without waiters, has settled.
         """
         return _Seeker(self)
 
     def seeks(self, seeker: "_Seeker") -> None:
-        """Somebody begins to wait for a slot."""
+        """Register a caller that waits for a slot."""
         is_first = not self._seekers
         self._seekers.add(seeker)
         if is_first or not self._is_running():
             self._ensure_running()
 
     def seeks_no_more(self, seeker: "_Seeker") -> None:
-        """Somebody has it, or has stopped waiting; or the loop has gone in which that was."""
+        """Unregister a caller that has a slot or has stopped waiting.
+
+        The loop of the caller may be closed by then.
+        """
         self._seekers.discard(seeker)
         if not self._seekers and not seeker.loop.is_closed():
             self._changed.set()
@@ -178,17 +202,19 @@ class Poller:
             raise
 
     async def _decide(self) -> None:
-        """Make a decision and carry it out; the next one is never less than `MIN_INTERVAL` away."""
+        """Make a decision and carry it out.
+
+        The next decision is never less than `APART` away.
+        """
         decided_at = _now()
         try:
             await self._poll_once(decided_at)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            self._setbacks.hold_all(
-                _now() + MIN_POLL_INTERVAL
-            )  # something that a look waited for was cancelled
-        except Exception as failure:  # noqa: BLE001 - whatever it is, those who wait must learn of it
+            # A task for which the poll waited was cancelled.
+            self._setbacks.hold_all(_now() + MIN_POLL_INTERVAL)
+        except Exception as failure:  # noqa: BLE001 - waiters must learn of any exception
             self._rounds.fail_all(failure)
         rest = decided_at + APART * max(1.0, len(self._awaited) / MANY) - _now()
         if rest > 0 and self._is_wanted():
@@ -198,7 +224,10 @@ class Poller:
         return len(self._awaited) > 0 or bool(self._seekers)
 
     async def _poll_once(self, now: float) -> None:
-        """Look if it is time; else wait until it is, or until something changes that."""
+        """Poll if a poll is due or pays; otherwise wait.
+
+        The wait ends when a poll is due, or when a change requires another decision.
+        """
         self.decisions += 1
         due_at = min(self._due_at(), self._slot_due_at(now))
         early_at, at_once = math.inf, now + TICK
@@ -233,7 +262,7 @@ class Poller:
         earliest = math.inf
         for project_id, waits in self._awaited:
             for wait in waits:
-                if wait.due_at < earliest:  # as good as never, where there are thousands
+                if wait.due_at < earliest:  # rarely true if there are thousands of waits
                     earliest = min(earliest, max(wait.due_at, self._setbacks.not_before(project_id)))
         return earliest
 
@@ -244,12 +273,15 @@ class Poller:
         return {project_id for project_id in self._awaited.ids() if self._due_of(project_id) <= now}
 
     def _free_at(self, now: float) -> set[str]:
-        """Those that may be looked at before they are due."""
+        """Return the projects that may be polled before they are due."""
         not_before = self._setbacks.not_before
         return {project_id for project_id in self._awaited.ids() if not_before(project_id) <= now}
 
     def _slot_due_at(self, now: float) -> float:
-        """When to look at the list because somebody waits for a slot that is not ours to free."""
+        """Return the time at which a slot seeker needs the list.
+
+        The time is infinite if no caller waits for a slot, or if a poll would not help.
+        """
         if not self._seekers or not self._governor.slots.needs_poll():
             self._sought_since = math.inf
             return math.inf
@@ -271,7 +303,10 @@ class Poller:
     # -- Telling ----------------------------------------------------------------------------------------
 
     def _publish(self, project: Project | ProjectSummary, requested_at: float) -> None:
-        """A look showed a project: tell those who wait, unless they know something newer."""
+        """Report an observed project to the governor and the waiters.
+
+        A waiter that knows a newer state keeps waiting.
+        """
         self._governor.observed(project.id, project.status, requested_at=requested_at)
         self._setbacks.forget(project.id)
         self._nudges.observed(project.id, requested_at)
@@ -303,7 +338,10 @@ def _now() -> float:
 
 
 class _Seeker(AbstractContextManager[None]):
-    """Somebody waits for a slot, in one loop: what one that was closed has left behind does not count."""
+    """A caller that waits for a slot, in one loop.
+
+    A caller in a loop that was closed does not count.
+    """
 
     __slots__ = ("_poller", "loop")
 

@@ -1,4 +1,4 @@
-"""Looking: which requests show the projects that somebody wants to see."""
+"""The requests that show the projects for which waiters wait."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable
@@ -20,18 +20,26 @@ ACTIVE_STATUS_ORDER: Final = (
     ProjectStatus.RUNNING,
     ProjectStatus.RENDERING,
 )
-"""Active statuses in an order in which a project that moves on meanwhile is rarely missed."""
+"""The active statuses, in the order in which they are polled.
+
+In this order, a project that changes its status meanwhile is rarely missed.
+"""
 
 OnProject = Callable[[Project | ProjectSummary, float], None]
-"""Takes a project as it was seen, and when that was asked for in loop time."""
+"""A function that takes a project as it was seen.
+
+Its second argument is the time of the request, in loop time.
+"""
 
 
 class PollRequests:
-    """Carries looks out, in the `poll` lane, telling everything they show.
+    """Requests that poll projects, in the `poll` lane.
+
+    Every project that a response shows is reported.
 
     Attributes:
-        requests: How many have left so far.
-        requested_at: When the latest left, in loop time.
+        requests: The number of requests that have left so far.
+        requested_at: The time at which the latest left, in loop time.
     """
 
     def __init__(self, session: Session, tell: OnProject) -> None:
@@ -44,68 +52,69 @@ class PollRequests:
         self._pages = 1
 
     async def get_project(self, project_id: str) -> str:
-        """Look at one project; return the id of what was shown.
+        """Poll one project; return the id of the project that was shown.
 
         Raises:
-            EversinceError: Whatever a single call may raise.
+            EversinceError: Any error that a single call may raise.
         """
         project = await self._projects.get(project_id)
         self._tell(project, self.requested_at)
         return project.id
 
     async def list_projects(self, wanted: set[str], awaited: Collection[str] = ()) -> tuple[set[str], bool]:
-        """Look at the list, which shows up to 100 projects at once, newest first.
+        """Poll the list, which shows up to 100 projects at once.
 
-        Goes on to the next page while that takes fewer requests than asking for the missing ones singly. What
-        cannot be read of the list shows nothing: it may be one of ours.
+        The newest projects come first. Further pages are read while that takes fewer requests than polling
+        the missing projects singly. Parts of the list that cannot be read show nothing: any of them may be an
+        awaited project.
 
         Args:
-            wanted: Those that somebody wants to see now.
-            awaited: All that anybody waits for.
+            wanted: The projects to be shown now.
+            awaited: All projects for which waiters wait.
 
         Returns:
-            Those that are still to be asked for singly, and whether all projects of the account were seen.
+            The projects that must still be polled singly, and True if all projects of the account were seen.
         """
         if wanted and wanted <= self._beyond and len(wanted) < self._pages:
-            return wanted, False  # the first page did not show them the last time, either
-        missing, listed, first_asked_at = set(wanted), _Listed(), None
+            return wanted, False  # the first page did not show these projects last time, either
+        missing, listing, first_asked_at = set(wanted), _Listed(), None
         while True:
-            page = await self._projects.list(limit=PAGE_PROJECTS, offset=listed.entries or None)
+            page = await self._projects.list(limit=PAGE_PROJECTS, offset=listing.entries or None)
             first_asked_at = first_asked_at or self.requested_at
-            is_first, is_news = not listed.entries, listed.add(page)
+            is_first, is_news = not listing.entries, listing.add(page)
             self._publish_all(page.projects)
-            missing -= listed.shown
+            missing -= listing.shown
             if is_first:
-                self._beyond = missing - listed.unread
-            left = listed.pages_left
+                self._beyond = missing - listing.unread
+            left = listing.pages_left
             if not missing or len(missing) <= left or not left or not is_news:
                 break
         self._pages = 1 + left
         complete = not left and page.total is not None
         self._governor.observed_page(
-            listed.may_be_active(awaited), complete=complete, requested_at=first_asked_at
+            listing.may_be_active(awaited), complete=complete, requested_at=first_asked_at
         )
         return missing, complete
 
     async def list_active(self, awaited: Collection[str] = ()) -> None:
-        """Find all active projects of an account with so many that its list has several pages.
+        """Find all active projects, if the list has several pages.
 
         Args:
-            awaited: All that anybody waits for.
+            awaited: All projects for which waiters wait.
         """
         active, complete, first_asked_at = set[str](), True, None
         for status in ACTIVE_STATUS_ORDER:
             page = await self._projects.list(limit=PAGE_PROJECTS, status=status)
             first_asked_at = first_asked_at or self.requested_at
-            listed = _Listed()
-            listed.add(page)
+            listing = _Listed()
+            listing.add(page)
             self._publish_all(page.projects)
-            active |= listed.may_be_active(awaited)
-            complete = complete and not listed.pages_left
+            active |= listing.may_be_active(awaited)
+            complete = complete and not listing.pages_left
         self._governor.observed_page(active, complete=complete, requested_at=first_asked_at)
 
     def _publish_all(self, projects: Iterable[ProjectSummary]) -> None:
-        """Tell of projects."""
+        """Report all projects of a page."""
         for project in projects:
             self._tell(project, self.requested_at)
 
@@ -115,13 +124,13 @@ class PollRequests:
 
 
 class _Listed:
-    """What the pages of a list have shown so far.
+    """The content of the pages of a list so far.
 
     Attributes:
-        entries: How many, those that cannot be read included.
-        shown: Ids of those that could be read.
-        unread: Ids of the others, as far as these can be read.
-        pages_left: How many pages there are after these; where the server does not say, perhaps one.
+        entries: The number of entries, including those that cannot be read.
+        shown: The ids of the entries that could be read.
+        unread: The ids of the others, as far as the ids can be read.
+        pages_left: The number of further pages; perhaps one, if the server does not say.
     """
 
     def __init__(self) -> None:
@@ -133,7 +142,10 @@ class _Listed:
         self._some_unknown = False
 
     def add(self, page: ProjectPage) -> bool:
-        """Add a page; returns whether it showed anything new: a server may answer with the same for ever."""
+        """Add a page; return True if it showed any new project.
+
+        A server may send the same page again and again.
+        """
         unread = [each.id for each in page.unreadable if each.is_item]
         there = len(page.projects) + len(unread)
         before = len(self.shown) + len(self.unread)
@@ -147,7 +159,11 @@ class _Listed:
         return len(self.shown) + len(self.unread) > before
 
     def may_be_active(self, awaited: Collection[str]) -> set[str]:
-        """Projects that were seen active, and those of ours that may stand where nothing could be read."""
+        """Return the projects that are active, or may be.
+
+        Those are the projects that were seen active, and the awaited ones that may stand in an entry that
+        could not be read.
+        """
         if self._some_unknown:
             return self._active | (set(awaited) - self.shown)
         return self._active | (self.unread & set(awaited))
@@ -155,12 +171,12 @@ class _Listed:
     def _pages_after(self, page: ProjectPage, there: int) -> int:
         if not there:
             return 0
-        if page.total is None or page.total < self.entries:  # which cannot be
+        if page.total is None or page.total < self.entries:  # this total is impossible
             return int(there >= PAGE_PROJECTS)
         return -(-(page.total - self.entries) // PAGE_PROJECTS)
 
 
 def _with_request_hook(session: Session, note: Callable[[RequestSent], None]) -> Session:
-    observers = session.observers
-    listening = attrs.evolve(observers, on_request=(*observers.on_request, note))
-    return attrs.evolve(session, lane=Lane.POLL, observers=listening, newborn=None)
+    hooks = session.observers
+    more_hooks = attrs.evolve(hooks, on_request=(*hooks.on_request, note))
+    return attrs.evolve(session, lane=Lane.POLL, observers=more_hooks, newborn=None)

@@ -1,6 +1,6 @@
-"""One round of looks after the other: the list where it helps, projects singly where it does not.
+"""Rounds of polls: the list if it helps, single projects otherwise.
 
-What befalls one project, or the list, is nobody else's trouble: see `setbacks`.
+A failure of one project, or of the list, does not concern the others: see `failures`.
 """
 
 import asyncio
@@ -22,23 +22,23 @@ from eversince_async.polling.waiters import Awaited
 from eversince_async.session.new_projects import Newborn
 
 OUTAGE: Final = 3
-"""Looks at single projects that fail in a row, after which others are not tried for now."""
+"""Failures of single polls in a row before others are postponed."""
 
 FAILURES: Final = (ApiError, TransportError, InvalidResponse)
-"""What a look may come to instead of an answer that can be read."""
+"""The errors with which a poll may fail."""
 
 
 class Rounds:
-    """Carries out what is to be looked at, and decides what a look that fails means for whom.
+    """A series of polls, with the consequences of those that fail.
 
     Args:
-        looks: Carries looks out.
-        awaited: Who is told when there is nothing to be seen any more.
-        setbacks: Counts looks that fail.
-        newborn: Projects that may not be to be seen yet.
+        looks: The requests.
+        awaited: The waiters, which learn of a project that is given up.
+        setbacks: The counts of failed polls.
+        newborn: New projects, which may not be visible yet; None for none.
 
     Attributes:
-        paged_at: When the list was looked at last, in loop time.
+        paged_at: The time at which the list was polled last, in loop time.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class Rounds:
         self._surveyed_at = -math.inf
 
     async def look(self, wanted: set[str], now: float, *, is_slot_sought: bool, is_list_due: bool) -> None:
-        """Look at what is wanted.
+        """Poll the wanted projects.
 
         Args:
             wanted: The projects.
-            now: Loop time.
-            is_slot_sought: Whether the list would tell somebody whether there is a slot.
-            is_list_due: Whether it is to be looked at now because of that.
+            now: The current loop time.
+            is_slot_sought: True if a caller waits for a slot and the list would show whether there is one.
+            is_list_due: True if the list is due now because of that.
         """
         try:
             if len(self._awaited) == 1 and not is_slot_sought:
-                self._setbacks.end_streak(LIST)  # which is not looked at for now
+                self._setbacks.end_streak(LIST)  # the list is not polled for now
             elif is_list_due or not self._are_odd(wanted):
                 wanted = await self._look_at_list(wanted, now, is_slot_sought=is_slot_sought)
             await self._look_at_each(wanted)
@@ -72,18 +72,24 @@ class Rounds:
             self.fail_all(refusal)
 
     def fail_all(self, failure: Exception) -> None:
-        """Give everything up that is awaited; whoever seeks a slot is not left alone."""
+        """Give all awaited projects up.
+
+        Callers that wait for a slot are still served.
+        """
         self._fail(list(self._awaited.ids()), failure)
         self._setbacks.hold(LIST, _now() + DEFAULT_POLL_INTERVAL)
 
     # -- The list ---------------------------------------------------------------------------------------
 
     def _are_odd(self, wanted: set[str]) -> bool:
-        """Whether these are only projects that the list does not help with: each has failed by itself."""
+        """Return True if the list does not help with these projects.
+
+        That is so if polls of each of them have failed.
+        """
         return bool(wanted) and all(map(self._setbacks.befell, wanted))
 
     async def _look_at_list(self, wanted: set[str], now: float, *, is_slot_sought: bool) -> set[str]:
-        """Look at the list; which projects are still to be looked at singly."""
+        """Poll the list; return the projects that must still be polled singly."""
         try:
             missing, complete = await self._looks.list_projects(wanted, self._awaited.ids())
         except FAILURES as failure:
@@ -99,7 +105,10 @@ class Rounds:
         return missing
 
     def _list_is_useless(self, failure: EversinceError) -> bool:
-        """The list has failed: whether projects are to be looked at singly rather than with the next one."""
+        """Record a failed list; return True if single polls must follow.
+
+        Otherwise the projects wait for the next poll of the list.
+        """
         if concerns_account(failure):
             raise failure
         now = _now()
@@ -114,7 +123,7 @@ class Rounds:
     # -- Single projects --------------------------------------------------------------------------------
 
     async def _look_at_each(self, project_ids: set[str]) -> None:
-        """Look at projects singly, those that are overdue for longest first."""
+        """Poll projects singly, those first that are overdue for longest."""
         order, in_a_row = sorted(project_ids & self._awaited.ids(), key=self._awaited.due_of), 0
         for place, project_id in enumerate(order):
             if project_id not in self._awaited.ids():
@@ -126,10 +135,10 @@ class Rounds:
                 return
 
     async def _look_at(self, project_id: str) -> EversinceError | None:
-        """Look at one project; return what has kept us from it, if that may pass."""
+        """Poll one project; return the failure if it may be temporary."""
         try:
-            seen = await self._looks.get_project(project_id)
-        except InvalidRequest as failure:  # it has an id that cannot be asked for
+            shown_id = await self._looks.get_project(project_id)
+        except InvalidRequest as failure:  # no request can be made with this id
             self._fail([project_id], failure)
             return None
         except FAILURES as failure:
@@ -143,27 +152,36 @@ class Rounds:
             else:
                 self._fail([project_id], failure)
             return None
-        if seen != project_id:
+        if shown_id != project_id:
             another = InvalidResponse("$.id", "another project than the one asked for")
             return self._put_off(project_id, another)
         self._setbacks.succeeded(project_id)
         return None
 
     def _missing(self, project_id: str, missing: NotFound) -> None:
-        """A project that was only just created may not be visible yet; any other does not exist."""
+        """Give a missing project up, unless it is new.
+
+        A new project may not be visible yet; any other does not exist.
+        """
         if self._newborn is not None and self._newborn.may_be_missing(project_id, self._looks.requested_at):
             self._setbacks.hold(project_id, _now() + MIN_POLL_INTERVAL)
         else:
             self._fail([project_id], missing)
 
     def _put_off(self, project_id: str, failure: EversinceError) -> EversinceError:
-        """Look at a project again later, unless looks have failed without a break for too long."""
+        """Poll a project again later, or give it up.
+
+        The project is given up if polls have failed without a break for too long.
+        """
         if self._setbacks.failed(project_id, failure, _now()):
             self._fail([project_id], failure)
         return failure
 
     def _leave(self, project_ids: list[str], failure: EversinceError) -> None:
-        """Look at others later, as one look after the other fails; or never, if that has lasted too long."""
+        """Put the other projects off, because one poll after the other fails.
+
+        They are given up if that has lasted too long.
+        """
         if self._setbacks.is_spent(_now()):
             self._fail(project_ids, failure)
         self._setbacks.hold_all(_now() + MIN_POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""How often a project is looked at."""
+"""The intervals at which projects are polled."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,13 +14,22 @@ POLL_INTERVALS: Final[Mapping[str, float]] = {
     ProjectStatus.GENERATING: 45.0,  # documented as 30-60 s
     ProjectStatus.RENDERING: 30.0,
 }
-"""Seconds between looks by status: "Project lifecycle" in the overview."""
+"""Seconds between polls, by status.
+
+Source: "Project lifecycle" in the overview.
+"""
 
 DEFAULT_POLL_INTERVAL: Final = 30.0
-"""Seconds between looks at a status we do not know: as for a running one."""
+"""Seconds between polls of a project with an unknown status.
+
+The interval is that of a running project.
+"""
 
 MIN_POLL_INTERVAL: Final = 5.0
-"""Seconds: no two looks are closer than the shortest documented interval, unless one is asked for."""
+"""The shortest time between two polls, in seconds.
+
+It is the shortest documented interval. Only a poll on request comes sooner.
+"""
 
 
 def _positive(_: object, field: "attrs.Attribute[float]", value: float) -> None:
@@ -35,17 +44,19 @@ def _share(_: object, field: "attrs.Attribute[float]", value: float) -> None:
 
 @attrs.frozen(kw_only=True)
 class PollSchedule:
-    """When a project is due for a look, and how much trouble a wait absorbs.
+    """The times at which projects are polled, and the tolerance for failures.
 
     Attributes:
-        intervals: Seconds between looks by status; a status that is missing here waits like a running one.
-        spare: Share of the request budget that may buy looks before they are due, as far as nobody else
-            wants it at that moment. They find an end sooner, which frees slots and starts renders sooner.
-            They are never closer than 5 seconds. 0 keeps strictly to the intervals.
-        max_failure_time: Seconds for which polls may fail in a row before the waits end with the failure.
-        grace: Seconds after the answer to a create, or an adoption, in which a 404 for the project is taken
-            for a server that has not caught up, whatever asks for it; and after a message or render in which
-            `idle` is taken for an answer from before it.
+        intervals: Seconds between polls, by status; a status that is missing here has the interval of a
+            running project.
+        spare: The share of the request budget for polls before they are due, as far as no other caller needs
+            it at that moment. Such polls find an end sooner, which frees slots and starts renders sooner.
+            They are never closer than 5 seconds. With 0, polls keep strictly to the intervals.
+        max_failure_time: The longest time for which polls may fail in a row, in seconds; then the waits end
+            with the failure.
+        grace: Seconds after the response to a create, or an adoption, in which any 404 for the project means
+            that the server has not caught up; and after a message or render in which `idle` means a response
+            from before it.
     """
 
     intervals: Mapping[str, float] = attrs.field(factory=lambda: POLL_INTERVALS)
@@ -59,7 +70,11 @@ class PollSchedule:
                 raise ConfigurationError(f"the interval of {status} must be positive, not {seconds!r}")
 
     def interval(self, status: str | None) -> float:
-        """Seconds until the next look at a project last seen in `status`; None is a new project."""
+        """Return the seconds until the next poll of a project.
+
+        Args:
+            status: The last observed status; None for a new project.
+        """
         if status is None:
             return MIN_POLL_INTERVAL
         return self.intervals.get(status, DEFAULT_POLL_INTERVAL)

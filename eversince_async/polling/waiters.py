@@ -1,4 +1,4 @@
-"""Who waits for a look at which project."""
+"""The waiters for polls, by project."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, KeysView
@@ -12,12 +12,12 @@ from eversince_async.polling.observation import Observation
 
 @attrs.define(eq=False)
 class Wait:
-    """Somebody waits for a look at one project.
+    """A waiter for a poll of one project.
 
     Attributes:
-        due_at: When a look at it is due, in loop time.
-        unseen: What may have ended since it was seen.
-        news: What the look shows.
+        due_at: The time at which a poll is due, in loop time.
+        unseen: The stage that may have ended since the project's last observation.
+        news: The future that receives the observation.
     """
 
     due_at: float
@@ -26,33 +26,39 @@ class Wait:
 
 
 class Awaited:
-    """The projects that somebody waits for, each until a look has shown it or it is given up."""
+    """The projects that have waiters.
+
+    A project stays until a poll has shown it or it is given up.
+    """
 
     def __init__(self) -> None:
         self._waits: dict[str, set[Wait]] = {}
 
     def __len__(self) -> int:
-        """How many projects."""
+        """Return the number of projects."""
         return len(self._waits)
 
     def __iter__(self) -> Iterator[tuple[str, Iterable[Wait]]]:
-        """Each project with those who wait for it."""
+        """Iterate over the projects, each with its waiters."""
         return iter(self._waits.items())
 
     def ids(self) -> KeysView[str]:
-        """The projects; a view, which changes with them."""
+        """Return the ids of the projects.
+
+        The result is a view, which changes with the projects.
+        """
         return self._waits.keys()
 
     def due_of(self, project_id: str) -> float:
-        """When a look at a project is due that somebody waits for."""
+        """Return the earliest time at which the project is due."""
         return min([wait.due_at for wait in self._waits[project_id]])
 
     def add(self, project_id: str, wait: Wait) -> None:
-        """Somebody begins to wait."""
+        """Add a waiter."""
         self._waits.setdefault(project_id, set()).add(wait)
 
     def discard(self, project_id: str, wait: Wait) -> bool:
-        """Somebody waits no longer; returns whether anybody still did, for any look at it."""
+        """Remove a waiter; return True if it was still waiting."""
         waits = self._waits.get(project_id)
         if waits is None or wait not in waits:
             return False
@@ -62,12 +68,15 @@ class Awaited:
         return True
 
     def hasten(self, project_id: str, due_at: float) -> None:
-        """A look at a project is due by then."""
+        """Make a poll of the project due no later than `due_at`."""
         for wait in self._waits.get(project_id, ()):
             wait.due_at = min(wait.due_at, due_at)
 
     def tell(self, seen: Observation) -> None:
-        """A look showed a project: tell those who wait, unless they know something newer."""
+        """Give an observation to the project's waiters.
+
+        A waiter that knows a newer state keeps waiting.
+        """
         for wait in [*self._waits.get(seen.project_id, ())]:
             if wait.unseen.seen_at <= seen.requested_at:
                 self.discard(seen.project_id, wait)
@@ -75,19 +84,22 @@ class Awaited:
                     wait.news.set_result(seen)
 
     def fail(self, project_id: str, failure: Exception) -> None:
-        """Give a project up, telling whoever waits why."""
+        """Give a project up, and raise the failure in its waiters."""
         for wait in self._waits.pop(project_id, ()):
             if not wait.news.done():
                 wait.news.set_exception(copy_of(failure))
 
     def abandon(self) -> None:
-        """Nobody looks any more: whoever waits would wait for ever."""
+        """Cancel all waiters, because polling has ended.
+
+        They would wait for ever.
+        """
         for project_id in list(self._waits):
             for wait in self._waits.pop(project_id):
                 wait.news.cancel()
 
     def keep_only_of(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Forget those who waited in another loop."""
+        """Forget the waiters of other event loops."""
         self._waits = {
             project_id: here
             for project_id, waits in self._waits.items()
