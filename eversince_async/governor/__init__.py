@@ -1,17 +1,18 @@
-"""One door for the account's limits; every request passes it, and nobody is told no by the server.
+"""The governor: it keeps all requests within one account's limits.
 
-A `Governor` belongs to one account; share it between all clients of that account in a process:
+Every request passes through it, so that the server has no reason to refuse one. A `Governor` belongs to one
+account; share it between all clients of that account in a process:
 
 ```python
 governor = Governor(Limits(renders_per_day=10))
 ```
 
-**Requests.** The session asks for every request, and tells what came of it:
+**Requests.** The session asks for every request and reports its outcome:
 
 ```python
 departure = await governor.admit(Lane.WORK)  # waits for a place in the budget
 try:
-    rate_limit = await exchange()            # the answer's headers
+    rate_limit = await exchange()            # the response's headers
 except NeverSent:
     governor.give_back(departure)
 else:
@@ -19,51 +20,52 @@ else:
 governor.pause(retry_after)                  # the server asked for a pause
 ```
 
-`governor.expected_at(lane)` and `governor.allowance()` are for those who plan requests ahead.
+`governor.estimated_departure(lane)` and `governor.allowance()` serve callers that plan requests ahead.
 
-**Slots.** A production holds one from its create to its last automated stage, for as long as no person
-reviews it. Its key is known before its project is:
+**Slots.** A production holds a slot from its create to its last automated stage, except while a person
+reviews it. The production's key is known before its project is:
 
 ```python
 with await governor.slots.acquire(key) as lease:
-    lease.sent()                             # before each create, message, render
+    lease.mark_sent()                        # before each create, message, render
     project = await create()                 # an error: lease.refused(), or for 429 project_limit
     lease.bind(project.id)                   # lease.rejected(), and acquire again
     ...
 ```
 
-Leaving the block says that the production needs the slot no more. The slot is free when, besides, a look
-has seen the project settled; so whoever looks tells:
+Leaving the block tells the governor that the production no longer needs the slot. The slot is free once a
+poll has also observed the project as settled, so the code that polls reports its observations:
 
 ```python
 governor.observed(project.id, project.status)
 governor.observed_page(active_ids, complete=True)
 ```
 
-To go on after a review, or to pick up a project: `acquire(key, project_id=project.id)`, which goes before
-new productions. `slots.needs_poll()` and `slots.on_wait` say when a list of projects would help those who
-wait.
+To continue after a review, or to adopt a project, call `acquire(key, project_id=project.id)`, which goes
+before new productions. `slots.needs_poll()` and `slots.on_wait` tell when a list of projects would help the
+productions that wait.
 
-**Quotas.** A day's projects and renders are counted before the request is sent:
+**Quotas.** The projects and renders of a day are counted before the request is sent:
 
 ```python
-render = await governor.quota.take("renders", wait=False)   # QuotaExhausted(resets_at=...) at once
+render = await governor.quota.reserve("renders", wait=False)  # QuotaExhausted(resets_at=...) at once
 try:
     await output.render(project.id)
-except ApiError:                                            # 429 for the day: render.refused()
+except ApiError:                                              # 429 for the day: render.refused()
     render.give_back()
 else:
     render.confirmed()
 ```
 
-With `wait=True` it waits for another day: release the lease before, acquire it again after.
+With `wait=True` it waits for the daily reset: release the lease before, and acquire it again after.
 
-**Explaining.** `repr(governor)` is a sentence, `governor.snapshot()` the same as values, and
+**Explanations.** `repr(governor)` is a sentence, and `governor.snapshot()` holds the same as values.
 `governor.on_wait(callback)` calls back with a `WaitReason` for every wait longer than a second;
-`governor.on_wait_end(callback)` with a `WaitEnded` at the end of every wait.
+`governor.on_wait_end(callback)` calls back with a `WaitEnded` at the end of every wait.
 
-Decisions (`budget`, `slot_table`, `quota`) are synchronous and know no event loop; `governor`, `slots` and
-`quotas` await around them. Another backend, shared by several processes, offers what `GovernorProtocol` says.
+The decisions (`budget`, `slot_table`, `quota_table`) are synchronous and know no event loop; `governor`,
+`slots` and `quotas` await around them. Another backend, shared by several processes, implements
+`GovernorProtocol`.
 """
 
 from eversince_async.governor.governor import Governor

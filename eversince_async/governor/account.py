@@ -1,4 +1,4 @@
-"""The account's credits, as answers tell them."""
+"""The account's credits, as the server's responses report them."""
 
 import math
 from datetime import datetime
@@ -8,7 +8,7 @@ from eversince_async.governor.snapshot import CreditsSnapshot
 
 
 class Account:
-    """The balance as told last, and what was spent as far as it was seen to fall.
+    """The latest balance, and the credits spent as far as responses show.
 
     Credits that are bought raise the balance and hide nothing of what was spent before.
 
@@ -18,29 +18,32 @@ class Account:
 
     def __init__(self, reserve: float) -> None:
         self._reserve = reserve
-        self._told: tuple[float, datetime] | None = None
-        self._told_at = -math.inf  # in clock seconds
+        self._latest: tuple[float, datetime] | None = None
+        self._latest_at = -math.inf  # in clock seconds
         self._spent = 0.0
         self._times = 0
 
     def note(self, balance: float, now: float, requested_at: float) -> None:
-        """An answer to a request that left at `requested_at` shows the balance; times are clock seconds."""
-        before = balance if self._told is None else self._told[0]
-        if balance > before and requested_at < self._told_at:
-            return  # it was on its way together with the one before, and tells of an earlier moment
+        """Record the balance of a response to a request sent at `requested_at`.
+
+        Times are clock seconds.
+        """
+        before = balance if self._latest is None else self._latest[0]
+        if balance > before and requested_at < self._latest_at:
+            return  # both requests were in flight together, and this response shows the earlier state
         self._spent += max(0.0, before - balance)
-        self._told, self._told_at = (balance, steady_now()), now
+        self._latest, self._latest_at = (balance, steady_now()), now
         self._times += 1
 
     def snapshot(self) -> CreditsSnapshot | None:
-        """How things stand; None before any answer told."""
-        if self._told is None:
+        """Return the credits as a value; None before any response reported them."""
+        if self._latest is None:
             return None
-        balance, noted_at = self._told
+        balance, noted_at = self._latest
         return CreditsSnapshot(
             balance=balance, reserve=self._reserve, noted_at=noted_at, spent=self._spent, times=self._times
         )
 
     def move(self, shift: float) -> None:
-        """Go on by another clock, which is `shift` ahead."""
-        self._told_at += shift
+        """Switch to another clock, which is `shift` seconds ahead."""
+        self._latest_at += shift

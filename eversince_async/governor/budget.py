@@ -1,15 +1,15 @@
-"""The request budget: at most N departures in any window, decided without waiting for anything.
+"""The request budget: at most N departures in any window.
 
-An exact log of what has left. A request counts from its departure until `window` after its answer has
-arrived: somewhere in between the server counted it, so whichever side of the flight that was, the server
-never sees more than N in a window. The guard covers servers whose clocks are coarse or several.
+The budget is an exact log of departures. A request counts from its departure until `window` after its
+response has arrived: the server counted it somewhere in between, so the server never sees more than N in a
+window, at whichever end of the flight it counts. The guard covers servers whose clocks are coarse or several.
 
-Less urgent lanes do not spend the whole window in one burst: after a burst of all thirty the next user's
-call would wait a minute. They leave places free in such a way that for the rest of the window a place comes
-free often enough for a share of the pace (`LANE_RESERVES`). Nothing is wasted by it: as the next places come
-nearer the kept ones are spent too, and a budget in steady use is spent in full.
+Less urgent lanes do not spend the whole window in one burst: after a burst of all thirty, a user's next call
+would wait a minute. They leave places free in such a way that for the rest of the window a place becomes free
+often enough for a share of the pace (`LANE_RESERVES`). This wastes nothing: as the next places come nearer,
+the reserved ones are spent too, and a budget in steady use is spent in full.
 
-All methods are synchronous and take the time; `Governor` does the awaiting.
+All methods are synchronous and take the time as an argument; `Governor` does the awaiting.
 """
 
 import math
@@ -25,34 +25,40 @@ from eversince_async.governor.lanes import LANES, Departure, Lane, Lanes, Reques
 from eversince_async.models.receipt import RateLimit
 
 LANE_RESERVES: Final = (0.0, 1 / 2, 2 / 3)
-"""For each lane the share of the pace it keeps open for more urgent ones while it bursts."""
+"""The share of the pace each lane leaves free in a burst.
+
+The places are for more urgent lanes."""
 
 CLOCK_TICK: Final = 0.05
-"""Seconds added to a window that is counted from an answer: clocks tick."""
+"""Seconds added to a window counted from a response: clocks tick."""
 
 RESET_RESOLUTION: Final = 2.5
-"""Seconds by which the reset may be told too late: its header and the answer's date are whole seconds."""
+"""Seconds by which the announced reset may be too late.
+
+Its header and the response's date are whole seconds."""
 
 ABANDONED_AFTER: Final = 600.0
-"""Seconds after which a request is counted as answered although nobody said so."""
+"""Seconds after which a request with no reported outcome counts as answered."""
 
 ALONE: Final = 5.0
-"""Seconds for which at most the first request of all is alone."""
+"""Seconds for which the very first request is alone, at most."""
 
 LONGEST_PAUSE: Final = 300.0
-"""Seconds. A server that asks for more does not mean this window but a day, which is the quotas' matter."""
+"""Seconds of the longest pause.
+
+A server that asks for more means not this window but a day, which is the quotas' matter."""
 
 
 class Budget:
-    """Who may leave when.
+    """The log of departures and the decisions when requests may leave.
 
     Args:
-        limit: Requests in any window; None: no limit.
-        window: Seconds of the window.
+        limit: Requests in any window; None means no limit.
+        window: Length of the window, in seconds.
         guard: Seconds added to the window, against clocks and networks that jitter.
-        learns: Whether the limit the server announces replaces `limit`.
-        begins_alone: Whether the first leaves alone, so that its answer tells what of the window is spent
-            already: by a process that has died, say.
+        learns: True if the limit that the server announces replaces `limit`.
+        begins_alone: True if the first request leaves alone, so that its response shows how much of the
+            window is spent already, for example by a process that has died.
 
     Attributes:
         limit: The limit in force.
@@ -69,47 +75,57 @@ class Budget:
         self._lanes = Lanes()
         self._foreign = ExternalUsage(window)
         self._ends: list[float] = []  # when each answered request stops counting, sorted
-        self._gone: deque[float] = deque(maxlen=limit)  # the latest of those that have stopped
+        self._past_ends: deque[float] = deque(maxlen=limit)  # the latest of those that have stopped
         self._flight: dict[Departure, float] = {}  # departed and not answered: when it left
         self._numbers = cast("Iterator[Departure]", count(1))
         self._last = Departure(0)
-        # Nobody leaves before: a pause, or the next step after one. Clocks show 0 or more once they run.
+        # No request leaves before: a pause, or the next step after one. Clocks show 0 or more once they run.
         self._opens_at = 0.0
-        # Until an answer has told how things stand at the beginning, and not for long: one at a time.
+        # At the beginning one request at a time, until a response has shown the state, and not for long.
         self._alone_until = math.inf if begins_alone and limit is not None else None
-        self._careful_until = -math.inf  # after a pause: one by one until an answer shows how things stand
-        # Beside others: the last departure the server has room for, until when, and when it said so.
-        self._told = (0, -math.inf, -math.inf)
+        self._careful_until = -math.inf  # after a pause: one by one until a response shows the state
+        # While others use the account: the last departure the server has room for, until when,
+        # and when it announced that.
+        self._server_room = (0, -math.inf, -math.inf)
         self._free: float = 0
-        self._in_force = 0  # what the limit and others leave to us
-        self._kept: tuple[float, ...] = (0, 0, 0)
+        self._in_force = 0  # what the limit and the other users leave to us
+        self._reserved: tuple[float, ...] = (0, 0, 0)
         self._recompute(-math.inf)
 
     # -- Leaving ----------------------------------------------------------------------------------------
 
     def try_depart(self, lane: Lane, now: float) -> Departure | None:
-        """Leave at once if that is possible; None: take a ticket (`enqueue`)."""
+        """Record a departure at once if a request may leave now.
+
+        Returns None otherwise; the caller then takes a ticket (`enqueue`).
+        """
         if self._lanes.count or now < self._opens_at:
             return None
-        if self._free <= self._kept[lane]:
+        if self._free <= self._reserved[lane]:
             self._expire(now)
             if self._free < 1 or self._lane_opens_at(lane) > now:
                 return None
         return self._record_departure(now)
 
     def enqueue(self, ticket: RequestTicket) -> bool:
-        """Wait in line; `release` will name the ticket when it may leave. Returns whether it is first."""
+        """Add a ticket to its lane.
+
+        `release` returns the ticket when it may leave.
+
+        Returns:
+            True if the ticket is the first of all that wait.
+        """
         self._lanes.add(ticket)
         return self._lanes.first_lane() == ticket.lane and self._lanes.waiting(ticket.lane) == 1
 
     def withdraw(self, ticket: RequestTicket, now: float) -> None:
-        """The caller gave up waiting: forget the ticket, or take its departure back if it has one."""
+        """Forget a ticket whose caller gave up, or give its departure back."""
         self._lanes.remove(ticket)
         if ticket.departure is not None:
             self.give_back(ticket.departure, now)
 
     def release(self, now: float) -> list[RequestTicket]:
-        """Grant every waiting ticket that may leave now, in their order of leaving."""
+        """Grant all waiting tickets that may leave now, in order of departure."""
         self._expire(now)
         granted: list[RequestTicket] = []
         while now >= self._opens_at and self._free >= 1:
@@ -124,7 +140,10 @@ class Budget:
         return granted
 
     def next_release(self, now: float) -> float | None:
-        """When to call `release` again; None if only an answer or a new ticket can change anything."""
+        """Return the time at which to call `release` again.
+
+        None if only a response or a new ticket can change anything.
+        """
         lane = self._lanes.first_lane()
         if lane is None:
             return None
@@ -135,30 +154,30 @@ class Budget:
             moments.append(self._lane_opens_at(lane))
         elif self._flight:
             moments.append(next(iter(self._flight.values())) + ABANDONED_AFTER)
-        if self._told[1] > now:
-            moments.append(self._told[1])
+        if self._server_room[1] > now:
+            moments.append(self._server_room[1])
         forgotten = self._foreign.changes_at()
         if forgotten is not None:
             moments.append(forgotten)
         return min(moments, default=None)
 
-    # -- Who waits ------------------------------------------------------------------------------------
+    # -- Waiting --------------------------------------------------------------------------------------
 
     def waiting(self) -> Lanes:
-        """All who wait, those who go next first."""
+        """Return all waiting tickets, the next to leave first."""
         return self._lanes
 
     def paused_until(self, now: float) -> float | None:
-        """The end of the pause; None when there is none."""
+        """Return the end of the pause; None if there is none."""
         is_paused = self._opens_at > max(now, 0.0) and self._opens_at != self._alone_until
         return self._opens_at if is_paused else None
 
     def expected(self, lane: Lane, ahead: int, now: float) -> float:
-        """About when a request leaves that has `ahead` others before it."""
+        """Estimate when a request with `ahead` others before it leaves."""
         return self.outlook(now).expected(lane, ahead)
 
     def outlook(self, now: float) -> Outlook:
-        """When requests will leave, as things stand."""
+        """Return the outlook on coming departures, as things stand."""
         self._expire(now)
         return Outlook(
             opens_at=max(now, self._opens_at),
@@ -169,29 +188,34 @@ class Budget:
         )
 
     def ends(self) -> list[float]:
-        """When each of our requests stops counting; for those in flight the earliest moment."""
+        """Return the times at which each of our requests stops counting.
+
+        For requests in flight this is the earliest possible time.
+        """
         return [*self._ends, *(left + self._span for left in self._flight.values())]
 
     @property
     def in_flight(self) -> int:
-        """Requests that have left and are not answered."""
+        """The number of requests that have left and are not answered."""
         return len(self._flight)
 
     def used(self, now: float) -> int:
-        """Places our own requests take, those in flight included."""
+        """Return the number of places our requests take, including those in flight."""
         return len(self._ends) - bisect_right(self._ends, now) + len(self._flight)
 
     def external(self, now: float) -> int:
-        """Places left to others on the account."""
+        """Return the number of places left to others on the account."""
         return self._foreign.requests(now)
 
     # -- After leaving ----------------------------------------------------------------------------------
 
     def answered(self, departure: Departure, now: float, rate_limit: RateLimit | None = None) -> bool:
-        """The answer is there, or will never be: from now on the departure counts for one window more.
+        """Record that a departure's response has arrived or never will.
+
+        From now on the departure counts for one window more.
 
         Returns:
-            Whether this may change when the next may leave.
+            True if this may change when the next request may leave.
         """
         departed = self._flight.pop(departure, None)
         if departed is None or self.limit is None:
@@ -205,34 +229,40 @@ class Budget:
         return self._lanes.count > 0 and (len(self._ends) == 1 or rate_limit is not None)
 
     def give_back(self, departure: Departure, now: float) -> None:
-        """The request never left: its place is free again."""
+        """Free the place of a request that never left."""
         if self._flight.pop(departure, None) is not None:
             if self._alone_until is not None:
                 self._next_alone(now, is_last=False)
             self._recompute(now)
 
     def pause(self, seconds: float, now: float) -> None:
-        """Nobody leaves for so long. Pauses do not add up: the one that ends last counts."""
+        """Let no request leave for `seconds`.
+
+        Pauses do not add up: the one that ends last counts.
+        """
         self._alone_until = None
         until = now + min(max(seconds, 0.0), LONGEST_PAUSE)
         self._opens_at = max(self._opens_at, until)
         self._careful_until = max(self._careful_until, until + self._window)
 
     def move_clock(self, shift: float, now: float) -> None:
-        """Go on by another clock, which is `shift` ahead and shows `now`. Whoever waited is gone."""
+        """Switch to another clock, which is `shift` ahead and shows `now`.
+
+        The waiting tickets are dropped.
+        """
         self._lanes = Lanes()
         for departure in list(self._flight):
             self.answered(departure, now - shift)
         self._ends = [end + shift for end in self._ends]
-        self._gone.clear()
+        self._past_ends.clear()
         self._opens_at += shift
         if self._alone_until is not None:
             self._alone_until += shift
         self._careful_until += shift
-        self._told = (self._told[0], self._told[1] + shift, self._told[2] + shift)
+        self._server_room = (self._server_room[0], self._server_room[1] + shift, self._server_room[2] + shift)
         self._foreign.shift(shift)
 
-    # -- What the headers say ---------------------------------------------------------------------------
+    # -- Rate limit headers -----------------------------------------------------------------------------
 
     def _apply_headers(
         self, rate_limit: RateLimit, departed: float, now: float, *, is_first_word: bool = False
@@ -242,39 +272,39 @@ class Budget:
             self._announced = announced
             if self._learns:
                 self.limit = announced
-                self._gone = deque(self._gone, maxlen=announced)
+                self._past_ends = deque(self._past_ends, maxlen=announced)
             self._recompute(now)
         if remaining is None or self._announced is None:
             return
-        if self.limit is not None and self.limit > self._announced:  # pinned: of another window than this
+        if self.limit is not None and self.limit > self._announced:  # pinned: the server's window is another
             self._careful_until = -math.inf
             return
         resets_in = rate_limit.resets_in
         if resets_in is not None and resets_in > self._window - 2 * RESET_RESOLUTION and not is_first_word:
-            resets_in = None  # a whole window away: either it has just begun, or the server always says so
+            resets_in = None  # a whole window away: the window has just begun, or the server always says so
         others = self._external_usage(self._announced - remaining, resets_in, departed, now)
         self._foreign.record(others, now)
         if resets_in is not None:
-            # Our own log cannot tell when others make room. The server can: not before the reset.
+            # Our own log does not show when others make room. The server's does: not before the reset.
             until = (
                 now + resets_in if self._foreign.requests(now) else departed + resets_in - RESET_RESOLUTION
             )
-            self._told = (self._last + remaining - len(self._flight), until, departed)
+            self._server_room = (self._last + remaining - len(self._flight), until, departed)
         if departed >= self._careful_until - self._window:
-            self._careful_until = -math.inf  # left after the pause, and we know where we stand again
+            self._careful_until = -math.inf  # left after the pause: the state is known again
         self._recompute(now)
 
     def _external_usage(self, used: int, resets_in: float | None, departed: float, now: float) -> int:
-        """How many of the `used` requests of the account's window were surely not ours."""
+        """Return how many of the `used` requests were surely not ours."""
         oldest = self._ends[0] if self._ends else math.inf
-        # Whatever kind of window the server has, what it counts now counts until the reset at least.
+        # In every kind of window, what the server counts now counts until the reset at least.
         counted_until = -math.inf if resets_in is None else departed + resets_in - RESET_RESOLUTION
         if used <= len(self._ends) + len(self._flight) and counted_until <= oldest:
             return 0
-        # The server counted while this answer was on its way; some of ours have stopped counting since.
+        # The server counted while this response was in flight; some of ours have stopped counting since.
         self._expire(now)
         since = max(departed, counted_until)
-        ours = sum(end > since for end in (*self._gone, *self._ends)) + len(self._flight)
+        ours = sum(end > since for end in (*self._past_ends, *self._ends)) + len(self._flight)
         return max(0, used - ours)
 
     # -- The log ----------------------------------------------------------------------------------------
@@ -290,7 +320,7 @@ class Budget:
         return departure
 
     def _leave_alone(self, now: float) -> None:
-        """Keep the others back while the first is under way."""
+        """Hold the other requests back while the first is in flight."""
         assert self._alone_until is not None
         self._alone_until = min(self._alone_until, now + ALONE)
         if now < self._alone_until:
@@ -299,17 +329,20 @@ class Budget:
             self._alone_until = None
 
     def _next_alone(self, now: float, *, is_last: bool) -> None:
-        """The first is answered: let the others leave; or it never left: let the next leave alone."""
+        """Let the others leave once the first request is answered.
+
+        If the first request never left, the next one leaves alone instead.
+        """
         if self._opens_at == self._alone_until:
             self._opens_at = now
         if is_last or self._alone_until is None or now >= self._alone_until:
             self._alone_until = None
 
     def _expire(self, now: float) -> None:
-        """Drop what has stopped counting."""
+        """Drop the departures that have stopped counting."""
         passed = bisect_right(self._ends, now)
         if passed:
-            self._gone.extend(self._ends[:passed])
+            self._past_ends.extend(self._ends[:passed])
             del self._ends[:passed]
         while self._flight and next(iter(self._flight.values())) + ABANDONED_AFTER <= now:
             self.answered(next(iter(self._flight)), now)
@@ -322,29 +355,32 @@ class Budget:
         limit = self.limit
         others = self._foreign.requests(now)
         if others and self._announced is not None:
-            # However greedy others are, a tenth is ours: else we would stand still and never learn more.
+            # A tenth is always ours, however many others send: else we would stop and never learn more.
             limit = min(limit, max(self._announced, limit) - others)
             limit = max(limit, self.limit // 10, 1)
         self._free = limit - len(self._ends) - len(self._flight)
-        last, until, told_at = self._told
+        last, until, announced_at = self._server_room
         if now < until:
-            meanwhile = others * (now - told_at) / self._window  # others go on at their pace, unheard of
+            # Others continue at their pace, unseen.
+            meanwhile = others * (now - announced_at) / self._window
             self._free = min(self._free, last - self._last - round(meanwhile))
         if limit != self._in_force:
             self._in_force = limit
-            self._kept = tuple(share * limit for share in LANE_RESERVES)
+            self._reserved = tuple(share * limit for share in LANE_RESERVES)
 
     def _lane_opens_at(self, lane: Lane) -> float:
-        """When `lane` may take a free place, so that more urgent lanes still find theirs in time.
+        """Return when `lane` may take a free place.
 
-        With a place taken now, the j-th next place comes free at `ends[j]`; until then `free + j` places
-        (counting the one that comes) must do for a demand of `pace`.
+        From then on more urgent lanes still find theirs in time.
+
+        With a place taken now, the j-th next place becomes free at `ends[j]`; until then `free + j` places
+        (counting the one that becomes free) must satisfy a demand of `pace`.
         """
-        kept = self._kept[lane]
-        if self._free > kept:
+        reserved = self._reserved[lane]
+        if self._free > reserved:
             return -math.inf
         opens_at = -math.inf
-        pause = self._span / kept
+        pause = self._span / reserved
         enough_for = self._free * pause
         for end in sorted(self.ends()):
             if end - enough_for > opens_at:  # max() would double the cost of this loop

@@ -1,4 +1,4 @@
-"""A slot that is taken, who holds it, and who waits for one."""
+"""Claims on slots, their holders, and the tickets that wait."""
 
 import math
 
@@ -6,17 +6,20 @@ from eversince_async.governor.waiters import Waiter
 
 
 class Claim:
-    """One slot: of a project, or of what is to become one. Several productions may hold it together.
+    """One slot of a project, or of a production without one yet.
+
+    Several productions may hold it together.
 
     Attributes:
-        key: The key of the production it was given to first.
+        key: The key of the production that the slot was given to first.
         project_id: The project, once known.
-        holds: Those that need it for this stage or the next.
-        writes: Those whose last write may have started the project: nothing has shown since what came of it.
-        seen_active: Whether a look saw the project active, and none saw it settled since.
-        since: Clock seconds of the grant.
-        bound_at: Clock seconds since when the project is known; minus infinity until then.
-        changed_at: Clock seconds of the last write, or of the last look that saw it active.
+        holds: The holds of productions that need the slot for this stage or the next.
+        writes: The holds whose last write may have started the project, while nothing has shown its outcome.
+        seen_active: True if a poll saw the project active, and none has seen it settled since.
+        since: The time of the grant, in clock seconds.
+        bound_at: The time since which the project is known, in clock seconds; minus infinity until then.
+        changed_at: The time of the last write or of the last poll that saw the project active, in clock
+            seconds.
     """
 
     __slots__ = ("bound_at", "changed_at", "holds", "key", "project_id", "seen_active", "since", "writes")
@@ -33,17 +36,22 @@ class Claim:
 
     @property
     def held(self) -> bool:
-        """Whether a production needs the slot for this stage or the next."""
+        """True if a production needs the slot.
+
+        The need is for the present stage or the next.
+        """
         return bool(self.holds)
 
     @property
     def active(self) -> bool:
-        """Whether the project may be active on the server, as far as we have seen."""
+        """True if the project may be active, as far as observations show."""
         return self.seen_active or bool(self.writes)
 
 
 class Hold:
-    """What one production has of a claim: its end takes nothing from others that hold the same.
+    """One production's part in a claim.
+
+    Ending it takes nothing from other productions that hold the same claim.
 
     Attributes:
         claim: The claim.
@@ -59,24 +67,24 @@ class Hold:
 
     @property
     def held(self) -> bool:
-        """Whether its production needs the slot still."""
+        """True if the production still needs the slot."""
         return self in self.claim.holds
 
     def lets_go(self) -> None:
-        """Its production needs the slot no more."""
+        """Record that the production no longer needs the slot."""
         self.claim.holds = tuple(hold for hold in self.claim.holds if hold is not self)
 
     def writes(self) -> None:
-        """Its production writes what may start the project."""
+        """Record a write of the production that may start the project."""
         if self not in self.claim.writes:
             self.claim.writes += (self,)
 
     def wrote_in_vain(self) -> None:
-        """What its production wrote surely started nothing."""
+        """Record that the production's write surely started nothing."""
         self.claim.writes = tuple(hold for hold in self.claim.writes if hold is not self)
 
     def moves_to(self, claim: Claim) -> None:
-        """Hold another claim from now on, which turned out to be of the same project."""
+        """Move to another claim, which belongs to the same project."""
         held, wrote = self.held, self in self.claim.writes
         self.lets_go()
         self.wrote_in_vain()
@@ -91,11 +99,11 @@ class SlotTicket(Waiter):
 
     Attributes:
         key: The production's key.
-        project_id: Its project, if it has one already.
-        place: What an earlier run's write of unknown outcome is expected by, see `SlotTable.expect`; or a
-            project that is active already and may be its.
-        in_flight: Whether it has begun already, and so goes before new ones.
-        hold: What it was granted.
+        project_id: The production's project, if it has one already.
+        place: The name of an earlier run's write of unknown outcome, see `SlotTable.expect`; or a project
+            that is active already and may be this production's.
+        in_flight: True if the production has begun already, and so goes before new ones.
+        hold: The hold it was granted; None before.
     """
 
     __slots__ = ("hold", "in_flight", "key", "place", "project_id")
@@ -119,5 +127,5 @@ class SlotTicket(Waiter):
 
     @property
     def names(self) -> set[str]:
-        """What a claim that it may join is known by."""
+        """The names of claims that this ticket may join."""
         return {self.key} if self.project_id is None else {self.key, self.project_id}

@@ -1,4 +1,4 @@
-"""Putting what the governor knows into words: a snapshot of all, or the reason of one wait."""
+"""Explanations: a snapshot of the governor, or one wait's reason."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from eversince_async.governor.waiters import Waiter, WaitKind, WaitReason
 
 
 class GovernorParts(Protocol):
-    """The parts of a governor that are explained."""
+    """The parts of a governor that explanations read."""
 
     limits: Limits
     clock: LoopClock
@@ -36,12 +36,12 @@ class GovernorParts(Protocol):
 
     @property
     def credits(self) -> CreditsSnapshot | None:
-        """The account's credits; None until a response has told the balance."""
+        """The account's credits; None before any response reported them."""
         ...
 
 
 def snapshot(governor: GovernorParts) -> GovernorSnapshot:
-    """Everything the governor knows, at this moment."""
+    """Return a snapshot of the governor at this moment."""
     queues = governor.budget.waiting(), governor.slots.table.waiting(), governor.quota.waiting()
     return GovernorSnapshot(
         at=wall_now(),
@@ -54,7 +54,7 @@ def snapshot(governor: GovernorParts) -> GovernorSnapshot:
 
 
 def wait_reason(governor: GovernorParts, waiters: Iterable[Waiter]) -> Iterator[WaitReason]:
-    """Why each of these waits."""
+    """Yield the reason why each of the waiters waits."""
     reasons = _Reasons(governor)
     for waiter in waiters:
         ahead = 0
@@ -66,7 +66,7 @@ def wait_reason(governor: GovernorParts, waiters: Iterable[Waiter]) -> Iterator[
 
 
 def wait_kind(governor: GovernorParts, waiter: Waiter) -> WaitKind:
-    """What one waits for."""
+    """Return the kind of wait that a waiter is in."""
     if isinstance(waiter, SlotTicket):
         return WaitKind.SLOT
     if isinstance(waiter, QuotaTicket):
@@ -76,7 +76,10 @@ def wait_kind(governor: GovernorParts, waiter: Waiter) -> WaitKind:
 
 
 class _Reasons:
-    """What keeps whoever waits, as it stands at one moment: looked up once for all."""
+    """The reasons for waits at one moment.
+
+    They are looked up once for all waiters.
+    """
 
     def __init__(self, governor: GovernorParts) -> None:
         budget, now = governor.budget, governor.clock.time()
@@ -92,7 +95,7 @@ class _Reasons:
         }
 
     def of(self, waiter: Waiter, ahead: int) -> WaitReason:
-        """Why one waits that has so many before it."""
+        """Return the reason of a waiter that has `ahead` others before it."""
         kind, detail, until = WaitKind.REQUESTS, "", None
         if isinstance(waiter, RequestTicket):
             kind, detail = self._request_wait(ahead)
@@ -116,7 +119,10 @@ class _Reasons:
 
 
 class _Waits(Sequence[WaitReason]):
-    """Everybody who waited at one moment; put into words when it is read, as there may be thousands."""
+    """All waits of one moment.
+
+    They are put into words only when they are read, as there may be thousands.
+    """
 
     def __init__(self, reasons: _Reasons, queues: Sequence[Sequence[Waiter]]) -> None:
         self._reasons = reasons

@@ -1,4 +1,4 @@
-"""When requests will leave, as things stand at one moment."""
+"""A forecast of the departures of requests."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,16 @@ from eversince_async.governor.lanes import Lane
 
 @attrs.frozen(kw_only=True)
 class Outlook:
-    """What is known of the budget at one moment. All times are clock seconds.
+    """The state of the budget at one moment.
+
+    All times are clock seconds.
 
     Attributes:
-        opens_at: Nobody leaves before; that moment itself, if somebody may.
-        free: Places that are free; infinite without a limit.
-        ends: When each place that is taken comes free, in order.
+        opens_at: The time before which no request leaves; the present moment if one may leave now.
+        free: The number of free places; infinite without a limit.
+        ends: The times at which the taken places become free, in order.
         span: Seconds for which a place is taken.
-        lanes_open_at: For each lane, when it may take a free place; nothing if there is none.
+        lanes_open_at: The time at which each lane may take a free place; empty if there is none.
     """
 
     opens_at: float
@@ -27,7 +29,7 @@ class Outlook:
     lanes_open_at: Sequence[float]
 
     def expected(self, lane: Lane, ahead: int) -> float:
-        """About when a request leaves that has `ahead` others before it."""
+        """Estimate when a request with `ahead` others before it leaves."""
         if not self.ends or self.free == math.inf:
             return self.opens_at
         place = ahead - int(self.free)

@@ -1,15 +1,20 @@
-"""What others spend of the account's request budget, as far as the headers of our answers tell."""
+"""The requests of other users of the account.
+
+They are known as far as the headers of our responses show them.
+"""
 
 from collections import deque
 
 
 class ExternalUsage:
-    """The most requests by others seen in one window, remembered for one window.
+    """The most requests by others seen in one window.
 
-    Every answer says how many requests the account has left; what we did not send ourselves, others did:
-    the studio, another process, another host. Others are expected to go on as they did, so the highest
-    figure of the last window stands, with a little room on top for what they send before we hear of it. A
-    window after they fall silent it is forgotten.
+    The figure is remembered for one window.
+
+    Every response says how many requests the account has left; the rest that we did not send ourselves,
+    others sent: the studio, another process, another host. Others are expected to continue as they did, so
+    the highest figure of the last window stands, with a little room on top for requests that they send before
+    a response shows them. A window after they fall silent the figure is forgotten.
     """
 
     def __init__(self, window: float) -> None:
@@ -18,14 +23,20 @@ class ExternalUsage:
         self._seen: deque[tuple[int, float]] = deque()
 
     def record(self, requests: int, now: float) -> None:
-        """An answer shows that others sent `requests` in the current window; zero or less: none."""
+        """Record that a response shows `requests` by others in the current window.
+
+        Zero or less means none.
+        """
         while self._seen and self._seen[-1][0] <= requests:
             self._seen.pop()
         if requests > 0:
             self._seen.append((requests, now + self._window))
 
     def requests(self, now: float) -> int:
-        """How many places of the budget to leave to others; 0 while nobody else is seen."""
+        """Return how many places of the budget to leave to others.
+
+        0 while no requests of others are seen.
+        """
         while self._seen and self._seen[0][1] <= now:
             self._seen.popleft()
         if not self._seen:
@@ -34,7 +45,10 @@ class ExternalUsage:
         return most + 1 + most // 10
 
     def changes_at(self) -> float | None:
-        """Clock seconds when the present figure is forgotten; None when there is none."""
+        """Return the time at which the present figure is forgotten.
+
+        In clock seconds; None if there is no figure.
+        """
         return self._seen[0][1] if self._seen else None
 
     def shift(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The governor: decisions come from budget, slots and quotas; this is the door they share."""
+"""The governor, the one door to the request budget, slots and quotas."""
 
 import math
 from _thread import get_ident
@@ -19,20 +19,19 @@ from eversince_async.models.receipt import RateLimit
 
 
 class Governor:
-    """One door for the limits of one account; share it between all clients of that account.
+    """One door for the limits of one account.
 
-    It belongs to one event loop at a time, and moves by itself to another when the first has stopped. While
-    it is in use by a running loop, whoever asks for anything in another gets `ConfigurationError`, before
-    anything is sent.
-    `repr()` tells in a sentence how things stand.
+    Share it between all clients of that account. It belongs to one event loop at a time, and moves by itself
+    to another when the first has stopped. While a running loop uses it, a caller in another loop gets
+    `ConfigurationError` before anything is sent. `repr()` describes its state in a sentence.
 
     Args:
-        limits: What the account allows; the documented limits by default.
+        limits: The limits of the account; the documented ones by default.
 
     Attributes:
-        limits: What it was given.
+        limits: The limits it was given.
         slots: The account's active projects.
-        quota: The day's projects and renders.
+        quota: The projects and renders of the day.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -68,13 +67,13 @@ class Governor:
         Cancelling gives the place back, also in the instant after it was granted.
 
         Args:
-            lane: How urgent it is.
-            who: What it is, in words, for those who ask what is being waited for.
+            lane: The urgency of the request.
+            who: The request in words, for explanations of the wait.
 
         Raises:
             ConfigurationError: The governor is in use by another running event loop.
         """
-        if get_ident() != self.clock.thread:  # a quick look for what `loop` finds out
+        if get_ident() != self.clock.thread:  # a cheap test for the check that `loop` makes
             self.clock.loop()
         departure = self.budget.try_depart(lane, self._time())
         if departure is not None:
@@ -82,48 +81,62 @@ class Governor:
         return await self._queue(lane, who)
 
     def answered(self, departure: Departure, rate_limit: RateLimit | None = None) -> None:
-        """An answer's headers have arrived, or the request failed after it may have been sent.
+        """Record that a request was answered or may have been sent.
+
+        Call it when the response's headers have arrived, or when the request failed after it may have been
+        sent.
 
         Args:
-            departure: What `admit` gave.
-            rate_limit: What the headers said; None if there were none.
+            departure: The departure that `admit` returned.
+            rate_limit: The rate limit in the headers; None if there was none.
         """
         if self.clock.is_here() and self.budget.answered(departure, self._time(), rate_limit):
             self._release()
 
     def give_back(self, departure: Departure) -> None:
-        """The request was surely never sent: its place is free again."""
+        """Free the place of a request that was surely never sent."""
         if self.clock.is_here():
             self.budget.give_back(departure, self._time())
             self._release()
 
     def pause(self, seconds: float) -> None:
-        """Let nobody leave for `seconds`, because the server said so.
+        """Let no request leave for `seconds`, as the server asked.
 
-        Of several pauses the one that ends last counts, and nothing ends it earlier. After it requests
-        leave one by one until an answer shows how things stand.
+        Of several pauses the one that ends last counts, and nothing ends it earlier. After the pause requests
+        leave one by one until a response shows how much of the budget is left.
+
+        Args:
+            seconds: Length of the pause, in seconds.
         """
         if self.clock.is_here():
             self.budget.pause(seconds, self._time())
             self._release()
 
     def estimated_departure(self, lane: Lane, now: float | None = None) -> float:
-        """About when a request would leave that asked now, in clock seconds; `now`: at once.
+        """Estimate when a request would leave that asked now, in clock seconds.
+
+        The estimate equals `now` if it would leave at once.
 
         Args:
-            lane: How urgent it would be.
-            now: What the clock (`loop.time()`) shows, for a caller who compares the answer with that: two
-                readings are never equal on a running clock. It is read by default.
+            lane: The urgency of the request.
+            now: The present clock time (`loop.time()`), for a caller who compares the estimate with that
+                time: two readings are never equal on a running clock. The clock is read by default.
         """
         return self.budget.expected(lane, self.budget.waiting().count, self._time() if now is None else now)
 
     @property
     def request_limit(self) -> int | None:
-        """Requests in a window, as the server has announced or as it was told; None: no limit."""
+        """The number of requests in a window, as announced or configured.
+
+        None if there is no limit.
+        """
         return self.budget.limit
 
     def allowance(self) -> float:
-        """Requests in a window that are not left to others on the account; infinite without a limit."""
+        """Return the requests in a window that are not left to others.
+
+        Infinite without a limit.
+        """
         limit = self.budget.limit
         return math.inf if limit is None else max(0, limit - self.budget.external(self._time()))
 
@@ -142,7 +155,7 @@ class Governor:
             raise
 
     def _release(self) -> None:
-        """Let out whoever may leave, and come back when the next may."""
+        """Let requests leave that may, and set the timer for the next."""
         now = self._time()
         for ticket in self.budget.release(now):
             if ticket.future is not None and not ticket.future.done():
@@ -154,87 +167,90 @@ class Governor:
         self.budget.move_clock(shift, self._time())
         self._account.move(shift)
 
-    # -- What answers tell of projects and credits ------------------------------------------------------
+    # -- Observations of projects and credits -----------------------------------------------------------
 
     def observed(self, project_id: str, status: str, *, requested_at: float | None = None) -> None:
-        """Tell what status an answer showed, of any project, ours or not.
+        """Record the status of a project that a response showed.
 
-        A settled one frees its slot unless its production still holds it; an active one that is not
-        ours counts; an unknown status changes nothing.
+        The project may be ours or not. A settled project frees its slot unless its production still holds it;
+        an active project that is not ours counts; an unknown status changes nothing.
 
         Args:
             project_id: The project.
-            status: What the server called its status.
-            requested_at: Clock seconds (`loop.time()`) when the request left; now by default. An answer that
-                was asked for before the last write to the project does not free its slot.
+            status: The status as the server named it.
+            requested_at: Clock seconds (`loop.time()`) when the request left; now by default. A response to a
+                request that left before the last write to the project does not free its slot.
         """
         self.slots.observed(project_id, status, requested_at)
 
     def observed_page(
         self, active_ids: Iterable[str], *, complete: bool, requested_at: float | None = None
     ) -> None:
-        """Tell which active projects a list showed.
+        """Record the active projects that a list showed.
 
         Args:
-            active_ids: The projects it showed as active, ours and others.
-            complete: Whether these are all that the account has: what is missing has settled.
+            active_ids: The projects that the list showed as active, ours and others.
+            complete: True if these are all active projects of the account: the missing ones have settled.
             requested_at: Clock seconds (`loop.time()`) when the request left; now by default.
         """
         self.slots.observed_page(active_ids, complete=complete, requested_at=requested_at)
 
     def record_credits(self, balance: float, *, requested_at: float | None = None) -> None:
-        """Tell the balance that an answer showed.
+        """Record the balance that a response showed.
 
         Args:
             balance: Credits left.
             requested_at: Clock seconds (`loop.time()`) when the request left; now by default. Of two
-                responses that were on their way together, the lower balance is the later one.
+                responses whose requests were in flight together, the one with the lower balance is the later
+                one.
         """
         now = self._time()
         self._account.note(balance, now, now if requested_at is None else requested_at)
 
     @property
     def credits(self) -> CreditsSnapshot | None:
-        """The credits as last told; None before any answer told."""
+        """The credits as last reported; None before any response reported them."""
         return self._account.snapshot()
 
-    # -- Explaining itself ------------------------------------------------------------------------------
+    # -- Explanations -----------------------------------------------------------------------------------
 
     def on_wait(
         self, callback: Callable[[WaitReason], object], *, wants: Callable[[str | None], bool] | None = None
     ) -> Callable[[], None]:
-        """Call `callback` for every wait that lasts longer than a second, once for each.
+        """Call `callback` once for every wait that lasts longer than a second.
 
         A callback that fails is logged and breaks nothing.
 
         Args:
             callback: Called with the reason.
-            wants: Tells by its name (`WaitReason.who`) whether a wait is of interest; all are by default.
-                Nothing is put into words that interests nobody, however many wait.
+            wants: Called with the name of a wait (`WaitReason.who`); returns True if the wait is of interest.
+                All are by default. No reason is put into words unless a subscriber wants it, however many
+                waits there are.
 
         Returns:
-            What ends the subscription when called.
+            A function that ends the subscription.
         """
         return self._announcer.subscribe(callback, self.waiting(), wants or (lambda _: True))
 
     def on_wait_end(self, callback: Callable[[WaitEnded], object]) -> Callable[[], None]:
-        """Call `callback` as each wait ends that begins from now on, however short it was: for statistics.
+        """Call `callback` as each wait ends, however short it was.
 
-        A callback that fails is logged and breaks nothing.
+        This is for statistics; only waits that begin from now on count. A callback that fails is logged and
+        breaks nothing.
 
         Returns:
-            What ends the subscription when called.
+            A function that ends the subscription.
         """
         return self._announcer.subscribe_to_ends(callback)
 
     def waiting(self) -> Iterator[Waiter]:
-        """Everybody who waits: requests, productions, and those who wait for another day."""
+        """Yield all waiters: requests, productions, and callers waiting for the daily reset."""
         yield from self.budget.waiting()
         yield from self.slots.table.waiting()
         yield from self.quota.waiting()
 
     def snapshot(self) -> GovernorSnapshot:
-        """Everything it knows, at this moment."""
+        """Return the governor's whole state at this moment."""
         return snapshot(self)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Three lanes of waiting requests: who goes next when a place in the budget comes free."""
+"""Three lanes of waiting requests, and the order in which they leave."""
 
 from collections.abc import Iterator
 from enum import IntEnum
@@ -8,33 +8,40 @@ from eversince_async.governor.queue import Line
 from eversince_async.governor.waiters import Waiter
 
 Departure = NewType("Departure", int)
-"""The number of one request that may leave; hand it back with `answered` or `give_back`."""
+"""The number of one request that may leave.
+
+Hand it back with `answered` or `give_back`.
+"""
 
 
 class Lane(IntEnum):
-    """How urgent a request is; the lower number goes first."""
+    """The urgency of a request; the lower number goes first."""
 
     INTERACTIVE = 0
-    """Somebody waits for the answer: a user's own call, a cancel."""
+    """A caller waits for the response: a user's own call, a cancel."""
     WORK = 1
-    """Moves a production on: create, message, render, share."""
+    """A request that advances a production: create, message, render, share."""
     POLL = 2
-    """Looks whether something has happened."""
+    """A poll for something that may have happened."""
 
 
 LANES: Final = tuple(Lane)
-"""All lanes, the most urgent first. (Walking through an enum costs a microsecond.)"""
+"""All lanes, the most urgent first.
+
+(Iterating over an enum costs a microsecond.)"""
 
 MAX_PASSED: Final = (0, 3, 9)
-"""For each lane how many grants to more urgent lanes it lets pass while it waits; the next is its own.
-So however urgent lanes flood, work keeps a quarter of the budget and looks keep a tenth."""
+"""The number of more urgent grants that each waiting lane lets pass.
+
+The next grant is its own. So however many urgent requests arrive, work keeps a quarter of the budget and
+polls keep a tenth."""
 
 
 class RequestTicket(Waiter):
     """One waiting request.
 
     Attributes:
-        lane: Where it queues.
+        lane: The lane in which it queues.
         departure: Its departure, once granted.
     """
 
@@ -47,28 +54,28 @@ class RequestTicket(Waiter):
 
 
 class Lanes:
-    """The queues, first come first served inside each lane.
+    """The queues of all lanes, first come, first served inside each.
 
     Attributes:
-        count: How many wait in all.
+        count: The number of waiting requests in all lanes.
     """
 
     def __init__(self) -> None:
         self._queues: tuple[Line[RequestTicket], ...] = tuple(Line() for _ in Lane)
         self._passed = [0] * len(Lane)
-        self.count = 0  # kept, because every request asks for it
+        self.count = 0  # a field, because every request reads it
 
     def __iter__(self) -> Iterator[RequestTicket]:
-        """All tickets, the most urgent lane first."""
+        """Yield all tickets, the most urgent lane first."""
         for queue in self._queues:
             yield from queue
 
     def waiting(self, lane: Lane) -> int:
-        """How many wait in one lane."""
+        """Return the number of waiting requests in one lane."""
         return len(self._queues[lane])
 
     def ahead_of(self, ticket: RequestTicket) -> int:
-        """How many go before a waiting ticket, as things stand."""
+        """Return the number of requests before a ticket, as things stand."""
         urgent = sum(len(queue) for queue in self._queues[: ticket.lane])
         return urgent + self._queues[ticket.lane].ahead_of(ticket)
 
@@ -78,26 +85,35 @@ class Lanes:
         self.count += 1
 
     def remove(self, ticket: RequestTicket) -> None:
-        """Forget a ticket whose caller gave up; nothing happens if it has left already."""
+        """Forget a ticket whose caller gave up.
+
+        Does nothing if the ticket has left already.
+        """
         if self._queues[ticket.lane].discard(ticket):
             self.count -= 1
 
     def starving_lane(self) -> Lane | None:
-        """The lane that has let enough others pass and goes next whatever the rest wants."""
+        """Return the lane that has let enough others pass.
+
+        It goes next, before more urgent lanes. None if there is no such lane.
+        """
         for lane in (Lane.POLL, Lane.WORK):
             if self._passed[lane] >= MAX_PASSED[lane] and self._queues[lane]:
                 return lane
         return None
 
     def first_lane(self) -> Lane | None:
-        """The most urgent lane in which anybody waits."""
+        """Return the most urgent lane with a waiting request; None without one."""
         for lane in LANES:
             if self._queues[lane]:
                 return lane
         return None
 
     def pop(self, lane: Lane) -> RequestTicket:
-        """Take the head of a lane; every less urgent lane that waits has been passed once more."""
+        """Remove and return the first ticket of a lane.
+
+        Every less urgent lane with waiting requests counts as passed once more.
+        """
         ticket = self._queues[lane].pop()
         self.count -= 1
         self._passed[lane] = 0

@@ -1,4 +1,4 @@
-"""The limits a governor keeps, checked when they are written down."""
+"""The limits that a governor keeps, checked when they are set."""
 
 import math
 from typing import Any, Literal
@@ -39,24 +39,27 @@ def _check_window(limits: Any, field: "attrs.Attribute[Any]", value: float) -> N
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What the account allows. The defaults are the documented ones; None lifts a limit.
+    """The account's limits, by default the documented ones.
+
+    None lifts a limit.
 
     Attributes:
         active_projects: Projects queued, running, generating or rendering at once.
         requests_per_minute: Requests in any `window`. `"learned"` begins with the documented 30 and follows
-            what the server announces, up and down. A number is pinned: never exceeded, and kept whatever
-            the server announces. One above what is announced is used as it stands, and what the server says
-            of requests left is not heeded.
-        window: Seconds of the request window.
+            the limit that the server announces, up and down. A number is pinned: it is never exceeded and
+            does not change when the server announces another limit. A number above the announced limit is
+            used as it stands, and the server's count of remaining requests is ignored.
+        window: Length of the request window, in seconds.
         guard: Seconds added to the window, against clocks and networks that jitter. Half a second costs
             0.8 % of the pace.
         projects_per_day: Projects created in any 24 hours.
         renders_per_day: Renders started in any 24 hours.
-        credits_reserve: Credits that should be left; `Governor.credits` tells when a balance falls below. A
-            batch begins nothing more then, and before no more than the credits carry to its end.
+        credits_reserve: Credits that should be left; `Governor.credits` tells when a balance is below. A
+            batch begins nothing more then; before, it begins no more items than the credits carry to their
+            end.
 
     Raises:
-        ConfigurationError: A limit that cannot be kept, such as 0 projects.
+        ConfigurationError: A limit cannot be kept, such as 0 projects.
     """
 
     active_projects: int | None = attrs.field(default=documented.ACTIVE_PROJECTS, validator=_check_count)
@@ -71,12 +74,12 @@ class Limits:
 
     @property
     def pinned(self) -> bool:
-        """Whether the request limit stays as it is, whatever the server announces."""
+        """True if the request limit ignores what the server announces."""
         return self.requests_per_minute != "learned"
 
     @property
     def requests(self) -> int | None:
-        """Requests in a window to begin with."""
+        """The number of requests in a window at the beginning."""
         if isinstance(self.requests_per_minute, str):
             return documented.REQUESTS_PER_MINUTE
         return self.requests_per_minute

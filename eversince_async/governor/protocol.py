@@ -1,7 +1,7 @@
-"""What session and orchestrator need of a governor, wherever it keeps its counts.
+"""The interface of a governor for the session and the orchestrator.
 
-`Governor` keeps them in this process. One that shares them between processes offers the same; what
-each member means, and what cancelling leaves behind, is written at `Governor`, `Slots`, `SlotLease`,
+`Governor` keeps its counts in this process. One that shares them between processes offers the same interface;
+the meaning of each member, and the effects of cancelling, are described at `Governor`, `Slots`, `SlotLease`,
 `Quotas` and `QuotaReservation`.
 """
 
@@ -23,32 +23,36 @@ class SlotLeaseProtocol(Protocol):
 
     @property
     def project_id(self) -> str | None:
-        """The project it is for, once known."""
+        """The project that the slot is for, once known."""
         ...
 
     @property
     def is_oversubscribed(self) -> bool:
-        """Whether others have taken its place while its project was settled."""
+        """True if other projects took its place while its project was settled."""
         ...
 
     def mark_sent(self) -> None:
-        """A write that may start the project is about to leave."""
+        """Record that a write that may start the project is leaving."""
         ...
 
     def bind(self, project_id: str) -> None:
-        """The project is known."""
+        """Record the production's project, which is known now."""
         ...
 
     def refused(self) -> None:
-        """The server definitely did not do it."""
+        """Record that the server definitely did not perform the write."""
         ...
 
     def rejected(self) -> bool:
-        """The server says that all slots are taken; whether slots can be the reason."""
+        """Record that the server says all slots are taken.
+
+        Returns:
+            True if slots can be the reason.
+        """
         ...
 
     def release(self) -> None:
-        """The production needs the slot no more."""
+        """Record that the production no longer needs the slot."""
         ...
 
     def __enter__(self) -> "SlotLeaseProtocol": ...
@@ -71,11 +75,14 @@ class SlotsProtocol(Protocol):
         wait: bool = True,
         who: str | None = None,
     ) -> SlotLeaseProtocol:
-        """Wait for a slot; a key, or project, that has one shares it."""
+        """Wait for a slot.
+
+        A key or a project that has one already shares it.
+        """
         ...
 
     def has_room(self, key: str, project_id: str | None = None, place: str | None = None) -> bool:
-        """Whether a production would be given a slot at once."""
+        """Return True if a production would be given a slot at once."""
         ...
 
     def expect(self, place: str, seconds: float) -> None:
@@ -83,11 +90,11 @@ class SlotsProtocol(Protocol):
         ...
 
     def needs_poll(self) -> bool:
-        """Whether somebody waits and a list of projects would help."""
+        """Return True if a list of projects would help a waiting production."""
         ...
 
     def on_wait(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Be called whenever somebody begins to wait for a slot."""
+        """Call `callback` whenever a production begins to wait for a slot."""
         ...
 
 
@@ -96,45 +103,51 @@ class QuotaReservationProtocol(Protocol):
 
     @property
     def is_oversubscribed(self) -> bool:
-        """Whether the server has said meanwhile that the day's are spent."""
+        """True if the server has reported since that the quota is spent."""
         ...
 
     def confirmed(self) -> None:
-        """The server has done it."""
+        """Record that the server created the project or started the render."""
         ...
 
     def give_back(self) -> None:
-        """The server definitely did not, for another reason than the day's limit."""
+        """Record that the server definitely did not perform the request.
+
+        The reason is another than the day's limit.
+        """
         ...
 
     def rejected(self, retry_after: float | None = None) -> None:
-        """The server refused it, and did not say which limit it means."""
+        """Record that the server refused the request for an unnamed limit."""
         ...
 
     def refused(self, retry_after: float | None = None, at: datetime | None = None) -> None:
-        """The server, whose clock shows `at`, says that the day's are spent."""
+        """Record that the server, whose clock shows `at`, reports a spent quota."""
         ...
 
 
 class QuotasProtocol(Protocol):
-    """The day's projects and renders."""
+    """The projects and renders of the day."""
 
     async def reserve(
         self, name: QuotaName, *, wait: bool = True, who: str | None = None
     ) -> QuotaReservationProtocol:
-        """Take one, or wait for another day."""
+        """Reserve one, or wait for the daily reset."""
         ...
 
     def left(self, name: QuotaName) -> float:
-        """How many are left for now; infinite without a limit."""
+        """Return how many are left for now; infinite without a limit."""
         ...
 
     def resets_at(self, name: QuotaName, nth: int = 1) -> datetime | None:
-        """When the next, or the nth next, is expected to be free; None: now."""
+        """Return when the next use is expected to be free.
+
+        With `nth`, when the nth next is. None means now.
+        """
         ...
 
     def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
-        """Count what was done before this process began."""
+        """Count the uses from before this process began."""
         ...
 
 
@@ -143,7 +156,7 @@ class GovernorProtocol(Protocol):
 
     @property
     def limits(self) -> Limits:
-        """What the account allows, as it was told at the beginning."""
+        """The account's limits as they were configured."""
         ...
 
     @property
@@ -153,12 +166,12 @@ class GovernorProtocol(Protocol):
 
     @property
     def quota(self) -> QuotasProtocol:
-        """The day's projects and renders."""
+        """The projects and renders of the day."""
         ...
 
     @property
     def credits(self) -> CreditsSnapshot | None:
-        """The credits as last told."""
+        """The credits as last reported."""
         ...
 
     async def admit(self, lane: Lane = Lane.INTERACTIVE, *, who: str | None = None) -> Departure:
@@ -166,54 +179,60 @@ class GovernorProtocol(Protocol):
         ...
 
     def answered(self, departure: Departure, rate_limit: RateLimit | None = None) -> None:
-        """An answer's headers have arrived, or the request may have been sent."""
+        """Record that a request was answered or may have been sent."""
         ...
 
     def give_back(self, departure: Departure) -> None:
-        """The request was surely never sent."""
+        """Record that a request was surely never sent."""
         ...
 
     def pause(self, seconds: float) -> None:
-        """Let nobody leave for so long."""
+        """Let no request leave for `seconds`."""
         ...
 
     def estimated_departure(self, lane: Lane, now: float | None = None) -> float:
-        """About when a request would leave that asked now; `now` itself: at once."""
+        """Estimate when a request would leave that asked now.
+
+        The estimate equals `now` if it would leave at once.
+        """
         ...
 
     @property
     def request_limit(self) -> int | None:
-        """Requests in a window; None: no limit."""
+        """The number of requests in a window; None without a limit."""
         ...
 
     def allowance(self) -> float:
-        """Requests in a window that are not left to others."""
+        """Return the requests in a window that are not left to others."""
         ...
 
     def observed(self, project_id: str, status: str, *, requested_at: float | None = None) -> None:
-        """An answer showed a project's status."""
+        """Record a project's status that a response showed."""
         ...
 
     def observed_page(
         self, active_ids: Iterable[str], *, complete: bool, requested_at: float | None = None
     ) -> None:
-        """A list showed active projects."""
+        """Record the active projects that a list showed."""
         ...
 
     def record_credits(self, balance: float, *, requested_at: float | None = None) -> None:
-        """An answer showed the balance."""
+        """Record the balance that a response showed."""
         ...
 
     def on_wait(
         self, callback: Callable[[WaitReason], object], *, wants: Callable[[str | None], bool] | None = None
     ) -> Callable[[], None]:
-        """Be called for every wait longer than a second, or only for those whose names are wanted."""
+        """Call `callback` for every wait longer than a second.
+
+        With `wants`, only for waits whose names it returns True for.
+        """
         ...
 
     def on_wait_end(self, callback: Callable[[WaitEnded], object]) -> Callable[[], None]:
-        """Be called as each wait ends, however short it was."""
+        """Call `callback` as each wait ends, however short it was."""
         ...
 
     def snapshot(self) -> GovernorSnapshot:
-        """Everything it knows."""
+        """Return the governor's whole state."""
         ...

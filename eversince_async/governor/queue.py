@@ -1,4 +1,7 @@
-"""A line of waiters, first come, first served; also in a long one it costs little to ask for one's place."""
+"""A line of waiters, first come, first served.
+
+Looking up a waiter's position costs little, even in a long line.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -10,7 +13,10 @@ W = TypeVar("W", bound=Waiter)
 
 
 class Line(Generic[W]):
-    """Waiters in the order in which they will go on; each may leave at any time."""
+    """Waiters in the order of their turns.
+
+    Each may leave at any time.
+    """
 
     def __init__(self) -> None:
         self._waiters: dict[int, W] = {}  # by their numbers
@@ -27,7 +33,7 @@ class Line(Generic[W]):
         return self._waiters.get(waiter.number) is waiter
 
     def add(self, waiter: W, *, first: bool = False) -> None:
-        """Stand at the end of the line, or before all others."""
+        """Add a waiter at the end, or before all others."""
         if first:
             waiter.number = self._numbers[0] - 1 if self._numbers else 0
             self._numbers.insert(0, waiter.number)
@@ -37,7 +43,7 @@ class Line(Generic[W]):
         self._waiters[waiter.number] = waiter
 
     def discard(self, waiter: W) -> bool:
-        """Leave the line; returns whether it stood there."""
+        """Remove a waiter; return True if it stood in the line."""
         if waiter not in self:
             return False
         del self._waiters[waiter.number]
@@ -45,14 +51,14 @@ class Line(Generic[W]):
         return True
 
     def pop(self) -> W:
-        """Take the first."""
+        """Remove and return the first waiter."""
         return self._waiters.pop(self._numbers.pop(0))
 
     def ahead_of(self, waiter: W) -> int:
-        """How many go before one who stands here; 0 for anybody else."""
+        """Return the number of waiters before this one; 0 if absent."""
         return bisect_left(self._numbers, waiter.number) if waiter in self else 0
 
     def clear(self) -> None:
-        """Send everybody away."""
+        """Remove all waiters."""
         self._waiters.clear()
         self._numbers.clear()

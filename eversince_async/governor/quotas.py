@@ -1,4 +1,4 @@
-"""The day's projects and renders: taking one, and waiting for another day."""
+"""Reservations of the day's projects and renders, and waits for the reset."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -12,13 +12,14 @@ from eversince_async.governor.timers import DayClock, LoopClock, Timer
 from eversince_async.governor.waiters import Waiter
 
 LOOK: Final = 600.0
-"""Seconds after which those who wait are looked after at the latest."""
+"""Seconds until the quotas of waiting callers are checked again, at most."""
 
 
 class QuotaReservation:
-    """One project or render of the day, taken before the request is sent.
+    """One reserved project or render of the day.
 
-    Nothing need be said about it when the server did it; `confirmed` makes the count more exact.
+    It is reserved before the request is sent. The caller need not report that the server performed the
+    request; `confirmed` makes the count more exact.
 
     Attributes:
         quota: `projects` or `renders`.
@@ -34,42 +35,50 @@ class QuotaReservation:
 
     @property
     def at(self) -> datetime:
-        """When it counts from; seed another process's governor with it."""
+        """The time from which it counts.
+
+        Seed another process's governor with it.
+        """
         return self._quotas.clock.to_datetime(self._use.at)
 
     @property
     def is_oversubscribed(self) -> bool:
-        """Whether the server has said meanwhile that the day's are spent, so that it would refuse this one.
+        """True if the server has reported since that the quota is spent.
 
-        Give it back then, and take another, which waits.
+        The server would refuse this request: give the reservation back, and make another, which waits.
         """
         return self._quota.is_spent(self._quotas.clock.now())
 
     def confirmed(self) -> None:
-        """The server has done it."""
+        """Record that the server performed the request."""
         self._quota.confirmed(self._use, self._quotas.clock.now())
         self._quotas.release()
 
     def give_back(self) -> None:
-        """The server definitely did not do it, for another reason than the day's limit."""
+        """Record that the server definitely did not perform the request.
+
+        The reason is another than the day's limit.
+        """
         self._quota.give_back(self._use)
         self._quotas.release()
 
     def rejected(self, retry_after: float | None = None) -> None:
-        """The server refused it and did not say which limit it means; it may be the day's.
+        """Record that the server refused the request without naming the limit.
+
+        It may be the day's.
 
         Args:
-            retry_after: Seconds the server asked to wait, if it did.
+            retry_after: Seconds that the server asked to wait, if it did.
         """
         self._quota.rejected(self._use, self._quotas.clock.now(), retry_after)
         self._quotas.release()
 
     def refused(self, retry_after: float | None = None, at: datetime | None = None) -> None:
-        """The server answered that the day's are spent, although we counted some left.
+        """Record that the server reports a spent quota, against our count.
 
         Args:
-            retry_after: Seconds the server asked to wait, if it did.
-            at: What the server's clock shows, whose midnight may turn its day; ours by default.
+            retry_after: Seconds that the server asked to wait, if it did.
+            at: The time by the server's clock, whose midnight may be the daily reset; our time by default.
         """
         now = self._quotas.clock.now()
         self._quota.refused(self._use, now, retry_after, wall_seconds() if at is None else at.timestamp())
@@ -80,12 +89,12 @@ class QuotaReservation:
 
 
 class Quotas:
-    """The day's limits of the account. `Governor.quota` is one.
+    """The daily limits of the account. `Governor.quota` is one.
 
     Args:
-        limits: How many of each in 24 hours; None: no limit.
+        limits: The uses of each quota in 24 hours; None means no limit.
         clock: The governor's clock.
-        expect: Told of everybody who begins to wait.
+        expect: Called with every waiter that begins to wait.
     """
 
     def __init__(
@@ -101,17 +110,17 @@ class Quotas:
     async def reserve(
         self, name: QuotaName, *, wait: bool = True, who: str | None = None
     ) -> QuotaReservation:
-        """Take one of the day's; wait for another day if there is none. Hold no slot meanwhile.
+        """Reserve one of the day's uses; wait for the reset without one.
 
-        Cancelling takes nothing.
+        Hold no slot meanwhile. Cancelling takes nothing.
 
         Args:
             name: `projects` or `renders`.
-            wait: False: raise rather than wait.
-            who: What to call the caller to people.
+            wait: False raises an error rather than wait.
+            who: The name of the caller, for people.
 
         Raises:
-            QuotaExhausted: There is none and the caller would not wait; nothing was sent.
+            QuotaExhausted: No use is left and `wait` is False; nothing was sent.
             ConfigurationError: The governor is in use by another running event loop.
         """
         self._clock.loop()
@@ -124,26 +133,29 @@ class Quotas:
         return QuotaReservation(self, quota, use)
 
     def left(self, name: QuotaName) -> float:
-        """How many are left for now, as far as we know; infinite without a limit."""
+        """Return the uses left, as far as known; infinite without a limit."""
         return self.daily[name].left(self.clock.now())
 
     def resets_at(self, name: QuotaName, nth: int = 1) -> datetime | None:
-        """When the next one is expected to be free, or the nth next if each is taken at once; None: now."""
+        """Return when the next use is expected to be free.
+
+        With `nth`, when the nth next is, if each is taken at once. None means now.
+        """
         now = self.clock.now()
         moment = self.daily[name].available_at(now, nth)
         return None if moment <= now else self.clock.to_datetime(moment)
 
     def seed(self, name: QuotaName, times: Iterable[datetime]) -> None:
-        """Count what was done before this process began, as a journal remembers it."""
+        """Count the uses from before this process began, as in a journal."""
         self.daily[name].seed(map(self.clock.of, times))
 
     def waiting(self) -> Iterator[QuotaTicket]:
-        """All who wait for another day."""
+        """Yield all callers waiting for the daily reset."""
         for quota in self.daily.values():
             yield from quota.waiting()
 
     def release(self) -> None:
-        """Let go on everybody for whom there is something, and come back when there is more."""
+        """Grant uses to waiting callers, and set the timer for the next."""
         now = self.clock.now()
         next_at = math.inf
         for quota in self.daily.values():
@@ -152,7 +164,7 @@ class Quotas:
                     ticket.future.set_result(ticket.use)
             if any(True for _ in quota.waiting()):
                 next_at = min(next_at, quota.available_at(now))
-        # Now and then it looks by itself: no timer notices that a computer slept.
+        # The quotas are also checked now and then: no timer notices that a computer slept.
         wait = min(max(next_at - now, 0.001), LOOK)
         self._alarm.set(None if next_at == math.inf else self._clock.time() + wait)
 
