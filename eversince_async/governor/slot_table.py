@@ -1,11 +1,12 @@
-"""Which projects hold the account's active-project slots, decided without waiting for anything.
+"""The account's active-project slots: who holds them and who waits.
 
-A slot is a status on the server, not a coroutine. Two things occupy one, and either is enough: a
-production that *holds* it for the stage it is in or the next, and a project that *may be active*: from
-the moment a write leaves that could start it, until a look has seen it settled or the server has
-refused the write. So a workflow that is cancelled or dies frees nothing that is still running.
+A slot is a status on the server, not a coroutine. Two things occupy one, and either is enough: a production
+that *holds* it for its present stage or the next, and a project that *may be active*: from the departure of a
+write that could start it, until a poll has seen it settled or the server has refused the write. So a workflow
+that is cancelled or dies frees nothing that is still running.
 
 Active projects of others (the studio, another process) are seen in lists and count as well.
+All decisions are synchronous: the table waits for nothing.
 """
 
 import math
@@ -18,44 +19,51 @@ from eversince_async.governor.queue import Line
 from eversince_async.lifecycle import ACTIVE, SETTLED
 
 LIST_LAG: Final = 5.0
-"""Seconds after a write during which a project's absence from a list says nothing."""
+"""Seconds after a write during which absence from a list proves nothing."""
 
 HIDDEN: Final = 60.0
-"""Seconds after its create during which a project's absence from a list says nothing: the server may not show
-it everywhere yet."""
+"""Seconds after a create during which absence from a list proves nothing.
+
+The server may not show the project everywhere yet."""
 
 UNKNOWN_CREATE_TTL: Final = 60.0
-"""Seconds after which a create of unknown outcome is covered by what a complete list shows."""
+"""Seconds after which a complete list covers a create in doubt."""
 
 RETRY_FULL: Final = 60.0
-"""Seconds without any look after which a full server is asked again."""
+"""Seconds without any poll after which a full server is tried again."""
 
 REJECTIONS_TO_LEARN: Final = 2
-"""Refusals in a row, each right after a list had shown room, that teach a lower limit than we were told."""
+"""The number of refusals in a row that teach a lower limit.
+
+Each comes right after a list had shown room under the configured limit."""
 
 UNSEEN_TTL: Final = 900.0
-"""Seconds after which active projects that nobody has seen or followed since count no more. Somebody should
-have looked; a create in vain costs less than standing still."""
+"""Seconds after which active projects that no poll sees stop counting.
+
+No production follows them, and a poll should have seen them. A create in vain costs less than waiting for
+nothing."""
 
 COURTESY_SECONDS: Final = 30.0
-"""Seconds for which the place of a foreign project is left alone when it has settled. Whoever had it looks
-at it about so often and most likely goes on with the next; taken at once, both would refuse each other."""
+"""Seconds for which the place of a settled foreign project stays reserved.
+
+Its owner polls it about so often and most likely continues with the next project; if the place were taken at
+once, both would refuse each other."""
 
 TRUST_LEARNED: Final = 3600.0
-"""Seconds for which such a limit stands before it is tried again."""
+"""Seconds for which a learned limit stands before it is tried again."""
 
 
 class SlotTable:
-    """Who holds, who waits, and what is known of others.
+    """The slots' holders and waiters, and the active projects of others.
 
     Args:
-        limit: Projects active at once; None: no limit.
+        limit: Projects active at once; None means no limit.
 
     Attributes:
-        claims: What our productions occupy, by key.
-        external: Active projects that no production of ours works on, and when they were seen last.
-        full_until: The server said that it is full when we thought not: nobody is granted a slot until a
-            complete list shows room; at this time, or when one of ours settles, one may try.
+        claims: The slots that our productions occupy, by key.
+        external: Active projects that no production of ours works on, and the times they were last seen.
+        full_until: The server said that it is full, against our count: no slot is granted until a complete
+            list shows room. At this time, or when one of our projects settles, one production may try.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -64,106 +72,117 @@ class SlotTable:
         self.claims: dict[str, Claim] = {}
         self._projects: dict[str, Claim] = {}
         self.external: dict[str, float] = {}
-        self._expected: dict[str, float] = {}  # until when writes of earlier runs may still take a slot
-        self._courtesies: list[float] = []  # until when places of others are left alone, sorted
+        self._expected: dict[str, float] = {}  # the time until which writes of earlier runs may take a slot
+        self._courtesies: list[float] = []  # the times until which places of others stay reserved, sorted
         self.full_until = -math.inf
         self._looked = False  # a complete list was seen since the last refusal
         self._surprises = 0
         self._queues: tuple[Line[SlotTicket], ...] = (Line(), Line())  # those in flight, and new ones
-        self._names: Counter[str] = Counter()  # of those who wait
-        self._some_may_join = False  # a slot is there that has one of these names
-        self._turned_away: set[str] = set()  # had their turn already, and go first the next time
+        self._names: Counter[str] = Counter()  # of the waiting tickets
+        self._some_may_join = False  # a slot has one of these names
+        self._turned_away: set[str] = set()  # keys that had their turn already, and go first the next time
 
     # -- Asking -----------------------------------------------------------------------------------------
 
     def limit(self, now: float) -> int | None:
-        """The limit in force: the configured one, or a lower one that refusals have taught."""
+        """Return the limit in force: configured, or lower as refusals taught."""
         if self._learned is None or self._learned[1] <= now or self._limit is None:
             return self._limit
         return min(self._limit, self._learned[0])
 
     def occupied(self) -> int:
-        """Slots taken, by ours and by others."""
+        """Return the number of slots taken by our and other projects."""
         return len(self.claims) + len(self.external)
 
     def courtesy_places(self, now: float) -> int:
-        """Places that others have just left and may take again."""
+        """Return the number of places that others left and may retake."""
         while self._courtesies and self._courtesies[0] <= now:
             del self._courtesies[0]
         return len(self._courtesies)
 
     def is_full(self) -> bool:
-        """Whether the server said so, against our count, and no look has shown room since."""
+        """Return True if the server says it is full, against our count.
+
+        False again once an observation has shown room.
+        """
         return self.full_until > -math.inf
 
     def is_oversubscribed(self, hold: Hold, now: float) -> bool:
-        """Whether more is active than there are slots, so that a project that is settled finds no room."""
+        """Return True if more projects are active than there are slots.
+
+        Restarting this project, which is settled, would then be refused.
+        """
         limit = self.limit(now)
         return limit is not None and not hold.claim.active and self.occupied() > limit
 
     def waiting(self) -> Iterator[SlotTicket]:
-        """All who wait, in the order in which they will go on."""
+        """Yield all waiting tickets, in the order of their turns."""
         for queue in self._queues:
             yield from queue
 
     @property
     def count(self) -> int:
-        """How many wait."""
+        """The number of waiting tickets."""
         return sum(map(len, self._queues))
 
     def ahead_of(self, ticket: SlotTicket) -> int:
-        """How many go on before one who waits."""
+        """Return the number of tickets that go before this one."""
         in_flight, new = self._queues
         return in_flight.ahead_of(ticket) if ticket.in_flight else len(in_flight) + new.ahead_of(ticket)
 
     def claim(
         self, key: str, now: float, project_id: str | None = None, place: str | None = None
     ) -> Hold | None:
-        """Take a slot at once, or share the one that is there; None: take a ticket (`enqueue`).
+        """Take a slot at once, or share one that is taken already.
 
-        One is there for a key that has one, and for a project that is active already: that takes no other.
+        A key that has a slot shares it, and so does a project that is active already: it takes no other. On
+        None the caller takes a ticket (`enqueue`).
         """
         if not self.has_room(key, now, project_id, place):
             return None
         return self._hold_slot(key, project_id, place, now)
 
     def has_room(self, key: str, now: float, project_id: str | None = None, place: str | None = None) -> bool:
-        """Whether a production has a slot, or would be given one at once."""
+        """Return True if a production has a slot or would get one."""
         return self._is_there(key, project_id, place) or (not any(self._queues) and self._has_free_slot(now))
 
     def expect(self, place: str, until: float) -> None:
-        """A write of an earlier run may take a slot, if it has not already: keep one for it.
+        """Keep a slot for an earlier run's write.
 
-        Whoever takes that up is given the slot at once, by the same `place`.
+        The write may still take one, if it has not already. A caller that names the same `place` is given the
+        slot at once.
         """
         self._expected[place] = until
 
     def expected(self, now: float) -> int:
-        """Slots that are kept for writes of earlier runs."""
+        """Return the number of slots kept for writes of earlier runs."""
         for place in [place for place, until in self._expected.items() if until <= now]:
             del self._expected[place]
         return len(self._expected)
 
     def enqueue(self, ticket: SlotTicket) -> None:
-        """Wait in line; `release` will name the ticket when its turn has come."""
+        """Add a ticket to its line.
+
+        `release` returns the ticket when its turn has come.
+        """
         first = ticket.key in self._turned_away
         ticket.in_flight = ticket.in_flight or first
         self._queues[not ticket.in_flight].add(ticket, first=first)
         self._names.update(ticket.names)
 
     def withdraw(self, ticket: SlotTicket) -> None:
-        """The caller gave up waiting: forget the ticket, or take back what it was just given."""
+        """Forget a ticket whose caller gave up, or take its slot back."""
         self._forget(ticket)
         if ticket.hold is not None:
             self.release_claim(ticket.hold)
 
     def release(self, now: float) -> list[SlotTicket]:
-        """Grant every ticket whose turn has come, in order."""
+        """Grant all tickets whose turn has come, in order."""
         granted: list[SlotTicket] = []
         if any(self._queues):
             self._expire_unseen(now)
         while True:
-            if self._some_may_join:  # rare: several work on the very same
+            if self._some_may_join:  # rare: several productions work on the same project
                 self._some_may_join = False
                 joining = [
                     each for each in self.waiting() if self._is_there(each.key, each.project_id, each.place)
@@ -178,11 +197,14 @@ class SlotTable:
                 self._grant(ticket, now)
             granted += joining
         if not any(self._queues):
-            self._turned_away.clear()  # nobody to go before
+            self._turned_away.clear()  # no waiter is left to go before
         return granted
 
     def next_release(self, now: float) -> float | None:
-        """When to call `release` again if nothing is observed before; None: only a change will do."""
+        """Return the time to call `release` again if nothing is observed before.
+
+        None if only a change helps.
+        """
         if not any(self._queues):
             return None
         moments = [seen + UNSEEN_TTL for seen in self._orphaned()]
@@ -197,7 +219,10 @@ class SlotTable:
     # -- Holding ----------------------------------------------------------------------------------------
 
     def bind(self, hold: Hold, project_id: str, now: float) -> None:
-        """The production's project is known now; if that has a slot already, it is one and the same."""
+        """Record the production's project, which is known now.
+
+        If the project has a slot already, the two slots become one.
+        """
         claim, other = hold.claim, self._projects.get(project_id)
         if other is not None and other is not claim:
             hold.moves_to(other)
@@ -213,14 +238,17 @@ class SlotTable:
         self._surprises = 0
 
     def _unbind(self, claim: Claim) -> None:
-        """It is of another project than it was taken to be: that one is somebody else's."""
+        """Detach a claim from a project that is not its own.
+
+        The claim was taken to be of that project, which belongs to others.
+        """
         if claim.project_id is not None and self._projects.pop(claim.project_id, None) is claim:
             if claim.seen_active:
                 self.external[claim.project_id] = claim.changed_at
             claim.seen_active = False
 
     def mark_sent(self, hold: Hold, now: float) -> None:
-        """A write that may start the project leaves."""
+        """Record that a write that may start the project is leaving."""
         hold.writes()
         claim = hold.claim
         claim.changed_at = now
@@ -228,17 +256,24 @@ class SlotTable:
             self._projects.setdefault(claim.project_id, claim)
 
     def refused(self, hold: Hold) -> None:
-        """The server definitely did nothing of what was sent last."""
+        """Record that the server definitely did not perform the last write."""
         hold.wrote_in_vain()
         self._drop_if_free(hold.claim)
 
     def release_claim(self, hold: Hold) -> None:
-        """The production needs no slot now; it stays occupied while the project may be active."""
+        """Record that the production needs no slot now.
+
+        The slot stays occupied while the project may be active.
+        """
         hold.lets_go()
         self._drop_if_free(hold.claim)
 
     def rejected(self, hold: Hold, now: float) -> bool:
-        """The server says that all slots are taken. Returns whether slots can be the reason at all."""
+        """Record that the server says all slots are taken.
+
+        Returns:
+            True if slots can be the reason at all.
+        """
         hold.wrote_in_vain()
         self.release_claim(hold)
         others = sum(other.active for other in self.claims.values()) + len(self.external) + self.expected(now)
@@ -254,10 +289,14 @@ class SlotTable:
     # -- Observing --------------------------------------------------------------------------------------
 
     def observed(self, project_id: str, status: str, now: float, requested_at: float) -> bool:
-        """A look that left at `requested_at` saw a project in a status; an unknown status changes nothing.
+        """Record a poll that left at `requested_at` and saw a project's status.
+
+        An unknown status changes nothing.
 
         Returns:
-            Whether anybody who waits may go on now. Most of what a list shows is settled and nobody's.
+            True if a waiting production may go on now. Most projects that a list shows are settled and have
+                no
+            claim.
         """
         claim = self._projects.get(project_id)
         if status in ACTIVE:
@@ -273,7 +312,10 @@ class SlotTable:
     def observed_page(
         self, active_ids: Iterable[str], *, complete: bool, now: float, requested_at: float
     ) -> None:
-        """A list that left at `requested_at` shows active projects; `complete`: all the account has."""
+        """Record the active projects of a list that was requested at `requested_at`.
+
+        With `complete`, they are all active projects that the account has.
+        """
         active = set(active_ids)
         for project_id in active:
             self._seen_active(project_id, self._projects.get(project_id), requested_at)
@@ -288,13 +330,20 @@ class SlotTable:
         self.full_until = -math.inf
 
     def needs_poll(self) -> bool:
-        """Whether somebody waits and a list would tell more: others hold slots, or nobody watches ours."""
+        """Return True if a production waits and a list would show more.
+
+        A list does so if others hold slots, if the server is full, or if no production watches one of our
+        projects.
+        """
         return any(self._queues) and (
             bool(self.external) or self.is_full() or any(not claim.held for claim in self.claims.values())
         )
 
     def move(self, shift: float) -> None:
-        """Go on by another clock, which is `shift` ahead. Whoever waited is gone."""
+        """Switch to another clock, which is `shift` ahead.
+
+        The waiting tickets are dropped.
+        """
         for queue in self._queues:
             queue.clear()
         self._names.clear()
@@ -318,7 +367,7 @@ class SlotTable:
         )
 
     def _orphaned(self) -> list[float]:
-        """When each active project was seen last that no production of ours follows."""
+        """Return when each active project without a production was last seen."""
         return [
             *self.external.values(),
             *(claim.changed_at for claim in self.claims.values() if not claim.held),
@@ -333,7 +382,7 @@ class SlotTable:
                 self._drop_if_free(claim)
 
     def _is_there(self, key: str, project_id: str | None, place: str | None = None) -> bool:
-        """Whether a production needs no slot but the one that is taken already."""
+        """Return True if a production needs no slot but one already taken."""
         return (
             key in self.claims
             or (project_id is not None and (project_id in self._projects or project_id in self.external))
@@ -349,12 +398,12 @@ class SlotTable:
         claim = self._there(key, project_id, now)
         if claim is None and is_expected:
             hold = Hold(self._claim_anew(key, now), key)
-            hold.writes()  # as an earlier run has, and nothing has shown since what came of it
+            hold.writes()  # as an earlier run has, and nothing has shown the outcome since
             return hold
         return Hold(claim or self._new_claim(key, now), key)
 
     def _there(self, key: str, project_id: str | None, now: float) -> Claim | None:
-        """The slot that is taken already."""
+        """Return the claim on the slot that is taken already."""
         claim = self.claims.get(key)
         if claim is not None or project_id is None:
             return claim
@@ -369,7 +418,7 @@ class SlotTable:
 
     def _new_claim(self, key: str, now: float) -> Claim:
         if self.is_full():
-            self.full_until = now + RETRY_FULL  # this one tries for all
+            self.full_until = now + RETRY_FULL  # this production tries for all
         return self._claim_anew(key, now)
 
     def _claim_anew(self, key: str, now: float) -> Claim:
@@ -387,7 +436,7 @@ class SlotTable:
     def _seen_active(self, project_id: str, claim: Claim | None, requested_at: float) -> None:
         if claim is None:
             if project_id not in self.external and self._courtesies:
-                del self._courtesies[0]  # they have gone on
+                del self._courtesies[0]  # the others have continued
             self.external[project_id] = requested_at
             self._may_be_joined(project_id)
         else:
@@ -395,7 +444,11 @@ class SlotTable:
             claim.changed_at = max(claim.changed_at, requested_at)
 
     def _external_settled(self, project_id: str, now: float) -> bool:
-        """A foreign project is active no more. Returns whether it was."""
+        """Record that a foreign project is no longer active.
+
+        Returns:
+            True if it was active before.
+        """
         if self.external.pop(project_id, None) is None:
             return False
         self._courtesies.append(now + COURTESY_SECONDS)

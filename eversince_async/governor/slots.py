@@ -12,15 +12,15 @@ from eversince_async.governor.waiters import CallbackList, Waiter
 
 
 class SlotLease:
-    """A slot held for one production, from its create to its last automated stage.
+    """A slot held for one production, from create to last automated stage.
 
-    Tell it what happens: `sent` before each write that may start the project, `bind` when the project is
-    known, `refused` or `rejected` when the server did not do it. `release`, or leaving a `with`
-    block, says that the production needs the slot no more; while the project may be active the slot
-    stays occupied all the same, until a look has seen the project settled.
+    Report each event to it: `mark_sent` before each write that may start the project, `bind` when the project
+    is known, `refused` or `rejected` when the server did not perform the write. `release`, or leaving a
+    `with` block, reports that the production no longer needs the slot; while the project may be active the
+    slot stays occupied all the same, until a poll has seen the project settled.
 
-    Productions that work on one project share its slot: each has a lease of its own, and it is free when
-    all have let go of it.
+    Productions that work on one project share its slot: each has a lease of its own, and the slot is free
+    when all have released theirs.
 
     Attributes:
         key: The production's key.
@@ -35,56 +35,70 @@ class SlotLease:
 
     @property
     def project_id(self) -> str | None:
-        """The project it is for, once known."""
+        """The project that the slot is for, once known."""
         return self._hold.claim.project_id
 
     @property
     def held(self) -> bool:
-        """Whether the production still holds it."""
+        """True if the production still holds the slot."""
         return self._hold.held
 
     @property
     def active(self) -> bool:
-        """Whether the project may be active on the server, as far as we have seen."""
+        """True if the project may be active, as far as observations show."""
         return self._hold.claim.active
 
     @property
     def is_oversubscribed(self) -> bool:
-        """Whether others have taken its place on the server while its project was settled.
+        """True if other projects took its place while its project was settled.
 
-        What would start the project now would be refused: release it and acquire again, which goes first.
+        A write that would start the project now would be refused: release the lease and acquire it again,
+        which goes first.
         """
         return self._slots.table.is_oversubscribed(self._hold, self._slots.now())
 
     def mark_sent(self) -> None:
-        """A create, message or render is about to leave: from now on the server may count the project."""
+        """Record that a create, message or render is leaving.
+
+        From now on the server may count the project.
+        """
         self._slots.table.mark_sent(self._hold, self._slots.now())
 
     def bind(self, project_id: str) -> None:
-        """The project is known: looks at it tell when the slot is free."""
+        """Record the production's project, which is known now.
+
+        From now on polls of the project show when the slot is free.
+        """
         self._slots.table.bind(self._hold, project_id, self._slots.now())
         self._slots.release()
 
     def refused(self) -> None:
-        """The server definitely did not do what was sent; the production goes on holding the slot."""
+        """Record that the server definitely did not perform the write.
+
+        The production continues to hold the slot.
+        """
         self._slots.table.refused(self._hold)
         self._slots.release()
 
     def rejected(self) -> bool:
-        """The server answered that all slots are taken (429 `project_limit`).
+        """Record that the server says all slots are taken (429 `project_limit`).
 
-        The lease is over: acquire it again, which waits until a look has shown room.
+        The lease is over: acquire it again, which waits until a poll has shown room.
 
         Returns:
-            Whether slots can be the reason. False when a complete list has just shown that nothing is
-            active: then it is the day's limit that is meant.
+            True if slots can be the reason. False when a complete list has just shown that nothing is active:
+                then
+            the server means the day's limit.
         """
         slots_can_be = self._slots.table.rejected(self._hold, self._slots.now())
         self._slots.release()
         return slots_can_be
 
     def release(self) -> None:
-        """The production needs no slot now: it has ended, or a person reviews it."""
+        """Record that the production needs no slot now.
+
+        It has ended, or a person reviews it.
+        """
         self._slots.table.release_claim(self._hold)
         self._slots.release()
 
@@ -102,12 +116,12 @@ class SlotLease:
 
 
 class Slots:
-    """Who may have an active project. `Governor.slots` is one.
+    """The slots of one account. `Governor.slots` is one.
 
     Args:
-        limit: Projects active at once; None: no limit.
+        limit: Projects active at once; None means no limit.
         clock: The governor's clock.
-        expect: Told of everybody who begins to wait.
+        expect: Called with every waiter that begins to wait.
     """
 
     def __init__(self, limit: int | None, clock: LoopClock, expect: Callable[[Waiter], None]) -> None:
@@ -128,21 +142,24 @@ class Slots:
         wait: bool = True,
         who: str | None = None,
     ) -> SlotLease:
-        """Wait for a slot; a key, or project, that has one shares it at once.
+        """Wait for a slot.
+
+        A key or a project that has one already shares it at once.
 
         Cancelling loses no slot, also in the instant after it was granted.
 
         Args:
-            key: The production it is for.
-            project_id: Its project, if it has one already.
-            place: What a slot is kept for it by, see `expect`; or a project that is active already and may be
-                its.
-            in_flight: Go before new productions, because this one has begun; true with a `project_id`.
-            wait: False: raise rather than wait.
-            who: What to call it to people; its key by default.
+            key: The production that the slot is for.
+            project_id: The production's project, if it has one already.
+            place: The name by which a slot is kept for the production, see `expect`; or a project that is
+                active already and may be this production's.
+            in_flight: True goes before new productions, because this one has begun; implied by a
+                `project_id`.
+            wait: False raises an error rather than wait.
+            who: The name of the production, for people; its key by default.
 
         Raises:
-            WouldWait: There is no slot and the caller would not wait.
+            WouldWait: No slot is free and `wait` is False.
             ConfigurationError: The governor is in use by another running event loop.
         """
         now = self._clock.loop().time()
@@ -159,24 +176,26 @@ class Slots:
                 raise
         if project_id is not None:
             self.table.bind(hold, project_id, self.now())
-            self.release()  # others may wait to work on the same
+            self.release()  # others may wait to work on the same project
         return SlotLease(self, key, hold)
 
     def has_room(self, key: str, project_id: str | None = None, place: str | None = None) -> bool:
-        """Whether a production would be given a slot at once."""
+        """Return True if a production would be given a slot at once."""
         return self.table.has_room(key, self.now(), project_id, place)
 
     def expect(self, place: str, seconds: float) -> None:
-        """Keep a slot for a write of an earlier run, of which nobody knows yet what came of it.
+        """Keep a slot for a write of an earlier run.
+
+        The outcome of the write is not known yet.
 
         Args:
-            place: What it is known by; whoever takes it up says the same to `acquire`.
-            seconds: For how long it may still be carried out.
+            place: The name of the write; the production that adopts it passes the same to `acquire`.
+            seconds: Time during which the write may still be performed, in seconds.
         """
         self.table.expect(place, self._clock.loop().time() + seconds)
 
     def observed(self, project_id: str, status: str, requested_at: float | None = None) -> None:
-        """A look saw a project in a status; see `Governor.observed`."""
+        """Record a poll that saw a project's status; see `Governor.observed`."""
         now = self.now()
         if self.table.observed(project_id, status, now, now if requested_at is None else requested_at):
             self.release()
@@ -184,26 +203,30 @@ class Slots:
     def observed_page(
         self, active_ids: Iterable[str], *, complete: bool, requested_at: float | None = None
     ) -> None:
-        """A list showed active projects; see `Governor.observed_page`."""
+        """Record the active projects of a list; see `Governor.observed_page`."""
         now = self.now()
         requested_at = now if requested_at is None else requested_at
         self.table.observed_page(active_ids, complete=complete, now=now, requested_at=requested_at)
         self.release()
 
     def needs_poll(self) -> bool:
-        """Whether somebody waits for a slot and a list of projects would help.
+        """Return True if a list of projects would help a waiting production.
 
-        True while others hold slots, while projects are active that no production of ours follows any
-        more, or when the server is full and we do not know with what.
+        True while others hold slots, while projects are active that no production of ours follows any more,
+        or when the server is full and its projects are unknown to us.
         """
         return self.table.needs_poll()
 
     def on_wait(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Call `callback` whenever somebody begins to wait for a slot; returns what ends that."""
+        """Call `callback` whenever a production begins to wait for a slot.
+
+        Returns:
+            A function that ends the subscription.
+        """
         return self._waits.add(callback)
 
     def describe(self) -> str:
-        """What a production that waits is waiting for, in a sentence."""
+        """Describe in a sentence what a waiting production waits for."""
         table, now = self.table, self._clock.time()
         limit = table.limit(now)
         if limit is None:
@@ -219,11 +242,11 @@ class Slots:
         return f"all {limit} active projects are taken{others}"
 
     def now(self) -> float:
-        """Clock seconds."""
+        """Return the time in clock seconds."""
         return self._clock.time()
 
     def release(self) -> None:
-        """Let go on whoever's turn has come, and come back if time alone may change something."""
+        """Grant slots to waiting productions, and set the timer for the next."""
         now = self.now()
         for ticket in self.table.release(now):
             if ticket.future is not None and not ticket.future.done():
@@ -231,7 +254,7 @@ class Slots:
         self._alarm.set(self.table.next_release(now))
 
     def _enqueue(self, ticket: SlotTicket) -> "Future[Hold]":
-        """What a ticket in line waits for."""
+        """Add a ticket to its line and return its future."""
         ticket.future = self._clock.loop().create_future()
         self.table.enqueue(ticket)
         self.release()

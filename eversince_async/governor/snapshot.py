@@ -1,4 +1,4 @@
-"""What the governor knows at one moment, frozen, and the sentence a person reads."""
+"""The governor's state at one moment, and a sentence that describes it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,15 +14,16 @@ class RequestsSnapshot:
     """The request budget.
 
     Attributes:
-        limit: Requests allowed in a window; None: no limit.
-        window: Seconds of the window.
-        used: Places taken by our own requests, those under way included.
+        limit: Requests allowed in a window; None means no limit.
+        window: Length of the window, in seconds.
+        used: Places taken by our own requests, including those in flight.
         in_flight: Requests that have left and are not answered.
-        others: Places left to others on the account, by what the headers tell.
-        waiting: How many requests wait, by lane.
-        next_at: When the next one is expected to leave; None when nobody waits or it cannot be foreseen.
-        paused_until: End of a pause the server asked for; None when there is none.
-        pinned: Whether the limit stays, whatever the server announces.
+        others: Places left to others on the account, according to the headers.
+        waiting: The number of waiting requests, by lane.
+        next_at: The time at which the next request is expected to leave; None if none waits or the time
+            cannot be foreseen.
+        paused_until: The end of a pause that the server asked for; None if there is none.
+        pinned: True if the limit ignores what the server announces.
     """
 
     limit: int | None
@@ -42,10 +43,10 @@ class LeaseSnapshot:
 
     Attributes:
         key: The production's key.
-        project_id: Its project, once known.
-        since: When it was granted.
-        held: Whether the production needs it for this stage or the next.
-        active: Whether the project may be active on the server.
+        project_id: The production's project, once known.
+        since: The time at which the slot was granted.
+        held: True if the production needs the slot for this stage or the next.
+        active: True if the project may be active on the server.
     """
 
     key: str
@@ -60,11 +61,11 @@ class SlotsSnapshot:
     """The account's active projects.
 
     Attributes:
-        limit: How many may be active at once; None: no limit.
-        leases: Those of our productions.
-        foreign: Ids of active projects that are not ours.
-        waiting: How many productions wait for a slot.
-        full: Whether the server said that it is full when we thought not, and no look has shown room since.
+        limit: Projects that may be active at once; None means no limit.
+        leases: The slots of our productions.
+        foreign: The ids of active projects that are not ours.
+        waiting: The number of productions waiting for a slot.
+        full: True if the server said that it is full, against our count, and no poll has shown room since.
     """
 
     limit: int | None
@@ -75,20 +76,20 @@ class SlotsSnapshot:
 
     @property
     def occupied(self) -> int:
-        """Slots taken, by ours and by others."""
+        """The number of slots taken by our and other projects."""
         return len(self.leases) + len(self.foreign)
 
 
 @attrs.frozen(kw_only=True)
 class QuotaSnapshot:
-    """One of the day's limits.
+    """One of the daily limits.
 
     Attributes:
         name: `projects` or `renders`.
-        limit: How many in 24 hours; None: no limit.
-        used: How many of them we know of.
-        resets_at: When the next is expected to be free; None: now.
-        waiting: How many wait for it.
+        limit: Uses in 24 hours; None means no limit.
+        used: The number of uses that we know of.
+        resets_at: The time at which the next use is expected to be free; None means now.
+        waiting: The number of callers waiting for it.
     """
 
     name: str
@@ -100,15 +101,15 @@ class QuotaSnapshot:
 
 @attrs.frozen(kw_only=True)
 class CreditsSnapshot:
-    """The account's credits as an answer told them last.
+    """The account's credits as the latest response reported them.
 
     Attributes:
         balance: Credits left.
         reserve: Credits that should be left.
-        noted_at: When the answer came.
-        spent: By how many credits the balance has been seen to fall, all falls added up, since the governor
-            was made. What was bought takes nothing off.
-        times: How often the balance was told.
+        noted_at: The time at which the response came.
+        spent: The sum of all falls of the balance since the governor was made, in credits. Credits that were
+            bought take nothing off.
+        times: The number of responses that reported the balance.
     """
 
     balance: float
@@ -119,26 +120,27 @@ class CreditsSnapshot:
 
     @property
     def spendable(self) -> float:
-        """Credits above the reserve; 0 when there are none."""
+        """The credits above the reserve; 0 if there are none."""
         return max(0.0, self.balance - self.reserve)
 
     @property
     def below_reserve(self) -> bool:
-        """Whether fewer are left than should be."""
+        """True if fewer credits are left than should be."""
         return self.balance < self.reserve
 
 
 @attrs.frozen(kw_only=True)
 class GovernorSnapshot:
-    """Everything the governor knows; as a string, a sentence for people.
+    """The governor's whole state; as a string, a sentence for people.
 
     Attributes:
-        at: When.
+        at: The time of the snapshot.
         requests: The request budget.
         slots: The account's active projects.
-        quotas: The day's limits, by name.
-        credits: The credits as last told; None before any answer told.
-        waits: Everybody who waits: for what, and until when. Those who go next come first.
+        quotas: The daily limits, by name.
+        credits: The credits as last reported; None before any response reported them.
+        waits: All waits, each with its reason and its expected end. The waiters whose turn is next come
+            first.
     """
 
     at: datetime
@@ -153,7 +155,10 @@ class GovernorSnapshot:
 
 
 def describe(seen: GovernorSnapshot) -> str:
-    """E.g. `5/5 projects (2 foreign), 12 waiting for a slot; 28/30 requests this minute`."""
+    """Describe a snapshot in a sentence.
+
+    For example `5/5 projects (2 foreign), 12 waiting for a slot; 28/30 requests this minute`.
+    """
     parts = [_slots(seen.slots), _requests(seen.requests, seen.at)]
     parts += [
         _quota(quota) for quota in seen.quotas.values() if quota.used or quota.resets_at or quota.waiting

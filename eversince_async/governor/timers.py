@@ -1,4 +1,4 @@
-"""The event loop a governor lives in, and one timer for each thing that is waited for."""
+"""The event loop of a governor, and one timer for each wait."""
 
 import asyncio
 import math
@@ -20,16 +20,18 @@ def _forget_threads() -> None:
         clock.thread = None
 
 
-if hasattr(os, "register_at_fork"):  # a child has its parent's threads by name, but not their loops
+if hasattr(os, "register_at_fork"):  # a child has its parent's thread ids, but not their loops
     os.register_at_fork(after_in_child=_forget_threads)
 
 
 class LoopClock:
-    """The clock of the loop that is ours; it moves to another loop once the first has stopped.
+    """The clock of the governor's loop.
+
+    It moves to another loop once the first has stopped.
 
     Attributes:
-        time: Tells clock seconds; while there has been no loop yet, it is always long ago.
-        thread: The thread of our loop; None while that is not known. In any other thread runs another loop.
+        time: Returns clock seconds; minus infinity while there has been no loop yet.
+        thread: The thread of our loop; None while that is not known. Any other thread runs another loop.
     """
 
     def __init__(self) -> None:
@@ -41,11 +43,14 @@ class LoopClock:
         _clocks.add(self)
 
     def on_loop_change(self, mover: Callable[[float], None]) -> None:
-        """Have `mover(seconds)` called when another loop's clock takes over that is so far ahead."""
+        """Call `mover(seconds)` when the clock of another loop takes over.
+
+        `seconds` is by how much that clock is ahead.
+        """
         self._movers.append(mover)
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop, which is made ours if it is not.
+        """Return the running loop, and make it ours if it is not.
 
         Raises:
             ConfigurationError: Our loop is another one and still running.
@@ -57,10 +62,11 @@ class LoopClock:
         return loop
 
     def is_here(self) -> bool:
-        """Whether the running loop is ours, or can be made ours.
+        """Return True if the running loop is, or can become, ours.
 
-        What a request has come to is told where it was sent. If another loop has taken over meanwhile, the
-        request was counted then, and there is nothing left to tell; least of all may the answer get lost.
+        The outcome of a request is reported in the loop that sent the request. If another loop has taken over
+        meanwhile, the request was counted then, and nothing is left to report; above all the response must
+        not get lost.
         """
         try:
             self.loop()
@@ -69,7 +75,7 @@ class LoopClock:
         return True
 
     def to_datetime(self, when: float) -> datetime:
-        """An instant of this clock as people tell it."""
+        """Return an instant of this clock as a datetime in UTC."""
         ahead = 0.0 if self._loop is None else when - self.time()
         return datetime.fromtimestamp(wall_seconds() + ahead, UTC)
 
@@ -81,7 +87,7 @@ class LoopClock:
 
     def _switch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         before = self._loop
-        if before is not None and before.is_running():  # in a child, too, where it looks as if it did
+        if before is not None and before.is_running():  # true in a child, too, of its parent's loop
             if self._process != os.getpid():
                 raise ConfigurationError(
                     "this governor was in use before the process forked, and what it holds is the parent's; "
@@ -97,42 +103,46 @@ class LoopClock:
 
 
 class DayClock:
-    """Unix seconds for limits of a day: as the wall showed at first, and from then on never set.
+    """The clock of daily limits, in Unix seconds.
 
-    They go on while a computer sleeps, and when another loop takes over.
+    It begins with the wall clock's time and is never set from then on. It continues while a computer sleeps,
+    and when another loop takes over.
     """
 
     def __init__(self) -> None:
         self._boot: str | None = None
         self._ahead = 0.0
-        self._told = 0.0
-        self._told_at = 0.0  # by the process's own clock
+        self._latest = 0.0
+        self._latest_at = 0.0  # by the process's own clock
 
     def now(self) -> float:
-        """Seconds since 1970."""
+        """Return the seconds since 1970."""
         here = moment()
         if here.boot != self._boot:
-            started = self._boot is None
-            since = time.monotonic() - self._told_at
-            self._ahead = (wall_seconds() if started else self._told + since) - here.seconds
+            is_first_reading = self._boot is None
+            since = time.monotonic() - self._latest_at
+            self._ahead = (wall_seconds() if is_first_reading else self._latest + since) - here.seconds
             self._boot = here.boot
-        self._told, self._told_at = here.seconds + self._ahead, time.monotonic()
-        return self._told
+        self._latest, self._latest_at = here.seconds + self._ahead, time.monotonic()
+        return self._latest
 
     def of(self, at: datetime) -> float:
-        """An instant that the wall clock shows as `at`; the future is now."""
+        """Return the instant that the wall clock shows as `at`.
+
+        An instant in the future counts as now.
+        """
         return self.now() - max(0.0, wall_seconds() - at.timestamp())
 
     def to_datetime(self, when: float) -> datetime:
-        """An instant of this clock as people tell it."""
+        """Return an instant of this clock as a datetime in UTC."""
         return datetime.fromtimestamp(wall_seconds() + when - self.now(), UTC)
 
 
 class Timer:
-    """One timer: the last time that was set counts.
+    """One timer; the time that was set last counts.
 
     Args:
-        clock: Whose loop rings.
+        clock: The clock on whose loop the timer runs.
         ring: Called once when the time has come.
     """
 
@@ -143,7 +153,7 @@ class Timer:
         clock.on_loop_change(self._drop)
 
     def set(self, when: float | None) -> None:
-        """Ring at `when`, in clock seconds; None: not at all."""
+        """Ring at `when`, in clock seconds; None cancels the timer."""
         if self._timer is not None:
             if self._timer.when() == when:
                 return
@@ -157,4 +167,4 @@ class Timer:
         self._ring()
 
     def _drop(self, _shift: float) -> None:
-        self._timer = None  # it hangs in a loop that has stopped
+        self._timer = None  # the handle belongs to a loop that has stopped

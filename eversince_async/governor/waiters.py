@@ -1,4 +1,4 @@
-"""Who waits, why, and telling whoever wants to know."""
+"""Waiters, the reasons for their waits, and notifications about them."""
 
 import logging
 from asyncio import Future
@@ -16,40 +16,42 @@ from eversince_async.governor.timers import LoopClock, Timer
 log = logging.getLogger("eversince_async.governor")
 
 NOTIFY_AFTER: Final = 1.0
-"""Seconds after which a wait is explained to subscribers; shorter ones nobody notices."""
+"""Seconds after which a wait is explained to subscribers.
+
+People do not notice shorter ones."""
 
 AT_A_TIME: Final = 100
-"""Waits that are explained in a row, before others have their turn on the loop."""
+"""The number of waits explained in a row before the loop continues."""
 
 Wants = Callable[[str | None], bool]
-"""Whether a subscriber wants to be told of what goes by such a name."""
+"""A function that returns True for names a subscriber wants."""
 
 
 class WaitKind(StrEnum):
-    """What is waited for."""
+    """The kind of thing that is waited for."""
 
     REQUESTS = "requests"
     """A place in the request budget."""
     PAUSE = "pause"
     """The end of a pause that the server asked for."""
     SLOT = "slot"
-    """One of the account's active projects to settle."""
+    """The settling of one of the account's active projects."""
     PROJECTS = "projects"
-    """Another day's projects."""
+    """The daily reset of projects."""
     RENDERS = "renders"
-    """Another day's renders."""
+    """The daily reset of renders."""
 
 
 @attrs.frozen(kw_only=True)
 class WaitReason:
-    """Why something waits.
+    """The reason for a wait.
 
     Attributes:
-        kind: What is waited for.
+        kind: The kind of thing that is waited for.
         detail: The same in a sentence for people.
-        who: What waits: a request, the key of a production; None if it gave no name.
-        since: When it began to wait.
-        until: When it is expected to go on; None when that cannot be foreseen.
+        who: The name of the waiter: a request, or the key of a production; None if it gave no name.
+        since: The time at which the wait began.
+        until: The time at which the wait is expected to end; None if that cannot be foreseen.
     """
 
     kind: WaitKind
@@ -69,10 +71,10 @@ class WaitEnded:
     """A wait that is over.
 
     Attributes:
-        kind: What was waited for, as it stood when the wait began.
-        who: What waited, as in `WaitReason`.
-        seconds: How long.
-        granted: Whether it got what it waited for; else its caller gave up.
+        kind: The kind of thing that was waited for, as it stood when the wait began.
+        who: The name of the waiter, as in `WaitReason`.
+        seconds: Length of the wait, in seconds.
+        granted: True if the waiter got what it waited for; False if its caller gave up.
     """
 
     kind: WaitKind
@@ -82,13 +84,13 @@ class WaitEnded:
 
 
 class Waiter:
-    """One who waits.
+    """One waiter.
 
     Attributes:
-        since: Clock seconds when it began to wait.
-        who: Its name, for people.
-        future: What its caller awaits; None while only decisions are tested.
-        number: Its number in the line it stands in.
+        since: The time at which the wait began, in clock seconds.
+        who: The waiter's name, for people.
+        future: The future that the caller awaits; None while only decisions are tested.
+        number: The waiter's number in the line that it stands in.
     """
 
     __slots__ = ("future", "number", "since", "who")
@@ -101,7 +103,7 @@ class Waiter:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether its caller still awaits it."""
+        """True if the waiter's caller still awaits it."""
         return self.future is not None and not self.future.done()
 
 
@@ -109,7 +111,7 @@ P = ParamSpec("P")
 
 
 class CallbackList(Generic[P]):
-    """Callbacks of others, whose mistakes are logged and break nothing."""
+    """Callbacks of users, whose errors are logged and break nothing."""
 
     def __init__(self) -> None:
         self._callbacks: list[Callable[P, object]] = []
@@ -118,7 +120,7 @@ class CallbackList(Generic[P]):
         return bool(self._callbacks)
 
     def add(self, callback: Callable[P, object]) -> Callable[[], None]:
-        """Subscribe; returns what ends the subscription."""
+        """Subscribe a callback; return a function that ends the subscription."""
         self._callbacks.append(callback)
 
         def unsubscribe() -> None:
@@ -128,7 +130,7 @@ class CallbackList(Generic[P]):
         return unsubscribe
 
     def notify(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call everybody."""
+        """Call all callbacks."""
         for callback in list(self._callbacks):
             try:
                 callback(*args, **kwargs)
@@ -137,12 +139,12 @@ class CallbackList(Generic[P]):
 
 
 class WaitNotifier:
-    """Tells subscribers about every wait that lasts, and of the end of every wait.
+    """Notify subscribers of lasting waits, and of the end of every wait.
 
     Args:
-        clock: Whose time counts.
-        explain: Makes the reasons of waiters that are still waiting.
-        kind_of: What a waiter waits for, at less expense.
+        clock: The clock whose time counts.
+        explain: Returns the reasons of waiters that are still waiting.
+        kind_of: Returns the kind of a wait, at less expense.
     """
 
     def __init__(
@@ -167,12 +169,15 @@ class WaitNotifier:
         waiting: Iterable[Waiter],
         wants: Wants = lambda _: True,
     ) -> Callable[[], None]:
-        """Call `callback` for every wait that lasts, also those begun; returns what ends it.
+        """Call `callback` for every lasting wait, including those that have begun.
 
         Args:
             callback: Called with the reason.
-            waiting: Everybody who waits now.
-            wants: Which of them it is called for, by name; all by default.
+            waiting: All present waiters.
+            wants: Returns True for the names of waits that `callback` is called for; all by default.
+
+        Returns:
+            A function that ends the subscription.
         """
         first, subscription = not self._subscribers, object()
 
@@ -194,11 +199,18 @@ class WaitNotifier:
         return unsubscribe
 
     def subscribe_to_ends(self, callback: Callable[[WaitEnded], object]) -> Callable[[], None]:
-        """Call `callback` as each wait ends that begins from now on; returns what ends it."""
+        """Call `callback` as each wait ends that begins from now on.
+
+        Returns:
+            A function that ends the subscription.
+        """
         return self._ends.add(callback)
 
     def watch(self, waiter: Waiter) -> None:
-        """Somebody begins to wait; costs nothing while nobody subscribes."""
+        """Watch a waiter that begins to wait.
+
+        This costs nothing while there are no subscribers.
+        """
         if self._ends and waiter.future is not None:
             waiter.future.add_done_callback(partial(self._end_wait, waiter, self._kind_of(waiter)))
         if not self._subscribers:
