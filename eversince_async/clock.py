@@ -1,20 +1,21 @@
-"""What time it is, asked of the running event loop first.
+"""The time, by the running event loop if it has its own.
 
-Waiting is the event loop's business (`anyio.sleep`, `loop.time()`). This module tells two things besides:
+Waiting is the event loop's business (`anyio.sleep`, `loop.time()`). This module gives two other times:
 
-- `wall_seconds` and `now`: the time in the world, for what is compared with the world's or shown to people.
-  Anybody may set that clock, forward or back, at any moment.
-- `moment` and `elapsed`: seconds since a boot, by a clock that nobody sets and that counts while a computer
-  sleeps. What was written down with its `Moment` has an age that does not depend on the wall clock, also for
-  other processes of the machine and after `kill -9`. On Linux that is `CLOCK_BOOTTIME`, under the kernel's
-  boot id. Elsewhere there is no such id to be had: each process is a boot of its own, and what another one
-  wrote is as old as the wall clock says; but never younger than nothing, for the future does not count. So
-  there a lease of a process that died lives on until the clock is right again, if it was set back meanwhile.
+- `wall_seconds` and `now`: the time of the wall clock, for comparison with times of the outside world and for
+  display to people. Anyone may set that clock, forward or back, at any moment.
+- `moment` and `elapsed`: seconds since a boot, by a clock that is never set and that counts while a computer
+  sleeps. A record that was written with its `Moment` has an age that does not depend on the wall clock, also
+  for other processes of the machine and after `kill -9`. On Linux that clock is `CLOCK_BOOTTIME`, under the
+  kernel's boot id. Other systems offer no such id: each process is a boot of its own, and the age of another
+  process's record is taken from the wall clock, but is never negative: a time in the future counts as now. So
+  on those systems the lease of a dead process lasts until the clock is right again, if it was set back
+  meanwhile.
 
 A loop that lives in its own time, such as `eversince_async.testing.VirtualTimeLoop`, has `wall_time()` (Unix
-seconds), `boot_id` and `boot_time()` (seconds), and these are the answers, so that loop time and all others
-never disagree. A time that runs at a constant speed, as beside `eversince emulator --speed 60`, is named in
-the boot id, so that whoever reads that on the same machine knows what its clock shows now.
+seconds), `boot_id` and `boot_time()` (seconds), and this module returns those, so that loop time and all
+other times never disagree. A time that runs at a constant speed, as with `eversince emulator --speed 60`, is
+named in the boot id, so that a process that reads the id on the same machine knows what that clock shows now.
 """
 
 import asyncio
@@ -33,35 +34,40 @@ import attrs
 
 @attrs.frozen
 class Moment:
-    """An instant by a clock that nobody sets.
+    """An instant by a clock that is never set.
 
     Attributes:
-        boot: Since when that clock counts; moments of different boots cannot be compared by their seconds.
-        seconds: Seconds since then.
+        boot: The boot since which the clock counts; moments of different boots cannot be compared by their
+            seconds.
+        seconds: Seconds since that boot.
     """
 
     boot: str
     seconds: float
 
 
-# -- The wall ---------------------------------------------------------------------------------------------
+# -- The wall clock ---------------------------------------------------------------------------------------
 
 
 def wall_seconds() -> float:
-    """Seconds since 1970, by the running loop's own wall clock if it has one, else the system's."""
+    """Return the seconds since 1970.
+
+    They come from the running loop's own wall clock if it has one, else from the system's.
+    """
     wall_time = getattr(_loop(), "wall_time", None)
     return time.time() if wall_time is None else float(wall_time())
 
 
 def now() -> datetime:
-    """The same instant as an aware datetime in UTC."""
+    """Return the same instant as an aware datetime in UTC."""
     return datetime.fromtimestamp(wall_seconds(), UTC)
 
 
 def steady_now() -> datetime:
-    """The time, for records of how one thing followed another: as the wall showed first, then only counted.
+    """Return a time for records of the order of events.
 
-    Whoever sets the clock while a loop runs makes nothing in its records end before it began.
+    It begins with the wall clock's time and is only counted from then on, so that setting the clock while a
+    loop runs makes nothing in its records end before it began.
     """
     loop, here = _loop(), moment()
     if loop is None:
@@ -76,25 +82,32 @@ def steady_now() -> datetime:
 _STEADY: Final[weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[str, float]]] = (
     weakref.WeakKeyDictionary()
 )
-"""By how much the wall was ahead of the seconds since a boot when each loop first asked."""
+"""The wall clock's lead over the boot clock, by loop.
+
+In seconds, beside the boot, as of the time when each loop first asked."""
 
 
 # -- Since a boot -----------------------------------------------------------------------------------------
 
 
 def moment() -> Moment:
-    """This instant, by the clock of the running loop if it has its own, else by the system's."""
+    """Return this instant as a `Moment`.
+
+    It comes from the clock of the running loop if the loop has its own, else from the system's.
+    """
     loop = _loop()
     boot = getattr(loop, "boot_id", None)
     return Moment(_system(), _uptime()) if boot is None else Moment(str(boot), float(loop.boot_time()))
 
 
 def elapsed(since: Moment, here: Moment | None = None) -> float | None:
-    """Seconds since a moment, never below zero; None if its clock is not one of this machine's.
+    """Return the seconds since a moment, never below zero.
+
+    None if the moment's clock is not one of this machine's.
 
     Args:
         since: The moment.
-        here: This instant; asked for by default.
+        here: This instant; read from the clock by default.
     """
     here = moment() if here is None else here
     shows = here.seconds if since.boot == here.boot else _read_clock(since.boot)
@@ -102,27 +115,32 @@ def elapsed(since: Moment, here: Moment | None = None) -> float | None:
 
 
 def age(since: Moment | None, at: datetime) -> float:
-    """Seconds since something was written down: as `elapsed` if that can be told, else by the wall clock.
+    """Return the seconds since something was recorded.
+
+    They are those of `elapsed` if it can tell them, else those of the wall clock.
 
     Args:
-        since: When it was written down; None: that was not kept.
-        at: The same by the wall clock; what lies in the future is of this instant.
+        since: The moment of the record; None if it was not kept.
+        at: The same by the wall clock; a time in the future counts as this instant.
     """
     passed = None if since is None else elapsed(since)
     return max(0.0, (now() - at).total_seconds()) if passed is None else passed
 
 
 def certain_age(since: Moment | None, at: datetime) -> float:
-    """As `age`, but after another boot of the machine only what is certain: the seconds since this one."""
+    """Return `age`, but after a reboot only the seconds that are certain.
+
+    Those are the seconds since the present boot.
+    """
     return _uptime() if since is not None and is_past(since.boot) else age(since, at)
 
 
 class Remaining:
-    """Counts down what is left of a duration that began earlier, perhaps in another process.
+    """A countdown of a duration that began earlier, perhaps in another process.
 
     Args:
-        seconds: The duration.
-        since: When it began; None: that was not kept.
+        seconds: The duration, in seconds.
+        since: The moment at which it began; None if it was not kept.
         at: The same by the wall clock, as for `age`.
     """
 
@@ -131,31 +149,40 @@ class Remaining:
         self._since = moment()
 
     def seconds(self) -> float:
-        """Seconds that are left; 0 or less: none."""
+        """Return the seconds that are left; 0 or less means none."""
         self._seconds -= elapsed(self._since) or 0.0
-        self._since = moment()  # by another clock, where an emulator's time has been taken over
+        self._since = moment()  # another clock if an emulator's time was adopted
         return self._seconds
 
 
 def is_past(boot: str) -> bool:
-    """Whether this machine has booted anew since, so that no process of that boot is alive.
+    """Return True if this machine has booted again since that boot.
 
-    A journal lies on a local disk: another kernel's boot is an earlier one.
+    No process of that boot is then alive. A journal is on a local disk, so another kernel's boot is an
+    earlier one.
     """
     match boot.split("/"):
         case [_, machine, *_] if machine and _machine():
-            return machine.partition("-")[0] != _machine().partition("-")[0]  # a namespace is no boot
+            return machine.partition("-")[0] != _machine().partition("-")[0]  # without the namespace
         case _:
             return False
 
 
 def boot_id_at_pace(speed: float, origin: float) -> str:
-    """The boot id of a time that began at `origin`, by `time.monotonic()`, and runs so much faster."""
+    """Return the boot id of a time with a constant speed.
+
+    Args:
+        speed: Seconds of that time in one second of ours.
+        origin: The start of that time, by `time.monotonic()`.
+    """
     return "/".join(("paced", _machine(), repr(speed), repr(origin)))
 
 
 def origin_of(boot: str) -> float | None:
-    """When a time of this machine began, by `time.monotonic()`; None: it is none, or another machine's."""
+    """Return the start of a time of this machine, by `time.monotonic()`.
+
+    None if the boot id names no time at a constant speed, or another machine's.
+    """
     match boot.split("/"):
         case ["paced", machine, _, origin] if machine == _machine():
             return _number(origin)
@@ -172,12 +199,15 @@ def _number(text: str) -> float | None:
 
 
 def private() -> str:
-    """A boot id for a clock that nobody else can read."""
+    """Return a boot id for a clock that nothing else can read."""
     return f"private//{secrets.token_hex(6)}"
 
 
 def _read_clock(boot: str) -> float | None:
-    """What another clock of this machine shows now."""
+    """Return what another clock of this machine shows now.
+
+    None if it cannot be read.
+    """
     if is_past(boot):
         return None
     match boot.split("/"):
@@ -198,7 +228,7 @@ def _loop() -> Any:
 
 
 _PROCESS: Final = private()
-"""The boot of this process, where the system has none."""
+"""The boot id of this process, for systems without one."""
 
 
 @functools.cache
@@ -208,7 +238,10 @@ def _system() -> str:
 
 @functools.cache
 def _machine() -> str:
-    """The kernel's boot, and the namespace of its clocks, as a container may have one; Linux only."""
+    """Return the kernel's boot id and the namespace of its clocks.
+
+    A container may have such a namespace. Empty on systems other than Linux.
+    """
     if sys.platform != "linux":
         return ""
     try:
@@ -217,10 +250,10 @@ def _machine() -> str:
         return ""
     try:
         return f"{boot[:12]}-{Path('/proc/self/ns/time').stat().st_ino:x}"
-    except OSError:  # before Linux 5.6 there was one for all
+    except OSError:  # before Linux 5.6 there were no namespaces of clocks
         return boot[:12]
 
 
 def _uptime() -> float:
-    """Seconds since the boot, those that the machine slept included."""
+    """Return the seconds since the boot, including those that the machine slept."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()

@@ -1,8 +1,8 @@
-"""The life of a project: its statuses and what may be done in each.
+"""The life of a project: its statuses and their meanings.
 
-Source: "Project lifecycle" in the overview and "Status values" in the endpoint catalogue. The graph is
-deliberately absent: the agent works in cycles and a look may miss a step, so any transition is taken as
-it comes.
+Source: "Project lifecycle" in the overview and "Status values" in the endpoint catalogue. The graph of
+transitions is deliberately absent: the agent works in cycles and a poll may miss a step, so any transition is
+accepted as it comes.
 """
 
 from enum import StrEnum
@@ -10,24 +10,33 @@ from typing import Final
 
 
 class ProjectStatus(StrEnum):
-    """Where a project stands; open: a status added later arrives as a plain string."""
+    """The status of a project.
+
+    The set is open: a status added later arrives as a plain string.
+    """
 
     QUEUED = "queued"
-    """Waiting to start."""
+    """The project waits to start."""
     RUNNING = "running"
     """The agent plans and works."""
     GENERATING = "generating"
-    """Waiting for the model providers."""
+    """The project waits for the model providers."""
     RENDERING = "rendering"
     """The video is being assembled."""
     IDLE = "idle"
-    """The agent finished its run; ready for what comes next."""
+    """The agent finished its run and is ready for the next."""
     COMPLETED = "completed"
-    """Settled like idle; named by the May 2026 catalogue beside messages, in no status table."""
+    """Settled, like idle.
+
+    The May 2026 catalogue names it beside messages, in no status table."""
     FAILED = "failed"
-    """Something went wrong; the project's `error_message` says what."""
+    """Something went wrong.
+
+    The project's `error_message` describes it."""
     CANCELLED = "cancelled"
-    """Stopped with the cancel endpoint; may also follow a finished run."""
+    """The project was stopped with the cancel endpoint.
+
+    The status may also follow a finished run."""
 
 
 ACTIVE: Final = frozenset(
@@ -36,7 +45,11 @@ ACTIVE: Final = frozenset(
 """Statuses that hold one of the account's active-project slots."""
 
 FINAL: Final = frozenset({ProjectStatus.FAILED, ProjectStatus.CANCELLED})
-"""Statuses nothing more is expected of (though a May 2026 server takes messages even then)."""
+"""Statuses after which nothing more is expected.
+
+A May 2026 server takes messages even then."""
 
 SETTLED: Final = frozenset({ProjectStatus.IDLE, ProjectStatus.COMPLETED}) | FINAL
-"""Statuses that end polling. A status in neither set is unknown: keep polling, and say so."""
+"""Statuses that end polling.
+
+A status in neither set is unknown: polling continues and reports it."""

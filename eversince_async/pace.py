@@ -1,16 +1,16 @@
-"""The time of an emulator that does not live at the pace of the clock on the wall, and who shares it.
+"""The pace of an emulator whose time is not the wall clock's.
 
-An emulator tells its pace in its answers. An event loop that talks to it follows, from its first such answer
-on until the client is closed: `loop.time()` and everything that waits on it (`asyncio.sleep`,
-`asyncio.timeout`, our own polls, pauses and quotas, but also whatever else runs in that loop) go at the
-emulator's speed, and `eversince_async.clock` shows the emulator's time. Timers that were set before go on
-from where they are.
+An emulator announces its pace in its responses. An event loop that talks to it follows, from the first such
+response until the client is closed: `loop.time()` and everything that waits on it (`asyncio.sleep`,
+`asyncio.timeout`, our own polls, pauses and quotas, but also everything else that runs in that loop) run at
+the emulator's speed, and `eversince_async.clock` shows the emulator's time. Timers that were set before
+continue from where they are.
 
-Where clients in one loop talk to several servers, the loop goes at the pace of the slowest: to the others it
-is only slow, but a faster clock would mean too many requests and too little patience. What is not on this
-machine lives in real time, so a loop with an open client of the real API never follows anybody. A loop that
-has a time of its own (`VirtualTimeLoop`) keeps that, and one that is not asyncio's own (uvloop) cannot
-follow; it is as slow as the clock on the wall.
+If clients in one loop talk to several servers, the loop runs at the pace of the slowest: to the others it is
+only slow, but a faster clock would mean too many requests and too little patience. Servers on other machines
+live in real time, so a loop with an open client of the real API never follows an emulator. A loop that has a
+time of its own (`VirtualTimeLoop`) keeps that, and a loop that is not asyncio's own (uvloop) cannot follow;
+it is as slow as the wall clock.
 """
 
 import asyncio
@@ -31,10 +31,14 @@ SPEED: Final = "X-Emulator-Speed"
 EPOCH: Final = "X-Emulator-Epoch"
 
 LATEST: Final = 32e9
-"""Unix seconds of a day in the year 2984, after which no clock is believed."""
+"""Unix seconds after which no announced clock is believed.
+
+They are those of a day in the year 2984."""
 
 FASTEST: Final = 100_000.0
-"""Seconds in one; a loop that was told to be faster would do nothing but wake up."""
+"""The highest accepted speed, in seconds per real second.
+
+A loop at a higher speed would do nothing but wake up."""
 
 logger: Final = logging.getLogger("eversince_async")
 
@@ -44,10 +48,10 @@ class Pace:
     """A time that runs at a constant speed.
 
     Attributes:
-        speed: Its seconds in one of ours.
-        epoch: What its wall clock showed when it began, in Unix seconds.
-        boot_id: Its boot, as `eversince_async.clock` names it.
-        origin: When it began, by this machine's `time.monotonic()`.
+        speed: Seconds of this time in one of ours.
+        epoch: The wall clock of this time when it began, in Unix seconds.
+        boot_id: The boot id of this time, as `eversince_async.clock` names it.
+        origin: The start of this time, by this machine's `time.monotonic()`.
     """
 
     speed: float
@@ -56,29 +60,31 @@ class Pace:
     origin: float
 
     def seconds(self) -> float:
-        """Its seconds since it began."""
+        """Return the seconds of this time since it began."""
         return (time.monotonic() - self.origin) * self.speed
 
     def is_other(self, pace: "Pace") -> bool:
-        """Whether another one is not this."""
+        """Return True if another pace differs from this one."""
         return (self.speed, self.epoch) != (pace.speed, pace.epoch)
 
     def to_headers(self) -> dict[str, str]:
-        """The headers that tell it."""
+        """Return the headers that announce this pace."""
         return {SPEED: f"{self.speed:g}", EPOCH: f"{self.epoch!r} {self.boot_id}"}
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str], served_at: float) -> Self | None:
-        """What headers tell; None: nothing, or nothing that makes sense.
+        """Read a pace from headers; None if they announce none.
+
+        None also if what they announce makes no sense.
 
         Args:
-            headers: Of an answer that was just received.
-            served_at: When it was sent, by the emulator's clock: tells when its time began, where that was on
-                another machine, as in a container.
+            headers: The headers of a response that was just received.
+            served_at: The time at which the response was sent, by the emulator's clock. It shows when the
+                emulator's time began if that was on another machine, as in a container.
         """
-        told, _, boot_id = headers.get(EPOCH, "").partition(" ")
+        epoch_text, _, boot_id = headers.get(EPOCH, "").partition(" ")
         try:
-            speed, epoch = float(headers.get(SPEED, "")), float(told)
+            speed, epoch = float(headers.get(SPEED, "")), float(epoch_text)
         except ValueError:
             return None
         if not (0 < speed <= FASTEST and 0 < epoch < LATEST):
@@ -91,7 +97,10 @@ class Pace:
 
 
 def is_on_this_machine(url: str) -> bool:
-    """Whether a URL's host is this machine by its name or literal address; no name is resolved."""
+    """Return True if a URL's host is this machine.
+
+    The host is judged by its name or literal address; no name is resolved.
+    """
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -100,39 +109,43 @@ def is_on_this_machine(url: str) -> bool:
 
 
 def of(loop: asyncio.AbstractEventLoop) -> Pace | None:
-    """The pace of a loop; None: it lives in real time, or jumps."""
+    """Return a loop's pace; None if it keeps real time or jumps."""
     return getattr(loop, "pace", None)
 
 
 def speed() -> float:
-    """Seconds of the running loop that pass in a real one; what the machine does is no faster for that."""
+    """Return the seconds of the running loop in one real second.
+
+    The machine's own work is no faster for that.
+    """
     pace = of(asyncio.get_running_loop())
     return 1.0 if pace is None else pace.speed
 
 
 def adopt_pace(client: object, headers: Mapping[str, str], served_at: float) -> None:
-    """Follow an emulator on this machine that tells its pace.
+    """Follow an emulator on this machine that announces its pace.
 
     Args:
-        client: Who talks to it.
-        headers: Of an answer that was just received.
-        served_at: When it was sent, by the emulator's clock.
+        client: The client that talks to the emulator.
+        headers: The headers of a response that was just received.
+        served_at: The time at which the response was sent, by the emulator's clock.
     """
-    heard = Pace.from_headers(headers, served_at) if SPEED in headers else None
-    if heard is None:
-        leave(client)  # another server answers there by now, if one was known
+    pace = Pace.from_headers(headers, served_at) if SPEED in headers else None
+    if pace is None:
+        leave(client)  # another server answers there now, if a pace was known
         return
     paces = _paces_here()
     known = paces.get(client)
-    if known is None or known.is_other(heard):
-        paces[client] = heard
+    if known is None or known.is_other(pace):
+        paces[client] = pace
         _settle()
 
 
 def begin_with(client: object, pace: Pace) -> None:
-    """Follow an emulator from the beginning, before its first answer, as it was heard by another client.
+    """Follow an emulator before its first response to this client.
 
-    Outside of a running loop nothing happens: then the first answer tells.
+    The pace is known from another client. Outside of a running loop nothing happens: then the first response
+    announces it.
     """
     with suppress(RuntimeError):
         _paces_here()[client] = pace
@@ -140,12 +153,18 @@ def begin_with(client: object, pace: Pace) -> None:
 
 
 def pace_of(client: object) -> Pace | None:
-    """The pace of the server that a client talks to, as far as it has told one."""
+    """Return the pace of the server that a client talks to.
+
+    None if the server has announced none.
+    """
     return _paces_here().get(client)
 
 
 def stay_real(client: object) -> None:
-    """Keep the running loop in real time as long as this client is open: its server has no other."""
+    """Keep the running loop in real time while this client is open.
+
+    The client's server lives in real time.
+    """
     paces = _paces_here()
     if client not in paces:
         paces[client] = None
@@ -153,7 +172,10 @@ def stay_real(client: object) -> None:
 
 
 def leave(client: object) -> None:
-    """Go on without a client that is closed; after the last one in real time, as before the first."""
+    """Stop following the server of a client that is closed.
+
+    After the last client the loop lives in real time, as before the first.
+    """
     paces = _paces_here()
     if client in paces:
         del paces[client]
@@ -161,10 +183,12 @@ def leave(client: object) -> None:
 
 
 def begin_at(speed: float) -> None:
-    """Have the running loop live at a speed already before an emulator tells its pace, and ever after.
+    """Set the running loop's speed before any emulator announces its pace.
+
+    The loop does not return to real time after its last client.
 
     Args:
-        speed: What the emulator was told.
+        speed: The speed that the emulator was given.
     """
     loop, origin = asyncio.get_running_loop(), time.monotonic()
     _follow(loop, Pace(speed, time.time(), clock.boot_id_at_pace(speed, origin), origin))
@@ -174,7 +198,10 @@ def begin_at(speed: float) -> None:
 _paces: Final[
     weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.WeakKeyDictionary[object, Pace | None]]
 ] = weakref.WeakKeyDictionary()
-"""By loop, the open clients and the paces of their servers; None is real time."""
+"""The open clients of each loop and the paces of their servers.
+
+None stands for real time.
+"""
 
 
 def _paces_here() -> weakref.WeakKeyDictionary[object, Pace | None]:
@@ -186,25 +213,28 @@ def _paces_here() -> weakref.WeakKeyDictionary[object, Pace | None]:
 
 
 _fast_for_good: Final = weakref.WeakSet[asyncio.AbstractEventLoop]()
-"""Loops that do not come back to real time when nobody is left."""
+"""Loops that do not return to real time without clients."""
 
 
 def _settle() -> None:
-    """Have the running loop live at the slowest pace of all its clients' servers."""
+    """Set the running loop to the slowest pace of its servers."""
     loop = asyncio.get_running_loop()
     paces, current = list(_paces[loop].values()), of(loop)
-    told = [pace for pace in paces if pace is not None]
+    announced = [pace for pace in paces if pace is not None]
     if not paces and loop in _fast_for_good:
         return
-    if len(told) < len(paces) or not told:
+    if len(announced) < len(paces) or not announced:
         _follow(loop, None)
     else:
-        slowest = min(told, key=lambda pace: (pace.speed, current is None or pace.is_other(current)))
+        slowest = min(announced, key=lambda pace: (pace.speed, current is None or pace.is_other(current)))
         _follow(loop, slowest)
 
 
 def _follow(loop: Any, pace: Pace | None) -> None:
-    """Have a loop live at a pace, or in real time; one that has a time of its own keeps that."""
+    """Set a loop to a pace, or to real time.
+
+    A loop that has a time of its own keeps that.
+    """
     follower: _Follower | None = getattr(loop, "_pace_follower", None)
     if pace is None:
         if follower is not None:
@@ -224,7 +254,9 @@ def _can_follow(loop: Any) -> bool:
 
 
 class _Follower:
-    """Makes a loop of asyncio's run at another pace: its clock, and how long it waits at its selector.
+    """The changed pace of a loop of asyncio's.
+
+    It changes the loop's clock, and how long the loop waits at its selector.
 
     Args:
         loop: The loop.
@@ -241,7 +273,10 @@ class _Follower:
         loop._selector.select = self._wait  # noqa: SLF001 - likewise
 
     def follow(self, pace: Pace) -> None:
-        """Go on at this pace; the loop's own time goes on from where it is."""
+        """Continue at this pace.
+
+        The loop's own time continues from where it is.
+        """
         self._go_on_at(pace.speed)
         loop = self._loop
         loop.pace = pace
@@ -250,7 +285,7 @@ class _Follower:
         loop.wall_time = lambda: pace.epoch + pace.seconds()
 
     def leave(self) -> None:
-        """Go on in real time."""
+        """Continue in real time."""
         self._go_on_at(1.0)
         for name in ("pace", "boot_id", "boot_time", "wall_time"):
             self._loop.__dict__.pop(name, None)

@@ -1,7 +1,7 @@
-"""Asynchronous iterators that go on after a step that was cancelled.
+"""Asynchronous iterators that continue after a step that was cancelled.
 
 An async generator is over once it is cancelled, so a timeout around a single step would end the iteration.
-These keep what they have and where they are, and the next step goes on from there.
+These iterators keep their items and their position, and the next step continues from there.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class Stream(AsyncIterator[T]):
-    """What one task tells others, as it comes.
+    """Items that one task passes to others as they come.
 
-    Several may share one; then each item goes to one of them. Cancelling a step loses no item.
+    Several tasks may share one stream; then each item goes to one of them. Cancelling a step loses no item.
     """
 
     __slots__ = ("_changed", "_has_ended", "_items")
@@ -26,7 +26,7 @@ class Stream(AsyncIterator[T]):
         self._has_ended = False
 
     def __len__(self) -> int:
-        """Items that have come and wait to be taken."""
+        """Return the number of items that wait to be taken."""
         return len(self._items)
 
     async def __anext__(self) -> T:
@@ -43,19 +43,19 @@ class Stream(AsyncIterator[T]):
         self._changed.set()
 
     def end(self) -> None:
-        """Let the iteration end after what has come."""
+        """End the iteration after the items that have come."""
         self._has_ended = True
         self._changed.set()
 
 
 class Pages(AsyncIterator[T]):
-    """Items that are asked for page by page.
+    """Items that are requested page by page.
 
-    A step that is cancelled asks for its page again; no item is skipped, and none comes twice.
+    A step that is cancelled requests its page again; no item is skipped, and none comes twice.
 
     Args:
-        ask: Gives the items of the next page, which may be none; None when there are no more pages. It must
-            remember where it is only once it has the page, so that it can be cancelled and asked again.
+        ask: Returns the items of the next page, which may be none; None when there are no more pages. It must
+            update its position only once it has the page, so that it can be cancelled and called again.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[Iterable[T] | None]]) -> None:
@@ -66,7 +66,7 @@ class Pages(AsyncIterator[T]):
 
     async def __anext__(self) -> T:
         while not self._items:
-            async with self._asking:  # tasks that share this ask for a page together
+            async with self._asking:  # tasks that share this iterator request a page together
                 if not self._items and not await self._has_more():
                     raise StopAsyncIteration
         return self._items.popleft()
@@ -78,6 +78,6 @@ class Pages(AsyncIterator[T]):
         return page is not None
 
     async def aclose(self) -> None:
-        """End the iteration: nothing is asked for any more."""
+        """End the iteration: no further page is requested."""
         self._items.clear()
         self._has_ended = True

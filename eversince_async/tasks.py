@@ -1,4 +1,4 @@
-"""Tasks that come to their ends, also when whoever waits for them is cancelled meanwhile."""
+"""Tasks that run to their ends even if their waiters are cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Collection
@@ -9,14 +9,16 @@ import anyio
 T = TypeVar("T")
 
 ENDING: Final = 15.0
-"""Seconds within which a task that was cancelled should have ended; else it may have ignored that."""
+"""Seconds within which a cancelled task should have ended.
+
+After that it may have ignored the cancellation."""
 
 
 async def finish(work: Awaitable[T]) -> T:
-    """Do something to its end, however often the caller is cancelled; return its result.
+    """Finish some work despite cancellation, and return its result.
 
-    For what is short and must not stay half done, such as giving a lease back. A cancellation is raised
-    when it is done; what it failed of is then the cancellation's context.
+    This is for short work that must not stay half done, such as releasing a lease. A cancellation is raised
+    when the work is done; an error of the work is then the cancellation's context.
     """
     task = asyncio.ensure_future(work)
     interruption: asyncio.CancelledError | None = None
@@ -37,8 +39,8 @@ async def finish(work: Awaitable[T]) -> T:
 async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks of this loop, and wait until they have ended.
 
-    When the caller is cancelled meanwhile, they are cancelled once more, which shortens what they still do;
-    the cancellation is raised when they have ended. What they end with is not raised.
+    If the caller is cancelled meanwhile, the tasks are cancelled once more, which shortens their remaining
+    work; the cancellation is raised when they have ended. Their own errors are not raised.
     """
     _cancel(tasks)
     interruption: asyncio.CancelledError | None = None
@@ -54,10 +56,11 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
 
 
 async def end_once(task: asyncio.Task[Any]) -> None:
-    """As `end`, of a task that may be cancelled by others at the same time, as when all tasks are.
+    """End a task that others may cancel at the same time.
 
-    A second cancellation would shorten what it still does on the first. Whether it is on its way to its end
-    cannot be seen: a timeout of its own cancels it, too, and takes that back.
+    For example when all tasks are cancelled. A second cancellation would shorten the task's work on the
+    first. Whether the task is about to end cannot be seen: a timeout of its own cancels it, too, and takes
+    that back. Otherwise this is `end`.
     """
     interruption: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
@@ -79,10 +82,10 @@ def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
 
 
 def is_cancelled() -> bool:
-    """Whether somebody has cancelled the current task.
+    """Return True if the current task has been cancelled.
 
-    A `CancelledError` that comes while nobody has is no cancellation of ours: something that we waited for
-    was cancelled.
+    A `CancelledError` while it has not is no cancellation of ours: something that we waited for was
+    cancelled.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -40,8 +40,8 @@ Each comes right after a list had shown room under the configured limit."""
 UNSEEN_TTL: Final = 900.0
 """Seconds after which active projects that no poll sees stop counting.
 
-No production follows them, and a poll should have seen them. A create in vain costs less than waiting for
-nothing."""
+No production follows them, and a poll should have seen them. A refused create costs less than a slot that
+stands idle."""
 
 COURTESY_SECONDS: Final = 30.0
 """Seconds for which the place of a settled foreign project stays reserved.
@@ -75,7 +75,7 @@ class SlotTable:
         self._expected: dict[str, float] = {}  # the time until which writes of earlier runs may take a slot
         self._courtesies: list[float] = []  # the times until which places of others stay reserved, sorted
         self.full_until = -math.inf
-        self._looked = False  # a complete list was seen since the last refusal
+        self._list_seen = False  # a complete list was seen since the last refusal
         self._surprises = 0
         self._queues: tuple[Line[SlotTicket], ...] = (Line(), Line())  # those in flight, and new ones
         self._names: Counter[str] = Counter()  # of the waiting tickets
@@ -277,11 +277,11 @@ class SlotTable:
         hold.wrote_in_vain()
         self.release_claim(hold)
         others = sum(other.active for other in self.claims.values()) + len(self.external) + self.expected(now)
-        slots_can_be = others > 0 or not self._looked
-        self._surprises += self._looked
+        slots_can_be = others > 0 or not self._list_seen
+        self._surprises += self._list_seen
         if self._surprises >= REJECTIONS_TO_LEARN:
             self._learned = (max(1, others), now + TRUST_LEARNED)
-        self._looked = False
+        self._list_seen = False
         self.full_until = now + RETRY_FULL
         self._turned_away.add(hold.key)
         return slots_can_be
@@ -326,7 +326,7 @@ class SlotTable:
         for claim in list(self.claims.values()):
             if claim.project_id not in active and self._absence_is_evidence(claim, requested_at):
                 self._seen_settled(claim, now)
-        self._looked = True
+        self._list_seen = True
         self.full_until = -math.inf
 
     def needs_poll(self) -> bool:
