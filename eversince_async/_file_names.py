@@ -1,6 +1,8 @@
-"""Names of files made from data: ids of a server, keys and titles of a sheet.
+"""File names made from data, such as ids, keys and titles.
 
-A name is one component, on every usual system, and leads out of no folder.
+The ids are a server's; the keys and titles are those of a sheet.
+
+A name is one component, is valid on every usual system, and leads out of no folder.
 """
 
 import hashlib
@@ -11,38 +13,46 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 LONGEST: Final = 255
-"""Bytes the name of a file may have on all usual file systems."""
+"""Bytes of the longest file name on all usual file systems."""
 
 BESIDE: Final = ".part.json"
-"""The longest ending that we put behind a name for files of ours."""
+"""The longest ending that our own files add to a name."""
 
 _UNFINISHED: Final = (".part", BESIDE)
 
 MARK: Final = "~"
-"""What stands before the digest of a text that cannot be a name as it is; no other name of ours has it."""
+"""The mark before the digest of an unusable text.
+
+A text is unusable if it cannot be a name as it is. No other name of ours has the mark."""
 
 _DIGITS: Final = 16
 _FORBIDDEN: Final = frozenset('/\\:*?"<>|' + MARK)
 _DEVICE: Final = re.compile(r"(?i)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?")
 _UNSEEN: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0]")
-"""Signs of no width that are neither controls nor formats; some file systems take no notice of them."""
+"""Characters of no width that are neither controls nor formats.
+
+Some file systems ignore them."""
 
 
 class UnusableName(ValueError):
-    """Something cannot be the name of a file; its words say why."""
+    """A text that cannot be a file name.
+
+    The error's text gives the reason.
+    """
 
 
 def file_name(text: str, ending: str = "", *, taken: Container[str] | None = None) -> str:
-    """A text as the name of a file: itself where it can be one, else what it resembles and a digest.
+    """Return a text as a file name, with a digest where necessary.
 
-    The same text always has the same name, and two texts have two, also where names are told apart neither
-    by case nor by how an accent is written. For that a text with capital letters bears a digest, too, unless
-    it is known what else there is.
+    A text that can be a name stays as it is; any other becomes a similar text with a digest. The same text
+    always has the same name, and two texts have two, also where names are distinguished neither by case nor
+    by the way an accent is written. For that reason a text with capital letters gets a digest, too, unless
+    `taken` is known.
 
     Args:
         text: Any text at all.
-        ending: What the name ends with, such as `.mp4`.
-        taken: The other names there are, as `fold_name` gives them; None if they are not known.
+        ending: The ending of the name, such as `.mp4`.
+        taken: The other names that exist, as `fold_name` returns them; None if they are not known.
     """
     name = _resembling(text)
     is_plain = name == text and _fits(name + ending)
@@ -54,17 +64,20 @@ def file_name(text: str, ending: str = "", *, taken: Container[str] | None = Non
 
 
 def fold_name(name: str) -> str:
-    """What two names have in common that are one on some file system: case, accents, unseen signs."""
+    """Return the common form of names that some file system equates.
+
+    It ignores case, the spelling of accents, and unseen characters.
+    """
     return unicodedata.normalize("NFC", _UNSEEN.sub("", unicodedata.normalize("NFD", name)).casefold())
 
 
 def inside(folder: Path, given: str) -> Path:
-    """A path that somebody wrote into a sheet, within a folder: it is refused where it is not.
+    """Return a path from a sheet, which must lie within a folder.
 
-    A link within the folder that leads out of it is none of this: look before you write.
+    Links are not checked: a link within the folder may lead out of it, so check before you write.
 
     Raises:
-        UnusableName: It leads out, or has a part that cannot be a name everywhere.
+        UnusableName: The path leads out of the folder, or a part of it cannot be a name everywhere.
     """
     windows = PureWindowsPath(given)
     if PurePosixPath(given).is_absolute() or windows.drive or windows.root:
@@ -79,7 +92,7 @@ def inside(folder: Path, given: str) -> Path:
 
 
 def _problems(part: str) -> Iterator[str]:
-    """What keeps a text from being a name, in words."""
+    """Yield the reasons, in words, why a text cannot be a name."""
     shown = ascii(part)
     if part == "..":
         yield "leads out of the folder"
@@ -100,12 +113,12 @@ _ODD: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def _resembling(text: str) -> str:
-    """A text without what no name has."""
+    """Return a similar text without the characters that names cannot have."""
     composed = unicodedata.normalize("NFC", text[: 2 * LONGEST])
     name = "".join(
         "_" if sign in _FORBIDDEN or unicodedata.category(sign) in _ODD else sign for sign in composed
     ).strip(" ")
-    if name[:1] in {".", "-"}:  # hidden, or an option of whatever is called with it
+    if name[:1] in {".", "-"}:  # hidden, or an option for a program that is called with it
         name = "_" + name[1:]
     name = name.rstrip(". ") or "_"
     return f"_{name}" if _DEVICE.fullmatch(name) else name

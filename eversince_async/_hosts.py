@@ -1,6 +1,6 @@
-"""Hosts, judged by how they are written: a literal address, or `localhost`.
+"""Hosts, judged by their spelling: a literal address, or `localhost`.
 
-Names are never resolved here: proxies and private DNS may do that differently than we would.
+Names are never resolved here: proxies and private DNS may resolve them differently than we would.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", 
 _NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+", re.ASCII)
 
 LONGEST_NAME: Final = 253
-"""Characters of a host's name (RFC 1035)."""
+"""Characters of the longest host name (RFC 1035)."""
 
 _PRIVATE_IPV4: Final = tuple(
     ipaddress.IPv4Network(network)
@@ -30,7 +30,9 @@ _PRIVATE_IPV4: Final = tuple(
         "224.0.0.0/3",  # multicast, reserved, broadcast
     )
 )
-"""Where no public server is (IANA's registry of special addresses, its documentation ranges left out)."""
+"""The networks in which no public server is.
+
+Source: IANA's registry of special addresses, without its documentation ranges."""
 
 _PRIVATE_IPV6: Final = tuple(
     ipaddress.IPv6Network(network)
@@ -55,11 +57,16 @@ _EMBEDS_IPV4: Final = tuple(
         ("2002::/16", 80),
     )
 )
-"""IPv6 networks that lead to an IPv4 address, and by how many bits it is shifted."""
+"""IPv6 networks that lead to an IPv4 address, with their shifts.
+
+The shift is the number of bits by which the address is shifted."""
 
 
 def is_valid(host: str) -> bool:
-    """Whether it can be the host of a URL: a name, an IPv4 address, or an IPv6 address in brackets."""
+    """Return True if a text can be the host of a URL.
+
+    It may be a name, an IPv4 address, or an IPv6 address in brackets.
+    """
     if host.startswith("["):
         return _ipv6(host.strip("[]")) is not None
     if _looks_numeric(host):
@@ -69,23 +76,32 @@ def is_valid(host: str) -> bool:
 
 
 def is_literal(host: str) -> bool:
-    """Whether it is an IP address in any spelling."""
+    """Return True if a host is an IP address in any spelling."""
     return any(True for _ in _literals(host))
 
 
 def is_private(host: str) -> bool:
-    """Whether it is written as a host that only this machine or its network can reach."""
+    """Return True if only this machine's network can reach a host.
+
+    The machine itself counts, too. The host is judged by its spelling.
+    """
     return _is_localhost(host) or any(map(_is_private, _literals(host)))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether it is surely this machine itself, in whichever way systems read the host."""
+    """Return True if a host is surely this machine itself.
+
+    This holds for every way in which systems read the host.
+    """
     literals = list(_literals(host))
     return _is_localhost(host) or bool(literals and all(map(_is_loopback, literals)))
 
 
 def _looks_numeric(host: str) -> bool:
-    """Whether a host can only be an IPv4 address, however spelled: its last label is a number."""
+    """Return True if a host can only be an IPv4 address.
+
+    In every spelling the last label of such an address is a number.
+    """
     return _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]) is not None
 
 
@@ -112,7 +128,9 @@ def _is_loopback(literal: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool
 
 
 def _literals(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """The IP addresses a host may be read as; none for a name.
+    """Yield the IP addresses that a host may be read as.
+
+    A name has none.
 
     Systems differ about `010.0.0.1`: to some a leading zero means octal. Such a host is each of these.
     """
@@ -135,7 +153,10 @@ def _ipv6(text: str) -> ipaddress.IPv6Address | None:
 
 
 def _ipv4(text: str, *, octal: bool) -> int | None:
-    """The number of an IPv4 address in any spelling that systems take: `127.1`, `0x7f.1`, `2130706433`."""
+    """Return the number of an IPv4 address in any accepted spelling.
+
+    Systems accept `127.1`, `0x7f.1`, `2130706433`. None if it is no address.
+    """
     labels = text.split(".")
     if len(labels) > 4 or not all(map(_NUMBER.fullmatch, labels)) or len(text) > LONGEST_NAME:
         return None

@@ -1,6 +1,7 @@
-"""Whether a file can be written to a place, found out before anything is paid for it; and why it cannot.
+"""Checks that a file can be written to a path.
 
-All of this touches the disk. Troubles are `OSError`, and `in_words` says of each what to do.
+They are made before anything is paid for the file. They also explain why it cannot. All of this touches the
+disk. Problems are raised as `OSError`, and `in_words` explains each and its remedy.
 """
 
 import contextlib
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 PROBE: Final = 4096
-"""Bytes that are written to find out whether there is room at all: a block of most disks."""
+"""Bytes that are written to find out whether there is room.
+
+They are a block of most disks."""
 
 _WORDS: Final[Mapping[int, str]] = {
     errno.EMFILE: "this process has too many files open: raise its limit (`ulimit -n`), or have less at work "
@@ -28,24 +31,24 @@ _WORDS: Final[Mapping[int, str]] = {
 }
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""There is no room."""
+"""Errors that mean that there is no room."""
 
 CROWDED: Final = frozenset({errno.EMFILE, errno.ENFILE})
-"""There are too many open files, which passes."""
+"""Errors that mean too many open files, which is temporary."""
 
 
 def in_words(error: OSError) -> str:
-    """What is wrong, and what to do about it where that is known."""
+    """Describe an error, and its remedy where that is known."""
     return _WORDS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def open_files_error(needed: int = 1) -> OSError | None:
-    """The error of opening some files more, if there are too many open files by now.
+    """Return the error of opening more files if too many are open.
 
-    SQLite, name servers and libraries of TLS say only that something cannot be opened.
+    None otherwise. SQLite, name servers and libraries of TLS say only that something cannot be opened.
 
     Args:
-        needed: How many would have to be opened at once.
+        needed: Number of files that would have to be opened at once.
     """
     opened = list[int]()
     try:
@@ -59,21 +62,23 @@ def open_files_error(needed: int = 1) -> OSError | None:
 
 
 def check_name(path: str | os.PathLike[str]) -> None:
-    """Refuse what cannot be the name of a file on this system.
+    """Refuse a path that cannot be a file name on this system.
 
     Raises:
-        OSError: It cannot.
+        OSError: The path cannot be a file name.
     """
     try:
         encoded = os.fsencode(path)
     except UnicodeEncodeError:
-        encoded = b"\0"  # half a surrogate, or what the encoding of the file system lacks
+        encoded = b"\0"  # half a surrogate, or a character that the file system's encoding lacks
     if b"\0" in encoded or not encoded:
         raise OSError(errno.EILSEQ, _WORDS[errno.EILSEQ])
 
 
 def check_is_file(found: os.stat_result) -> None:
-    """Refuse what is there and no file: it is neither to be waited for nor to be replaced.
+    """Refuse an existing thing that is not a file.
+
+    It is neither worth waiting for nor to be replaced.
 
     Raises:
         OSError: It is a folder, a link, a pipe, a socket or a device.
@@ -87,24 +92,24 @@ def check_is_file(found: os.stat_result) -> None:
 
 
 def check_room(folder: Path) -> None:
-    """Write something to a folder that nobody ever sees.
+    """Write a few bytes to a folder, in an invisible file.
 
     Raises:
-        OSError: There is no room, or it cannot be written to.
+        OSError: There is no room, or the folder cannot be written to.
     """
-    if not os.access(folder, os.W_OK | os.X_OK):  # says more than what comes of trying
+    if not os.access(folder, os.W_OK | os.X_OK):  # its error says more than that of an attempt
         raise PermissionError(errno.EACCES, "its folder cannot be written to")
     with tempfile.TemporaryFile(dir=folder, prefix=".eversince-", buffering=0) as probe:
         probe.write(bytes(PROBE))
 
 
 def check_replaceable(path: Path) -> None:
-    """Find out whether a file can be put to a place, where a link may lead and a file may be already.
+    """Check that a file can be written to a path.
 
-    Folders on the way there are made.
+    The path may be a link, and a file may exist there already. Missing folders of the path are created.
 
     Raises:
-        OSError: It cannot.
+        OSError: The file cannot be written.
     """
     check_name(path)
     target = Path(os.path.realpath(path))

@@ -1,7 +1,7 @@
-"""Keep secrets out of whatever a person may read: logs, reprs, error texts, journals.
+"""The redaction of secrets in texts for people: logs, reprs, errors, journals.
 
 Three things are secret: API keys, the query strings of presigned URLs (the signature *is* the access),
-and webhook signing secrets. Everything textual that leaves the library goes through `redact` first.
+and webhook signing secrets. All text that leaves the library passes through `redact` first.
 """
 
 import json
@@ -11,8 +11,8 @@ import weakref
 from typing import Any, Final
 from urllib.parse import quote
 
-# All of these are searched in texts that others made up, so none goes back over what it has passed: what
-# repeats is possessive (`++`), and what does not repeat has a bound.
+# All of these are searched in texts from outside, so none goes back over what it has passed: repetitions
+# are possessive (`++`) or have a bound.
 _API_KEY: Final = re.compile(r"es_live_[\w-]++")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s++[^\s,;\"']++")
 _USERINFO: Final = re.compile(r"(?<=://)[^/\s@\"'?#]++@")
@@ -20,39 +20,51 @@ _URL_HEAD: Final = re.compile(r"[^\s\"'<>?#]*+")
 _URL_TAIL: Final = re.compile(r"[^\s\"'<>]*+")
 
 _IN_JSON: Final = (r":\/\/", r":\\/\\/")
-"""What stands in URLs where JSON, or JSON in JSON, was written by one who escapes slashes."""
+"""The spellings of `://` in JSON that escapes slashes.
+
+The second is that of JSON in JSON."""
 
 _SIGNED: Final = re.compile(
-    r"(?i)((?:x-(?:amz|goog)-(?:signature|credential|security-token)"  # they mean nothing else
+    r"(?i)((?:x-(?:amz|goog)-(?:signature|credential|security-token)"  # these names have no other meaning
     r"""\\?["']?\s?(?:=|:|%(?:25){0,8}3d|\\{1,8}u003d|&(?:#61|#x3d|equals);)\s?"""
     r"|(?:\b|(?<=%[0-9a-f][0-9a-f])|(?<=25[0-9a-f][0-9a-f])|(?<=\\u0026))(?:signature|sig|access_?token|token)"
     r"""(?:\s?=\s?|%(?:25){0,8}3d|\\{1,8}u003d|&(?:#61|#x3d|equals);|\\?["']\s?:\s?(?=\\?["']))"""
     r""")\\?["']?)[^\s&"'<>;,\\]++"""
 )
-"""Parameters that are access, also in a URL that is cut, relative, percent-encoded, or in JSON."""
+"""Parameters that give access.
+
+Also in a URL that is cut, relative, percent-encoded, or in JSON."""
 
 HIDDEN: Final = "…"
-"""What stands where a secret stood."""
+"""The replacement for a secret."""
 
 MAX_TEXT: Final = 4000
-"""Characters of a text from outside that an error, an event or a log line carries along at most."""
+"""Characters of an outside text that an error, event or log carries.
+
+A longer text is cut."""
 
 MAX_REDACTED: Final = 64 * 1024
-"""Characters of a text from outside that are searched for secrets; what is behind them is cut off."""
+"""Characters of a text from outside that are searched for secrets.
+
+The text behind them is cut off."""
 
 SHORTEST: Final = 8
-"""Characters. Anything shorter guards nothing, and may well be part of an honest word."""
+"""Characters of the shortest text that is registered as a secret.
+
+A shorter one guards nothing, and may well be part of an ordinary word."""
 
 
 def redact(text: str) -> str:
-    """Return `text` without API keys, credentials, secrets that are kept, or the query string of any URL.
+    """Return `text` without secrets.
+
+    It removes API keys, credentials, registered secrets, and the query string of any URL.
 
     Args:
-        text: Anything about to be shown.
+        text: Any text that is about to be shown.
     """
-    for kept in _secrets:
-        if kept.owners:
-            for spelling in kept.spellings:
+    for secret in _secrets:
+        if secret.owners:
+            for spelling in secret.spellings:
                 text = text.replace(spelling, HIDDEN)
     if "es_live_" in text:
         text = _API_KEY.sub("es_live_" + HIDDEN, text)
@@ -66,7 +78,7 @@ def redact(text: str) -> str:
 
 
 class HiddenBytes(bytes):
-    """Bytes that are access, as `Hidden` is a text: signing keys."""
+    """Bytes that give access, such as signing keys; compare `Hidden`."""
 
     __slots__ = ()
 
@@ -82,10 +94,11 @@ class HiddenBytes(bytes):
 
 
 class Hidden(str):
-    """A text that is access: itself wherever it is used, and hidden where a local variable is shown.
+    """A text that gives access, whose repr hides it.
 
-    Debuggers, crash reporters and `pytest --showlocals` print the repr of whatever a frame holds. What this
-    is cut into is a plain text again, but for slices, which those tools make to shorten it.
+    It is itself wherever it is used, and hidden where a local variable is shown. Debuggers, crash reporters
+    and `pytest --showlocals` print the reprs of a frame's variables. Its parts are plain text again, except
+    for slices, which those tools make to shorten it.
     """
 
     __slots__ = ()
@@ -98,35 +111,41 @@ class Hidden(str):
         return Hidden(super().__getitem__(index))
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return str, (str(self),)  # pickles are read where this may not be known
+        return str, (str(self),)  # a pickle may be read where this class is not known
 
 
 def without_query(address: str) -> str:
-    """An address as it may be shown: however odd it is, what follows a `?` or `#` may be access."""
+    """Return an address as it may be shown.
+
+    However odd the address is, the text after a `?` or `#` may give access.
+    """
     place, *rest = re.split("[?#]", address, maxsplit=1)
     return f"{place}?{HIDDEN}" if rest else place
 
 
 def _without_queries(text: str, mark: str) -> str:
-    """Hide the query and fragment of every URL; each character is looked at only once."""
-    parts, kept, at = [], 0, text.find(mark)
+    """Hide the query and fragment of every URL.
+
+    Each character is read only once.
+    """
+    parts, start, at = [], 0, text.find(mark)
     while at >= 0:
-        end = _URL_HEAD.match(text, at + len(mark)).end()  # type: ignore[union-attr]  # it matches nothing, too
+        end = _URL_HEAD.match(text, at + len(mark)).end()  # type: ignore[union-attr]  # it always matches
         if text[end : end + 1] in {"?", "#"}:
-            parts += [text[kept:end], "?", HIDDEN]
-            kept = end = _URL_TAIL.match(text, end).end()  # type: ignore[union-attr]  # likewise
+            parts += [text[start:end], "?", HIDDEN]
+            start = end = _URL_TAIL.match(text, end).end()  # type: ignore[union-attr]  # likewise
         at = text.find(mark, end)
-    return "".join([*parts, text[kept:]])
+    return "".join([*parts, text[start:]])
 
 
 def shorten(text: str, length: int = MAX_TEXT) -> str:
-    """Return the redacted beginning of a text that somebody else wrote.
+    """Return the redacted beginning of a text from outside.
 
     Args:
-        text: However long it is, the time this takes is bounded.
-        length: Characters to keep; one that had to be cut ends with an ellipsis.
+        text: The text; however long it is, the time this takes is bounded.
+        length: Characters to keep; a text that had to be cut ends with an ellipsis.
     """
-    if len(text) > MAX_REDACTED:  # and not in the middle of what may be a secret
+    if len(text) > MAX_REDACTED:  # not in the middle of a possible secret
         text = text[:MAX_REDACTED].rpartition(" ")[0] or text[:MAX_REDACTED]
         return _cut(redact(text) + HIDDEN, length)
     return _cut(redact(text), length)
@@ -137,18 +156,24 @@ def _cut(text: str, length: int) -> str:
 
 
 def excerpt(text: str, length: int = 200) -> str:
-    """The redacted beginning of a text on one line, for error messages."""
+    """Return the redacted beginning of a text on one line.
+
+    It is meant for error messages.
+    """
     return _cut(" ".join(shorten(text, MAX_REDACTED).split()), length)
 
 
-# -- Secrets that cannot be told by their looks ------------------------------------------------------------
+# -- Secrets that have no form of their own ----------------------------------------------------------------
 
 _lock: Final = threading.Lock()  # clients are made in any thread
-_secrets: tuple["_Kept", ...] = ()  # the longest first; replaced as a whole, so any thread may read
+_secrets: tuple["_Secret", ...] = ()  # the longest first; replaced as a whole, so any thread may read
 
 
-class _Kept:
-    """A secret, and those who have it: it is forgotten with the last of them."""
+class _Secret:
+    """A secret and its owners.
+
+    It is forgotten with the last of them.
+    """
 
     def __init__(self, secret: str) -> None:
         self.secret = secret
@@ -157,28 +182,31 @@ class _Kept:
 
 
 def register_secret(secret: str, owner: object) -> None:
-    """Hide a secret in every text of this process for as long as its owner lives.
+    """Hide a secret in all texts of this process while its owner lives.
 
-    Texts that a server made up are shown far from where the secret is known, so all of them are searched.
-    A key in the usual form needs no keeping: it is known by its looks.
+    Texts from a server are shown far from the place where the secret is known, so all texts are searched.
+    A key in the usual form need not be registered: its form is recognized.
 
     Args:
-        secret: The exact text; one that is too short to be a secret is not kept.
-        owner: Whoever has it.
+        secret: The exact text; one that is too short to be a secret is not registered.
+        owner: The object that has the secret.
     """
     global _secrets
     if len(secret) < SHORTEST or _API_KEY.fullmatch(secret):
         return
     with _lock:
-        kept = next((kept for kept in _secrets if kept.secret == secret), None) or _Kept(secret)
-        kept.owners.add(owner)
-        others = (other for other in _secrets if other.owners and other is not kept)
-        _secrets = tuple(sorted((*others, kept), key=lambda each: len(each.secret), reverse=True))
+        entry = next((each for each in _secrets if each.secret == secret), None) or _Secret(secret)
+        entry.owners.add(owner)
+        others = (other for other in _secrets if other.owners and other is not entry)
+        _secrets = tuple(sorted((*others, entry), key=lambda each: len(each.secret), reverse=True))
 
 
 def _encodings(secret: str) -> set[str]:
-    """A secret as it stands in plain text, in JSON of several tastes, in HTML and in URLs."""
-    from html import escape  # brings a dictionary of entities along, for what hardly any key needs
+    """Return a secret's spellings in plain text, JSON, HTML and URLs.
+
+    JSON is written in several ways.
+    """
+    from html import escape  # it loads a dictionary of entities, which hardly any key needs
 
     in_json = json.dumps(secret)[1:-1]
     for_html = re.sub(r"[<>&']", lambda sign: f"\\u{ord(sign[0]):04x}", in_json)
