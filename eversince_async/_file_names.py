@@ -77,7 +77,8 @@ def inside(folder: Path, given: str) -> Path:
     Links are not checked: a link within the folder may lead out of it, so check before you write.
 
     Raises:
-        UnusableName: The path leads out of the folder, or a part of it cannot be a name everywhere.
+        UnusableName: The path leads out of the folder, a part of it cannot be a name everywhere, or it
+            has the name of an unfinished download.
     """
     windows = PureWindowsPath(given)
     if PurePosixPath(given).is_absolute() or windows.drive or windows.root:

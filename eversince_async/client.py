@@ -1,4 +1,4 @@
-"""`Eversince`: the client that users make."""
+"""`Eversince`, the client of the API."""
 
 import asyncio
 import os
@@ -45,63 +45,68 @@ if TYPE_CHECKING:
     import aiohttp
 
 ATTEMPT_TIMEOUT: Final = 60.0
-"""Seconds one attempt may take by default, counted from when the governor lets it go."""
+"""Seconds that one attempt may take by default.
+
+They count from the departure that the governor grants."""
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 """Methods that HTTP itself calls idempotent (RFC 9110, 9.2.2)."""
 
 _METHOD: Final = re.compile(r"[A-Z]+")
-"""HTTP methods, as far as anybody uses them."""
+"""HTTP methods, as far as any are in use."""
 
 _PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
-"""A path without a query that cannot end the request line: visible ASCII, no blanks."""
+"""A path without a query that cannot end the request line.
+
+It consists of visible ASCII, without blanks."""
 
 
 class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
     """A client of the Eversince API.
 
     Use it as `async with Eversince() as eversince:`, or call `aclose()`. It opens its connections on first
-    use and then belongs to the running event loop. One client for a process is right: its governor keeps
-    all its calls within the account's limits together.
+    use and then belongs to the running event loop. Use one client for a process: its governor keeps all its
+    calls together within the account's limits.
 
     Args:
         api_key: The key, beginning with `es_live_`; by default the environment variable EVERSINCE_API_KEY.
-        base_url: Where the API lives; by default EVERSINCE_BASE_URL, else https://eversince.ai/api/v1.
-        limits: The account's limits where they differ from the documented ones.
+        base_url: The URL of the API; by default EVERSINCE_BASE_URL, else https://eversince.ai/api/v1.
+        limits: The account's limits if they differ from the documented ones.
         governor: A governor shared with other clients of the same account, instead of `limits`: a `Governor`
             or another object with its methods.
-        schedule: How often projects are looked at while somebody waits for them.
-        retry: How patiently failed attempts are repeated.
-        timeout: Seconds one attempt may take, not counting the wait for the request budget.
-        stall_timeout: Seconds without progress after which an upload or download is given up.
-        max_response_bytes: Bytes that one answer may have when it is unpacked; by default 32 MiB. A read that
-            is answered with more raises `ResponseTooLarge`, a write is in doubt. Uploads and downloads are
+        schedule: The intervals at which projects are polled while a caller waits for them.
+        retry: The policy for retrying failed attempts.
+        timeout: Seconds that one attempt may take, not counting the wait for the request budget.
+        stall_timeout: Seconds without progress after which an upload or download fails.
+        max_response_bytes: Bytes that one response may have when it is unpacked; by default 32 MiB. A read
+            with a larger response raises `ResponseTooLarge`; a write is in doubt. Uploads and downloads are
             not bounded.
-        source: Sent as `X-Eversince-Source`; a name for your application.
-        http: An aiohttp session to use for API calls; it stays yours to close, and its own proxy,
-            `trust_env` and certificates count. No credentials of its own (`auth=`, `.netrc`) are sent.
+        source: The value of `X-Eversince-Source`; a name for your application.
+        http: An aiohttp session to use for API calls; closing it remains your task, and its own proxy,
+            `trust_env` and certificates apply. No credentials of its own (`auth=`, `.netrc`) are sent.
         transfers: The same for uploads and downloads, which otherwise use a session of ours. They carry no
             credentials but their presigned URLs.
-        ssl_context: Whom the sessions that we open trust, e.g. a private certificate authority:
-            `ssl.create_default_context(cafile="ca.pem")`. By default whom the system trusts, or the
-            certificates that SSL_CERT_FILE or SSL_CERT_DIR names. These sessions also heed HTTPS_PROXY,
-            HTTP_PROXY, ALL_PROXY and NO_PROXY, as they are when the client is made; this machine is never
+        ssl_context: The trust of the sessions that we open, e.g. in a private certificate authority:
+            `ssl.create_default_context(cafile="ca.pem")`. By default they trust the system's certificates, or
+            those that SSL_CERT_FILE or SSL_CERT_DIR names. These sessions also follow HTTPS_PROXY,
+            HTTP_PROXY, ALL_PROXY and NO_PROXY as they are when the client is made; this machine is never
             reached by a proxy.
         on_request: Called before each attempt.
-        on_response: Called after each answer.
+        on_response: Called after each response.
         on_retry: Called when an attempt is going to be repeated.
-        telemetry: What traces and measures: `eversince_async.telemetry.OpenTelemetry(…)`, or another object
-            with its methods. Without it nothing is traced, whatever is installed.
-        allow_private_addresses: Whether videos and uploads may be at a loopback, private or link-local
-            address although the API itself is not. By default that is refused, so that no answer can lead us
-            to a machine behind a firewall. Hosts are judged as they are written; names are not resolved.
-        allow_http: Whether the API key may be sent without encryption to a machine other than this one, as
+        telemetry: The object that traces and measures: `eversince_async.telemetry.OpenTelemetry(…)`, or
+            another object with its methods. Without it nothing is traced, even if OpenTelemetry is installed.
+        allow_private_addresses: True if videos and uploads may be at a loopback, private or link-local
+            address although the API itself is not. By default that is refused, so that no response can lead
+            the client to a machine behind a firewall. Hosts are judged by their spelling; names are not
+            resolved.
+        allow_http: True if the API key may be sent without encryption to a machine other than this one, as
             between containers of one network. By default, or unless EVERSINCE_ALLOW_HTTP=1 is set, a base URL
             that begins with `http://` must be that of this machine.
 
     Raises:
-        ConfigurationError: No key; a key, URL, session, proxy or certificates that cannot be used; or both
-            `limits` and `governor`.
+        ConfigurationError: There is no key; a key, URL, session, proxy or certificate cannot be used; or both
+            `limits` and `governor` are given.
     """
 
     def __init__(
@@ -189,37 +194,41 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
     async def aclose(
         self, *, productions: OnClose = "leave", drain_timeout: float | None = None
     ) -> tuple[Handle, ...]:
-        """Stop looking at projects, and close the connections.
+        """Stop polling projects, and close the connections.
 
-        Whatever still waits for a project, in whichever task, ends with `ClientClosed`. The client can be
+        Every call that still waits for a project, in any task, ends with `ClientClosed`. The client can be
         used again, on another loop if need be.
 
         A second call while the first one drains ends the draining. Cancelling the draining closes at once.
-        Closing itself goes on to its end when it is cancelled, and the cancellation is raised then. It waits
-        half a minute at most for what does not end although it was cancelled twice, and leaves that behind.
+        Closing itself runs to its end when it is cancelled, and the cancellation is raised then. It waits
+        half a minute at most for tasks that do not end although they were cancelled twice, and leaves those
+        behind.
 
         Args:
-            productions: What becomes of what is under way. `leave`: it is no longer waited for, and goes on
-                at the server unless its own `on_cancel` says otherwise. `drain`: it is waited for, and left
-                only when that is over, or if it waits for a person or for another day, or sleeps for
-                more than two minutes; take no new orders meanwhile. `cancel`: what is at work is
-                cancelled at the server, which takes ten seconds at most.
-            drain_timeout: Seconds to drain; None takes as long as it takes.
+            productions: The treatment of running productions. `leave`: the client stops waiting for them, and
+                they continue at the server unless their own `on_cancel` says otherwise. `drain`: the client
+                waits for them, and leaves them only when `drain_timeout` is over, or if they wait for a
+                person or for the daily reset, or sleep for more than two minutes; start no new work
+                meanwhile. `cancel`: active projects are cancelled at the server, which takes ten seconds at
+                most.
+            drain_timeout: Seconds to drain; None waits without a limit.
 
         Returns:
-            Handles of the productions that did not come to their end here: another client or process can
-            resume them. With `cancel`, those that surely were cancelled are not among them. Never is what a
-            journal remembers, with which the same batch or pipeline goes on, nor a conversation, with which
-            `converse_with(project_id)` does.
+            Handles of the productions that did not end here: another client or process can resume them. With
+            `cancel`, those that surely were cancelled are not among them. Productions recorded in a journal
+                are
+            never among them, as the same batch or pipeline continues with the journal; nor are conversations,
+                which
+            `converse_with(project_id)` continues.
 
         Raises:
-            ConfigurationError: There is no such thing to do with productions.
+            ConfigurationError: The value of `productions` is unknown.
         """
         if productions not in ON_CLOSE:
             raise ConfigurationError(f"productions must be one of {ON_CLOSE}, not {productions!r}")
         rested: tuple[UnfinishedProduction, ...] = ()
         try:
-            await asyncio.sleep(0)  # what was started a moment ago begins, so that it can be ended
+            await asyncio.sleep(0)  # tasks that were just started begin, so that they can be ended
             if productions == "drain":
                 rested = await self._runtime.registry.drain(drain_timeout)
         finally:
@@ -229,13 +238,13 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
     async def _close(
         self, productions: OnClose, caller: "asyncio.Task[Any] | None"
     ) -> tuple[UnfinishedProduction, ...]:
-        """Close everything, whatever happens meanwhile; returns the productions that were ended by that."""
+        """Close everything despite errors; return the productions that this ended."""
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._store.aclose)
             closing.push_async_callback(self._transport.aclose)
             closing.push_async_callback(self._poller.aclose)
             closing.push_async_callback(_wait_interrupted, self._tasks_here(caller))
-            await self._runtime.aclose()  # what only asks for details of its failure ends by that
+            await self._runtime.aclose()  # this ends tasks that only request details of their failures
             at_work = {lease.project_id for lease in self.governor.snapshot().slots.leases if lease.active}
             holders = list(self._runtime.registry.holders)
             left = await self._runtime.registry.interrupt_all(caller)
@@ -246,13 +255,16 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         return left
 
     def _tasks_here(self, caller: "asyncio.Task[Any] | None") -> "list[asyncio.Task[Any]]":
-        """The tasks of `start` that will end; those of loops that are gone never do."""
+        """Return the tasks of `start` that will end.
+
+        Tasks of loops that are closed never do.
+        """
         loop = asyncio.get_running_loop()
         self._background_tasks = {task for task in self._background_tasks if not task.get_loop().is_closed()}
         return [task for task in self._background_tasks if task.get_loop() is loop and task is not caller]
 
     async def _cancel_projects(self, project_ids: set[str | None]) -> set[str]:
-        """Cancel projects at the server; returns those of which it is certain."""
+        """Cancel projects at the server; return those surely cancelled."""
         cancelled = set[str]()
 
         async def cancel(project_id: str) -> None:
@@ -267,7 +279,7 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
 
     def __del__(self, _warn: Callable[..., None] = warnings.warn) -> None:
         if not hasattr(self, "_store"):
-            return  # it was refused before there was anything to close
+            return  # its arguments were refused before there was anything to close
         if self._transport.is_open or self._store.is_open:
             _warn(
                 f"{self!r}, made at {self._made_at}, was never closed: use `async with`, or await its "
@@ -279,27 +291,33 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The rate headers of the latest answer; None before the first."""
+        """The rate limit in the headers of the latest response.
+
+        None before the first.
+        """
         return self._transport.rate_limit
 
     def with_options(
         self, *, deadline: float | None = None, retry: RetryPolicy | None = None, lane: Lane | None = None
     ) -> Resources:
-        """The same resources, over the same connections and limits, with other options for their calls.
+        """Return the same resources with other options for their calls.
+
+        They use the same connections and limits.
 
         Args:
-            deadline: Seconds one call may take in all, waiting and retries included.
-            retry: How patiently failed attempts are repeated.
-            lane: Whose turn the calls wait for when the request budget is short.
+            deadline: Seconds that one call may take in all, including waits and retries.
+            retry: The policy for retrying failed attempts.
+            lane: The lane in which the calls wait when the request budget is short.
         """
-        changed: dict[str, Any] = {"deadline": deadline, "retry": retry, "lane": lane}
-        given = {name: value for name, value in changed.items() if value is not None}
-        return Resources(attrs.evolve(self._session, **given), self._store)
+        options: dict[str, Any] = {"deadline": deadline, "retry": retry, "lane": lane}
+        changes = {name: value for name, value in options.items() if value is not None}
+        return Resources(attrs.evolve(self._session, **changes), self._store)
 
     def nudge(self, project_id: str) -> None:
-        """Look at a project now rather than when it is due: there seems to be news of it.
+        """Poll a project now rather than when it is due.
 
-        This is what a webhook does. It sends nothing if nobody here waits for that project.
+        There seems to be news of it: a webhook does this. It sends nothing if no caller of this client waits
+        for that project.
 
         Args:
             project_id: The project.
@@ -315,20 +333,22 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         json: Mapping[str, Any] | None = None,
         repeatable: bool | None = None,
     ) -> Any:
-        """Call an operation this version does not know, through the same limits, retries and errors.
+        """Call an operation that this version does not know.
+
+        The call passes through the same limits, retries and errors.
 
         Args:
             method: The HTTP method.
             path: The path below the base URL, beginning with a slash, already percent-encoded.
             query: Query parameters.
             json: The JSON body, an object.
-            repeatable: Whether sending it twice is harmless; by default as HTTP says of the method.
+            repeatable: True if sending the request twice is harmless; by default as HTTP defines the method.
 
         Returns:
-            The JSON answer as plain Python values; None for an empty one.
+            The JSON response as plain Python values; None for an empty one.
 
         Raises:
-            OutcomeUnknown: It is not repeatable, and may or may not have happened.
+            OutcomeUnknown: The request is not repeatable, and may or may not have been performed.
         """
         if not _PATH.fullmatch(path):
             raise InvalidRequest(
@@ -349,21 +369,24 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         return await self._session.send(endpoint, object, query=query, body=json)
 
 
-async def _wait_interrupted(started: "list[asyncio.Task[Any]]") -> None:
+async def _wait_interrupted(tasks: "list[asyncio.Task[Any]]") -> None:
     """Wait for the tasks of `start`, which were interrupted."""
-    if started:
-        await asyncio.wait(started, timeout=PATIENCE)
-    for task in started:
+    if tasks:
+        await asyncio.wait(tasks, timeout=PATIENCE)
+    for task in tasks:
         if task.done() and not task.cancelled():
-            task.exception()  # heard of: what ends with the client needs nobody who waits for it
+            task.exception()  # retrieved: a task that ends with the client needs no waiter
 
 
-def _as_tuple(given: Any) -> tuple[Any, ...]:
-    return (given,) if callable(given) else tuple(given)
+def _as_tuple(callbacks: Any) -> tuple[Any, ...]:
+    return (callbacks,) if callable(callbacks) else tuple(callbacks)
 
 
 def _caller_location() -> str:
-    """File and line of whoever makes a client, outside of this package."""
+    """Return the file and line of the code that makes a client.
+
+    It is the nearest code outside of this package.
+    """
     frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every file on the way
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("eversince_async."):
         frame = frame.f_back

@@ -132,7 +132,7 @@ def adopt_pace(client: object, headers: Mapping[str, str], served_at: float) -> 
     """
     pace = Pace.from_headers(headers, served_at) if SPEED in headers else None
     if pace is None:
-        leave(client)  # another server answers there now, if a pace was known
+        leave(client)  # if a pace was known, another server responds there now
         return
     paces = _paces_here()
     known = paces.get(client)
