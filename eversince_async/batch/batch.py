@@ -68,7 +68,7 @@ class Batch(AsyncIterator[Outcome]):
         self._usage = UsageRecorder(runtime.governor, order.journal)
         self._runner = ItemRunner(runtime, order, self._workers, self._pause, self._usage)
         self._error: BaseException | None = None
-        self._is_told = False
+        self._is_error_raised = False
         self._outcomes = Stream[Outcome]()
         self._read = 0
         self._total = len(order.items) if isinstance(order.items, Sized) else None
@@ -116,7 +116,7 @@ class Batch(AsyncIterator[Outcome]):
             await self._interrupts.aclose()
             self._elapsed = loop_time() - self._began
         failure = self._failure()
-        if failure is None or self._is_told:
+        if failure is None or self._is_error_raised:
             return
         if exc is None:
             raise failure  # the caller has not received the error
@@ -147,7 +147,7 @@ class Batch(AsyncIterator[Outcome]):
         failure = self._failure()
         if failure is None:
             raise StopAsyncIteration
-        self._is_told = True
+        self._is_error_raised = True
         raise copy_of(failure)
 
     def _failure(self) -> BaseException | None:

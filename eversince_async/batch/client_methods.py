@@ -155,12 +155,12 @@ class BatchMethods:
             max_credits: Start nothing more once this many credits are spent in this run, regardless of
                 purchases meanwhile, or once the balance is below the limits' `credits_reserve`. The batch
                 asks for the balance as each item starts and ends, and every 30 seconds while an item is
-                active. Items that have started are finished, whatever they cost. To make that possible, the
-                first item is made alone, which shows about what one costs, and no more items are active than
-                the credits cover. If no response states the balance, nothing more starts once the first item
-                has ended. With None, nothing is held back before the balance is low: below 100 credits for
-                each item that can be active at once, as long as the cost of one is not known; then only about
-                as many items start as the balance covers.
+                active. Items that have started are finished, regardless of their cost. To make that possible,
+                the first item is made alone, which shows about what one costs, and no more items are active
+                than the credits cover. If no response states the balance, nothing more starts once the first
+                item has ended. With None, nothing is held back before the balance is low: below 100 credits
+                for each item that can be active at once, as long as the cost of one is not known; then only
+                about as many items start as the balance covers.
             on_event: Called with an item's key and each event of its production.
             drain_on_interrupt: True if the first Ctrl-C drains the batch, as `Batch.drain` does, and only the
                 second interrupts it.
@@ -255,10 +255,10 @@ class BatchMethods:
                 "these items can be read only once, and none would be left for the batch: give a list, say"
             )
         parser = _intake(options, render, share is None or share, download)
-        given = [item async for item in iterate(items)]
+        inputs = [item async for item in iterate(items)]
         return await make_plan(
             self._runtime,
-            [parser.parse(index, each) for index, each in enumerate(given)],
+            [parser.parse(index, each) for index, each in enumerate(inputs)],
             journal,
             retry_failed=retry_failed,
             allow_other_account=allow_other_account,

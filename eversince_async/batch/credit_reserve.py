@@ -61,7 +61,7 @@ class Purse:
         self._changed = asyncio.Event()
         self._is_limited = max_credits is not None or runtime.governor.limits.credits_reserve > 0
         self._plenty = PLENTY * abreast
-        self._begun = _Begun()
+        self._starts = _Starts()
 
     @asynccontextmanager
     async def turn(self, key: str, kind: str | None, *, is_paid: bool) -> AsyncGenerator[None, None]:
@@ -75,20 +75,20 @@ class Purse:
         """
         while not is_paid and self._pause.reason is None and self._must_wait(kind):
             self._changed.clear()
-            with anyio.move_on_after(FIRST_ANSWER if self._begun.is_awaited else inf) as waited:
+            with anyio.move_on_after(FIRST_ANSWER if self._starts.is_awaited else inf) as waited:
                 await self._changed.wait()
             if waited.cancelled_caught:
-                self._begun.is_answered = True  # the response may be lost, or the create waits for a slot
+                self._starts.is_answered = True  # the response may be lost, or the create waits for a slot
         is_alone = self._in_flight == 0 and not is_paid
         self._kinds.append(kind)
         self._spent_before = self._pause.credits_spent if is_alone else None
         if not is_paid and kind is not None:
-            self._begun.unanswered.add(key)
+            self._starts.unanswered.add(key)
         try:
             yield
         finally:
             self._kinds.remove(kind)
-            self._begun.unanswered.discard(key)
+            self._starts.unanswered.discard(key)
             self._changed.set()
 
     @property
@@ -100,9 +100,9 @@ class Purse:
 
         The response to the item's create may have arrived, or any response may have stated the balance.
         """
-        if project_id is not None and key in self._begun.unanswered:
-            self._begun.unanswered.discard(key)
-            self._begun.is_answered = True
+        if project_id is not None and key in self._starts.unanswered:
+            self._starts.unanswered.discard(key)
+            self._starts.is_answered = True
             self._changed.set()
         self.look_again()
 
@@ -112,7 +112,7 @@ class Purse:
         The user may have bought credits.
         """
         known = self._runtime.governor.credits
-        if known is not None and self._begun.is_news(known.times):
+        if known is not None and self._starts.is_news(known.times):
             self._changed.set()
 
     def ends(self, kind: str | None, outcome: Outcome, *, is_paid: bool) -> None:
@@ -123,11 +123,11 @@ class Purse:
             outcome: The item's outcome.
             is_paid: True if an earlier run had created the item's project.
         """
-        known, begun = self._runtime.governor.credits, self._begun
+        known, starts = self._runtime.governor.credits, self._starts
         if known is not None:
-            begun.is_news(known.times)  # that balance is from before the item's end
-        begun.ended_since += 1
-        begun.made_since += outcome.status == "succeeded" and not is_paid
+            starts.is_news(known.times)  # that balance is from before the item's end
+        starts.ended_since += 1
+        starts.made_since += outcome.status == "succeeded" and not is_paid
         costs = () if kind is None else self._runtime.costs.of(kind)
         if known is not None and costs and known.balance < self._required_credits(max(costs)):
             self._pause.is_careful = True  # or the balance before this item would decide about the next
@@ -165,7 +165,7 @@ class Purse:
         """
         known = (() if kind is None else self._runtime.costs.of(kind) for kind in self._kinds)
         others = sum(max(least, max(costs, default=cost)) for costs in known)
-        return others + (self._begun.ended_since + 1) * max(cost, least) + RENDER_MINIMUM
+        return others + (self._starts.ended_since + 1) * max(cost, least) + RENDER_MINIMUM
 
     def _is_uncovered(self, balance: float, needed: float, cost: float) -> bool:
         """Return True if one more item would leave too little for others.
@@ -185,14 +185,14 @@ class Purse:
         While no such cost is known, the average cost of the videos made in this run decides how many items
         may be active; it includes the costs of unfinished and failed ones.
         """
-        known, spent, begun = self._runtime.governor.credits, self._pause.credits_spent, self._begun
+        known, spent, starts = self._runtime.governor.credits, self._pause.credits_spent, self._starts
         if known is None or spent is None:  # until the first create's response, one item goes ahead
-            return begun.is_awaited
-        begun.is_news(known.times)
+            return starts.is_awaited
+        starts.is_news(known.times)
         costs = self._runtime.costs.of(kind)
         if not costs and known.balance >= self._plenty:
             return False
-        average = DIFFERENCE * spent / begun.made if begun.made else 0.0 if costs else inf
+        average = DIFFERENCE * spent / starts.made if starts.made else 0.0 if costs else inf
         if costs:  # known costs may be of a cheap video, so this run's average counts as well
             is_short = self._is_uncovered(known.balance, self._required_credits(max(costs)), max(costs))
             is_short = is_short or (
@@ -206,7 +206,7 @@ class Purse:
 
 
 @attrs.define
-class _Begun:
+class _Starts:
     """The items that have started in this run.
 
     Attributes:

@@ -140,10 +140,10 @@ def page_of(row: Mapping[str, Any], usual: ShareOptions | None) -> ShareOptions 
         case Mapping() if share.keys() <= set(PAGE.values()):
             page = ShareOptions(**{name: _words(f"share.{name}", words) for name, words in share.items()})
         case _:
-            wanted = yes_or_no(share)
-            if wanted is None:
+            answer = yes_or_no(share)
+            if answer is None:
                 raise InvalidRequest({"share": no_share(share)})
-            page = (usual or ShareOptions()) if wanted else None
+            page = (usual or ShareOptions()) if answer else None
     words = {
         name: _words(column, row[column]) for column, name in PAGE.items() if not is_empty(row.get(column))
     }
@@ -165,10 +165,10 @@ def render_of(row: Mapping[str, Any], usual: str | None) -> str | None:
     given = row.get("render", usual)
     if given is None or given is usual or is_empty(given):
         return usual if given is not None else None
-    wanted = yes_or_no(given)
-    if wanted is None:
+    answer = yes_or_no(given)
+    if answer is None:
         return quality_of(given)
-    return (usual or "1080p") if wanted else None
+    return (usual or "1080p") if answer else None
 
 
 def no_share(given: Any) -> str:
@@ -202,15 +202,15 @@ def file_of(given: Any, folder: str | None) -> str:
     within = Path(folder or ".")
     try:
         # A program may give an absolute path; either form shows whether the path leaves the folder.
-        named = os.path.relpath(given, within) if os.path.isabs(given) else given
-        target = inside(within, named)
+        name = os.path.relpath(given, within) if os.path.isabs(given) else given
+        target = inside(within, name)
         if not _is_inside(target, within):
             raise UnusableName("a link leads out of the folder")
     except ValueError as problem:
         place = "the current folder" if folder is None else repr(folder)
         words = f"must be a file inside {place}, not {format_value(given, text=80)}: {problem}"
         raise InvalidRequest({"download": words}) from None
-    return os.path.join(folder or "", named)
+    return os.path.join(folder or "", name)
 
 
 def _is_inside(target: Path, folder: Path) -> bool:

@@ -164,8 +164,8 @@ class ItemParser:
             render=render_of(given, self.delivery.render),
             share=page_of(given, self.delivery.share),
             download=self.delivery.download
-            if is_empty(named := given.get("download"))
-            else file_of(named, self.delivery.download),
+            if is_empty(download := given.get("download"))
+            else file_of(download, self.delivery.download),
         )
         return whole, delivery
 

@@ -46,9 +46,9 @@ class StopCondition:
         self._runtime = runtime
         self._max_credits = max_credits
         self._stop = stop
-        self._asking = asyncio.Lock()
-        self._asked_at: float | None = None
-        self._told_before = 0
+        self._request_lock = asyncio.Lock()
+        self._requested_at: float | None = None
+        self._statements_before = 0
         self._spent_before: float | None = None
         self._is_short_of_credits = False
 
@@ -77,7 +77,7 @@ class StopCondition:
 
     async def fetch_balance(self) -> None:
         """Fetch the balance before anything starts, if credits are limited."""
-        self._told_before = self._times_told()  # that balance may be of any age
+        self._statements_before = self._statements()  # that balance may be of any age
         await self.learn_balance_again()
 
     async def learn_balance_again(self, *, at_once: bool = False) -> None:
@@ -93,16 +93,16 @@ class StopCondition:
         if not is_limited and not self.is_careful:
             return
         wanted_at = loop_time()
-        async with self._asking:
-            since = self._asked_at
+        async with self._request_lock:
+            since = self._requested_at
             if since is not None and (
                 since >= wanted_at or (not at_once and loop_time() < since + MIN_POLL_INTERVAL)
             ):
                 return
             with suppress(EversinceError):  # the next create shows the balance, or the same error
-                self._asked_at, account = loop_time(), self._runtime.interactive.account
+                self._requested_at, account = loop_time(), self._runtime.interactive.account
                 response = await retry_transient(self._runtime, account.credits)
-                governor.record_credits(response.credits_balance, requested_at=self._asked_at)
+                governor.record_credits(response.credits_balance, requested_at=self._requested_at)
                 self.check_credits()
 
     async def learn_what_it_cost(self) -> None:
@@ -111,7 +111,7 @@ class StopCondition:
         Stops the batch if there is a limit and no response has stated the balance.
         """
         await self.learn_balance_again(at_once=True)
-        if self._max_credits is not None and self._times_told() == self._told_before:
+        if self._max_credits is not None and self._statements() == self._statements_before:
             limit = f"the limit of {self._max_credits:g} credits"
             self.trigger(f"no response states the balance, so {limit} cannot be kept")
 
@@ -122,7 +122,7 @@ class StopCondition:
         first stated in this run, regardless of purchases meanwhile.
         """
         known = self._runtime.governor.credits
-        if known is None or known.times == self._told_before:
+        if known is None or known.times == self._statements_before:
             return
         if self._spent_before is None:
             self._spent_before = known.spent
@@ -132,7 +132,7 @@ class StopCondition:
         elif known.balance < known.reserve:
             self.falls_short(f"{known.balance:g} credits are left, and the reserve is {known.reserve:g}")
 
-    def _times_told(self) -> int:
+    def _statements(self) -> int:
         known = self._runtime.governor.credits
         return 0 if known is None else known.times
 

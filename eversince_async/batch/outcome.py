@@ -150,7 +150,9 @@ class Report:
     # -- Written reports --------------------------------------------------------------------------------
 
     def to_html(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
-        """Write an HTML page with the videos, a slot timeline and the failures.
+        """Write an HTML page with the videos, a timeline and the failures.
+
+        The timeline shows the item on each slot.
 
         The page is one file. It plays downloaded videos from their places relative to the page, so keep them
         together. It has room for some hundred videos and two thousand items; `to_csv` and `to_json` hold all

@@ -53,11 +53,11 @@ async def make_plan(
         JournalError: The journal cannot be read, or belongs to another account.
     """
     async with AsyncExitStack() as stack:
-        named = getattr(journal, "path", "the journal")
+        name = getattr(journal, "path", "the journal")
         if isinstance(journal, str | os.PathLike):
-            named, journal = journal, await stack.enter_async_context(copy_to_read(journal))
+            name, journal = journal, await stack.enter_async_context(copy_to_read(journal))
         if journal is not None and not allow_other_account:
-            await check_ours(runtime, journal, os.fspath(named))
+            await check_ours(runtime, journal, os.fspath(name))
         naming = await Naming.of(idempotent_as, journal, is_told_to_share=is_told_to_share, is_kept=False)
         here = [naming.with_shared_key(item) for item in items]
         return await _make_plan(runtime, here, journal, retry_failed=retry_failed, films=films)

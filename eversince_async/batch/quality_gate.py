@@ -25,7 +25,7 @@ class QualityGate:
 
     @asynccontextmanager
     async def turn(self, quality: str | None, *, is_paid: bool) -> AsyncGenerator[None, None]:
-        """Hold back an item until the account's right to its quality is known.
+        """Hold back an item until its quality is known to be allowed.
 
         Args:
             quality: The quality of the render; None if the item has no render, or had it already.

@@ -1,4 +1,4 @@
-"""One item to its end, whatever that is: under its job, if there is a journal."""
+"""`ItemRunner`: execution of one item, under its job in a journal."""
 
 import asyncio
 import functools
@@ -54,17 +54,17 @@ from eversince_async.tasks import finish, is_cancelled
 
 
 class ItemRunner:
-    """Brings items to their ends.
+    """The execution of a batch's items.
 
     Args:
-        runtime: What to work with.
-        order: What the batch is asked for.
-        workers: Told of what happens to its items.
-        pause: Told of what concerns all items.
-        usage: What is used of the account.
+        runtime: The client's runtime.
+        order: The options of the batch.
+        workers: The worker pool, which receives the items' events.
+        pause: The stop condition, which receives failures that concern all items.
+        usage: The recorder of the account's use.
 
     Attributes:
-        meter: Measures what films cost.
+        meter: Measures the costs of videos.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ItemRunner:
         self._naming = Naming()
 
     async def prepare(self) -> None:
-        """Learn what items are known by on other machines.
+        """Learn the name that the items share with other machines.
 
         Raises:
             JournalError: The journal cannot be read.
@@ -101,11 +101,13 @@ class ItemRunner:
         )
 
     def with_shared_key(self, item: Item) -> Item:
-        """An item as it is to be made here."""
+        """Return the item as this machine makes it."""
         return self._naming.with_shared_key(item)
 
     async def begin(self, journal: Journal, account: str) -> None:
-        """Note where the journal stands: what changes from now on is no earlier run's.
+        """Record the journal's position and recall what earlier runs learned.
+
+        Changes after that position belong to no earlier run.
 
         Args:
             journal: The journal.
@@ -115,14 +117,14 @@ class ItemRunner:
         await self._knowledge.recall(journal, account, asks_again=self._order.retry_failed)
 
     async def run(self, work: ActiveItem) -> Outcome:
-        """Bring one item to its end.
+        """Execute one item to its end.
 
         Raises:
-            ItemLocked: Another process works on it.
-            ComesLast: It has stopped an earlier run, so others go first.
-            JournalError: The journal fails; nothing can be done any more.
+            ItemLocked: Another process is working on the item.
+            ComesLast: The item has stopped an earlier run, so other items go first.
+            JournalError: The journal failed; nothing more can be done.
         """
-        item, job, known = work.item, None, None
+        item, job, existing = work.item, None, None
         if item.error is not None:
             return new_outcome(work, "failed", error=item.error)
         if work.is_skipped:
@@ -131,9 +133,9 @@ class ItemRunner:
             await self._pause.learn_balance_again()
             if self._pause.reason is not None:
                 return new_outcome(work, "paused")
-            known = None if self._journal is None else await self._journal.load(item.key)
-            quality = await self._quality_asked_for(item, known)
-            is_paid, is_over = self._is_paid(item, known), self._is_over(known)
+            existing = None if self._journal is None else await self._journal.load(item.key)
+            quality = await self._requested_quality(item, existing)
+            is_paid, is_over = self._is_paid(item, existing), self._is_over(existing)
             kind = _kind_of(item)
             async with (
                 self._gate.turn(quality, is_paid=is_paid),
@@ -142,7 +144,7 @@ class ItemRunner:
                 if self._pause.reason is not None:
                     return new_outcome(work, "paused")
                 if self._journal is not None:
-                    known = None
+                    existing = None
                     job = await self._acquire_job(self._journal, work)
                     if job.stage in FINISHED and work.missing is None:
                         self._usage.merge(job.result)
@@ -150,10 +152,10 @@ class ItemRunner:
                 with self.meter.film(None if is_paid else kind):
                     outcome = await self._execute(work, job)
                     self._purse.ends(kind, outcome, is_paid=is_paid)
-                    outcome = await self._with_its_cost_known(outcome)
+                    outcome = await self._learn_cost(outcome)
                 return await self._learn_quality(outcome, quality)
-        except QualityRefused as failure:  # before anything was done, and so nothing is held
-            return new_outcome(work, "paused", job=known, error=failure)
+        except QualityRefused as failure:  # nothing was done before this, so no lease is held
+            return new_outcome(work, "paused", job=existing, error=failure)
         except SpecChanged as failure:
             return new_outcome(work, "failed", error=failure)
         except asyncio.CancelledError as cancelled:
@@ -166,20 +168,20 @@ class ItemRunner:
             if work.has_lost_lease:
                 raise ItemLocked from None
             raise
-        except UnreadableRow as failure:  # others can be used; this one stays as it is, for a copy to mend
+        except UnreadableRow as failure:  # the row stays, to be repaired from a copy; others are usable
             if self._journal is not None and work.is_leased:
                 await self._release(self._journal, work)
             return new_outcome(work, "failed", job=job, error=failure)
         except (ItemLocked, ComesLast, JournalError):
             raise
-        except Exception as failure:  # noqa: BLE001 - what the journal keeps may be odd; that is this item's alone
+        except Exception as failure:  # noqa: BLE001 - an odd journal record concerns this item alone
             if self._journal is not None and work.is_leased:
                 await self._release(self._journal, work)
-            problem = f"what the journal keeps of {item.key!r} cannot be read: {failure!r}"
+            problem = f"the journal's record of {item.key!r} cannot be read: {failure!r}"
             return new_outcome(work, "failed", job=job, error=JournalError(problem))
-        except GeneratorExit:  # its event loop has gone
+        except GeneratorExit:  # the event loop is gone
             raise
-        except BaseException:  # the interpreter is to end, say, or a test has failed
+        except BaseException:  # e.g. the interpreter ends, or a test has failed
             if self._journal is not None and job is not None and work.is_leased:
                 await finish(self._release_cancelled(self._journal, work, job))
             raise
@@ -188,42 +190,51 @@ class ItemRunner:
                 work.record.close()
 
     async def watch_credits(self) -> None:
-        """Look at the balance, if it matters."""
+        """Fetch the balance, if credits need watching."""
         await self._pause.learn_balance_again()
         self._purse.look_again()
 
-    async def _with_its_cost_known(self, outcome: Outcome) -> Outcome:
+    async def _learn_cost(self, outcome: Outcome) -> Outcome:
         self.meter.complete(succeeded=outcome.status == "succeeded")
         await self._pause.learn_what_it_cost()
         self.meter.update()
         return outcome
 
     def _is_over(self, job: Job | None) -> bool:
-        """Whether an earlier run has brought an item to its end, and this one does not try it again."""
+        """Return True if an earlier run ended the item for good.
+
+        This run then does not retry it.
+        """
         if job is None or job.stage not in FINISHED:
             return False
         return not (job.stage == "failed" and self._order.retry_failed)
 
     def _is_paid(self, item: Item, job: Job | None) -> bool:
-        """Whether an item goes on with a project of an earlier run.
+        """Return True if the item resumes a project of an earlier run.
 
         Raises:
-            UnreadableRow: It cannot be told.
+            UnreadableRow: The stored failure cannot be read.
         """
         if job is None or job.project_id is None:
             return False
-        is_tried_again = job.stage == "failed" and self._order.retry_failed and item.call is None
-        return not is_tried_again or next_attempt(job).project_id is not None
+        is_retried = job.stage == "failed" and self._order.retry_failed and item.call is None
+        return not is_retried or next_attempt(job).project_id is not None
 
-    async def _quality_asked_for(self, item: Item, job: Job | None) -> str | None:
-        """What an item will ask the server to render it in; None: nothing, or that was done."""
+    async def _requested_quality(self, item: Item, job: Job | None) -> str | None:
+        """Return the quality that the item will render in, or None.
+
+        None if the item needs no render, or had it already.
+        """
         quality = item.delivery.render
         if quality is None or job is None or self._journal is None:
             return quality
         return None if self._is_over(job) or await is_rendered(self._journal, job) else quality
 
     async def _learn_quality(self, outcome: Outcome, quality: str | None) -> Outcome:
-        """Have other items, and later runs, know what renders the account is given and refused."""
+        """Share what the item shows about the account's right to qualities.
+
+        Other items of this run and later runs use it.
+        """
         self._purse.complete(outcome)
         if outcome.status == "succeeded":
             self._gate.was_made(quality)
@@ -231,17 +242,19 @@ class ItemRunner:
         return outcome
 
     async def keep_knowledge(self) -> None:
-        """Have later runs know what this one has learned of the account."""
+        """Store what this run has learned about the account, for later runs."""
         self.meter.update()
         if self._journal is not None:
             await self._knowledge.keep(self._journal)
 
     async def _put(self, journal: Journal, item: Item) -> Job:
-        """The item's job; one that nothing was rendered of may be rendered in another quality.
+        """Return the item's job, creating it if necessary.
+
+        A job without a render accepts another quality.
 
         Raises:
-            SpecChanged: Its key was used for something else.
-            ItemLocked: Somebody else works on it.
+            SpecChanged: The item's key was used for something else.
+            ItemLocked: Another process is working on the item.
         """
         try:
             return await journal.put(item.key, item.spec, stage=RUNNING)
@@ -253,27 +266,27 @@ class ItemRunner:
             await journal.acquire(job.id)
         except JournalLocked:
             raise ItemLocked from None
-        changed = await finish(journal.change(job.id, JobChange(spec=item.spec, release=True)))
-        return attrs.evolve(changed, updated_change=job.updated_change)  # what it came to, it came to before
+        new_job = await finish(journal.change(job.id, JobChange(spec=item.spec, release=True)))
+        return attrs.evolve(new_job, updated_change=job.updated_change)  # its result is as old as before
 
     async def _acquire_job(self, journal: Journal, work: ActiveItem) -> Job:
-        """The item's job, ours alone if there is something to do.
+        """Return the item's job, leased if there is anything to do.
 
         Raises:
-            SpecChanged: Its key was used for something else.
-            ItemLocked: Somebody else works on it.
-            ComesLast: It has stopped an earlier run, so others go first.
+            SpecChanged: The item's key was used for something else.
+            ItemLocked: Another process is working on the item.
+            ComesLast: The item has stopped an earlier run, so other items go first.
         """
         item = work.item
         job = await self._put(journal, item)
         if comes_last(job) and not work.is_last:
             raise ComesLast
-        # What has failed since this batch began was tried again by another process: once is enough.
+        # If the job failed after this batch began, another process has retried it: once is enough.
         is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_change <= self._began
         if job.stage == "succeeded":
             if is_complete(item, job):
                 return await self._with_its_files(journal, work, job)
-            is_retried = True  # it was taken for finished, and is not
+            is_retried = True  # the job was recorded as finished, and lacks a page or a file
         elif job.stage in FINISHED and not is_retried:
             return job
         try:
@@ -290,12 +303,12 @@ class ItemRunner:
         except BaseException:
             await self._release(journal, work)
             raise
-        if job.stage in FINISHED:  # it came to its end elsewhere in the moment before it was ours
+        if job.stage in FINISHED:  # another process ended the item just before this one got the lease
             await self._release(journal, work)
         return job
 
     async def _with_its_files(self, journal: Journal, work: ActiveItem, job: Job) -> Job:
-        """A finished item's job: ours alone if its file is to be fetched again."""
+        """Return a finished job, leased if a file needs a new download."""
         missing = await missing_files(job) if self._order.refetch else ()
         if not missing:
             return job
@@ -307,15 +320,15 @@ class ItemRunner:
         return job
 
     async def _release(self, journal: Journal, work: ActiveItem) -> None:
-        """Give a lease back that was just taken."""
+        """Release a lease that was just acquired."""
         work.is_leased = False
         with suppress(JournalError):  # the lease runs out
             await finish(journal.release(work.item.key))
 
     async def _release_cancelled(self, journal: Journal, work: ActiveItem, job: Job) -> None:
-        """Leave an item to others, with the record of it so far."""
-        # It may have come to its end, or be somebody else's already; and what cannot be written now, nobody
-        # is left to be told of.
+        """Release a cancelled item's job, with its stages so far."""
+        # The job may have ended, or another process may have it already; and there is no caller left to
+        # receive an error of the journal.
         with suppress(JournalError):
             if work.record is None or work.missing is not None:
                 await journal.release(job.id)
@@ -323,7 +336,7 @@ class ItemRunner:
                 await journal.change(job.id, JobChange(result=self._result_to_store(work, job), release=True))
 
     def _result_to_store(self, work: ActiveItem, job: Job | None) -> dict[str, Json]:
-        """What the journal keeps for the report."""
+        """Return the values for the report that the journal stores."""
         stages = () if work.record is None else work.record.stages
         earlier = None if job is None else job.result
         return {"stages": stages_to_json(stages), **merge_usage(earlier, self._usage.take_unsaved())}
@@ -335,7 +348,7 @@ class ItemRunner:
             if job.created_change <= self._began and work.missing is None:
                 await self._usage.learn_the_beginning(self._runtime)
 
-        def began(steps: ProjectOperations) -> None:
+        def on_start(steps: ProjectOperations) -> None:
             work.steps = steps
 
         def emit(event: Event) -> None:
@@ -345,13 +358,13 @@ class ItemRunner:
             self._pause.check_credits()
             self.meter.update()
             self._purse.update(work.item.key, None if work.steps is None else work.steps.project_id)
-            traced(event)
+            trace(event)
             if self._order.on_event is not None:
                 notify(functools.partial(self._order.on_event, work.item.key), event)
 
-        begun = WorkflowStarted(name="item", key=work.item.key, project_id=None)
+        start = WorkflowStarted(name="item", key=work.item.key, project_id=None)
         try:
-            with trace_workflow(self._runtime.tracer, begun) as traced:
+            with trace_workflow(self._runtime.tracer, start) as trace:
                 made = await run_item(
                     self._runtime,
                     work.item,
@@ -359,13 +372,13 @@ class ItemRunner:
                     job=job,
                     journal=self._journal,
                     emit=emit,
-                    on_start=began,
+                    on_start=on_start,
                     stopping_since=lambda: self._workers.stopped_at,
                     missing=work.missing,
                 )
             result = {**result_to_json(work, made, self._runtime), **self._result_to_store(work, job)}
         except PipelineChanged:
-            await self._record_end(work, job, JobChange())  # it did not fail: with its old code it goes on
+            await self._record_end(work, job, JobChange())  # no failure: the run resumes with its old code
             raise
         except JournalLocked:
             raise ItemLocked from None
@@ -373,7 +386,7 @@ class ItemRunner:
             if not isinstance(failure, InDoubt | BelongsToAnother):
                 raise
             return await self._record_failure(work, job, failure)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, it is this item's alone
+        except Exception as failure:  # noqa: BLE001 - any failure concerns this item alone
             return await self._record_failure(work, job, failure)
         await self._record_end(work, job, JobChange(stage="succeeded", result=result, error=None))
         return new_outcome(work, "succeeded", job=job, made=made)
@@ -386,7 +399,7 @@ class ItemRunner:
         change = JobChange(
             stage=stage, error=failure_to_json(failure), result=self._result_to_store(work, job)
         )
-        # What is finished stays so, when only its file could not be fetched again.
+        # A finished item remains finished if only the new download of its file failed.
         await self._record_end(work, job, change if work.missing is None else JobChange())
         if stops_batch(failure):
             self._pause.trigger(str(failure), failure)
@@ -402,7 +415,7 @@ class ItemRunner:
 
 
 def _abreast(runtime: Runtime, order: BatchOptions, workers: WorkerPool) -> int:
-    """How many items can be at work at once."""
+    """Return the number of items that can be active at once."""
     slots = runtime.governor.limits.active_projects or workers.concurrency
     count = len(order.items) if isinstance(order.items, Sized) else slots
     return min(slots, workers.concurrency, count)

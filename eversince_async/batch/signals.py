@@ -1,4 +1,4 @@
-"""Ctrl-C twice: the first time what has begun is brought to its end, the second time we leave at once."""
+"""Ctrl-C twice: the first completes started work, the second ends it."""
 
 import asyncio
 import signal
@@ -11,7 +11,10 @@ from typing import Any, Final
 import attrs
 
 AT_ONCE: Final = 0.1
-"""Seconds within which two signals are one: a shell or `timeout` may signal process and group."""
+"""Seconds within which two signals count as one.
+
+A shell or `timeout` may signal both a process and its group.
+"""
 
 CTRL_C: Final = (signal.SIGINT,)
 
@@ -20,17 +23,19 @@ CTRL_C: Final = (signal.SIGINT,)
 def on_first_sigint(
     call: Callable[[], object], signals: Iterable[signal.Signals] = CTRL_C
 ) -> Generator[None, None, None]:
-    """Call something at the first Ctrl-C; the second does what it would have done without us.
+    """Call a function at the first Ctrl-C, but not at the second.
 
-    The first one is for all that are in such a block in the same loop: each is called. The second is for
-    nobody here, also when another block was entered since the first.
+    The second Ctrl-C does what it would do without this block.
 
-    Elsewhere than in the main thread this changes nothing, nor where a signal is ignored, or heard by the
-    event loop on behalf of the application.
+    The first Ctrl-C concerns all such blocks in the same loop: the functions of all of them are called. The
+    second concerns none of them, even if another block was entered since the first.
+
+    Outside the main thread this changes nothing, nor if a signal is ignored, or if the event loop handles it
+    for the application.
 
     Args:
-        call: What to call.
-        signals: What is taken for a Ctrl-C; whichever comes, the next of any of them is the second.
+        call: The function to call.
+        signals: The signals that count as Ctrl-C. After any of them, the next of any of them is the second.
     """
     listener = _listener()
     entry = _Entry(call, frozenset(signals))
@@ -45,14 +50,14 @@ def on_first_sigint(
 
 @attrs.frozen(eq=False)
 class _Entry:
-    """A block: what to call at which signals."""
+    """A block's function, and the signals at which to call it."""
 
     call: Callable[[], object]
     signals: frozenset[signal.Signals]
 
 
 class _Listener:
-    """Listens for Ctrl-C, and what is taken for it, on behalf of one event loop."""
+    """The signal handler on behalf of one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -61,7 +66,7 @@ class _Listener:
         self._heard_at: float | None = None
 
     def enter(self, entry: _Entry) -> bool:
-        """Listen on behalf of a block, too; False if there is nothing to listen to."""
+        """Listen for a block; return False if no signal can be heard."""
         for number in entry.signals - self._previous.keys():
             previous = signal.getsignal(number)
             is_heard_by_loop = number in getattr(self.loop, "_signal_handlers", ())
@@ -76,27 +81,27 @@ class _Listener:
         return True
 
     def leave(self, entry: _Entry) -> None:
-        """A block is over; with the last one we are."""
+        """End a block; after the last one, restore the old handlers."""
         del self._entries[entry]
         if not self._entries:
             self.give_back()
 
     def on_signal(self, number: int, _: FrameType | None) -> None:
-        """Take the first signal, and leave all later ones to whoever was there before us."""
-        if not self.loop.is_running():  # it died in one of the blocks
+        """Handle the first signal, and leave later ones to the old handlers."""
+        if not self.loop.is_running():  # the loop died in one of the blocks
             self.give_back()
             signal.raise_signal(number)
         elif self._heard_at is None:
             self._heard_at = self.loop.time()
             self.loop.call_soon_threadsafe(self._call_all, signal.Signals(number))
-        elif self.loop.time() - self._heard_at > AT_ONCE:  # also while something holds up the loop
+        elif self.loop.time() - self._heard_at > AT_ONCE:  # even while a callback blocks the loop
             self.give_back()
             signal.raise_signal(number)
 
     def give_back(self) -> None:
-        """Have signals handled as before, unless somebody else has come since."""
+        """Restore the old handlers, unless other code has replaced ours since."""
         global _listening
-        if threading.current_thread() is threading.main_thread():  # a block may be collected elsewhere
+        if threading.current_thread() is threading.main_thread():  # other threads may collect a block
             for number, previous in self._previous.items():
                 if signal.getsignal(number) == self.on_signal:
                     signal.signal(number, previous)
@@ -110,17 +115,20 @@ class _Listener:
 
 
 _listening: _Listener | None = None
-"""The one whose handlers are in place; at most one loop runs in the main thread at a time."""
+"""The listener whose handlers are in place.
+
+At most one loop runs in the main thread at a time.
+"""
 
 
 def _listener() -> _Listener | None:
-    """The listener of the running loop; None where there is nothing to listen to."""
+    """Return the running loop's listener; None outside the main thread."""
     global _listening
     loop = asyncio.get_running_loop()
     if threading.current_thread() is not threading.main_thread():
         return None
     if _listening is not None and _listening.loop is not loop:
-        _listening.give_back()  # its loop died in one of the blocks
+        _listening.give_back()  # the listener's loop died in one of the blocks
     if _listening is None:
         _listening = _Listener(loop)
     return _listening

@@ -1,4 +1,4 @@
-"""What items go through, written down while they do: from the events of their productions, for the report."""
+"""`TimelineRecorder`: the stages of an item, from its events, for the report."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,24 +11,33 @@ from eversince_async.orchestrator.events import Event, StageCompleted, StageStar
 from eversince_async.report.stages import Stage
 
 SLOTLESS_STAGES: Final = {"share": "sharing", "download": "downloading"}
-"""Stages of a production that need no slot, and what a report calls them."""
+"""Stages of a production without a slot, and their report names."""
 
 SLOT_STAGES: Final = {"create": "creating", "message": "running", "render": "rendering"}
-"""Those that need one. What the server says of the project meanwhile is more exact."""
+"""Stages of a production that need a slot, and their report names.
+
+The project's status, as the server reports it meanwhile, is more precise.
+"""
 
 
 WAIT_STAGES: Final = frozenset({WaitKind.SLOT, WaitKind.PROJECTS, WaitKind.RENDERS})
-"""Waits that are stages; one for the request budget is part of whatever waits for it."""
+"""Waits that are stages of their own.
+
+A wait for the request budget is part of the stage in which it occurs.
+"""
 
 
 class SlotNumbering:
-    """Numbers for slots, so that a chart has a lane for each: always the lowest that is free."""
+    """Numbers of slots, so that a chart has a lane for each.
+
+    A new slot takes the lowest number that is free.
+    """
 
     def __init__(self) -> None:
         self._taken = set[int]()
 
     def take(self, rather: int | None = None) -> int:
-        """A number; `rather` this one, if it is free."""
+        """Return a free number, preferably `rather`."""
         number = rather if rather is not None and rather not in self._taken else 1
         while number in self._taken:
             number += 1
@@ -36,16 +45,16 @@ class SlotNumbering:
         return number
 
     def free(self, number: int) -> None:
-        """It is not needed any more."""
+        """Free a number."""
         self._taken.discard(number)
 
 
 class TimelineRecorder:
-    """What one item goes through.
+    """The record of one item's stages.
 
     Args:
-        numbers: Those of the batch.
-        earlier: What it went through in earlier runs.
+        numbers: The slot numbers of the batch.
+        earlier: The item's stages in earlier runs.
     """
 
     def __init__(self, numbers: SlotNumbering, earlier: Sequence[Stage] = ()) -> None:
@@ -56,7 +65,10 @@ class TimelineRecorder:
         }
 
     def on_event(self, event: Event) -> None:
-        """Something has happened. A project just created goes on with the line that waited for it."""
+        """Record an event.
+
+        A project that was just created continues the line that waited for it.
+        """
         lines = self._lines
         line = lines.get(event.project_id)
         if line is None:
@@ -66,19 +78,19 @@ class TimelineRecorder:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """What it went through, until now."""
+        """The item's stages until now."""
         running = (line.current() for line in self._lines.values())
         stages = [*self._stages, *(stage for stage in running if stage is not None)]
         return tuple(sorted(stages, key=lambda stage: stage.began_at))
 
     def close(self) -> None:
-        """Whatever is under way ends."""
+        """End all stages that are in progress."""
         for line in self._lines.values():
             line.close()
 
 
 class _ProjectTimeline:
-    """What one project goes through, one stage after the other."""
+    """The stages of one project, one after the other."""
 
     __slots__ = ("_boot", "_name", "_numbers", "_since", "_slot", "_stages", "_usual_slot")
 
@@ -109,14 +121,17 @@ class _ProjectTimeline:
             case _:
                 pass
 
-    def _keep_to_the_clock(self) -> None:
-        """Begin anew where an emulator's first answer has set another clock: ours was no time to go by."""
+    def _restart_on_new_clock(self) -> None:
+        """Restart the stage if the clock has changed.
+
+        An emulator's first response sets its own clock; times before that are meaningless.
+        """
         boot = clock.moment().boot
         if boot != self._boot:
             self._since, self._boot = clock.steady_now(), boot
 
     def current(self) -> Stage | None:
-        self._keep_to_the_clock()
+        self._restart_on_new_clock()
         if self._name is None:
             return None
         return Stage(self._name, self._since, max(self._since, clock.steady_now()), self._slot)
@@ -125,7 +140,7 @@ class _ProjectTimeline:
         self._switch_stage(None, needs_slot=False)
 
     def _switch_stage(self, name: str | None, *, needs_slot: bool, since: datetime | None = None) -> None:
-        self._keep_to_the_clock()
+        self._restart_on_new_clock()
         if name == self._name and needs_slot == (self._slot is not None):
             return
         now = clock.steady_now() if since is None else max(since, self._since)

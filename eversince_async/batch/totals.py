@@ -1,8 +1,8 @@
-"""What all runs with one journal took of time and credits, each second and each credit once.
+"""Totals of time and credits over all runs with one journal.
 
-Several processes that share a journal see the same time pass, and the same balance fall. So one of them at a
-time measures; when it ends or dies, the next that writes goes on from there. What happened while nobody
-measured is in no total.
+Each second and each credit counts once. Several processes that share a journal see the same time pass and the
+same balance fall. So only one of them measures at a time; when that one ends or dies, the next one that
+writes continues from there. Anything that happens while no process measures is in no total.
 """
 
 import secrets
@@ -18,22 +18,24 @@ from eversince_async.journal import LEASE_SECONDS, Journal, Json
 from eversince_async.journal.owners import is_dead
 
 NOTE: Final = "usage"
-"""The name of a journal's note."""
+"""The name of the note in a journal."""
 
 MOST: Final = 10.0**12
-"""Credits, or seconds, that nobody believes."""
+"""Credits or seconds from which on a number is not credible."""
 
 
 @attrs.frozen(kw_only=True)
 class Totals:
-    """What runs have used.
+    """The use of an account by runs.
 
     Attributes:
-        seconds: How long at least one of them ran.
-        credits_spent: By how much the balance fell meanwhile; None: that was not told.
-        slots: The most projects that the account could have at work; None: not known, or any number.
-        requests_per_minute: The most requests that it could send in a minute; None likewise.
-        requests: Requests that no item has taken with it: rows of a minute and its counts.
+        seconds: Seconds in which at least one run was active.
+        credits_spent: The fall of the balance meanwhile, in credits; None if no response stated it.
+        slots: The largest number of projects that the account could have active; None if unknown or
+            unlimited.
+        requests_per_minute: The largest number of requests that the account could send in a minute; None
+            likewise.
+        requests: Requests that no item has recorded, as rows of a minute and its counts.
     """
 
     seconds: float = 0.0
@@ -43,7 +45,7 @@ class Totals:
     requests: tuple[tuple[int, ...], ...] = ()
 
     def __add__(self, more: "Totals") -> "Totals":
-        """Both together."""
+        """Return the sum of both."""
         known = [each for each in (self.credits_spent, more.credits_spent) if each is not None]
         return Totals(
             seconds=self.seconds + more.seconds,
@@ -55,12 +57,12 @@ class Totals:
 
     @property
     def own_share(self) -> "Totals":
-        """The part that each process knows for itself."""
+        """The part that each process counts for itself."""
         return attrs.evolve(self, seconds=0.0, credits_spent=None)
 
     @classmethod
     def read(cls, kept: Json) -> Self:
-        """From what a journal kept; what cannot be read is nothing."""
+        """Read totals from a journal's note; unreadable values are left out."""
         if not isinstance(kept, Mapping):
             return cls()
         rows = kept.get("requests")
@@ -73,20 +75,21 @@ class Totals:
         )
 
     def to_json(self) -> dict[str, Json]:
-        """What a journal keeps."""
+        """Return the totals as a journal stores them."""
         return {**attrs.asdict(self), "requests": [list(row) for row in self.requests]}
 
 
 class Account:
-    """Adds what one run uses to a journal's totals.
+    """The totals of a journal, to which one run adds its use.
 
     Args:
-        journal: The journal; None: there are no other runs.
+        journal: The journal; None if there are no other runs.
 
     Attributes:
-        totals: Of all runs, as far as this one has read and written them.
-        measures: Whether it is this run that measures time and credits.
-        taken_over_at: The balance up to which another run has measured from which we have just taken over.
+        totals: The totals of all runs, as this run has last read and written them.
+        measures: True if this run measures time and credits.
+        taken_over_at: The balance up to which another run had measured, if this run has just taken over from
+            it.
     """
 
     def __init__(self, journal: Journal | None) -> None:
@@ -98,25 +101,27 @@ class Account:
         self._name = secrets.token_hex(8)
 
     async def add(self, used: Totals, *, balance: float | None = None, ends: bool = False) -> None:
-        """Add what was used since the last time; time and credits only if it is we who measure them.
+        """Add the use since the last call.
+
+        Time and credits count only if this run measures them.
 
         Args:
-            used: What was used.
-            balance: The balance up to which that was measured.
-            ends: Whether the run is over, so that another one may measure.
+            used: The use of the account.
+            balance: The balance up to which the use was measured.
+            ends: True if the run is over, so that another one may measure.
 
         Raises:
-            JournalError: It cannot be written down; then nothing is added.
+            JournalError: The totals cannot be written; nothing is added then.
         """
         journal = self._journal
         if journal is None:
             self.totals += used
             return
         holder = _Holder(self._name, journal.incarnation, clock.now().isoformat(), clock.moment())
-        kept = await journal.change_note(NOTE, partial(_add, used, holder, balance, ends))
-        self.totals = Totals.read(kept)
-        self.measures = not ends and (found := _Holder.read(kept)) is not None and found.name == self._name
-        self.taken_over_at = _number(kept["balance"]) if self.measures and self._waits else None
+        note = await journal.change_note(NOTE, partial(_add, used, holder, balance, ends))
+        self.totals = Totals.read(note)
+        self.measures = not ends and (now := _Holder.read(note)) is not None and now.name == self._name
+        self.taken_over_at = _number(note["balance"]) if self.measures and self._waits else None
         self._waits = not self.measures
 
 
@@ -136,8 +141,8 @@ class _Holder:
         )
 
     @classmethod
-    def read(cls, kept: Json) -> Self | None:
-        match kept:
+    def read(cls, note: Json) -> Self | None:
+        match note:
             case {
                 "measured_by": {
                     "name": str() as name,
@@ -161,12 +166,12 @@ class _Holder:
         }
 
 
-def _add(used: Totals, ours: _Holder, balance: float | None, ends: bool, kept: Json) -> Json:  # noqa: FBT001 - called by `partial`
-    holder = _Holder.read(kept)
+def _add(used: Totals, ours: _Holder, balance: float | None, ends: bool, note: Json) -> Json:  # noqa: FBT001 - called by `partial`
+    holder = _Holder.read(note)
     is_ours = holder is not None and holder.name == ours.name
     if not is_ours or balance is None:
-        balance = kept.get("balance") if isinstance(kept, dict) else None
-    total = Totals.read(kept) + (used if is_ours else used.own_share)
+        balance = note.get("balance") if isinstance(note, dict) else None
+    total = Totals.read(note) + (used if is_ours else used.own_share)
     if is_ours and ends:
         holder = None
     elif not ends and (is_ours or holder is None or holder.is_gone):
@@ -176,12 +181,12 @@ def _add(used: Totals, ours: _Holder, balance: float | None, ends: bool, kept: J
 
 
 def readable(kept: object) -> list[list[int]]:
-    """Rows of requests that can be read."""
+    """Return the readable rows of requests."""
     return [row for row in kept if _is_row(row)] if isinstance(kept, list) else []
 
 
 KINDS: Final = 4
-"""Kinds of requests that are counted: work, looks, other, refused."""
+"""The number of kinds of requests: work, polls, other, refused."""
 
 
 def _is_row(row: object) -> bool:
@@ -191,11 +196,11 @@ def _is_row(row: object) -> bool:
 
 
 def _merge(*rows: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """Rows, each minute once."""
-    found: dict[int, list[int]] = {}
+    """Return the rows with one row for each minute."""
+    by_minute: dict[int, list[int]] = {}
     for minute, *counts in rows:
-        found[minute] = [a + b for a, b in zip(found.get(minute, [0] * KINDS), counts, strict=True)]
-    return tuple((minute, *counts) for minute, counts in sorted(found.items()))
+        by_minute[minute] = [a + b for a, b in zip(by_minute.get(minute, [0] * KINDS), counts, strict=True)]
+    return tuple((minute, *counts) for minute, counts in sorted(by_minute.items()))
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
@@ -208,7 +213,7 @@ def _number(kept: Any) -> float | None:
 
 
 def readable_count(kept: Any) -> int | None:
-    """A count of something there is at least one of, if it can be one."""
+    """Return a stored count of one or more; None if unreadable."""
     return kept if type(kept) is int and 0 < kept < 10**9 else None
 
 

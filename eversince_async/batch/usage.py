@@ -1,4 +1,7 @@
-"""What a batch uses of the account: requests of each minute, credits and time, for the report."""
+"""Use of the account by a batch: requests, credits and time.
+
+The report shows it; requests are counted by minutes.
+"""
 
 import asyncio
 from collections.abc import Generator, Mapping, Sequence
@@ -18,22 +21,25 @@ from eversince_async.session.hooks import HookEvent, RequestSent, ResponseReceiv
 from eversince_async.tasks import finish
 
 POLL_ENDPOINTS: Final = frozenset({"projects.get", "projects.list"})
-"""Endpoints that look at projects."""
+"""Endpoints that poll projects."""
 
 WRITE_ENDPOINTS: Final = frozenset(
     {"projects.create", "projects.cancel", "messages.send", "output.render", "output.share"}
 )
-"""Endpoints that move a project on."""
+"""Endpoints that advance a project."""
 
 MAX_MINUTES: Final = 30 * 24 * 60
-"""Minutes that are remembered; of a longer batch, the last of them."""
+"""Minutes whose requests are remembered.
+
+For a longer batch, these are the last ones.
+"""
 
 
 class UsageTotals:
-    """What runs have used, from what they kept in a journal.
+    """The use of an account by runs, as a journal stores it.
 
     Attributes:
-        totals: What no item took with it.
+        totals: The use that no item has recorded.
     """
 
     def __init__(self, totals: Totals | None = None) -> None:
@@ -42,7 +48,7 @@ class UsageTotals:
         self._limit: int | None = None
 
     def merge(self, kept: Json) -> None:
-        """Add what an item took with it into the journal."""
+        """Add the requests that an item's result records."""
         if not isinstance(kept, Mapping):
             return
         for minute, *counts in readable(kept.get("requests")):
@@ -56,47 +62,53 @@ class UsageTotals:
 
     @property
     def limit(self) -> int | None:
-        """How many requests the account may send in a minute; None if that is not known."""
+        """The requests that the account may send in a minute, or None.
+
+        None if that is not known.
+        """
         return self._limit or self.totals.requests_per_minute
 
     @property
     def minutes(self) -> tuple[RequestMinute, ...]:
         """The requests of each minute that had any, oldest first."""
-        found = {minute: list(counts) for minute, counts in self._minutes.items()}
+        by_minute = {minute: list(counts) for minute, counts in self._minutes.items()}
         for minute, *counts in self.totals.requests:
-            here = found.setdefault(minute, [0] * KINDS)
-            found[minute] = [a + b for a, b in zip(here, counts, strict=True)]
+            sums = by_minute.setdefault(minute, [0] * KINDS)
+            by_minute[minute] = [a + b for a, b in zip(sums, counts, strict=True)]
         return tuple(
             RequestMinute(datetime.fromtimestamp(60 * minute, UTC), *counts)
-            for minute, counts in sorted(found.items())
+            for minute, counts in sorted(by_minute.items())
         )
 
     @property
     def credits_spent(self) -> float | None:
-        """By how many credits the balance fell while a run watched; None if that was not told."""
+        """The fall of the balance in earlier runs, in credits, or None.
+
+        None if no response stated the balance.
+        """
         return self.totals.credits_spent
 
     @property
     def seconds(self) -> float:
-        """How long runs took, each moment once."""
+        """The duration of all runs in seconds, with each moment counted once."""
         return self.totals.seconds
 
     @property
     def slots(self) -> int | None:
-        """How many projects the account may have at work at once, at most; None if that is not known."""
+        """The most projects that the account may have active; None if unknown."""
         return self.totals.slots
 
 
 class UsageRecorder(UsageTotals):
-    """Counts while a batch runs.
+    """A count of the account's use while a batch runs.
 
-    Each item that ends takes the requests since the one before with it into the journal; time and credits,
-    and the requests that are left in the end, are added to the journal's totals. So a later run, or somebody
-    who has the journal alone, can add up what all runs and processes have used.
+    Each item that ends stores the requests since the previous one in the journal, with its result. Time,
+    credits and the requests that are left at the end are added to the journal's totals. So a later run, or a
+    reader of the journal alone, can add up the use by all runs and processes.
 
     Args:
         governor: Knows the balance and the limits.
-        journal: What remembers other runs; None: there are none.
+        journal: The record of other runs; None if there are none.
     """
 
     def __init__(self, governor: GovernorProtocol, journal: Journal | None = None) -> None:
@@ -106,9 +118,9 @@ class UsageRecorder(UsageTotals):
         self.journal = journal
         self._beside: Sequence[object] = ()
         self._counted_until: float | None = None  # in loop time
-        self._told_before = self._times()
+        self._statements_before = self._statements()
         self._spent_until: float | None = None
-        self._was_told_again = False
+        self._has_second_statement = False
         self._unsaved: dict[int, list[int]] = {}
         self._early = [0] * KINDS
         self._is_early = True
@@ -116,17 +128,21 @@ class UsageRecorder(UsageTotals):
         self._has_begun = False
 
     async def begin(self) -> None:
-        """Learn what earlier runs and other processes have used, and begin to measure if nobody does.
+        """Read the use by others, and measure unless another run does.
+
+        The others are earlier runs and other processes.
 
         Raises:
             JournalError: The journal cannot be used.
         """
-        self._has_begun = True  # whoever is cancelled meanwhile may have been written down as who measures
+        self._has_begun = True  # a cancelled save may still have recorded this run as the one that measures
         await self.save()
         self.totals = self._account.totals
 
     async def end(self) -> None:
-        """Save all, and leave measuring to others; nothing if it never began.
+        """Save everything, and leave the measuring to other runs.
+
+        Does nothing if the recorder never began.
 
         Raises:
             JournalError: The journal cannot be used.
@@ -136,27 +152,27 @@ class UsageRecorder(UsageTotals):
 
     @contextmanager
     def recording(self, runtime: Runtime) -> Generator[None, None, None]:
-        """Count meanwhile what the client sends."""
-        guests = self._beside = runtime.session.observers.subscribers
+        """Count the client's requests during the block."""
+        subscribers = self._beside = runtime.session.observers.subscribers
         self._counted_until = loop_time()
-        guests.append(self.on_record)
+        subscribers.append(self.on_record)
         try:
             yield
         finally:
-            guests.remove(self.on_record)
+            subscribers.remove(self.on_record)
             self._counted_until = None
 
     # -- Requests ---------------------------------------------------------------------------------------
 
     def on_record(self, record: HookEvent) -> None:
-        """A request left, or was answered."""
+        """Count a request that was sent, or a refusal that was received."""
         match record:
             case RequestSent(endpoint=endpoint):
                 self._count(1 if endpoint in POLL_ENDPOINTS else 0 if endpoint in WRITE_ENDPOINTS else 2)
             case ResponseReceived(status=status):
                 if status == 429:
                     self._count(3)
-                self._came_to_time()
+                self._count_early()
             case _:
                 pass
 
@@ -166,8 +182,11 @@ class UsageRecorder(UsageTotals):
         else:
             self._note([int(kind == each) for each in range(KINDS)])
 
-    def _came_to_time(self) -> None:
-        """From now on the clock is right: an emulator's first answer tells how fast its own goes."""
+    def _count_early(self) -> None:
+        """Count the earliest requests, now that the clock is right.
+
+        An emulator's first response shows the speed of the emulator's clock.
+        """
         if self._is_early:
             self._is_early = False
             self._note(self._early)
@@ -182,7 +201,10 @@ class UsageRecorder(UsageTotals):
 
     @property
     def _is_first(self) -> bool:
-        """Whether no other batch of the client counts the same requests for the same journal."""
+        """True if this batch counts the requests for the journal.
+
+        Of several batches of a client with the same journal, the first one counts.
+        """
         others = (getattr(guest, "__self__", None) for guest in self._beside)
         first = (
             each
@@ -192,7 +214,7 @@ class UsageRecorder(UsageTotals):
         return next(first, self) is self
 
     def take_unsaved(self) -> dict[str, Json]:
-        """The requests that no item has taken with it yet."""
+        """Return the requests that no item has stored, and forget them."""
         unsaved, self._unsaved = self._unsaved, {}
         if not unsaved:
             return {}
@@ -201,56 +223,74 @@ class UsageRecorder(UsageTotals):
 
     @property
     def limit(self) -> int | None:
-        """How many requests the account may send in a minute; None if there is no limit."""
+        """The requests that the account may send in a minute.
+
+        None if there is no limit.
+        """
         return self._governor.request_limit
 
     # -- Credits and time -------------------------------------------------------------------------------
 
     def record_balance(self) -> None:
-        """An answer may have told the balance: what it falls by after the first in this run is spent."""
+        """Record the balance if a response has stated it.
+
+        The fall of the balance after its first statement in this run counts as spent.
+        """
         known = self._governor.credits
-        if known is None or known.times == self._told_before:
+        if known is None or known.times == self._statements_before:
             return
         if self._spent_until is None:
-            self._spent_until, self._told_before = known.spent, known.times
+            self._spent_until, self._statements_before = known.spent, known.times
         else:
-            self._was_told_again = True
+            self._has_second_statement = True
 
     async def learn_the_beginning(self, runtime: Runtime) -> None:
-        """Ask for the balance, if it was not told yet: what is gone on with costs something at once."""
+        """Fetch the balance, unless a response has stated it already.
+
+        A resumed item may cost credits at once.
+        """
         async with self._asking:
             if self._spent_until is None:
                 await self._learn(runtime)
 
     async def record_final_balance(self, runtime: Runtime) -> None:
-        """Ask for the balance, if anything was paid for: what was begun last has cost something since."""
+        """Fetch the balance, if anything was paid for.
+
+        The last items may have cost credits since the last statement of the balance.
+        """
         if self._spent_until is not None:
             await self._learn(runtime)
 
     async def _learn(self, runtime: Runtime) -> None:
-        with suppress(EversinceError):  # nobody needs it but the report
+        with suppress(EversinceError):  # only the report needs the balance
             requested_at = loop_time()
-            told = await runtime.interactive.account.credits()
-            self._governor.record_credits(told.credits_balance, requested_at=requested_at)
+            response = await runtime.interactive.account.credits()
+            self._governor.record_credits(response.credits_balance, requested_at=requested_at)
             self.record_balance()
 
-    def _times(self) -> int:
+    def _statements(self) -> int:
         known = self._governor.credits
         return 0 if known is None else known.times
 
     @property
     def credits_spent(self) -> float | None:
-        """By how many credits the balance fell while a run watched, this or another; None: not told."""
+        """The fall of the balance in all runs, in credits, or None.
+
+        Only the time in which a run watched counts. None if no response stated the balance.
+        """
         return self._total.credits_spent
 
     @property
     def seconds(self) -> float:
-        """How long runs took, this one included, each moment once."""
+        """The duration of all runs in seconds, with each moment counted once.
+
+        This run is included.
+        """
         return self._total.seconds
 
     @property
     def slots(self) -> int | None:
-        """How many projects the account may have at work at once, at most; None if that is not known."""
+        """The most projects that the account may have active; None if unknown."""
         return self._total.slots
 
     @property
@@ -260,9 +300,9 @@ class UsageRecorder(UsageTotals):
 
     @property
     def _pending(self) -> Totals:
-        """Time and credits that are in no total yet."""
+        """The time and credits that are not in the totals yet."""
         known, until, spent = self._governor.credits, self._spent_until, None
-        if self._was_told_again and known is not None and until is not None:
+        if self._has_second_statement and known is not None and until is not None:
             spent = max(0.0, known.spent - until)
         return Totals(
             seconds=0.0 if self._counted_until is None else max(0.0, loop_time() - self._counted_until),
@@ -271,13 +311,15 @@ class UsageRecorder(UsageTotals):
         )
 
     async def save(self, *, ends: bool = False) -> None:
-        """Add to the journal's totals what was used since the last time, also when cancelled meanwhile.
+        """Add the use since the last call to the totals.
+
+        The totals are complete even if the caller is cancelled meanwhile.
 
         Args:
-            ends: Whether the run is over.
+            ends: True if the run is over.
 
         Raises:
-            JournalError: It cannot be written down; then the next time adds it.
+            JournalError: The totals cannot be written; the next call adds this use.
         """
         await finish(self._save(ends=ends))
 
@@ -289,7 +331,7 @@ class UsageRecorder(UsageTotals):
             self._spent_until += used.credits_spent
         if ends:
             if self._is_early and any(self._early):
-                self._came_to_time()
+                self._count_early()
             rest, self._unsaved = self._unsaved, {}
             rows = tuple((minute, *counts) for minute, counts in sorted(rest.items()))
             used = used + Totals(requests=rows, requests_per_minute=self.limit if rows else None)
@@ -298,19 +340,19 @@ class UsageRecorder(UsageTotals):
             await self._account.add(used, balance=None if known is None else known.balance, ends=ends)
         except JournalError:
             self._counted_until, self._spent_until, self._unsaved = before
-            if ends:  # nobody else learns of it, but our own report does
+            if ends:  # no other run learns of this use, but this run's report does
                 self._account.totals += was_measured
             raise
         finally:
             if ends:
                 self._counted_until = self._spent_until = None
         if (balance := self._account.taken_over_at) is not None and known is not None:
-            # Another run has measured to there, and we had last seen another balance.
-            self._spent_until, self._was_told_again = known.spent + known.balance - balance, False
+            # Another run has measured up to that balance, and this run had last seen a different one.
+            self._spent_until, self._has_second_statement = known.spent + known.balance - balance, False
 
 
 def _is_same(one: Journal | None, other: Journal | None) -> bool:
-    """Whether two journals are one, or of one file."""
+    """Return True if two journals are one object or have one file."""
     path = getattr(one, "path", None)
     return one is other or (path is not None and path == getattr(other, "path", None))
 
@@ -321,7 +363,10 @@ def _drop_oldest(by_minute: dict[int, Any]) -> None:
 
 
 def merge_usage(earlier: Json, more: Mapping[str, Json]) -> dict[str, Json]:
-    """What an item took with it in an earlier run, which is written anew, and what it takes now."""
+    """Return an item's requests of earlier runs together with new ones.
+
+    The result replaces the item's stored result.
+    """
     before = readable(earlier.get("requests")) if isinstance(earlier, Mapping) else []
     rows = [*before, *more.get("requests", ())]
     return {**more, **({"requests": rows} if rows else {})}

@@ -1,4 +1,4 @@
-"""The items at work: at most so many at a time, and none any more once the batch is stopped."""
+"""`WorkerPool`: a limited number of active items, and none after a stop."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -21,17 +21,23 @@ from eversince_async.orchestrator.runtime import Runtime
 from eversince_async.tasks import end
 
 EXTRA_WORKERS: Final = 5
-"""Items beyond the account's slots that are at work by default: some share or download meanwhile."""
+"""Items beyond the account's slots that are active by default.
+
+Some of them share or download meanwhile.
+"""
 
 DEFAULT_WORKERS: Final = 100
-"""Items at work by default when the account has no limit of active projects."""
+"""Items active by default if the account has no limit of projects."""
 
 OTHER_PROCESS_POLL_INTERVAL: Final = 5.0
-"""Seconds between looks into the journal at an item that another process works on."""
+"""Seconds between two reads of an item that another process works on."""
 
 
 MAX_POSTPONED: Final = 100
-"""Items of other processes that are remembered before they are looked at again; each is held in memory."""
+"""Items of other processes that are held before they are tried again.
+
+Each is held in memory.
+"""
 
 
 class ItemLocked(Exception):
@@ -39,26 +45,27 @@ class ItemLocked(Exception):
 
 
 class ComesLast(Exception):
-    """This item is for when all others have come to their ends."""
+    """This item starts only after all others have ended."""
 
 
 @attrs.define(eq=False)
 class ActiveItem:
-    """An item at work.
+    """An item that is active.
 
     Attributes:
         item: The item.
-        began_at: When it was begun, by this run.
-        task: What works on it.
-        steps: How far its production has come; None before it begins.
-        record: What it goes through, for the report; None before it begins.
-        has_started: Whether its task runs: one that is cancelled before never does anything.
-        is_leased: Whether its job is ours, as far as we know.
-        has_lost_lease: Whether its lease has run out meanwhile, and somebody else has taken it over.
-        is_skipped: Whether it is let go because the batch stops, while nothing works on it at the server.
-        is_counted: Whether it is among those that its crew knows to be under way.
-        is_last: Whether all others have come to their ends.
-        missing: Its file, if it is finished, and that is to be fetched again; None otherwise.
+        began_at: The time at which this run started the item.
+        task: The task that works on the item.
+        steps: The operations of its production, which show its progress; None before they begin.
+        record: The record of its stages, for the report; None before it begins.
+        has_started: True if its task runs; a task that is cancelled before its start never does anything.
+        is_leased: True if this process holds the lease of its job, as far as it knows.
+        has_lost_lease: True if the lease has run out meanwhile, and another process has acquired it.
+        is_skipped: True if the item was dropped because the batch stops, while the server works on nothing of
+            it.
+        is_counted: True if the pool counts the item as in progress.
+        is_last: True if all other items have ended.
+        missing: The file to download again, if the item is finished; None otherwise.
     """
 
     item: Item
@@ -78,8 +85,8 @@ class ActiveItem:
     _boot: str = attrs.field(factory=lambda: clock.moment().boot)
 
     def on_event(self, event: Event) -> None:
-        """Something has happened to it."""
-        if (boot := clock.moment().boot) != self._boot:  # an emulator's first answer has set another clock
+        """Update the item by an event."""
+        if (boot := clock.moment().boot) != self._boot:  # an emulator's first response has set a new clock
             self.began_at, self._boot = clock.steady_now(), boot
         if isinstance(event, Waiting) and event.reason.kind in {WaitKind.PROJECTS, WaitKind.RENDERS}:
             self._resting_since = loop_time() if self._resting_since is None else self._resting_since
@@ -89,7 +96,10 @@ class ActiveItem:
 
     @property
     def age(self) -> float | None:
-        """Seconds since this run began its project, less waits for another day; None if another run did."""
+        """Seconds since this run began the project, without waits for quotas.
+
+        None if another run began it.
+        """
         begun_at = None if self.steps is None else self.steps.first_write_at
         if begun_at is None:
             return None
@@ -98,34 +108,36 @@ class ActiveItem:
 
     @property
     def waits_for_quota(self) -> bool:
-        """Whether it waits for another day."""
+        """True if the item waits for the daily reset."""
         return self._resting_since is not None
 
     @property
     def is_active(self) -> bool:
-        """Whether something is done for it, or has begun at the server."""
+        """True if the item is in progress, here or at the server."""
         return not self.is_unstarted and not self.waits_for_quota
 
     @property
     def is_unstarted(self) -> bool:
-        """Whether nothing has been asked of the server for it yet."""
+        """True if no request to the server has started the item yet."""
         return self.steps is None or (self.steps.first_write_at is None and self.steps.project_id is None)
 
 
 class WorkerPool:
-    """Items at work, each in a task of its own.
+    """The pool of active items, each in a task of its own.
 
     Args:
-        places: How many at a time.
-        do: Brings one to its end; raises `ItemLocked` if it is not ours to, `ComesLast` if not yet.
-        is_held_up: Whether none may be begun now, although there is a place; `has_room` says when that ends.
+        places: The number of items that are active at once.
+        do: Executes an item to its end; raises `ItemLocked` if another process has it, `ComesLast` if it must
+            wait for the others.
+        is_held_up: Returns True if nothing may start although there is a place; `has_room` reports the end of
+            that.
 
     Attributes:
-        places: How many at a time.
-        active: Those at work.
-        pace: How fast it goes.
-        stopped: Set when nothing is begun any more.
-        stopped_at: Since when, in loop time; None before.
+        concurrency: The number of items that are active at once.
+        active: The active items.
+        pace: The pace of the items.
+        stopped: Set when nothing more starts.
+        stopped_at: The loop time of the stop; None before it.
     """
 
     def __init__(
@@ -141,16 +153,16 @@ class WorkerPool:
         self.stopped_at: float | None = None
         self._do = do
         self._is_held_up = is_held_up
-        self._rests_go = False
-        self._under_way = 0
-        self._elsewhere: list[Item] = []
+        self._drops_resting = False
+        self._in_progress = 0
+        self._locked: list[Item] = []
         self._last: list[Item] = []
-        self._room = asyncio.Event()  # set when there may be some, or none is needed any more
+        self._room = asyncio.Event()  # set if there may be room, or if none is needed any more
 
     async def submit(self, item: Item) -> None:
-        """Begin an item when there is room; nothing, if the batch is stopped before."""
-        if len(self._elsewhere) >= MAX_POSTPONED:  # by now somebody has probably made the first of them
-            await self._start(self._elsewhere.pop(0))
+        """Start an item when there is room, unless the batch stops before."""
+        if len(self._locked) >= MAX_POSTPONED:  # another process has probably made the first by now
+            await self._start(self._locked.pop(0))
         await self._start(item)
 
     async def _start(self, item: Item, *, is_last: bool = False) -> None:
@@ -168,43 +180,44 @@ class WorkerPool:
         try:
             await self._do(work)
         except ItemLocked:
-            self._elsewhere.append(work.item)
+            self._locked.append(work.item)
         except ComesLast:
             self._last.append(work.item)
         finally:
             self.active.discard(work)
-            self._set_active(work, is_under_way=False)
+            self._set_active(work, is_in_progress=False)
             self._room.set()
 
     def has_room(self) -> None:
-        """There may be room for another item now."""
+        """Wake the pool, because there may be room for another item now."""
         self._room.set()
 
     def on_event(self, work: ActiveItem, event: Event) -> None:
-        """Something has happened to an item."""
+        """Update an item, and the pace, by an event."""
         work.on_event(event)
-        self._set_active(work, is_under_way=work.is_active)
-        if self._rests_go and work.waits_for_quota:
+        self._set_active(work, is_in_progress=work.is_active)
+        if self._drops_resting and work.waits_for_quota:
             self._drop(work)
 
-    def _set_active(self, work: ActiveItem, *, is_under_way: bool) -> None:
-        if work.is_counted is not is_under_way:
-            work.is_counted = is_under_way
-            self._under_way += 1 if is_under_way else -1
+    def _set_active(self, work: ActiveItem, *, is_in_progress: bool) -> None:
+        if work.is_counted is not is_in_progress:
+            work.is_counted = is_in_progress
+            self._in_progress += 1 if is_in_progress else -1
             self.pace.set_active(is_at_work=self.is_active)
 
     @property
     def is_active(self) -> bool:
-        """Whether something is done for an item, or has begun at the server."""
-        return self._under_way > 0
+        """True if any item is in progress, here or at the server."""
+        return self._in_progress > 0
 
     async def renew_leases(self, journal: Journal) -> None:
-        """Prolong the leases of what is at work, and let go of what is another process's by now.
+        """Renew the leases of active items; cancel items whose lease is lost.
 
-        That can be after this one could not run for a while, as on a laptop that slept.
+        Another process may have acquired a lease if this one could not run for a while, as on a laptop that
+        slept.
 
         Raises:
-            JournalError: It cannot be written; whoever needs to write next will learn of it.
+            JournalError: The journal cannot be written; the next write reports that.
         """
         leased = [work for work in self.active if work.is_leased]
         ours = await journal.renew([work.item.key for work in leased])
@@ -214,7 +227,7 @@ class WorkerPool:
                 work.task.cancel()
 
     async def join(self) -> None:
-        """Wait for what is at work, here and in other processes, and for what comes last."""
+        """Wait for all items, those of other processes and the last included."""
         await self._finish()
         last, self._last = self._last, []
         for item in last:
@@ -222,25 +235,25 @@ class WorkerPool:
         await self._finish()
 
     async def _finish(self) -> None:
-        while self.active or (self._elsewhere and not self.stopped.is_set()):
-            looked_at, again = loop_time(), list[Item]()
-            again, self._elsewhere = self._elsewhere, again
+        while self.active or (self._locked and not self.stopped.is_set()):
+            polled_at, again = loop_time(), list[Item]()
+            again, self._locked = self._locked, again
             for item in again:
                 await self._start(item)
             if tasks := self._tasks():
                 await asyncio.wait(tasks, timeout=OTHER_PROCESS_POLL_INTERVAL)
-            if self._elsewhere:
-                await asyncio.sleep(max(0.0, looked_at + OTHER_PROCESS_POLL_INTERVAL - loop_time()))
+            if self._locked:
+                await asyncio.sleep(max(0.0, polled_at + OTHER_PROCESS_POLL_INTERVAL - loop_time()))
 
     def stop_accepting(self) -> None:
-        """Begin nothing any more."""
+        """Start nothing more."""
         if self.stopped_at is None:
             self.stopped_at = loop_time()
         self.stopped.set()
         self._room.set()
 
     def stop(self) -> None:
-        """Begin nothing any more, and let go of what has asked nothing of the server."""
+        """Start nothing more, and drop items that are unstarted."""
         self.stop_accepting()
         current = asyncio.current_task()
         for work in self.active:
@@ -248,14 +261,17 @@ class WorkerPool:
                 self._drop(work)
 
     def let_rests_go(self) -> None:
-        """Let go of what waits for another day, too, now or later."""
-        self._rests_go = True
+        """Drop items that wait for the daily reset, now and later."""
+        self._drops_resting = True
         for work in self.active:
             if work.waits_for_quota:
                 self._drop(work)
 
     def _drop(self, work: ActiveItem) -> None:
-        """Let go of an item, once: it may be giving back what it holds, or telling its outcome."""
+        """Drop an item, once.
+
+        A dropped item may still release what it holds, or deliver its outcome.
+        """
         if work.is_skipped or work.task is None:
             return
         work.is_skipped = True
@@ -263,20 +279,20 @@ class WorkerPool:
             work.task.cancel()
 
     async def cancel_all(self) -> None:
-        """Cancel what is at work, and wait until it has let go of everything."""
+        """Cancel all active items, and wait until they have released everything."""
         self.stopped.set()
         for work in self.active:
             work.is_skipped = False
         try:
             await end(*self._tasks())
         finally:
-            self.active.clear()  # a task that was cancelled before it began has not done so itself
+            self.active.clear()  # a task that was cancelled before its start has not removed its item
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [work.task for work in self.active if work.task is not None]
 
 
 def default_concurrency(runtime: Runtime) -> int:
-    """How many items are at work at a time, if nobody says otherwise."""
+    """Return the default number of items that are active at once."""
     slots = runtime.governor.limits.active_projects
     return DEFAULT_WORKERS if slots is None else slots + EXTRA_WORKERS

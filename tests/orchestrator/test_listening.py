@@ -102,7 +102,7 @@ async def test_usage_of_a_batch_takes_no_snapshot(
         raise AssertionError("a whole snapshot for one number")
 
     monkeypatch.setattr(eversince.governor, "snapshot", refuse)
-    usage._came_to_time()
+    usage._count_early()
     usage._count(0)
 
     assert 30 == usage.take_unsaved()["requests_per_minute"]
