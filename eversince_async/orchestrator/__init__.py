@@ -1,1 +1,1 @@
-"""The life of a video: create, wait, render, wait, share, download, as things one can await."""
+"""Workflows from brief to download: create, wait, render, share, converse."""

@@ -1,4 +1,4 @@
-"""Writing to a project: with one of the account's slots, and one of what a day has only so many of."""
+"""Writes that wait for a slot of the account, or for the day's quota."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -23,11 +23,11 @@ R = TypeVar("R", bound=Response)
 
 
 class Admission(ProjectTracker):
-    """What makes a project active waits for a slot first, and for tomorrow if need be."""
+    """A project tracker whose writes wait for a slot, and for the daily reset."""
 
     @asynccontextmanager
     async def slot(self) -> AsyncGenerator[None, None]:
-        """Hold one of the account's active-project slots, waiting for it first; may be nested."""
+        """Wait for one of the account's active-project slots and hold it; may be nested."""
         outermost = self._slot_lease is None
         await self._acquire_slot()
         try:
@@ -37,7 +37,7 @@ class Admission(ProjectTracker):
                 self._release_slot()
 
     def begins_with(self, lease: SlotLeaseProtocol) -> None:
-        """Take a slot that was acquired already for the first one that is needed."""
+        """Use an already acquired slot for the first write that needs one."""
         self._given = lease
 
     async def _acquire_slot(self) -> SlotLeaseProtocol:
@@ -62,7 +62,7 @@ class Admission(ProjectTracker):
             lease.release()
 
     async def with_slot(self, execution: EffectExecution, write: Callable[[], Awaitable[R]]) -> R:
-        """Do what makes the project active, telling its slot what became of it."""
+        """Send a write that makes the project active, and report its result to the slot."""
         while True:
             lease = await self._acquire_slot()
             try:
@@ -92,39 +92,45 @@ class Admission(ProjectTracker):
     async def with_quota(
         self, quota: QuotaName, execution: EffectExecution, write: Callable[[], Awaitable[R]]
     ) -> R:
-        """Do what the day has only so many of."""
+        """Send a write that counts against a daily quota."""
         while True:
-            taken = await self._reserve_quota(quota)
+            reservation = await self._reserve_quota(quota)
             try:
-                with execution.at_departure(partial(_need_left, taken, execution)):
+                with execution.at_departure(partial(_need_left, reservation, execution)):
                     answer = await write()
             except _SpentMeanwhile:
-                taken.give_back()
+                reservation.give_back()
             except BaseException as failure:
-                if not self._is_refusal_of_the_day(failure, taken):
+                if not self._is_refusal_of_the_day(failure, reservation):
                     if not execution.may_have_left:
-                        taken.give_back()
+                        reservation.give_back()
                     raise
             else:
-                taken.confirmed()
+                reservation.confirmed()
                 return answer
 
-    def _is_refusal_of_the_day(self, failure: BaseException, taken: QuotaReservationProtocol) -> bool:
-        """Whether the day's limit is, or may well be, the reason of a refusal; tells the quota so."""
+    def _is_refusal_of_the_day(self, failure: BaseException, reservation: QuotaReservationProtocol) -> bool:
+        """Return True if the daily limit may be the reason of a refusal.
+
+        Reports such a refusal to the quota.
+        """
         match failure:
             case ProjectLimitReached(daily=True):
-                taken.refused(failure.retry_after, self._runtime.server_time())
+                reservation.refused(failure.retry_after, self._runtime.server_time())
             case RateLimited(is_documented=True, is_daily_limit=True):
                 if (failure.retry_after or 0.0) > 2 * REQUEST_WINDOW:
-                    taken.refused(failure.retry_after, self._runtime.server_time())
+                    reservation.refused(failure.retry_after, self._runtime.server_time())
                 else:
-                    taken.rejected(failure.retry_after)
+                    reservation.rejected(failure.retry_after)
             case _:
                 return False
         return True
 
     async def _reserve_quota(self, quota: QuotaName) -> QuotaReservationProtocol:
-        """Take one of today's; while there is none, wait for tomorrow without holding a slot."""
+        """Reserve one of today's quota; if none is left, wait for the daily reset.
+
+        The wait holds no slot.
+        """
         quotas = self._runtime.governor.quota
         try:
             return await quotas.reserve(quota, wait=False, who=self.key)
@@ -133,22 +139,22 @@ class Admission(ProjectTracker):
                 raise
         held = self._slot_lease is not None
         self._release_slot()
-        taken = await self._runtime.registry.rest(quotas.reserve(quota, who=self.key))
+        reservation = await self._runtime.registry.rest(quotas.reserve(quota, who=self.key))
         if held:
             try:
                 await self._acquire_slot()
             except BaseException:
-                taken.give_back()
+                reservation.give_back()
                 raise
-        return taken
+        return reservation
 
 
 class _Overtaken(Exception):
-    """Others have taken the slot before the request could leave."""
+    """Other productions took the slot before the request was sent."""
 
 
 class _SpentMeanwhile(Exception):
-    """The server has said that the day's are spent before the request could leave."""
+    """The server reported today's quota as spent before the request was sent."""
 
 
 def _need_room(lease: SlotLeaseProtocol) -> None:
@@ -156,11 +162,14 @@ def _need_room(lease: SlotLeaseProtocol) -> None:
         raise _Overtaken
 
 
-def _need_left(taken: QuotaReservationProtocol, execution: EffectExecution) -> None:
-    if taken.is_oversubscribed and not execution.may_have_left:  # else this only asks what became of it
+def _need_left(reservation: QuotaReservationProtocol, execution: EffectExecution) -> None:
+    if reservation.is_oversubscribed and not execution.may_have_left:  # a repeat only asks for the result
         raise _SpentMeanwhile
 
 
 def _is_over_soon(spent: QuotaExhausted) -> bool:
-    """Whether it may be no day that has to be waited for: the server did not say which limit it meant."""
+    """Return True if the wait may be shorter than a day.
+
+    The server did not say which limit it meant.
+    """
     return spent.resets_at is not None and spent.resets_at <= clock.now() + timedelta(seconds=REQUEST_WINDOW)

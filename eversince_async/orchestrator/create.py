@@ -1,10 +1,10 @@
-"""Finding a project again that its idempotency key no longer stands for, or cannot be asked for.
+"""Search for the project of a create that its idempotency key cannot bring back.
 
-The same key brings back whatever the first create made, unless that has failed: then it would make another.
-So before a create in doubt is sent again, the failed projects are looked through; and all of them where a
-gateway would not pass it on again. A list shows no key, but
-the beginning of the brief and the time; where these fit several projects, or several creates, a person has
-to tell which is whose.
+The same key brings back the project of the first create, unless that project has failed: the server would
+then make another. So before a create in doubt is sent again, the failed projects are searched; and all
+projects, if a gateway would not pass the create on again. A list shows no key, but the beginning of the brief
+and the time; if these fit several projects, or several creates, a person has to tell which project belongs to
+which create.
 """
 
 import asyncio
@@ -30,33 +30,33 @@ from eversince_async.models.projects import ProjectSummary
 from eversince_async.orchestrator.runtime import Runtime
 
 REQUEST_LIFETIME: Final = timedelta(seconds=120)
-"""After what time a request that was sent has arrived, or never will."""
+"""Time after which a sent request has arrived, or never will."""
 
 COMPETING_TIMEOUT: Final = 120.0
-"""Seconds for which others that may have made the same project are given time to learn what they made."""
+"""Seconds for competing creates to learn which project each of them made."""
 
 COMPETING_POLL_INTERVAL: Final = 10.0
-"""Seconds between looks meanwhile."""
+"""Seconds between two polls while competing creates are open."""
 
 LISTED_BRIEF_LENGTH: Final = 200
 """Characters of a brief that a list shows."""
 
 MAX_REMEMBERED: Final = 500
-"""Projects that are remembered as somebody's; only those of the last minutes matter."""
+"""Projects that are remembered as claimed; only those of the last minutes matter."""
 
 
 async def project_of(
     runtime: Runtime, execution: EffectExecution, status: ProjectStatus | None = None
 ) -> ProjectSummary | None:
-    """The project that an earlier try of a create has made; None: there is none.
+    """Return the project that an earlier attempt of a create made, or None.
 
     Args:
-        runtime: What to work with.
-        execution: The create.
-        status: Only of this status; None for any.
+        runtime: The tools of workflows.
+        execution: The execution of the create.
+        status: The project's status; None for any.
 
     Raises:
-        Ambiguous: It may be one of several, or another create's.
+        AmbiguousOutcome: The project may be one of several, or another create's.
     """
     ours, account = _CreateAttempt.of(runtime, execution), _created_projects(runtime.governor)
     gives_up_at = loop_time() + COMPETING_TIMEOUT
@@ -76,7 +76,8 @@ async def project_of(
             if any(map(each.matches, found))
         ]
         if len(found) == 1 + len(others) and all(other.asks_for == ours.asks_for for other in others):
-            # One for each, and all the same: so take the one that suits the fewest others.
+            # There is one project for each create, and the creates are alike: take the one that fits the
+            # fewest others.
             return min(found, key=lambda project: sum(other.matches(project) for other in others))
         if loop_time() >= gives_up_at or not others:
             raise AmbiguousOutcome(
@@ -97,17 +98,19 @@ async def _list_since(
             older = 0
             yield project
         elif (older := older + 1) >= PAGE_PROJECTS:
-            return  # the newest come first, by and large: by what time is not documented
+            return  # the newest projects come first, roughly: the order's time is not documented
 
 
 @contextmanager
 def register_create(
     runtime: Runtime, execution: EffectExecution
 ) -> Generator[Callable[[str], None], None, None]:
-    """While a create is under way: others of this process take no failed project for theirs that may be its.
+    """Register a create while it is under way.
+
+    Other creates of this process then do not adopt a failed project that may be this one's.
 
     Yields:
-        What is to be called with the project it has made.
+        A function to call with the id of the created project.
     """
     account = _created_projects(runtime.governor)
     account.under_way.add(execution)
@@ -120,7 +123,10 @@ def register_create(
 async def _competing_creates(
     runtime: Runtime, execution: EffectExecution, account: "_CreatedProjects"
 ) -> "list[_CreateAttempt]":
-    """Other creates of which it is not known what they made: of the journal's jobs, or of this process."""
+    """Return the other creates that may have made an unknown project.
+
+    These are the creates of the journal's jobs or, without a journal, of this process.
+    """
     if execution.journal is None:
         others = [other for other in account.under_way if other is not execution and other.journal is None]
         return [_CreateAttempt.of(runtime, other) for other in others]
@@ -130,7 +136,10 @@ async def _competing_creates(
 
 @attrs.frozen
 class _CreateAttempt:
-    """What was asked for, and when it may have been carried out, by the server's clock."""
+    """A create's request, and the time in which the server may have carried it out.
+
+    The times are those of the server's clock.
+    """
 
     runtime: Runtime
     asks_for: Mapping[str, Any]
@@ -167,7 +176,7 @@ class _CreateAttempt:
         )
 
     def matches(self, project: ProjectSummary) -> bool:
-        """Whether a project looks as what was asked for would, and was made at the time."""
+        """Return True if a project fits the request and the time of this create."""
         if start_of(project.brief or "") != start_of(self.asks_for["brief"]):
             return False
         at, until = project.created_at, self.until
@@ -179,16 +188,19 @@ def _without_idempotency_key(request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def start_of(brief: str) -> str:
-    """What a list and a brief have in common: the list's is cut, and its end may say so."""
+    """Return the start of a brief, as far as a list shows it.
+
+    A list cuts the brief, and may mark its end.
+    """
     return " ".join(brief.split())[: LISTED_BRIEF_LENGTH - 10]
 
 
 class _CreatedProjects:
-    """What this process creates on one account.
+    """The projects that this process creates on one account.
 
     Attributes:
-        under_way: Creates of which it is not known what they made.
-        made: Projects that are known to be somebody's.
+        under_way: Creates whose projects are not known yet.
+        made: Projects that are known to belong to a create.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,9 @@
-"""A message that is sent once: never twice, and never lost.
+"""Messages to the agent, each sent once: never twice, and never lost.
 
-`POST /messages` has no idempotency key. So when no definite answer came, we look before we repeat: is
-there a message of ours, with this text, after the newest one that was there before? A request may still
-be on its way for a while, so only when it must have arrived or died, and the agent is not at work, is the
-message taken for lost and sent again.
+`POST /messages` has no idempotency key. So when no definite response came, the library looks before it
+repeats the request: is there a message of the user's, with this text, after the newest one from before? A
+request may still be on its way for a while. So the message counts as lost, and is sent again, only when the
+request must have arrived or died, and the agent is not at work.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from eversince_async.resources import Resources
 from eversince_async.resources.messages import newest
 
 CONFIRM_DELAYS: Final = (0.0, 10.0)
-"""Seconds after a failure at which the message is looked for before it may be called lost."""
+"""Seconds after a failure at which the message is looked for before it may count as lost."""
 
 REQUEST_LIFETIME: Final = 60.0
-"""Seconds after a failure by which its request has arrived or never will."""
+"""Seconds after a failure by which the failed request has arrived or never will."""
 
 
 @attrs.define(kw_only=True)
@@ -39,13 +39,14 @@ class MessageDraft:
     """A message on its way to the agent.
 
     Attributes:
-        project_id: The project.
-        text: What to say.
+        project_id: The project's id.
+        text: The message.
         references: Uploads and URLs that go with it.
         extract_content: False passes URLs on without reading them.
-        cursor: The newest message that was there before; None when there was none.
-        before: How the project stood when it was to be sent first.
-        in_doubt_since: Since when it may have arrived, in loop time; None when it surely has not.
+        cursor: The id of the newest message from before; None if there was none.
+        before: The project's state before the first attempt to send the message.
+        in_doubt_since: The time from which the message may have arrived, in loop time; None if it surely has
+            not.
     """
 
     project_id: str
@@ -58,7 +59,7 @@ class MessageDraft:
 
 
 WithSlot = Callable[[Callable[[], Awaitable[SentMessage]]], Awaitable[SentMessage]]
-"""Does what makes the project active, with a slot."""
+"""Function that calls a write that makes the project active, with a slot."""
 
 
 async def send_message_once(
@@ -71,13 +72,13 @@ async def send_message_once(
 ) -> None:
     """Send a message; return when it has surely arrived.
 
-    Cancelling leaves in `outgoing` whether it may have arrived: calling this again with the same one finds
-    out before it sends.
+    If this call is cancelled, `outgoing` records whether the message may have arrived: the next call with the
+    same draft finds out before it sends.
 
     Raises:
-        StatusConflict: The project takes no messages now; it was not sent.
-        OutcomeUnknown: No definite answer came, again and again; it is still in doubt.
-        EversinceError: Another refusal; it was not sent.
+        StatusConflict: The project takes no messages now; the message was not sent.
+        OutcomeUnknown: No definite response came, again and again; the message is still in doubt.
+        EversinceError: Another refusal; the message was not sent.
     """
     failures, page = 0, None
     while outgoing.in_doubt_since is None or not await _was_received(runtime, outgoing, until_settled):
@@ -101,23 +102,26 @@ async def send_message_once(
 
 
 async def newest_message(runtime: Runtime, project_id: str) -> str | None:
-    """The id of a project's newest message: the cursor for what comes after. None: there is no message."""
+    """Return the id of a project's newest message, or None if there is none.
 
-    async def found() -> str | None:
+    The id is the cursor for later messages.
+    """
+
+    async def fetch() -> str | None:
         page = await runtime.api.messages.list(project_id)
         if not page.messages:
             return None
         latest = newest(page.messages)
-        if page.has_more:  # which end of a long conversation the first page shows is not documented
+        if page.has_more:  # the documents do not say which end of a long conversation comes first
             async for message in runtime.api.messages.iter(project_id, after=latest.id, markers=True):
                 latest = newest([latest, message])
         return latest.id
 
-    return await retry_transient(runtime, found)
+    return await retry_transient(runtime, fetch)
 
 
 async def _send(runtime: Runtime, outgoing: MessageDraft, execution: EffectExecution) -> SentMessage:
-    def left() -> None:
+    def note_departure() -> None:
         outgoing.in_doubt_since = loop_time()
 
     def call(api: Resources) -> Awaitable[SentMessage]:
@@ -128,13 +132,13 @@ async def _send(runtime: Runtime, outgoing: MessageDraft, execution: EffectExecu
             extract_content=outgoing.extract_content,
         )
 
-    return await execution.send(runtime, call, on_send=left)
+    return await execution.send(runtime, call, on_send=note_departure)
 
 
 async def _was_received(
     runtime: Runtime, outgoing: MessageDraft, until_settled: Callable[[], Awaitable[object]]
 ) -> bool:
-    """Whether a message in doubt is there; False only when it never will be."""
+    """Return True if a message in doubt has arrived, False if it never will."""
     assert outgoing.in_doubt_since is not None
     for after in CONFIRM_DELAYS:
         await asyncio.sleep(outgoing.in_doubt_since + after - loop_time())
@@ -146,35 +150,38 @@ async def _was_received(
 
 
 async def _find_message(runtime: Runtime, outgoing: MessageDraft) -> bool:
-    said = _normalize(outgoing.text)
+    text = _normalize(outgoing.text)
 
-    async def found() -> bool:
+    async def search() -> bool:
         page = await runtime.api.messages.list(
             outgoing.project_id, limit=PAGE_MESSAGES, after=outgoing.cursor
         )
-        if any(_matches(message, said) for message in page.messages) or _hides(page, said):
+        if any(_matches(message, text) for message in page.messages) or _hides(page, text):
             return True
         messages = runtime.api.messages.iter(outgoing.project_id, after=outgoing.cursor)
-        return page.has_more is not False and any([_matches(message, said) async for message in messages])
+        return page.has_more is not False and any([_matches(message, text) async for message in messages])
 
-    return await retry_transient(runtime, found)
+    return await retry_transient(runtime, search)
 
 
-def _matches(message: Message, said: str) -> bool:
-    """Whether a message says the same, or is a user's whose text the server does not show."""
+def _matches(message: Message, text: str) -> bool:
+    """Return True if a message has this text, or is a user's without visible text."""
     if message.role == Role.ASSISTANT:
         return False
-    return _normalize(message.content) == said or (message.role == Role.USER and not message.content)
+    return _normalize(message.content) == text or (message.role == Role.USER and not message.content)
 
 
-def _hides(page: MessagePage, said: str) -> bool:
-    """Whether a message that cannot be read says the same: sending it again is what must not happen."""
+def _hides(page: MessagePage, text: str) -> bool:
+    """Return True if an unreadable message has this text.
+
+    Such a message must not be sent again.
+    """
     rows = (each.value for each in page.unreadable if each.is_item and isinstance(each.value, dict))
-    return any(_normalize(row["content"]) == said for row in rows if isinstance(row.get("content"), str))
+    return any(_normalize(row["content"]) == text for row in rows if isinstance(row.get("content"), str))
 
 
 def _normalize(text: str) -> str:
-    """A text as it is compared: servers may normalise, or escape, what they store."""
-    from html import unescape  # brings a dictionary of entities along
+    """Normalize a text for comparison: servers may normalize, or escape, stored texts."""
+    from html import unescape  # the module loads a large table of entities
 
     return " ".join(unicodedata.normalize("NFC", unescape(text)).split())

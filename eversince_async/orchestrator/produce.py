@@ -1,4 +1,7 @@
-"""The preset pipeline: create, settle, render, share, download; begun anew or taken up where it stands."""
+"""The production from brief to download, new or resumed.
+
+The stages are create, settle, render, share and download.
+"""
 
 import asyncio
 import os
@@ -26,21 +29,23 @@ from eversince_async.polling.schedule import MIN_POLL_INTERVAL
 from eversince_async.transfers.target import need_writable
 
 MAX_CONFLICTS: Final = (MIN_POLL_INTERVAL, 3 * MIN_POLL_INTERVAL, 9 * MIN_POLL_INTERVAL)
-"""Seconds after which a render is tried again that the project's status did not allow: longer in all than
-answers lag behind."""
+"""Seconds to wait before each repetition of a render that the project's status did not allow.
+
+Together they are longer than responses lag behind.
+"""
 
 
 async def produce(
     runtime: Runtime, steps: ProjectOperations, brief: Brief, delivery: DeliveryOptions, policy: WaitPolicy
 ) -> Production:
-    """Create a project and see it through.
+    """Create a project and complete its production.
 
     The slot is held from the create to the last stage that needs one, so that a production that has begun
     ends before another begins.
 
     Raises:
-        QualityRefused: It could not be rendered as is wished; nothing was begun.
-        DownloadFailed: Its video could not be written; nothing was begun.
+        QualityRefused: The account may not render in this quality; nothing was begun.
+        DownloadFailed: The video's file could not be written; nothing was begun.
     """
     await need_place(delivery)
     runtime.entitlements.check(delivery.render)
@@ -54,7 +59,7 @@ async def produce(
 async def resume(
     runtime: Runtime, steps: ProjectOperations, delivery: DeliveryOptions, policy: WaitPolicy
 ) -> Production:
-    """See a project through from where the server says it stands."""
+    """Complete a production from its project's present state."""
     await need_place(delivery)
     async with cancel_on_exit(runtime, steps, policy):
         project = await steps.refresh()
@@ -68,7 +73,7 @@ async def resume(
 
 
 async def need_place(delivery: DeliveryOptions) -> None:
-    """Make sure that the video can be written before it is made."""
+    """Check that the video can be written, before it is made."""
     if delivery.download is not None:
         await need_writable(delivery.download)
 
@@ -82,15 +87,16 @@ async def _render_if_needed(steps: ProjectOperations, project: Project, delivery
 async def render_with_retries(
     steps: ProjectOperations, project: Project, quality: str, *, whole: bool = True
 ) -> Project:
-    """Render a settled project, also when somebody else gets in between.
+    """Render a settled project, also if another process or person interferes.
 
-    The look that showed it settled is a moment old, and people work in the studio. So when the server says
-    that its status does not allow a render, we look again: a video that is there by now is as good as ours,
-    an agent at work is waited for, and the end of the project is the end of this.
+    The observation that showed it settled is a moment old, and people work in the studio. So if the server
+    says that the project's status does not allow a render, poll the project again: a video that is there by
+    now is as good as ours, an agent at work is waited for, and the end of the project ends this call.
 
     Raises:
-        ProjectCancelled: It was cancelled meanwhile.
-        StatusConflict: The server refuses although nothing is to be seen that would explain it.
+        ProjectCancelled: The project was cancelled meanwhile.
+        StatusConflict: The server refuses although no observation explains it.
+        InvalidProjectState: Another machine renders the project again and again.
     """
     for pause in MAX_CONFLICTS:
         try:
@@ -109,17 +115,17 @@ async def render_with_retries(
         return await steps.render(project, quality, whole=whole)
     except RenderedElsewhere:
         raise InvalidProjectState(
-            "another machine sees to it as well, and it does not come to rest; run this again later",
+            "another machine works on the project, too, and it does not come to rest; run this again later",
             project_id=project.id,
             status=project.status,
         ) from None
 
 
 def needs_render(project: Project, delivery: DeliveryOptions) -> bool:
-    """Whether a settled project has a video still to be rendered.
+    """Return True if a settled project has no video yet and needs one.
 
     An autonomous run may have rendered by itself, and a project of single assets has nothing to render. A
-    server may say that there is none by an empty address, too.
+    server may also say by an empty address that there is no video.
     """
     return (
         delivery.render is not None and not project.assembled_url and project.output_type != OutputType.ASSETS
@@ -134,11 +140,11 @@ async def deliver(
     *,
     variation: Variation | None = None,
 ) -> Production:
-    """Share and download what there is, and gather it all."""
-    if project.receipt is None:  # an outline from a list, which was enough to go on; this holds no slot
+    """Share and download the video, and return the production."""
+    if project.receipt is None:  # a summary from a list, which was enough so far; this holds no slot
         project = await steps.refresh()
     only_assets = project.output_type == OutputType.ASSETS
-    # An empty address may say that there is none; after a render it is odd, but a video.
+    # An empty address may say that there is no video; after a render it is odd, but stands for a video.
     has_video = project.assembled_url is not None and not (project.assembled_url == "" and only_assets)
     share = (
         await steps.share(project.id, delivery.share) if delivery.share is not None and has_video else None
@@ -160,7 +166,7 @@ async def deliver(
 
 
 async def refetch(runtime: Runtime, steps: ProjectOperations, target: Path) -> Production:
-    """Download the file of a finished production again; nothing is rendered or shared for it."""
+    """Download a finished production's file again; render and share nothing."""
     production = Production(
         project=await steps.refresh(),
         share=await steps.share_made(),
@@ -177,9 +183,9 @@ async def refetch(runtime: Runtime, steps: ProjectOperations, target: Path) -> P
 async def download_once(
     production: Production, target: str, effects: EffectExecutor, *, replaces: bool = True
 ) -> Path:
-    """Download the video, unless that is done and the file is there.
+    """Download the video, unless the journal records it and the file is there.
 
-    A download in doubt is just done again: the file is either whole or not there.
+    A download in doubt is simply repeated: the file is either complete or not there.
 
     Raises:
         DownloadFailed: As `Production.download`; or there is a file that is not to be replaced.
@@ -187,8 +193,8 @@ async def download_once(
     request = {"project_id": production.project_id, "path": target}
     async with effects.begin("download", request) as execution:
         if execution.is_done:
-            made = execution.field("result")
-            path, size = Path(made["path"].text()), made.get("size")
+            result = execution.field("result")
+            path, size = Path(result["path"].text()), result.get("size")
             if size is not None and await asyncio.to_thread(_file_size, path) == size.count():
                 return path
         is_ours = (
@@ -209,7 +215,7 @@ async def download_once(
 
 
 def _is_same(request: Json, other: Mapping[str, str]) -> bool:
-    """Whether two downloads bring the same video to the same place."""
+    """Return True if two downloads bring the same video to the same path."""
     return (
         isinstance(request, Mapping)
         and request.get("project_id") == other["project_id"]
@@ -219,26 +225,26 @@ def _is_same(request: Json, other: Mapping[str, str]) -> bool:
 
 
 async def need_free(path: Path) -> None:
-    """Make sure that a video replaces no file.
+    """Check that a video would replace no file.
 
     Raises:
-        DownloadFailed: There is one.
+        DownloadFailed: There is a file.
     """
     if await asyncio.to_thread(is_file_there, path):
         raise DownloadFailed(os.fspath(path), OCCUPIED)
 
 
 def is_file_there(path: str | os.PathLike[str]) -> bool:
-    """Whether something has this name that is no folder, a broken link included."""
+    """Return True if the path is no folder but exists, even as broken link."""
     return os.path.lexists(path) and not os.path.isdir(path)
 
 
 OCCUPIED: Final = "there is a file already, which this journal did not write; move it away, or name another"
-"""What is wrong with a file that a video would replace."""
+"""The problem of a file that a video would replace."""
 
 
 def _file_size(path: Path) -> int | None:
-    """Bytes in a file; None: there is none, or none that can be looked at."""
+    """Return a file's size in bytes; None if it is missing or not accessible."""
     try:
         return path.stat().st_size if path.is_file() else None
     except (OSError, ValueError):
@@ -249,9 +255,9 @@ def _file_size(path: Path) -> int | None:
 async def cancel_on_exit(
     runtime: Runtime, steps: ProjectOperations, policy: WaitPolicy
 ) -> AsyncGenerator[None, None]:
-    """Cancel the project, too, when the workflow is cancelled, if these are the terms.
+    """Cancel the project if the block is cancelled and the policy says so.
 
-    What comes after this block (sharing, downloading) leaves a finished project alone.
+    The stages after this block (sharing, downloading) leave a finished project alone.
     """
     try:
         yield
@@ -261,27 +267,27 @@ async def cancel_on_exit(
 
 
 async def cancel_if_requested(runtime: Runtime, steps: ProjectOperations, policy: WaitPolicy) -> None:
-    """Cancel the project if it exists, may still do something, and these are the terms."""
+    """Cancel an unfinished project if the policy says so."""
     if policy.on_cancel == "cancel" and steps.project_id is not None and steps.status not in FINAL:
         await cancel_project(runtime, steps.project_id, steps.effects)
 
 
 async def cancel_project(runtime: Runtime, project_id: str, effects: EffectExecutor) -> None:
-    """Cancel a project while we are being cancelled ourselves: shielded, and not for long."""
+    """Cancel a project while the caller is being cancelled: shielded, and briefly."""
     cancelling = asyncio.create_task(_try_cancel(runtime, project_id, effects))
     await wait_then_cancel(cancelling, seconds=CANCEL_TIMEOUT)
 
 
 async def _try_cancel(runtime: Runtime, project_id: str, effects: EffectExecutor) -> None:
-    with suppress(EversinceError):  # it settled by itself, or cannot be reached; the caller leaves either way
+    with suppress(EversinceError):  # the project settled or is out of reach; the caller leaves either way
         await cancel_once(runtime, project_id, effects)
 
 
 async def cancel_once(runtime: Runtime, project_id: str, effects: EffectExecutor) -> None:
-    """Cancel a project, unless that is done, or an earlier cancel turns out to have arrived.
+    """Cancel a project, unless an earlier cancel is recorded or has arrived.
 
     Raises:
-        StatusConflict: It cannot be cancelled any more.
+        StatusConflict: The project cannot be cancelled any more.
     """
     async with effects.begin("cancel", {"project_id": project_id}) as execution:
         if execution.is_done:
@@ -296,7 +302,7 @@ async def cancel_once(runtime: Runtime, project_id: str, effects: EffectExecutor
             return status if status in FINAL else None
 
         found = await final() if execution.in_doubt_since is not None else None
-        # Twice does no harm: so there is no need to wait until one that nothing is seen of must have arrived.
+        # Cancelling twice does no harm: so there is no need to wait until a lost request must have arrived.
         status = found or await send_once(runtime, send, final, delays=(0.0, MIN_POLL_INTERVAL))
         if status is not None:
             runtime.governor.observed(project_id, status)  # which frees its slot

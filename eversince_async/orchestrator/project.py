@@ -1,4 +1,4 @@
-"""The steps a project's life is made of, awaitable to its end: create, settle, message, render, share."""
+"""Operations on one project: create, settle, message, render and share."""
 
 import asyncio
 import logging
@@ -34,32 +34,38 @@ logger: Final = logging.getLogger("eversince_async")
 
 
 RECENT: Final = 5.0
-"""Seconds before a render that others may have asked for, too, in which the project is looked at."""
+"""Seconds for which an observation is recent enough to render a project that has rivals."""
 
 LOOKS_BEFORE: Final = 50
-"""Looks before it is asked for although the last was longer ago: each waits for the budget, as it does, and
-that may take a minute where several machines use it up."""
+"""Observations after which a render is sent although the last observation is not recent.
+
+Each observation waits for the request budget, as the render does; where several machines use the budget up,
+that may take a minute.
+"""
 
 
 class RenderedElsewhere(Exception):
-    """Somebody else has the project rendered, or has had."""
+    """Another process or person has the project rendered, or has had."""
 
 
 class _SeenTooLongAgo(Exception):
-    """The look that showed a project waiting to be rendered is not recent any more."""
+    """The observation that showed a project waiting for its render is no longer recent."""
 
 
 class ProjectOperations(Admission):
-    """The steps of one project; see `ProjectTracker` for what they told, and how long they took."""
+    """The operations on one project, each awaited to its end.
+
+    `ProjectTracker` holds their results and durations.
+    """
 
     async def create(self, brief: Brief) -> CreatedProject:
-        """Create the project, waiting for a place as often as the server says there is none.
+        """Create the project; wait for a slot as often as the server refuses one.
 
         Raises:
             ApiError: The server refused.
-            TransportError: Whether it was created is unknown; the same idempotency key finds out.
-            QuotaExhausted: Today's projects are used up, and the terms say not to wait.
-            InDoubt: Several failed projects may be what an earlier try of this has made.
+            TransportError: It is unknown whether the project was created; the same idempotency key finds out.
+            QuotaExhausted: Today's projects are used up, and the policy says not to wait.
+            InDoubt: Several failed projects may be what an earlier attempt of this create made.
         """
         baseline = self._runtime.begins()
         async with (
@@ -91,47 +97,52 @@ class ProjectOperations(Admission):
             key = execution.field("request")["idempotency_key"].text(longest=IDEMPOTENCY_KEY_CHARACTERS)
             brief = attrs.evolve(brief, idempotency_key=key)
 
-        async def asked() -> CreatedProject:
+        async def find_or_send() -> CreatedProject:
             if execution.may_arrive_late and execution.in_doubt_since is not None:
-                # It would make another project if the one that is asked for now fails before it arrives.
+                # The late request would make a second project if this one's failed before it arrives.
                 await asyncio.sleep(execution.in_doubt_since + CONFIRM_DELAYS[-1] - self._now())
-            # A project that has failed no longer binds the key: asking again would make a second one.
+            # A failed project no longer binds the key: sending the create again would make a second one.
             return await self._find_failed(execution) or await self._send_create(execution, brief)
 
-        # The idempotency key makes it harmless to ask again.
+        # The idempotency key makes it harmless to send the create again.
         return await self.with_quota(
             "projects",
             execution,
-            lambda: self.with_slot(execution, lambda: self._send_create_again(execution, asked)),
+            lambda: self.with_slot(execution, lambda: self._send_create_again(execution, find_or_send)),
         )
 
     async def _send_create_again(
-        self, execution: EffectExecution, ask: Callable[[], Awaitable[CreatedProject]]
+        self, execution: EffectExecution, send: Callable[[], Awaitable[CreatedProject]]
     ) -> CreatedProject:
-        """Ask until there is an answer; where a gateway does not let us ask again, look for the project."""
+        """Send the create until there is a response.
+
+        If a gateway keeps answering instead, look for the project.
+        """
         try:
-            return await retry_transient(self._runtime, ask, is_write=True)
+            return await retry_transient(self._runtime, send, is_write=True)
         except EversinceError as failure:
             if lasting_page(failure) is None:
                 raise
-            made = await wait_for_effect(
+            project = await wait_for_effect(
                 self._runtime, lambda: project_of(self._runtime, execution), CONFIRM_DELAYS
             )
-            if made is None:
+            if project is None:
                 raise
-        return CreatedProject(id=made.id, status=made.status, existed=True)
+        return CreatedProject(id=project.id, status=project.status, existed=True)
 
     async def _find_existing(self, execution: EffectExecution) -> CreatedProject | None:
-        """The project of an earlier run, when asking again with the same key would not bring it."""
+        """Return an earlier run's project that the same key would not bring back."""
         if execution.is_done:
-            made = execution.field("result")
-            return CreatedProject(id=made["id"].text(), status=made["status"].text_or_none(), existed=True)
+            result = execution.field("result")
+            return CreatedProject(
+                id=result["id"].text(), status=result["status"].text_or_none(), existed=True
+            )
         if execution.in_doubt_since is not None:
             await asyncio.sleep(max(0.0, execution.in_doubt_since + CONFIRM_DELAYS[-1] - self._now()))
         return await self._find_failed(execution)
 
     async def _find_failed(self, execution: EffectExecution) -> CreatedProject | None:
-        """The project that a create in doubt has made, if it has failed since."""
+        """Return the project that a create in doubt has made, if it has failed since."""
         if execution.in_doubt_since is None:
             return None
         failed = await retry_transient(
@@ -143,13 +154,13 @@ class ProjectOperations(Admission):
         """Wait until the agent's run is over.
 
         Args:
-            whole: False for a record that need hold no more than what tells how to go on. It is whole, and
-                has a receipt, where a look at the project alone has brought it.
+            whole: False accepts a record with no more than what is needed to go on. The record is whole, and
+                has a receipt, if it came from a request for this project alone.
 
         Raises:
-            ProjectFailed: It failed.
-            ProjectCancelled: It was cancelled.
-            WaitTimedOut: It takes longer than allowed; the project goes on.
+            ProjectFailed: The project failed.
+            ProjectCancelled: The project was cancelled.
+            WaitTimedOut: The run takes longer than allowed; the project goes on.
         """
         async with self.stage("settle"), self._stage_timeout(self._policy.timeouts.settle, "the agent's run"):
             before = self._now()
@@ -170,14 +181,14 @@ class ProjectOperations(Admission):
 
         Args:
             project: The project as it stands.
-            text: What to say.
+            text: The message.
             references: Uploads and URLs that go with it.
-            name: What a journal calls it.
+            name: The effect's name in a journal.
 
         Raises:
             StatusConflict: The project takes no messages now.
-            ProjectFailed: The agent failed over it.
-            WaitTimedOut: It takes longer than allowed; the agent goes on.
+            ProjectFailed: The agent failed over the message.
+            WaitTimedOut: The agent takes longer than allowed; it goes on.
         """
         outgoing = MessageDraft(
             project_id=project.id,
@@ -190,7 +201,7 @@ class ProjectOperations(Admission):
             return await self.wait_reply(await self.send_message(outgoing, name=name))
 
     async def send_message(self, outgoing: MessageDraft, *, name: str = "message") -> Baseline:
-        """Send a message, once; return what `answered` waits by.
+        """Send a message once; return the baseline for `wait_reply`.
 
         Raises:
             StatusConflict: The project takes no messages now.
@@ -208,7 +219,7 @@ class ProjectOperations(Admission):
                 outgoing.before = Baseline.from_json(
                     execution.field("baseline"), requested_at=execution.in_doubt_since
                 )
-            async with self.slot():  # what the agent then does keeps it, not we
+            async with self.slot():  # afterwards the agent's work keeps the slot
                 await send_message_once(
                     self._runtime,
                     outgoing,
@@ -217,7 +228,7 @@ class ProjectOperations(Admission):
                     until_settled=self._wait_settled,
                 )
             await execution.record_done()
-        self._known = None  # of what was before; the baseline tells that
+        self._known = None  # the project before the message is outdated; the baseline holds it
         self._set_status(ProjectStatus.RUNNING)
         return attrs.evolve(outgoing.before, requested_at=self._now())
 
@@ -225,8 +236,8 @@ class ProjectOperations(Admission):
         """Wait until the agent has dealt with a message.
 
         Raises:
-            ProjectFailed: The agent failed over it.
-            WaitTimedOut: It takes longer than allowed; the agent goes on.
+            ProjectFailed: The agent failed over the message.
+            WaitTimedOut: The agent takes longer than allowed; it goes on.
         """
         async with self._stage_timeout(self._policy.timeouts.settle, "the agent's run"):
             return await self.get_project(await self._wait_finished(baseline))
@@ -240,11 +251,11 @@ class ProjectOperations(Admission):
             whole: As for `settle`.
 
         Raises:
-            StatusConflict: It is not idle.
+            StatusConflict: The project is not idle.
             ProjectFailed: The render failed.
             RenderProducedNothing: The render ended without a video.
-            WaitTimedOut: It takes longer than allowed; the render goes on.
-            QuotaExhausted: Today's renders are used up, and the terms say not to wait.
+            WaitTimedOut: The render takes longer than allowed; it goes on.
+            QuotaExhausted: Today's renders are used up, and the policy says not to wait.
         """
         async with self.stage("render"):
             baseline = await self._start_render(project, quality)
@@ -254,7 +265,7 @@ class ProjectOperations(Admission):
                 finished = await self._get_project_or_summary(seen, whole=whole)
                 if await self._has_new_video(baseline, finished):
                     return finished
-                # An answer from before the render may well come after it.
+                # A response from before the render may well come after it.
                 late = await wait_for_effect(
                     self._runtime, lambda: self._new_video(baseline), CONFIRM_DELAYS[1:]
                 )
@@ -268,14 +279,17 @@ class ProjectOperations(Admission):
         return late
 
     async def _new_video(self, baseline: Baseline) -> Project | None:
-        """The project, if it shows a video that was not there before; if it is at work, once it is done."""
+        """Return the settled project if it has a new video, else None.
+
+        Waits first if the project is at work.
+        """
         project = await self.refresh()
         while not project.is_settled:
             project = await self.get_project(await self._next_observation())
         return project if await self._has_new_video(baseline, project) else None
 
     async def adopt_render(self, project: Project) -> None:
-        """Adopt a render in doubt whose video, or whose running, a look has shown."""
+        """Adopt a render in doubt if the project shows its video, or is rendering."""
         async with self.effects.begin("render") as execution:
             if execution.in_doubt_since is not None:
                 baseline = Baseline.from_json(
@@ -289,9 +303,10 @@ class ProjectOperations(Admission):
                     await execution.record_done()
 
     async def _has_new_video(self, baseline: Baseline, after: Project) -> bool:
-        """Whether a render left another video than the one that was there before it.
+        """Return True if a render left another video than the one before.
 
-        A new one lies elsewhere, or at least expires later. Where that is not told, it is taken for new.
+        A new video has another URL, or at least a later expiry. If the expiry is not known, the video is
+        taken for new.
         """
         if url_without_query(after.assembled_url) != baseline.video:
             return after.assembled_url is not None
@@ -301,7 +316,7 @@ class ProjectOperations(Admission):
         return after.assembled_url is not None and (None in expiries or expiries[0] != expiries[1])
 
     async def share(self, project_id: str, options: ShareOptions) -> Share:
-        """Make the public link."""
+        """Make the public link, or return the one that an earlier run recorded."""
         async with self.stage("share"):
             request = {"project_id": project_id, **options.to_json()}
             async with self.effects.begin("share", request) as execution:
@@ -314,10 +329,10 @@ class ProjectOperations(Admission):
     async def _share_locked(
         self, project_id: str, options: ShareOptions, execution: EffectExecution
     ) -> Share:
-        before, made = self._share or (None, None)
+        before, earlier_share = self._share or (None, None)
         if before is not None and before.request == execution.request:
-            if made is not None:
-                return made
+            if earlier_share is not None:
+                return earlier_share
             execution.goes_on_from(before)
         try:
             share = await share_once(self._runtime, project_id, options, execution)
@@ -328,21 +343,21 @@ class ProjectOperations(Admission):
         return share
 
     def is_delivered(self) -> None:
-        """Forget what was kept for the case that it has to be delivered again."""
+        """Forget the share of the last delivery, which a repeated delivery would reuse."""
         self._share = None
 
     async def share_made(self) -> Share | None:
-        """The public link that was made, if one was."""
+        """Return the recorded public link; None if none was made."""
         async with self.effects.begin("share") as execution:
             return recorded_share_of(execution) if execution.is_done else None
 
     async def _start_render(self, project: Project, quality: str) -> Baseline:
-        """Have the server take a render, once; return where the project stood before."""
+        """Send a render once; return the baseline from before it."""
         request = {"project_id": project.id, "quality": quality}
         before = Baseline.before(project, self._now())
-        self._known = None  # from here on, the baseline tells what was before
+        self._known = None  # from here on, the baseline holds the project before the render
         async with self.effects.begin("render", request, baseline=before.to_json()) as execution:
-            if execution.is_done:  # an earlier run was told that it is taken
+            if execution.is_done:  # the server accepted the render of an earlier run
                 return Baseline.from_json(execution.field("baseline"), requested_at=self._now())
             baseline = before
             if execution.in_doubt_since is not None:
@@ -386,10 +401,10 @@ class ProjectOperations(Admission):
     async def _unless_rendered(
         self, baseline: Baseline, execution: EffectExecution, send: Callable[[], Awaitable[RenderStarted]]
     ) -> RenderStarted:
-        """Send a render if a look a moment ago shows that nobody else has had the project rendered.
+        """Send a render if a recent observation shows no render by anyone else.
 
         Raises:
-            RenderedElsewhere: Somebody has.
+            RenderedElsewhere: Another process or person has the project rendered, or has had.
         """
         for _ in range(LOOKS_BEFORE):
             requested_at = self._now()
@@ -412,7 +427,7 @@ class ProjectOperations(Admission):
 
     @contextmanager
     def _learning_of(self, quality: str) -> Generator[None, None, None]:
-        """Note whether the account may render so."""
+        """Record whether the account may render in this quality."""
         try:
             yield
         except Forbidden as refusal:
@@ -422,7 +437,7 @@ class ProjectOperations(Admission):
         self._runtime.entitlements.add_granted(quality)
 
     async def _send_create(self, execution: EffectExecution, brief: Brief) -> CreatedProject:
-        """Create; when cancelled while the request is under way, leave no project that nobody knows of."""
+        """Send the create; if it is cancelled on the way, log how to find its project."""
         departures = list[float]()
         create = execution.send(
             self._runtime,
@@ -446,9 +461,9 @@ class ProjectOperations(Admission):
     async def _finish_before_cancel(
         self, create: Coroutine[Any, Any, CreatedProject], departures: list[float]
     ) -> CreatedProject:
-        """When cancelled while the create is under way, learn the project's id before leaving.
+        """Send the create; if cancelled meanwhile, learn the project's id before leaving.
 
-        Without it the project could not be cancelled, too.
+        Without the id the project could not be cancelled, too.
         """
         creating = asyncio.create_task(create)
         try:

@@ -1,4 +1,4 @@
-"""What earlier runs have left behind at the account, as a journal remembers it and a look shows."""
+"""Recovery of quotas and slots that earlier runs took, from journals and the account."""
 
 import os
 import weakref
@@ -25,16 +25,16 @@ _seeded: weakref.WeakKeyDictionary[GovernorProtocol, "_Journals"] = weakref.Weak
 
 
 _WITHOUT_SLOT: Final = frozenset({"succeeded", "failed", "cancelled", "waiting"})
-"""Stages of jobs that are over, or wait for a person or a time: none of their projects is at work."""
+"""Stages of jobs without an active project: they are over, or wait for a person or a time."""
 
 _learnt: weakref.WeakKeyDictionary[GovernorProtocol, "_Journals"] = weakref.WeakKeyDictionary()
 
 
 async def learn_what_is_left(journal: Journal, runtime: Runtime) -> None:
-    """Learn what earlier runs took of the day, and which slots are taken by what they have left; once.
+    """Learn the quotas and slots that earlier runs still take; once for each journal.
 
-    So nothing new begins in a slot that something unfinished still has, and nothing is refused for that. A
-    journal in which nothing is at work costs no request.
+    So no new project begins in a slot that an unfinished project still has, and the server refuses none for
+    that. A journal in which no job is at work costs no request.
 
     Raises:
         JournalError: The journal cannot be read.
@@ -55,9 +55,10 @@ async def learn_what_is_left(journal: Journal, runtime: Runtime) -> None:
 
 
 async def active_lookalike(runtime: Runtime, brief: str) -> str | None:
-    """An active project that an earlier run may have made of a brief; the account is looked at once for all.
+    """Return an active project that an earlier run may have made of a brief.
 
-    So what an idempotency key brings back goes on in the slot that it has, and nothing new takes it.
+    The account is listed once for all callers. So a project that an idempotency key brings back goes on in
+    the slot that it has, and no new project takes that slot.
     """
     learnt = _learnt.setdefault(runtime.governor, _Journals())
     async with learnt.lock.get():
@@ -67,26 +68,32 @@ async def active_lookalike(runtime: Runtime, brief: str) -> str | None:
 
 
 async def _look_at_all(runtime: Runtime, learnt: "_Journals") -> None:
-    """See which projects of the account are active; if it cannot be asked, the server refuses, as ever."""
+    """List the account's active projects.
+
+    If the list cannot be fetched, the server refuses creates without a slot, as ever.
+    """
     with suppress(EversinceError):
         await retry_transient(runtime, lambda: _list_all(runtime, learnt))
     learnt.has_looked = True
 
 
 async def _list_all(runtime: Runtime, learnt: "_Journals") -> None:
-    def tell(project: Project | ProjectSummary, requested_at: float) -> None:
+    def note(project: Project | ProjectSummary, requested_at: float) -> None:
         runtime.governor.observed(project.id, project.status, requested_at=requested_at)
         if isinstance(project, ProjectSummary) and project.status in ACTIVE:
             learnt.active.setdefault(start_of(project.brief or ""), []).append(project.id)
 
-    looks = PollRequests(runtime.session, tell)
-    _, complete = await looks.list_projects(set())
+    requests = PollRequests(runtime.session, note)
+    _, complete = await requests.list_projects(set())
     if not complete:
-        await looks.list_active()
+        await requests.list_active()
 
 
 class _Journals:
-    """Those that are read, by their files, or themselves where they have none; and what a look has shown."""
+    """The journals that were read, and the active projects of the account.
+
+    A journal is known by its file, or by itself if it has none.
+    """
 
     def __init__(self) -> None:
         self.has_looked = False
@@ -96,7 +103,7 @@ class _Journals:
         self._others = weakref.WeakSet[Journal]()
 
     def lookalike(self, brief: str) -> str | None:
-        """An active project of such a brief, for one production alone."""
+        """Return an active project with this brief, each for one production only."""
         alike = self.active.get(start_of(brief))
         return alike.pop(0) if alike else None
 
@@ -118,20 +125,20 @@ def _file_of(journal: Journal) -> str | None:
 
 
 async def seed_quotas(journal: Journal, governor: GovernorProtocol) -> None:
-    """Have the governor count the projects and renders of the last day, which earlier runs took; once.
+    """Add the last day's projects and renders of earlier runs to the governor; once.
 
     Raises:
-        JournalError: They cannot be read; then nothing is counted, and the next one tries again.
+        JournalError: The journal cannot be read; then nothing is counted, and the next call tries again.
     """
     counted = _seeded.setdefault(governor, _Journals())
     if journal in counted:
-        return  # what has been done since then, this process has counted itself
+        return  # this process has counted its own projects and renders since then
     since = clock.now() - timedelta(days=1, minutes=1)
     spent: dict[QuotaName, list[datetime]] = {}
     for kind, quota in _QUOTAS:
         spent[quota] = await journal.spent(kind, since)
     if journal in counted:
-        return  # by another who read it meanwhile
+        return  # another task has counted them meanwhile
     counted.add(journal)
     for quota, times in spent.items():
         governor.quota.seed(quota, times)

@@ -1,4 +1,4 @@
-"""What runs in a client, so that closing the client can wait for it, or end it."""
+"""Runs of a client, which closing the client waits for, or ends."""
 
 import asyncio
 import logging
@@ -19,13 +19,15 @@ T = TypeVar("T")
 logger: Final = logging.getLogger("eversince_async")
 
 OnClose = Literal["leave", "drain", "cancel"]
-"""What becomes of productions when their client closes: they go on without us, are waited for, or are
-cancelled at the server."""
+"""The fate of productions when their client closes.
+
+They go on at the server alone, are waited for, or are cancelled at the server.
+"""
 
 ON_CLOSE: Final = ("leave", "drain", "cancel")
 
 PATIENCE: Final = 15.0
-"""Seconds in which what was interrupted should have ended: longer than it takes to cancel a project."""
+"""Seconds for an interrupted run to end: longer than it takes to cancel a project."""
 
 CLOSED_MESSAGE: Final = "the client was closed while this was waited for"
 
@@ -35,9 +37,9 @@ class UnfinishedProduction:
     """A production that did not come to its end.
 
     Attributes:
-        handle: What takes it up again.
-        is_resumable_by_handle: Whether the handle is the way to go on. What a journal remembers goes on when
-            the same is run again, and a conversation by its project's id.
+        handle: The handle that resumes it.
+        is_resumable_by_handle: True if the handle is the way to go on. A production in a journal goes on when
+            the same batch or pipeline is run again, and a conversation by its project's id.
     """
 
     handle: Handle
@@ -49,7 +51,10 @@ class HasHandle(Protocol):
 
     @property
     def handle(self) -> Handle:
-        """Resumes its production; raises `InvalidProjectState` while there is none."""
+        """The handle that resumes the production.
+
+        Raises `InvalidProjectState` while there is none.
+        """
         ...
 
 
@@ -68,22 +73,22 @@ class HasProject(Protocol):
 
 
 class SlotHolder(Protocol):
-    """Who holds a slot."""
+    """A production that holds a slot."""
 
     @property
     def project_id(self) -> str | None:
-        """For which project; None while it is not known."""
+        """The id of the project that holds the slot; None while it is not known."""
 
 
 class ActiveRun:
-    """Around something while it runs, in whatever task that is.
+    """A context manager around an operation while it runs, in any task.
 
-    As `asyncio.timeout` does, it ends what runs in it by cancelling the task and takes that back on leaving:
+    As `asyncio.timeout` does, it ends the operation by cancelling the task and takes that back on leaving:
     the task itself goes on, with an error.
 
     Attributes:
-        task: The task that runs it.
-        was_interrupted: Whether it was ended from outside.
+        task: The task that runs the operation.
+        was_interrupted: True if the client's closing ended the operation.
     """
 
     # There are thousands of these when thousands of productions wait.
@@ -100,10 +105,13 @@ class ActiveRun:
         self._has_begun = False
 
     def is_of(self, task: "asyncio.Task[Any]") -> None:
-        """A task was made to run it: from now on the client closes with it, as if it had begun."""
+        """Bind the run to the task that was made for it.
+
+        From now on closing the client ends the task, as if the run had begun.
+        """
         self.task = task
         self._registry.add(self)
-        task.add_done_callback(lambda _: self._registry.remove(self))  # if it never does
+        task.add_done_callback(lambda _: self._registry.remove(self))  # in case the run never begins
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
@@ -134,37 +142,40 @@ class ActiveRun:
 
     @property
     def whose(self) -> object:
-        """What runs: for one thing there may be several, of which only one tells what is left."""
+        """The object that runs.
+
+        Several runs may belong to one object; only one of them reports what is unfinished.
+        """
         return self
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether it is being ended from outside."""
+        """True if the run is being ended from outside."""
         return self._interrupted > 0
 
     def interrupt_all(self) -> None:
-        """End it; once more, if it has not ended by that."""
+        """End the run; call it once more if the run has not ended by that."""
         self._interrupted += 1
-        if self._has_begun:  # else it ends as it begins
+        if self._has_begun:  # otherwise `__enter__` ends it
             self.task.cancel()
 
     def drain(self) -> None:
-        """The client waits for it, to close: begin nothing new."""
+        """Begin nothing new: the client waits for this run, to close."""
 
     def unfinished(self) -> Sequence[UnfinishedProduction]:
-        """The productions in it that did not come to their end, once it was ended."""
+        """Return the productions that did not end, once the run was interrupted."""
         return ()
 
     def complete(self, closed: ClientClosed) -> None:
-        """Add what takes it up again, if it has left by itself."""
+        """Add the handle to an error with which the run left by itself."""
 
     def closed_error(self) -> ClientClosed:
-        """What whoever waits is told."""
+        """Return the error for the run's waiters."""
         return ClientClosed(CLOSED_MESSAGE, project_id=None)
 
 
 class WorkflowRun(ActiveRun):
-    """Around a workflow while it runs."""
+    """A context manager around a workflow while it runs."""
 
     __slots__ = ("_workflow",)
 
@@ -174,21 +185,21 @@ class WorkflowRun(ActiveRun):
 
     @property
     def whose(self) -> object:
-        """The workflow, for whose turn several may wait."""
+        """The workflow; several waiters may wait for its turn."""
         return self._workflow
 
     def unfinished(self) -> Sequence[UnfinishedProduction]:
-        """The workflow's production; none where it is enough to ask again."""
+        """Return the workflow's production; none where it is enough to call again."""
         handle = self._handle()
         return () if handle is None else (UnfinishedProduction(handle),)
 
     def complete(self, closed: ClientClosed) -> None:
-        """With the workflow's handle."""
+        """Add the workflow's handle to the error."""
         if closed.handle is None and (handle := self._handle()) is not None:
             closed.project_id, closed.handle = handle.project_id, handle.to_json()
 
     def closed_error(self) -> ClientClosed:
-        """With what takes it up again."""
+        """Return the error with the workflow's handle."""
         handle = self._handle()
         if handle is None:
             return super().closed_error()
@@ -202,11 +213,11 @@ class WorkflowRun(ActiveRun):
 
 
 class RunRegistry:
-    """What runs in a client: workflows, batches, and what is waited for in conversations.
+    """The runs of a client: workflows, batches, and the waits of conversations.
 
     Attributes:
-        draining_since: Since when, in loop time, they are waited for, to close the client: what waits for a
-            person or sleeps for long is then not to; None: they are not.
+        draining_since: The time, in loop time, from which the client waits for its runs to end, to close;
+            None while it does not. Runs that wait for a person or sleep for long then leave.
         holders: Productions that hold a slot, whatever they are part of.
     """
 
@@ -215,39 +226,42 @@ class RunRegistry:
         self._runs: set[ActiveRun] = set()
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self.draining_since: float | None = None
-        self._drains: list[asyncio.AbstractEventLoop] = []  # whoever waits for everything to end, by loop
-        self._left: list[UnfinishedProduction] = []  # since the first of them began to
+        self._drains: list[asyncio.AbstractEventLoop] = []  # the loop of each call of `drain`
+        self._left: list[UnfinishedProduction] = []  # since the first of these calls
         self._rests: set[tuple[asyncio.AbstractEventLoop, asyncio.Timeout]] = set()
 
     def __len__(self) -> int:
-        """How many run."""
+        """Return the number of runs."""
         return len(self._runs)
 
     def track(self, workflow: HasHandle) -> ActiveRun:
-        """What to put around one that runs: `with underway.one(workflow): …`.
+        """Return a run for a workflow, to enter around it.
 
-        Leaving it raises `ClientClosed` if the client was closed meanwhile.
+        Leaving the run raises `ClientClosed` if the client was closed meanwhile.
         """
         return WorkflowRun(self, workflow)
 
     def add(self, run: ActiveRun) -> None:
-        """One begins."""
+        """Add a run that begins."""
         self._runs.add(run)
 
     def remove(self, run: ActiveRun, *, has_left: bool = False) -> None:
-        """One ends, however that may be; or it has left, as the client closes and it waits for long."""
+        """Remove a run that has ended in any way.
+
+        With `has_left` the run left while the client drains, because its wait is long.
+        """
         self._runs.discard(run)
         if has_left and self.draining_since is not None:
             self._left.extend(run.unfinished())
         for loop, news in self._waiting:
-            if not loop.is_closed():  # else nobody waits there any more
+            if not loop.is_closed():  # no task waits on a closed loop
                 news.set()
 
     async def rest(self, waiting: Awaitable[T]) -> T:
-        """Await what comes another day; not while the client waits for everything to end, to close.
+        """Await an event that takes until the daily reset, unless the client drains.
 
         Raises:
-            ClientClosed: It does.
+            ClientClosed: The client waits for its runs to end, to close.
         """
         loop = asyncio.get_running_loop()
         rest = (loop, asyncio.timeout(None if self.draining_since is None else 0.0))
@@ -258,19 +272,24 @@ class RunRegistry:
         except TimeoutError:
             if not rest[1].expired():
                 raise
-            raise ClientClosed("the client closes, and this waits for another day", project_id=None) from None
+            raise ClientClosed(
+                "the client closes, and this waits for the daily reset", project_id=None
+            ) from None
         finally:
             self._rests.discard(rest)
 
     async def drain(self, patience: float | None) -> tuple[UnfinishedProduction, ...]:
-        """Wait until nothing runs any more, at most `patience` seconds; several may, at the same time.
+        """Wait until nothing runs any more, for at most `patience` seconds.
+
+        Several callers may wait at the same time.
 
         Returns:
-            The productions that have left, as they waited for another day; each who waits is told of all.
+            The productions that have left because they waited for the daily reset; each caller gets all of
+            them.
         """
         loop = asyncio.get_running_loop()
         self._drains = [each for each in self._drains if not each.is_closed()]
-        if not self._drains:  # else all have been told
+        if not self._drains:  # otherwise the runs know already
             self._begin_to_drain(loop)
         self._drains.append(loop)
         try:
@@ -296,10 +315,10 @@ class RunRegistry:
     async def interrupt_all(
         self, caller: "asyncio.Task[Any] | None" = None
     ) -> tuple[UnfinishedProduction, ...]:
-        """End all that run; returns the productions that were ended by that and can be taken up again.
+        """End all runs; return the interrupted productions that can be resumed.
 
-        Code of the user's may take a cancellation for an error of its own and go on. So what has not ended
-        after a while is interrupted once more, and then left behind: closing comes to its end.
+        Code of the user's may take a cancellation for an error of its own and go on. So a run that has not
+        ended after a while is interrupted once more, and then left behind: closing comes to its end.
 
         Args:
             caller: The task that closes the client, which is not ended.
@@ -319,12 +338,18 @@ class RunRegistry:
         return tuple(left for run in ended.values() for left in run.unfinished())
 
     def _runs_on_this_loop(self) -> list[ActiveRun]:
-        """Those of this event loop: one that ended without a word may have left others behind."""
+        """Return the runs of this event loop, and forget those of closed loops.
+
+        A loop that was closed abruptly may have left runs behind.
+        """
         self._runs = {run for run in self._runs if not run.task.get_loop().is_closed()}
         return list(self._all_here())
 
     def _is_anything_here(self) -> bool:
-        """As `_runs_on_this_loop`, for whoever asks again after each of thousands that ends."""
+        """Return True if any run is on this event loop.
+
+        This is cheaper than `_runs_on_this_loop`, and is called after each of thousands of runs.
+        """
         return any(True for _ in self._all_here())
 
     def _all_here(self) -> Iterator[ActiveRun]:
@@ -343,11 +368,13 @@ class RunRegistry:
 
 
 class TalkingRun(ActiveRun):
-    """Around each wait in a conversation; `converse_with` goes on by the project's id.
+    """A context manager around each wait in a conversation.
+
+    `converse_with` resumes the conversation by the project's id.
 
     Args:
-        registry: What runs in the client.
-        steps: The steps of the conversation's project.
+        registry: The client's runs.
+        steps: The operations on the conversation's project.
     """
 
     __slots__ = ("_steps",)
@@ -357,7 +384,10 @@ class TalkingRun(ActiveRun):
         self._steps = steps
 
     def unfinished(self) -> Sequence[UnfinishedProduction]:
-        """The project, if there is one: it can be cancelled, but nothing says how it should end."""
+        """Return the conversation's project, if there is one.
+
+        The project can be cancelled, but no option says how it should end.
+        """
         steps = self._steps
         if steps.project_id is None:
             return ()
@@ -365,5 +395,5 @@ class TalkingRun(ActiveRun):
         return (UnfinishedProduction(handle, is_resumable_by_handle=False),)
 
     def closed_error(self) -> ClientClosed:
-        """With the project, if there is one."""
+        """Return the error with the project's id, if there is a project."""
         return ClientClosed(CLOSED_MESSAGE, project_id=self._steps.project_id)

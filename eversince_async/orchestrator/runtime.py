@@ -1,4 +1,4 @@
-"""What workflows work with: the client's parts they need, and nothing else of it."""
+"""The runtime: the client's parts that workflows need, and no other."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -19,18 +19,21 @@ from eversince_async.tasks import end
 from eversince_async.transfers.store import Store
 
 PACKAGES_CACHE_SECONDS: Final = 60.0
-"""Seconds for which what can be bought is not asked for again: a batch fails for want of credits at once."""
+"""Seconds for which the purchasable packages are cached.
+
+All items of a batch fail at the same time for want of credits.
+"""
 
 
 class Runtime(ApiAccess):
     """The tools of workflows.
 
     Attributes:
-        poller: Who looks at projects.
+        poller: The poller of projects.
         registry: The workflows that run.
-        entitlements: Which renders the account was refused.
-        costs: What films have cost.
-        tracer: What stands around workflows and their stages; None for nothing.
+        entitlements: The renders that the account was refused.
+        costs: The costs of earlier videos.
+        tracer: The tracer around workflows and their stages; None for none.
     """
 
     def __init__(self, session: Session, store: Store, poller: Poller, tracer: Tracer | None = None) -> None:
@@ -46,16 +49,20 @@ class Runtime(ApiAccess):
 
     @asynccontextmanager
     async def attach_purchase_options(self) -> AsyncGenerator[None, None]:
-        """Give an error for too few credits the balance and what can be bought, asked for once by all."""
+        """Add the balance and purchasable packages to an error for too few credits.
+
+        All such errors share one request.
+        """
         try:
             yield
         except InsufficientCredits as refusal:
-            if not refusal.is_documented:  # a gateway that somebody did not pay for
+            if not refusal.is_documented:  # the 402 is of a gateway, not of the API
                 raise
-            asking = self._fetch_packages()
-            await asyncio.wait([asking])
-            if not asking.cancelled() and asking.exception() is None:  # the refusal itself matters more
-                refusal.balance, refusal.packages = asking.result().credits_balance, asking.result().packages
+            fetching = self._fetch_packages()
+            await asyncio.wait([fetching])
+            if not fetching.cancelled() and fetching.exception() is None:  # the refusal itself matters more
+                packages = fetching.result()
+                refusal.balance, refusal.packages = packages.credits_balance, packages.packages
             raise
 
     def _fetch_packages(self) -> asyncio.Task[CreditPackages]:
@@ -65,12 +72,12 @@ class Runtime(ApiAccess):
             or packages[0] + PACKAGES_CACHE_SECONDS < loop_time()
             or packages[1].get_loop() is not loop
         ):
-            asking = asyncio.create_task(self.interactive.account.credit_packages())
-            packages = self._packages = (loop_time(), asking)
+            fetching = asyncio.create_task(self.interactive.account.credit_packages())
+            packages = self._packages = (loop_time(), fetching)
         return packages[1]
 
     async def aclose(self) -> None:
-        """Ask for nothing any more."""
+        """End the request for packages."""
         packages, self._packages = self._packages, None
         if packages is not None and packages[1].get_loop() is asyncio.get_running_loop():
             await end(packages[1])
@@ -79,18 +86,18 @@ class Runtime(ApiAccess):
 
     @contextmanager
     def listening(self, key: str, listener: Callable[[WaitReason], None]) -> Generator[None, None, None]:
-        """Have a production told meanwhile of what it waits for; one subscription serves all.
+        """Call `listener` with each wait of a production; one subscription serves all.
 
-        Several may listen by one key, as two workflows of one project do: none takes that from another.
+        Several listeners may share a key, as two workflows of one project do: each gets every wait.
         """
-        mine = object()
-        self._listeners.setdefault(key, {})[mine] = listener
+        token = object()
+        self._listeners.setdefault(key, {})[token] = listener
         if self._stop_listening is None:
             self._stop_listening = self.governor.on_wait(self._on_wait, wants=self._listeners.__contains__)
         try:
             yield
         finally:
-            del self._listeners[key][mine]
+            del self._listeners[key][token]
             if not self._listeners[key]:
                 del self._listeners[key]
             if not self._listeners and self._stop_listening is not None:
@@ -103,7 +110,10 @@ class Runtime(ApiAccess):
 
 
 async def wait_then_cancel(task: asyncio.Task[Any], *, seconds: float) -> None:
-    """Let a task end while we are being cancelled: not for long, and not when cancelled once more."""
+    """Wait briefly for a task while the caller is being cancelled, then end it.
+
+    A second cancellation ends the task at once.
+    """
     try:
         await asyncio.wait([task], timeout=seconds)
     finally:

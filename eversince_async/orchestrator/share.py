@@ -1,8 +1,8 @@
-"""Making a public link once.
+"""Public links, each made once.
 
-The list of shares does not say which project a share is of. So an account makes one at a time, and knows
-which it has made: then a new one that nobody knows of is the one that is in doubt. Processes that share a
-journal take turns by it: there, too, no second share is begun before the first is known to be made or not.
+The list of shares does not show a share's project. So an account makes one share at a time, and knows the
+shares it has made: a new share that is not among them is then the one in doubt. Processes that share a
+journal take turns by it: there, too, no second share is begun before the first one's outcome is known.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from eversince_async.orchestrator.runtime import Runtime
 from eversince_async.tasks import finish
 
 OTHER_SHARE_POLL_INTERVAL: Final = 1.0
-"""Seconds between looks at a share that is under way elsewhere."""
+"""Seconds between two polls of another process's share."""
 
 MAX_REMEMBERED: Final = 500
 """Shares that are remembered; only those of the last minutes matter."""
@@ -41,11 +41,11 @@ MAX_REMEMBERED: Final = 500
 async def share_once(
     runtime: Runtime, project_id: str, options: ShareOptions, execution: EffectExecution
 ) -> Share:
-    """Share a project's video; when it is in doubt whether that was done, adopt the share that is there.
+    """Share a project's video; if a share is in doubt, adopt the existing one.
 
     Raises:
-        OutcomeUnknown: It stayed in doubt.
-        Ambiguous: Several new shares may be it.
+        OutcomeUnknown: The share stayed in doubt.
+        AmbiguousOutcome: Several new shares may be this one.
         EversinceError: As `output.share`.
     """
     while True:
@@ -84,7 +84,7 @@ async def _share(
 
 
 async def _wait_for_other(runtime: Runtime, journal: Journal, effect: Effect) -> None:
-    """Wait a little for another share, or find out what became of it if whoever made it has died."""
+    """Wait briefly for another process's share; if that process died, resolve the share."""
     try:
         await resolve_share(runtime, journal, effect)
     except JournalLocked:
@@ -92,12 +92,12 @@ async def _wait_for_other(runtime: Runtime, journal: Journal, effect: Effect) ->
 
 
 async def resolve_share(runtime: Runtime, journal: Journal, effect: Effect) -> None:
-    """Find out what became of a share in doubt that nobody works on.
+    """Find the outcome of a share in doubt that no process works on.
 
-    That has to be done before any other is made, because the list of shares names no project.
+    This has to be done before any other share is made, because the list of shares names no project.
 
     Raises:
-        JournalLocked: Somebody works on its job, and will find out.
+        JournalLocked: Another process works on the share's job, and will find out.
     """
     job = await journal.acquire(effect.job_id)
     try:
@@ -110,20 +110,20 @@ async def resolve_share(runtime: Runtime, journal: Journal, effect: Effect) -> N
 
 
 async def _release(journal: Journal, job_id: str) -> None:
-    with suppress(JournalError):  # whoever writes next learns of it; the lease runs out by itself
+    with suppress(JournalError):  # the next write to the journal fails, too; the lease expires by itself
         await journal.release(job_id)
 
 
 async def _resolve(runtime: Runtime, execution: EffectExecution) -> None:
     request = execution.field("request")
-    asked = {name: request.get(name) for name in ("title", "description")}
-    options = ShareOptions(**{name: each.text() for name, each in asked.items() if each is not None})
+    texts = {name: request.get(name) for name in ("title", "description")}
+    options = ShareOptions(**{name: each.text() for name, each in texts.items() if each is not None})
     try:
         share = await execution.confirm(
             runtime, partial(_find_new_share, runtime, options, execution, _shared_since(execution))
         )
     except AmbiguousOutcome as why:
-        await execution.record_in_doubt(why)  # or all others would wait until a person has looked
+        await execution.record_in_doubt(why)  # otherwise all other shares would wait for a person's decision
         return
     if share is None:
         await execution.record_not_done()
@@ -132,34 +132,32 @@ async def _resolve(runtime: Runtime, execution: EffectExecution) -> None:
 
 
 async def _record_share(runtime: Runtime, execution: EffectExecution, share: Share) -> None:
-    kept = {"share_url": share.share_url, "video_url": share.video_url}
+    result = {"share_url": share.share_url, "video_url": share.video_url}
     if not is_address(share.share_url) or await execution.is_claimed_by_other(share.share_url):
-        await execution.record_done(
-            kept
-        )  # made it is, but by such an address nobody could tell it from others
+        # The share is made, but such an address does not tell it from others, so it is no claim.
+        await execution.record_done(result)
         return
-    await execution.record_done(kept, claim=share.share_url)
-    _known_shares(runtime.governor).add(
-        share.share_url
-    )  # not before: what is not written down is to be found again
+    await execution.record_done(result, claim=share.share_url)
+    # Not before it is recorded: until then a share in doubt has to be found again.
+    _known_shares(runtime.governor).add(share.share_url)
 
 
 async def _find_new_share(
     runtime: Runtime, options: ShareOptions, execution: EffectExecution, baseline: Mapping[str, Json]
 ) -> Share | None:
-    """A share that nobody knows of, made since the baseline, as this one would look.
+    """Return an unknown share that fits this one and is newer than the baseline.
 
     Raises:
-        Ambiguous: There are several.
+        AmbiguousOutcome: There are several.
     """
-    made = _known_shares(runtime.governor)
+    known = _known_shares(runtime.governor)
     page = await runtime.api.account.shares(limit=PAGE_SHARES)
     since = runtime.began(baseline)
     found = [
         each
         for each in page.shares
         if _matches(each, options, since)
-        and each.share_url not in made
+        and each.share_url not in known
         and not await execution.is_claimed_by_other(each.share_url)
     ]
     if len(found) > 1:
@@ -181,7 +179,7 @@ async def _find_new_share(
 
 
 def _may_be_new(row: Any, since: datetime) -> bool:
-    """Whether a row that cannot be read was made since then, or does not say when."""
+    """Return True if an unreadable row is newer than `since`, or shows no time."""
     try:
         return not is_made_before(datetime.fromisoformat(row["created_at"]), since)
     except (TypeError, ValueError, KeyError, IndexError):
@@ -193,19 +191,19 @@ def _openable(share: SharedVideo) -> str:
 
 
 def _shared_since(execution: EffectExecution) -> Mapping[str, Json]:
-    """The baseline of a share: when it was begun."""
+    """Return the baseline of a share: the time at which it was begun."""
     if execution.record is None:
         return cast("Mapping[str, Json]", execution.baseline)
-    kept = execution.field("baseline")
-    if kept.is_null or kept.get("since") is None:
+    baseline = execution.field("baseline")
+    if baseline.is_null or baseline.get("since") is None:
         return {"since": execution.record.intent_at.isoformat()}
-    return begin_to_json(kept)
+    return begin_to_json(baseline)
 
 
 def recorded_share_of(execution: EffectExecution) -> Share:
-    """The public link that an earlier run has made."""
-    made = execution.field("result")
-    return Share(share_url=made["share_url"].text(), video_url=made["video_url"].text_or_none())
+    """Return the public link that an earlier run has made."""
+    result = execution.field("result")
+    return Share(share_url=result["share_url"].text(), video_url=result["video_url"].text_or_none())
 
 
 def _matches(share: SharedVideo, options: ShareOptions, began: datetime) -> bool:
@@ -215,10 +213,10 @@ def _matches(share: SharedVideo, options: ShareOptions, began: datetime) -> bool
 
 
 class _KnownShares:
-    """The shares this process has made on one account.
+    """The shares that this process has made on one account.
 
     Attributes:
-        lock: Held while one is made.
+        lock: Held while a share is made.
     """
 
     def __init__(self) -> None:
@@ -239,8 +237,11 @@ _known_by_account: weakref.WeakKeyDictionary[GovernorProtocol, _KnownShares] = w
 
 
 def _known_shares(governor: GovernorProtocol) -> _KnownShares:
-    """One for each account, that is for each governor, and each loop it lives in."""
-    made = _known_by_account.get(governor)
-    if made is None or made.loop is not asyncio.get_running_loop():
-        made = _known_by_account[governor] = _KnownShares()
-    return made
+    """Return the known shares of an account in the running loop.
+
+    There is one set for each governor, which stands for an account, and each loop.
+    """
+    known = _known_by_account.get(governor)
+    if known is None or known.loop is not asyncio.get_running_loop():
+        known = _known_by_account[governor] = _KnownShares()
+    return known

@@ -1,6 +1,6 @@
-"""What may surround calls, stages and workflows: where telemetry is plugged in.
+"""Tracers around calls, stages and workflows, into which telemetry is plugged.
 
-`eversince_async.telemetry.OpenTelemetry` is one; any other object with these methods will do.
+`eversince_async.telemetry.OpenTelemetry` is one tracer; any other object with these methods works, too.
 """
 
 import asyncio
@@ -24,12 +24,13 @@ logger: Final = logging.getLogger("eversince_async")
 
 @attrs.frozen(kw_only=True)
 class WorkflowStarted:
-    """A workflow begins.
+    """The start of a workflow.
 
     Attributes:
-        name: What it does: `production`, `wait`, `render`, `share`, `variation`, `batch`, `item` of a batch.
-        key: What the governor knows it by; of an item, its key.
-        project_id: Its project; None when it is still to be created.
+        name: The kind of workflow: `production`, `wait`, `render`, `share`, `variation`, `batch`, `item` of a
+            batch.
+        key: The workflow's name in the governor; for an item, its key.
+        project_id: The project's id; None if the project is still to be created.
     """
 
     name: str
@@ -39,12 +40,12 @@ class WorkflowStarted:
 
 @attrs.frozen(kw_only=True)
 class StageInfo:
-    """A stage begins.
+    """The start of a stage.
 
     Attributes:
-        stage: Which.
-        key: What the governor knows its production by.
-        project_id: Its project; None before it is created.
+        stage: The stage.
+        key: The production's name in the governor.
+        project_id: The project's id; None before the project is created.
     """
 
     stage: Stage
@@ -53,50 +54,56 @@ class StageInfo:
 
 
 class Tracer(CallTracer, Protocol):
-    """Stands around what one client does.
+    """A tracer around the work of one client.
 
-    What these context managers hold is entered as something begins and left as it ends, in the same task,
-    with its error if it has one. They must not raise, and must let errors and cancellations pass.
+    The context managers are entered when the work begins and left when it ends, in the same task, with its
+    error if it has one. They must not raise, and must let errors and cancellations pass.
     """
 
     def stage(self, stage: StageInfo, /) -> AbstractContextManager[object]:
-        """Entered as a stage begins."""
+        """Return a context manager to enter when a stage begins."""
         ...
 
     def workflow(self, workflow: WorkflowStarted, /) -> AbstractContextManager[Callable[[Event], object]]:
-        """Entered as a workflow begins; what it gives is called with the workflow's events."""
+        """Return a context manager to enter when a workflow begins.
+
+        Entering it returns a callback, which gets the workflow's events.
+        """
         ...
 
 
 class Telemetry(Protocol):
-    """What a client is given as `telemetry=`."""
+    """The type of a client's argument `telemetry=`."""
 
     def tracer_for(self, *, base_url: str, governor: GovernorProtocol) -> Tracer:
-        """The tracer of one client; called once, as it is made, and perhaps outside of any event loop."""
+        """Return the tracer of one client.
+
+        Called once, when the client is made, and perhaps outside of any event loop.
+        """
         ...
 
 
 class HasProject(Protocol):
-    """Who has stages."""
+    """An object whose stages are traced."""
 
     @property
     def key(self) -> str:
-        """What the governor knows it by."""
+        """The object's name in the governor."""
         ...
 
     @property
     def project_id(self) -> str | None:
-        """Its project, once known."""
+        """The project's id, once known."""
         ...
 
 
 @contextmanager
 def trace_stage(stage: Stage, whose: HasProject, tracer: Tracer | None) -> Iterator[None]:
-    """Around a stage: trace it, and log how it ended."""
+    """Trace a stage, and log how it ended."""
     began = asyncio.get_running_loop().time()
-    begun = StageInfo(stage=stage, key=whose.key, project_id=whose.project_id)
+    info = StageInfo(stage=stage, key=whose.key, project_id=whose.project_id)
     try:
-        with nullcontext() if tracer is None else tracer.stage(begun):
+        with nullcontext() if tracer is None else tracer.stage(info):
             yield
     except BaseException as failure:
         _log_stage(stage, whose, began, failure)
@@ -105,7 +112,10 @@ def trace_stage(stage: Stage, whose: HasProject, tracer: Tracer | None) -> Itera
 
 
 def _log_stage(stage: Stage, whose: HasProject, began: float, failure: BaseException | None) -> None:
-    """Say how a stage ended, in words and in fields that keep their names: see `session.observers`."""
+    """Log the end of a stage, in words and in fields with fixed names.
+
+    See `session.hooks`.
+    """
     if not logger.isEnabledFor(logging.INFO) or isinstance(failure, GeneratorExit):
         return
     seconds = asyncio.get_running_loop().time() - began
@@ -129,7 +139,7 @@ def _log_stage(stage: Stage, whose: HasProject, began: float, failure: BaseExcep
 def with_tracer(
     tracer: Tracer | None, begun: WorkflowStarted, run: Callable[[Workflow[T]], Coroutine[Any, Any, T]]
 ) -> Callable[[Workflow[T]], Coroutine[Any, Any, T]]:
-    """The same run, with a tracer around it."""
+    """Return the run function with a tracer around it."""
     if tracer is None:
         return run
 
@@ -143,7 +153,11 @@ def with_tracer(
 
 @contextmanager
 def trace_workflow(tracer: Tracer | None, begun: WorkflowStarted) -> Iterator[Callable[[Event], object]]:
-    """Around what is a workflow in all but form: trace it; gives what takes its events."""
+    """Trace an operation that is no `Workflow` but acts as one.
+
+    Yields:
+        A callback for the operation's events.
+    """
     if tracer is None:
         yield lambda _: None
         return

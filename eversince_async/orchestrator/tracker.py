@@ -1,8 +1,8 @@
-"""What the steps of a project stand on: how the project is looked at, what is told, how long it all took.
+"""Base of a project's operations: polls, events and durations.
 
-`idle` comes twice, so no step infers anything from a status alone. A run or a render is over when the
-project is settled *and* something other than settled was seen since we asked for it, or something about
-the project has changed: `idle` right after the 202 may be an answer from before it.
+The status `idle` comes twice, so no step infers anything from a status alone. A run or a render is over when
+the project is settled *and* a status other than a settled one was observed since the request, or something
+about the project has changed: `idle` right after the 202 may be a response from before the request.
 """
 
 import asyncio
@@ -41,23 +41,24 @@ from eversince_async.polling.observation import Baseline, Known, Observation
 from eversince_async.session.hooks import notify
 
 LAGS: Final = (5.0, 10.0)
-"""Seconds between looks at a project while answers show less of it than is known."""
+"""Seconds between two polls of a project while responses show less of it than is known."""
 
 
 class ProjectTracker:
-    """The steps of one project, what they told, and how long they took.
+    """The state of one project's operations, their events and their durations.
 
     Attributes:
-        key: What the governor knows this production by.
-        project_id: The project; None before it is created.
-        status: Its status as last seen.
-        timings: Seconds each stage took.
+        key: The production's name in the governor.
+        project_id: The project's id; None before it is created.
+        status: The project's status in its last observation.
+        timings: The duration of each stage, in seconds.
         request_ids: The request id of each write, in order.
-        handle: What takes the production up again; None for a step on its own.
-        effects: Where its effects are written down.
-        first_write_at: When something was first asked of the server that costs something, in loop time.
-        place: An active project that may be its own, of an earlier run; None: none is known.
-        left_at: When what makes the project active left last, in loop time; None while nothing has.
+        handle: The function that returns the production's handle; None for a single step.
+        effects: The executor that records the effects.
+        first_write_at: The time of the first write that costs something, in loop time; None before it.
+        place: An active project of an earlier run that may be this production's; None if none is known.
+        left_at: The time at which the last write that makes the project active was sent, in loop time; None
+            before the first one.
     """
 
     def __init__(
@@ -82,23 +83,24 @@ class ProjectTracker:
         self._warnings = set[str]()
         self._stage_in_progress: StageInProgress | None = None
         self._expects_video = False
-        self._known: Known | None = None  # since we last asked for something
+        self._known: Known | None = None  # the record since the last write
         self._slot_lease: SlotLeaseProtocol | None = None
         self._given: SlotLeaseProtocol | None = None
-        self._share: tuple[EffectExecution, Share | None] | None = None  # for whoever has it delivered again
+        # The last share, for a repeated delivery.
+        self._share: tuple[EffectExecution, Share | None] | None = None
         self.handle: Callable[[], Handle] | None = None
         self.first_write_at: float | None = None
         self.left_at: float | None = None
         self.place: str | None = None
         newborn = runtime.session.newborn
         if newborn is not None and project_id is not None and project_id != key:
-            newborn.note(project_id)  # an earlier run has made it, perhaps only just now
+            newborn.note(project_id)  # an earlier run may have created the project only just now
 
     # -- Stages -------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def stage(self, stage: Stage) -> AsyncGenerator[None, None]:
-        """Tell that a stage begins and, if it comes to its end, how long it took."""
+        """Emit the start of a stage and, if it completes, its duration."""
         began = self._now()
         self._emit(StageStarted(at=began, project_id=self.project_id, stage=stage))
         with trace_stage(stage, self, self._runtime.tracer):
@@ -123,21 +125,22 @@ class ProjectTracker:
                 handle=None if self.handle is None else self.handle().to_json(),
             ) from None
 
-    # -- Looking ------------------------------------------------------------------------------------------
+    # -- Polls --------------------------------------------------------------------------------------------
 
     async def refresh(self) -> Project:
-        """The project as it stands now.
+        """Fetch the project as it stands now.
 
         Raises:
-            ProjectFailed: It has failed.
-            ProjectCancelled: It was cancelled.
+            ProjectFailed: The project has failed.
+            ProjectCancelled: The project was cancelled.
         """
         return self._or_its_end(await self.get_status())
 
     async def get_status(self) -> Project:
-        """The project as it stands now, whatever that is.
+        """Fetch the project as it stands now, in any status.
 
-        It is asked for again while answers show less than is known; in the end, what is known counts.
+        The request is repeated while responses show less than is known; after the last one, the known record
+        counts.
         """
         assert self.project_id is not None
         requested_at, answer = await self._fetch(self.project_id)
@@ -151,14 +154,14 @@ class ProjectTracker:
         return project
 
     async def _fetch(self, project_id: str) -> tuple[float, Project]:
-        """Ask for a project; when that was, and the answer."""
+        """Fetch a project; return the time of the request, and the project."""
         requested_at = self._now()
         return requested_at, await retry_transient(
             self._runtime, lambda: self._runtime.api.projects.get(project_id)
         )
 
     def knows(self, project: Project, requested_at: float) -> Project:
-        """Add an answer to what is known of the project, and return that."""
+        """Merge a response into the known record, and return the result."""
         if self._known is None:
             self._known = Known(project=project, requested_at=requested_at)
         else:
@@ -177,32 +180,37 @@ class ProjectTracker:
         return self._runtime.poller.schedule.grace
 
     async def assets(self, project_id: str) -> tuple[Asset, ...]:
-        """All assets of the project."""
+        """Fetch all assets of the project."""
 
-        async def all_of_them() -> tuple[Asset, ...]:
+        async def fetch() -> tuple[Asset, ...]:
             return tuple([asset async for asset in self._runtime.api.content.iter_assets(project_id)])
 
-        return await retry_transient(self._runtime, all_of_them)
+        return await retry_transient(self._runtime, fetch)
 
     async def get_project(self, seen: Observation) -> Project:
-        """The whole record of a project that was sighted, or the error its status means."""
+        """Return the whole record of an observed project.
+
+        Raises:
+            ProjectFailed: The project has failed.
+            ProjectCancelled: The project was cancelled.
+        """
         if seen.project is None:
             return await self.refresh()
         return self._or_its_end(self.knows(seen.project, seen.requested_at))
 
     async def _get_project_or_summary(self, seen: Observation, *, whole: bool) -> Project:
-        """As `get_project`, but without asking for what a list has told already."""
+        """Return the project, or its summary from a list if that is sufficient."""
         if seen.project is None and not whole and seen.is_sufficient(makes_video=self._expects_video):
             return self.knows(seen.to_summary(), seen.requested_at)
         return await self.get_project(seen)
 
     @staticmethod
     def _or_its_end(project: Project) -> Project:
-        """A project that goes on.
+        """Return the project unless it has failed or was cancelled.
 
         Raises:
-            ProjectFailed: It has failed.
-            ProjectCancelled: It was cancelled.
+            ProjectFailed: The project has failed.
+            ProjectCancelled: The project was cancelled.
         """
         if project.status == ProjectStatus.FAILED:
             raise ProjectFailed(
@@ -218,7 +226,10 @@ class ProjectTracker:
         return project
 
     async def _next_observation(self, stage: StageInProgress | None = None) -> Observation:
-        """The next look at the project, at its pace, that does not lag behind what is known."""
+        """Return the next observation that does not lag behind the known record.
+
+        The poller sets the pace.
+        """
         assert self.project_id is not None
         poller = self._runtime.poller
         while True:
@@ -235,7 +246,7 @@ class ProjectTracker:
                 pass
 
     async def _wait_finished(self, baseline: Baseline, stage: StageInProgress | None = None) -> Observation:
-        """Wait until what was asked for at the baseline is over, by evidence."""
+        """Wait until the work requested at the baseline is over, by evidence."""
         began, before = False, self._now()
         too_late = baseline.requested_at + self._runtime.poller.schedule.grace
         while True:
@@ -247,10 +258,10 @@ class ProjectTracker:
                 return seen
             before = seen.requested_at
 
-    # -- Telling ------------------------------------------------------------------------------------------
+    # -- Events and records -------------------------------------------------------------------------------
 
     def _record_duration(self, stage: StageInProgress | None, before: float, seen: Observation) -> None:
-        """Remember how long a stage took that ended well, between two looks."""
+        """Record the duration of a stage that ended well, between two observations."""
         if stage is not None and seen.status not in FINAL:
             self._runtime.poller.duration_model.record(
                 stage.kind, (before + seen.requested_at) / 2 - stage.began_at
@@ -264,7 +275,7 @@ class ProjectTracker:
             )
 
     def _emit_credits_warning(self, project: Project) -> None:
-        """Tell that credits run out, once for each text: it stands in every answer."""
+        """Emit the credits warning, once for each text: every response repeats it."""
         if project.credits_warning is None:
             return
         warning = shorten(project.credits_warning)
@@ -285,5 +296,5 @@ class ProjectTracker:
 
 
 def request_id_of(answer: Response) -> str | None:
-    """The request id of an answer, if it came with one."""
+    """Return the request id of a response, if it came with one."""
     return None if answer.receipt is None else answer.receipt.request_id

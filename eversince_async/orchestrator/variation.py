@@ -1,7 +1,8 @@
-"""Variations: other versions of a project, which the agent makes when it is asked by message.
+"""Variations: other versions of a project, which the agent makes on request.
 
-Whether it made one is seen in the list of variations, which may lag behind, not in what it says. A new one
-need not be the active one, and a render renders the active one: so we ask for the switch, and look again.
+The list of variations, which may lag behind, shows whether the agent made one; its messages do not. A new
+variation need not be the active one, and a render renders the active one: so the switch is requested by
+message, and the list is fetched again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,7 +27,7 @@ from eversince_async.orchestrator.runtime import Runtime
 from eversince_async.polling.observation import url_without_query
 
 SWITCH_MESSAGE: Final = "Switch to variation {id}"
-"""How to ask for another active variation, in the documents' own words."""
+"""The message that asks for another active variation, in the documents' own words."""
 
 _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -39,10 +40,10 @@ async def create_variation(
     *,
     of: Production | None = None,
 ) -> Production:
-    """Have a variation made, render it, and deliver it as a production of its own.
+    """Make a variation, render it, and deliver it as its own production.
 
-    Without a render it has no video, unless the agent has rendered it by itself: the one that is there is
-    another variation's.
+    Without a render the production has no video, unless the agent has rendered by itself: the video that is
+    there is another variation's.
     """
     await need_place(delivery)
     if of is not None:
@@ -50,28 +51,29 @@ async def create_variation(
     project = await wait_idle(steps)
     before = await steps.effects.checkpoint("video before", video_location(project), Field.text_or_none)
     async with steps.slot():
-        project, made = await request_variation(runtime, steps, project, text)
-        project, made = await activate(runtime, steps, project, made)
-        if url_without_query(project.assembled_url) in {
-            None,
-            before,
-        }:  # the agent has not rendered it by itself
+        project, variation = await request_variation(runtime, steps, project, text)
+        project, variation = await activate(runtime, steps, project, variation)
+        # Otherwise the agent has rendered the variation by itself.
+        if url_without_query(project.assembled_url) in {None, before}:
             if delivery.render is None:
                 project = attrs.evolve(project, assembled_url=None, assembled_url_expires_at=None)
             else:
                 project = await render_with_retries(steps, project, delivery.render)
     await steps.adopt_render(project)
-    return await deliver(runtime, steps, project, delivery, variation=made)
+    return await deliver(runtime, steps, project, delivery, variation=variation)
 
 
 async def wait_idle(steps: ProjectOperations) -> Project:
-    """The project once nothing is at work on it."""
+    """Wait until the project has settled, and return it."""
     project = await steps.refresh()
     return project if project.is_settled else await steps.settle()
 
 
 def video_location(project: Project) -> Callable[[], Awaitable[str | None]]:
-    """Says where a project's video lies, to be noted before another is made."""
+    """Return a function that returns the URL of the project's present video.
+
+    The URL is recorded before another video is made.
+    """
 
     async def video() -> str | None:
         return url_without_query(project.assembled_url)
@@ -80,7 +82,7 @@ def video_location(project: Project) -> Callable[[], Awaitable[str | None]]:
 
 
 async def in_memory(text: str) -> EffectExecutor:
-    """Effects of which this process remembers how far they have come, for whoever asks for them again."""
+    """Return effects that this process remembers in case of a repeated call."""
     journal = MemoryJournal()
     await journal.open()
     await journal.put(text, None)
@@ -91,54 +93,54 @@ async def in_memory(text: str) -> EffectExecutor:
 async def request_variation(
     runtime: Runtime, steps: ProjectOperations, project: Project, text: str
 ) -> tuple[Project, Variation]:
-    """Ask for a variation; return the one that was made, or else the one that is active since.
+    """Ask for a variation; return the new one, else the one active since.
 
     Raises:
-        InvalidProjectState: The agent did neither; its answer is in the error.
+        InvalidProjectState: The agent neither made one nor switched; its answer is in the error.
     """
 
-    async def standing() -> dict[str, Any]:
-        there = await retry_transient(runtime, lambda: runtime.api.content.variations(project.id))
-        active = _active(there)
-        return {"known": [each.id for each in there], "active": None if active is None else active.id}
+    async def list_known() -> dict[str, Any]:
+        variations = await retry_transient(runtime, lambda: runtime.api.content.variations(project.id))
+        active = _active(variations)
+        return {"known": [each.id for each in variations], "active": None if active is None else active.id}
 
-    before = await steps.effects.checkpoint("variations before", standing, _standing)
-    answered = await steps.message(project, text)
+    before = await steps.effects.checkpoint("variations before", list_known, _read_known)
+    settled = await steps.message(project, text)
 
-    async def fresh() -> str | None:
-        there = await runtime.api.content.variations(project.id)
-        new = [each for each in there if each.id not in before["known"]]
+    async def find_new() -> str | None:
+        variations = await runtime.api.content.variations(project.id)
+        new = [each for each in variations if each.id not in before["known"]]
         if new:
             return _newest(new).id
-        active = _active(there)
+        active = _active(variations)
         return None if active is None or before["active"] in {None, active.id} else active.id
 
-    async def made() -> str:
-        found = await wait_for_effect(runtime, fresh, CONFIRM_DELAYS)
+    async def wait_for_new() -> str:
+        found = await wait_for_effect(runtime, find_new, CONFIRM_DELAYS)
         if found is None:
             raise InvalidProjectState(
-                f"the agent made no variation; it says: {answered.agent_message or 'nothing'}",
+                f"the agent made no variation; it says: {settled.agent_message or 'nothing'}",
                 project_id=project.id,
-                status=answered.status,
+                status=settled.status,
             )
         return found
 
-    made_id = await steps.effects.checkpoint("variation made", made, Field.text)
-    return answered, await find_variation(runtime, answered, made_id)
+    variation_id = await steps.effects.checkpoint("variation made", wait_for_new, Field.text)
+    return settled, await find_variation(runtime, settled, variation_id)
 
 
 async def find_variation(runtime: Runtime, project: Project, variation_id: str) -> Variation:
-    """One of a project's variations, by its id.
+    """Return one of a project's variations, by its id.
 
     Raises:
-        InvalidProjectState: It is not there any more.
+        InvalidProjectState: The variation does not exist any more.
     """
 
-    async def there() -> Variation | None:
+    async def find() -> Variation | None:
         variations = await runtime.api.content.variations(project.id)
         return next((each for each in variations if each.id == variation_id), None)
 
-    found = await wait_for_effect(runtime, there, CONFIRM_DELAYS)
+    found = await wait_for_effect(runtime, find, CONFIRM_DELAYS)
     if found is None:
         raise InvalidProjectState(
             f"there is no variation {variation_id} any more", project_id=project.id, status=project.status
@@ -154,15 +156,16 @@ async def activate(
     Raises:
         InvalidProjectState: The agent did not switch; its answer is in the error.
     """
-    if wanted.is_active and not await steps.effects.is_open("switch"):  # else the agent may be at it still
+    # While a switch of an earlier run is open, the agent may still be at work on it.
+    if wanted.is_active and not await steps.effects.is_open("switch"):
         return project, wanted
     project = await steps.message(project, SWITCH_MESSAGE.format(id=wanted.id), name="switch")
 
-    async def switched() -> Variation | None:
+    async def find_active() -> Variation | None:
         active = _active(await runtime.api.content.variations(project.id))
         return active if active is not None and active.id == wanted.id else None
 
-    active = await wait_for_effect(runtime, switched, CONFIRM_DELAYS)
+    active = await wait_for_effect(runtime, find_active, CONFIRM_DELAYS)
     if active is None:
         raise InvalidProjectState(
             f"the agent did not switch to {wanted.id}; it says: {project.agent_message or 'nothing'}",
@@ -172,8 +175,8 @@ async def activate(
     return project, active
 
 
-def _standing(kept: Field) -> dict[str, Any]:
-    return {"known": kept["known"].texts(), "active": kept["active"].text_or_none()}
+def _read_known(record: Field) -> dict[str, Any]:
+    return {"known": record["known"].texts(), "active": record["active"].text_or_none()}
 
 
 def _active(variations: Sequence[Variation]) -> Variation | None:
@@ -181,5 +184,5 @@ def _active(variations: Sequence[Variation]) -> Variation | None:
 
 
 def _newest(variations: Sequence[Variation]) -> Variation:
-    """By time as far as that is known; of equals the one listed last."""
+    """Return the newest variation; of equally old ones, the one listed last."""
     return max(reversed(variations), key=lambda variation: variation.created_at or _EPOCH)
