@@ -71,7 +71,10 @@ class EversinceError(Exception):
     """The base class of every error that this library raises on purpose."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """Keep `args` empty: a constructor's arguments may hold secrets, the facts do not."""
+        """Keep `args` empty: a constructor's arguments may hold secrets.
+
+        The facts hold none.
+        """
         return super().__new__(cls)
 
     def __repr__(self) -> str:
@@ -165,7 +168,10 @@ class TransportError(EversinceError):
 
 
 class ConnectionFailed(TransportError):
-    """A connection that could not be made, or broke before the whole response."""
+    """A connection that could not be made, or broke too early.
+
+    It broke before the whole response had arrived.
+    """
 
 
 class RequestTimedOut(TransportError, TimeoutError):
@@ -173,7 +179,7 @@ class RequestTimedOut(TransportError, TimeoutError):
 
 
 class OutcomeUnknown(EversinceError):
-    """A write that may have happened, and whose repetition could do it twice.
+    """A write that may have happened; repeating could do it twice.
 
     The write was sent, but no definite response came back. The underlying failure is the `__cause__`.
 
@@ -327,7 +333,7 @@ class InsufficientCredits(ApiError):
 
 
 class Forbidden(ApiError):
-    """An action that is not permitted, or that needs a Pro plan (403)."""
+    """A forbidden action, or one that needs a Pro plan (403)."""
 
 
 class NotFound(ApiError):
@@ -371,7 +377,7 @@ class RateLimited(TooManyRequests):
 
     @property
     def is_daily_limit(self) -> bool:
-        """True if the response shows that another limit than the minute's was reached.
+        """True if the response shows another limit than the minute's.
 
         It does so if it asks for a wait longer than two windows of a minute. If it asks for no wait, or the
         endpoint has a daily limit, it does so if its headers say that requests are left.
@@ -387,9 +393,10 @@ class RateLimited(TooManyRequests):
 
 
 class ProjectLimitReached(TooManyRequests):
-    """Too many projects (429 `project_limit`): five are active, or today's are used up.
+    """Too many projects (429 `project_limit`).
 
-    A short wait does not help: wait until a project settles, or for the daily reset.
+    Five are active, or today's are used up. A short wait does not help: wait until a project settles, or for
+    the daily reset.
 
     Attributes:
         daily: True if the daily limit was reached, False if the active-project limit was, None while
@@ -424,7 +431,10 @@ BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     "internal_error": InternalError,
     "service_unavailable": ServiceUnavailable,
 }
-"""The documented codes ("Errors" in the overview). A code counts only with its own status family."""
+"""The documented codes ("Errors" in the overview).
+
+A code counts only with its own status family.
+"""
 
 BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     400: ValidationFailed,
@@ -438,7 +448,7 @@ BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     500: InternalError,
     503: ServiceUnavailable,
 }
-"""The class for an unknown code, or for a response without the envelope."""
+"""The class for an unknown code, or without the envelope."""
 
 
 def error_class(status: int, code: str | None) -> type[ApiError]:
@@ -457,7 +467,10 @@ def error_class(status: int, code: str | None) -> type[ApiError]:
 
 
 class GovernorError(EversinceError):
-    """A limit of the account, by this client's own count; nothing was sent."""
+    """A limit of the account, by this client's count.
+
+    Nothing was sent.
+    """
 
 
 class QuotaExhausted(GovernorError):
@@ -478,7 +491,7 @@ class QuotaExhausted(GovernorError):
 
 
 class WouldWait(GovernorError):
-    """A call that would have to wait although the caller asked not to.
+    """A call that would have to wait, against the caller's wish.
 
     Attributes:
         reason: The reason for the wait.
@@ -498,7 +511,7 @@ class WouldWait(GovernorError):
 
 
 class LifecycleError(EversinceError):
-    """A project that did not come to the end that was asked for.
+    """A project that did not come to the requested end.
 
     The project is never lost: the error holds its id.
 
@@ -560,7 +573,9 @@ class RenderProducedNothing(LifecycleError):
 
 
 class WaitTimedOut(LifecycleError, TimeoutError):
-    """The end of the time allowed for waiting; the project goes on by itself.
+    """The end of the time allowed for waiting.
+
+    The project goes on by itself.
 
     Attributes:
         handle: The argument of `eversince.resume()` to wait on, JSON-serialisable.
@@ -580,7 +595,9 @@ class WaitTimedOut(LifecycleError, TimeoutError):
 
 
 class ClientClosed(LifecycleError):
-    """The client was closed during the wait; the project goes on by itself.
+    """A wait that ended because the client was closed.
+
+    The project goes on by itself.
 
     Attributes:
         handle: The argument of another client's `eversince.resume()` to wait on, JSON-serialisable; None
@@ -626,7 +643,9 @@ class QualityRefused(EversinceError):
 
 
 class JournalError(EversinceError):
-    """A journal that cannot be used as asked; its file is left as it was.
+    """A journal that cannot be used as asked.
+
+    Its file is left as it was.
 
     Attributes:
         problem: The problem, and its remedy.
@@ -640,11 +659,11 @@ class JournalError(EversinceError):
 
 
 class JournalLocked(JournalError):
-    """A journal, or the lease of a job in it, that another process holds."""
+    """A journal, or a job's lease, that another process holds."""
 
 
 class SpecChanged(JournalError):
-    """A key that was used before with another brief, other options, or other code."""
+    """A known key with another brief, other options, or other code."""
 
 
 class PipelineChanged(SpecChanged):
@@ -662,17 +681,18 @@ class PipelineChanged(SpecChanged):
 
 
 class BelongsToAnother(JournalError):
-    """A result of the server, such as a project, that belongs to another job.
+    """A result, such as a project, that belongs to another job.
 
     Each project belongs to one job only.
     """
 
 
 class OtherAccount(JournalError):
-    """A journal of another server or account than the client's; nothing was sent.
+    """A journal of another server or account than the client's.
 
-    Projects of one account are not known to another: rows under way would be lost, and another account would
-    pay for the rows to come. `allow_other_account=True` makes the journal this account's.
+    Nothing was sent. Projects of one account are not known to another: rows under way would be lost, and
+    another account would pay for the rows to come. `allow_other_account=True` makes the journal this
+    account's.
     """
 
 
@@ -738,7 +758,9 @@ class ApprovalPending(PipelineError):
 
 
 class SleepPending(PipelineError):
-    """A pipeline that was told to stop while it sleeps; run it again to go on.
+    """A pipeline that was told to stop while it sleeps.
+
+    Run it again to go on.
 
     Attributes:
         until: The time at which the pipeline goes on.
@@ -821,7 +843,9 @@ class UploadRejected(EversinceError):
 
 
 class DownloadFailed(EversinceError):
-    """A file that could not be downloaded; the `.part` file keeps what has arrived.
+    """A file that could not be downloaded.
+
+    The `.part` file keeps what has arrived.
 
     Attributes:
         path: The path that the file was to be written to.

@@ -1,4 +1,4 @@
-"""Writes that wait for a slot of the account, or for the day's quota."""
+"""Writes that wait for a slot or for the daily quota."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -23,11 +23,14 @@ R = TypeVar("R", bound=Response)
 
 
 class Admission(ProjectTracker):
-    """A project tracker whose writes wait for a slot, and for the daily reset."""
+    """A project tracker whose writes wait for slots and quotas."""
 
     @asynccontextmanager
     async def slot(self) -> AsyncGenerator[None, None]:
-        """Wait for one of the account's active-project slots and hold it; may be nested."""
+        """Hold one of the account's active-project slots, waiting for it first.
+
+        May be nested.
+        """
         outermost = self._slot_lease is None
         await self._acquire_slot()
         try:
@@ -62,7 +65,10 @@ class Admission(ProjectTracker):
             lease.release()
 
     async def with_slot(self, execution: EffectExecution, write: Callable[[], Awaitable[R]]) -> R:
-        """Send a write that makes the project active, and report its result to the slot."""
+        """Send a write that makes the project active, with a slot.
+
+        Reports the write's result to the slot.
+        """
         while True:
             lease = await self._acquire_slot()
             try:
@@ -110,7 +116,7 @@ class Admission(ProjectTracker):
                 return answer
 
     def _is_refusal_of_the_day(self, failure: BaseException, reservation: QuotaReservationProtocol) -> bool:
-        """Return True if the daily limit may be the reason of a refusal.
+        """Return True if the daily limit may have caused a refusal.
 
         Reports such a refusal to the quota.
         """
@@ -127,7 +133,7 @@ class Admission(ProjectTracker):
         return True
 
     async def _reserve_quota(self, quota: QuotaName) -> QuotaReservationProtocol:
-        """Reserve one of today's quota; if none is left, wait for the daily reset.
+        """Reserve one of today's quota, or wait for the daily reset.
 
         The wait holds no slot.
         """

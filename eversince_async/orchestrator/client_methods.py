@@ -61,7 +61,9 @@ class WorkflowMethods(ConversationMethods):
         on_credits_warning: Callable[[str], object] | None = None,
         **options: Unpack[BriefOptions],
     ) -> Workflow[Production]:
-        """Produce a video: create a project, wait for the agent, render, share, download.
+        """Produce a video from a brief.
+
+        Creates a project, waits for the agent, renders, shares and downloads.
 
         Await the workflow for the finished `Production`, or open it with `async with` to follow its events.
         Any number of productions may run at once: they wait for each other's slots, and share their polls.
@@ -202,7 +204,7 @@ class WorkflowMethods(ConversationMethods):
         return self.project_workflow("wait", project_id, WaitPolicy(timeouts=Timeouts(settle=timeout)), run)
 
     def watch(self, project_id: str, *, timeout: float | None = None) -> Workflow[Project]:
-        """Wait until a project has settled, without a limit, to follow its events.
+        """Follow a project's events until it has settled.
 
         Use it as `async with eversince.watch(id) as watch: async for event in watch`; otherwise it is `wait`.
 
@@ -256,7 +258,9 @@ class WorkflowMethods(ConversationMethods):
     def share(
         self, project_id: str, *, title: str | Unset = UNSET, description: str | Unset = UNSET
     ) -> Workflow[Share]:
-        """Make a public link to a project's video, once its render is over.
+        """Make a public link to a project's video.
+
+        Waits first until the project has settled.
 
         Args:
             project_id: The project's id.
@@ -279,7 +283,9 @@ class WorkflowMethods(ConversationMethods):
     # -- Conveniences -----------------------------------------------------------------------------------
 
     async def adopt(self, project_id: str, *, mode: str | Unset = UNSET) -> AdoptedProject:
-        """Adopt a studio project; from then on every method here accepts its `id`.
+        """Adopt a studio project.
+
+        From then on every method here accepts the returned `id`.
 
         Args:
             project_id: The studio project's id, from `projects.discover`.

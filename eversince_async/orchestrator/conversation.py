@@ -1,4 +1,4 @@
-"""Conversations with the agent, which makes a video, asks, and goes on when answered."""
+"""Conversations with the agent, which works, asks, and continues when answered."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ from eversince_async.polling.observation import Baseline, url_without_query
 from eversince_async.resources.messages import newest
 
 APPROVAL_MESSAGE: Final = "Approved. Please go on."
-"""The message that `Turn.approve` sends: the API knows no approval but a message."""
+"""The message of `Turn.approve`: the API has no other approval."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -170,7 +170,7 @@ class Conversation:
 
     @property
     def current(self) -> Turn | None:
-        """The turn that waits for an answer; None while the agent is at work."""
+        """The turn to answer; None while the agent is at work."""
         return self._turn
 
     # -- Beginning and ending ---------------------------------------------------------------------------
@@ -217,10 +217,11 @@ class Conversation:
         share: bool | ShareOptions = True,
         download: str | os.PathLike[str] | None = None,
     ) -> Production:
-        """Render, share and download the result of the conversation, as for any production.
+        """Render, share and download the result of the conversation.
 
-        Waits for the agent first, if it is at work. A video from before the last message is rendered anew. If
-        this call fails or is cancelled, the next call goes on: no second link is made.
+        The result is a production like any other. Waits for the agent first, if it is at work. A video from
+        before the last message is rendered anew. If this call fails or is cancelled, the next call goes on:
+        no second link is made.
 
         Args:
             render: Quality of the video, `1080p` or `4k`; None for no render.
@@ -299,7 +300,9 @@ class Conversation:
         references: Sequence[Reference] | Unset = UNSET,
         extract_content: bool | Unset = UNSET,
     ) -> None:
-        """Send the agent a message, even if it has not asked; the agent acts on it.
+        """Send the agent a message, even if it has not asked.
+
+        The agent then goes to work on it.
 
         Waits for a slot, before new productions get one. If it is not known whether the same message has
         arrived already, that is found out first, so that the message is neither lost nor sent twice.
@@ -340,7 +343,7 @@ class Conversation:
         return await self._runtime.interactive.projects.settings(self.project_id, **changes)
 
     async def variation(self, text: str) -> Variation:
-        """Ask for a variation, wait for it, and make it the active one.
+        """Ask for a variation, wait for it, and activate it.
 
         `finish` then renders this variation. If this call is cancelled or times out, the next call with the
         same text goes on, and asks the agent only once.
@@ -382,7 +385,10 @@ class Conversation:
 
     @asynccontextmanager
     async def _active(self) -> AsyncGenerator[None, None]:
-        """Register a long operation, so that closing the client ends it with `ClientClosed`."""
+        """Register a long operation, which then ends when the client closes.
+
+        It ends with `ClientClosed`.
+        """
         steps = self._operations
         run = TalkingRun(self._runtime.registry, steps)
         with run:
@@ -413,7 +419,10 @@ class Conversation:
         *,
         extract_content: bool | Unset,
     ) -> MessageDraft:
-        """Return a message to send; if the text is that of the one in doubt, return that one."""
+        """Return the message to send.
+
+        If the message in doubt has the same text, return that one.
+        """
         in_doubt = self._outgoing
         if in_doubt is not None and in_doubt.in_doubt_since is not None and in_doubt.text == text:
             return in_doubt

@@ -54,10 +54,11 @@ class ConversationMethods:
         on_event: Callable[[Event], object] | None = None,
         **options: Unpack[BriefOptions],
     ) -> Conversation:
-        """Make a video in conversation with the agent, which stops at decision points and asks.
+        """Make a video in conversation with the agent.
 
-        `async with eversince.converse(brief) as conversation: async for turn in conversation: …`; entering
-        creates the project in collaborative mode. No slot is held while a person thinks.
+        The agent stops at decision points and asks. `async with eversince.converse(brief) as conversation:
+        async for turn in conversation: …`; entering creates the project in collaborative mode. No slot is
+        held while a person thinks.
 
         Args:
             brief: All creative wishes, as for `projects.create`.
@@ -167,5 +168,5 @@ def project_id_of(project: str | Project | AdoptedProject | Production) -> str:
 
 
 def safe_listener(listener: Callable[[Event], object] | None) -> Callable[[Event], None]:
-    """Return a callback that passes events to the listener, or drops them without one."""
+    """Return a callback that passes events to the listener, if any."""
     return (lambda event: None) if listener is None else (lambda event: notify(listener, event))

@@ -1,4 +1,4 @@
-"""Search for the project of a create that its idempotency key cannot bring back.
+"""Search for projects that their idempotency keys cannot bring back.
 
 The same key brings back the project of the first create, unless that project has failed: the server would
 then make another. So before a create in doubt is sent again, the failed projects are searched; and all
@@ -42,13 +42,15 @@ LISTED_BRIEF_LENGTH: Final = 200
 """Characters of a brief that a list shows."""
 
 MAX_REMEMBERED: Final = 500
-"""Projects that are remembered as claimed; only those of the last minutes matter."""
+"""Claimed projects to remember; only those of the last minutes matter."""
 
 
 async def project_of(
     runtime: Runtime, execution: EffectExecution, status: ProjectStatus | None = None
 ) -> ProjectSummary | None:
-    """Return the project that an earlier attempt of a create made, or None.
+    """Return the project of an earlier attempt of a create.
+
+    None if there is none.
 
     Args:
         runtime: The tools of workflows.
@@ -136,7 +138,7 @@ async def _competing_creates(
 
 @attrs.frozen
 class _CreateAttempt:
-    """A create's request, and the time in which the server may have carried it out.
+    """A create's request, and the time of its possible execution.
 
     The times are those of the server's clock.
     """
@@ -176,7 +178,7 @@ class _CreateAttempt:
         )
 
     def matches(self, project: ProjectSummary) -> bool:
-        """Return True if a project fits the request and the time of this create."""
+        """Return True if a project fits this create's request and time."""
         if start_of(project.brief or "") != start_of(self.asks_for["brief"]):
             return False
         at, until = project.created_at, self.until
@@ -188,7 +190,7 @@ def _without_idempotency_key(request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def start_of(brief: str) -> str:
-    """Return the start of a brief, as far as a list shows it.
+    """Return the start of a brief that lists show.
 
     A list cuts the brief, and may mark its end.
     """

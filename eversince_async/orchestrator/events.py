@@ -8,7 +8,10 @@ from eversince_async.governor import WaitReason
 from eversince_async.lifecycle import ProjectStatus
 
 Stage = Literal["create", "settle", "message", "render", "share", "download"]
-"""The stages of a production. `message` and `render` include waiting until the project has settled."""
+"""The stages of a production.
+
+`message` and `render` include waiting until the project has settled.
+"""
 
 
 @attrs.frozen(kw_only=True)

@@ -75,7 +75,10 @@ _OPTIONAL_TEXTS: Final = ("project_id", "render", "download")
 
 
 def _check(fields: Mapping[str, Any]) -> None:
-    """Refuse values that `to_json` never gives, but that may have been changed since."""
+    """Refuse values that `to_json` never gives.
+
+    A handle may have been changed since it was written.
+    """
     problems = {
         f"handle.{name}": f"must be text or null, not {format_value(fields[name], text=40)}"
         for name in _OPTIONAL_TEXTS

@@ -28,10 +28,13 @@ from eversince_async.resources import Resources
 from eversince_async.resources.messages import newest
 
 CONFIRM_DELAYS: Final = (0.0, 10.0)
-"""Seconds after a failure at which the message is looked for before it may count as lost."""
+"""Seconds after a failure at which the message is looked for.
+
+Only afterwards may it count as lost.
+"""
 
 REQUEST_LIFETIME: Final = 60.0
-"""Seconds after a failure by which the failed request has arrived or never will."""
+"""Seconds by which a failed request has arrived or never will."""
 
 
 @attrs.define(kw_only=True)
@@ -59,7 +62,10 @@ class MessageDraft:
 
 
 WithSlot = Callable[[Callable[[], Awaitable[SentMessage]]], Awaitable[SentMessage]]
-"""Function that calls a write that makes the project active, with a slot."""
+"""Function that calls a write with a slot.
+
+The write makes the project active.
+"""
 
 
 async def send_message_once(
@@ -102,7 +108,7 @@ async def send_message_once(
 
 
 async def newest_message(runtime: Runtime, project_id: str) -> str | None:
-    """Return the id of a project's newest message, or None if there is none.
+    """Return the id of a project's newest message, if any.
 
     The id is the cursor for later messages.
     """
@@ -138,7 +144,10 @@ async def _send(runtime: Runtime, outgoing: MessageDraft, execution: EffectExecu
 async def _was_received(
     runtime: Runtime, outgoing: MessageDraft, until_settled: Callable[[], Awaitable[object]]
 ) -> bool:
-    """Return True if a message in doubt has arrived, False if it never will."""
+    """Return True if a message in doubt has arrived.
+
+    False if it never will.
+    """
     assert outgoing.in_doubt_since is not None
     for after in CONFIRM_DELAYS:
         await asyncio.sleep(outgoing.in_doubt_since + after - loop_time())
@@ -165,7 +174,10 @@ async def _find_message(runtime: Runtime, outgoing: MessageDraft) -> bool:
 
 
 def _matches(message: Message, text: str) -> bool:
-    """Return True if a message has this text, or is a user's without visible text."""
+    """Return True if a message has this text, or may have.
+
+    A user's message without visible text may have it.
+    """
     if message.role == Role.ASSISTANT:
         return False
     return _normalize(message.content) == text or (message.role == Role.USER and not message.content)

@@ -11,7 +11,10 @@ from eversince_async.models._base import UNSET, Unset
 from eversince_async.models._repr import format_value
 
 OnCancel = Literal["leave", "cancel"]
-"""What happens to the project when the wait is cancelled: it goes on, or is cancelled, too."""
+"""The fate of the project when the wait is cancelled.
+
+The project goes on, or is cancelled, too.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -179,4 +182,4 @@ def delivery_options(
 
 
 CANCEL_TIMEOUT: Final = 10.0
-"""Seconds that cancelling a project may take while its caller is being cancelled."""
+"""Seconds for cancelling a project while its caller is cancelled."""

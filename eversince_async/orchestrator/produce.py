@@ -29,9 +29,9 @@ from eversince_async.polling.schedule import MIN_POLL_INTERVAL
 from eversince_async.transfers.target import need_writable
 
 MAX_CONFLICTS: Final = (MIN_POLL_INTERVAL, 3 * MIN_POLL_INTERVAL, 9 * MIN_POLL_INTERVAL)
-"""Seconds to wait before each repetition of a render that the project's status did not allow.
+"""Seconds to wait before each repetition of a refused render.
 
-Together they are longer than responses lag behind.
+The project's status did not allow the render. Together the waits are longer than responses lag behind.
 """
 
 
@@ -122,7 +122,7 @@ async def render_with_retries(
 
 
 def needs_render(project: Project, delivery: DeliveryOptions) -> bool:
-    """Return True if a settled project has no video yet and needs one.
+    """Return True if a settled project still needs a render.
 
     An autonomous run may have rendered by itself, and a project of single assets has nothing to render. A
     server may also say by an empty address that there is no video.
@@ -183,7 +183,7 @@ async def refetch(runtime: Runtime, steps: ProjectOperations, target: Path) -> P
 async def download_once(
     production: Production, target: str, effects: EffectExecutor, *, replaces: bool = True
 ) -> Path:
-    """Download the video, unless the journal records it and the file is there.
+    """Download the video, unless its file is recorded and present.
 
     A download in doubt is simply repeated: the file is either complete or not there.
 
@@ -215,7 +215,7 @@ async def download_once(
 
 
 def _is_same(request: Json, other: Mapping[str, str]) -> bool:
-    """Return True if two downloads bring the same video to the same path."""
+    """Return True if two downloads have the same video and path."""
     return (
         isinstance(request, Mapping)
         and request.get("project_id") == other["project_id"]
@@ -235,7 +235,10 @@ async def need_free(path: Path) -> None:
 
 
 def is_file_there(path: str | os.PathLike[str]) -> bool:
-    """Return True if the path is no folder but exists, even as broken link."""
+    """Return True if the path exists and is no folder.
+
+    A broken link counts as a file.
+    """
     return os.path.lexists(path) and not os.path.isdir(path)
 
 
@@ -244,7 +247,10 @@ OCCUPIED: Final = "there is a file already, which this journal did not write; mo
 
 
 def _file_size(path: Path) -> int | None:
-    """Return a file's size in bytes; None if it is missing or not accessible."""
+    """Return a file's size in bytes.
+
+    None if the file is missing or not accessible.
+    """
     try:
         return path.stat().st_size if path.is_file() else None
     except (OSError, ValueError):
@@ -255,7 +261,7 @@ def _file_size(path: Path) -> int | None:
 async def cancel_on_exit(
     runtime: Runtime, steps: ProjectOperations, policy: WaitPolicy
 ) -> AsyncGenerator[None, None]:
-    """Cancel the project if the block is cancelled and the policy says so.
+    """Cancel the project with the block, if the policy says so.
 
     The stages after this block (sharing, downloading) leave a finished project alone.
     """

@@ -147,7 +147,7 @@ class Production:
 
 
 EXPIRY_MARGIN: Final = timedelta(minutes=5)
-"""The time before its expiry from which a URL is no longer tried."""
+"""The shortest remaining validity of a URL that is tried."""
 
 
 class VideoUrlSource:
@@ -178,7 +178,7 @@ class VideoUrlSource:
         self._tried = set[str]()
 
     async def next(self) -> NamedUrl | None:
-        """Return the next URL not tried before, with its field; None after the last.
+        """Return the next untried URL and its field, or None.
 
         Raises:
             InvalidProjectState: There is no video at all, or only another variation's.
@@ -199,7 +199,7 @@ class VideoUrlSource:
 
     @property
     def last_resort(self) -> UrlSource | None:
-        """The function that renders anew; None if the caller does not pay for that."""
+        """The function that renders anew; None without `render_again`."""
         return None if self._quality is None else self._render_again
 
     async def _from_share(self) -> str | None:

@@ -34,13 +34,16 @@ logger: Final = logging.getLogger("eversince_async")
 
 
 RECENT: Final = 5.0
-"""Seconds for which an observation is recent enough to render a project that has rivals."""
+"""Seconds for which an observation is recent before a render.
+
+It matters only where other machines may render the project, too.
+"""
 
 LOOKS_BEFORE: Final = 50
-"""Observations after which a render is sent although the last observation is not recent.
+"""Observations after which a render is sent in any case.
 
-Each observation waits for the request budget, as the render does; where several machines use the budget up,
-that may take a minute.
+Otherwise a render waits for a recent observation. Each observation waits for the request budget, as the
+render does; where several machines use the budget up, that may take a minute.
 """
 
 
@@ -49,7 +52,7 @@ class RenderedElsewhere(Exception):
 
 
 class _SeenTooLongAgo(Exception):
-    """The observation that showed a project waiting for its render is no longer recent."""
+    """The last observation before a render is no longer recent."""
 
 
 class ProjectOperations(Admission):
@@ -59,7 +62,9 @@ class ProjectOperations(Admission):
     """
 
     async def create(self, brief: Brief) -> CreatedProject:
-        """Create the project; wait for a slot as often as the server refuses one.
+        """Create the project, waiting for a slot as often as needed.
+
+        The server may refuse a slot that was counted as free.
 
         Raises:
             ApiError: The server refused.
@@ -131,7 +136,7 @@ class ProjectOperations(Admission):
         return CreatedProject(id=project.id, status=project.status, existed=True)
 
     async def _find_existing(self, execution: EffectExecution) -> CreatedProject | None:
-        """Return an earlier run's project that the same key would not bring back."""
+        """Return an earlier run's project that the key cannot bring back."""
         if execution.is_done:
             result = execution.field("result")
             return CreatedProject(
@@ -142,7 +147,7 @@ class ProjectOperations(Admission):
         return await self._find_failed(execution)
 
     async def _find_failed(self, execution: EffectExecution) -> CreatedProject | None:
-        """Return the project that a create in doubt has made, if it has failed since."""
+        """Return the failed project of a create in doubt, if any."""
         if execution.in_doubt_since is None:
             return None
         failed = await retry_transient(
@@ -289,7 +294,10 @@ class ProjectOperations(Admission):
         return project if await self._has_new_video(baseline, project) else None
 
     async def adopt_render(self, project: Project) -> None:
-        """Adopt a render in doubt if the project shows its video, or is rendering."""
+        """Adopt a render in doubt that the project shows.
+
+        The project shows it by its video, or by its status while it renders.
+        """
         async with self.effects.begin("render") as execution:
             if execution.in_doubt_since is not None:
                 baseline = Baseline.from_json(
@@ -316,7 +324,7 @@ class ProjectOperations(Admission):
         return after.assembled_url is not None and (None in expiries or expiries[0] != expiries[1])
 
     async def share(self, project_id: str, options: ShareOptions) -> Share:
-        """Make the public link, or return the one that an earlier run recorded."""
+        """Make the public link, or return the recorded one."""
         async with self.stage("share"):
             request = {"project_id": project_id, **options.to_json()}
             async with self.effects.begin("share", request) as execution:
@@ -343,7 +351,7 @@ class ProjectOperations(Admission):
         return share
 
     def is_delivered(self) -> None:
-        """Forget the share of the last delivery, which a repeated delivery would reuse."""
+        """Forget the last share, which a repeated delivery would reuse."""
         self._share = None
 
     async def share_made(self) -> Share | None:
@@ -401,7 +409,7 @@ class ProjectOperations(Admission):
     async def _unless_rendered(
         self, baseline: Baseline, execution: EffectExecution, send: Callable[[], Awaitable[RenderStarted]]
     ) -> RenderStarted:
-        """Send a render if a recent observation shows no render by anyone else.
+        """Send a render unless a recent observation shows another one.
 
         Raises:
             RenderedElsewhere: Another process or person has the project rendered, or has had.
@@ -437,7 +445,7 @@ class ProjectOperations(Admission):
         self._runtime.entitlements.add_granted(quality)
 
     async def _send_create(self, execution: EffectExecution, brief: Brief) -> CreatedProject:
-        """Send the create; if it is cancelled on the way, log how to find its project."""
+        """Send the create; if cancelled, log how to find the project."""
         departures = list[float]()
         create = execution.send(
             self._runtime,

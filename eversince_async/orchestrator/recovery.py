@@ -1,4 +1,4 @@
-"""Recovery of quotas and slots that earlier runs took, from journals and the account."""
+"""Recovery of the quotas and slots that earlier runs took."""
 
 import os
 import weakref
@@ -25,13 +25,16 @@ _seeded: weakref.WeakKeyDictionary[GovernorProtocol, "_Journals"] = weakref.Weak
 
 
 _WITHOUT_SLOT: Final = frozenset({"succeeded", "failed", "cancelled", "waiting"})
-"""Stages of jobs without an active project: they are over, or wait for a person or a time."""
+"""Stages of jobs without an active project.
+
+These jobs are over, or wait for a person or a time.
+"""
 
 _learnt: weakref.WeakKeyDictionary[GovernorProtocol, "_Journals"] = weakref.WeakKeyDictionary()
 
 
 async def learn_what_is_left(journal: Journal, runtime: Runtime) -> None:
-    """Learn the quotas and slots that earlier runs still take; once for each journal.
+    """Learn which quotas and slots earlier runs still take, once.
 
     So no new project begins in a slot that an unfinished project still has, and the server refuses none for
     that. A journal in which no job is at work costs no request.
@@ -55,10 +58,10 @@ async def learn_what_is_left(journal: Journal, runtime: Runtime) -> None:
 
 
 async def active_lookalike(runtime: Runtime, brief: str) -> str | None:
-    """Return an active project that an earlier run may have made of a brief.
+    """Return an active project that may come from this brief.
 
-    The account is listed once for all callers. So a project that an idempotency key brings back goes on in
-    the slot that it has, and no new project takes that slot.
+    An earlier run may have made it. The account is listed once for all callers. So a project that an
+    idempotency key brings back goes on in the slot that it has, and no new project takes that slot.
     """
     learnt = _learnt.setdefault(runtime.governor, _Journals())
     async with learnt.lock.get():
@@ -125,7 +128,9 @@ def _file_of(journal: Journal) -> str | None:
 
 
 async def seed_quotas(journal: Journal, governor: GovernorProtocol) -> None:
-    """Add the last day's projects and renders of earlier runs to the governor; once.
+    """Count the last day's projects and renders of earlier runs, once.
+
+    The governor's quotas start with these counts.
 
     Raises:
         JournalError: The journal cannot be read; then nothing is counted, and the next call tries again.

@@ -27,7 +27,10 @@ They go on at the server alone, are waited for, or are cancelled at the server.
 ON_CLOSE: Final = ("leave", "drain", "cancel")
 
 PATIENCE: Final = 15.0
-"""Seconds for an interrupted run to end: longer than it takes to cancel a project."""
+"""Seconds for an interrupted run to end.
+
+It is longer than cancelling a project takes.
+"""
 
 CLOSED_MESSAGE: Final = "the client was closed while this was waited for"
 
@@ -77,7 +80,7 @@ class SlotHolder(Protocol):
 
     @property
     def project_id(self) -> str | None:
-        """The id of the project that holds the slot; None while it is not known."""
+        """The project's id; None while it is not known."""
 
 
 class ActiveRun:
@@ -154,7 +157,10 @@ class ActiveRun:
         return self._interrupted > 0
 
     def interrupt_all(self) -> None:
-        """End the run; call it once more if the run has not ended by that."""
+        """End the run.
+
+        Call it once more if the run has not ended by that.
+        """
         self._interrupted += 1
         if self._has_begun:  # otherwise `__enter__` ends it
             self.task.cancel()
@@ -167,7 +173,10 @@ class ActiveRun:
         return ()
 
     def complete(self, closed: ClientClosed) -> None:
-        """Add the handle to an error with which the run left by itself."""
+        """Add the handle to the error of a run that left.
+
+        The run left by itself while the client drained.
+        """
 
     def closed_error(self) -> ClientClosed:
         """Return the error for the run's waiters."""
@@ -218,7 +227,7 @@ class RunRegistry:
     Attributes:
         draining_since: The time, in loop time, from which the client waits for its runs to end, to close;
             None while it does not. Runs that wait for a person or sleep for long then leave.
-        holders: Productions that hold a slot, whatever they are part of.
+        holders: Productions that hold a slot, alone or as part of a batch or pipeline.
     """
 
     def __init__(self) -> None:
@@ -258,7 +267,7 @@ class RunRegistry:
                 news.set()
 
     async def rest(self, waiting: Awaitable[T]) -> T:
-        """Await an event that takes until the daily reset, unless the client drains.
+        """Await an event of the daily reset, unless the client drains.
 
         Raises:
             ClientClosed: The client waits for its runs to end, to close.
@@ -338,7 +347,7 @@ class RunRegistry:
         return tuple(left for run in ended.values() for left in run.unfinished())
 
     def _runs_on_this_loop(self) -> list[ActiveRun]:
-        """Return the runs of this event loop, and forget those of closed loops.
+        """Return this event loop's runs; forget those of closed loops.
 
         A loop that was closed abruptly may have left runs behind.
         """

@@ -49,7 +49,7 @@ class Runtime(ApiAccess):
 
     @asynccontextmanager
     async def attach_purchase_options(self) -> AsyncGenerator[None, None]:
-        """Add the balance and purchasable packages to an error for too few credits.
+        """Add the balance and purchasable packages to `InsufficientCredits` errors.
 
         All such errors share one request.
         """
@@ -110,7 +110,7 @@ class Runtime(ApiAccess):
 
 
 async def wait_then_cancel(task: asyncio.Task[Any], *, seconds: float) -> None:
-    """Wait briefly for a task while the caller is being cancelled, then end it.
+    """Wait briefly for a task during a cancellation, then end it.
 
     A second cancellation ends the task at once.
     """

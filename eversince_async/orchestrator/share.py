@@ -41,7 +41,7 @@ MAX_REMEMBERED: Final = 500
 async def share_once(
     runtime: Runtime, project_id: str, options: ShareOptions, execution: EffectExecution
 ) -> Share:
-    """Share a project's video; if a share is in doubt, adopt the existing one.
+    """Share a project's video, or adopt the share in doubt.
 
     Raises:
         OutcomeUnknown: The share stayed in doubt.
@@ -84,7 +84,10 @@ async def _share(
 
 
 async def _wait_for_other(runtime: Runtime, journal: Journal, effect: Effect) -> None:
-    """Wait briefly for another process's share; if that process died, resolve the share."""
+    """Wait briefly for another process's share.
+
+    If that process died, resolve the share.
+    """
     try:
         await resolve_share(runtime, journal, effect)
     except JournalLocked:
@@ -92,9 +95,10 @@ async def _wait_for_other(runtime: Runtime, journal: Journal, effect: Effect) ->
 
 
 async def resolve_share(runtime: Runtime, journal: Journal, effect: Effect) -> None:
-    """Find the outcome of a share in doubt that no process works on.
+    """Find the outcome of an abandoned share in doubt.
 
-    This has to be done before any other share is made, because the list of shares names no project.
+    No process works on the share. Its outcome has to be found before any other share is made, because the
+    list of shares names no project.
 
     Raises:
         JournalLocked: Another process works on the share's job, and will find out.
@@ -145,7 +149,7 @@ async def _record_share(runtime: Runtime, execution: EffectExecution, share: Sha
 async def _find_new_share(
     runtime: Runtime, options: ShareOptions, execution: EffectExecution, baseline: Mapping[str, Json]
 ) -> Share | None:
-    """Return an unknown share that fits this one and is newer than the baseline.
+    """Return an unknown share, newer than the baseline, with these options.
 
     Raises:
         AmbiguousOutcome: There are several.
@@ -179,7 +183,10 @@ async def _find_new_share(
 
 
 def _may_be_new(row: Any, since: datetime) -> bool:
-    """Return True if an unreadable row is newer than `since`, or shows no time."""
+    """Return True if an unreadable row may be newer than `since`.
+
+    It may be if it shows no time.
+    """
     try:
         return not is_made_before(datetime.fromisoformat(row["created_at"]), since)
     except (TypeError, ValueError, KeyError, IndexError):
@@ -191,7 +198,7 @@ def _openable(share: SharedVideo) -> str:
 
 
 def _shared_since(execution: EffectExecution) -> Mapping[str, Json]:
-    """Return the baseline of a share: the time at which it was begun."""
+    """Return a share's baseline: the time at which it was begun."""
     if execution.record is None:
         return cast("Mapping[str, Json]", execution.baseline)
     baseline = execution.field("baseline")

@@ -112,9 +112,9 @@ def trace_stage(stage: Stage, whose: HasProject, tracer: Tracer | None) -> Itera
 
 
 def _log_stage(stage: Stage, whose: HasProject, began: float, failure: BaseException | None) -> None:
-    """Log the end of a stage, in words and in fields with fixed names.
+    """Log the end of a stage, with stable field names.
 
-    See `session.hooks`.
+    The fields keep their names and meanings: see `session.hooks`.
     """
     if not logger.isEnabledFor(logging.INFO) or isinstance(failure, GeneratorExit):
         return

@@ -41,7 +41,7 @@ from eversince_async.polling.observation import Baseline, Known, Observation
 from eversince_async.session.hooks import notify
 
 LAGS: Final = (5.0, 10.0)
-"""Seconds between two polls of a project while responses show less of it than is known."""
+"""Seconds between two polls while responses show less than is known."""
 
 
 class ProjectTracker:
@@ -199,7 +199,7 @@ class ProjectTracker:
         return self._or_its_end(self.knows(seen.project, seen.requested_at))
 
     async def _get_project_or_summary(self, seen: Observation, *, whole: bool) -> Project:
-        """Return the project, or its summary from a list if that is sufficient."""
+        """Return the project, or its listed summary if that is sufficient."""
         if seen.project is None and not whole and seen.is_sufficient(makes_video=self._expects_video):
             return self.knows(seen.to_summary(), seen.requested_at)
         return await self.get_project(seen)

@@ -27,7 +27,7 @@ from eversince_async.orchestrator.runtime import Runtime
 from eversince_async.polling.observation import url_without_query
 
 SWITCH_MESSAGE: Final = "Switch to variation {id}"
-"""The message that asks for another active variation, in the documents' own words."""
+"""The request for another active variation, in the documents' words."""
 
 _EPOCH: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -93,7 +93,7 @@ async def in_memory(text: str) -> EffectExecutor:
 async def request_variation(
     runtime: Runtime, steps: ProjectOperations, project: Project, text: str
 ) -> tuple[Project, Variation]:
-    """Ask for a variation; return the new one, else the one active since.
+    """Ask for a variation; return the new or newly active one.
 
     Raises:
         InvalidProjectState: The agent neither made one nor switched; its answer is in the error.

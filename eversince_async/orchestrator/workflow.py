@@ -32,7 +32,9 @@ NO_WAIT: Final[StartGate] = (None, nullcontext())
 
 
 class Workflow(Generic[T]):
-    """A long operation: await it for its result, or open it to follow its events.
+    """A long operation, to await or to follow.
+
+    Await it for its result, or open it with `async with` to follow its events.
 
     Any number of waiters may await it, at the same time or later, and get the same result or error: it runs
     once. Cancelling one waiter, e.g. by a timeout, ends only that wait as long as others still wait. When the
@@ -92,7 +94,7 @@ class Workflow(Generic[T]):
         return self
 
     def start(self) -> asyncio.Task[T]:
-        """Run the workflow in a task of its own, which the caller then owns.
+        """Run the workflow in a task that the caller then owns.
 
         Raises:
             ConfigurationError: The workflow has been started already.
@@ -123,7 +125,9 @@ class Workflow(Generic[T]):
         exc.add_note(f"The {self._name} had failed as well: {failure!r}")
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """Iterate over the events until the workflow ends; await it for its outcome.
+        """Iterate over the events until the workflow ends.
+
+        Await the workflow for its outcome.
 
         If a step of the iteration is cancelled, e.g. by a timeout, no event is lost: the next step goes on.
         """
@@ -132,9 +136,9 @@ class Workflow(Generic[T]):
         return self._events
 
     async def _get_result(self) -> T:
-        """Pass the start gate unless the workflow has begun, then wait for its end.
+        """Begin the workflow unless it has begun; wait for its end.
 
-        Each waiter passes the gate for itself: several stand in line side by side, and the first one to get
+        Each waiter passes the start gate for itself: several stand in line, and the first one to get
         through begins the workflow. They all wait for its end.
         """
         self._started = True
@@ -159,7 +163,7 @@ class Workflow(Generic[T]):
             self._awaiters -= 1
 
     def _give_up(self, failure: Exception) -> None:
-        """Record the failure if the last waiter stops before the workflow has begun.
+        """Record the failure of the last waiter, before the workflow began.
 
         The workflow then never begins.
         """
@@ -223,7 +227,10 @@ class Workflow(Generic[T]):
             )
 
     def _over(self, task: asyncio.Task[T]) -> None:
-        """End the event stream; the workflow may have been cancelled before it began."""
+        """End the event stream.
+
+        The workflow may have been cancelled before it began.
+        """
         if self._events is not None:
             self._events.end()
         if self._awaited and not task.cancelled():
@@ -257,15 +264,24 @@ class Workflow(Generic[T]):
         return self._handle if isinstance(self._handle, Handle) else self._handle()
 
     def set_handle(self, handle: Handle | Callable[[], Handle]) -> None:
-        """Set the handle, or a function that returns it; called by the running operation."""
+        """Set the handle, or a function that returns it.
+
+        Called by the running operation.
+        """
         self._handle = handle
 
     def add_listener(self, listener: Callable[[Event], object]) -> None:
-        """Set the callback that gets each event; called by the running operation."""
+        """Set the callback that gets each event.
+
+        Called by the running operation.
+        """
         self._listener = listener
 
     def emit(self, event: Event) -> None:
-        """Send an event to the listener and the stream; called by the running operation."""
+        """Send an event to the listener and the stream.
+
+        Called by the running operation.
+        """
         if self._listener is not None:
             notify(self._listener, event)
         if self._events is not None:
