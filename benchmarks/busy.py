@@ -1,10 +1,11 @@
-"""Keep every core and the disk busy, while a command runs or for some time.
+"""Load on all cores and the disk, during a command or period.
 
     python benchmarks/busy.py [--seconds 3600] [--times 5] [-- python -m pytest tests -n 2]
 
 Two processes for each core compute without a pause, and one writes and flushes files of 64 MB. With a
-command, the load lasts until that has run so many times or has failed, whose exit code is then this one's.
-It ends in any case after `--seconds`, or when this process is gone, and leaves no files.
+command, the load lasts until the command has run `--times` times or has failed; its exit code is then the one
+of this process. The load ends in any case after `--seconds`, or when this process is gone, and leaves no
+files.
 """
 
 import argparse
@@ -27,7 +28,7 @@ def compute(goes_on: Callable[[], bool]) -> None:
 
 def write(goes_on: Callable[[], bool]) -> None:
     piece = os.urandom(MIB)
-    with tempfile.TemporaryFile() as file:  # which has no name that could be left behind
+    with tempfile.TemporaryFile() as file:  # has no name, so nothing can be left behind
         while goes_on():
             file.seek(0)
             for _ in range(64):
@@ -43,7 +44,7 @@ def work(kind: Callable[[Callable[[], bool]], None], parent: int, seconds: float
 
 @contextmanager
 def load(seconds: float, processes: int) -> Iterator[None]:
-    """Keep the machine busy in here, for so long at most."""
+    """Keep the machine busy during the context, at most for `seconds`."""
     context = multiprocessing.get_context("spawn")
     workers = [
         context.Process(target=work, args=(kind, os.getpid(), seconds), daemon=True)
@@ -60,7 +61,7 @@ def load(seconds: float, processes: int) -> Iterator[None]:
 
 
 def repeat(command: list[str], times: int) -> int:
-    """Run a command so many times, until it fails; its exit code."""
+    """Run a command `times` times or until failure; return its exit code."""
     for number in range(1, times + 1):
         began = time.monotonic()
         code = subprocess.run(command, check=False).returncode
@@ -72,10 +73,12 @@ def repeat(command: list[str], times: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=3600.0, help="how long the load lasts at most")
-    parser.add_argument("--times", type=int, default=1, help="how often to run the command")
-    parser.add_argument("--processes", type=int, default=2 * (os.cpu_count() or 1), help="that compute")
-    parser.add_argument("command", nargs="*", help="what to run beside it")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="duration of the load at most")
+    parser.add_argument("--times", type=int, default=1, help="number of runs of the command")
+    parser.add_argument(
+        "--processes", type=int, default=2 * (os.cpu_count() or 1), help="computing processes"
+    )
+    parser.add_argument("command", nargs="*", help="command to run under load")
     options = parser.parse_args()
     with load(options.seconds, options.processes):
         if options.command:

@@ -1,12 +1,13 @@
-"""What a batch of very many items holds in memory, how large its journal gets, and how soon it begins.
+"""Memory, journal size and startup time of a very large batch.
 
     python benchmarks/crowd.py [--items 100000] [--slots 50] [--full] [--trace]
 
 A real batch with a real journal makes real projects over real HTTP, in virtual time and in one process with
-the emulator. The items come from a generator, and the outcomes are taken as they come. Projects are short,
-limits of requests and days are lifted, and the emulator forgets each project that is done, or it would be
-the emulator's memory that is measured. By default projects are only created and waited for; `--full` renders
-and shares them, too. `--trace` measures what Python holds instead of what the process has: slower.
+the emulator. The items come from a generator, and the outcomes are consumed as they arrive. Projects are
+short, the limits on requests and days are lifted, and the emulator drops each project that is done; otherwise
+the benchmark would measure the emulator's memory. By default projects are only created and awaited; `--full`
+renders and shares them, too. `--trace` measures the memory of Python's objects instead of that of the
+process, which is slower.
 """
 
 import argparse
@@ -32,7 +33,7 @@ FORGOTTEN: Any = (None, None)
 
 
 def resident() -> float:
-    """What this process has in memory, in MiB."""
+    """Return the memory of this process in MiB."""
     gc.collect()
     if tracemalloc.is_tracing():
         return tracemalloc.get_traced_memory()[0] / MIB
@@ -40,13 +41,13 @@ def resident() -> float:
 
 
 def forgetful(emulator: Emulator) -> None:
-    """Number projects by themselves, so that they may be forgotten."""
+    """Let the emulator number projects independently of those it still holds."""
     numbers = itertools.count(1)
-    emulator.world.next_number = lambda: next(numbers)  # type: ignore[method-assign]  # what forgets has to count
+    emulator.world.next_number = lambda: next(numbers)  # type: ignore[method-assign]  # the emulator counts its projects
 
 
 def forget(emulator: Emulator, project_id: str) -> None:
-    """Have the emulator forget a project that is done, and the requests so far."""
+    """Make the emulator drop a completed project and its request log."""
     world, holdings = emulator.world, emulator.world.holdings
     project = world.projects.pop(project_id)
     holdings.listed.remove(project)
@@ -56,7 +57,7 @@ def forget(emulator: Emulator, project_id: str) -> None:
     for token in [token for token, (_, of) in world.shares.items() if of is project]:
         share, _ = world.shares[token]
         holdings.account.shares.remove(share)
-        world.shares[token] = FORGOTTEN  # they are counted for the next token
+        world.shares[token] = FORGOTTEN  # the number of shares determines the next token
     world.log.clear()
     holdings.account.created_today.stamps.clear()
     holdings.account.rendered_today.stamps.clear()
@@ -68,7 +69,7 @@ def briefs(count: int) -> Iterator[dict[str, str]]:
 
 
 async def first_project(emulator: Emulator, began: float) -> float:
-    while not emulator.world.projects:  # noqa: ASYNC110 - nobody tells
+    while not emulator.world.projects:  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.01)
     return time.monotonic() - began
 

@@ -1,4 +1,4 @@
-"""What reading an answer costs, against only parsing it.
+"""Cost of decoding a response into models, compared with parsing alone.
 
 Usage: python benchmarks/decode.py [rounds]
 
@@ -125,7 +125,10 @@ def timeline() -> dict[str, Any]:
 
 
 def stock_cattrs() -> Callable[[bytes, type[Any]], Any]:
-    """cattrs' own reading of the same classes, with no more hooks than it needs to read them at all."""
+    """Return a reader that uses cattrs' own conversion of the same classes.
+
+    It has only the hooks without which cattrs could not read the classes.
+    """
     converter = make_converter(detailed_validation=False)
 
     @converter.register_structure_hook
@@ -154,32 +157,35 @@ def contenders(body: bytes, cls: type[Any]) -> dict[str, Callable[[], Any]]:
 
 
 def measure(runs: dict[str, Callable[[], Any]], rounds: int, number: int) -> dict[str, list[float]]:
-    """Seconds of CPU for one call of each contender, one figure a round."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
+    """Return each contender's CPU seconds for one call, for each round."""
+    timings: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
             begin = time.process_time()
             for _ in range(number):
                 run()
-            taken[name].append((time.process_time() - begin) / number)
-    return taken
+            timings[name].append((time.process_time() - begin) / number)
+    return timings
 
 
 def report(title: str, runs: dict[str, Callable[[], Any]], size: int, rounds: int) -> bool:
     number = max(20, 2_000_000 // (size + 500) // 4)
     measure(runs, 1, number)  # warm up: readers are generated on first use
-    taken = measure(runs, rounds, number)
+    timings = measure(runs, rounds, number)
     print(f"{title}, {size:,} bytes")
     ratios = {}
-    for name, seconds in taken.items():
-        pairs = zip(seconds, taken["orjson.loads"], strict=True)
+    for name, seconds in timings.items():
+        pairs = zip(seconds, timings["orjson.loads"], strict=True)
         ratios[name] = statistics.median(ours / theirs for ours, theirs in pairs)
         print(f"  {name:22} {min(seconds) * 1e6:9.2f} µs  {ratios[name]:6.2f} x")
     return ratios["eversince_async"] <= TARGETS[title]
 
 
 def import_cost() -> None:
-    """How long the models on the path of a first GET take; honest only in a fresh process."""
+    """Print the time to import the models that a first GET needs.
+
+    The figure is correct only in a fresh process.
+    """
     for name in [name for name in sys.modules if name.startswith("eversince_async.models")]:
         del sys.modules[name]
     begin = time.perf_counter()

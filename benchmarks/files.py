@@ -1,10 +1,10 @@
-"""What moving a file costs, beside the same bytes over bare aiohttp, in one run.
+"""Cost of moving a file, next to bare aiohttp with equal bytes.
 
     python benchmarks/files.py [megabytes] [rounds]
 
-A store in a process of its own takes PUTs and gives GETs on loopback. Only this process's CPU time is
-counted; the ratio is taken round by round. The loop's longest stall and the growth of the peak memory are
-ours alone.
+A store in a separate process receives PUTs and serves GETs on loopback. Only the CPU time of this process is
+counted; the ratio is computed for each round. The loop's longest stall and the growth of the peak memory are
+shown for this package only.
 """
 
 import asyncio
@@ -55,16 +55,20 @@ def serve(port, size):
     asyncio.run(main())
 
 
-async def measured(move):
-    """CPU seconds, wall seconds, the loop's longest stall, growth of the peak memory in MiB."""
+async def measure(move):
+    """Measure one transfer.
+
+    Returns:
+        CPU seconds, wall seconds, the loop's longest stall, and growth of the peak memory in MiB.
+    """
     stall = 0.0
 
     async def watch():
         nonlocal stall
         while True:
-            asked = time.perf_counter()
+            start = time.perf_counter()
             await asyncio.sleep(0.001)
-            stall = max(stall, time.perf_counter() - asked - 0.001)
+            stall = max(stall, time.perf_counter() - start - 0.001)
 
     watching = asyncio.create_task(watch())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -116,8 +120,8 @@ async def main(megabytes, rounds):
                 f"{'stall ms':>10}{'peak +MiB':>11}"
             )
             for name, (reference, contender, goal) in cases.items():
-                await measured(contender)
-                pairs = [(await measured(reference), await measured(contender)) for _ in range(rounds)]
+                await measure(contender)
+                pairs = [(await measure(reference), await measure(contender)) for _ in range(rounds)]
                 cpu = statistics.median(own[0] / other[0] for other, own in pairs)
                 pace = statistics.median(other[1] / own[1] for other, own in pairs)
                 print(

@@ -1,10 +1,10 @@
-"""What waiting costs on a real clock: the share of a core while productions wait.
+"""CPU cost of waiting on a real clock, as a core's share.
 
     python benchmarks/idle.py [--seconds 20] [1 100 10000]
 
-Asyncio's own loop, real HTTP. The share is that of the thread that runs the client and the emulator together,
-from the moment on at which nothing is left but waiting. Five productions are under way, the others wait for
-their slots. The target is at most 1 % of a core at 100.
+The benchmark uses asyncio's own loop and real HTTP. The share is that of the thread that runs both the client
+and the emulator, measured once only waiting is left. Five productions run, the others wait for their slots.
+The target is at most 1 % of a core with 100 productions.
 """
 
 import argparse
@@ -19,7 +19,11 @@ SETTLING_SECONDS = 3.0
 
 
 async def idle_share(count: int, seconds: float) -> tuple[float, float, float]:
-    """Share of a core, and decisions and requests a minute, while so many productions wait."""
+    """Measure the load while `count` productions wait.
+
+    Returns:
+        Share of a core, decisions a minute and requests a minute.
+    """
     async with (
         Emulator(scenario=ENDLESS, credits=1e9) as emulator,
         Eversince(**emulator.connection) as eversince,
@@ -27,7 +31,7 @@ async def idle_share(count: int, seconds: float) -> tuple[float, float, float]:
         waiting = [asyncio.ensure_future(eversince.produce(f"film {number}")) for number in range(count)]
         await asyncio.sleep(SETTLING_SECONDS)
         await until_quiet()
-        poller, log = eversince._poller, emulator.world.log  # noqa: SLF001 - it counts its decisions
+        poller, log = eversince._poller, emulator.world.log  # noqa: SLF001 - the poller counts its decisions
         wall, cpu, decided, sent = time.perf_counter(), time.thread_time(), poller.decisions, len(log)
         await asyncio.sleep(seconds)
         took = time.perf_counter() - wall
@@ -40,7 +44,10 @@ async def idle_share(count: int, seconds: float) -> tuple[float, float, float]:
 
 
 async def until_quiet() -> None:
-    """Wait until a second has passed that used less than a tenth of a core, half a minute at most."""
+    """Wait for a second below a tenth of a core.
+
+    The wait ends after half a minute at most.
+    """
     for _ in range(30):
         cpu = time.thread_time()
         await asyncio.sleep(1)
@@ -51,7 +58,7 @@ async def until_quiet() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("counts", nargs="*", type=int, default=[1, 100, 10_000])
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long to watch each")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds to measure each count")
     options = parser.parse_args()
     print("   waiting   share of a core   decisions/min   requests/min")
     for count in options.counts:

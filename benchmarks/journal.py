@@ -1,10 +1,10 @@
-"""What a durable write costs, and what the application feels of it.
+"""Cost of a durable write, and its effect on the application.
 
     python benchmarks/journal.py [seconds]
 
-One write is an effect of 400 bytes, committed with WAL and synchronous=FULL. Beside our journal, such rows
-written with plain sqlite3: called on the loop, which stands still meanwhile, and in a thread, one commit
-each. Loop lag is how much later than asked a timer of 1 ms goes off. All three take turns in each round.
+One write is an effect of 400 bytes, committed with WAL and synchronous=FULL. Next to the journal of this
+package, the benchmark writes such rows with plain sqlite3: on the loop, which stands still meanwhile, and in
+a thread, with one commit each. Loop lag is the delay of a timer of 1 ms. All three take turns in each round.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ REQUEST = {"text": "x" * 400}
 
 
 class Plain:
-    """sqlite3 as one writes it by hand."""
+    """sqlite3 in handwritten code."""
 
     def __init__(self, path, executor=None):
         self.executor = executor
@@ -42,7 +42,7 @@ class Plain:
         else:
             await asyncio.get_running_loop().run_in_executor(self.executor, self.insert, task)
             return
-        await asyncio.sleep(0)  # or nobody else would ever run
+        await asyncio.sleep(0)  # otherwise no other task would ever run
 
     def insert(self, task):
         self.count += 1
@@ -76,20 +76,20 @@ async def contender(name, folder, tasks):
         plain.database.close()
 
 
-async def measured(writer, tasks, seconds):
-    """Writes a second, and the latencies and lags in seconds."""
+async def measure(writer, tasks, seconds):
+    """Return the writes a second, and the latencies and lags in seconds."""
     latencies, lags, began = [], [], time.perf_counter()
     until = began + seconds
 
     async def writing(task):
-        while (asked := time.perf_counter()) < until:
+        while (start := time.perf_counter()) < until:
             await writer.write(task)
-            latencies.append(time.perf_counter() - asked)
+            latencies.append(time.perf_counter() - start)
 
     async def watching():
-        while (asked := time.perf_counter()) < until:
+        while (start := time.perf_counter()) < until:
             await asyncio.sleep(0.001)
-            lags.append(time.perf_counter() - asked - 0.001)
+            lags.append(time.perf_counter() - start - 0.001)
 
     await asyncio.gather(watching(), *(writing(str(task)) for task in range(tasks)))
     return len(latencies) / (time.perf_counter() - began), latencies, lags
@@ -109,7 +109,7 @@ async def main(seconds):
                 for name in names:
                     async with contender(name, folder, tasks) as writer:
                         before = writer.journal.commits if name == "ours" else 0
-                        rate, latencies, lags = await measured(writer, tasks, seconds)
+                        rate, latencies, lags = await measure(writer, tasks, seconds)
                         commits = writer.journal.commits - before if name == "ours" else len(latencies)
                         results[name].append((rate, len(latencies) / commits, p99(latencies), p99(lags)))
             for name in names:

@@ -1,18 +1,19 @@
-"""Kill a batch again and again with SIGKILL, and count what was paid for.
+"""Kill a batch repeatedly with SIGKILL, and count the paid writes.
 
-An emulator runs in a process of its own, with its state on disk; one or more workers run the same batch in
+An emulator runs in a separate process, with its state on disk; one or more workers run the same batch in
 others, sharing a journal. All live in the same compressed time. At random moments, from the first item to
-after the last, a worker is killed and started again, in between the emulator, too; then all come to their
+after the last, a worker is killed and restarted, and in between the emulator, too; then all run to their
 ends. After that there must be exactly one project, one render, one share and one whole file of each item, by
-the emulator's own count, the journal must say the same, and each file must be what the emulator serves.
+the emulator's own count. The journal must say the same, and each file must be the one that the emulator
+serves.
 
     python benchmarks/kill.py --kills 100 --items 200 --workers 2
     python benchmarks/kill.py --kills 40 --items 200 --workers 1 --chaos 0.1 --outages 3
 
-With `--chaos` a hostile proxy stands in between (`killing/proxy.py`), and a single worker must not be refused
-anything for a limit that it could have foreseen.
+With `--chaos` a hostile proxy stands in between (`killing/proxy.py`), and no limit that a single worker could
+have foreseen may refuse its requests.
 
-Prints what is wrong, if anything, and a summary; the exit code is 1 if something is.
+Prints the violations, if any, and a summary; the exit code is 1 if there are violations.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from killing.proxy import fates, refusals
 
 
 def measure(options: argparse.Namespace, root: Path) -> int:
-    """Kill and count; how many things are wrong."""
+    """Run one measurement, and return the number of violations."""
     settings = Settings(
         root=root,
         items=options.items,
@@ -83,7 +84,7 @@ def measure(options: argparse.Namespace, root: Path) -> int:
 
 
 def print_proxy(log: Path) -> None:
-    """Tell what the proxy did, and which refusals came through it."""
+    """Print what the proxy did, and the refusals that came through it."""
     print("proxy: " + ", ".join(f"{count} {fate}" for fate, count in fates(log)))
     refused = refusals(log)
     explained = sum(bool(each["orphans"]) for each in refused)
@@ -91,7 +92,7 @@ def print_proxy(log: Path) -> None:
 
 
 def main() -> int:
-    """Read the arguments."""
+    """Read the arguments, run the measurement and return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -99,12 +100,12 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=20)
     parser.add_argument("--pipeline", action="store_true", help="runs of a pipeline instead of a batch")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the journal")
-    parser.add_argument("--server-kills", type=int, default=0, help="how often the emulator is killed")
-    parser.add_argument("--stops", type=int, default=0, help="how often a worker sleeps as a laptop does")
+    parser.add_argument("--server-kills", type=int, default=0, help="number of kills of the emulator")
+    parser.add_argument("--stops", type=int, default=0, help="times a worker sleeps as a laptop does")
     parser.add_argument("--skew", type=float, default=0.0, help="seconds the workers' clocks are ahead")
     parser.add_argument("--faults", type=float, default=0.0, help="share of requests that go wrong")
     parser.add_argument("--chaos", type=float, help="put a proxy in between; share of requests it spoils")
-    parser.add_argument("--outages", type=int, default=0, help="how often the proxy spoils all, for minutes")
+    parser.add_argument("--outages", type=int, default=0, help="times the proxy spoils all for minutes")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="requests a minute of the account")
     parser.add_argument("--speed", type=float, default=30.0, help="seconds of compressed time in a real one")
     parser.add_argument(
@@ -112,7 +113,7 @@ def main() -> int:
     )
     parser.add_argument("--video-bytes", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=Path, help="folder to leave everything in, to look at")
+    parser.add_argument("--keep", type=Path, help="folder to keep all files in")
     options = parser.parse_args()
     if options.keep is not None:
         options.keep.mkdir(parents=True)

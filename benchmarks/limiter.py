@@ -1,4 +1,4 @@
-"""The request limiter beside asyncio.Semaphore: cost, and what a server thinks of it.
+"""Cost of the request limiter next to asyncio.Semaphore, and servers' refusals.
 
     python benchmarks/limiter.py
 
@@ -6,8 +6,8 @@ Prints
 - E1: an uncontended `admit` against an uncontended acquire and release of a semaphore,
 - E2: CPU for each grant while a thousand requests wait, and the same for a semaphore,
 - E3: the most requests in any window and the pace, for every lane and two patterns of demand,
-- E4: refusals in ten minutes when requests arrive up to 300 ms late, by servers with sliding and with
-  fixed windows, and how long a user waits beside a batch that takes whatever it can get.
+- E4: refusals in ten minutes when requests arrive up to 300 ms late, by servers with sliding and with fixed
+  windows, and the wait of a user next to a batch that takes all it can get.
 
 E1 and E2 are ratios of medians, measured in turns; the references are run in the same rounds.
 """
@@ -31,7 +31,10 @@ LIMIT, WINDOW, MINUTES = 30, 60.0, 10
 
 
 async def uncontended() -> None:
-    """25 at a time, answered outside of the measured time, so that the budget is never short."""
+    """Measure 25 admissions at a time.
+
+    Their responses are recorded outside the measured time, so that the budget is never short.
+    """
     admitting, answering, semaphoring = list[float](), list[float](), list[float]()
     lane = Lane.INTERACTIVE
     for _ in range(ROUNDS):
@@ -62,7 +65,10 @@ async def uncontended() -> None:
 
 
 async def contended(acquire: Callable[[], Awaitable[object]], release: Callable[[object], None]) -> float:
-    """CPU seconds for each of a thousand grants, beyond what the tasks themselves cost."""
+    """Return the CPU seconds for each of a thousand grants.
+
+    The cost of creating the tasks is left out.
+    """
 
     async def one() -> None:
         release(await acquire())
@@ -79,7 +85,10 @@ async def contended_semaphore() -> float:
 
 
 async def contended_governor(lane: Lane) -> float:
-    """The same in virtual time: 30 leave in each minute, and a timer wakes the next."""
+    """Measure the governor in virtual time.
+
+    Thirty requests leave in each minute, and a timer wakes the next.
+    """
     governor = Governor(Limits(requests_per_minute=LIMIT))
 
     async def acquire() -> Departure:
@@ -93,7 +102,10 @@ async def contended_governor(lane: Lane) -> float:
 
 
 async def contended_sleep() -> float:
-    """What it costs that every grant has its own moment: a timer and a round of the event loop."""
+    """Measure the cost of a separate time for each grant.
+
+    It is a timer and a round of the event loop.
+    """
     moments = iter(range(1_000))
     return await contended(lambda: asyncio.sleep(next(moments)), lambda _: None)
 
@@ -117,7 +129,10 @@ def grants() -> None:
 
 
 class Server:
-    """Counts an account's requests in sliding windows, or in fixed ones that begin 23 s into the run."""
+    """A server that counts an account's requests in windows.
+
+    The windows are sliding, or fixed ones that begin 23 s into the run.
+    """
 
     def __init__(self, *, fixed: bool = False) -> None:
         self.fixed = fixed
@@ -145,13 +160,13 @@ class Server:
 async def run(
     server: Server, lane: Lane, *, late: float, idle_first: bool = False, waits: list[float] | None = None
 ) -> None:
-    """Ten minutes of greedy demand; with `waits` a user asks for something now and then."""
+    """Run ten minutes of greedy demand; with `waits` a user adds requests."""
     governor, random, loop = Governor(), Random(1), asyncio.get_running_loop()
 
     async def request(lane: Lane) -> float:
-        asked = loop.time()
+        start = loop.time()
         departure = await governor.admit(lane)
-        waited = loop.time() - asked
+        waited = loop.time() - start
         await asyncio.sleep(random.uniform(0, late))
         server.takes(loop.time())
         await asyncio.sleep(random.uniform(0, late))
@@ -167,7 +182,7 @@ async def run(
         await request(lane)
         await asyncio.sleep(WINDOW)
     tasks = [asyncio.create_task(request(lane)) for _ in range(LIMIT * (MINUTES + 2))]
-    tasks.append(asyncio.create_task(user()))  # type: ignore[arg-type]  # never ends by itself
+    tasks.append(asyncio.create_task(user()))  # type: ignore[arg-type]  # this task never ends by itself
     await asyncio.sleep(60 * MINUTES)
     for task in tasks:
         task.cancel()
@@ -201,7 +216,7 @@ def refusals() -> None:
 
 
 def virtually(main: Callable[[], Awaitable[float | None]]) -> float:
-    """Run on a loop whose time jumps."""
+    """Run a coroutine function in virtual time."""
 
     async def wrapped() -> float:
         return await main() or 0.0

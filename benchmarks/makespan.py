@@ -1,13 +1,14 @@
-"""How long a batch takes, beside the loops people write by hand and beside what is possible at all.
+"""Duration of a batch, next to handwritten loops and the theoretical bound.
 
     python benchmarks/makespan.py [--seeds 3] [--jobs 60] [--latency 0.0] [--speed 60] [--draw chart.svg]
 
-Real HTTP in virtual time, which jumps, or with `--speed` on a clock that runs so many times faster than the
-real one (at 60, a seed of 60 jobs takes some ten minutes), against an emulator with the request window and
-the five slots on and the daily caps lifted. Every contender makes the same projects with the same durations:
-videos of 5 to 15 minutes and jobs of 1 to 2.5, each created, waited for, rendered, waited for and shared. The
-bound is what list scheduling of these durations on five slots takes if looking costs nothing and shows
-everything at once. Meanwhile a user asks for a project about every 20 s, and how long that waits is measured.
+The benchmark uses real HTTP in virtual time, which jumps. With `--speed` it runs on a clock that many times
+faster than the real one (at 60, a seed of 60 jobs takes some ten minutes). The emulator enforces the request
+window and the five slots, but not the daily caps. Every contender makes the same projects with the same
+durations: videos of 5 to 15 minutes and jobs of 1 to 2.5. Each project is created, awaited, rendered, awaited
+and shared. The bound is the duration of list scheduling on five slots if polls cost nothing and show
+everything at once. Meanwhile a user requests a project about every 20 s, and the benchmark measures how long
+that takes.
 """
 
 import argparse
@@ -40,7 +41,7 @@ SETTLED: Final = {"idle", "failed", "cancelled"}
 
 @attrs.frozen
 class Course:
-    """The seconds one project spends where."""
+    """The seconds that one project spends in each status."""
 
     queued: float
     running: float
@@ -76,7 +77,7 @@ class Course:
 
 @attrs.frozen
 class Result:
-    """What one contender made of one mix."""
+    """The result of one contender with one mix."""
 
     ratio: float
     requests: float
@@ -88,7 +89,7 @@ class Result:
 
 
 class ExactLimiter:
-    """At most 30 requests in any minute, first come, first served."""
+    """A limiter: at most 30 requests in any minute, oldest first."""
 
     def __init__(self, limit: int = 30, window: float = 60.5) -> None:
         self.limit, self.window = limit, window
@@ -104,7 +105,10 @@ class ExactLimiter:
 
 
 class ByHand:
-    """A loop as people write it: a semaphore for the slots, a limiter, and a sleep for each status."""
+    """A typical handwritten loop.
+
+    It has a semaphore for the slots, a limiter, and a sleep for each status.
+    """
 
     def __init__(self, emulator: Emulator, http: aiohttp.ClientSession, intervals: dict[str, float]) -> None:
         self.base_url, self.http, self.intervals = emulator.base_url, http, intervals
@@ -144,7 +148,7 @@ async def by_hand(emulator: Emulator, intervals: dict[str, float]) -> AsyncItera
 
 
 class Ours:
-    """Our orchestrator, as it comes."""
+    """The orchestrator of this package with its defaults."""
 
     def __init__(self, eversince: Eversince) -> None:
         self.eversince = eversince
@@ -178,7 +182,10 @@ def courses_of(seed: int, span: tuple[float, float], jobs: int) -> list[Course]:
 
 
 def bound(courses: list[Course]) -> float:
-    """Seconds that list scheduling takes: whenever a slot comes free, the next one begins."""
+    """Return the seconds that list scheduling takes.
+
+    Whenever a slot becomes free, the next project starts.
+    """
     free_at = [0.0] * SLOTS
     for executor in courses:
         heapq.heapreplace(free_at, free_at[0] + executor.total)
@@ -222,7 +229,7 @@ async def contest(contender: Callable[[Emulator], Any], courses: list[Course], l
 
 
 async def probe(emulator: Emulator, get: Callable[[str], Awaitable[Any]], waits: list[float]) -> None:
-    """A user who asks for the first project now and again, and measures how long that takes."""
+    """Request the first project now and then, and measure the wait."""
     rng = random.Random(7)
     loop = asyncio.get_running_loop()
     while True:
@@ -238,7 +245,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def measure(seeds: int, jobs: int, latency: float, speed: float | None) -> dict[str, dict[str, list[Result]]]:
-    """By mix and contender the results of all seeds."""
+    """Return the results of all seeds by mix and contender."""
 
     def result(contender: Callable[[Emulator], Any], span: tuple[float, float], seed: int) -> Result:
         return run(contest(contender, courses_of(seed, span, jobs), latency), speed=speed)
@@ -272,7 +279,7 @@ def table(measured: dict[str, dict[str, list[Result]]]) -> str:
 
 
 def chart(measured: dict[str, dict[str, list[Result]]]) -> str:
-    """Bars of the time beyond the bound, as SVG."""
+    """Draw the time beyond the bound as bars, in SVG."""
     rows: list[str] = []
     y = 30
     longest = max(mean_excess(results) for contenders in measured.values() for results in contenders.values())
@@ -306,10 +313,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=JOBS, help="projects of each mix")
     parser.add_argument(
-        "--speed", type=float, help="run the clock so many times faster, instead of letting it jump"
+        "--speed", type=float, help="run the clock this many times faster, instead of letting it jump"
     )
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds the server takes for each answer")
-    parser.add_argument("--draw", type=Path, metavar="FILE.svg", help="where to draw the makespans")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that each request takes")
+    parser.add_argument("--draw", type=Path, metavar="FILE.svg", help="file in which to draw the makespans")
     options = parser.parse_args()
     measured = measure(options.seeds, options.jobs, options.latency, options.speed)
     print(table(measured))

@@ -1,10 +1,10 @@
-"""CPU that a typed call costs, beside the same bytes over bare aiohttp + orjson, in one run.
+"""CPU cost of a typed call, next to bare aiohttp with orjson.
 
     python benchmarks/requests.py [rounds]
 
-A server in a process of its own answers canned bodies; only this process's CPU time is counted. The two
-clients take turns, and the ratio is taken round by round, so that a machine that slows down slows both.
-Needs the `fast` extra for a fair reference.
+Both clients move the same bytes in one run. A server in a separate process sends canned bodies; only the CPU
+time of this process is counted. The two clients take turns, and the ratio is computed for each round, so that
+a machine that slows down slows both. A fair reference needs the `fast` extra.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ BODIES = {
 
 
 class Canned(asyncio.Protocol):
-    """Answers each request line with its canned body."""
+    """Responds to each request line with its canned body."""
 
     def connection_made(self, transport):
         self.transport, self.buffer = transport, b""
@@ -109,16 +109,16 @@ def serve(port):
     asyncio.run(main())
 
 
-async def spent(call, times, at_once):
-    """CPU seconds for `times` calls, `at_once` at a time."""
+async def cpu_of(call, times, at_once):
+    """Return the CPU seconds for `times` calls, `at_once` at a time."""
 
     async def worker():
         for _ in range(times // at_once):
             await call()
 
-    began = time.process_time()
+    start = time.process_time()
     await asyncio.gather(*(worker() for _ in range(at_once)))
-    return time.process_time() - began
+    return time.process_time() - start
 
 
 async def main(rounds):
@@ -148,9 +148,12 @@ async def main(rounds):
         for name, (reference, contender, *targets) in cases.items():
             for at_once, target in zip((1, 50), targets, strict=True):
                 times = 500
-                await spent(contender, 100, at_once)
+                await cpu_of(contender, 100, at_once)
                 pairs = [
-                    (await spent(reference, times, at_once), await spent(contender, times, at_once))
+                    (
+                        await cpu_of(reference, times, at_once),
+                        await cpu_of(contender, times, at_once),
+                    )
                     for _ in range(rounds)
                 ]
                 ratio = statistics.median(own / other for other, own in pairs)

@@ -1,9 +1,9 @@
-"""What waiting costs: memory and CPU of pending workflows, and statuses learned for each look.
+"""Cost of waiting: memory and CPU of workflows, and statuses per poll.
 
     python benchmarks/waiting.py [workflows]
 
-Bytes and CPU stand beside a reference in the same run: a task that waits for an `asyncio.Event` of its own.
-A pending workflow is `await eversince.produce(...)` in a task, waiting for its slot.
+Bytes and CPU are shown next to a reference in the same run: a task that waits for an `asyncio.Event` of its
+own. A pending workflow is `await eversince.produce(...)` in a task, waiting for its slot.
 """
 
 import asyncio
@@ -23,8 +23,12 @@ ENDLESS = Scenario(walk={"running": 1e9})
 CHUNK = 1000
 
 
-async def measured(count: int, begin: Callable[[int], Awaitable[object]]) -> tuple[float, float]:
-    """Bytes of each of so many waits, and the CPU microseconds to begin and to end one."""
+async def measure(count: int, begin: Callable[[int], Awaitable[object]]) -> tuple[float, float]:
+    """Measure `count` waits.
+
+    Returns:
+        Bytes for each wait, and the CPU microseconds to begin and to end one.
+    """
     tasks: list[asyncio.Task[object]] = []
 
     async def one(number: int) -> object:
@@ -34,13 +38,13 @@ async def measured(count: int, begin: Callable[[int], Awaitable[object]]) -> tup
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for number in range(count):
-        tasks.append(asyncio.create_task(one(number)))  # noqa: PERF401 - the list counts, too
+        tasks.append(asyncio.create_task(one(number)))  # noqa: PERF401 - the list is part of the measured memory
     for _ in range(20):
         await asyncio.sleep(0)
     gc.collect()
     size = (tracemalloc.get_traced_memory()[0] - before) / count
     tracemalloc.stop()
-    await ended(tasks)
+    await cancel(tasks)
     tasks.clear()
 
     began = time.process_time()
@@ -48,11 +52,11 @@ async def measured(count: int, begin: Callable[[int], Awaitable[object]]) -> tup
         tasks.append(asyncio.create_task(one(number)))  # noqa: PERF401
     for _ in range(20):
         await asyncio.sleep(0)
-    await ended(tasks)
+    await cancel(tasks)
     return size, (time.process_time() - began) / count * 1e6
 
 
-async def ended(tasks: Sequence[asyncio.Future[object]]) -> None:
+async def cancel(tasks: Sequence[asyncio.Future[object]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -76,8 +80,8 @@ async def pending(count: int) -> None:
         def produce(number: int) -> Awaitable[object]:
             return eversince.produce(f"film {number}")
 
-        ours, ours_cpu = await measured(count, produce)
-        theirs, theirs_cpu = await measured(count, reference)
+        ours, ours_cpu = await measure(count, produce)
+        theirs, theirs_cpu = await measure(count, reference)
         print(f"{count:,} pending workflows            bytes each   us to begin and end")
         print(f"  a task with an Event of its own   {theirs:10,.0f}   {theirs_cpu:10.1f}")
         print(f"  await eversince.produce(...)      {ours:10,.0f}   {ours_cpu:10.1f}   x{ours / theirs:.2f}")
@@ -89,12 +93,12 @@ async def pending(count: int) -> None:
         minutes = (asyncio.get_running_loop().time() - wall) / 60
         cpu = time.process_time() - began
         print(f"  a minute of looking while they wait: {1e3 * cpu / minutes:.1f} ms CPU, server included\n")
-        await ended(crowd)
+        await cancel(crowd)
         del first
 
 
 async def statuses(active: int, awaited: int) -> None:
-    """An account of many active projects, of which some are waited for."""
+    """Measure an account of many active projects, some of which are awaited."""
     scenario = Scenario(walk={"running": 1e9})
     there = EmulatedLimits(active_projects=None, requests_per_minute=30)
     async with (
@@ -105,7 +109,7 @@ async def statuses(active: int, awaited: int) -> None:
         step = active / awaited
         ids = [projects[math.floor(number * step)].id for number in range(awaited)]
         waits = [asyncio.create_task(_wait(eversince, project_id)) for project_id in ids]
-        await asyncio.sleep(1000)  # each begins with a look of its own
+        await asyncio.sleep(1000)  # each wait begins with a separate poll
         log = emulator.world.log
         log.clear()
         await asyncio.sleep(1800)
@@ -115,7 +119,7 @@ async def statuses(active: int, awaited: int) -> None:
         shown = sum(len(look.shown or (look.project_id,)) for look in looks)
         print(f"{active} active projects, {awaited} awaited: {len(looks)} looks in 30 minutes")
         print(f"  {learned / len(looks):.1f} awaited statuses (of {shown / len(looks):.1f} shown) a request")
-        await ended(waits)
+        await cancel(waits)
 
 
 async def _wait(eversince: Eversince, project_id: str) -> object:

@@ -1,1 +1,1 @@
-"""The parts of `benchmarks/kill.py`: what runs in other processes, who kills them, and who counts after."""
+"""The parts of `benchmarks/kill.py`: processes, killer, proxy and audit."""

@@ -1,6 +1,6 @@
-"""Counts what there is when all is over: at the emulator, in the journal, in the folder.
+"""Audit of the final state of emulator, journal and folder.
 
-The journal is read as anybody would who has but sqlite3.
+The journal is read with sqlite3 alone, as any user could.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ KINDS = ("create", "render", "share", "download")
 
 @attrs.define
 class Journal:
-    """What the journal says.
+    """The content of the journal.
 
     Attributes:
         jobs: Jobs by their key.
         effects: Effects by key and name.
-        health: What SQLite says of the file: `ok`.
+        health: SQLite's result of the integrity check: `ok`.
     """
 
     jobs: dict[str, dict[str, Any]]
@@ -48,29 +48,35 @@ class Journal:
         return cls(jobs, effects, health)
 
     def fates(self) -> str:
-        """How the effects came to their ends."""
+        """Summarize how the effects ended."""
         lines = []
         for kind in KINDS:
             of_kind = [effect for effect in self.effects.values() if effect["kind"] == kind]
             states = Counter(effect["state"] for effect in of_kind)
             again = sum(effect["tries"] > 1 for effect in of_kind)
-            told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            lines.append(f"{kind}: {told}; {again} tried again")
+            counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            lines.append(f"{kind}: {counts}; {again} tried again")
         return "\n".join(lines)
 
 
 def progress(settings: Settings) -> float:
-    """How many items are done, by the effects that are: a half is half an item, or two halves."""
+    """Return the number of completed items, counted by their effects.
+
+    Half of an item's effects count as half an item.
+    """
     try:
         with closing(sqlite3.connect(f"file:{settings.journal}?mode=ro", uri=True, timeout=5)) as connection:
             query = "SELECT count(*) FROM effect WHERE state IN ('done', 'adopted')"
             return float(connection.execute(query).fetchone()[0]) / settings.effects
-    except sqlite3.Error:  # it is just being made
+    except sqlite3.Error:  # another process is creating the journal
         return 0.0
 
 
 def served(settings: Settings, journal: Journal) -> dict[str, set[str]]:
-    """SHA-256 of each job's videos, as the emulator gives them to anybody who has their shares."""
+    """Return the SHA-256 of each job's videos.
+
+    They are downloaded from the emulator through their public shares.
+    """
     digests = dict[str, set[str]]()
     for (key, _), effect in journal.effects.items():
         if effect["kind"] == "share" and effect["result"]:
@@ -82,7 +88,10 @@ def served(settings: Settings, journal: Journal) -> dict[str, set[str]]:
 
 
 def _digest(url: str) -> str:
-    """SHA-256 of what is there; asked again where a fault cuts the transfer."""
+    """Return the SHA-256 of a URL's content.
+
+    The download is repeated if a fault cuts the transfer.
+    """
     for _ in range(100):
         with urllib.request.urlopen(url, timeout=30) as answer, suppress(http.client.IncompleteRead):
             return hashlib.sha256(answer.read()).hexdigest()
@@ -90,7 +99,7 @@ def _digest(url: str) -> str:
 
 
 def violations(settings: Settings, server: dict[str, Any], digests: dict[str, set[str]]) -> Iterator[str]:
-    """Everything that is not as if nobody had been killed."""
+    """Yield every difference from a run in which no process was killed."""
     journal = Journal.read(settings.journal)
     items = settings.items
     counts = server["counts"]
@@ -113,7 +122,10 @@ def violations(settings: Settings, server: dict[str, Any], digests: dict[str, se
 
 
 def _of_refusals(settings: Settings) -> Iterator[str]:
-    """Refusals that a single worker could have foreseen; several do not know of each other's requests."""
+    """Yield the refusals that a single worker could have foreseen.
+
+    Several workers do not know of each other's requests.
+    """
     if settings.workers > 1:
         return
     for refusal in refusals(settings.proxy_log):
@@ -178,7 +190,7 @@ def _of_runs(settings: Settings, journal: Journal) -> Iterator[str]:
 
 
 def _of_files(settings: Settings, digests: dict[str, set[str]]) -> Iterator[str]:
-    """What is in the folder, by what the emulator serves for each item."""
+    """Compare the files in the folder with the emulator's videos."""
     found = dict[str, set[str]]()
     for path in settings.folder.rglob("*"):
         if not path.is_file():

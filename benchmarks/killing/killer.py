@@ -1,4 +1,7 @@
-"""Starts the processes, kills them at random moments, and starts them anew until all is done."""
+"""The killer: starts processes, kills them at random, and restarts them.
+
+It goes on until all work is done.
+"""
 
 import json
 import os
@@ -21,24 +24,24 @@ from killing.processes import Settings
 
 BENCHMARKS = Path(__file__).parents[1]
 LOOK = 0.01
-"""Real seconds between looks at how far the work has come."""
+"""Real seconds between two checks of the progress."""
 
 PATIENCE = 400.0
-"""Real seconds in which something must come to its end, or else hangs."""
+"""Real seconds after which an unfinished process counts as hung."""
 
 
 class Stuck(Exception):
-    """Nothing goes on any more."""
+    """The work makes no more progress."""
 
 
 @attrs.define(eq=False)
 class Child:
-    """A process of ours, and what it said."""
+    """A child process and its output."""
 
     role: str
     settings: Settings
     process: "subprocess.Popen[bytes]" = attrs.field(init=False)
-    _said: bytes = attrs.field(default=b"", init=False)
+    _output: bytes = attrs.field(default=b"", init=False)
 
     def __attrs_post_init__(self) -> None:
         command = [sys.executable, "-m", "killing.processes", self.role, self.settings.to_json()]
@@ -46,13 +49,13 @@ class Child:
 
     @property
     def lines(self) -> list[str]:
-        """What it said so far."""
+        """The lines of its output so far."""
         assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while selector.select(0) and (more := os.read(self.process.stdout.fileno(), 65_536)):
-                self._said += more
-        return self._said.decode().splitlines()
+                self._output += more
+        return self._output.decode().splitlines()
 
     @property
     def is_up(self) -> bool:
@@ -63,12 +66,12 @@ class Child:
         return self.process.poll() is not None
 
     def kill(self) -> None:
-        """As a power cut does."""
+        """Kill the process, as a power cut does."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def end(self) -> dict[str, Any]:
-        """Wait for its end; what it said last."""
+        """Wait for the process to end; return its last line of output."""
         try:
             code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -76,25 +79,25 @@ class Child:
         lines = self.lines
         if code != 0 or len(lines) < 2:
             raise Stuck(f"{self.role} ended with {code}")
-        told: dict[str, Any] = json.loads(lines[-1])
-        return told
+        report: dict[str, Any] = json.loads(lines[-1])
+        return report
 
 
 @attrs.define
 class Killer:
-    """Kills.
+    """Kills and restarts the processes.
 
     Attributes:
-        settings: What is run.
-        workers: How many processes share the journal.
-        chance: When and whom.
-        longest: Real seconds to wait at most before a kill, when it is due.
-        kills: How many there were.
-        early: How many of them before the last item was done.
-        stops: How often one slept.
-        server_kills: How often the emulator was killed.
-        outages: How often the proxy let everything go wrong for a while.
-        endings: What workers that came to an end have said.
+        settings: Settings of the measurement.
+        workers: Number of processes that share the journal.
+        chance: Source of randomness for times and victims.
+        longest: Real seconds by which a due kill is delayed at most.
+        kills: Number of kills.
+        early: Number of kills before the last item was done.
+        stops: Number of times a worker was suspended.
+        server_kills: Number of kills of the emulator.
+        outages: Number of outages of the proxy.
+        endings: Reports of the workers that ended.
     """
 
     settings: Settings
@@ -113,15 +116,15 @@ class Killer:
     _running: list[Child] = attrs.field(factory=list, init=False)
 
     def start(self) -> None:
-        """Start the emulator."""
+        """Start the emulator and, if needed, the proxy."""
         self._emulator = self._server("emulate")
         if self.settings.chaos is not None and self._proxy is None:
             self._proxy = self._server("proxy")
 
     def strike(self, times: dict[str, int]) -> None:
-        """Strike so often, spread by chance over the items from the first to the last, and after that.
+        """Strike as often as given, at random during and after the items.
 
-        Each strike is due when so many items are done, and comes a little later.
+        Each strike is due at a certain number of completed items, and happens a little later.
         """
         acts = {
             "kill": self._kill_worker,
@@ -142,9 +145,9 @@ class Killer:
             acts[what]()
 
     def finish(self) -> None:
-        """Let the workers come to their ends, again if something was left for later."""
+        """Let the workers end, and restart them if work was left over."""
         for _ in range(20):
-            for worker in self._started():
+            for worker in self._workers():
                 self.endings.append(worker.end())
                 self._running.remove(worker)
             if all(not each["problems"] for each in self.endings[-self.workers :]):
@@ -152,7 +155,7 @@ class Killer:
         raise Stuck(f"never all done: {self.endings[-1]}")
 
     def stop(self) -> dict[str, Any]:
-        """End the proxy and the emulator; what the latter has counted."""
+        """End the proxy and the emulator, and return the emulator's counts."""
         if self._proxy is not None:
             self._proxy.process.terminate()
             self._proxy.end()
@@ -161,7 +164,7 @@ class Killer:
         return self._emulator.end()
 
     def clean_up(self) -> None:
-        """Leave no process behind."""
+        """Kill all processes that are left."""
         for child in (*self._running, self._answerer, self._proxy, self._emulator):
             if child is not None and not child.has_ended:
                 child.kill()
@@ -169,8 +172,8 @@ class Killer:
     def _done(self) -> float:
         return progress(self.settings)
 
-    def _started(self) -> list[Child]:
-        """The workers, those that have ended started anew."""
+    def _workers(self) -> list[Child]:
+        """Return the running workers; those that ended are restarted."""
         for worker in [worker for worker in self._running if worker.has_ended]:
             self.endings.append(worker.end())
             self._running.remove(worker)
@@ -183,7 +186,7 @@ class Killer:
         return list(self._running)
 
     def _server(self, role: str) -> Child:
-        """Start what is to be there before any worker."""
+        """Start a process that must run before any worker."""
         child = Child(role, self.settings)
         patience = time.monotonic() + PATIENCE
         while not child.is_up:
@@ -198,14 +201,14 @@ class Killer:
         while not ready():
             if time.monotonic() > patience:
                 raise Stuck(f"waited for {what} in vain; {self._done():.1f} items are done")
-            self._started()
+            self._workers()
             time.sleep(LOOK)
 
     def _victim(self) -> Child:
-        victim = self.chance.choice(self._started())
+        victim = self.chance.choice(self._workers())
         self._until(lambda: victim.is_up or victim.has_ended, "a worker to start")
-        # One that has nothing to do any more ends by itself.
-        return self.chance.choice(self._started()) if victim.has_ended else victim
+        # A worker without work ends by itself.
+        return self.chance.choice(self._workers()) if victim.has_ended else victim
 
     def _kill_worker(self) -> None:
         if self._answerer is not None and self.chance.random() < 1 / (self.workers + 1):
@@ -217,7 +220,10 @@ class Killer:
         self.kills += 1
 
     def _stop_worker(self) -> None:
-        """Let one sleep, often for longer than its leases live, while the others go on."""
+        """Suspend a worker, often beyond the life of its leases.
+
+        The others go on meanwhile.
+        """
         sleeper = self._victim()
         sleeper.process.send_signal(signal.SIGSTOP)
         wake = time.monotonic() + self.chance.uniform(0, 2.5 * EFFECT_LEASE / self.settings.speed)
@@ -240,9 +246,10 @@ class Killer:
 
 
 def free_port() -> int:
-    """The first of four ports in a row that are free.
+    """Return the first of four free ports in a row.
 
-    Of those that the system gives nobody by itself: the emulator must get it again each time it starts.
+    The ports are outside the range that the system assigns by itself: the emulator must get its port again at
+    each start.
     """
     while True:
         port = random.randrange(20_000, 30_000)

@@ -1,8 +1,9 @@
-"""The processes that are killed: an emulator with its state on disk, and workers with a journal.
+"""The processes that are killed: an emulator and workers.
 
     python -m killing.processes emulate|proxy|work|answer SETTINGS
 
-All live in the same compressed time, also after they were started anew.
+The emulator keeps its state on disk, the workers share a journal. All live in the same compressed time, also
+after a restart.
 """
 
 import asyncio
@@ -32,32 +33,32 @@ QUICK = Scenario(
 )
 REQUESTS = 600
 AT_ONCE = 10
-"""Pipelines at work in one process."""
+"""Number of pipelines that one process runs at once."""
 
 ON_THE_WAY = (0.1, 4.0)
-"""Seconds from when a request leaves until it is carried out."""
+"""Seconds from the departure of a request until it is carried out."""
 
 ON_THE_WAY_BACK = 2.0
-"""Seconds from then until its answer leaves."""
+"""Seconds from then until the response leaves."""
 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What all processes of one measurement have in common.
+    """The settings that all processes of one measurement share.
 
     Attributes:
-        root: The folder of everything.
-        items: How many videos there are to be.
+        root: The folder of all files.
+        items: Number of items.
         speed: Seconds of compressed time in a real one.
         epoch: Unix seconds when both times were the same.
-        port: Of the emulator's API; its storage is at the next one.
-        faults: Share of requests that go wrong in some way.
+        port: Port of the emulator's API; its storage is at the next one.
+        faults: Share of requests that fail in some way.
         video_bytes: Size of each video.
         skew: Seconds by which the workers' clocks are ahead of the emulator's.
-        pipeline: Whether each item is a run of a pipeline with two videos, instead of one video of a batch.
-        chaos: Share of requests that a proxy lets go wrong; None: there is no proxy.
-        requests: Requests the account has in a minute.
-        workers: How many processes share the journal.
+        pipeline: True if each item is a run of a pipeline with two videos, instead of one video of a batch.
+        chaos: Share of requests that a proxy damages; None for no proxy.
+        requests: Request limit of the account for a minute.
+        workers: Number of processes that share the journal.
     """
 
     root: Path
@@ -75,17 +76,20 @@ class Settings:
 
     @property
     def videos(self) -> int:
-        """How many videos there are of each item."""
+        """The number of videos of each item."""
         return 2 if self.pipeline else 1
 
     @property
     def messages(self) -> int:
-        """How many messages a project gets: its brief, a wish for a variation, and to switch to that."""
+        """The number of messages that a project receives.
+
+        With a pipeline these are its brief, a request for a variation, and a request to switch to that one.
+        """
         return 3 if self.pipeline else 1
 
     @property
     def effects(self) -> int:
-        """How many entries of each item the journal has in the end."""
+        """The number of journal entries of each item at the end."""
         return 19 if self.pipeline else 4
 
     @property
@@ -102,12 +106,12 @@ class Settings:
 
     @property
     def proxied(self) -> dict[int, int]:
-        """The emulator's port for each of the proxy's."""
+        """The emulator's port for each port of the proxy."""
         return {self.port + 2: self.port, self.port + 3: self.port + 1}
 
     @property
     def base_url(self) -> str:
-        """Where workers find the API."""
+        """The base URL of the API for the workers."""
         return f"http://127.0.0.1:{self.port + (2 if self.chaos is not None else 0)}/api/v1"
 
     @property
@@ -123,14 +127,14 @@ class Settings:
         return cls(**values | {"root": Path(values["root"])})
 
     def loop(self, role: str) -> VirtualTimeLoop:
-        """A loop whose wall time goes on where that of dead processes was."""
+        """Create a loop whose wall time continues that of dead processes."""
         ahead = self.skew if role in {"work", "answer"} else 0
         wall = self.epoch + (time.time() - self.epoch) * self.speed + ahead
         return VirtualTimeLoop(speed=self.speed, start=datetime.fromtimestamp(wall, UTC))
 
 
 async def emulate(settings: Settings) -> None:
-    """Run the emulator; at SIGTERM tell all that it has."""
+    """Run the emulator, and report its state at SIGTERM."""
     share = settings.faults / 8
     faults = Faults(
         latency=ON_THE_WAY if settings.chaos is None else None,
@@ -144,7 +148,7 @@ async def emulate(settings: Settings) -> None:
         cut_downloads=settings.faults,
         seed=int(time.time() * 1000),
     )
-    if settings.chaos is None:  # else the proxy takes its time
+    if settings.chaos is None:  # otherwise the proxy adds the latency
         faults.once("*", "/**", Latency(seconds=ON_THE_WAY_BACK, after_commit=True), times=sys.maxsize)
     emulator = Emulator(
         scenario=QUICK,
@@ -179,7 +183,7 @@ async def emulate(settings: Settings) -> None:
 
 @pipeline
 async def film(run: Run, brief: str, folder: Path) -> str | None:
-    """Two videos: one as it comes, one as somebody else wants it."""
+    """Make two videos: the master, and a variation that needs an approval."""
     master = await run.produce(brief, download=folder / "master.mp4")
     number = await run.step("number", number_of, brief)
     vertical = await run.variation(master, f"Create a 9:16 version of number {number} for TikTok")
@@ -194,7 +198,10 @@ async def number_of(brief: str) -> int:
 
 
 async def run_all(eversince: Eversince, settings: Settings) -> dict[str, Any]:
-    """Run the pipeline under each key, some at a time; what came of it."""
+    """Run the pipeline under each key and return the problems.
+
+    At most `AT_ONCE` runs are at work at a time.
+    """
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(journal: SqliteJournal, key: str, brief: str) -> str | None:
@@ -202,17 +209,17 @@ async def run_all(eversince: Eversince, settings: Settings) -> dict[str, Any]:
         async with places:
             try:
                 url = await eversince.run(film, brief, folder, key=key, journal=journal)
-            except Exception as problem:  # noqa: BLE001 - to be told
+            except Exception as problem:  # noqa: BLE001 - reported as a problem
                 return f"{key}: {problem!r}"
         return None if url else f"{key}: not approved"
 
     async with SqliteJournal(settings.journal) as journal:
-        told = await asyncio.gather(*(one(journal, key, brief) for key, brief in settings.briefs.items()))
-    return {"problems": [each for each in told if each is not None]}
+        results = await asyncio.gather(*(one(journal, key, brief) for key, brief in settings.briefs.items()))
+    return {"problems": [each for each in results if each is not None]}
 
 
 async def answer(settings: Settings) -> None:
-    """Approve what pipelines ask, a while later, for ever."""
+    """Approve the questions of pipelines after a while, for ever."""
     chance = random.Random()
     async with Eversince(api_key="es_live_emulator", base_url=settings.base_url) as eversince:
         say("up")
@@ -224,7 +231,7 @@ async def answer(settings: Settings) -> None:
 
 
 async def work(settings: Settings) -> None:
-    """Run the batch, or the pipelines; tell what came of it."""
+    """Run the batch or the pipelines, and report the result."""
     limits = Limits(renders_per_day=None, projects_per_day=None, requests_per_minute=settings.requests)
     async with Eversince(api_key="es_live_emulator", base_url=settings.base_url, limits=limits) as eversince:
         say("up")

@@ -1,9 +1,9 @@
-"""A hostile proxy: what networks and gateways do to requests, between the workers and the emulator.
+"""A hostile proxy between the workers and the emulator.
 
-It forwards whole HTTP messages, each over a connection of its own, and lets some of them go wrong: late,
-reset before or after the server has seen them, answered in half or not at all, or answered by a gateway's
-page of HTML with any status. An outage does that to all of them, for minutes. A request that has arrived is
-forwarded although its client has died meanwhile, as a real proxy would do.
+It simulates what networks and gateways do to requests. It forwards whole HTTP messages, each over a separate
+connection, and damages some of them: late, reset before or after the server has seen them, answered in half
+or not at all, or answered by a gateway's HTML page with any status. An outage does that to all requests for
+minutes. A request that has arrived is forwarded even if its client has died meanwhile, as by a real proxy.
 
 Every request leaves a line in `proxy.jsonl`, so that refusals can be explained afterwards.
 """
@@ -32,7 +32,10 @@ Fate: TypeAlias = Literal[
     "stalled before",
     "stalled after",
 ]
-"""What becomes of a request: before it is forwarded, or after that instead of its answer."""
+"""The fate of a request.
+
+"before" means instead of forwarding the request, "after" means forwarding it and withholding its response.
+"""
 
 TROUBLE: Final[tuple[Fate, ...]] = (
     "reset before",
@@ -45,33 +48,39 @@ TROUBLE: Final[tuple[Fate, ...]] = (
 )
 
 PAGES: Final = (200, 302, 400, 403, 404, 405, 408, 413, 415, 421, 429, 500, 502, 503, 504, 520)
-"""Statuses of a gateway's pages. 401 is left out: it pauses a batch, and a person has to look."""
+"""Statuses of a gateway's pages.
+
+401 is left out: it pauses a batch until a person acts.
+"""
 
 STALLS_SHARE: Final = 0.2
-"""Of the stalls that are due by chance so many happen: each costs a timeout of a minute."""
+"""Share of randomly chosen stalls that happen: each costs a minute's timeout."""
 
 LATENCY: Final = (0.02, 1.0)
-"""Seconds a request takes on its way, and its answer on the way back."""
+"""Seconds that a request takes on its way, and its response back."""
 
 OUTAGE: Final = (60.0, 240.0)
-"""Seconds an outage lasts."""
+"""Seconds that an outage lasts."""
 
 OUTAGES: Final[tuple[Fate, ...]] = ("reset before", "page before", "stalled before", "page after", "half")
-"""What an outage does to every request. In the last two the server goes on working behind it."""
+"""Effects of an outage on every request.
+
+In the last two the server goes on working behind the proxy.
+"""
 
 HEAD_LIMIT: Final = 2**17
 
 
 @attrs.define
 class Proxy:
-    """Forwards to the emulator's two ports from two of its own.
+    """Forwards requests from two ports to the emulator's two ports.
 
     Attributes:
-        ports: The emulator's port for each of ours.
-        share: Share of requests that go wrong.
-        chance: When and how.
-        log: File of the lines.
-        outages: How many outages there were.
+        ports: The emulator's port for each port of the proxy.
+        share: Share of requests that are damaged.
+        chance: Source of randomness for times and fates.
+        log: File of the request lines.
+        outages: Number of outages so far.
     """
 
     ports: dict[int, int]
@@ -84,7 +93,7 @@ class Proxy:
     _exchanges: set[asyncio.Task[None]] = attrs.field(factory=set, init=False)
 
     async def start(self) -> None:
-        """Listen on our ports."""
+        """Listen on the proxy's ports."""
         for ours, theirs in self.ports.items():
 
             async def serve(
@@ -95,7 +104,7 @@ class Proxy:
             self._servers.append(await asyncio.start_server(serve, "127.0.0.1", ours, limit=HEAD_LIMIT))
 
     async def stop(self) -> None:
-        """Stop listening, and drop what is under way."""
+        """Stop listening, and drop the exchanges under way."""
         for server in self._servers:
             server.close()
         for task in self._exchanges:
@@ -104,13 +113,13 @@ class Proxy:
             await asyncio.wait(self._exchanges)
 
     def begin_outage(self) -> None:
-        """Let every request go wrong for some minutes."""
+        """Damage every request for some minutes."""
         self.outages += 1
         ends_at = asyncio.get_running_loop().time() + self.chance.uniform(*OUTAGE)
         self._outage = (self.chance.choice(OUTAGES), ends_at)
 
     async def _serve(self, client: "Client", port: int) -> None:
-        """Answer the requests of one connection, one after the other."""
+        """Respond to the requests of one connection, one after the other."""
         task = asyncio.current_task()
         assert task is not None
         self._exchanges.add(task)
@@ -135,7 +144,7 @@ class Proxy:
         return "served" if stalls and self.chance.random() >= STALLS_SHARE else fate
 
     async def _exchange(self, client: "Client", message: "Message", port: int) -> bool:
-        """Let one request meet its fate; whether its connection goes on."""
+        """Apply a fate to one request; return True if the connection survives."""
         fate = self._fate()
         line: dict[str, Any] = {"at": clock.wall_seconds(), "request": message.start, "fate": fate}
         answer = None
@@ -159,7 +168,7 @@ class Proxy:
         elif fate == "served" and answer is not None:
             client.write(answer.readdressed(self.ports))
             return True
-        elif fate == "served":  # the emulator is down, or has reset the connection
+        elif fate == "served":  # the emulator is down, or it reset the connection
             client.write(page(502, self.chance))
             return True
         else:
@@ -173,7 +182,7 @@ class Proxy:
 
 @attrs.frozen
 class Message:
-    """A request or an answer as it came.
+    """A request or a response as received.
 
     Attributes:
         head: Start line and headers, with the blank line.
@@ -185,24 +194,27 @@ class Message:
 
     @property
     def start(self) -> str:
-        """The start line without the version of HTTP."""
+        """The start line without the HTTP version."""
         return self.head.split(b"\r\n", 1)[0].decode("latin-1").removesuffix(" HTTP/1.1")
 
     @property
     def status(self) -> int:
-        """The status of an answer."""
+        """The status of a response."""
         return int(self.head.split(b" ", 2)[1])
 
     @property
     def code(self) -> str | None:
-        """The code of the API's own error; None for any other answer."""
+        """The code of the API's own error; None for any other response."""
         try:
             return str(json.loads(self.body)["error"]["code"])
         except (ValueError, TypeError, KeyError):
             return None
 
     def readdressed(self, ports: dict[int, int]) -> bytes:
-        """An answer whose addresses lead through our ports; all have five digits, so no length changes."""
+        """Return a response whose addresses point to the proxy's ports.
+
+        All ports have five digits, so no length changes.
+        """
         whole = self.head + self.body
         if b"application/json" in self.head:
             for ours, theirs in ports.items():
@@ -218,7 +230,7 @@ class Client:
     _writer: asyncio.StreamWriter
 
     async def read(self) -> Message | None:
-        """The next request; None at the end."""
+        """Return the next request; None at the end of the connection."""
         try:
             head = await self._reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError:
@@ -228,18 +240,18 @@ class Client:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the other side has hung up, or died."""
+        """True if the other side has closed the connection or died."""
         return self._reader.at_eof() or self._writer.transport.is_closing()
 
     async def gone(self) -> None:
-        """Wait until it has."""
+        """Wait until the other side has closed the connection."""
         await self._reader.read()
 
     def write(self, answer: bytes) -> None:
         self._writer.write(answer)
 
     def reset(self) -> None:
-        """End it with a reset, not in good order."""
+        """End the connection with a reset instead of an orderly close."""
         linger = struct.pack("ii", 1, 0)
         self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._writer.transport.abort()
@@ -249,7 +261,7 @@ class Client:
 
 
 def length_in(head: bytes) -> int:
-    """How many bytes of body belong to a head."""
+    """Return the number of body bytes that a head announces."""
     for line in head.lower().split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name == b"content-length":
@@ -258,7 +270,11 @@ def length_in(head: bytes) -> int:
 
 
 async def forward(request: Message, port: int) -> Message | None:
-    """Send a request to the emulator, and read the answer; None if none comes."""
+    """Send a request to the emulator and return the response.
+
+    Returns:
+        The response; None if none comes.
+    """
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=HEAD_LIMIT)
     except OSError:
@@ -271,12 +287,12 @@ async def forward(request: Message, port: int) -> Message | None:
         return None
     finally:
         writer.close()
-    kept = [line for line in head[:-4].split(b"\r\n") if not line.lower().startswith(b"connection:")]
-    return Message(b"\r\n".join(kept) + b"\r\n\r\n", body)
+    lines = [line for line in head[:-4].split(b"\r\n") if not line.lower().startswith(b"connection:")]
+    return Message(b"\r\n".join(lines) + b"\r\n\r\n", body)
 
 
 def page(status: int, chance: random.Random) -> bytes:
-    """A gateway's page."""
+    """Build a gateway's page."""
     body = b"<html><head><title>%d</title></head><body><h1>%d</h1>gateway</body></html>" % (status, status)
     lines = [b"HTTP/1.1 %d Gateway" % status, b"Content-Type: text/html", b"Content-Length: %d" % len(body)]
     if status == 302:
@@ -287,10 +303,11 @@ def page(status: int, chance: random.Random) -> bytes:
 
 
 def refusals(log: Path) -> list[dict[str, Any]]:
-    """The API's own refusals for a limit; each says in `orphans` which requests of dead clients explain it.
+    """Return the API's own refusals for a limit, with their explanations.
 
-    A request that was forwarded after its client had died is in nobody's books: it spends one of a minute's
-    requests, and a write may take a slot for as long as a project lives.
+    `orphans` lists the requests of dead clients that explain a refusal. No client accounts for a request that
+    was forwarded after its client had died: it spends one of a minute's requests, and a write may hold a slot
+    for as long as a project lives.
     """
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     orphans = [line for line in lines if line.get("orphan")]
@@ -309,7 +326,7 @@ def _explains(orphan: dict[str, Any], refusal: dict[str, Any]) -> bool:
 
 
 async def run(proxy: Proxy, say: Any) -> None:
-    """Serve until SIGTERM; SIGUSR1 begins an outage."""
+    """Serve until SIGTERM; SIGUSR1 starts an outage."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
     loop.add_signal_handler(signal.SIGUSR1, proxy.begin_outage)
@@ -321,7 +338,7 @@ async def run(proxy: Proxy, say: Any) -> None:
 
 
 def fates(log: Path) -> Sequence[tuple[str, int]]:
-    """How often each fate was met."""
+    """Count how often each fate occurred."""
     counts = dict[str, int]()
     for line in log.read_text().splitlines():
         fate = json.loads(line)["fate"]
