@@ -1,5 +1,6 @@
-"""Reports of batches: a page for people, a table for spreadsheets, JSON for programs.
+"""Reports of batches, as an HTML page, a CSV table or JSON.
 
-Here stands what they look like, for whoever has something to tell (`entries`). What batches have to tell is
-theirs: see `Report.to_html`, `Report.to_csv` and `Report.to_json`.
+The page is for people, the table for spreadsheets, the JSON for programs. This package decides how reports
+look. Their content comes as entries and an overview (see `model`), which batches supply: see
+`Report.to_html`, `Report.to_csv` and `Report.to_json`.
 """

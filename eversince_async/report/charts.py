@@ -1,4 +1,4 @@
-"""The strips below the slots: how many items waited, and the requests of each minute against the limit."""
+"""The strips below the slots: waiting items and requests per minute."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -14,10 +14,10 @@ from eversince_async.report.model import Entry, RequestMinute
 from eversince_async.report.scale import Scale
 
 COLUMNS: Final = 900
-"""Into how many columns of time the strip of those who wait is cut."""
+"""The number of columns of time in the strip of waiting items."""
 
 MOST_BARS: Final = 1500
-"""Bars of requests at most; beyond, several minutes share one."""
+"""The most bars of requests; for more minutes, several minutes share a bar."""
 
 _STRIP: Final = 42
 _BUDGET: Final = 96
@@ -25,13 +25,13 @@ _BUDGET: Final = 96
 
 @attrs.frozen
 class ChartBand:
-    """A horizontal part of the chart.
+    """A horizontal band of the chart.
 
     Attributes:
-        height: Pixels from its top to its bottom.
-        labels: What is written beside it, and how far from its top.
-        drawn: What is drawn in it.
-        gap: Pixels to the next one.
+        height: The height in pixels.
+        labels: The labels beside the band, each with its distance from the top in pixels.
+        drawn: The markup of the content.
+        gap: Pixels between this band and the next.
     """
 
     height: int
@@ -41,7 +41,7 @@ class ChartBand:
 
 
 def waiting(entries: Sequence[Entry], scale: Scale) -> ChartBand | None:
-    """How many items waited, as steps."""
+    """Draw the number of waiting items, as steps; None if none waited."""
     edges = _edges(scale)
     counts = max_waiting(entries, edges)
     most = max(counts, default=0)
@@ -72,7 +72,10 @@ def waiting(entries: Sequence[Entry], scale: Scale) -> ChartBand | None:
 
 
 def _edges(scale: Scale) -> list[float]:
-    """Moments that cut the axis into columns, and fall where its stretches begin."""
+    """Return the times that divide the axis into columns.
+
+    Each segment of the axis begins at such a time.
+    """
     edges = list[float]()
     for stretch in scale.stretches:
         long = stretch.end - stretch.begin
@@ -86,12 +89,12 @@ def _floor(height: int) -> Markup:
 
 
 def budget(minutes: Sequence[RequestMinute], limit: int | None, scale: Scale) -> ChartBand | None:
-    """Requests of each minute against the limit."""
+    """Draw the requests of each minute against the limit."""
     if not minutes:
         return None
-    bars = _together(minutes)
+    bars = _group_minutes(minutes)
     most = max([limit or 1, *(minute.requests / count for minute, count in bars)])
-    drawn = [_bar(minute, count, most, scale) for minute, count in bars]
+    shapes = [_bar(minute, count, most, scale) for minute, count in bars]
     line = EMPTY
     labels = [(10, "Requests"), (24, "a minute")]
     if limit is not None:
@@ -104,11 +107,14 @@ def budget(minutes: Sequence[RequestMinute], limit: int | None, scale: Scale) ->
             (_BUDGET // 2, "Requests"),
             (_BUDGET // 2 + 14, "a minute"),
         ]
-    return ChartBand(_BUDGET, labels, join(_floor(_BUDGET), drawn, line), gap=8)
+    return ChartBand(_BUDGET, labels, join(_floor(_BUDGET), shapes, line), gap=8)
 
 
-def _together(minutes: Sequence[RequestMinute]) -> list[tuple[RequestMinute, int]]:
-    """Minutes, or of very many several in one; with how many they are."""
+def _group_minutes(minutes: Sequence[RequestMinute]) -> list[tuple[RequestMinute, int]]:
+    """Group the minutes, one group for each bar, with its size.
+
+    A group holds several minutes only if there are more than `MOST_BARS`.
+    """
     several = -(-len(minutes) // MOST_BARS)
     groups = [minutes[n : n + several] for n in range(0, len(minutes), several)]
     return [
@@ -155,7 +161,7 @@ def _bar_tooltip(minute: RequestMinute, count: int) -> str:
 def minutes_of(
     minutes: Sequence[RequestMinute], entries: Sequence[Entry], *, all_shown: bool
 ) -> Sequence[RequestMinute]:
-    """Those of the time that is shown."""
+    """Select the minutes of the time that the chart shows."""
     if all_shown:
         return minutes
     begins = [stage.began_at for entry in entries for stage in entry.stages]
@@ -164,5 +170,5 @@ def minutes_of(
 
 
 def gaps_in(minutes: Sequence[RequestMinute]) -> bool:
-    """Whether there are minutes between the first and the last of which nothing is told."""
+    """Return True if minutes are missing between the first and the last."""
     return any((later.at - earlier.at).total_seconds() > 90 for earlier, later in pairwise(minutes))

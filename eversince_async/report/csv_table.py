@@ -1,9 +1,9 @@
-"""The table for spreadsheets: CSV, one row for each item.
+"""The table for spreadsheets: CSV, with one row per item.
 
-The columns and their order are a promise; new ones are added at the end. The file is UTF-8 with a byte order
-mark, without which Excel takes it for something else; other readers call that `utf-8-sig`. Times are ISO 8601
-in UTC, durations seconds. A cell that a spreadsheet might take for a formula gets an apostrophe in front,
-which is how spreadsheets themselves mark a text.
+The columns and their order are stable; new columns are added at the end. The file is UTF-8 with a byte order
+mark, without which Excel assumes another encoding; other readers call this encoding `utf-8-sig`. Times are
+ISO 8601 in UTC, durations are in seconds. A cell that a spreadsheet might read as a formula gets an
+apostrophe in front, which is how spreadsheets themselves mark text.
 """
 
 import csv
@@ -39,10 +39,10 @@ COLUMNS: Final = (
     "seconds_sharing",
     "seconds_downloading",
 )
-"""The head of the table."""
+"""The names of the columns, in their order."""
 
 LONGEST_CELL: Final = 32_000
-"""Characters of a cell; Excel takes 32,767 and throws the rest away."""
+"""The most characters of a cell; Excel accepts 32,767 and drops the rest."""
 
 _STAGES: Final = (
     ("waiting",),
@@ -52,14 +52,14 @@ _STAGES: Final = (
     ("downloading",),
 )
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a formula begins with; some spreadsheets take the wide forms, too."""
+"""The characters that begin a formula; some spreadsheets accept the wide forms, too."""
 
 
 def write_csv(path: str | os.PathLike[str], entries: Entries) -> None:
     """Write the table.
 
     Raises:
-        OSError: It cannot be written; what was there still is.
+        OSError: The file cannot be written; an existing file stays as it was.
     """
     with atomic_write(path, encoding="utf-8-sig") as file:
         rows = csv.writer(file)
@@ -69,7 +69,7 @@ def write_csv(path: str | os.PathLike[str], entries: Entries) -> None:
 
 
 def row(entry: Entry) -> list[str]:
-    """The cells of one item, as `COLUMNS`."""
+    """Return the cells of one item, in the order of `COLUMNS`."""
     problem = entry.problem
     return [
         cell(entry.key),
@@ -93,13 +93,13 @@ def row(entry: Entry) -> list[str]:
 
 
 def cell(text: str) -> str:
-    """A text that no spreadsheet calculates with."""
+    """Return a text that no spreadsheet takes for a formula."""
     text = printable(text, LONGEST_CELL)
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def moment(at: datetime) -> str:
-    """ISO 8601 in UTC, to the second."""
+    """Format a time as ISO 8601 in UTC, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -1,4 +1,4 @@
-"""What has not succeeded: by what went wrong, with what to do about it, and each item's own words."""
+"""The items without success, grouped by error, with advice and messages."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from eversince_async.report.markup import Markup, tag
 from eversince_async.report.model import Entry
 
 OPEN: Final = 8
-"""Items of a kind that are shown at once; the others unfold."""
+"""The number of items of a group that are shown at once; the others unfold."""
 
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -21,7 +21,7 @@ _NOTHING_WRONG: Final = {
 
 
 def error_section(entries: Sequence[Entry]) -> Markup:
-    """A group for each kind of problem, the most frequent first."""
+    """Build a group for each kind of problem, the most frequent first."""
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         kind = "" if entry.problem is None else entry.problem.kind

@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole, or as it was."""
+"""Atomic writes: a new file appears complete, or not at all."""
 
 import os
 import stat
@@ -13,19 +13,21 @@ from eversince_async._places import check_replaceable
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], *, encoding: str = "utf-8") -> Generator[TextIO, None, None]:
-    """A text file to write, which takes the place of `path` when the block ends well.
+    """Open a text file that replaces `path` once the block succeeds.
 
-    Until then it lies beside it under another name. When something goes wrong, such as a full disk, it is
-    removed, and whatever was at `path` is still there. Folders are made. Lines end as they are written.
-    A folder, a pipe, a socket or a device is not replaced.
+    Until then the file lies beside `path` under another name. If the block or the write fails, for example
+    because the disk is full, this file is removed, and any file at `path` stays as it was. Missing folders
+    are created. Line ends are written as they are given. A folder, a pipe, a socket or a device is not
+    replaced.
 
-    A new file is readable and writable by its owner only (0600); one that is replaced keeps its permissions.
+    A new file is readable and writable by its owner only (0600); a file that is replaced keeps its
+    permissions.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     check_replaceable(Path(path))
-    target = Path(os.path.realpath(path))  # a link stays a link: what it leads to is replaced
+    target = Path(os.path.realpath(path))  # a link stays a link: its target is replaced
     beside = target.with_name(f".{_short(target.name)}.{token_hex(4)}.part")
     try:
         with open(beside, "x", encoding=encoding, newline="", opener=_private) as file:

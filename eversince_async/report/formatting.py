@@ -1,4 +1,4 @@
-"""Texts made fit to be shown: without secrets, without what files and pages cannot hold, and not endless."""
+"""Texts for display: free of secrets, printable, and limited in length."""
 
 import re
 from datetime import UTC, datetime
@@ -10,31 +10,32 @@ from eversince_async.journal.redaction import is_unredacted, redact_for_resend
 
 _UNSHOWABLE: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufff9-\ufffb\ufffe\uffff"
-    r"\u202a-\u202e\u2060-\u206f]"  # they turn whole texts around, or are not seen; mere marks may stay
+    r"\u202a-\u202e\u2060-\u206f]"  # these reverse whole texts, or are invisible; mere marks may stay
 )
 _RETURN: Final = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 
 
 def printable(text: str, length: int | None = None) -> str:
-    """A text as it may be shown.
+    """Return a text that is safe to show.
 
-    API keys, credentials and queries of URLs are hidden. Control characters and halves of surrogate pairs,
-    which no page and no UTF-8 file can hold, become replacement characters; so do those that turn text
-    around, and those that steer the terminal of whoever prints a report.
+    API keys, credentials and queries of URLs are hidden. Some characters become replacement characters:
+    control characters and halves of surrogate pairs, which neither a page nor a UTF-8 file can hold;
+    characters that reverse the direction of text; and characters that control the terminal in which a report
+    is printed.
 
     Args:
-        text: Anything.
-        length: How much of it; None for all.
+        text: Any text.
+        length: The most characters to keep; None keeps all.
     """
     clean = _UNSHOWABLE.sub("\ufffd", _RETURN.sub("\n", redact(text)))
     return clean if length is None or len(clean) <= length else clean[: length - 1].rstrip() + "…"
 
 
 def link_url(url: str | None) -> str | None:
-    """A web address that may be linked to; None if there is none, or it is none for a browser.
+    """Return a web address that is safe to link to, or None.
 
-    What looks like a signature or a credential in its query is access for whoever reads it, so then the
-    query is left out.
+    The result is None if there is no address, or if a browser cannot use it. A signature or a credential in
+    the query would give each reader access, so such a query is left out.
     """
     if not url or odd_url("", url) is not None:
         return None
@@ -45,12 +46,14 @@ def link_url(url: str | None) -> str | None:
 
 
 def odd_url(field: str, url: str | None, addresses: AddressPolicy | None = None) -> str | None:
-    """Why an address cannot be linked to, and the address as text; None if it can be, or there is none.
+    """Return the reason why an address cannot be linked to.
+
+    The text includes the address. The result is None if the address can be linked to, or if there is none.
 
     Args:
-        field: What names it, e.g. `share_url`.
+        field: The name of the address, e.g. `share_url`.
         url: The address.
-        addresses: Which may be linked to; None for all that are addresses.
+        addresses: The policy for addresses that may be linked to; None allows all valid addresses.
     """
     if not url:
         return None
@@ -62,7 +65,7 @@ def odd_url(field: str, url: str | None, addresses: AddressPolicy | None = None)
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people, such as `4 min 10 s`: two units say enough."""
+    """Format a duration for people, in two units: `4 min 10 s`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s".replace(".0 ", " ")
     whole = round(seconds)
@@ -82,10 +85,10 @@ def _two(much: int, unit: str, little: int, smaller: str) -> str:
 
 
 def plural(count: int, one: str, several: str | None = None) -> str:
-    """`1 video`, `2,000 videos`."""
+    """Format a number with its noun: `1 video`, `2,000 videos`."""
     return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def clock_time(moment: datetime) -> str:
-    """Date and time in UTC, to the minute."""
+    """Format a date and time in UTC, to the minute."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -1,4 +1,7 @@
-"""The videos: each with a player if its file is there, and a link to its public page."""
+"""The gallery: each video with a player and a link.
+
+The player needs the file; the link leads to the public page.
+"""
 
 import os
 from pathlib import Path
@@ -10,21 +13,23 @@ from eversince_async.report.markup import ELSEWHERE, Markup, join, tag
 from eversince_async.report.model import Entry
 
 AT_ONCE: Final = 12
-"""Players that ask for their video's length and first picture at once; later ones do when they come into
-sight."""
+"""The number of players that load their video's length and first picture at once.
+
+Later players do so when they come into sight.
+"""
 
 UNFOLDED: Final = 24
-"""Videos that are shown at once; the others unfold."""
+"""The number of videos that are shown at once; the others unfold."""
 
 _PLAYABLE: Final = {".mp4", ".m4v", ".mov", ".webm"}
 
 
 def gallery(entries: list[Entry], folder: Path) -> Markup:
-    """A card for each.
+    """Build a card for each video.
 
     Args:
         entries: The finished items to show.
-        folder: Where the page will lie: videos are found from there.
+        folder: The folder of the page; links to videos are relative to it.
     """
     cards = [_card(entry, folder, n) for n, entry in enumerate(entries)]
     rest = cards[UNFOLDED:]
@@ -54,19 +59,19 @@ def _card(entry: Entry, folder: Path, number: int) -> Markup:
 
 
 def _screen(entry: Entry, folder: Path, number: int, share: str | None) -> Markup:
-    """A player, or why there is none."""
-    film = next((path for path in entry.files if path.suffix.lower() in _PLAYABLE), None)
-    if film is not None and os.path.isfile(film):
+    """Build a player, or a text that says why there is none."""
+    video = next((path for path in entry.files if path.suffix.lower() in _PLAYABLE), None)
+    if video is not None and os.path.isfile(video):
         return tag(
             "video",
             "This browser plays no videos.",
-            src=address(film, folder),
+            src=address(video, folder),
             controls=True,
             playsinline=True,
             preload="metadata" if number < AT_ONCE else "none",
             aria_label=f"Video {printable(entry.key, 80)}",
         )
-    if film is not None:
+    if video is not None:
         why = "The file is no longer where it was downloaded to"
     elif share is not None:
         why = "Not downloaded; see its public page"
@@ -89,7 +94,10 @@ def _facts(entry: Entry) -> list[str]:
 
 
 def address(path: Path, folder: Path) -> str:
-    """A file as seen from the page, percent-encoded; it stays right when both are moved together."""
+    """Return a file's address relative to the page, percent-encoded.
+
+    The address stays right if the file and the page are moved together.
+    """
     full = os.path.realpath(path)
     try:
         relative = os.path.relpath(full, os.path.realpath(folder))
@@ -103,5 +111,5 @@ def _whole(brief: str) -> str | None:
 
 
 def _findable(entry: Entry) -> str:
-    """What the filter of the page looks through."""
+    """Return the text that the page's filter searches."""
     return printable(f"{entry.key} {entry.title or ''} {entry.brief}", 300).casefold()

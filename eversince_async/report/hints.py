@@ -1,12 +1,12 @@
-"""What to do about a failure, for the person who reads the report."""
+"""Advice about failures, for the person who reads the report."""
 
 from typing import Final
 
 ADVICE: Final = {
     "ProjectFailed": "Read what the agent said. If the brief is at fault, change it under another key; else "
     "run the batch again with retry_failed=True, which makes another project.",
-    "ProjectCancelled": "Somebody cancelled it, here or in the studio. Give it another key to have it made "
-    "after all.",
+    "ProjectCancelled": "The project was cancelled, here or in the studio. Give the item another key to have "
+    "it made after all.",
     "RenderProducedNothing": "Run the batch again with retry_failed=True: the same project is rendered once "
     "more.",
     "ValidationFailed": "The server does not take this item. Correct it, and give it another key.",
@@ -28,14 +28,14 @@ ADVICE: Final = {
     "NotFound": "The project is not there any more. Run the batch again with retry_failed=True to have "
     "another one made.",
     "WaitTimedOut": "The project goes on at the server. Run the same batch again to wait for it.",
-    "InDoubt": "Look where it says, tell what you have found by `eversince decide`, and run the same batch "
-    "again.",
-    "ApprovalPending": "It waits for an answer: `eversince approve` gives it.",
+    "InDoubt": "Look where the message says, record what you found by `eversince decide`, and run the same "
+    "batch again.",
+    "ApprovalPending": "The item waits for an answer: give it by `eversince approve`.",
     "TransportError": "The network broke. Run the same batch again: it goes on where it stopped.",
     "ConnectionFailed": "The network broke. Run the same batch again: it goes on where it stopped.",
     "RequestTimedOut": "The network broke. Run the same batch again: it goes on where it stopped.",
 }
-"""By the name of the error's class."""
+"""Advice by the name of the error's class."""
 
 _MISSING: Final = (
     "The video was made and downloaded, and its file was removed since. Run the same batch again with "
@@ -44,7 +44,7 @@ _MISSING: Final = (
 
 
 def hint_for(kind: str, status: str) -> str:
-    """What to do, in a sentence or two."""
+    """Return the advice for a failure, in a sentence or two."""
     if status == "succeeded":
         return _MISSING
     known = ADVICE.get(kind)

@@ -1,4 +1,4 @@
-"""The list of all items: what the chart shows, in words and numbers."""
+"""The list of all items: the chart's content in words and numbers."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +15,7 @@ _STAGES: Final = (
 
 
 def item_table(entries: Sequence[Entry]) -> Markup:
-    """The list, folded: whoever wants it opens it."""
+    """Build the list, folded until the reader opens it."""
     head = ["Item", "Status", "Brief", "Began (UTC)", "Took", *(name for name, _ in _STAGES), "Page"]
     table = tag(
         "table",

@@ -1,6 +1,6 @@
-"""The document for programs: JSON, each item on a line of its own.
+"""The document for programs: JSON, with one item per line.
 
-Names are a promise; new ones may be added. Times are ISO 8601 in UTC, durations seconds.
+Names are stable; new ones may be added. Times are ISO 8601 in UTC, durations are in seconds.
 """
 
 import json
@@ -14,14 +14,14 @@ from eversince_async.report.hints import hint_for
 from eversince_async.report.model import Entries, Entry, Overview
 
 VERSION: Final = 1
-"""Another one when something here means something else than before."""
+"""The version of the format; it changes if the meaning of a name changes."""
 
 
 def write_json(path: str | os.PathLike[str], overview: Overview, entries: Entries) -> None:
-    """Write the document; the items are written as they are read.
+    """Write the document, each item as it is read.
 
     Raises:
-        OSError: It cannot be written; what was there still is.
+        OSError: The file cannot be written; an existing file stays as it was.
     """
     with atomic_write(path) as file:
         head = _text(summary(overview))
@@ -34,7 +34,7 @@ def write_json(path: str | os.PathLike[str], overview: Overview, entries: Entrie
 
 
 def summary(overview: Overview) -> dict[str, Any]:
-    """What there is to tell of all items together."""
+    """Return the facts about all items together."""
     return {
         "version": VERSION,
         "title": printable(overview.title),
@@ -71,7 +71,7 @@ def summary(overview: Overview) -> dict[str, Any]:
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
-    """What there is to tell of one item."""
+    """Return the facts about one item."""
     return {
         "key": printable(entry.key),
         "number": entry.number,

@@ -1,4 +1,4 @@
-"""Who is drawn on which lane: slots by their numbers, everything else wherever there is room."""
+"""Lanes of the timeline: slots by number, other stages wherever they fit."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -10,7 +10,10 @@ from eversince_async.report.model import Entry
 from eversince_async.report.stages import WAITING, Stage
 
 MERGE_GAP: Final = 1.5
-"""Seconds by which two may overlap and still be one after the other: times are those of looks."""
+"""Seconds for which two blocks may overlap and still share a lane.
+
+Times of stages are times of polls, so they are not exact.
+"""
 
 
 @attrs.frozen
@@ -20,7 +23,7 @@ class Block:
     Attributes:
         entry: The item.
         stages: The stages.
-        is_last: Whether the item has no later ones that held a slot.
+        is_last: True if no later stage of the item held a slot.
     """
 
     entry: Entry
@@ -29,38 +32,38 @@ class Block:
 
     @property
     def begin(self) -> float:
-        """When it begins, in Unix seconds."""
+        """The time at which the block begins, in Unix seconds."""
         return self.stages[0].began_at.timestamp()
 
     @property
     def end(self) -> float:
-        """When it ends."""
+        """The time at which the block ends, in Unix seconds."""
         return max(stage.ended_at.timestamp() for stage in self.stages)
 
 
 Lanes = list[list[Block]]
-"""The blocks of each lane, in the order of their beginnings."""
+"""The blocks of each lane, ordered by their beginnings."""
 
 
 def slot_lanes(entries: Iterable[Entry], slots: int | None = None) -> Lanes:
-    """What was on which slot.
+    """Assign the stages that held a slot to lanes.
 
-    Two processes count slots each for itself, so a number is kept only where it is free.
+    Each process numbers its slots for itself, so a block keeps its number only where that lane is free.
 
     Args:
         entries: The items.
-        slots: How many lanes there may be: clocks that disagree make things seem to be at work at once that
-            followed each other, and these then overlap. None: as many as are needed.
+        slots: The most lanes; None for as many as are needed. If clocks disagree, projects that followed each
+            other may seem to be active at the same time; their blocks then overlap on a lane.
     """
     return _pack((block for entry in entries for block in _on_slots(entry)), slots)
 
 
 def most_at_once(stages: Iterable[Stage], limit: int | None = None) -> int | None:
-    """How many slots were taken at once, at most; None if none was.
+    """Return the most slots taken at once; None if none was taken.
 
     Args:
-        stages: Of all items, of any number of runs and processes.
-        limit: How many the account has; None: not known.
+        stages: The stages of all items, of any number of runs and processes.
+        limit: The account's number of slots; None if it is not known.
     """
     changes = list[tuple[float, int]]()
     for stage in stages:
@@ -77,7 +80,10 @@ def most_at_once(stages: Iterable[Stage], limit: int | None = None) -> int | Non
 
 
 def other_lanes(entries: Iterable[Entry]) -> Lanes:
-    """What held no slot and was no waiting: sharing, downloading, and what pipelines do by themselves."""
+    """Assign stages without a slot, except waiting, to lanes.
+
+    These are sharing, downloading, and the own steps of pipelines.
+    """
     return _pack(
         Block(entry, [stage])
         for entry in entries
@@ -115,7 +121,10 @@ def _pack(blocks: Iterable[Block], most: int | None = None) -> Lanes:
 
 
 def _lane(free_at: Sequence[float], block: Block, most: int | None) -> int:
-    """The lane of its slot's number if that is free, else the first that is, else a new one."""
+    """Return the lane for a block.
+
+    This is the lane of the slot's number if that is free, else the first free lane, else a new one.
+    """
     begin, wanted = block.begin + MERGE_GAP, (block.stages[0].slot or 0) - 1
     if 0 <= wanted < (most or 1000) and (wanted >= len(free_at) or free_at[wanted] <= begin):
         return wanted
@@ -124,7 +133,12 @@ def _lane(free_at: Sequence[float], block: Block, most: int | None) -> int:
 
 
 def max_waiting(entries: Iterable[Entry], edges: Sequence[float]) -> list[int]:
-    """How many waited at most between each two of these moments, in Unix seconds."""
+    """Return the most items that waited within each interval.
+
+    Args:
+        entries: The items.
+        edges: The times between which the intervals lie, in Unix seconds.
+    """
     changes = list[tuple[float, int]]()
     for entry in entries:
         for stage in entry.stages:

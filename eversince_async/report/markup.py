@@ -1,4 +1,4 @@
-"""Markup that cannot be broken out of: texts are escaped where they are put in, by the one function here."""
+"""Safe markup: texts are escaped where they are inserted, only here."""
 
 import html
 from collections.abc import Iterable
@@ -6,30 +6,30 @@ from typing import Final, TypeAlias
 
 
 class Markup(str):
-    """Text that is markup already; only this module makes it of anything but literals."""
+    """Text that is already markup; other modules make it of literals only."""
 
     __slots__ = ()
 
 
 Child: TypeAlias = "str | Iterable[str] | None"
-"""Markup, or text to be escaped, or several; None is nothing."""
+"""Markup, or text to be escaped, or several of them; None stands for nothing."""
 
 EMPTY: Final = Markup()
 
 ELSEWHERE: Final = {"target": "_blank", "rel": "noopener noreferrer"}
-"""Attributes of a link that leads out of the page."""
+"""Attributes of a link that leaves the page."""
 
 _VOID: Final = frozenset({"br", "input", "meta"})
 
 
 def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Markup:
-    """An element.
+    """Build an element.
 
     Args:
-        name: Its name.
-        *children: What is in it.
-        **attributes: Its attributes. Underscores become hyphens, and one at the end, for words that Python
-            has reserved, is dropped. None and False leave an attribute out; True gives it no value.
+        name: The element's name.
+        *children: The element's content.
+        **attributes: The attributes. Underscores become hyphens, and a trailing one, for names that Python
+            reserves, is dropped. None and False omit an attribute; True gives it no value.
     """
     begin = f"<{name}{_attributes(attributes)}>" if attributes else f"<{name}>"
     if name in _VOID:
@@ -38,7 +38,7 @@ def tag(name: str, /, *children: Child, **attributes: str | float | bool | None)
 
 
 def join(*children: Child) -> Markup:
-    """Several, one after the other."""
+    """Join several children, one after the other."""
     return Markup("".join(map(_escape, children)))
 
 
@@ -54,9 +54,9 @@ def _escape(child: Child) -> str:
             return "".join(map(_escape, several))
 
 
-def _attributes(given: dict[str, str | float | bool | None]) -> str:
+def _attributes(attributes: dict[str, str | float | bool | None]) -> str:
     parts: list[str] = []
-    for name, value in given.items():
+    for name, value in attributes.items():
         if value is None or value is False:
             continue
         spelled = name.rstrip("_").replace("_", "-")

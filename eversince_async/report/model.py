@@ -1,4 +1,4 @@
-"""What a report tells, whoever has it to tell: of each item an `Entry`, of all of them an `Overview`."""
+"""The content of a report: entries of items and an overview."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -10,16 +10,16 @@ import attrs
 from eversince_async.report.stages import IDLE, Stage
 
 STATUSES: Final = ("succeeded", "failed", "cancelled", "paused", "working")
-"""How an item stands; `working` only in a report made while a process works on it."""
+"""The statuses of an item; `working` occurs only in a report made while a process works on the item."""
 
 
 @attrs.frozen
 class Problem:
-    """Why an item has not succeeded.
+    """The reason why an item has not succeeded.
 
     Attributes:
         kind: The name of the error's class.
-        text: What it says.
+        text: The error's message.
     """
 
     kind: str
@@ -28,25 +28,25 @@ class Problem:
 
 @attrs.frozen(kw_only=True)
 class Entry:
-    """What there is to tell of one item.
+    """The facts about one item.
 
     Attributes:
-        key: Its name in the journal.
-        number: Its place in the order, from 1; None when that is not known.
+        key: The item's name in the journal.
+        number: The item's place in the order, counted from 1; None if that is not known.
         status: One of `STATUSES`.
-        title: Its project's title; None if it has none.
-        brief: What was to be made.
-        problem: Why it has not succeeded, or what has become of its files since; None if all is well, or it
-            has not ended.
-        project_id: The project, if there is one.
+        title: The project's title; None if it has none.
+        brief: The brief.
+        problem: The reason why the item has not succeeded, or a problem with its files since; None if there
+            is no problem, or the item has not ended.
+        project_id: The id of the project; None if there is none.
         share_url: The public page; None if there is none, or none that may be linked to.
-        share_problem: Why its address must not be linked to, and what it is; None if it may.
-        files: What was downloaded.
-        attempts: How many projects it took.
-        earlier: Whether an earlier run, or another process, has come to this.
-        began_at: When it was begun.
-        ended_at: When it ended; for one that has not, when this was told.
-        stages: What it went through.
+        share_problem: The reason why the public page must not be linked to, with its address; None if it may.
+        files: The files that were downloaded.
+        attempts: The number of projects that the item took.
+        earlier: True if an earlier run, or another process, brought the item to this status.
+        began_at: The time at which the item began.
+        ended_at: The time at which the item ended; for an item that has not, the time of the report.
+        stages: The stages that the item went through.
     """
 
     key: str
@@ -67,16 +67,16 @@ class Entry:
 
     @property
     def seconds(self) -> float:
-        """From its beginning to its end."""
+        """The seconds from the item's beginning to its end."""
         return max(0.0, (self.ended_at - self.began_at).total_seconds())
 
     @property
     def seconds_at_work(self) -> float:
-        """How long something was done for it."""
+        """The seconds during which work was done for the item."""
         return sum(stage.seconds for stage in self.stages if stage.name not in IDLE)
 
     def seconds_in(self, *names: str) -> float | None:
-        """Seconds it was in these stages; None when nothing is known of its stages."""
+        """Return the seconds spent in stages; None if no stages are known."""
         if not self.stages:
             return None
         return sum(stage.seconds for stage in self.stages if stage.name in names)
@@ -87,11 +87,11 @@ class RequestMinute:
     """The requests of one minute.
 
     Attributes:
-        at: When it began.
-        work: Requests that moved something on: creates, messages, renders, shares, cancels.
-        looks: Looks at projects.
+        at: The time at which the minute began.
+        work: Requests that advanced a project: creates, messages, renders, shares, cancels.
+        looks: Polls of projects.
         other: All other requests.
-        refused: How many of them the server refused for the account's limits (429).
+        refused: The number of requests that the server refused for the account's limits (429).
     """
 
     at: datetime
@@ -102,17 +102,17 @@ class RequestMinute:
 
     @property
     def requests(self) -> int:
-        """All of them."""
+        """The number of all requests of the minute."""
         return self.work + self.looks + self.other
 
 
 @attrs.frozen
 class PurchaseOffer:
-    """Credits to buy.
+    """An offer of credits.
 
     Attributes:
-        label: What and for how much.
-        url: Where.
+        label: The number of credits and their price.
+        url: The address of the offer.
     """
 
     label: str
@@ -121,24 +121,24 @@ class PurchaseOffer:
 
 @attrs.frozen(kw_only=True)
 class Overview:
-    """What there is to tell of all items together.
+    """The facts about all items together.
 
     Attributes:
-        title: What it is about.
-        made_at: When this was told.
-        counts: How many items came to which status.
-        left: How many more there are that have not been begun, as far as that is known.
-        paused: Why it stopped before its end; None if it did not.
-        resumes_at: When there are projects or renders again, if the day's were used up.
-        offers: Where to buy credits, if they ran out.
-        seconds: How long it took, all runs together; None when that is not known.
-        slots: The most projects that were at work at once, never more than the account may have; None when
-            that is not known.
-        minutes: The requests, oldest first, where any were counted.
-        requests_per_minute: The limit they were held to; None when there was none, or it is not known.
-        credits_spent: By how many credits the balance fell in all runs together; None when that is not
+        title: The title of the report.
+        made_at: The time at which the report was made.
+        counts: The number of items by status.
+        left: The number of further items that have not begun, as far as it is known.
+        paused: The reason why the batch stopped before its end; None if it did not.
+        resumes_at: The time at which projects or renders are available again, if the daily quota was used up.
+        offers: Offers of credits, if the credits ran out.
+        seconds: The duration of all runs together; None if it is not known.
+        slots: The most projects that were active at once, never more than the account's limit; None if that
+            is not known.
+        minutes: The requests of each minute, oldest first, as far as they were counted.
+        requests_per_minute: The limit on requests; None if there was none, or it is not known.
+        credits_spent: The number of credits by which the balance fell in all runs together; None if it is not
             known.
-        notes: What else a reader should know, in sentences.
+        notes: Further remarks for the reader, in sentences.
     """
 
     title: str
@@ -157,19 +157,19 @@ class Overview:
 
     @property
     def items(self) -> int:
-        """How many items there are."""
+        """The number of all items."""
         return sum(self.counts.values()) + self.left
 
     @property
     def requests(self) -> int:
-        """All requests that were counted."""
+        """The number of all requests that were counted."""
         return sum(minute.requests for minute in self.minutes)
 
     @property
     def refused(self) -> int:
-        """How many of them were refused."""
+        """The number of counted requests that the server refused."""
         return sum(minute.refused for minute in self.minutes)
 
 
 Entries = Iterable[Entry]
-"""Read once, one after the other, so there may be any number."""
+"""The items of a report, read once and in order, so that their number is not limited."""

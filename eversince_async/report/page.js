@@ -1,9 +1,9 @@
 "use strict";
-// The page is whole without this: it only zooms, filters, and has videos ask for their first picture in time.
+// The page works without this script, which only zooms, filters, and loads the first pictures of videos in time.
 (() => {
   const one = (id) => document.getElementById(id);
 
-  // Videos further down fetch what tells their length when they come into sight.
+  // Videos further down load their metadata when they come into sight.
   const coming = new IntersectionObserver((seen) => {
     for (const { isIntersecting, target } of seen) {
       if (isIntersecting) { target.preload = "metadata"; coming.unobserve(target); }

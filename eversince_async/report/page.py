@@ -1,7 +1,7 @@
-"""The page for people: one HTML file with everything in it but the videos.
+"""The page for people: one HTML file with everything but the videos.
 
-It stays a file that a browser opens, however many items there are: beyond the numbers here it says what is
-left out, and where that stands.
+A browser can open the file however many items there are: beyond the limits below, the page says what is left
+out, and which report has it.
 """
 
 import base64
@@ -28,24 +28,24 @@ from eversince_async.report.summary import figures, headline, pause
 from eversince_async.report.timeline import busy_share, legend, timeline
 
 VIDEOS: Final = 600
-"""Videos in the gallery at most: the first that were finished."""
+"""The most videos in the gallery: those that were finished first."""
 
 PROBLEMS: Final = 600
-"""Items that have not succeeded, at most."""
+"""The most items without success that are shown."""
 
 DRAWN: Final = 2000
-"""Items in the timeline and in the list at most: the last that ended."""
+"""The most items in the timeline and in the list: those that ended last."""
 
 POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src '{script}'; media-src 'self' file:; "
     "base-uri 'none'; form-action 'none'"
 )
-"""What the page may do, whatever stands in it: nothing is fetched but videos that lie beside it."""
+"""The page's content security policy: it lets no content load anything but videos beside the page."""
 
 
 @attrs.define
-class _Chosen:
-    """What of all items has a place on the page, gathered while they are read once."""
+class _Selection:
+    """The items that the page shows, selected in one pass."""
 
     videos: list[Entry] = attrs.field(factory=list[Entry])
     problems: list[Entry] = attrs.field(factory=list[Entry])
@@ -69,38 +69,38 @@ def write_html(path: str | os.PathLike[str], overview: Overview, entries: Entrie
     """Write the page.
 
     Raises:
-        OSError: It cannot be written; what was there still is.
+        OSError: The file cannot be written; an existing file stays as it was.
     """
     with atomic_write(path) as file:
         file.write(page(overview, entries, Path(os.path.realpath(path)).parent))
 
 
 def page(overview: Overview, entries: Entries, folder: Path) -> str:
-    """The page as text.
+    """Build the page as text.
 
     Args:
-        overview: What there is to tell of all items together.
+        overview: The facts about all items together.
         entries: The items, in the order in which they ended or stand in the journal.
-        folder: Where the page will lie: videos are found from there.
+        folder: The folder of the page; links to videos are relative to it.
     """
-    chosen = _Chosen()
+    selection = _Selection()
     for entry in entries:
-        chosen.take(entry)
+        selection.take(entry)
     sections = [
-        _problems_section(chosen),
-        _videos_section(chosen, folder),
-        _timeline_section(chosen, overview),
-        _list_section(chosen),
+        _problems_section(selection),
+        _videos_section(selection, folder),
+        _timeline_section(selection, overview),
+        _list_section(selection),
     ]
-    there = [section for section in sections if section is not None]
+    present = [section for section in sections if section is not None]
     return "<!DOCTYPE html>\n" + tag(
         "html",
         _head(overview),
         tag(
             "body",
             tag("a", "Skip to the content", href="#main", class_="skip"),
-            _header(overview, [(name, anchor) for name, anchor, _ in there], chosen),
-            tag("main", pause(overview), [section for _, _, section in there], id="main"),
+            _header(overview, [(name, anchor) for name, anchor, _ in present], selection),
+            tag("main", pause(overview), [section for _, _, section in present], id="main"),
             _footer(overview),
             tag("script", Markup(_script())),
         ),
@@ -109,7 +109,7 @@ def page(overview: Overview, entries: Entries, folder: Path) -> str:
 
 
 Section = tuple[str, str, Markup]
-"""What the menu calls it, its anchor, and itself."""
+"""A section: its name in the menu, its anchor and its markup."""
 
 
 def _head(overview: Overview) -> Markup:
@@ -122,18 +122,18 @@ def _head(overview: Overview) -> Markup:
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="referrer", content="no-referrer"),
         tag("title", f"{printable(overview.title, 80)} – batch report"),  # noqa: RUF001 - a dash between two parts
-        tag("style", Markup(_beside("page.css"))),
+        tag("style", Markup(_read_resource("page.css"))),
     )
 
 
-def _header(overview: Overview, sections: Sequence[tuple[str, str]], chosen: _Chosen) -> Markup:
+def _header(overview: Overview, sections: Sequence[tuple[str, str]], selection: _Selection) -> Markup:
     menu = [tag("a", name, href=f"#{anchor}") for name, anchor in sections]
     return tag(
         "header",
         tag("p", "Batch report", class_="kicker"),
         tag("h1", tag("bdi", printable(overview.title, 120))),
-        tag("p", headline(overview, chosen.last), class_="lead"),
-        figures(overview, chosen.last),
+        tag("p", headline(overview, selection.last), class_="lead"),
+        figures(overview, selection.last),
         tag(
             "nav",
             menu,
@@ -156,37 +156,37 @@ def _section(
     return name, anchor, tag("section", heading, *children, id=anchor)
 
 
-def _problems_section(chosen: _Chosen) -> Section | None:
-    if not chosen.problems:
+def _problems_section(selection: _Selection) -> Section | None:
+    if not selection.problems:
         return None
-    statuses = {entry.status for entry in chosen.problems}
+    statuses = {entry.status for entry in selection.problems}
     name = "What failed" if statuses & {"failed", "cancelled"} else "Not finished"
     if statuses == {"succeeded"}:
         name = "Files that are missing"
-    cut = _omitted_note(chosen.others, len(chosen.problems), "the first")
-    return _section(name, "problems", cut, error_section(chosen.problems), count=chosen.others)
+    cut = _omitted_note(selection.others, len(selection.problems), "the first")
+    return _section(name, "problems", cut, error_section(selection.problems), count=selection.others)
 
 
-def _videos_section(chosen: _Chosen, folder: Path) -> Section | None:
-    if not chosen.videos:
+def _videos_section(selection: _Selection, folder: Path) -> Section | None:
+    if not selection.videos:
         return None
-    cut = _omitted_note(chosen.succeeded, len(chosen.videos), "the first")
-    return _section("Videos", "videos", cut, gallery(chosen.videos, folder), count=chosen.succeeded)
+    cut = _omitted_note(selection.succeeded, len(selection.videos), "the first")
+    return _section("Videos", "videos", cut, gallery(selection.videos, folder), count=selection.succeeded)
 
 
-def _timeline_section(chosen: _Chosen, overview: Overview) -> Section | None:
-    drawn = list(chosen.last)
-    items = chosen.succeeded + chosen.others
-    minutes = minutes_of(overview.minutes, drawn, all_shown=items <= DRAWN)
-    chart = timeline(drawn, minutes, overview.requests_per_minute, overview.slots)
+def _timeline_section(selection: _Selection, overview: Overview) -> Section | None:
+    entries = list(selection.last)
+    items = selection.succeeded + selection.others
+    minutes = minutes_of(overview.minutes, entries, all_shown=items <= DRAWN)
+    chart = timeline(entries, minutes, overview.requests_per_minute, overview.slots)
     if chart is None:
         return None
     words = ["Times are UTC. Point at anything to read what it is."]
-    busy = busy_share(drawn, overview.slots)
+    busy = busy_share(entries, overview.slots)
     if busy is not None and busy[0] > 1:
         words.insert(0, f"The {busy[0]} slots were busy {busy[1]:.0%} of the time.")
     if gaps_in(overview.minutes):
-        words.append("Requests are those that a run lived to tell the journal of.")
+        words.append("Requests are shown as far as the runs could record them.")
     zoom = [
         tag("button", "−", type="button", id="out", aria_label="Zoom out"),  # noqa: RUF001 - a minus
         tag("button", "Fit", type="button", id="fit"),
@@ -195,9 +195,9 @@ def _timeline_section(chosen: _Chosen, overview: Overview) -> Section | None:
     return _section(
         "Timeline",
         "timeline",
-        _omitted_note(items, len(drawn), "the last"),
+        _omitted_note(items, len(entries), "the last"),
         tag("p", " ".join(words), class_="note"),
-        tag("div", legend(drawn), tag("div", zoom, class_="zoom", hidden=True), class_="bar"),
+        tag("div", legend(entries), tag("div", zoom, class_="zoom", hidden=True), class_="bar"),
         chart,
         _budget_legend() if minutes else None,
     )
@@ -214,32 +214,34 @@ def _budget_legend() -> Markup:
     return tag("ul", swatches, class_="legend requests")
 
 
-def _list_section(chosen: _Chosen) -> Section | None:
-    entries = list(chosen.last)
+def _list_section(selection: _Selection) -> Section | None:
+    entries = list(selection.last)
     if not entries:
         return None
-    items = chosen.succeeded + chosen.others
+    items = selection.succeeded + selection.others
     cut = _omitted_note(items, len(entries), "the last")
     return _section("All items", "items", cut, item_table(entries), count=items)
 
 
-def _omitted_note(items: int, shown_ones: int, which: str) -> Markup | None:
-    if shown_ones >= items:
+def _omitted_note(items: int, count: int, which: str) -> Markup | None:
+    if count >= items:
         return None
-    text = f"These are {which} {shown_ones:,} of {items:,}: a browser would not bear more."
+    text = f"These are {which} {count:,} of {items:,}: more would be too much for a browser."
     return tag("p", text, " The CSV and JSON reports have all.", class_="note cut-off")
 
 
 def _footer(overview: Overview) -> Markup:
     notes = [tag("p", printable(note)) for note in overview.notes]
-    made = f"Made {clock_time(overview.made_at)} UTC of {plural(overview.items, 'item')}, by eversince_async."
-    return tag("footer", notes, tag("p", made))
+    origin = (
+        f"Made {clock_time(overview.made_at)} UTC of {plural(overview.items, 'item')}, by eversince_async."
+    )
+    return tag("footer", notes, tag("p", origin))
 
 
 @cache
 def _script() -> str:
-    return _beside("page.js")
+    return _read_resource("page.js")
 
 
-def _beside(name: str) -> str:
+def _read_resource(name: str) -> str:
     return join(Markup(files("eversince_async.report").joinpath(name).read_text("utf-8")))

@@ -1,4 +1,4 @@
-"""Time along an axis, with long stretches in which nothing happened cut short."""
+"""The time axis, with long stretches without events cut short."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -8,28 +8,28 @@ from typing import Final
 import attrs
 
 LEAST_BREAK: Final = 20 * 60.0
-"""Seconds of nothing that are worth cutting out, at least."""
+"""Seconds without events that are cut out, at least."""
 
 SHARE_OF_BREAK: Final = 0.08
-"""Nothing that takes a smaller share than this of the time in which something happened is cut out."""
+"""The least length of a cut, as a share of the time with events."""
 
 WIDTH_OF_BREAK: Final = 0.02
-"""Share of the busy time that a cut takes on the axis."""
+"""The width of a cut on the axis, as a share of the time with events."""
 
 STEPS: Final = (1, 5, 15, 60, 300, 900, 3600, 3 * 3600, 12 * 3600, 86_400, 7 * 86_400, 28 * 86_400)
-"""Seconds between ticks; each divides the next, so that fewer ticks are always some of the more."""
+"""Seconds between ticks; each divides the next, so that fewer ticks are a subset of more ticks."""
 
 MOST_TICKS: Final = 500
 
 
 @attrs.frozen
 class Segment:
-    """A piece of the axis in which something happened.
+    """A part of the axis in which something happened.
 
     Attributes:
-        begin: When it begins, in Unix seconds.
-        end: When it ends.
-        at: Where it begins on the axis, in seconds from its start.
+        begin: The time at which the segment begins, in Unix seconds.
+        end: The time at which the segment ends.
+        at: The position at which the segment begins, in seconds from the start of the axis.
     """
 
     begin: float
@@ -42,8 +42,8 @@ class Tick:
     """A mark on the axis.
 
     Attributes:
-        moment: The time it marks.
-        level: Index in `STEPS` of the widest step whose ticks it belongs to.
+        moment: The time of the mark.
+        level: The index in `STEPS` of the widest step whose ticks include this one.
     """
 
     moment: datetime
@@ -51,13 +51,14 @@ class Tick:
 
 
 class Scale:
-    """From moments to places on the axis, in percent of its length.
+    """The conversion of times to positions on the axis, in percent.
 
     Args:
-        stretches: The pieces in which something happened, in order.
+        stretches: The segments in which something happened, in order.
+        cut: The width of a cut, in seconds of the axis.
 
     Attributes:
-        length: Seconds the axis shows, cuts included.
+        length: The length of the axis in seconds, cuts included.
     """
 
     def __init__(self, stretches: Sequence[Segment], cut: float) -> None:
@@ -69,7 +70,7 @@ class Scale:
 
     @classmethod
     def of(cls, intervals: Iterable[tuple[float, float]]) -> "Scale | None":
-        """The axis for what happened in these intervals of Unix seconds; None if nothing did."""
+        """Build the axis for intervals of Unix seconds; None without any."""
         merged = _merge(sorted(intervals))
         if not merged:
             return None
@@ -83,14 +84,20 @@ class Scale:
         return cls(stretches, cut)
 
     def place(self, moment: datetime | float) -> float:
-        """Where a moment is, in percent; what lies in a cut is at its beginning."""
+        """Return a time's position, in percent.
+
+        A time within a cut has the position at which the cut begins.
+        """
         seconds = moment.timestamp() if isinstance(moment, datetime) else moment
         stretch = self.stretches[max(0, bisect_right(self._begins, seconds) - 1)]
         within = min(max(0.0, seconds - stretch.begin), stretch.end - stretch.begin)
         return 100 * (stretch.at + within) / self.length
 
     def cuts(self) -> list[tuple[float, float, float]]:
-        """Where the axis is cut: begin and width in percent, and the seconds that are left out."""
+        """Return the cuts of the axis.
+
+        Each has its beginning and its width in percent, and the seconds that are left out.
+        """
         width = 100 * self._cut / self.length
         return [
             (100 * (later.at - self._cut) / self.length, width, later.begin - earlier.end)
@@ -98,7 +105,7 @@ class Scale:
         ]
 
     def ticks(self) -> list[Tick]:
-        """Marks at round times, as many as make sense at the closest look."""
+        """Return marks at round times, as many as the closest zoom needs."""
         shown = sum(stretch.end - stretch.begin for stretch in self.stretches)
         finest = next(
             (level for level, step in enumerate(STEPS) if shown / step <= MOST_TICKS), len(STEPS) - 1
@@ -125,7 +132,7 @@ def _merge(intervals: Sequence[tuple[float, float]], bridging: float = 0.0) -> l
 
 
 def tick_label(tick: Tick) -> str:
-    """What stands at a tick: the time, or the day where one begins."""
+    """Return a tick's label: the time, or the date at midnight."""
     moment = tick.moment
     if moment - moment.replace(hour=0, minute=0, second=0) < timedelta(seconds=1):
         return f"{moment:%d %b}".lstrip("0")

@@ -1,4 +1,4 @@
-"""`Stage`: what an item went through, from when to when, on which slot; and how a journal keeps it."""
+"""`Stage`: a period in an item's life, and its journal form."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,14 +10,14 @@ import attrs
 
 @attrs.frozen
 class Stage:
-    """Something an item went through.
+    """A period of an item's life.
 
     Attributes:
-        name: What it was: one of `NAMES`, or a status or stage that is not known yet.
-        began_at: When it began.
-        ended_at: When it ended.
-        slot: On which of the account's active projects it was, counted from 1; None while it held none. The
-            numbers are the batch's own: the lowest that was free.
+        name: The kind of stage: one of `NAMES`, or a status or stage that this version does not know.
+        began_at: The time at which the stage began.
+        ended_at: The time at which the stage ended.
+        slot: The number of the slot that the stage held, counted from 1; None if it held none. Each batch
+            numbers its slots by itself: a project gets the lowest free number.
     """
 
     name: str
@@ -27,7 +27,10 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """How long it took; a clock that was set back makes nothing negative."""
+        """The duration in seconds.
+
+        It is never negative, even if a clock was set back.
+        """
         return max(0.0, (self.ended_at - self.began_at).total_seconds())
 
 
@@ -44,40 +47,46 @@ NAMES: Final = {
     "rendering": "the video is rendered",
     "sharing": "a public page is made",
     "downloading": "the video is downloaded",
-    APPROVAL: "waits for somebody's answer",
-    UNKNOWN: "a process died: what went on when is not known",
+    APPROVAL: "waits for a person's answer",
+    UNKNOWN: "a process died: the stages are not known",
 }
-"""Names of stages, in the order in which they usually come, and what happens in them."""
+"""The names of the stages in their usual order, with descriptions."""
 
 IDLE: Final = frozenset({WAITING, APPROVAL, UNKNOWN})
-"""Those in which nothing was done, or nobody knows what."""
+"""The stages in which no work was done, or in which the work is unknown."""
 
 
 _MOST_SLOTS: Final = 10_000
-"""More than any account has."""
+"""A number of slots that no account reaches."""
 
 
 def stages_to_json(stages: Iterable[Stage]) -> list[list[Any]]:
-    """As the journal keeps them: name, Unix seconds from and to, slot."""
+    """Convert stages into the journal's form.
+
+    Each is a list of the name, the beginning and the end in Unix seconds, and the slot.
+    """
     return [[stage.name, _seconds(stage.began_at), _seconds(stage.ended_at), stage.slot] for stage in stages]
 
 
 def stages_from_json(kept: object) -> tuple[Stage, ...]:
-    """From what a journal kept; what cannot be read is left out, since it is only for show."""
+    """Restore stages from the journal's form.
+
+    Entries that cannot be read are left out, since stages are only displayed.
+    """
     stages = list[Stage]()
     for each in kept if isinstance(kept, list) else ():
         stage = _unpack(each)
         if stage is None:
             continue
-        # There are many, and most begin when the one before ends: one instant serves both.
+        # There are many stages, and most begin when the previous one ends: both share one datetime object.
         if stages and stages[-1].ended_at == stage.began_at:
             stage = Stage(stage.name, stages[-1].ended_at, stage.ended_at, stage.slot)
         stages.append(stage)
     return tuple(stages)
 
 
-def _unpack(kept: object) -> Stage | None:
-    match kept:
+def _unpack(row: object) -> Stage | None:
+    match row:
         case [str() as name, int() | float() as began, int() | float() as ended, int() | None as slot]:
             if slot is not None and not 0 < slot <= _MOST_SLOTS:
                 return None

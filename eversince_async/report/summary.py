@@ -1,4 +1,4 @@
-"""The top of the page: how it went in a sentence, in figures, and why it stopped if it did."""
+"""The top of the page: the outcome, figures and any pause."""
 
 from collections.abc import Collection
 from statistics import median
@@ -10,13 +10,15 @@ from eversince_async.report.model import Entry, Overview
 
 
 def headline(overview: Overview, entries: Collection[Entry]) -> str:
-    """How it went, in a sentence."""
-    made, items = overview.counts.get("succeeded", 0), overview.items
+    """Return the outcome of the batch in a sentence."""
+    succeeded, items = overview.counts.get("succeeded", 0), overview.items
     if not items:
         return "There is nothing to tell yet."
     took = f" in {format_duration(overview.seconds)}" if overview.seconds else ""
-    first = f"All {plural(items, 'video')} are made{took}." if made == items > 1 else ""
-    first = first or f"{made:,} of {plural(items, 'video')} {'is' if made == 1 else 'are'} made{took}."
+    first = f"All {plural(items, 'video')} are made{took}." if succeeded == items > 1 else ""
+    first = (
+        first or f"{succeeded:,} of {plural(items, 'video')} {'is' if succeeded == 1 else 'are'} made{took}."
+    )
     rest = [f"{count:,} {_WORDS[status]}" for status, count in overview.counts.items() if status in _WORDS]
     if overview.left:
         rest.append(f"{overview.left:,} not begun")
@@ -32,7 +34,7 @@ _WORDS: Final = {
 
 
 def figures(overview: Overview, entries: Collection[Entry]) -> Markup:
-    """The figures, as large as they matter."""
+    """Build the figures, sized by their importance."""
     return tag(
         "dl", _of_items(overview), _of_time(overview, entries), _of_account(overview), class_="figures"
     )
@@ -42,42 +44,44 @@ def _of_items(overview: Overview) -> list[Markup]:
     counts = overview.counts
     failed = counts.get("failed", 0) + counts.get("cancelled", 0)
     unfinished = counts.get("paused", 0) + counts.get("working", 0) + overview.left
-    told = [
+    parts = [
         _figure(f"{counts.get('succeeded', 0):,}", "made", f"of {overview.items:,}", look="good"),
         _figure(f"{failed:,}", "failed", look="bad" if failed else ""),
     ]
-    return [*told, _figure(f"{unfinished:,}", "not finished", look="warn")] if unfinished else told
+    return [*parts, _figure(f"{unfinished:,}", "not finished", look="warn")] if unfinished else parts
 
 
 def _of_time(overview: Overview, entries: Collection[Entry]) -> list[Markup]:
-    told, made = list[Markup](), overview.counts.get("succeeded", 0)
+    parts, succeeded = list[Markup](), overview.counts.get("succeeded", 0)
     if overview.seconds:
-        pace = f"{3600 * made / overview.seconds:.1f} videos an hour" if overview.seconds > 60 else None
+        pace = f"{3600 * succeeded / overview.seconds:.1f} videos an hour" if overview.seconds > 60 else None
         name = "all runs together" if _some_earlier(entries) else "duration"
-        told.append(_figure(format_duration(overview.seconds), name, pace))
+        parts.append(_figure(format_duration(overview.seconds), name, pace))
     usual = [entry.seconds_at_work for entry in entries if entry.status == "succeeded" and entry.stages]
     if usual:
-        told.append(_figure(format_duration(median(usual)), "a video", "half took less, waiting not counted"))
-    return told
+        parts.append(
+            _figure(format_duration(median(usual)), "a video", "half took less, waiting not counted")
+        )
+    return parts
 
 
 def _of_account(overview: Overview) -> list[Markup]:
-    told, made = list[Markup](), overview.counts.get("succeeded", 0)
+    parts, succeeded = list[Markup](), overview.counts.get("succeeded", 0)
     if overview.minutes:
-        each = f"{overview.requests / made:.3g} for each video" if made else None
-        told.append(_figure(f"{overview.requests:,}", "requests", each))
+        each = f"{overview.requests / succeeded:.3g} for each video" if succeeded else None
+        parts.append(_figure(f"{overview.requests:,}", "requests", each))
         refused = _figure(
             f"{overview.refused:,}", "refused requests", look="warn" if overview.refused else ""
         )
-        told.append(refused)
+        parts.append(refused)
     if overview.credits_spent is not None:
         spent = f"{overview.credits_spent:,.2f}".removesuffix(".00")
-        told.append(_figure(spent, "credits spent", "by what the balance fell, others' use included"))
-    return told
+        parts.append(_figure(spent, "credits spent", "the fall of the balance, use by others included"))
+    return parts
 
 
 def _some_earlier(entries: Collection[Entry]) -> bool:
-    """Whether earlier runs have made some of it."""
+    """Return True if earlier runs made some of the items."""
     return any(entry.earlier for entry in entries)
 
 
@@ -91,12 +95,15 @@ def _figure(value: str, name: str, more: str | None = None, *, look: str = "") -
 
 
 def _with_units(value: str) -> list[Markup]:
-    """Numbers large, their units small."""
+    """Make the numbers large and their units small."""
     return [tag("small", part) if part.isalpha() else tag("span", part) for part in value.split(" ")]
 
 
 def pause(overview: Overview) -> Markup | None:
-    """Why it stopped, when it can go on, and where credits are sold; None if it did not stop."""
+    """Build the notice of a pause; None if there was none.
+
+    The notice gives the reason, the time at which the batch can go on, and links to buy credits.
+    """
     if overview.paused is None:
         return None
     offers = [
@@ -106,7 +113,7 @@ def pause(overview: Overview) -> Markup | None:
     ]
     when = None
     if overview.resumes_at is not None:
-        when = tag("p", f"There is more of the day at about {clock_time(overview.resumes_at)} UTC.")
+        when = tag("p", f"The daily quota has room again at about {clock_time(overview.resumes_at)} UTC.")
     return tag(
         "aside",
         tag("h2", "Paused"),

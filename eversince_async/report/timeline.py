@@ -1,4 +1,4 @@
-"""The timeline: slots and what was on them, what else went on, who waited, and each minute's requests."""
+"""The timeline: slots, other stages, waiting items and requests per minute."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -20,30 +20,30 @@ _SMALL: Final = 18
 _THIN: Final = 12
 
 READABLE: Final = 64
-"""Pixels that half of the items have at least, before anybody zooms."""
+"""The least width in pixels that half of the items have before zooming."""
 
 WIDEST: Final = 60_000
 NARROWEST: Final = 1000
-"""Pixels the chart has at most and, on a usual screen, at least."""
+"""The most pixels of the chart's width and, on a usual screen, the least."""
 
 APART: Final = 76
-"""Pixels between two labels of the axis at least."""
+"""The least number of pixels between two labels of the axis."""
 
 _LETTER: Final = 6.4
 _MARGIN: Final = 8
-"""Pixels of a letter of an item's name, and beside it."""
+"""Pixels of a letter of an item's name, and of the margin beside the name."""
 
 
 def timeline(
     entries: Sequence[Entry], minutes: Sequence[RequestMinute], limit: int | None, slots: int | None = None
 ) -> Markup | None:
-    """The chart with what is written beside it; None if there is nothing to be drawn.
+    """Build the chart with its labels; None if it would be empty.
 
     Args:
         entries: The items.
         minutes: The requests of each minute.
-        limit: How many requests a minute may have.
-        slots: How many projects were at work at once, at most; None: not known.
+        limit: The most requests per minute.
+        slots: The most projects that were active at once; None if it is not known.
     """
     lanes, others = slot_lanes(entries, slots), other_lanes(entries)
     scale = Scale.of([*_intervals(entries), *((m.at.timestamp(), m.at.timestamp() + 60) for m in minutes)])
@@ -60,7 +60,7 @@ def timeline(
 
 
 def legend(entries: Sequence[Entry]) -> Markup:
-    """What the colours mean, of those that occur."""
+    """Build the legend of the colours that occur."""
     found = {stage.name for entry in entries for stage in entry.stages} - {WAITING}
     known = [name for name in NAMES if name in found]
     more = sorted(found - set(NAMES))
@@ -73,11 +73,13 @@ def legend(entries: Sequence[Entry]) -> Markup:
 
 
 def busy_share(entries: Sequence[Entry], slots: int | None = None) -> tuple[int, float] | None:
-    """How many slots were in use at once, at most, and which share of the time they were taken, on average.
+    """Return the most slots in use and their average occupancy.
+
+    The occupancy is the share of the time during which the slots were taken.
 
     Args:
         entries: The items.
-        slots: How many they were, where that is known better than by these items.
+        slots: The number of slots, if it is known better than from these items.
     """
     lanes = slot_lanes(entries, slots)
     scale = Scale.of(_intervals(entries))
@@ -90,7 +92,11 @@ def busy_share(entries: Sequence[Entry], slots: int | None = None) -> tuple[int,
 
 
 def _intervals(entries: Iterable[Entry]) -> Iterator[tuple[float, float]]:
-    """When something happened; a night's wait, or until a dead process's work was taken up, is nothing."""
+    """Yield the intervals in which something happened.
+
+    A long wait, such as a night's wait or the time until another process continues a dead process's work,
+    does not count.
+    """
     for entry in entries:
         for stage in entry.stages:
             if stage.name not in IDLE or stage.seconds < 600:
@@ -98,7 +104,7 @@ def _intervals(entries: Iterable[Entry]) -> Iterator[tuple[float, float]]:
 
 
 def _width(slots: Lanes, scale: Scale) -> int:
-    """Pixels at which most items can be read."""
+    """Return the width in pixels at which most items can be read."""
     lengths = [block.end - block.begin for lane in slots for block in lane]
     usual = median(lengths) if lengths else scale.length
     return round(min(WIDEST, READABLE * scale.length / max(1.0, usual)))
@@ -160,14 +166,17 @@ def _background(scale: Scale, height: int, width: int) -> Markup:
 
 
 def _days(scale: Scale) -> list[Markup]:
-    """The day, where the axis begins and behind each cut after which it is another."""
-    labels, told = list[Markup](), None
+    """Label the first date, and each date that follows a cut.
+
+    A cut that does not change the date gets no label.
+    """
+    labels, last_day = list[Markup](), None
     for stretch in scale.stretches:
         begin = datetime.fromtimestamp(stretch.begin, UTC)
-        if begin.date() != told:
+        if begin.date() != last_day:
             day = f"{begin:%a} {begin.day} {begin:%b %Y}"
             labels.append(tag("text", day, x=f"{scale.place(begin):.3f}%", y=12, class_="day"))
-        told = datetime.fromtimestamp(stretch.end, UTC).date()
+        last_day = datetime.fromtimestamp(stretch.end, UTC).date()
     return labels
 
 
@@ -210,7 +219,10 @@ def _others(lanes: Lanes, scale: Scale) -> ChartBand | None:
 
 
 def _block(block: Block, scale: Scale, top: int, height: int, width: int | None = None) -> Markup:
-    """An item's stages on a lane; with its name, if the width of the chart in pixels is given."""
+    """Draw an item's stages on a lane.
+
+    The item's name is added if the width of the chart in pixels is given.
+    """
     left, right = scale.place(block.begin), scale.place(block.end)
     wide = max(right - left, 0.001)
 
@@ -234,7 +246,11 @@ def _block(block: Block, scale: Scale, top: int, height: int, width: int | None 
 
 
 def _name(block: Block, pixels: float, height: int) -> list[Markup]:
-    """The item's name, if there is room for it, and a mark if it failed: that is not told by colour alone."""
+    """Build the item's name, and a mark if the item failed.
+
+    The name is hidden if there is no room for it. The mark makes sure that colour alone does not show a
+    failure.
+    """
     has_failed = block.is_last and block.entry.status in {"failed", "cancelled"}
     name = printable(block.entry.key, 40)
     needs = round(_LETTER * len(name) + _MARGIN + 16 * has_failed)
