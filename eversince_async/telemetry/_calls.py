@@ -1,4 +1,4 @@
-"""One logical call: its span, and the spans and metrics of its attempts."""
+"""The span of a call, with its attempts' spans and metrics."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -19,20 +19,20 @@ from eversince_async.telemetry._spans import error_type, nanoseconds, spanning
 Attributes = dict[str, str | bool | int | float]
 
 W3C: Final = TraceContextTextMapPropagator()
-"""Only `traceparent` and `tracestate`: baggage may hold what is nobody else's business."""
+"""The propagator of `traceparent` and `tracestate` alone: baggage may hold private data."""
 
 STANDARD_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 
 class CallTracing:
-    """Traces the calls of one client.
+    """The tracer of one client's calls.
 
     Args:
-        tracer: What makes spans.
-        instruments: What measures.
-        base_url: Where the calls go.
-        server: The attributes that say so.
-        propagate: Whether the server is told of the trace.
+        tracer: The tracer that creates spans.
+        instruments: The instruments for metrics.
+        base_url: The address that the calls go to.
+        server: The attributes for that address.
+        propagate: True to send the trace context to the server.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class CallTracing:
 
     @contextmanager
     def trace(self, call: CallInfo) -> Iterator["TracedCall"]:
-        """A span around a call, in which its attempts have theirs."""
+        """Open a span around a call, for its attempts' spans."""
         is_known = call.method in STANDARD_METHODS
         method = call.method if is_known else "_OTHER"
         common: Attributes = {
@@ -75,14 +75,14 @@ class CallTracing:
 
 @attrs.frozen
 class Attempt:
-    """What the spans of a call's attempts have in common."""
+    """The name and attributes that all attempts of a call share."""
 
     name: str
     attributes: Attributes
 
 
 class TracedCall:
-    """Follows one call through its attempts."""
+    """The record of one call and its attempts."""
 
     def __init__(self, calls: CallTracing, span: Span, common: Attributes, attempt: Attempt) -> None:
         self._calls = calls
@@ -99,22 +99,25 @@ class TracedCall:
         self._waited = 0.0
 
     def headers(self) -> Mapping[str, str]:
-        """The trace, for the server to join, if that is wished: the span of the attempt that is to leave."""
+        """Return the trace headers of the next attempt, if they are sent.
+
+        They let the server join the trace, below the attempt's span.
+        """
         return self._carrier
 
     def request(self, record: RequestSent) -> None:
-        """An attempt is about to leave."""
+        """Start an attempt, just before its request is sent."""
         self._attempts, self._sent = record.attempt, record
         self._sent_at = self._time()
         self._waited += record.waited
         inside = set_span_in_context(self._span)
         if self._records:
-            self._under_way = self._started(record, inside)
+            self._under_way = self._start_span(record, inside)
             inside = set_span_in_context(self._under_way)
         if self._calls.propagate:
             W3C.inject(self._carrier, inside)
 
-    def _started(self, record: RequestSent, inside: Context) -> Span:
+    def _start_span(self, record: RequestSent, inside: Context) -> Span:
         attributes = {**self._attempt.attributes, names.WAITED: record.waited}
         if record.attempt > 1:
             attributes[names.RESENT] = record.attempt - 1
@@ -127,20 +130,20 @@ class TracedCall:
         )
 
     def response(self, record: ResponseReceived) -> None:
-        """An answer came."""
+        """End an attempt that got a response."""
         found: Attributes = {names.STATUS: record.status}
         if record.status >= 400:
             found[names.ERROR] = str(record.status)
-        self._attempt_ended(found, record.elapsed, record.receipt.request_id)
+        self._finish_attempt(found, record.elapsed, record.receipt.request_id)
         if self._records and record.receipt.request_id is not None:
             self._span.set_attribute(names.REQUEST_ID, record.receipt.request_id)
 
     def failure(self, record: AttemptFailed) -> None:
-        """An attempt ended without an answer."""
-        self._attempt_ended({names.ERROR: error_type(record.error)}, record.elapsed)
+        """End an attempt that got no response."""
+        self._finish_attempt({names.ERROR: error_type(record.error)}, record.elapsed)
 
     def retry(self, record: RetryScheduled) -> None:
-        """The call is going to be repeated."""
+        """Record that the call will be retried."""
         error = error_type(record.error)
         self._calls.instruments.retries.add(
             1, {names.ENDPOINT: self._common[names.ENDPOINT], names.ERROR: error}
@@ -154,20 +157,20 @@ class TracedCall:
             self._span.add_event("retry", attributes, timestamp=nanoseconds())
 
     def complete(self) -> None:
-        """The call is over, whatever became of it."""
-        if self._sent is not None:  # given up while an attempt was under way
-            self._attempt_ended({names.ERROR: "CancelledError"}, self._time() - self._sent_at)
+        """Record the end of the call, with any outcome."""
+        if self._sent is not None:  # the call was cancelled during an attempt
+            self._finish_attempt({names.ERROR: "CancelledError"}, self._time() - self._sent_at)
         if self._records:
             self._span.set_attribute(names.WAITED, self._waited)
             self._span.set_attribute(names.ATTEMPTS, self._attempts)
 
-    def _attempt_ended(self, found: Attributes, elapsed: float, request_id: str | None = None) -> None:
+    def _finish_attempt(self, found: Attributes, elapsed: float, request_id: str | None = None) -> None:
         self._sent = None
         self._calls.instruments.requests.record(elapsed, {**self._common, **found})
         span, self._under_way = self._under_way, None
         if span is None:
             return
-        if found.get(names.ERROR) == "CancelledError":  # which is no failure
+        if found.get(names.ERROR) == "CancelledError":  # a cancellation is no failure
             span.set_attribute(names.CANCELLED, True)
         else:
             span.set_attributes(found)

@@ -1,4 +1,4 @@
-"""How things stand with the account's limits, asked of the governors when metrics are collected.
+"""Gauges of the account's limits, read from governors at each collection.
 
 | metric | unit | attributes |
 | --- | --- | --- |
@@ -11,12 +11,12 @@
 | `eversince.client.waiting` | `{waiter}` | `eversince.wait.kind` |
 | `eversince.client.credits` | `{credit}` | |
 
-They are sums over the governors, that is over the accounts, of one `OpenTelemetry`. What has no limit has
-no such point, and credits are told only once an answer has.
+They are sums over the governors, that is over the accounts, of one `OpenTelemetry`. A limit that does not
+exist has no point, and credits have none until a response has told them.
 
-Readers collect in threads of their own, and a governor belongs to its loop: so the loop is asked to look.
-When it does not answer in time (it has stopped, or is itself waiting for the collection), there are no points
-this time.
+Readers collect in threads of their own, but a governor belongs to its event loop, so the loop is asked for a
+snapshot. If the loop does not respond in time (because it has stopped, or is itself waiting for the
+collection), there are no points this time.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from eversince_async.governor import GovernorProtocol, GovernorSnapshot
 from eversince_async.telemetry import _names as names
 
 SNAPSHOT_TTL: Final = 0.5
-"""Seconds a collecting thread waits for the loop."""
+"""Seconds for which a collecting thread waits for the loop."""
 
 Attributes = dict[str, str | bool]
 
 
 class Gauges:
-    """The observable instruments, over any number of governors, which may come to their end."""
+    """The observable instruments over any number of governors, which are weakly referenced."""
 
     def __init__(self, meter: Meter) -> None:
         self._looks: weakref.WeakKeyDictionary[GovernorProtocol, _Snapshot] = weakref.WeakKeyDictionary()
@@ -51,7 +51,7 @@ class Gauges:
             )
 
     def is_alive(self, governor: GovernorProtocol, loop: asyncio.AbstractEventLoop) -> None:
-        """A governor is in use on this loop."""
+        """Register a governor that is in use on an event loop."""
         look = self._looks.get(governor)
         if look is None or look.loop is not loop:
             self._looks[governor] = _Snapshot(loop)
@@ -72,7 +72,7 @@ class Gauges:
 
 
 class _Snapshot:
-    """What a governor showed last: one look serves all metrics of a collection."""
+    """The last snapshot of a governor, for all metrics of a collection."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -80,16 +80,22 @@ class _Snapshot:
         self._served: set[str] = set()
 
     def serving(self, metric: str, governor: GovernorProtocol) -> GovernorSnapshot | None:
-        """The governor as it stands; a metric that asks for the second time begins another collection."""
+        """Return the governor's snapshot for a metric.
+
+        A metric that asks a second time begins another collection, and so another snapshot.
+        """
         if not self._served or metric in self._served:
             self._served.clear()
-            self._seen = _observed_at(self.loop, governor)
+            self._seen = _take_snapshot(self.loop, governor)
         self._served.add(metric)
         return self._seen
 
 
-def _observed_at(loop: asyncio.AbstractEventLoop, governor: GovernorProtocol) -> GovernorSnapshot | None:
-    """A snapshot taken on the governor's loop; None when that is not possible now."""
+def _take_snapshot(loop: asyncio.AbstractEventLoop, governor: GovernorProtocol) -> GovernorSnapshot | None:
+    """Take a snapshot on the governor's loop; None if that fails.
+
+    It fails if the loop is not running, closed or busy.
+    """
     if _is_here(loop):
         return governor.snapshot()
     if not loop.is_running():
@@ -98,12 +104,12 @@ def _observed_at(loop: asyncio.AbstractEventLoop, governor: GovernorProtocol) ->
     try:
         loop.call_soon_threadsafe(_look, governor, answer)
         return answer.result(SNAPSHOT_TTL)
-    except (RuntimeError, TimeoutError):  # it has just been closed, or is busy
+    except (RuntimeError, TimeoutError):  # the loop has just been closed, or is busy
         return None
 
 
 def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop runs in this thread."""
+    """Return True if the loop runs in this thread."""
     try:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
@@ -113,7 +119,7 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
 def _look(governor: GovernorProtocol, answer: "Future[GovernorSnapshot]") -> None:
     try:
         answer.set_result(governor.snapshot())
-    except Exception as error:  # noqa: BLE001 - it is for the thread that waits
+    except Exception as error:  # noqa: BLE001 - the waiting thread raises the error
         answer.set_exception(error)
 
 
@@ -161,12 +167,12 @@ def _credits(seen: GovernorSnapshot) -> Iterator[tuple[float, Attributes]]:
 
 METRICS: Final = (
     ("slots.occupied", "{project}", "Active projects of the account.", _slots),
-    ("slots.limit", "{project}", "How many may be active.", _slots_limit),
-    ("requests.used", "{request}", "Requests of ours in the last window.", _requests),
-    ("requests.limit", "{request}", "How many are allowed.", _requests_limit),
-    ("quota.used", "{use}", "What the day has so many of, used in 24 hours.", _quotas),
-    ("quota.limit", "{use}", "How many are allowed.", _quotas_limit),
-    ("waiting", "{waiter}", "Who waits at the governor.", _waiting),
-    ("credits", "{credit}", "Credits left, as an answer told last.", _credits),
+    ("slots.limit", "{project}", "The most projects that may be active.", _slots_limit),
+    ("requests.used", "{request}", "Requests of this process in the last window.", _requests),
+    ("requests.limit", "{request}", "The most requests in a window.", _requests_limit),
+    ("quota.used", "{use}", "Uses of a daily quota in the last 24 hours.", _quotas),
+    ("quota.limit", "{use}", "The most uses in 24 hours.", _quotas_limit),
+    ("waiting", "{waiter}", "Waiters at the governor.", _waiting),
+    ("credits", "{credit}", "Credits left, by the last response that told them.", _credits),
 )
-"""Name, unit, description, and what one governor adds."""
+"""The name, the unit and the description of each metric, and the points that one governor adds."""

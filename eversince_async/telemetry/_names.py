@@ -1,8 +1,8 @@
-"""The names of attributes, once.
+"""The names of attributes, each defined once.
 
-Those without a prefix of ours are OpenTelemetry's, from its semantic conventions 1.27, as the schema says
-that our tracer and meter name ("HTTP client spans", "HTTP client metrics", "Recording errors"). They are
-written here, as the package of constants is no part of OpenTelemetry's API.
+Names without our prefix are OpenTelemetry's, from its semantic conventions 1.27, as the schema of our tracer
+and meter says ("HTTP client spans", "HTTP client metrics", "Recording errors"). They are repeated here
+because the package of constants is not part of OpenTelemetry's API.
 """
 
 from typing import Final
@@ -17,34 +17,34 @@ PORT: Final = "server.port"
 ERROR: Final = "error.type"
 
 ENDPOINT: Final = "eversince.endpoint"
-"""`projects.create`; `other` for an operation this version does not know."""
+"""The operation, such as `projects.create`; `other` for an operation this version does not know."""
 LANE: Final = "eversince.lane"
-"""`interactive`, `work` or `poll`."""
+"""The lane: `interactive`, `work` or `poll`."""
 PROJECT: Final = "eversince.project_id"
 REQUEST_ID: Final = "eversince.request_id"
-"""What to quote to support."""
+"""The id of a request, to quote to support."""
 IDEMPOTENCY_KEY: Final = "eversince.idempotency_key"
 WAITED: Final = "eversince.waited"
-"""Seconds that a call waited for the account's request budget."""
+"""Seconds for which a call waited for the account's request budget."""
 ATTEMPTS: Final = "eversince.attempts"
-"""How often a call was sent; 0 when it never left."""
+"""The number of attempts of a call; 0 if it was never sent."""
 WAIT: Final = "eversince.wait"
 """Seconds until the next attempt, at the earliest."""
 REASON: Final = "eversince.reason"
-"""A sentence for people."""
+"""The reason, as a sentence for people."""
 PROJECT_STATUS: Final = "eversince.status"
 CANCELLED: Final = "eversince.cancelled"
 KEY: Final = "eversince.key"
-"""What the governor knows a production by."""
+"""The key under which the governor knows a production."""
 STAGE: Final = "eversince.stage"
 WORKFLOW: Final = "eversince.workflow"
 OUTCOME: Final = "eversince.outcome"
-"""`done`, `failed` or `cancelled`."""
+"""The outcome: `done`, `failed` or `cancelled`."""
 KIND: Final = "eversince.wait.kind"
-"""`requests`, `pause`, `slot`, `projects` or `renders`."""
+"""The kind of wait: `requests`, `pause`, `slot`, `projects` or `renders`."""
 GRANTED: Final = "eversince.wait.granted"
-"""False when the caller gave up."""
+"""True if the wait was granted, False if the caller gave up."""
 OURS: Final = "eversince.ours"
-"""Whether a slot is held by a production of this process."""
+"""True if a production of this process holds the slot."""
 QUOTA: Final = "eversince.quota"
-"""`projects` or `renders`."""
+"""The daily quota: `projects` or `renders`."""

@@ -1,4 +1,4 @@
-"""`OpenTelemetry`: what a client is given to be traced and measured."""
+"""`OpenTelemetry`: the object that has a client traced and measured."""
 
 import asyncio
 import weakref
@@ -25,20 +25,25 @@ SCOPE: Final = "eversince_async"
 """The name of our tracer and meter."""
 
 SCHEMA: Final = "https://opentelemetry.io/schemas/1.27.0"
-"""The semantic conventions that the names in `_names` come from: those of HTTP are stable since 1.23, and
-`url.template` is among them since 1.26."""
+"""The semantic conventions that the names in `_names` come from.
+
+Those of HTTP are stable since 1.23, and include `url.template` since 1.26.
+"""
 
 PORTS: Final = {"https": 443, "http": 80}
 
 
 class OpenTelemetry:
-    """Traces and measures a client: `Eversince(telemetry=OpenTelemetry())`. May serve several clients.
+    """Tracing and metrics for clients: `Eversince(telemetry=OpenTelemetry())`.
+
+    One object may serve several clients.
 
     Args:
-        tracer_provider: Where spans go; by default the one that is set globally, also if that is done later.
-        meter_provider: Where metrics go; likewise.
-        propagate: Whether the API's server is told of the trace by the W3C's headers `traceparent` and
-            `tracestate`. The hosts behind presigned URLs, to which uploads and downloads go, never are.
+        tracer_provider: The destination of spans; by default the global provider, even if it is set later.
+        meter_provider: The destination of metrics; likewise.
+        propagate: True to send the trace to the API's server, in the W3C's headers `traceparent` and
+            `tracestate`. The hosts behind presigned URLs, to which uploads and downloads go, never receive
+            it.
     """
 
     def __init__(
@@ -57,8 +62,8 @@ class OpenTelemetry:
         self._listened_to: weakref.WeakSet[GovernorProtocol] = weakref.WeakSet()
 
     def of_client(self, *, base_url: str, governor: GovernorProtocol) -> "ClientTracer":
-        """The tracer of one client; `Eversince` calls this."""
-        if governor not in self._listened_to:  # clients may share one, whose waits are counted once
+        """Build the tracer of one client; `Eversince` calls this."""
+        if governor not in self._listened_to:  # clients may share a governor, whose waits are counted once
             self._listened_to.add(governor)
             governor.on_wait_end(self._on_wait_end)
         calls = CallTracing(
@@ -77,7 +82,7 @@ class OpenTelemetry:
 
 
 class ClientTracer:
-    """Stands around the calls, stages and workflows of one client."""
+    """The tracer of one client's calls, stages and workflows."""
 
     def __init__(self, calls: CallTracing, gauges: Gauges, governor: GovernorProtocol) -> None:
         self._calls = calls
@@ -87,13 +92,13 @@ class ClientTracer:
         self._governor = governor
 
     def call(self, call: CallInfo) -> AbstractContextManager[TracedCall]:
-        """Around a logical call."""
+        """Trace a logical call."""
         self._gauges.is_alive(self._governor, asyncio.get_running_loop())
         return self._calls.trace(call)
 
     @contextmanager
     def stage(self, stage: StageInfo) -> Iterator[None]:
-        """Around a stage of a production."""
+        """Trace and measure a stage of a production."""
         attributes: Attributes = {names.STAGE: stage.stage, names.KEY: stage.key}
         if stage.project_id is not None:
             attributes[names.PROJECT] = stage.project_id
@@ -105,7 +110,7 @@ class ClientTracer:
 
     @contextmanager
     def workflow(self, workflow: WorkflowStarted) -> Iterator[Callable[[Event], None]]:
-        """Around a workflow; gives what takes its events."""
+        """Trace and measure a workflow; yield a callback for its events."""
         self._gauges.is_alive(self._governor, asyncio.get_running_loop())
         attributes: Attributes = {names.WORKFLOW: workflow.name, names.KEY: workflow.key}
         if workflow.project_id is not None:
@@ -114,11 +119,14 @@ class ClientTracer:
             _time(self._instruments.workflows, {names.WORKFLOW: workflow.name}),
             spanning(self._tracer, f"eversince {workflow.name}", SpanKind.INTERNAL, attributes) as span,
         ):
-            yield lambda event: _tell(span, event)
+            yield lambda event: _record_event(span, event)
 
 
-def _tell(span: trace.Span, event: Event) -> None:
-    """Put what happens to a workflow on its span. Stages have spans of their own."""
+def _record_event(span: trace.Span, event: Event) -> None:
+    """Add an event of a workflow to its span.
+
+    Stages have spans of their own.
+    """
     if not span.is_recording():
         return
     if event.project_id is not None:
@@ -137,7 +145,7 @@ def _tell(span: trace.Span, event: Event) -> None:
 
 @contextmanager
 def _time(histogram: metrics.Histogram, attributes: Attributes) -> Iterator[None]:
-    """Measure a block, however it ends."""
+    """Measure the duration of a block, however it ends."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
@@ -149,6 +157,6 @@ def _time(histogram: metrics.Histogram, attributes: Attributes) -> Iterator[None
 
 
 def _server(base_url: str) -> Attributes:
-    """Where the calls go, as attributes."""
+    """Return the attributes of the server's address."""
     parts = urlsplit(base_url)
     return {names.SERVER: parts.hostname or "", names.PORT: parts.port or PORTS[parts.scheme]}

@@ -1,4 +1,7 @@
-"""Spans around blocks: current inside, timed by the loop's clock, honest about how the block ended."""
+"""Spans around blocks of code, timed by a steady clock.
+
+A span is the current one inside its block, and records how the block ended.
+"""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -16,12 +19,12 @@ Attributes = Mapping[str, str | bool | int | float]
 
 @contextmanager
 def spanning(tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes) -> Iterator[Span]:
-    """A span for what happens in the block; spans begun in there are its children."""
+    """Open a span around the block; spans begun inside are children."""
     span = tracer.start_span(name, kind=kind, attributes=dict(attributes), start_time=nanoseconds())
     token = context.attach(set_span_in_context(span))
     try:
         yield span
-    except GeneratorExit:  # thrown away unfinished, perhaps from elsewhere, where the token means nothing
+    except GeneratorExit:  # discarded unfinished, perhaps in another context, where the token is invalid
         span.set_attribute(names.CANCELLED, True)
         span.end(end_time=nanoseconds())
         raise
@@ -35,14 +38,14 @@ def spanning(tracer: Tracer, name: str, kind: SpanKind, attributes: Attributes) 
 
 
 def record_failure(span: Span, error: BaseException) -> None:
-    """Record what ended a span; giving up is no failure."""
+    """Record the error that ended a span; a cancellation is no failure."""
     if isinstance(error, asyncio.CancelledError):
         span.set_attribute(names.CANCELLED, True)
         return
     message = excerpt(str(error))
     span.set_attribute(names.ERROR, error_type(error))
     span.set_status(Status(StatusCode.ERROR, message))
-    span.add_event(  # without the stack trace, whose lines nobody has redacted
+    span.add_event(  # without the stack trace, whose lines are not redacted
         "exception",
         {"exception.type": _full_name(error), "exception.message": message},
         timestamp=nanoseconds(),
@@ -50,12 +53,12 @@ def record_failure(span: Span, error: BaseException) -> None:
 
 
 def error_type(error: BaseException) -> str:
-    """The class of an error, as `error.type` has it."""
+    """Return the class of an error, in the form of `error.type`."""
     return type(error).__qualname__
 
 
 def outcome(error: BaseException | None) -> dict[str, str]:
-    """How something ended, as attributes of metrics."""
+    """Return the outcome of an operation as attributes of metrics."""
     if error is None:
         return {names.OUTCOME: "done"}
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
@@ -64,7 +67,10 @@ def outcome(error: BaseException | None) -> dict[str, str]:
 
 
 def nanoseconds() -> int:
-    """Wall time as spans tell it: none ends before it began, also where somebody sets the clock."""
+    """Return the time for spans, in nanoseconds.
+
+    No span ends before it began, even if the wall clock is set meanwhile.
+    """
     return int(steady_now().timestamp() * 1e9)
 
 

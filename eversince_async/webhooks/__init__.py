@@ -1,4 +1,4 @@
-"""Webhooks: verify them, receive them, hear of them."""
+"""Webhooks: verifying them, receiving them, and subscribing to their events."""
 
 from eversince_async.webhooks.inbox import Subscription
 from eversince_async.webhooks.parsing import parse_event

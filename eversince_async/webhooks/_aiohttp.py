@@ -1,4 +1,4 @@
-"""The receiver as an application of aiohttp."""
+"""The receiver as an aiohttp application."""
 
 import functools
 
@@ -14,14 +14,14 @@ _BROKEN = (
     aiohttp.ClientError,
     ConnectionError,
 )
-"""What reading a body raises when it is no HTTP, or when the sender hangs up."""
+"""The errors of reading a body that is malformed HTTP, or whose sender disconnects."""
 
 
 def application(delivery_handler: DeliveryHandler) -> web.Application:
-    """An application that takes webhooks at every path."""
+    """Build an application that accepts webhooks at every path."""
     app = web.Application()
     handler = functools.partial(handle, delivery_handler)
-    app.router.add_route("*", "", handler)  # as a sub-application: the very path it was added at
+    app.router.add_route("*", "", handler)  # of a sub-application: exactly the path at which it was added
     app.router.add_route("*", "/{below:.*}", handler)
 
     async def close(_: web.Application) -> None:
@@ -32,7 +32,7 @@ def application(delivery_handler: DeliveryHandler) -> web.Application:
 
 
 async def handle(delivery_handler: DeliveryHandler, request: web.Request) -> web.Response:
-    """Answer one request."""
+    """Respond to one request."""
     delivery_handler.bind()
     verdict = await _verdict(delivery_handler, request)
     return web.Response(status=verdict.status, headers=verdict.headers, body=verdict.body)

@@ -14,13 +14,14 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class ClientDisconnected(Exception):
-    """The sender went away before the whole body had come."""
+    """The sender disconnected before the whole body arrived."""
 
 
 class AsgiApp:
-    """An ASGI application that takes webhooks: `uvicorn.run(receiver.asgi)`, or mounted in another one.
+    """An ASGI application that accepts webhooks.
 
-    An object rather than a function: Starlette and FastAPI then see that it is no view of theirs.
+    Run it by `uvicorn.run(receiver.asgi)`, or mount it in another application. It is an object rather than a
+    function, so that Starlette and FastAPI do not take it for a view.
     """
 
     def __init__(self, delivery_handler: DeliveryHandler) -> None:
@@ -30,7 +31,7 @@ class AsgiApp:
         return "<WebhookReceiver.asgi>"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection of the server's."""
+        """Serve one connection."""
         match scope["type"]:
             case "http":
                 await self._serve(scope, receive, send)
@@ -58,7 +59,7 @@ class AsgiApp:
             return
         headers = {**verdict.headers, "Content-Length": str(len(verdict.body))}
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        with suppress(OSError):  # the sender has gone, so it never hears
+        with suppress(OSError):  # the sender has disconnected, and gets no response
             await send({"type": "http.response.start", "status": verdict.status, "headers": raw})
             await send({"type": "http.response.body", "body": verdict.body})
 
@@ -70,10 +71,10 @@ class AsgiApp:
 
 
 async def _chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
-    """The body as it comes.
+    """Yield the body as it arrives.
 
     Raises:
-        ClientDisconnected: The sender went away in the middle.
+        ClientDisconnected: The sender disconnected before the end of the body.
     """
     while True:
         message = await receive()

@@ -1,20 +1,23 @@
-"""Where bytes of deliveries wait until they are verified: all together within one bound."""
+"""The buffer of unverified bodies, which share one limit."""
 
 from eversince_async.webhooks.signature import Body
 
 
 class CrowdedOut(Exception):
-    """A body was dropped because all together held too much, and it held most."""
+    """The body was dropped as the largest of too many bytes.
+
+    All bodies together would have exceeded the limit.
+    """
 
 
 class DeliveryBuffer:
-    """Bounds the bytes that all deliveries hold before anybody knows whether they are genuine.
+    """The limit on the bytes of all deliveries not verified yet.
 
-    When they would hold more, the largest goes, the oldest of several: what the server sends is small, so
-    whoever wants to fill the memory is in their own way first.
+    If a further chunk would exceed the limit, the largest body is dropped, the oldest of several. Deliveries
+    of the server are small, so a sender that tries to fill the memory displaces its own bodies first.
 
     Args:
-        limit: Bytes all bodies may have together.
+        limit: The most bytes of all bodies together.
     """
 
     def __init__(self, limit: int) -> None:
@@ -26,13 +29,13 @@ class DeliveryBuffer:
         return f"<DeliveryBuffer {self.held} of {self.limit} bytes, {len(self._bodies)} bodies>"
 
     def open(self) -> "PendingBody":
-        """A body with nothing in it yet; close it in the end."""
+        """Open an empty body, which the caller must close."""
         body = PendingBody(self)
         self._bodies[body] = None
         return body
 
     def make_room(self, body: "PendingBody", size: int) -> None:
-        """Let a body hold so many bytes more; the largest of all goes if there is no room."""
+        """Reserve bytes for a body, dropping the largest body if necessary."""
         if body.is_dropped:
             return
         while self.held + size > self.limit:
@@ -43,18 +46,18 @@ class DeliveryBuffer:
         self.held += size
 
     def forget(self, body: "PendingBody") -> None:
-        """Count a body's bytes no longer."""
+        """Stop counting a body's bytes."""
         if body in self._bodies:
             del self._bodies[body]
             self.held -= len(body.data)
 
 
 class PendingBody:
-    """One body that is coming in.
+    """A body that is still arriving.
 
     Attributes:
-        data: What has come so far.
-        is_dropped: Whether it had to go, and what there was with it.
+        data: The bytes that have arrived so far.
+        is_dropped: True if the body was dropped, along with its bytes.
     """
 
     def __init__(self, buffer: DeliveryBuffer) -> None:
@@ -69,10 +72,10 @@ class PendingBody:
         self.close()
 
     def add(self, chunk: Body) -> None:
-        """Take in some bytes.
+        """Append a chunk.
 
         Raises:
-            CrowdedOut: It had to go, now or while this was waiting.
+            CrowdedOut: The body is dropped, now or since the last chunk.
         """
         self._buffer.make_room(self, len(chunk))
         if self.is_dropped:
@@ -80,21 +83,21 @@ class PendingBody:
         self.data += chunk
 
     def whole(self) -> bytearray:
-        """All of it, now that it has come.
+        """Return the complete body.
 
         Raises:
-            CrowdedOut: It had to go while this was waiting.
+            CrowdedOut: The body was dropped since the last chunk.
         """
         if self.is_dropped:
             raise CrowdedOut
         return self.data
 
     def drop(self) -> None:
-        """Let go of what has come, to make room for others."""
+        """Release the bytes, to make room for other bodies."""
         self.is_dropped = True
         self.close()
 
     def close(self) -> None:
-        """Let go of the bytes."""
+        """Release the bytes."""
         self._buffer.forget(self)
-        self.data = bytearray()  # who verified the old one may still hold it
+        self.data = bytearray()  # the code that verified the old one may still hold it

@@ -1,7 +1,7 @@
-"""What happens to a delivery, whichever door it came through.
+"""The handling of a delivery, whichever framework it came through.
 
-Headers are judged before any of the body is read, and what a signature covers is computed as it comes. What
-follows once a delivery is known to be genuine happens all at once, nothing is awaited.
+Headers are checked before any of the body is read, and the signature is computed as the body arrives. Once a
+delivery is known to be genuine, everything that follows happens at once: nothing is awaited.
 """
 
 import asyncio
@@ -36,17 +36,20 @@ from eversince_async.webhooks.signature import (
 logger: Final = logging.getLogger("eversince_async.webhooks")
 
 BODY_TIMEOUT: Final = 10.0
-"""Seconds a body may take to arrive: as long as the server waits for an answer ("Reliability")."""
+"""Seconds within which a body must arrive: as long as the server waits for a response ("Reliability")."""
 
 _REPEAT_WARNING: Final = 60.0
-"""Seconds between two warnings of one kind. The address is public: the log must not be anybody's to fill."""
+"""Seconds between two warnings of one kind.
+
+The address is public, and strangers must not be able to fill the log.
+"""
 
 
 class Refused(Exception):
-    """A delivery is refused; nothing more of it is wanted.
+    """The refusal of a delivery, of which nothing more is read.
 
     Attributes:
-        verdict: What to answer.
+        verdict: The result to respond with.
     """
 
     def __init__(self, verdict: DeliveryResult) -> None:
@@ -55,14 +58,14 @@ class Refused(Exception):
 
 
 class Nudgeable(Protocol):
-    """Somebody who looks at a project when told that there is news of it, such as `Eversince`."""
+    """An object that polls a project when nudged, such as `Eversince`."""
 
     def nudge(self, project_id: str, /) -> object:
-        """Look at the project now, if anybody waits for it."""
+        """Poll the project now, if it has waiters."""
 
 
 class SigningKeys:
-    """Signing keys that nothing shows."""
+    """Signing keys that are kept out of representations and logs."""
 
     def __init__(self, each: tuple[bytes, ...]) -> None:
         self.each = each
@@ -74,13 +77,13 @@ class SigningKeys:
 
 
 class DeliveryHandler:
-    """Judges deliveries, and passes on what the genuine ones say.
+    """The judge of deliveries, which passes on the events of genuine ones.
 
     Attributes:
-        inbox: Where events wait for the application.
-        body_limit: Bytes a body may have.
-        buffer: Where bodies wait until they are verified.
-        verdicts: How many deliveries there were by what became of them.
+        inbox: The queue of events for the application.
+        body_limit: The most bytes of a body.
+        parser: The buffer of bodies that are not verified yet.
+        verdicts: The number of deliveries by their result.
     """
 
     def __init__(
@@ -102,17 +105,17 @@ class DeliveryHandler:
         self._keys = keys
         self._tolerance = tolerance
         self._allow_unsigned = allow_unsigned
-        # From the first second to the last in which its timestamp is within the tolerance and it may come.
+        # A delivery can arrive during the whole time in which its timestamp is within the tolerance.
         self._replays = ReplayFilter(None if tolerance is None else 2 * tolerance + BODY_TIMEOUT)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warned_at: dict[str, clock.Moment] = {}
-        self._told_of_unsigned = False
+        self._warned_unsigned = False
 
     def bind(self) -> None:
-        """Belong to the running event loop from now on.
+        """Bind the handler to the running event loop.
 
         Raises:
-            ConfigurationError: There is none, or it is not the one this belongs to.
+            ConfigurationError: No event loop is running, or the handler belongs to another one.
         """
         try:
             loop = asyncio.get_running_loop()
@@ -131,11 +134,11 @@ class DeliveryHandler:
         self._loop = loop
 
     def handle(self, headers: Headers, body: Body) -> DeliveryResult:
-        """Verify a delivery that is there as a whole and, if it is genuine and new, tell everybody.
+        """Verify a complete delivery, and pass on a genuine new one.
 
         Raises:
-            ConfigurationError: It is called outside the event loop this belongs to.
-            TypeError: The headers are no headers, or the body is no bytes.
+            ConfigurationError: The call comes from outside the handler's event loop.
+            TypeError: The headers are no collection of headers, or the body is not bytes.
         """
         check_body(body)
         whole = bytes(body) if isinstance(body, memoryview) else body
@@ -150,13 +153,13 @@ class DeliveryHandler:
             return refused.verdict
 
     async def take(self, headers: Headers, chunks: AsyncIterable[Body]) -> DeliveryResult:
-        """Do the same with a body that is still to come; it is not read if the headers will not do.
+        """Verify a delivery whose body is still arriving, as `handle` does.
 
-        Cancelling leaves nothing behind.
+        The body is not read if the headers are refused. Cancelling leaves nothing behind.
 
         Raises:
-            ConfigurationError: It is called outside the event loop this belongs to.
-            TypeError: The headers are no headers, or the chunks are no bytes.
+            ConfigurationError: The call comes from outside the handler's event loop.
+            TypeError: The headers are no collection of headers, or a chunk is not bytes.
         """
         try:
             timestamp, check = self._admit(headers)
@@ -164,7 +167,7 @@ class DeliveryHandler:
                 async with asyncio.timeout(BODY_TIMEOUT):
                     async for piece in chunks:
                         check_body(piece)
-                        # A view may have items of several bytes, and gaps.
+                        # A memoryview may have items of several bytes, and gaps.
                         chunk = bytes(piece) if isinstance(piece, memoryview) else piece
                         if len(body.data) + len(chunk) > self.body_limit:
                             return self.reject_too_large()
@@ -180,37 +183,39 @@ class DeliveryHandler:
             return self.too_crowded()
 
     def reject(self, code: Code, message: str) -> DeliveryResult:
-        """Refuse a delivery, and say so in the log now and then."""
+        """Refuse a delivery, and log the refusal now and then."""
         verdict = self._count(DeliveryResult(code=code, message=message))
         self._warn(code, "refused a webhook (%d %s): %s", verdict.status, code, message)
         return verdict
 
     def reject_too_large(self) -> DeliveryResult:
-        """Refuse a delivery whose body is over the limit."""
+        """Refuse a delivery whose body exceeds the limit."""
         return self.reject("payload_too_large", f"the body is over {self.body_limit:,} bytes")
 
     def reject_timeout(self) -> DeliveryResult:
-        """Refuse a delivery whose body does not come."""
+        """Refuse a delivery whose body does not arrive in time."""
         return self.reject("request_timeout", f"the body did not arrive within {BODY_TIMEOUT:g} s")
 
     def too_crowded(self) -> DeliveryResult:
-        """Refuse a delivery whose bytes had to make room for others."""
+        """Refuse a delivery whose body was dropped to make room for others."""
         return self.reject(
             "service_unavailable",
-            f"all that came in held over {self.buffer.limit:,} bytes, and of these most",
+            f"all incoming bodies held over {self.buffer.limit:,} bytes, and this was the largest",
         )
 
     def reject_method(self) -> DeliveryResult:
-        """Refuse what is no delivery at all."""
+        """Refuse a request that is no delivery."""
         return self.reject("method_not_allowed", "webhooks are POSTed here")
 
     # -- Steps ------------------------------------------------------------------------------------------
 
     def _admit(self, headers: Headers) -> tuple[str | None, SignatureCheck | None]:
-        """Judge a delivery by its headers: its timestamp, and what is to verify its body, if anything is.
+        """Check the headers; return the timestamp and the signature check.
+
+        The check is None if unsigned deliveries are allowed and this one needs no check.
 
         Raises:
-            Refused: It will not do, whatever its body is.
+            Refused: The headers are reason enough to refuse the delivery.
         """
         self.bind()
         names = (TIMESTAMP_HEADER, SIGNATURE_HEADER, "Content-Length")
@@ -218,7 +223,7 @@ class DeliveryHandler:
         if _is_over(announced or "", self.body_limit):
             raise Refused(self.reject_too_large())
         if self._allow_unsigned and (signature is None or not self._keys.each):
-            self._tell_of_unsigned()
+            self._warn_unsigned()
             return timestamp, None
         try:
             check = SignatureCheck(self._keys.each, timestamp, signature)
@@ -229,17 +234,17 @@ class DeliveryHandler:
             return timestamp, check
         raise refusal
 
-    def _tell_of_unsigned(self) -> None:
-        if self._told_of_unsigned:
+    def _warn_unsigned(self) -> None:
+        if self._warned_unsigned:
             return
-        self._told_of_unsigned = True
+        self._warned_unsigned = True
         logger.warning(
-            "taking webhooks that nobody signed, as allow_unsigned says: whoever knows the address can "
-            "make them up; confirm what they say by reading the project"
+            "accepting unsigned webhooks, as allow_unsigned says: anyone who knows the address can "
+            "forge them; confirm their content by reading the project"
         )
 
     def _conclude(self, timestamp: str | None, check: SignatureCheck | None, body: Body) -> DeliveryResult:
-        """Say what becomes of a delivery whose body has come, and tell everybody."""
+        """Return the result of a complete delivery, and pass on its event."""
         try:
             if check is not None:
                 check.verify()
@@ -250,12 +255,12 @@ class DeliveryHandler:
         try:
             return self._receive(body)
         except MalformedEvent as malformed:
-            # It is genuine all the same, of a revision we do not know. A look finds out what it means.
+            # The delivery is genuine all the same, of an unknown revision. A poll finds out what it means.
             self._nudge(project_id_of(body))
             return self.reject("validation_error", str(malformed))
 
     def _is_duplicate(self, timestamp: str | None, body: Body) -> bool:
-        # Only an unsigned one has no timestamp, and then nothing tells a second event from a repetition.
+        # Only an unsigned delivery has no timestamp; a second event then looks the same as a repetition.
         return timestamp is not None and self._replays.is_replay(timestamp, body, clock.wall_seconds())
 
     def _receive(self, body: Body) -> DeliveryResult:
@@ -291,6 +296,9 @@ class DeliveryHandler:
 
 
 def _is_over(announced: str, limit: int) -> bool:
-    """Whether the length that is announced is over the limit; what is no length is the server's to refuse."""
+    """Return True if the announced length exceeds the limit.
+
+    An invalid length is left to the web server to refuse.
+    """
     digits = announced.lstrip("0") if announced.isascii() else ""
     return digits.isdecimal() and (len(digits) > len(str(limit)) or int(digits) > limit)

@@ -1,21 +1,21 @@
-"""Find headers in whatever collection of them a framework hands over."""
+"""Finding headers in any collection that a framework supplies."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 Headers: TypeAlias = Mapping[Any, Any] | Iterable[tuple[Any, Any]]
-"""Headers of a request: a mapping or pairs, of text or bytes, with names in any case; also a WSGI environ."""
+"""The headers of a request: a mapping, pairs or a WSGI environ, of text or bytes, with names in any case."""
 
 _HOW: Final = "pass a mapping or pairs, of text or bytes, a WSGI environ, or Django's META"
 
 
 def find_headers(headers: Headers, *names: str) -> list[str | None]:
-    """Values of some headers, in the order asked for; None for one that is missing.
+    """Return the values of headers in the given order; None if missing.
 
-    Of a header that comes several times the last one counts; no forged one gets a signature right.
+    If a header occurs several times, the last one counts; a forged one never has the right signature.
 
     Raises:
-        TypeError: This is no collection of headers; says what to pass instead.
+        TypeError: The argument is no collection of headers; the message says what to pass instead.
     """
     wanted: dict[str, str | None] = {name.lower(): None for name in names}
     for name, value in _pairs(headers):
@@ -29,7 +29,7 @@ def _pairs(headers: Any) -> list[tuple[Any, Any]]:
     if headers is None or isinstance(headers, str | bytes | bytearray | memoryview):
         raise _no_headers(headers)
     _refuse_request(headers)
-    items: Any = getattr(headers, "items", None)  # some collections are no Mapping, but have its items
+    items: Any = getattr(headers, "items", None)  # some collections have `items` without being a Mapping
     found: Any = items() if callable(items) else headers
     try:
         pairs: list[Any] = list(found)
@@ -37,13 +37,16 @@ def _pairs(headers: Any) -> list[tuple[Any, Any]]:
         raise _no_headers(headers) from None
     for at, pair in enumerate(pairs):
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            what = f"a {type(pair).__name__} at place {at}"
-            raise TypeError(f"headers must be pairs of a name and a value, but there is {what}; {_HOW}")
+            intruder = f"a {type(pair).__name__} at place {at}"
+            raise TypeError(f"headers must be pairs of a name and a value, but there is {intruder}; {_HOW}")
     return pairs
 
 
 def _refuse_request(headers: Any) -> None:
-    """Refuse what only has headers inside: a request, an ASGI scope, the event of a serverless function."""
+    """Refuse an object that only contains headers.
+
+    Examples are a request, an ASGI scope, and the event of a serverless function.
+    """
     if getattr(headers, "headers", None) is not None:
         raise TypeError(f"a {type(headers).__name__} is no collection of headers; pass its .headers")
     inside = headers.get("headers") if isinstance(headers, Mapping) else None
@@ -59,7 +62,10 @@ def _no_headers(headers: Any) -> TypeError:
 
 
 def _plain_name(name: Any) -> str:
-    """A name as HTTP/2 writes it; a WSGI environ has `HTTP_X_NAME` for `x-name`."""
+    """Return a name in the form of HTTP/2.
+
+    A WSGI environ has `HTTP_X_NAME` for `x-name`.
+    """
     if isinstance(name, bytes | bytearray | memoryview):
         name = bytes(name).decode("latin-1")
     if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""Where events wait for the application: bounded, and never in anybody's way."""
+"""Bounded queues of events for the application, which block no delivery."""
 
 import asyncio
 import weakref
@@ -9,14 +9,15 @@ from eversince_async.models.webhooks import WebhookEvent
 
 
 class Subscription(AsyncIterator[WebhookEvent]):
-    """The events that arrived since it was made, in order of arrival: `async for event in subscription`.
+    """The events that arrive after its creation, in order of arrival.
 
-    Several tasks may share one; then each event goes to one of them. It ends when the receiver is closed,
-    after what has arrived by then. Cancelling a wait loses no event; a subscription that nobody holds any
-    more is forgotten by the receiver.
+    Iterate by `async for event in subscription`. If several tasks share a subscription, each event goes to
+    one of them. The iteration ends when the receiver is closed, after the events that have arrived by then.
+    Cancelling a wait loses no event. The receiver forgets a subscription that is no longer referenced.
 
     Attributes:
-        dropped: Events that were thrown away because they were not taken in time, the oldest first.
+        dropped: The number of events dropped because they were not taken in time; the oldest are dropped
+            first.
     """
 
     def __init__(self, project_ids: Collection[str], room: int) -> None:
@@ -30,7 +31,7 @@ class Subscription(AsyncIterator[WebhookEvent]):
         return f"<Subscription {len(self._events)} events waiting, {self.dropped} dropped>"
 
     def __len__(self) -> int:
-        """Events that have arrived and wait to be taken."""
+        """Return the number of events that wait to be taken."""
         return len(self._events)
 
     async def __anext__(self) -> WebhookEvent:
@@ -42,7 +43,10 @@ class Subscription(AsyncIterator[WebhookEvent]):
         return self._events.popleft()
 
     def offer(self, event: WebhookEvent) -> bool:
-        """Put an event in, if it is one of these; return False if an older one had to go for it."""
+        """Add an event; return False if an older one was dropped.
+
+        An event of a project that was not subscribed to is not added.
+        """
         if self._project_ids and event.id not in self._project_ids:
             return True
         has_room = len(self._events) != self._events.maxlen
@@ -52,17 +56,17 @@ class Subscription(AsyncIterator[WebhookEvent]):
         return has_room
 
     def close(self) -> None:
-        """Let the iteration end after what has arrived."""
+        """End the iteration after the events that have arrived."""
         self._has_ended = True
         self._changed.set()
 
 
 class Inbox:
-    """Gives each event to every subscription.
+    """The distributor of each event to every subscription.
 
     Attributes:
-        room: Events each subscription holds for an application that is slower than they arrive.
-        dropped: Events dropped by all subscriptions there ever were.
+        room: The number of events that each subscription holds for a slower application.
+        dropped: The number of events dropped by all subscriptions, past ones included.
     """
 
     def __init__(self, room: int) -> None:
@@ -71,27 +75,27 @@ class Inbox:
         self._subscriptions = weakref.WeakSet[Subscription]()
 
     def __len__(self) -> int:
-        """Subscriptions."""
+        """Return the number of subscriptions."""
         return len(self._subscriptions)
 
     def subscribe(self, project_ids: Collection[str]) -> Subscription:
-        """Hear of events from now on, of some projects or, if none are named, of all."""
+        """Subscribe to the events of the named projects, or of all."""
         subscription = Subscription(project_ids, self.room)
         self._subscriptions.add(subscription)
         return subscription
 
     def put(self, event: WebhookEvent) -> int:
-        """Give an event to all who want it; return how many had to drop an older one for it."""
+        """Offer an event to all subscriptions; return how many dropped an older."""
         dropped = sum(not subscription.offer(event) for subscription in list(self._subscriptions))
         self.dropped += dropped
         return dropped
 
     def close(self) -> None:
-        """End all subscriptions; new ones can be made."""
+        """End all subscriptions; new ones can be created."""
         for subscription in list(self._subscriptions):
             subscription.close()
         self.clear()
 
     def clear(self) -> None:
-        """Forget all subscriptions without a word: their event loop is gone."""
+        """Forget all subscriptions without ending them: their event loop is gone."""
         self._subscriptions.clear()

@@ -1,4 +1,4 @@
-"""From the bytes of a delivery to what they say."""
+"""Parsing the body of a delivery into an event."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from eversince_async.webhooks.signature import Body
 
 
 def parse_event(body: Body) -> WebhookEvent:
-    """Read the body of a delivery; verify it first.
+    """Parse the body of a delivery, which must be verified before.
 
     Raises:
-        MalformedEvent: It is no JSON or no event; says where.
+        MalformedEvent: The body is not JSON or not an event; the message says where.
     """
     try:
         return structure(_json(body), WebhookEvent)
@@ -22,7 +22,7 @@ def parse_event(body: Body) -> WebhookEvent:
 
 
 def project_id_of(body: Body) -> str | None:
-    """The project a delivery is about, even if nothing else in it can be read."""
+    """Return a delivery's project id, even if the rest is unreadable."""
     try:
         document = _json(body)
     except MalformedEvent:

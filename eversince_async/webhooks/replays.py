@@ -1,4 +1,4 @@
-"""What was delivered lately, so that nothing is delivered twice."""
+"""Recent deliveries, remembered so that a repeated one is recognized."""
 
 import hashlib
 from collections import OrderedDict
@@ -7,17 +7,20 @@ from typing import Final
 from eversince_async.webhooks.signature import Body
 
 MAX_REMEMBERED: Final = 4096
-"""Deliveries. An account that spends all its projects of a day at once sends fewer within the tolerance."""
+"""The most deliveries that are remembered.
+
+An account that spends all its projects of a day at once sends fewer within the tolerance.
+"""
 
 
 class ReplayFilter:
-    """Remembers deliveries for as long as they could be sent again, in bounded memory.
+    """A bounded memory of deliveries that could still be repeated.
 
-    Only what was found genuine may be asked about: then nobody without the secret can wash it out.
+    Ask it only about genuine deliveries: then no sender without the secret can push others out.
 
     Args:
-        keep: Seconds a delivery is remembered; None for as long as there is room.
-        room: Deliveries that are remembered; beyond that, the oldest are forgotten.
+        keep: Seconds for which a delivery is remembered; None for as long as there is room.
+        room: The most deliveries that are remembered; beyond it, the oldest are forgotten.
     """
 
     def __init__(self, keep: float | None, room: int = MAX_REMEMBERED) -> None:
@@ -29,10 +32,10 @@ class ReplayFilter:
         return len(self._seen)
 
     def is_replay(self, timestamp: str, body: Body, now: float) -> bool:
-        """Whether this was delivered before; remembers that it is now.
+        """Return True if the delivery came before; remember it otherwise.
 
-        The signature follows from timestamp, body and secret, so it need not be compared: a delivery is
-        the same one if it is signed again with the other of two secrets.
+        The signature follows from timestamp, body and secret, so it need not be compared: a delivery signed
+        again with the other of two secrets is still the same.
         """
         self._forget(now)
         stamp = hashlib.sha256(timestamp.encode("utf-8", "surrogatepass") + b".")

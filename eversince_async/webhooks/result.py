@@ -1,4 +1,4 @@
-"""What becomes of a delivery, and what the server is answered."""
+"""The result of a delivery, and the HTTP response to the server."""
 
 from collections.abc import Mapping
 from typing import Final, Literal
@@ -18,11 +18,11 @@ Code = Literal[
     "request_timeout",
     "service_unavailable",
 ]
-"""What became of a delivery; where the API itself has a code for it, that one."""
+"""The result of a delivery; the API's own error code where there is one."""
 
 STATUS: Final[Mapping[Code, int]] = {
     "received": 200,
-    "duplicate": 200,  # it was received, and nobody sends it again
+    "duplicate": 200,  # it was received before, and must not be sent again
     "unauthorized": 401,
     "validation_error": 400,
     "payload_too_large": 413,
@@ -30,17 +30,17 @@ STATUS: Final[Mapping[Code, int]] = {
     "request_timeout": 408,
     "service_unavailable": 503,
 }
-"""The HTTP status of the answer."""
+"""The HTTP status of the response, by result."""
 
 
 @attrs.frozen(kw_only=True)
 class DeliveryResult:
-    """What became of a delivery; also the HTTP answer it gets.
+    """The result of a delivery, which is also its HTTP response.
 
     Attributes:
-        code: What became of it.
-        event: What it says, if it was received; None if it was refused or is a duplicate.
-        message: Why it was refused; empty if it was not.
+        code: The kind of result.
+        event: The event, if the delivery was received; None if it was refused or is a duplicate.
+        message: The reason of a refusal; empty if there was none.
     """
 
     code: Code
@@ -49,23 +49,23 @@ class DeliveryResult:
 
     @property
     def status(self) -> int:
-        """The HTTP status to answer with."""
+        """The HTTP status of the response."""
         return STATUS[self.code]
 
     @property
     def is_error(self) -> bool:
-        """Whether it had no effect because something is wrong with it."""
+        """True if the delivery was refused, and so had no effect."""
         return self.status >= 400
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the answer, its length aside."""
+        """The headers of the response, without its length."""
         allow = {"Allow": "POST"} if self.code == "method_not_allowed" else {}
         return {"Content-Type": "application/json", **allow}
 
     @property
     def body(self) -> bytes:
-        """The body of the answer: JSON; that of a refusal has the form the API's errors have."""
+        """The JSON body of the response; a refusal's resembles API errors."""
         if not self.is_error:
             return dumps({"received": True})
         return dumps({"error": {"code": self.code, "message": self.message, "status": self.status}})

@@ -1,8 +1,8 @@
-"""Whether a delivery comes from the holder of the secret, and how old it is. Pure functions over bytes.
+"""Verification of a delivery's signature and age, by pure functions over bytes.
 
 A signature is `sha256=` and the hex digits of HMAC-SHA256 over the timestamp header as received, a dot, and
-the body as received ("Signing" in the webhook documentation). The timestamp's unit is not documented, so
-all that servers commonly send are read.
+the body as received ("Signing" in the webhook documentation). The timestamp's unit is not documented, so all
+units that servers commonly send are accepted.
 """
 
 import binascii
@@ -18,16 +18,16 @@ from eversince_async._redaction import HiddenBytes
 from eversince_async.errors import ConfigurationError, SignatureMismatch, TimestampOutsideTolerance
 
 SIGNATURE_HEADER: Final = "X-Eversince-Signature"
-"""Carries `sha256=` and 64 hex digits."""
+"""The header with `sha256=` and 64 hex digits."""
 
 TIMESTAMP_HEADER: Final = "X-Eversince-Timestamp"
-"""Carries when the delivery was signed."""
+"""The header with the time at which the delivery was signed."""
 
 TOLERANCE: Final = 300.0
-"""Seconds the sender's clock and ours may differ by default, in either direction."""
+"""Seconds by which the sender's clock and ours may differ by default, in either direction."""
 
 Secret = str | bytes
-"""What the account shares with the server; text is its UTF-8."""
+"""The secret that the account shares with the server; text stands for its UTF-8 bytes."""
 
 Body = bytes | bytearray | memoryview
 """A body as it was received."""
@@ -38,7 +38,7 @@ _MILLISECONDS_FROM: Final = 1e11  # as seconds this would be the year 5138, as m
 
 
 def sign(secret: Secret, timestamp: str, body: Body) -> str:
-    """The value of the signature header.
+    """Return the value of the signature header.
 
     Args:
         secret: The signing secret.
@@ -60,28 +60,28 @@ def verify_signature(
     *,
     now: datetime | None = None,
 ) -> None:
-    """Make sure that a webhook delivery is genuine and fresh; return if it is, raise if not.
+    """Check that a webhook delivery is genuine and fresh.
 
-    Genuine does not mean new: a delivery caught on its way can be sent again for as long as it is fresh.
-    `WebhookReceiver` remembers what it has seen; if you verify by yourself, do what an event asks for in a
-    way that may happen twice.
+    The function returns if it is, and raises if it is not. Genuine does not mean new: a delivery that was
+    intercepted can be sent again as long as it is fresh. `WebhookReceiver` remembers the deliveries it has
+    seen; if you verify deliveries yourself, make sure that acting twice on an event does no harm.
 
     Args:
-        secret: The account's signing secret; several while one replaces another, any of which will do.
+        secret: The account's signing secret; several while one replaces another, any of which is accepted.
         timestamp: The `X-Eversince-Timestamp` header as received; None if it is missing.
-        body: The body as received, before anything parsed it: its bytes are what is signed.
+        body: The body as received, before it is parsed: the signature covers its bytes.
         signature: The `X-Eversince-Signature` header; None if it is missing.
-        tolerance: Seconds between the timestamp and now, into the past and into the future. None accepts
-            any age, and then also timestamps that cannot be read.
-        now: What time it is; by default the wall clock's.
+        tolerance: Seconds between the timestamp and now, into the past and into the future. None accepts any
+            age, and then also timestamps that cannot be read.
+        now: The present time; by default the wall clock's.
 
     Raises:
         SignatureMismatch: A header is missing or unreadable, or no secret gives this signature.
-        TimestampOutsideTolerance: The signature is right, but its timestamp too far off or unreadable.
+        TimestampOutsideTolerance: The signature is right, but its timestamp is too far off or unreadable.
         ConfigurationError: There is no secret, or the tolerance is no number of seconds.
         TypeError: The body is not bytes.
     """
-    secret = keys = signing_keys(secret)  # no local shows what it was
+    secret = keys = signing_keys(secret)  # no local variable shows the secret
     check_keys(keys)
     check_tolerance(tolerance)
     check_body(body)
@@ -92,10 +92,10 @@ def verify_signature(
 
 
 class SignatureCheck:
-    """Verifies one delivery, whose body may still be coming in.
+    """The verification of one delivery, whose body may still be arriving.
 
     Args:
-        keys: The signing keys, any of which will do.
+        keys: The signing keys, any of which is accepted.
         timestamp: The timestamp header as received; None if it is missing.
         signature: The signature header; None if it is missing.
 
@@ -111,12 +111,12 @@ class SignatureCheck:
         self._codes = [_start_hmac(key, timestamp) for key in keys]
 
     def update(self, chunk: Body) -> None:
-        """Take in the next bytes of the body."""
+        """Add the next bytes of the body."""
         for code in self._codes:
             code.update(chunk)
 
     def verify(self) -> None:
-        """Compare, now that the whole body has come.
+        """Compare the signatures, after the whole body has been added.
 
         Raises:
             SignatureMismatch: No key gives this signature.
@@ -128,35 +128,38 @@ class SignatureCheck:
             )
 
     def verify_age(self, tolerance: float | None, now: datetime | None = None) -> None:
-        """Compare the timestamp with the time it is; needs no body.
+        """Compare the timestamp with the present time; this needs no body.
 
         Raises:
-            TimestampOutsideTolerance: It is too far off, or unreadable.
+            TimestampOutsideTolerance: The timestamp is too far off, or unreadable.
         """
         if tolerance is not None:
             _check_age(self._timestamp, tolerance, clock.now() if now is None else now)
 
 
 def check_body(body: object) -> None:
-    """Refuse what is no raw body.
+    """Refuse an object that is no raw body.
 
     Raises:
-        TypeError: It is not bytes.
+        TypeError: The object is not bytes.
     """
     if not isinstance(body, Body):
         raise TypeError(f"body must be the raw bytes as they were received, not {type(body).__name__}")
 
 
 def signing_keys(secret: Secret | Iterable[Secret]) -> tuple[bytes, ...]:
-    """The keys that one secret or several are, which no local shows; see `check_keys`."""
+    """Return the keys of one or several secrets; see `check_keys`.
+
+    No local variable shows them.
+    """
     return tuple(map(_as_bytes, [secret] if isinstance(secret, str | bytes) else secret))
 
 
 def check_keys(keys: tuple[bytes, ...]) -> None:
-    """Refuse keys with which anybody could sign, or nobody.
+    """Refuse keys with which anyone could sign, and a lack of keys.
 
     Raises:
-        ConfigurationError: There is none, or one is empty, or had half a surrogate in its text.
+        ConfigurationError: There is no key, a key is empty, or its text had half a surrogate pair.
     """
     if not keys or not all(keys):
         raise ConfigurationError(
@@ -166,20 +169,22 @@ def check_keys(keys: tuple[bytes, ...]) -> None:
 
 
 def check_tolerance(tolerance: float | None) -> None:
-    """Refuse what is no tolerance.
+    """Refuse a value that is no tolerance.
 
     Raises:
-        ConfigurationError: It is negative or not a number.
+        ConfigurationError: The value is negative or not a number.
     """
     if tolerance is not None and not tolerance >= 0:
         raise ConfigurationError(f"tolerance is seconds, 0 or more, or None for any age; not {tolerance!r}")
 
 
 def read_timestamp(text: str) -> datetime:
-    """When a timestamp header says it is: seconds, milliseconds, or ISO 8601 (in UTC if it does not say).
+    """Parse a timestamp header: seconds, milliseconds or ISO 8601.
+
+    ISO 8601 without an offset counts as UTC.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: The text is none of these.
     """
     if not _NUMBER.fullmatch(text):
         instant = datetime.fromisoformat(text)
@@ -200,7 +205,7 @@ def _given_digest(signature: str | None) -> bytes:
         raise SignatureMismatch(f"the {SIGNATURE_HEADER} header does not begin with {_SCHEME}")
     try:
         digest = binascii.unhexlify(digits)
-    except ValueError:  # also for what is no ASCII
+    except ValueError:  # also for text that is not ASCII
         digest = b""
     if len(digest) != hashlib.sha256().digest_size:
         raise SignatureMismatch(f"the {SIGNATURE_HEADER} header does not hold 64 hex digits")
@@ -208,7 +213,7 @@ def _given_digest(signature: str | None) -> bytes:
 
 
 def _start_hmac(key: bytes, timestamp: str) -> "hmac.HMAC":
-    # A header has no surrogates, but a caller's text may; such a timestamp is signed by nobody.
+    # A header has no surrogates, but a caller's text may; no server signs such a timestamp.
     return hmac.new(key, timestamp.encode("utf-8", "surrogatepass") + b".", hashlib.sha256)
 
 
@@ -225,7 +230,10 @@ def _check_age(timestamp: str, tolerance: float, now: datetime) -> None:
 
 
 def _as_bytes(secret: Secret) -> bytes:
-    """A key; an empty one of what cannot be encoded: the error of that would quote it."""
+    """Return a secret as a key, empty if it cannot be encoded.
+
+    The error of the encoding would quote the secret.
+    """
     if not isinstance(secret, str):
         return HiddenBytes(secret)
     key = secret.encode("utf-8", "replace")
