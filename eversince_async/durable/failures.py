@@ -128,7 +128,10 @@ def is_retryable(failure: BaseException) -> bool:
 
 
 def current_name(recorded: str) -> str:
-    """Return the present name of an error's class, which an older journal may have under another."""
+    """Return the present name of an error's recorded class.
+
+    An older journal may have recorded the class under another name.
+    """
     return _RENAMED.get(recorded, recorded)
 
 

@@ -12,7 +12,7 @@ FULL: Final = (
     "was written"
 )
 DAMAGED: Final = (
-    "the file is damaged: put a copy from before in its place, or save what can be read with "
+    "the file is damaged: restore an earlier copy of it, or save what can be read with "
     "`sqlite3 FILE .recover`; nothing has been written to it"
 )
 GONE: Final = "the file was moved, deleted or replaced while in use; nothing more is written"

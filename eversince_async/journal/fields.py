@@ -17,7 +17,7 @@ LARGEST: Final = 2**53 - 1
 
 The numbers that this package writes are far below."""
 
-WHAT_TO_DO: Final = "so it was changed by other hands than ours; put a copy from before in its place"
+WHAT_TO_DO: Final = "so another program has changed it; restore an earlier copy of the file"
 """Advice to the user for a row that cannot be read."""
 
 

@@ -1,4 +1,7 @@
-"""Failures of the conformance suite are told as those of any test."""
+"""Assertion rewriting for the conformance suite.
+
+Its failures are shown as those of any test.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""What every journal must do, whatever it is kept in: subclass `JournalConformance` and give it a backend."""
+"""The conformance suite that every journal must pass.
+
+Subclass `JournalConformance`, and give it a backend.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ SPEC = {"brief": "A film about a mug", "share": True}
 
 class Backend(Protocol):
     def journal(self) -> Journal:
-        """Another journal over the same storage, not yet open."""
+        """Return another journal over the same storage, not yet open."""
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ async def journal(backend: Backend) -> AsyncIterator[Journal]:
 
 @pytest.fixture
 async def other(backend: Backend) -> AsyncIterator[Journal]:
-    """Another process's journal, as it were."""
+    """Open a journal as another process would."""
     async with backend.journal() as journal:
         yield journal
 
@@ -425,7 +428,10 @@ class JournalConformance:
         assert await journal.claim(cup, "https://eversince.ai/s?v=2")
 
     async def test_one_share_at_a_time_is_under_way(self, journal, other):
-        """Over all processes: of two in doubt nobody could tell which is whose."""
+        """The rule holds over all processes.
+
+        Two shares in doubt could not be told apart.
+        """
         await leased(journal, "mug")
         await leased(other, "cup")
         first = await journal.intent("mug", "share", {"title": "Mug"})
@@ -440,7 +446,7 @@ class JournalConformance:
         second = await other.intent("cup", "share", {"title": "Cup"})
         with pytest.raises(ShareInProgress):
             await journal.intent_again(again)
-        await other.in_doubt(second)  # it is for a person to find out: nobody waits for that
+        await other.in_doubt(second)  # a person has to find out, and no other share waits for that
         await journal.intent_again(again)
 
     # -- Doubts -----------------------------------------------------------------------------------------
@@ -468,7 +474,7 @@ class JournalConformance:
         assert ("adopted", {"url": "s1"}, "s1") == (decided.state, decided.result, decided.claim)
         assert decided == await journal.effect("mug", share.name)
         assert ("mug", "render") == await journal.claimant("s1")
-        assert (await journal.load("mug")).not_before is None  # to be gone on with at once
+        assert (await journal.load("mug")).not_before is None  # the job may continue at once
 
     async def test_a_person_decides_that_it_did_not_happen(self, journal, other):
         await journal.in_doubt(await intended(journal))
@@ -555,7 +561,7 @@ class JournalConformance:
             assert await journal.noted("nothing") is None
 
     async def test_a_note_is_changed_by_one_at_a_time(self, backend):
-        """Whoever changes it sees what the one before has made of it."""
+        """Each change sees the result of the change before."""
         async with backend.journal() as journal:
 
             async def add(number: int) -> object:

@@ -1,10 +1,10 @@
-"""Kill processes in the middle of their commits, and look whether anything that was acknowledged is gone.
+"""Kill processes in the middle of their commits, and check for losses.
 
     python tests/journal/kill_writers.py [kills]
 
-A writer makes jobs from many tasks at once, and says of each step of each job that it was acknowledged, on a
-pipe. It is killed with SIGKILL at a random moment, and then every line of the pipe must stand in the
-journal, every effect must fit the stage of its job, and SQLite must find the file intact.
+A writer makes jobs from many tasks at once, and reports each acknowledged step of each job on a pipe. It is
+killed with SIGKILL at a random moment. Then every line of the pipe must be in the journal, every effect must
+fit the stage of its job, and SQLite must find the file intact.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ TASKS = 8
 
 
 async def write(path: Path) -> None:
-    """The process that is killed: jobs without end."""
+    """Write jobs without end, in the process that is killed."""
 
     async def worker(number: int) -> None:
         count = 0
@@ -46,11 +46,16 @@ async def write(path: Path) -> None:
 
 
 def say(step: str, name: str) -> None:
-    os.write(1, f"{step}:{name}\n".encode())  # in one piece, whatever happens next
+    os.write(1, f"{step}:{name}\n".encode())  # in one piece, before anything else happens
 
 
 def killed(path: Path, seconds: float) -> list[str]:
-    """Start a writer, kill it so many seconds after its first word, return what it said."""
+    """Start a writer, kill it, and return the lines that it wrote.
+
+    Args:
+        path: The journal's file.
+        seconds: Time from the writer's first line to the kill, in seconds.
+    """
     command = [sys.executable, __file__, "write", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
@@ -63,7 +68,7 @@ def killed(path: Path, seconds: float) -> list[str]:
 
 
 def verify(path: Path, acknowledged: list[str]) -> None:
-    """Nothing acknowledged is lost, nothing is half."""
+    """Check that no acknowledged step is lost or half done."""
     with closing(sqlite3.connect(path)) as database:
         assert [("ok",)] == database.execute("PRAGMA integrity_check").fetchall()
         stages = dict(database.execute("SELECT id, stage FROM job"))
@@ -78,7 +83,11 @@ def verify(path: Path, acknowledged: list[str]) -> None:
 
 
 def main(kills: int) -> tuple[int, int]:
-    """Kill so often; return how many steps were acknowledged, and how many jobs were caught in between."""
+    """Kill a number of writers.
+
+    Returns:
+        The number of acknowledged steps, and the number of jobs that were caught in the middle.
+    """
     chance = random.Random(kills)
     acknowledged: list[str] = []
     with tempfile.TemporaryDirectory() as folder:

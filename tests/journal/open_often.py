@@ -1,4 +1,7 @@
-"""A process that opens and closes a journal again and again, also twice at once; run by tests."""
+"""A process that opens and closes a journal again and again.
+
+It also opens the journal twice at once. Tests run it.
+"""
 
 import asyncio
 import sys

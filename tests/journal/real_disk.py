@@ -1,4 +1,7 @@
-"""Run by a test in a mount namespace of its own: a disk that is full, or read-only."""
+"""Checks on a disk that is full, or read-only.
+
+A test runs this script in a mount namespace of its own.
+"""
 
 import asyncio
 import os
@@ -24,7 +27,11 @@ def full(folder: Path) -> None:
 
 
 async def fill(path: Path, filler: Path) -> set[str]:
-    """Write until the disk is full, make room, and go on; what was acknowledged."""
+    """Write until the disk is full, make room, and continue.
+
+    Returns:
+        The acknowledged jobs.
+    """
     acknowledged = set()
     async with SqliteJournal(path) as journal:
         problem = ""

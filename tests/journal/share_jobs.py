@@ -1,4 +1,7 @@
-"""A process that works on whatever jobs of a journal are free, until all are done; run by tests."""
+"""A process that works on a journal's free jobs.
+
+It ends when all jobs are done. Tests run it.
+"""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""What a journal's file is to others: closed to their eyes, and not trusted when they have changed it."""
+"""Tests of a journal file's permissions, and of changed contents."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_what_is_saved_of_a_journal_that_was_taken_away_is_readable_by_its
 
 @posix
 async def test_the_permissions_that_somebody_gave_a_journal_stay(tmp_path, open_umask):
-    """A team may share one."""
+    """A team may share a journal."""
     async with SqliteJournal(tmp_path / "journal.db"):
         pass
     (tmp_path / "journal.db").chmod(0o660)
@@ -70,7 +70,10 @@ async def test_the_permissions_that_somebody_gave_a_journal_stay(tmp_path, open_
 @posix
 @pytest.mark.parametrize("target", ["nowhere.db", "journal.db", "nowhere/at/all.db"])
 async def test_a_link_that_leads_to_no_file_is_refused(tmp_path, target):
-    """Also one that leads to itself. Nothing is made where it leads."""
+    """That includes a link that leads to itself.
+
+    Nothing is created at the link's target.
+    """
     link = tmp_path / "journal.db"
     link.symlink_to(tmp_path / target)
 
@@ -102,7 +105,7 @@ async def make(path):
 
 
 async def everything(path):
-    """Read whatever can be read."""
+    """Read everything that can be read."""
     async with SqliteJournal(path) as journal:
         await journal.load("mug")
         async for _ in journal.jobs():

@@ -1,4 +1,4 @@
-"""Both journals do what every journal must."""
+"""Tests that both journals pass the conformance suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Real processes on one journal: they share its jobs, and lose nothing when killed."""
+"""Tests of real processes on one journal.
+
+They share its jobs, and lose nothing when killed.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def tries(path):
 
 
 def worker(path, seconds_each):
-    """A process that is ready to work, once it is told to."""
+    """Start a process that waits for the word to work."""
     command = [sys.executable, HERE / "share_jobs.py", path, str(seconds_each)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert "ready\n" == process.stdout.readline()
@@ -87,7 +90,10 @@ def test_a_killed_process_loses_nothing_that_was_acknowledged():
 
 
 def test_processes_that_open_and_close_a_journal_again_and_again_lose_nothing(tmp_path):
-    """A process that closes any other descriptor of the file would lose its locks, and then its log."""
+    """Closing another descriptor of the file would lose the locks.
+
+    Then the log would be lost.
+    """
     command = [sys.executable, HERE / "open_often.py", path := tmp_path / "journal.db"]
     workers = [
         subprocess.Popen([*command, name, "40"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

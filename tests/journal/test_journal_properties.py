@@ -1,4 +1,7 @@
-"""Whatever two processes do with one file, in whatever order, it remembers what a simple model does."""
+"""Tests that a journal remembers the same as a simple model.
+
+Two processes act on one file, in any order.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ class KnownJob:
 
 
 class TwoProcesses(RuleBasedStateMachine):
-    """Two journals on one file; either may be closed and opened again at any moment."""
+    """Two journals on one file; each may be reopened at any moment."""
 
     @initialize()
     def begin(self) -> None:
@@ -67,7 +70,7 @@ class TwoProcesses(RuleBasedStateMachine):
         return self.runner.run(to_end())
 
     def attempt(self, verb: Any, *, succeeds: bool, error: type[JournalError] = JournalError) -> Any:
-        """Do something of which the model knows whether it can succeed."""
+        """Make a call of which the model knows whether it can succeed."""
         try:
             result = self.run(verb)
         except error:
@@ -83,7 +86,10 @@ class TwoProcesses(RuleBasedStateMachine):
         return self.runner.run(asked())
 
     def actor(self, job_id: str, *, stranger: bool) -> int:
-        """Who has the lease of a job, having leased it first if need be; or the other one."""
+        """Return the journal that holds a job's lease, or the other one.
+
+        If neither journal holds the lease, the first journal leases the job.
+        """
         incarnations = [journal.incarnation for journal in self.journals]
         if self.known[job_id].owner not in incarnations:
             self.acquire(0, job_id, 60)
@@ -275,7 +281,7 @@ class TwoProcesses(RuleBasedStateMachine):
 
 
 async def remembered(journal: SqliteJournal) -> dict[str, KnownJob]:
-    """What a journal remembers, in the model's terms."""
+    """Return the content of a journal, in the model's terms."""
     found = {}
     async for job in journal.jobs():
         effects = {

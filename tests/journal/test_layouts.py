@@ -1,4 +1,4 @@
-"""Journals of older layouts: read, upgraded and gone on with."""
+"""Tests that journals of older layouts can be read, upgraded and continued."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def anyio_backend():
 
 @pytest.fixture
 def old(tmp_path):
-    """A journal of the first layout."""
+    """Return a journal of the first layout."""
     return Path(shutil.copy(DATA / "layout_1.db", tmp_path))
 
 
 def shape(database):
-    """Columns and indexes; where a column stands means nothing."""
+    """Return the columns and indexes; the order of columns means nothing."""
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     columns = {name: set(database.execute(f"SELECT * FROM pragma_table_info('{name}')")) for name in tables}
     indexes = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
@@ -95,7 +95,7 @@ async def campaign(run: Run, brief: str) -> str:
 
 
 async def test_an_old_journal_is_gone_on_with(old, tmp_path):
-    """Nothing that was under way is lost, and nothing is done twice."""
+    """No open work is lost, and none is done twice."""
     state = shutil.copy(DATA / "layout_1_emulator.db", tmp_path)
     briefs = {key: f"A film about a {key}" for key in ("mug", "cup", "pot", "vase", "bowl", "dish", "tray")}
     briefs |= {key: f"A film about a {key}" for key in ("lamp", "fork", "pan")} | {"jug": "It fails"}
@@ -111,5 +111,6 @@ async def test_an_old_journal_is_gone_on_with(old, tmp_path):
     made = emulator.world.counts
     assert before["projects"] == made["projects"]
     assert before["renders"] + 1 == made["renders"]  # that of the pan
-    # One for each and a second for the sofa; another for the lamp, as nobody found its first, and somebody's.
+    # One for each item, and a second for the sofa; another for the lamp, as its first was not found; and one
+    # of another user.
     assert 11 + 1 + 1 + 1 == made["shares"]

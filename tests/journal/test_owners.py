@@ -1,4 +1,4 @@
-"""A dead owner is known to be dead only when that is certain."""
+"""Tests that an owner counts as dead only if certainly dead."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_killed_process_that_nobody_has_waited_for_has_died():
     with process:
         process.stdout.readline()
         process.kill()
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # looks, and leaves it a zombie
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # observe it, and leave it a zombie
 
         assert is_dead(of_process(process.pid))
 
@@ -65,7 +65,7 @@ def test_of_others_nothing_is_known(name):
 
 @pytest.fixture
 def windows(monkeypatch):
-    """What journals see of the system there."""
+    """Show the journals a Windows system."""
     monkeypatch.setattr(owners, "sys", SimpleNamespace(platform="win32"))
     monkeypatch.setattr(clock, "sys", SimpleNamespace(platform="win32"))
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("this would end the process"))
@@ -93,7 +93,7 @@ async def test_on_windows_a_journal_is_shared_by_leases_that_run_out(windows, tm
 
 
 async def test_on_windows_writers_of_one_journal_take_turns(windows, tmp_path):
-    """SQLite locks its file there by itself."""
+    """On Windows, SQLite itself locks its file."""
     async with SqliteJournal(tmp_path / "j.db") as first, SqliteJournal(tmp_path / "j.db") as second:
         await asyncio.gather(
             *(journal.put(f"{n}-{journal.incarnation}", {}) for n in range(50) for journal in (first, second))

@@ -1,4 +1,7 @@
-"""Many tasks, one thread: shared commits, cancellation at any moment, virtual time."""
+"""Tests of many tasks on one thread.
+
+They cover shared commits, cancellation at any moment, and virtual time.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,11 @@ async def test_time_stands_still_while_it_writes(journal):
 
 
 async def cancelled_at(moment, verb):
-    """Cancel after so many rounds of the loop; whether it had ended by then."""
+    """Cancel a call after a number of rounds of the loop.
+
+    Returns:
+        True if the call had ended by then.
+    """
     task = asyncio.create_task(verb)
     for _ in range(moment):
         await asyncio.sleep(0)
@@ -147,7 +154,7 @@ async def test_a_lease_granted_to_somebody_who_is_gone_is_given_back(journal, wa
         verb = journal.acquire("mug") if way == "acquire" else journal.take("new")
         ended = await cancelled_at(moment, verb)
         if not ended:
-            await journal.put("cup", {})  # whatever was begun is over
+            await journal.put("cup", {})  # by now, all earlier writes are over
             assert None is (await journal.load("mug")).owner
         moment += 1 if moment < 20 else 50
     assert journal.incarnation == (await journal.load("mug")).owner

@@ -1,4 +1,7 @@
-"""Only a journal that is whole is opened; everything else is named for what it is and left untouched."""
+"""Tests that only an intact journal is opened.
+
+The error names the kind of any other file, which is left untouched.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ async def make(path, jobs=3):
 
 
 async def refusal(path, **options):
-    """What opening says, having made sure that it changes nothing."""
+    """Return the error of opening a file, and check that nothing changes."""
     before = {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()}
     with pytest.raises(JournalError) as caught:
         await SqliteJournal(path, **options).open()
@@ -91,7 +94,7 @@ async def test_a_damaged_journal_says_what_can_be_saved(tmp_path, damage):
 async def test_a_journal_that_sqlite_complains_of_in_words_that_are_no_text_is_damaged(
     tmp_path, word, damage
 ):
-    """It quotes the file, and Python then fails at reading the complaint."""
+    """SQLite quotes the file, and Python then fails to decode the message."""
     path = tmp_path / "journal.db"
     await make(path)
     path.write_bytes(path.read_bytes().replace(word, damage))
@@ -250,7 +253,10 @@ async def test_a_file_put_back_is_used_again(tmp_path):
 
 
 async def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path):
-    """The database may not grow: SQLite's answer is that of a full disk."""
+    """The database may not grow, as on a full disk.
+
+    SQLite raises the same error.
+    """
     path = tmp_path / "journal.db"
     async with SqliteJournal(path) as journal:
         await journal.put("mug", {})
@@ -278,7 +284,7 @@ async def limit(journal, pages):
 
 @pytest.mark.parametrize("case", ["full", "read-only"])
 def test_a_real_disk_that(case, tmp_path):
-    """In a mount namespace of its own, where one can be had."""
+    """The script runs in its own mount namespace, if possible."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
         pytest.skip("needs Linux with user namespaces")
     script = [sys.executable, HERE / "real_disk.py", case, tmp_path]

@@ -1,4 +1,7 @@
-"""What reaches the disk: all that is needed to send again, and no secret."""
+"""Tests of the values that reach the disk.
+
+They hold all that is needed to send again, and no secret.
+"""
 
 from __future__ import annotations
 

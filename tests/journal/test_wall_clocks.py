@@ -1,4 +1,7 @@
-"""Wall clocks that are set, forward or back: leases, ages and order rest on none of them."""
+"""Tests with wall clocks that are set forward or back.
+
+Leases, ages and order do not depend on them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ STEPS = pytest.mark.parametrize("step", [HOUR, -HOUR, 30 * DAY, -30 * DAY])
 
 @pytest.fixture
 async def two(tmp_path):
-    """Two processes' journals, of one file."""
+    """Open two processes' journals of one file."""
     async with SqliteJournal(tmp_path / "a.db") as one, SqliteJournal(tmp_path / "a.db") as other:
         yield one, other
 
@@ -79,7 +82,7 @@ async def test_one_that_runs_out_is_free_for_whoever_takes(two, step):
 
 
 async def test_a_lease_of_an_earlier_boot_has_run_out(two, monkeypatch):
-    """However short ago that was by the wall clock: whoever had it is gone."""
+    """However recent it is by the wall clock, its owner is gone."""
     one, other = two
     await one.put("mug", {})
     monkeypatch.setattr(clock, "_machine", lambda: "abcdef123456-1")
@@ -91,7 +94,7 @@ async def test_a_lease_of_an_earlier_boot_has_run_out(two, monkeypatch):
 
 
 async def test_a_lease_of_another_container_of_the_same_boot_lives(two, monkeypatch):
-    """Its clock may be another; it is as old as the wall clock says."""
+    """Its clock may differ, so its age is by the wall clock."""
     one, other = two
     await one.put("mug", {})
     monkeypatch.setattr(clock, "_machine", lambda: "abcdef123456-1")
@@ -122,7 +125,10 @@ async def test_what_was_spent_is_as_old_as_it_is(tmp_path, made, step):
 
 
 async def test_what_another_boot_wrote_in_the_future_was_written_now(tmp_path):
-    """One loop after the other: they have nothing in common but the wall clock, which has been set back."""
+    """The two loops share only the wall clock.
+
+    It has been set back in between.
+    """
 
     async def spend():
         async with SqliteJournal(tmp_path / "a.db") as journal:
