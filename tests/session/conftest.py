@@ -1,4 +1,4 @@
-"""Tests here may talk with a scripted server."""
+"""Fixtures for tests that talk with a scripted server."""
 
 from scripted import server, sleeping_server
 

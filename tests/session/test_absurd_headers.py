@@ -1,4 +1,7 @@
-"""Whatever the headers of an answer say, a call ends with its result or with an error of ours."""
+"""Calls whose responses have absurd headers.
+
+Each call ends with its result or with an error of this package.
+"""
 
 import logging
 from contextlib import suppress
@@ -50,7 +53,7 @@ async def test_no_header_breaks_a_call(
 
 @pytest.mark.parametrize("length", [8_000, 16_000, 60_000])
 async def test_long_headers_are_read(server: ScriptedServer, length: int) -> None:
-    """Gateways and tracing add to them; the limit of most proxies is 64 KiB."""
+    """Gateways and tracing add headers; most proxies limit them to 64 KiB."""
     server.plays(Say(json=GOOD.json, headers={"X-Trace": "x" * length}))
     async with server.client() as eversince:
         assert 1 == len((await eversince.projects.list()).projects)

@@ -1,4 +1,7 @@
-"""The key goes unencrypted to nobody but this machine, unless that is allowed in so many words."""
+"""Base URLs: the key is sent without encryption to this machine only.
+
+Any other use of plain http must be allowed explicitly.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ FOREIGN = [
     "http://[::2]/x",
     "http://localhost.example.com/x",
     "http://127.0.0.1.example.com/x",
-    "http://0177.0.0.1/x",  # to some 177.0.0.1
+    "http://0177.0.0.1/x",  # some systems read this as 177.0.0.1
     "http://128.0.0.1/x",
 ]
 HERE = [

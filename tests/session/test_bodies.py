@@ -1,4 +1,4 @@
-"""The body of an answer is unpacked in pieces and has a bound, in bytes and in time."""
+"""Decoding of response bodies in pieces, with limits of size and time."""
 
 import asyncio
 import functools
@@ -54,7 +54,7 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
 HOW = sorted(how for how, (name, _) in PACKED.items() if name != "identity")
 
 
-# -- What is packed ---------------------------------------------------------------------------------------
+# -- Packed bodies ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", PACKED)
@@ -76,7 +76,10 @@ async def test_an_error_that_is_packed_is_read(server: ScriptedServer, how: str)
 
 
 async def test_only_what_can_be_unpacked_in_pieces_is_asked_for(server: ScriptedServer) -> None:
-    """Whatever else is installed: other libraries unpack a piece as a whole, however large it becomes."""
+    """Other installed libraries change nothing.
+
+    They would decode a piece as a whole, however large the result is.
+    """
     server.plays(Say(json=PROJECT))
     async with (
         aiohttp.ClientSession(headers={"Accept-Encoding": "br"}) as http,
@@ -99,7 +102,7 @@ async def test_only_what_can_be_unpacked_in_pieces_is_asked_for(server: Scripted
         ("gzip", b"no gzip at all"),
         ("gzip", gzip.compress(b"{}" * 1000)[:-9]),
         ("deflate", zlib.compress(b"{}" * 1000)[:-5]),
-        ("gzip", gzip.compress(b"") * 13_000),  # each costs time, and none comes nearer to the bound in bytes
+        ("gzip", gzip.compress(b"") * 13_000),  # each member costs time, and adds no bytes
     ],
     ids=["br", "zstd", "twice", "nonsense", "no gzip", "gzip cut short", "deflate cut short", "empty parts"],
 )
@@ -116,7 +119,7 @@ async def test_what_cannot_be_unpacked_says_so(server: ScriptedServer, encoding:
 @given(data=st.binary(max_size=2000), cuts=st.lists(st.integers(0, 2000)), how=st.sampled_from(HOW))
 @settings(deadline=None)
 def test_pieces_make_the_whole(data: bytes, cuts: list[int], how: str) -> None:
-    """Wherever the network cuts what is sent."""
+    """The network may cut the body anywhere."""
     name, pack = PACKED[how]
     packed, unpacking, read = pack(data), _Packed(name.lower()), b""
     edges = [0, *sorted(min(cut, len(packed)) for cut in cuts), len(packed)]
@@ -133,7 +136,7 @@ def test_rubbish_is_refused_and_breaks_nothing(data: bytes, name: str) -> None:
         b"".join(_Packed(name).pieces(data))
 
 
-# -- What is too large ------------------------------------------------------------------------------------
+# -- Large bodies -----------------------------------------------------------------------------------------
 
 
 BOMBS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -141,7 +144,7 @@ BOMBS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 @functools.cache
 def bomb(encoding: str, size: int) -> bytes:
-    """A project of so many MiB, nearly all of them blanks, packed."""
+    """Return a packed project of the given size in MiB, mostly blanks."""
     packing, blanks = zlib.compressobj(wbits=BOMBS[encoding]), b" " * MIB
     made = [packing.compress(json.dumps(PROJECT).encode()), *(packing.compress(blanks) for _ in range(size))]
     return b"".join([*made, packing.flush()])
@@ -150,7 +153,7 @@ def bomb(encoding: str, size: int) -> bytes:
 @pytest.mark.parametrize("encoding", BOMBS)
 @pytest.mark.parametrize("status", [200, 500])
 async def test_a_bomb_is_not_unpacked(server: ScriptedServer, encoding: str, status: int) -> None:
-    """A quarter of a gigabyte costs no more memory than the largest answer that is read."""
+    """A quarter of a gigabyte costs no more memory than the limit."""
     packed = bomb(encoding, 256)
     server.plays(Say(status=status, body=packed, headers={"Content-Encoding": encoding}))
     async with server.client(max_response_bytes=8 * MIB, retry=RetryPolicy(attempts=1)) as eversince:
@@ -164,7 +167,7 @@ async def test_a_bomb_is_not_unpacked(server: ScriptedServer, encoding: str, sta
 
 
 async def test_a_read_that_is_too_large_says_what_to_set(server: ScriptedServer) -> None:
-    """And is not repeated, for the same again would be as large."""
+    """The request is not repeated: the next response would be as large."""
     server.plays(Say(json={**PROJECT, "padding": "x" * 5000}))
     async with server.client(max_response_bytes=5000) as eversince:
         with pytest.raises(
@@ -210,7 +213,7 @@ async def test_a_create_that_is_answered_with_too_much_is_asked_for_again_by_its
 
 
 async def test_a_long_error_is_read_as_far_as_errors_are(server: ScriptedServer) -> None:
-    """A page of a gateway without end is still the status that it came with."""
+    """A gateway's page without an end still yields its status."""
     server.plays(Say(status=404, body=b"<html>" + b"x" * 10 * MAX_ERROR_BYTES))
     async with server.client() as eversince:
         with pytest.raises(ApiError) as raised:
@@ -236,16 +239,16 @@ def test_a_bound_that_is_none_is_refused(size: Any) -> None:
         Eversince(KEY, max_response_bytes=size)
 
 
-# -- What has no end --------------------------------------------------------------------------------------
+# -- Endless bodies ---------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def endless(head: bytes, piece: bytes, pause: float) -> AsyncIterator[str]:
-    """A server that goes on with its answer for as long as somebody listens."""
+    """Run a server that sends its response until the client disconnects."""
     tasks = set[asyncio.Task[Any]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]  # there is one
+        tasks.add(asyncio.current_task())  # type: ignore[arg-type]  # a task is running
         try:
             await reader.readuntil(b"\r\n\r\n")
             writer.write(head)
@@ -283,7 +286,7 @@ ONE_AT_A_TIME: dict[str, tuple[bytes, bytes]] = {
 @pytest.mark.parametrize("what", ONE_AT_A_TIME)
 @pytest.mark.parametrize("whose", ["own", "borrowed"])
 async def test_an_answer_that_drips_has_as_long_as_one_attempt(what: str, whose: str) -> None:
-    """It moves all the time, and would for ever."""
+    """The response keeps moving, and would do so for ever."""
     loop, (head, piece) = asyncio.get_running_loop(), ONE_AT_A_TIME[what]
     async with endless(head, piece, 1.0) as base_url, aiohttp.ClientSession() as http:
         mine = {"http": http} if whose == "borrowed" else {}

@@ -1,4 +1,4 @@
-"""Making a client, options for some of its calls, and calls it does not know."""
+"""Creation of clients, options for some calls, and calls by path."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from eversince_async import (
     RetryPolicy,
 )
 
-# -- Making one -------------------------------------------------------------------------------------------
+# -- Creation ---------------------------------------------------------------------------------------------
 
 
 def test_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_limits_and_a_governor_are_too_much() -> None:
 @pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": -1}, {"stall_timeout": 0}])
 def test_impossible_timeouts_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match="must be positive"):
-        Eversince(KEY, **options)  # type: ignore[arg-type]  # floats they are
+        Eversince(KEY, **options)  # type: ignore[arg-type]  # they are floats
 
 
 # -- Options ----------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ async def test_governor_may_be_shared(server: ScriptedServer) -> None:
     assert second - first > 60.0
 
 
-# -- Calls it does not know -------------------------------------------------------------------------------
+# -- Calls by path ----------------------------------------------------------------------------------------
 
 
 async def test_unknown_call_gives_plain_values(server: ScriptedServer) -> None:
@@ -245,7 +245,7 @@ async def test_braces_in_a_path_are_just_braces(server: ScriptedServer) -> None:
     ],
 )
 async def test_path_that_is_none_is_refused(server: ScriptedServer, path: str) -> None:
-    """Above all one that would end the request line and begin headers of its own."""
+    """A path must not end the request line and begin headers."""
     async with server.client() as eversince:
         with pytest.raises(InvalidRequest, match="path"):
             await eversince.request("GET", path)

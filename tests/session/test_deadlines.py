@@ -1,4 +1,4 @@
-"""What bounds a call: the timeout of one attempt, the deadline of all, and whoever cancels."""
+"""Limits of a call: attempt timeout, deadline and cancellation."""
 
 import asyncio
 import itertools
@@ -44,7 +44,10 @@ async def test_attempt_times_out(server: ScriptedServer) -> None:
 
 
 async def test_timeout_starts_when_the_request_leaves(server: ScriptedServer) -> None:
-    """Waiting a minute for the budget does not count against the ten seconds of the attempt."""
+    """A minute of waiting for the budget does not count.
+
+    The attempt still has its ten seconds.
+    """
     server.plays(PROJECT, Say(json=PROJECT.json, after=9))
     async with server.client(timeout=10, limits=ONE_A_MINUTE) as eversince:
         await eversince.projects.get("proj_1")
@@ -84,7 +87,7 @@ async def test_deadline_of_a_write_leaves_it_in_doubt(server: ScriptedServer) ->
 
 
 async def test_deadline_of_a_create_is_a_timeout(server: ScriptedServer) -> None:
-    """Its idempotency key finds out, so there is no doubt that could not be settled."""
+    """The idempotency key resolves any doubt, so there is none."""
     server.plays(Hang())
     async with server.client() as eversince:
         with pytest.raises(RequestTimedOut):
@@ -103,7 +106,7 @@ async def test_deadline_while_waiting_for_the_budget_sends_nothing(server: Scrip
 
 
 async def test_deadline_after_a_refusal_leaves_no_doubt(server: ScriptedServer) -> None:
-    """The server said no, and then time was up before the request could leave again."""
+    """The server refused, and the deadline passed before the next attempt."""
     server.plays(refusal(503, "service_unavailable"))
     async with server.client(limits=ONE_A_MINUTE, retry=RetryPolicy(base=0)) as eversince:
         with pytest.raises(RequestTimedOut) as raised:
@@ -113,7 +116,7 @@ async def test_deadline_after_a_refusal_leaves_no_doubt(server: ScriptedServer) 
 
 
 async def test_pace_that_does_not_fit_is_raised_at_once(server: ScriptedServer) -> None:
-    """With the refusal itself, and a note that says why nobody waited."""
+    """The refusal itself is raised, with a note about the missing wait."""
     server.plays(refusal(429, "rate_limited", headers={"Retry-After": "30"}))
     async with server.client() as eversince:
         with pytest.raises(RateLimited) as raised:
@@ -140,7 +143,10 @@ async def test_deadline_long_enough_changes_nothing(server: ScriptedServer) -> N
 
 
 async def test_attempts_timeout_within_a_deadline_is_told_as_such(server: ScriptedServer) -> None:
-    """Both are TimeoutErrors; the deadline's message must not take the other's place."""
+    """Both errors are TimeoutErrors.
+
+    The message of the deadline must not replace that of the attempt.
+    """
     server.plays(Hang())
     async with server.client(timeout=3, retry=RetryPolicy(attempts=1)) as eversince:
         with pytest.raises(RequestTimedOut, match="no answer within 3 s"):
@@ -161,7 +167,10 @@ async def test_callers_timeout_is_the_callers(server: ScriptedServer) -> None:
 
 
 class Ledger(Governor):
-    """A governor that notes which departures have not been closed, and complains of any closed twice."""
+    """A governor that records the departures that are still open.
+
+    It raises an error if one is closed twice.
+    """
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits)
@@ -219,7 +228,10 @@ async def test_departure_that_found_no_server_is_given_back(sleeping_server: Scr
 
 
 async def cancelled_after(rounds: int, eversince: Eversince) -> bool:
-    """Cancel a call after so many rounds of the event loop; return whether it was still under way."""
+    """Cancel a call after some rounds of the event loop.
+
+    Returns True if the call was still under way.
+    """
     call = asyncio.create_task(eversince.projects.get("proj_1"))
     for _ in range(rounds):
         await asyncio.sleep(0)
@@ -232,7 +244,10 @@ async def cancelled_after(rounds: int, eversince: Eversince) -> bool:
     "play", [PROJECT, Reset(), Say(json=PROJECT.json, cut=5)], ids=["200", "reset", "cut"]
 )
 async def test_departures_are_closed_wherever_a_call_is_cancelled(server: ScriptedServer, play: Any) -> None:
-    """The call is cancelled after one round of the event loop, after two, and so on to its end."""
+    """The call is cancelled after one round of the event loop.
+
+    Then it is cancelled after two, and so on to its end.
+    """
     server.plays(play)
     ledger = Ledger(Limits(requests_per_minute=None))
     policy = RetryPolicy(attempts=2, base=0)

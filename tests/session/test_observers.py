@@ -1,4 +1,4 @@
-"""Who watches is told, and takes no part."""
+"""Observers: they receive every step, and cannot interfere."""
 
 import logging
 
@@ -122,4 +122,4 @@ async def test_records_are_frozen(server: ScriptedServer) -> None:
         await eversince.projects.get("proj_1")
 
     with pytest.raises(AttributeError):
-        told[0].attempt = 2  # type: ignore[misc]  # that is the point
+        told[0].attempt = 2  # type: ignore[misc]  # the test checks that this fails

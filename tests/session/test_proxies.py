@@ -1,4 +1,4 @@
-"""Behind proxies, private authorities and sessions of the user's own."""
+"""Proxies, private certificate authorities and sessions of the user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from eversince_async.transfers.store import Store
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUEST_METHOD", "NETRC")
 AUTHORITY = Path(__file__).parent / "data" / "private_authority.pem"
-"""A certificate of localhost, signed by itself, with its key."""
+"""A self-signed certificate of localhost, with its key."""
 
 ONCE = RetryPolicy(attempts=1)
 
@@ -36,7 +36,7 @@ def clean(monkeypatch):
 
 @asynccontextmanager
 async def proxy(status=502):
-    """A proxy that refuses everything, and the heads of the requests it got."""
+    """Run a proxy that refuses everything; yield the heads of its requests."""
     seen = []
 
     async def refuse(reader, writer):
@@ -50,7 +50,7 @@ async def proxy(status=502):
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
 
 
-# -- Which ------------------------------------------------------------------------------------------------
+# -- Choice -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,15 +108,15 @@ def test_a_proxy_that_cannot_be_used_is_said_when_the_client_is_made(named, monk
         Eversince(KEY)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__context__ is None
-    told = list(traceback.walk_tb(caught.value.__traceback__))[1:]  # but our own
+    told = list(traceback.walk_tb(caught.value.__traceback__))[1:]  # all frames but this test's own
     assert [] == [name for frame, _ in told for name, value in frame.f_locals.items() if shows(value)]
 
 
 def shows(value):
-    """Whether a tool that prints a local variable would print the password."""
+    """Return True if printing a local variable would show the password."""
     try:
         return "hunter2" in repr(value)
-    except AttributeError:  # the client is not made yet
+    except AttributeError:  # the client is not complete yet
         return False
 
 
@@ -143,7 +143,7 @@ def test_a_password_without_a_name_is_sent_to_the_proxy_and_hidden(monkeypatch):
     assert "no … here" == redact("no hunter2secret here")
 
 
-# -- On the way -------------------------------------------------------------------------------------------
+# -- Use --------------------------------------------------------------------------------------------------
 
 
 async def test_calls_go_by_the_proxy_and_the_key_does_not_reach_it(monkeypatch):
@@ -182,7 +182,7 @@ async def test_transfers_go_by_the_proxy(monkeypatch):
 
 
 async def test_calls_to_this_machine_go_by_no_proxy(server, monkeypatch):
-    """Else whoever runs the proxy would read the key."""
+    """Otherwise the operator of the proxy could read the key."""
     server.plays(PROJECT)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with server.client() as eversince:
@@ -191,7 +191,7 @@ async def test_calls_to_this_machine_go_by_no_proxy(server, monkeypatch):
     assert 1 == len(server.seen)
 
 
-# -- Whose session ----------------------------------------------------------------------------------------
+# -- Shared sessions --------------------------------------------------------------------------------------
 
 OF_THEIRS = [
     {},
@@ -209,7 +209,7 @@ def netrc(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("options", OF_THEIRS, ids=str)
 async def test_the_key_is_the_only_credential_of_a_call(server, netrc, options):
-    """Whatever a session of the user's would send, and whatever stands in a `.netrc`."""
+    """Neither the user's session nor a `.netrc` adds credentials."""
     server.plays(PROJECT)
     async with aiohttp.ClientSession(**options) as http, server.client(http=http) as eversince:
         await eversince.projects.get("proj_1")
@@ -256,12 +256,12 @@ async def test_a_session_that_is_closed_meanwhile_is_told(server):
     assert not server.seen
 
 
-# -- Whom to trust ----------------------------------------------------------------------------------------
+# -- Authorities ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_certificates_that_cannot_be_read_are_refused(name, tmp_path, monkeypatch):
-    """OpenSSL would trust nobody, without a word."""
+    """OpenSSL would trust no certificate, without an error."""
     monkeypatch.setenv(name, str(tmp_path / "missing"))
 
     with pytest.raises(ConfigurationError, match=f"{name} names .*missing"):
@@ -286,7 +286,7 @@ def test_what_is_no_ssl_context_is_refused():
 
 @asynccontextmanager
 async def privately_signed():
-    """An API whose certificate nobody knows."""
+    """Run an API with a certificate of an unknown authority."""
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

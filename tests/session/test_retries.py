@@ -1,4 +1,7 @@
-"""Each way in which an attempt can end, on each kind of endpoint: the right retry or the right error."""
+"""Every outcome of an attempt, on every kind of endpoint.
+
+Each leads to the right retry or the right error.
+"""
 
 import json
 from email.utils import formatdate
@@ -54,7 +57,7 @@ IN_DOUBT: dict[str, tuple[Play, type[EversinceError]]] = {
         for status in (400, 401, 402, 403, 404, 408, 409, 421, 425, 451, 504)
     },
 }
-"""After each of these nobody knows what the server did."""
+"""Outcomes that leave open what the server did."""
 
 REFUSED: dict[str, tuple[Play, type[EversinceError]]] = {
     "503 in the envelope": (refusal(503, "service_unavailable"), ServiceUnavailable),
@@ -62,7 +65,10 @@ REFUSED: dict[str, tuple[Play, type[EversinceError]]] = {
     "429": (refusal(429, "rate_limited"), RateLimited),
     "429 in seconds": (refusal(429, "rate_limited", headers={"Retry-After": "7"}), RateLimited),
 }
-"""After each of these the server did nothing, and the same call may be sent again."""
+"""Outcomes after which the server did nothing.
+
+The same call may be sent again.
+"""
 
 FINAL: dict[str, tuple[Play, type[EversinceError]]] = {
     "400": (refusal(400, "validation_error", "brief: brief is required"), ValidationFailed),
@@ -72,18 +78,18 @@ FINAL: dict[str, tuple[Play, type[EversinceError]]] = {
     "418": (refusal(418, "teapot"), ApiError),
     "429 project_limit": (refusal(429, "project_limit"), ProjectLimitReached),
 }
-"""Each of these is an answer, and asking again would give the same."""
+"""Outcomes that are responses; another request would get the same."""
 
 
 def get(play: Play) -> Play:
-    """The same, as an answer to a GET: its success is 200."""
+    """Return the same response as for a GET, whose success is 200."""
     if isinstance(play, Say) and play.status == 202:
         return Say(status=200, json=play.json, body=play.body, cut=play.cut)
     return play
 
 
 def each(*tables: dict[str, tuple[Play, type[EversinceError]]]) -> pytest.MarkDecorator:
-    """A test for each entry."""
+    """Parametrize a test with every entry."""
     entries = {name: entry for table in tables for name, entry in table.items()}
     return pytest.mark.parametrize(("play", "error"), entries.values(), ids=entries)
 
@@ -99,7 +105,10 @@ def keys(server: ScriptedServer) -> set[str]:
 async def test_create_is_sent_again_with_the_same_key(
     server: ScriptedServer, play: Play, error: type[EversinceError]
 ) -> None:
-    """Whatever became of the first two, the third attempt carries the key and body of the first."""
+    """The third attempt carries the key and the body of the first.
+
+    The outcome of the first two does not matter.
+    """
     server.plays(play, play, CREATED)
     async with server.client() as eversince:
         created = await eversince.projects.create("A film")
@@ -113,7 +122,10 @@ async def test_create_is_sent_again_with_the_same_key(
 async def test_create_that_was_done_unseen_is_found_again(
     server: ScriptedServer, play: Play, error: type[EversinceError]
 ) -> None:
-    """When the lost first answer was a success, the second is 200: the same project, `existed`."""
+    """If the lost first response was a success, the second says so.
+
+    It is a 200 and shows the same project, with `existed`.
+    """
     server.plays(play, Say(json={"id": "proj_1", "status": "running", "message": "exists"}))
     async with server.client() as eversince:
         created = await eversince.projects.create("A film")
@@ -125,7 +137,10 @@ async def test_create_that_was_done_unseen_is_found_again(
 async def test_create_gives_up_with_the_failure_itself(
     server: ScriptedServer, play: Play, error: type[EversinceError]
 ) -> None:
-    """It is no OutcomeUnknown: calling again with the same key finds out."""
+    """The error is no OutcomeUnknown.
+
+    Another call with the same key finds out.
+    """
     server.plays(play)
     async with server.client() as eversince:
         with pytest.raises(error):
@@ -168,7 +183,10 @@ async def test_answer_that_decides_is_raised_at_once(
 
 
 async def test_answer_of_the_wrong_shape_is_raised_at_once(server: ScriptedServer) -> None:
-    """It is JSON, so the server did it; asking again would not change its mind."""
+    """The body is JSON, so the server did it.
+
+    A retry would return the same.
+    """
     server.plays(Say(json={"id": "proj_1", "status": 7}))
     async with server.client() as eversince:
         with pytest.raises(InvalidResponse) as raised:
@@ -179,7 +197,7 @@ async def test_answer_of_the_wrong_shape_is_raised_at_once(server: ScriptedServe
 
 
 LASTING = [301, 302, 307, 308, 405, 413, 415]
-"""A gateway's page with one of these would come again."""
+"""Statuses with which a gateway's page would come again."""
 
 
 @pytest.mark.parametrize("status", LASTING)
@@ -210,7 +228,7 @@ async def test_undocumented_success_with_a_readable_body_is_one(server: Scripted
 
 
 async def test_write_whose_answer_lacks_what_is_needed_is_in_doubt(server: ScriptedServer) -> None:
-    """Some gateways answer with JSON of their own."""
+    """Some gateways send JSON of their own."""
     server.plays(Say(status=200, json={"ok": True}))
     async with server.client() as eversince:
         with pytest.raises(OutcomeUnknown):
@@ -221,7 +239,7 @@ async def test_write_whose_answer_lacks_what_is_needed_is_in_doubt(server: Scrip
 async def test_gateway_that_names_a_pace_has_the_whole_account_wait(
     server: ScriptedServer, status: int
 ) -> None:
-    """Also after a write, which it leaves in doubt; but not for ever."""
+    """This also holds after a write in doubt, but not for ever."""
     page = Say(status=status, body=b"<html>slow down</html>", headers={"Retry-After": "30"})
     server.plays(page, PROJECT)
     async with server.client() as eversince:
@@ -260,7 +278,10 @@ async def test_a_404_of_a_gateway_does_not_prove_that_a_delete_was_done(server: 
 async def test_render_in_doubt_is_not_sent_again(
     server: ScriptedServer, play: Play, error: type[EversinceError]
 ) -> None:
-    """It says that it may have happened, why, and how to find out."""
+    """The error says that the render may have happened.
+
+    It also says why, and how to find out.
+    """
     server.plays(play, RENDERING)
     async with server.client() as eversince:
         with pytest.raises(OutcomeUnknown) as raised:
@@ -302,7 +323,10 @@ async def test_render_that_stays_refused_is_no_doubt(
 
 
 async def test_wrong_status_is_caught_both_ways(server: ScriptedServer) -> None:
-    """A 400 that names no field, on a call that depends on the status, is a conflict."""
+    """A 400 that names no field is a conflict here.
+
+    That is so for calls that depend on the status.
+    """
     server.plays(refusal(400, "validation_error", "Project is not idle"))
     async with server.client() as eversince:
         with pytest.raises(StatusConflict) as raised:
@@ -322,7 +346,7 @@ OBSERVED: dict[str, Any] = {
     "keys.create": lambda eversince: eversince.keys.create("CI"),
     "feedback.send": lambda eversince: eversince.feedback.send("bug", "It is blue"),
 }
-"""All writes that could happen twice."""
+"""All writes whose effect could happen twice."""
 
 
 @pytest.mark.parametrize("name", OBSERVED)
@@ -367,7 +391,7 @@ REPEATED: dict[str, tuple[Any, Say]] = {
         Say(json={"total_credits": 1}),
     ),
 }
-"""Writes that are harmless when they happen twice."""
+"""Writes that are harmless if they happen twice."""
 
 
 @pytest.mark.parametrize("name", REPEATED)
@@ -419,7 +443,7 @@ async def test_delete_of_nothing_is_not_found(server: ScriptedServer, name: str)
 
 
 async def test_delete_refused_before_is_not_in_doubt(server: ScriptedServer) -> None:
-    """A refusal does nothing, so the 404 after it means what it says."""
+    """A refusal has no effect, so the next 404 is true."""
     server.plays(refusal(503, "service_unavailable"), refusal(404, "not_found"))
     async with server.client() as eversince:
         with pytest.raises(NotFound):
@@ -431,7 +455,10 @@ async def test_delete_refused_before_is_not_in_doubt(server: ScriptedServer) -> 
 
 @pytest.mark.parametrize("name", ["projects.create", "output.render"])
 async def test_request_that_never_left_is_sent_again(sleeping_server: ScriptedServer, name: str) -> None:
-    """Also a render: the server has seen nothing of it."""
+    """This also holds for a render.
+
+    The server has not seen the request.
+    """
     server = sleeping_server.plays(CREATED if name == "projects.create" else RENDERING)
     retries: list[RetryScheduled] = []
 
@@ -474,7 +501,10 @@ async def test_retry_after_in_seconds_is_waited_for(server: ScriptedServer) -> N
 
 
 async def test_retry_after_as_a_date_is_read_against_the_answers_own_date(server: ScriptedServer) -> None:
-    """The server's clock is three hours ahead of ours; only the difference of the two dates counts."""
+    """Only the difference of the two dates counts.
+
+    The server's clock is far ahead of ours.
+    """
     ahead = 2_000_000_000
     headers = {"Date": formatdate(ahead, usegmt=True), "Retry-After": formatdate(ahead + 9, usegmt=True)}
     server.plays(refusal(429, "rate_limited", headers=headers), PROJECT)
@@ -551,7 +581,7 @@ async def test_one_attempt_is_no_retry(server: ScriptedServer) -> None:
 
 
 async def test_refused_account_waits_as_a_whole(server: ScriptedServer) -> None:
-    """While one call sits out a Retry-After, no other call of the client leaves."""
+    """While one call waits for a Retry-After, no other call leaves."""
     server.plays(refusal(429, "rate_limited", headers={"Retry-After": "10"}), PROJECT)
     async with server.client() as eversince, anyio.create_task_group() as group:
         group.start_soon(eversince.projects.get, "proj_1")

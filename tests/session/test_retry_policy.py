@@ -1,4 +1,4 @@
-"""How long to wait between attempts, and how often to try."""
+"""The delays between attempts, and their number."""
 
 from itertools import islice
 
@@ -63,7 +63,10 @@ def test_reset_stands_in_for_retry_after(resets_in: float) -> None:
 
 @given(base=st.floats(0.01, 5), cap=st.floats(0.01, 30))
 def test_delays_grow_up_to_the_cap(base: float, cap: float) -> None:
-    """The n-th is drawn from 0 to base times 2 to the n, and never beyond the cap."""
+    """The n-th delay is at most base times 2**n.
+
+    It is never more than the cap.
+    """
     delays = list(islice(RetryPolicy(base=base, cap=cap).delays(), 8))
 
     assert all(0 <= delay <= min(base * 2**n, cap) for n, delay in enumerate(delays))
@@ -88,7 +91,7 @@ def test_longest_wait_is_still_waited() -> None:
 
 
 def test_reset_further_away_than_the_longest_wait_is_not_waited_for() -> None:
-    """It means the day, not the minute."""
+    """Such a reset belongs to the daily limit."""
     assert (
         RetryState(RetryPolicy()).next_delay(limited(None, 20 * 3600.0), RetryDecision.RATE_LIMITED) is None
     )
@@ -119,7 +122,7 @@ def test_what_was_never_sent_is_sent_again_everywhere(endpoint: object) -> None:
 
 
 def test_an_answer_that_does_not_fit_is_raised() -> None:
-    """The server has done it; only what it said about it is odd."""
+    """The server has done it; only its response is odd."""
     assert RetryDecision.RAISE is decide(InvalidResponse("$.id", "is missing"), GET_PROJECT)
 
 
@@ -147,7 +150,10 @@ def test_every_write_that_could_happen_twice_says_how_to_find_out() -> None:
 def test_refusal_that_names_a_pace_is_waited_for(
     retry_after: float | None, remaining: int | None, expected: RetryDecision
 ) -> None:
-    """Whatever the other headers say; without one, requests that are left mean another limit."""
+    """The other headers do not matter if the refusal names a pace.
+
+    Without a pace, requests that are left mean another limit.
+    """
     refusal = RateLimited(
         "slow down", status=429, retry_after=retry_after, rate_limit=RateLimit(remaining=remaining)
     )
@@ -162,7 +168,7 @@ def test_refusal_that_names_a_pace_is_waited_for(
 def test_a_refusal_with_requests_left_of_what_has_a_daily_limit_is_not_of_the_minute(
     endpoint: Endpoint, remaining: int, expected: RetryDecision
 ) -> None:
-    """However short the wait is that it asks for."""
+    """Even a short requested wait does not change that."""
     refusal = RateLimited(
         "slow down",
         status=429,

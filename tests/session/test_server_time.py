@@ -1,4 +1,7 @@
-"""What the server says of time is read by its own clock, whatever ours shows or is set to meanwhile."""
+"""The server's time, read by the server's own clock.
+
+The local clock may show any time, and may be set meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ async def test_a_date_to_come_again_is_one_of_the_servers_clock(emulator, eversi
 
 @SETS
 async def test_the_budget_is_kept_whatever_the_clock_is_set_to(emulator, eversince, set_by):
-    """Sixty requests of thirty a minute take a minute, and none is refused."""
+    """Sixty requests, at thirty a minute, take a minute; none is refused."""
     began = loop_time()
     for n in range(61):
         await eversince.account.credits()

@@ -1,4 +1,7 @@
-"""No connection is lost: whatever breaks, each is in a pool or closed, and after closing there is none."""
+"""Sockets: each connection ends up in a pool or closed.
+
+No fault may leak one, and after closing there is none.
+"""
 
 import asyncio
 import random
@@ -90,7 +93,7 @@ async def content() -> AsyncIterator[bytes]:
 
 
 async def test_requests_cancelled_midway_cost_no_socket(server: ScriptedServer) -> None:
-    """Whether they are being sent, are waiting for their answer, or are reading it."""
+    """The requests are sending, waiting or reading when they are cancelled."""
     server.plays(Say(json=CREDITS.json, after=0.2))
     before = open_sockets()
     async with server.client(**ONCE) as eversince:
@@ -111,7 +114,10 @@ async def test_requests_cancelled_midway_cost_no_socket(server: ScriptedServer) 
 async def test_a_broken_connection_is_no_reason_to_send_again(
     server: ScriptedServer, method: str, whose: str
 ) -> None:
-    """Every attempt is one request that the server sees, and one that observers are told of."""
+    """Each attempt is one request for the server.
+
+    It is also one report to the observers.
+    """
     server.plays(Say(status=204), Reset())
     told: list[str] = []
     async with aiohttp.ClientSession() as http:
@@ -141,7 +147,7 @@ async def test_a_broken_upload_is_not_sent_again(server: ScriptedServer) -> None
 
 
 async def test_a_broken_download_is_not_sent_again(server: ScriptedServer) -> None:
-    """Behind a redirect as little as at once: the caller asks again, for the rest only."""
+    """A redirect makes no difference: the caller requests the rest."""
     server.plays(Say(status=302, headers={"Location": "/there"}), Reset())
     store = Store(AddressPolicy.of(server.base_url))
     with pytest.raises(TransportError):

@@ -1,4 +1,4 @@
-"""What goes over the wire, to whom, and over whose connections."""
+"""The bytes that are sent, their destination, and the connections used."""
 
 import asyncio
 import gzip
@@ -63,7 +63,10 @@ async def test_compressed_answers_are_read(server: ScriptedServer) -> None:
 
 
 async def test_redirects_are_not_followed(server: ScriptedServer) -> None:
-    """The key must not go where the answer says, nor must a write be turned into a read."""
+    """The key must not follow a redirect.
+
+    A write must not become a read, either.
+    """
     other = ScriptedServer().plays(PROJECT)
     await other.start()
     server.plays(Say(status=307, headers={"Location": f"{other.base_url}/projects/proj_1"}))
@@ -79,7 +82,7 @@ async def test_redirects_are_not_followed(server: ScriptedServer) -> None:
 
 
 async def test_a_redirect_of_a_write_says_so_too(server: ScriptedServer) -> None:
-    """Whether it was carried out, nobody knows; where it was sent on to is told all the same."""
+    """The write is in doubt, but the error names the new address."""
     server.plays(
         Say(status=308, headers={"Location": "https://eversince.example/api/v1/projects/p_1/render"})
     )
@@ -128,7 +131,7 @@ async def test_connections_are_kept(server: ScriptedServer) -> None:
         connects.append(1)
         await serve(reader, writer)
 
-    server._server.close()  # type: ignore[union-attr]  # it was started
+    server._server.close()  # type: ignore[union-attr]  # the server was started
     counting = await asyncio.start_server(counted, "127.0.0.1", 0)
     port = counting.sockets[0].getsockname()[1]
     async with Eversince(KEY, base_url=f"http://127.0.0.1:{port}/api/v1") as eversince:
@@ -153,7 +156,7 @@ async def test_rate_limit_is_that_of_the_latest_answer(server: ScriptedServer) -
         assert 28 == eversince.rate_limit.remaining
 
 
-# -- Whose session ----------------------------------------------------------------------------------------
+# -- Shared sessions --------------------------------------------------------------------------------------
 
 
 async def test_borrowed_session_is_left_open(server: ScriptedServer) -> None:
@@ -202,7 +205,7 @@ async def test_unused_client_closes_quietly() -> None:
 
 
 def test_client_open_on_another_loop_says_so() -> None:
-    """Its connections belong to the loop they were opened on."""
+    """The connections belong to the loop in which they were opened."""
     first, second = VirtualTimeLoop(), VirtualTimeLoop()
     server = ScriptedServer().plays(PROJECT)
     eversince = server.client()

@@ -1,4 +1,7 @@
-"""One odd record blinds nobody: the rest of its answer is read, and what is left out is told once."""
+"""Unreadable records: the rest of the response is read.
+
+Each part that is left out is logged once.
+"""
 
 import logging
 from typing import Any
@@ -28,7 +31,7 @@ async def test_a_list_is_read_item_by_item(server: ScriptedServer) -> None:
 
 
 async def test_it_is_told_once(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
-    """However often the list is asked for, and wherever the record has moved meanwhile."""
+    """Neither further requests nor a move in the list repeat the warning."""
     server.plays(listed(ODD), listed(GOOD, ODD), listed({**ODD, "id": "proj_4"}))
     async with server.client() as eversince:
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Addresses that a server names: what is taken, what is refused, and that not one character changes."""
+"""Addresses that a server names: accepted, refused, and never changed."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ _HOSTS = st.one_of(
 
 @given(_HOSTS, st.from_regex(r"(?:/[!-~]{0,30})?", fullmatch=True))
 def test_what_is_taken_is_sent_byte_for_byte(host, rest):
-    """Nothing between here and the request line spells it anew."""
+    """No step on the way to the request line respells the address."""
     try:
         address = parse(f"https://{host}{rest}")
     except AddressRefused:
@@ -161,8 +161,8 @@ PRIVATE = [
     "0x",
     "0.0.0.0",
     "10.1.2.3",
-    "012.0.0.1",  # 10.0.0.1 where a leading zero means octal
-    "010.0.0.1",  # 10.0.0.1 where it means nothing
+    "012.0.0.1",  # 10.0.0.1 on systems where a leading zero means octal
+    "010.0.0.1",  # 10.0.0.1 on systems where it means nothing
     "10.66051",
     "172.16.0.1",
     "172.31.255.255",
@@ -271,7 +271,7 @@ def test_an_api_on_a_private_host_may_have_its_files_on_one(base_url):
     "base_url", ["https://8.8.8.8/api/v1", "https://api.internal/v1", "https://1.1.1.1./v1"]
 )
 def test_an_api_anywhere_else_may_not(base_url):
-    """Names are not resolved: whether one is private, nobody here can say."""
+    """Names are not resolved, so none of them counts as private."""
     with pytest.raises(AddressRefused):
         AddressPolicy.of(base_url).check("https://10.0.0.1/v.mp4")
 
@@ -372,7 +372,7 @@ def test_whatever_a_redirect_says_is_an_address_or_refused(location):
 
 @pytest.mark.parametrize("location", ["\thttp://[", " //[", "\nhttp://[::1", "\x1fhttp://[v1.a]/"])
 def test_a_redirect_to_brackets_without_an_address_is_refused(location: str) -> None:
-    """They begin with a blank, which the standard library cuts off before it reads the rest."""
+    """The standard library cuts off the leading blank first."""
     with pytest.raises(AddressRefused):
         PUBLIC.check(parse("https://a.example/d/f?s").target(location))
     assert "the API redirects to" in describe_redirect("https://api.example/v1", "/projects", location)

@@ -1,4 +1,4 @@
-"""What comes back: headers to facts, refusals to errors, bodies to results."""
+"""Responses: headers as facts, refusals as errors, bodies as results."""
 
 import json
 from collections.abc import Mapping
@@ -118,7 +118,10 @@ def test_header_names_have_no_case() -> None:
     "reset", ["0", "-5", "60", "1e300", "nan", "inf", "soon", "", str((NOON + 42) * 1000), "9" * 400]
 )
 def test_absurd_resets_are_ignored(reset: str) -> None:
-    """Seconds until then, milliseconds, and what is no number at all: better nothing than nonsense."""
+    """Relative seconds, milliseconds and non-numbers are dropped.
+
+    No value is better than nonsense.
+    """
     read = rate_limit({"X-RateLimit-Reset": reset, "X-RateLimit-Limit": "30", "Date": DATE})
 
     assert RateLimit(limit=30) == read
@@ -146,7 +149,7 @@ def test_a_limit_of_nothing_is_absurd_and_nothing_left_is_not() -> None:
 
 @pytest.mark.parametrize("date", ABSURD_DATES)
 def test_an_absurd_date_of_the_answer_is_ignored(date: str) -> None:
-    """What is relative to it is read against our own clock, as if there were none."""
+    """Relative times are then read against the local clock."""
     reset = str(datetime.now(UTC).timestamp() + 42)
     resets_in = rate_limit({"X-RateLimit-Reset": reset, "Date": date}).resets_in
 
@@ -170,7 +173,7 @@ def test_no_header_breaks_reading(headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("text", ["x" * 60_000, "req_\udcff\udc80", "a\u202eb"])
 def test_a_request_id_can_be_shown(text: str) -> None:
-    """It stands in errors and log lines, so it is short, and can be printed."""
+    """The id stands in errors and logs: it is short and printable."""
     request_id = answer(headers={"X-Request-Id": text}).receipt.request_id
 
     assert request_id is not None
@@ -306,7 +309,7 @@ def test_odd_bodies_are_no_envelope(body: bytes) -> None:
 
 
 def test_other_success_than_documented_is_judged_by_its_body() -> None:
-    """A 201 with a project is one; a 204 where a project was expected is none."""
+    """A 201 with a project is one; an empty 204 is none."""
     assert parse_error(answer(201, PROJECT), GET_PROJECT) is None
     assert parse_error(answer(204, b""), GET_PROJECT) is None
 
@@ -327,7 +330,7 @@ def test_only_the_envelope_is_the_api_s_own_answer(status: int) -> None:
 
 
 def test_an_envelope_of_another_status_is_not_the_api_s_own_answer() -> None:
-    """Something on the way has changed one of the two."""
+    """A gateway has changed the status or the body."""
     body = b'{"error": {"code": "not_found", "message": "no", "status": 404}}'
     found = parse_error(answer(502, body), GET_CREDITS)
 
@@ -344,7 +347,10 @@ def test_an_envelope_need_not_repeat_its_status() -> None:
 
 @pytest.mark.parametrize("status", [b"null", b'"404"', b"true", b"[404]", b"{}", b"404.5"])
 def test_an_envelope_like_those_of_gateways_is_not_the_api_s_own_answer(status: bytes) -> None:
-    """Hosts of sites send such ones, without the status and with codes of their own."""
+    """Web hosts send such envelopes.
+
+    They have no status, and codes of their own.
+    """
     body = b'{"error": {"code": "EDGE_TIMEOUT", "message": "no", "status": ' + status + b"}}"
     for each in (body, b'{"error": {"code": "404", "message": "The page could not be found"}}'):
         found = parse_error(answer(404, each), GET_CREDITS)
@@ -438,7 +444,7 @@ def test_what_stands_beside_an_unwrapped_list_is_kept() -> None:
 
 
 def test_what_stands_beside_an_unwrapped_object_is_kept() -> None:
-    """Apart from the object's own unknown fields."""
+    """It is kept apart from the object's own unknown fields."""
     body = {"timeline": {"scenes": [7], "mood": "calm"}, "version": 3}
     timeline = parse_result(answer(200, body, {"X-Request-Id": "req_1"}), GET_TIMELINE, Timeline)
 
@@ -485,7 +491,7 @@ def test_object_takes_an_empty_body_as_none() -> None:
     assert parse_result(answer(204, b""), GET_PROJECT, object) is None
 
 
-# -- Whose answer it is -----------------------------------------------------------------------------------
+# -- Foreign responses ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("body", [{}, {"message": "maintenance"}, {"error": "busy", "data": None}])

@@ -1,4 +1,4 @@
-"""The one converter: each of its rules, and what cannot break it."""
+"""The converter: each of its rules, and inputs that might break it."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -49,7 +49,7 @@ def test_a_known_word_is_its_enum_member() -> None:
 
 
 def test_an_unknown_word_stays_a_text() -> None:
-    """A status added later does not break reading."""
+    """A status that is added later does not break reading."""
     status = structure({**PROJECT, "status": "dreaming"}, Project).status
 
     assert "dreaming" == status
@@ -57,7 +57,7 @@ def test_an_unknown_word_stays_a_text() -> None:
 
 
 def test_unknown_fields_are_kept() -> None:
-    """They are in `extra`, also when they are named like our own fields."""
+    """Unknown fields are in `extra`, even if named like local fields."""
     read = structure({**PROJECT, "mood": "calm", "extra": 1, "receipt": 2, "existed": 3}, CreatedProject)
 
     assert {"mood": "calm", "extra": 1, "receipt": 2, "existed": 3} == read.extra
@@ -65,7 +65,7 @@ def test_unknown_fields_are_kept() -> None:
 
 
 def test_no_unknown_fields_cost_nothing() -> None:
-    """Models without them share one empty mapping, which nobody can change."""
+    """Models without unknown fields share one empty, immutable mapping."""
     read = structure(PROJECT, Project)
 
     assert read.extra is NO_EXTRA
@@ -84,7 +84,7 @@ def test_no_unknown_fields_cost_nothing() -> None:
     ],
 )
 def test_times_are_aware(text: str, time: datetime) -> None:
-    """With or without an offset or a fraction, a time is an instant."""
+    """A time is an instant, with or without an offset or fraction."""
     read = structure({**PROJECT, "created_at": text}, Project).created_at
 
     assert read is not None
@@ -101,24 +101,24 @@ def test_forms_of_numbers_are_not_told_apart() -> None:
 
 
 def test_lists_are_tuples() -> None:
-    """A model is frozen all the way down."""
+    """A model is frozen at every level."""
     assert (Scene(id="a"),) == structure({"scenes": [{"id": "a"}]}, Timeline).scenes
 
 
 def test_a_list_of_models_can_be_read() -> None:
-    """For answers whose envelope the caller took off."""
+    """This serves responses whose envelope the caller removed."""
     assert [Variation(id="v")] == structure([{"id": "v"}], ItemList[Variation])
 
 
 def test_null_in_an_answer_is_the_default() -> None:
-    """An empty tuple where there is one, None elsewhere."""
+    """The default is an empty tuple for a list, None otherwise."""
     timeline = structure({"scenes": [], "overlays": None, "audio": None}, Timeline)
 
     assert ((), None) == (timeline.overlays, timeline.audio)
 
 
 def test_null_in_a_request_stays_null() -> None:
-    """A change that clears the title, written and read again, still clears it."""
+    """A change that clears the title still does so when read again."""
     change = structure({"title": None}, SettingsChange)
 
     assert SettingsChange(title=None) == change
@@ -137,7 +137,7 @@ def test_a_union_of_models_is_told_apart_by_its_fields() -> None:
     assert ("$.references[0].url", "is missing") == problem({"brief": "x", "references": [{}]}, Brief)
 
 
-# -- What cannot be read --------------------------------------------------------------------------------
+# -- Unreadable values ----------------------------------------------------------------------------------
 
 ID = "expected an id of 1 to 1,000 characters"
 TRACK = {"id": "t", "type": "music", "url": "u", "duration": 1, "volume": 1, "start_time": 0}
@@ -161,7 +161,10 @@ TRACK = {"id": "t", "type": "music", "url": "u", "duration": 1, "volume": 1, "st
     ],
 )
 def test_says_where_and_what(data: Any, cls: Any, path: str, text: str) -> None:
-    """The path leads to the value; the problem names what was expected and what came."""
+    """The path leads to the value.
+
+    The problem names the expected and the actual value.
+    """
     assert (path, text) == problem(data, cls)
 
 
@@ -202,12 +205,18 @@ SET_ASIDE: list[tuple[Any, Any, str, str]] = [
 
 @pytest.mark.parametrize(("data", "cls", "path", "text"), SET_ASIDE)
 def test_what_is_set_aside_says_where_and_what(data: Any, cls: Any, path: str, text: str) -> None:
-    """The rest is read; the path leads to what is not, and the problem to the reason within it."""
+    """The rest is read.
+
+    The path leads to the part that is not, and the problem to the reason within it.
+    """
     assert [(path, text)] == [(each.path, each.problem) for each in structure(data, cls).unreadable]
 
 
 def test_what_is_set_aside_is_kept() -> None:
-    """A field in `extra`, as if it were unknown; an item by its value and id."""
+    """A field is kept in `extra`, like an unknown one.
+
+    An item is kept by its value and id.
+    """
     odd = {"id": "proj_2", "status": 7}
     page = structure({"projects": [PROJECT, odd, {**PROJECT, "title": 7}]}, ProjectPage)
 
@@ -218,21 +227,21 @@ def test_what_is_set_aside_is_kept() -> None:
 
 
 def test_nothing_inside_of_what_is_lost_is_told_apart() -> None:
-    """An item is one loss, however much of it cannot be read."""
+    """A lost item counts once, however much of it cannot be read."""
     odd = {"id": "proj_2", "title": 7, "created_at": 7, "status": 7}
 
     assert ["$.projects[0]"] == [each.path for each in structure({"projects": [odd]}, ProjectPage).unreadable]
 
 
 def test_an_answer_of_which_hardly_anything_can_be_read_is_none() -> None:
-    """It would cost more memory than it came with."""
+    """The list of losses would need more memory than the response."""
     path, text = problem({"projects": [7] * 5_000}, ProjectPage)
 
     assert ("$", "more than 1,000 values in it cannot be read") == (path, text)
 
 
 def test_in_a_request_nothing_is_set_aside() -> None:
-    """What is paid for is made as it was asked for, or not at all."""
+    """A paid request is made exactly as written, or not at all."""
     assert ("$.title", "expected a text, got the number 7") == problem({"brief": "x", "title": 7}, Brief)
     assert "$.references[1]" == problem({"brief": "x", "references": [{"upload_id": "u"}, 7]}, Brief)[0]
 
@@ -243,13 +252,13 @@ def test_the_path_starts_where_the_data_stood() -> None:
 
 
 def test_a_word_is_short() -> None:
-    """What is no word at all would stand in errors and log lines, which have an end."""
+    """A text that is no word would fill errors and log lines."""
     assert "$.status" == problem({"id": "p", "status": "x" * 201}, Project)[0]
     assert "x" * 200 == structure({"id": "p", "status": "x" * 200}, Project).status
 
 
 def test_a_long_value_is_cut() -> None:
-    """Nobody wants 10,000 characters in an error."""
+    """An error must not hold 10,000 characters."""
     _, text = problem({"credits_balance": "x" * 10_000}, Credits)
 
     assert len(text) < 100
@@ -257,7 +266,10 @@ def test_a_long_value_is_cut() -> None:
 
 @pytest.mark.parametrize("huge", [10**400, -(10**400), 10**10_000], ids=["400", "-400", "10,000"])
 def test_a_huge_number_is_refused(huge: int) -> None:
-    """What no float can hold is no number of credits; even saying so must not fail."""
+    """A number beyond all floats is no number of credits.
+
+    To report it must not fail either.
+    """
     path, text = problem({"credits_balance": huge}, Credits)
 
     assert "$.credits_balance" == path
@@ -266,12 +278,12 @@ def test_a_huge_number_is_refused(huge: int) -> None:
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_an_infinite_count_is_refused(number: float) -> None:
-    """Should a parser ever let one through."""
+    """A parser might let an infinity through."""
     assert structure({"used": number}, SkillBudget).used is None
 
 
 def test_depth_does_no_harm() -> None:
-    """Unknown fields may nest as deep as the parser lets them."""
+    """Unknown fields may be nested as deep as the parser allows."""
     deep: Any = 1
     for _ in range(100_000):
         deep = [deep]
@@ -282,11 +294,14 @@ def test_depth_does_no_harm() -> None:
     assert "[[[[[…]]]]]" in repr(read)
 
 
-# -- How it is made -------------------------------------------------------------------------------------
+# -- Generation -----------------------------------------------------------------------------------------
 
 
 def test_what_was_read_is_frozen() -> None:
-    """The twin it was made as is gone: it is of its class, and cannot be changed."""
+    """The object has its own class, not the twin's.
+
+    It cannot be changed.
+    """
     read = structure(PROJECT, Project)
 
     assert type(read) is Project
@@ -297,7 +312,7 @@ def test_what_was_read_is_frozen() -> None:
 
 
 def test_a_class_with_code_on_creation_is_refused() -> None:
-    """Reading would skip validators, converters and factories, so it will not."""
+    """Reading would skip validators, converters and factories."""
 
     @attrs.frozen(kw_only=True)
     class Validated(Model):
@@ -313,7 +328,10 @@ def test_a_class_with_code_on_creation_is_refused() -> None:
 
 
 def test_an_annotation_without_a_rule_is_refused() -> None:
-    """A new kind of field fails when it is written, not when an answer comes."""
+    """A new kind of field fails when it is written.
+
+    It does not wait for a response.
+    """
 
     @attrs.frozen(kw_only=True)
     class Strange(Model):
@@ -324,5 +342,5 @@ def test_an_annotation_without_a_rule_is_refused() -> None:
 
 
 def test_track_volume_is_not_rescaled() -> None:
-    """Both documented scales come as they are."""
+    """Both documented scales are kept as the server sends them."""
     assert [100.0, 0.5] == [structure({**TRACK, "volume": v}, Track).volume for v in (100, 0.5)]

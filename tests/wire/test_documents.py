@@ -1,4 +1,4 @@
-"""Bodies by their first bytes: what comes instead of a video, and what a store's XML says."""
+"""The kind of a body by its first bytes, and error codes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_what_may_be_a_video_is_not_looked_into(body):
 
 @given(st.binary(max_size=3000), st.integers(0, 3000))
 def test_what_is_decided_stays_decided(body, length):
-    """More bytes than were asked for change nothing, or the pieces of the network would."""
+    """Further bytes change nothing; otherwise the network's pieces would."""
     head = body[:length]
     if is_decided(head) and len(head) < HEAD:
         assert kind_of_document(head) == kind_of_document(body)

@@ -1,4 +1,7 @@
-"""The table of operations against the contract's, "Operations at a glance" and "Memories"."""
+"""The table of operations against the contract's tables.
+
+Those are "Operations at a glance" and "Memories".
+"""
 
 import pytest
 
@@ -65,7 +68,7 @@ def test_contract_has_thirty_four_operations() -> None:
 
 
 def test_table_is_the_contracts() -> None:
-    """Neither more nor fewer operations, each with its method, path and successes."""
+    """Exactly these operations exist, with these methods, paths and successes."""
     assert documented(CONTRACT) | documented(MEMORIES) == set(map(ours, ENDPOINTS))
 
 
@@ -81,7 +84,10 @@ def test_reads_may_be_repeated(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_posts_without_a_second_answer_are_not_repeated(endpoint: Endpoint) -> None:
-    """Only three POSTs may be: those that answer 200 the second time, and two that change nothing."""
+    """Only a few POSTs may be repeated.
+
+    They return 200 the second time, or change nothing.
+    """
     harmless = {"projects.adopt", "uploads.request", "uploads.confirm", "discovery.estimate_cost"}
     if endpoint.method == "POST" and endpoint.name not in harmless:
         assert endpoint.resend in {Idempotency.UNSAFE, Idempotency.KEYED}

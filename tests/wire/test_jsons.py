@@ -1,4 +1,4 @@
-"""JSON is read alike with and without orjson, and written strictly."""
+"""JSON: the same reading with and without orjson, and strict writing."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ readers = pytest.mark.parametrize("read", [loads, read_with_json], ids=["loads",
 
 @readers
 def test_reads_json(read: Any) -> None:
-    """Texts, numbers, lists and objects, in UTF-8."""
+    """The document holds texts, numbers, lists and objects, in UTF-8."""
     assert {"a": [1, 2.5, None, True, "é🎬"]} == read('{"a": [1, 2.5, null, true, "é🎬"]}'.encode())
 
 
@@ -28,13 +28,13 @@ def test_reads_json(read: Any) -> None:
     ],
 )
 def test_refuses_what_is_none(read: Any, body: bytes) -> None:
-    """Always with a ValueError."""
+    """The error is always a ValueError."""
     with pytest.raises(ValueError):
         read(body)
 
 
 def test_writes_utf_8_without_blanks() -> None:
-    """As small as it gets, and readable."""
+    """The result is as small as possible, and readable."""
     assert '{"a":[1,"é🎬"]}'.encode() == dumps({"a": [1, "é🎬"]})
 
 

@@ -1,4 +1,4 @@
-"""What leaves: path, query and body, all checked beforehand."""
+"""Requests: path, query and body, all checked before sending."""
 
 import json
 from typing import Any
@@ -61,7 +61,7 @@ def test_half_a_surrogate_pair_is_refused() -> None:
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda id_: id_ not in {".", ".."})
 )
 def test_any_id_stays_one_part_of_the_path(id_: str) -> None:
-    """Whatever is in it, the server reads the same id back, and nothing changes it on the way."""
+    """The server reads back the same id, with any characters in it."""
     target = build(GET_PROJECT, ids={"project_id": id_}).target
     url = URL("https://eversince.ai/api/v1" + target, encoded=True)
     *_, projects, last = url.raw_path.split("/")
@@ -145,7 +145,7 @@ def test_references_are_written_as_documented() -> None:
 
 
 def test_extra_wins_over_fields() -> None:
-    """It is for what this version does not know, or knows wrongly."""
+    """`extra` is for fields that this version lacks or knows wrongly."""
     body = sent(RENDER, ids={"project_id": "p"}, body=RenderRequest(), extra={"quality": "8k", "fps": 60})
 
     assert {"quality": "8k", "fps": 60} == body
