@@ -136,8 +136,8 @@ def chosen_tests(session: nox.Session) -> list[str]:
     # The slow ones take real time or try hundreds of cases: a second Python would tell nothing more.
     is_thorough = session.name in {f"tests-{OLDEST}", "coverage"}
     quick = [] if is_thorough else ["-m", "not slow"]
-    # The real servers and browsers of tests/web have a session of their own.
-    return [*quick, str(ROOT / "tests"), f"--ignore={ROOT / 'tests' / 'web'}"]
+    # The real servers and browsers of tests/compat/web have a session of their own.
+    return [*quick, str(ROOT / "tests"), f"--ignore={ROOT / 'tests' / 'compat' / 'web'}"]
 
 
 @nox.session(python=OLDEST)
@@ -149,7 +149,7 @@ def plugin(session: nox.Session, runner: str) -> None:
     elsewhere(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     scope = ["--override-ini", "asyncio_default_fixture_loop_scope=function"]  # they warn if it is not said
-    session.run("pytest", *config, *scope, str(ROOT / "tests" / "plugin"))
+    session.run("pytest", *config, *scope, str(ROOT / "tests" / "compat" / "plugin"))
 
 
 @nox.session(python=OLDEST)
@@ -160,7 +160,7 @@ def web(session: nox.Session) -> None:
     elsewhere(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     # Headers as frameworks hand them over: the tests of receivers skip those that are not installed.
-    folders = ["tests/web", "tests/webhooks/test_header_shapes.py"]
+    folders = ["tests/compat/web", "tests/webhooks/test_header_shapes.py"]
     tests = session.posargs or ["--numprocesses=auto", *(str(ROOT / each) for each in folders)]
     session.run("pytest", *config, *tests)
 
@@ -303,9 +303,9 @@ def types(session: nox.Session) -> None:
     session.run("mypy", f"--config-file={ROOT / 'pyproject.toml'}", *applications)
     elsewhere(session)
     shutil.copy(ROOT / "pyproject.toml", ".")
-    shutil.copytree(ROOT / "tests" / "typing", "tests/typing", dirs_exist_ok=True)
-    session.run("mypy", "tests/typing")
-    session.run("pyright", "tests/typing")
+    shutil.copytree(ROOT / "tests" / "compat" / "typing", "tests/compat/typing", dirs_exist_ok=True)
+    session.run("mypy", "tests/compat/typing")
+    session.run("pyright", "tests/compat/typing")
 
 
 @nox.session(python=OLDEST)

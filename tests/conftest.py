@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from eversince_async.emulator import Emulator
 
 
-pytest_plugins = ["pytester"]  # tests of tests
+pytest_plugins = [
+    "pytester",  # tests of tests
+    "helpers.fake_server",  # tests that talk with a scripted server
+]
 
 # Shells start what is to run in the background with Ctrl-C ignored, and processes hand that down to those
 # they start: the tests that press it would wait for ever.

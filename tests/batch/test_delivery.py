@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lagging import edited, losing_videos
 
 from eversince_async import ConfigurationError, Eversince, JournalError
 from eversince_async.batch.outcome import Report
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.journal import JobChange, SqliteJournal
+from helpers.lagging_reads import edited, losing_videos
 
 QUICK = Scenario(
     queued=1, running=(2, 4), images=2, videos=(4, 12), rendering=(4, 12), cycles=1, scenes=(1, 1)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-from power_cuts import EARLY_PAGE, NEVER, Gateway, Plug, count_as_dead, live
-from wall_clocks import set_clock, unmoved
 
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import Latency, NotJson, Reset, Stall
 from eversince_async.errors import ProjectCancelled, ProjectFailed
 from eversince_async.journal import MemoryJournal, SqliteJournal
 from eversince_async.pipelines import Run, pipeline
+from helpers.power_cuts import EARLY_PAGE, NEVER, Gateway, Plug, count_as_dead, live
+from helpers.wall_clocks import set_clock, unmoved
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,12 +7,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from lagging import refusing
 
 from eversince_async import Eversince, Forbidden, Unauthorized
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer, NotJson
 from eversince_async.journal import JobChange, SqliteJournal
+from helpers.lagging_reads import refusing
 
 QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, scenes=(1, 1))
 ITEMS = [{"key": str(number), "brief": f"Film {number}"} for number in range(14)]

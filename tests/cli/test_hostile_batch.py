@@ -18,8 +18,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hostile_server import EVIL, FILM, SIGNATURE, STORES, HostileServer
-from terminals import read_all
+
+from helpers.hostile_server import EVIL, FILM, SIGNATURE, STORES, HostileServer
+from helpers.terminals import read_all
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from terminals import read_all
+
+from helpers.terminals import read_all
 
 pytestmark = pytest.mark.slow
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from emulator_calls import Calls, calling
 
 from eversince_async.emulator import Emulator, Limits
+from helpers.emulator_client import Calls, calling
 
 
 @pytest.fixture

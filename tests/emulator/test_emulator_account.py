@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from emulator_calls import Calls
 
 from eversince_async.emulator import API_KEY
 from eversince_async.emulator.routes import Router
+from helpers.emulator_client import Calls
 
 
 async def test_credits_and_packages_are_the_documents(call: Calls) -> None:

@@ -11,7 +11,6 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 import pytest
 from aiohttp import web
-from emulator_calls import EVERYWHERE, Calls, calling
 
 from eversince_async import clock
 from eversince_async.emulator import (
@@ -29,6 +28,7 @@ from eversince_async.emulator import (
     Truncated,
     Unavailable,
 )
+from helpers.emulator_client import EVERYWHERE, Calls, calling
 
 CREATE = {"brief": "x", "idempotency_key": "k"}
 

@@ -7,11 +7,11 @@ import io
 from datetime import UTC, datetime
 
 import pytest
-from emulator_calls import Calls, calling
 
 from eversince_async import clock
 from eversince_async.emulator import Emulator, Limits
 from eversince_async.emulator.limits import DayCount, RequestWindow
+from helpers.emulator_client import Calls, calling
 
 
 async def test_the_thirty_first_request_of_a_minute_is_refused_with_the_time_to_wait() -> None:

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from emulator_calls import Calls, calling
 
 from eversince_async.emulator import Emulator, Limits, Scenario
+from helpers.emulator_client import Calls, calling
 
 
 async def test_create_answers_202_with_the_documented_fields(call: Calls) -> None:

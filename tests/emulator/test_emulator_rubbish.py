@@ -8,7 +8,6 @@ import logging
 from typing import Any
 
 import pytest
-from emulator_calls import EVERYWHERE, Calls, calling
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from eversince_async.emulator import API_KEY, Emulator, Limits
 from eversince_async.emulator.revision import RULES
 from eversince_async.emulator.routes import Router
 from eversince_async.testing import VirtualTimeLoop
+from helpers.emulator_client import EVERYWHERE, Calls, calling
 
 OPERATIONS = Router(RULES["2026-05"]).names
 

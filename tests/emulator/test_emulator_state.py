@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from emulator_calls import Calls, calling
 
 from eversince_async import clock
 from eversince_async.emulator import Emulator, Limits
 from eversince_async.emulator.command import serve
+from helpers.emulator_client import Calls, calling
 
 
 def emulator(path: Path, **options: object) -> Emulator:

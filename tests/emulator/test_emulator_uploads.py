@@ -11,9 +11,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from emulator_calls import Calls, Reply, calling
 
 from eversince_async.emulator import Emulator, Faults, Limits, Truncated
+from helpers.emulator_client import Calls, Reply, calling
 
 FILE = {"file_name": "product.jpg", "content_type": "image/jpeg", "file_size": 5}
 JPEG = {"Content-Type": "image/jpeg"}

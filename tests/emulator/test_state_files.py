@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emulator_calls import calling
 
 from eversince_async.emulator import Emulator, Limits, SettingRefused, StateFileError
 from eversince_async.emulator.command import loop_of
+from helpers.emulator_client import calling
 
 MADE: list[bytes] = []
 

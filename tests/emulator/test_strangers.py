@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from aiohttp.resolver import DefaultResolver
-from emulator_calls import Calls, calling
 
 from eversince_async.emulator import Emulator, Limits, Scenario, SettingRefused, webhooks
 from eversince_async.emulator import log as logs
 from eversince_async.emulator.destinations import Destinations
 from eversince_async.emulator.log import Entry, RequestLog
+from helpers.emulator_client import Calls, calling
 
 # -- Names it is called by ------------------------------------------------------------------------------
 

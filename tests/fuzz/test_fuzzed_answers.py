@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 import pytest
-from fuzzing import ODD_TEXTS, any_text, bounded, damaged, documents, fuzzed, odd_text
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -19,6 +18,7 @@ from eversince_async._wire.json_codec import loads, read_with_json
 from eversince_async._wire.responses import WireResponse, parse_error, parse_result, retry_after
 from eversince_async.models import Model, Request, Response
 from eversince_async.models._base import ItemList
+from helpers.fuzz_data import ODD_TEXTS, any_text, bounded, damaged, documents, fuzzed, odd_text
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from fuzzing import bounded, damaged, documents, fuzzed, odd_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from eversince_async import WebhookError, WebhookReceiver, clock
 from eversince_async.testing import VirtualTimeLoop
 from eversince_async.webhooks.parsing import parse_event, project_id_of
 from eversince_async.webhooks.signature import verify_signature
+from helpers.fuzz_data import bounded, damaged, documents, fuzzed, odd_text
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import Edit, bounded, documents, edited, edits, fuzzed, odd_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from eversince_async.emulator import Emulator, StateFileError
 from eversince_async.journal import SqliteJournal
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.testing import VirtualTimeLoop
+from helpers.fuzz_data import Edit, bounded, documents, edited, edits, fuzzed, odd_text
 
 pytestmark = pytest.mark.slow
 

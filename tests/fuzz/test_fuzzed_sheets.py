@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import any_text, bounded, damaged, documents, fuzzed, odd_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from eversince_async.batch.items import Item
 from eversince_async.cli._batch_file import Defaults, load_batch_file
 from eversince_async.cli._batch_file_fields import COLUMNS
 from eversince_async.errors import InvalidRequest
+from helpers.fuzz_data import any_text, bounded, damaged, documents, fuzzed, odd_text
 
 pytestmark = pytest.mark.slow
 

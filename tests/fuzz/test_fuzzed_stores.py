@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fuzzing import bounded, damaged, documents, fuzzed, odd_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from eversince_async.errors import TransportError
 from eversince_async.testing import VirtualTimeLoop
 from eversince_async.transfers.download import NamedUrl, download
 from eversince_async.transfers.store import Store, StoreRefused
+from helpers.fuzz_data import bounded, damaged, documents, fuzzed, odd_text
 
 pytestmark = pytest.mark.slow
 

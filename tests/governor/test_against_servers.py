@@ -5,10 +5,10 @@ from math import ceil, floor
 from random import Random
 
 import pytest
-from server_account import FixedAccount, SlidingAccount, most_in_any_window
 
 from eversince_async.governor import Governor, Lane, Limits
 from eversince_async.models.receipt import RateLimit
+from helpers.server_account import FixedAccount, SlidingAccount, most_in_any_window
 
 MINUTES = 10
 BY_LIMIT = MINUTES * 30

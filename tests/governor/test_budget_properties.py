@@ -5,11 +5,11 @@ import math
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from server_account import most_in_any_window
 
 from eversince_async.governor.budget import Budget
 from eversince_async.governor.lanes import Departure, Lane, RequestTicket
 from eversince_async.models.receipt import RateLimit
+from helpers.server_account import most_in_any_window
 
 WINDOW = 60.0
 

@@ -5,4 +5,4 @@ Its failures are shown as those of any test.
 
 import pytest
 
-pytest.register_assert_rewrite("journal_conformance")
+pytest.register_assert_rewrite("helpers.journal_conformance")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from journal_conformance import JournalConformance, journal, other
 
 from eversince_async.journal import Journal, MemoryJournal, SqliteJournal
 from eversince_async.journal.memory import MemoryRows
+from helpers.journal_conformance import JournalConformance, journal, other
 
 if TYPE_CHECKING:
     from pathlib import Path

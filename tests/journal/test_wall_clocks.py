@@ -10,13 +10,13 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from wall_clocks import set_clock
 
 from eversince_async import clock
 from eversince_async.errors import JournalLocked
 from eversince_async.journal import JobChange, MemoryJournal, SqliteJournal
 from eversince_async.journal.records import LEASE_SECONDS
 from eversince_async.testing import run
+from helpers.wall_clocks import set_clock
 
 HOUR, DAY = 3600.0, 86400.0
 STEPS = pytest.mark.parametrize("step", [HOUR, -HOUR, 30 * DAY, -30 * DAY])

@@ -3,15 +3,15 @@
 from typing import Any
 
 import pytest
-from documented import Example, examples, filled
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from payloads import Place, anything, places
 
 from eversince_async import models
 from eversince_async._wire.converter import check, structure, unstructure
 from eversince_async.errors import InvalidResponse
 from eversince_async.models import ItemList, Request
+from helpers.documented_examples import Example, examples, filled
+from helpers.payloads import Place, anything, places
 
 EXAMPLES = examples()
 

@@ -8,12 +8,12 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from payloads import ALL, WRONG, Place, field_value, fields, is_required, payload, places
 
 from eversince_async._wire.converter import structure, unstructure
 from eversince_async._wire.json_codec import dumps, loads
 from eversince_async.errors import InvalidResponse
 from eversince_async.models import Request, Response
+from helpers.payloads import ALL, WRONG, Place, field_value, fields, is_required, payload, places
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from payloads import ALL, fields, is_required
 
 from eversince_async._wire.converter import structure, unstructure
 from eversince_async.errors import InvalidResponse
@@ -20,6 +19,7 @@ from eversince_async.models import (
     Timeline,
     Track,
 )
+from helpers.payloads import ALL, fields, is_required
 
 NEEDED = {
     "AdoptedProject": ["id"],

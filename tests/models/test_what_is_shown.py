@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from payloads import ALL, choices, fields
 
 from eversince_async._wire.converter import structure
 from eversince_async.errors import InvalidResponse
@@ -23,6 +22,7 @@ from eversince_async.models import (
     UrlReference,
 )
 from eversince_async.models._repr import format_value
+from helpers.payloads import ALL, choices, fields
 
 SIGNED = "https://user:hunter2@store.example/a.mp4?X-Signature=5ecret and 'more' 5ecret#5ecret"
 KEY = "es_live_5ecret5ecret"

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from campaigns import QUICK
 
 from eversince_async.emulator import Emulator
+from helpers.pipeline_runs import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-sys.path.append(str(Path(__file__).parents[1] / "batch"))  # for its power cuts
 
 
 @pytest.fixture

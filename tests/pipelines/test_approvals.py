@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from campaigns import campaign, counts, question
 
 from eversince_async import (
     ApprovalExpired,
@@ -20,6 +19,7 @@ from eversince_async import (
     pipeline,
 )
 from eversince_async.journal import SqliteJournal
+from helpers.pipeline_runs import campaign, counts, question
 
 if TYPE_CHECKING:
     from pathlib import Path

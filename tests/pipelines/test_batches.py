@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from campaigns import Campaign, campaign, counts, one_film, question
 
 from eversince_async import (
     ApprovalPending,
@@ -18,6 +17,7 @@ from eversince_async import (
     SpecChanged,
     pipeline,
 )
+from helpers.pipeline_runs import Campaign, campaign, counts, one_film, question
 
 CALLS: list[str] = []
 

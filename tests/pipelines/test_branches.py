@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 import pytest
-from campaigns import QUICK, counts, said
 
 from eversince_async import (
     ConfigurationError,
@@ -21,6 +20,7 @@ from eversince_async import (
 )
 from eversince_async.emulator import Emulator
 from eversince_async.journal import SqliteJournal
+from helpers.pipeline_runs import QUICK, counts, said
 
 
 async def paused(seconds: float) -> float:

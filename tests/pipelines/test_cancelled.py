@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 import pytest
-from campaigns import QUICK, TIKTOK, campaign, counts, one_film, question, said
 
 from eversince_async import Eversince, JournalError, Run, pipeline
 from eversince_async.emulator import Emulator
 from eversince_async.journal import SqliteJournal
+from helpers.pipeline_runs import QUICK, TIKTOK, campaign, counts, one_film, question, said
 
 ENDED: list[str] = []
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from campaigns import QUICK, question
-from power_cuts import count_as_dead
 from test_cuts import KINDS, faults, made, need_exactly_one
-from wall_clocks import set_clock, unmoved
 
 from eversince_async import ApprovalExpired, Run, pipeline
 from eversince_async.emulator import Emulator
+from helpers.pipeline_runs import QUICK, question
+from helpers.power_cuts import count_as_dead
+from helpers.wall_clocks import set_clock, unmoved
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

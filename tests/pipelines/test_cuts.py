@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from campaigns import QUICK, TIKTOK, campaign, counts, said
-from power_cuts import EARLY_PAGE, NEVER, Gateway, count_as_dead, live
 
 from eversince_async import Eversince
 from eversince_async.emulator import Emulator
 from eversince_async.emulator.faults import Latency, NotJson, Reset, Stall
 from eversince_async.journal import SqliteJournal
+from helpers.pipeline_runs import QUICK, TIKTOK, campaign, counts, said
+from helpers.power_cuts import EARLY_PAGE, NEVER, Gateway, count_as_dead, live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from campaigns import counts, one_film
 
 from eversince_async import Eversince, InDoubt
 from eversince_async.emulator.faults import Reset
+from helpers.pipeline_runs import counts, one_film
 
 
 async def shared_by_two(emulator, eversince, journal) -> InDoubt:

@@ -6,10 +6,9 @@ import asyncio
 import sqlite3
 from urllib.parse import urlsplit
 
-from campaigns import campaign, one_film
-
 from eversince_async import Eversince, Run, UrlReference, pipeline
 from eversince_async.journal import SqliteJournal
+from helpers.pipeline_runs import campaign, one_film
 
 SIGNED = "https://r2.example/logo.png?X-Amz-Signature=0123456789abcdef0123456789abcdef"
 

@@ -13,7 +13,6 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import NOON, entry, overview, stage
 
 from eversince_async import Eversince, Report, clock
 from eversince_async.batch.items import Item
@@ -32,6 +31,7 @@ from eversince_async.report.lanes import most_at_once, slot_lanes
 from eversince_async.report.page import page
 from eversince_async.report.stages import Stage, stages_to_json
 from eversince_async.session.hooks import RequestSent, ResponseReceived
+from helpers.report_data import NOON, entry, overview, stage
 
 if TYPE_CHECKING:
     from pathlib import Path

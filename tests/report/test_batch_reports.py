@@ -9,7 +9,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-from made_up import Parsed, at, stage
 
 from eversince_async import Eversince, Limits, Report
 from eversince_async._wire.addresses import AddressPolicy
@@ -23,6 +22,7 @@ from eversince_async.errors import ConfigurationError, JournalError
 from eversince_async.journal import Effect, EffectKind, Job, MemoryJournal, SqliteJournal
 from eversince_async.pipelines import Run, pipeline
 from eversince_async.report.stages import NAMES, stages_to_json
+from helpers.report_data import Parsed, at, stage
 
 FAST = Scenario(queued=2, running=20, images=20, videos=60, rendering=30, cycles=1, scenes=(1, 1))
 

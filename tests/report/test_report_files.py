@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import NOON, STAGES, at, entry, failed, overview, stage
 
 from eversince_async.report.csv_table import COLUMNS, cell, write_csv
 from eversince_async.report.files import atomic_write
@@ -18,6 +17,7 @@ from eversince_async.report.formatting import printable
 from eversince_async.report.hints import ADVICE, hint_for
 from eversince_async.report.json_document import write_json
 from eversince_async.report.model import PurchaseOffer, RequestMinute
+from helpers.report_data import NOON, STAGES, at, entry, failed, overview, stage
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import HERE, NOON, Parsed, at, entry, failed, overview, parsed, stage
 
 from eversince_async.report.formatting import printable
 from eversince_async.report.model import Problem, PurchaseOffer, RequestMinute
 from eversince_async.report.page import page, write_html
+from helpers.report_data import HERE, NOON, Parsed, at, entry, failed, overview, parsed, stage
 
 PLAIN = parsed(
     entry(share_url="https://eversince.ai/v/1", brief="A film " * 40),

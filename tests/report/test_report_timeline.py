@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import NOON, STAGES, at, entry, parsed, stage
 
 from eversince_async.report.charts import minutes_of
 from eversince_async.report.lanes import MERGE_GAP, max_waiting, other_lanes, slot_lanes
@@ -16,6 +15,7 @@ from eversince_async.report.model import RequestMinute
 from eversince_async.report.scale import Scale, tick_label
 from eversince_async.report.stages import Stage, stages_from_json, stages_to_json
 from eversince_async.report.timeline import busy_share
+from helpers.report_data import NOON, STAGES, at, entry, parsed, stage
 
 INTERVALS = st.lists(
     st.tuples(st.floats(0, 1e6), st.floats(0, 1e5)).map(lambda pair: (pair[0], pair[0] + pair[1])), min_size=1

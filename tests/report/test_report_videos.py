@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from made_up import HERE, Parsed, entry, overview
-
 from eversince_async.report.gallery import UNFOLDED, address
 from eversince_async.report.page import page
+from helpers.report_data import HERE, Parsed, entry, overview
 
 
 def shown_in(folder, *entries):

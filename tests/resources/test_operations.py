@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from operations import CASES, Case
 
 from eversince_async import (
     ApiError,
@@ -29,6 +28,7 @@ from eversince_async import (
 from eversince_async._wire.endpoints import ENDPOINTS, Endpoint, Idempotency
 from eversince_async.emulator import Emulator, ErrorAnswer
 from eversince_async.resources import Resources
+from helpers.operations import CASES, Case
 
 ENDPOINT: dict[str, Endpoint] = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 APRIL, MAY = "2026-04", "2026-05"

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from scripted import Say, ScriptedServer
 
 from eversince_async import Eversince, InvalidRequest, InvalidResponse
 from eversince_async.emulator import Emulator
 from eversince_async.models.messages import Message
 from eversince_async.resources._base import MAX_PAGES, OffsetPage, iterate_pages
 from eversince_async.resources.messages import newest, oldest
+from helpers.fake_server import Say, ScriptedServer
 
 
 def pages(emulator: Emulator, path: str) -> int:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import Hang, Reset, Say, ScriptedServer, everything_behind
 
 from eversince_async import (
     ConnectionFailed,
@@ -29,6 +28,7 @@ from eversince_async.emulator import Reset as ResetFault
 from eversince_async.limits import MIB
 from eversince_async.models.uploads import UploadTicket
 from eversince_async.resources._sources import guess_content_type
+from helpers.fake_server import Hang, Reset, Say, ScriptedServer, everything_behind
 
 PHOTO = bytes(range(256)) * 300  # in more than one piece
 

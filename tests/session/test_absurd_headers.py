@@ -7,9 +7,9 @@ import logging
 from contextlib import suppress
 
 import pytest
-from scripted import Say, ScriptedServer, refusal
 
 from eversince_async import EversinceError
+from helpers.fake_server import Say, ScriptedServer, refusal
 
 NUMBERS = ["1e308", "-1e308", "-1", "0", "NaN", "Infinity", "9" * 400, "0x10", "1_0", "\u0663"]
 DATES = [

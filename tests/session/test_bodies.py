@@ -15,7 +15,6 @@ import aiohttp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import KEY, Say, ScriptedServer, open_sockets, refusal
 
 from eversince_async import (
     ApiError,
@@ -30,6 +29,7 @@ from eversince_async import (
     ValidationFailed,
 )
 from eversince_async.session.body import MAX_ERROR_BYTES, _Packed
+from helpers.fake_server import KEY, Say, ScriptedServer, open_sockets, refusal
 
 PROJECT = {"id": "proj_1", "status": "idle"}
 MIB = 1024 * 1024

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from scripted import KEY, Reset, Say, ScriptedServer, refusal
 
 from eversince_async import (
     ConfigurationError,
@@ -18,6 +17,7 @@ from eversince_async import (
     OutcomeUnknown,
     RetryPolicy,
 )
+from helpers.fake_server import KEY, Reset, Say, ScriptedServer, refusal
 
 # -- Creation ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ import itertools
 from typing import Any
 
 import pytest
-from scripted import Hang, Reset, Say, ScriptedServer, refusal
 
 from eversince_async import (
     Eversince,
@@ -20,6 +19,7 @@ from eversince_async import (
     RetryPolicy,
 )
 from eversince_async.governor import Departure
+from helpers.fake_server import Hang, Reset, Say, ScriptedServer, refusal
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})
 ONE_A_MINUTE = Limits(requests_per_minute=1)

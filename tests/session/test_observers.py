@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from scripted import Reset, Say, ScriptedServer, refusal
 
 from eversince_async import Limits, NotFound, RequestSent, ResponseReceived, RetryScheduled
+from helpers.fake_server import Reset, Say, ScriptedServer, refusal
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"}, headers={"X-Request-Id": "req_1"}, after=2)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from scripted import KEY, Say
 
 from eversince_async import ConfigurationError, Eversince, EversinceError, RetryPolicy
 from eversince_async._redaction import redact
@@ -18,6 +17,7 @@ from eversince_async._wire.addresses import AddressPolicy, parse
 from eversince_async.models.uploads import UploadTicket
 from eversince_async.session.proxies import Proxies
 from eversince_async.transfers.store import Store
+from helpers.fake_server import KEY, Say
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUEST_METHOD", "NETRC")

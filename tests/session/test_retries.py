@@ -9,7 +9,6 @@ from typing import Any
 
 import anyio
 import pytest
-from scripted import Hang, Play, Reset, ResetUnread, Say, ScriptedServer, refusal
 
 from eversince_async import (
     ApiError,
@@ -33,6 +32,7 @@ from eversince_async import (
     ValidationFailed,
     WrongStatus,
 )
+from helpers.fake_server import Hang, Play, Reset, ResetUnread, Say, ScriptedServer, refusal
 
 CREATED = Say(status=202, json={"id": "proj_1", "status": "queued", "mode": "autonomous"})
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})

@@ -9,10 +9,10 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from wall_clocks import set_clock, unmoved
 
 from eversince_async import Eversince, clock
 from eversince_async.emulator.faults import ErrorAnswer
+from helpers.wall_clocks import set_clock, unmoved
 
 HOUR, DAY = 3600.0, 86400.0
 SETS = pytest.mark.parametrize("set_by", [HOUR, -HOUR, 30 * DAY, -30 * DAY])

@@ -11,12 +11,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from scripted import Reset, Say, ScriptedServer, open_sockets
 
 from eversince_async import EversinceError, Limits, RetryPolicy
 from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.errors import ConnectionFailed, TransportError
 from eversince_async.transfers.store import Store
+from helpers.fake_server import Reset, Say, ScriptedServer, open_sockets
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,6 @@ import json
 
 import aiohttp
 import pytest
-from scripted import KEY, Hang, Play, Reset, Say, ScriptedServer, everything_behind
 
 from eversince_async import (
     ApiError,
@@ -18,6 +17,7 @@ from eversince_async import (
     RetryPolicy,
 )
 from eversince_async.testing import VirtualTimeLoop
+from helpers.fake_server import KEY, Hang, Play, Reset, Say, ScriptedServer, everything_behind
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})
 

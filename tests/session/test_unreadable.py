@@ -7,7 +7,8 @@ import logging
 from typing import Any
 
 import pytest
-from scripted import Say, ScriptedServer
+
+from helpers.fake_server import Say, ScriptedServer
 
 GOOD = {"id": "proj_1", "status": "idle"}
 ODD = {"id": "proj_2", "status": None}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from exported import Exported
-from scripted import server
+
+from helpers.fake_server import server
+from helpers.telemetry_export import Exported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from exported import Exported, events
 
 from eversince_async import Eversince
 from eversince_async.emulator import Emulator, Scenario
+from helpers.telemetry_export import Exported, events
 
 if TYPE_CHECKING:
     from pathlib import Path

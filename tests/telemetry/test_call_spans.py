@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from exported import events, seconds
 from opentelemetry.trace import SpanKind, StatusCode
-from scripted import Hang, Reset, Say, ScriptedServer, refusal
 
 from eversince_async import Eversince, NotFound, RequestTimedOut
+from helpers.fake_server import Hang, Reset, Say, ScriptedServer, refusal
+from helpers.telemetry_export import events, seconds
 
 if TYPE_CHECKING:
-    from exported import Exported
+    from helpers.telemetry_export import Exported
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"}, headers={"X-Request-Id": "req_1"}, after=2)
 

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-from scripted import Reset as ResetConnection
-from scripted import Say, ScriptedServer
 
 from eversince_async import Eversince, WebhookReceiver
 from eversince_async.emulator import Emulator, Faults, Latency, Reset
+from helpers.fake_server import Reset as ResetConnection
+from helpers.fake_server import Say, ScriptedServer
 
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = Say(json={"id": "proj_1", "status": "idle"}, headers={"X-Request-Id": "req_1"}, after=2)

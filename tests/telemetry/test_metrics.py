@@ -7,13 +7,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Reset, Say, ScriptedServer, refusal
 
 from eversince_async import Eversince, Governor, Limits, NotFound, ProjectFailed
 from eversince_async.emulator import Emulator, Scenario
+from helpers.fake_server import Reset, Say, ScriptedServer, refusal
 
 if TYPE_CHECKING:
-    from exported import Exported
+    from helpers.telemetry_export import Exported
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"}, after=2)
 REQUESTS = "http.client.request.duration"

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from opentelemetry import baggage, context
-from scripted import KEY, Say, ScriptedServer, refusal
 
 from eversince_async import Eversince, ValidationFailed
 from eversince_async.transfers import store
+from helpers.fake_server import KEY, Say, ScriptedServer, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exported import Exported
-
     from eversince_async.emulator import Emulator
+    from helpers.telemetry_export import Exported
 
 PROJECT = Say(json={"id": "proj_1", "status": "idle"})
 

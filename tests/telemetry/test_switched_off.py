@@ -7,9 +7,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from scripted import Reset, Say, ScriptedServer
-
 from eversince_async import Eversince
+from helpers.fake_server import Reset, Say, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,17 +7,17 @@ import contextvars
 from typing import TYPE_CHECKING
 
 import pytest
-from exported import events, seconds
 from opentelemetry.trace import SpanKind, StatusCode
 
 from eversince_async import Eversince, Limits, ProjectFailed, Timeouts, WaitTimedOut
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.telemetry._spans import spanning
+from helpers.telemetry_export import events, seconds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from exported import Exported
+    from helpers.telemetry_export import Exported
 
 
 @pytest.fixture

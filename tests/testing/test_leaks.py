@@ -1,5 +1,6 @@
 """What our own tests must not leave behind, checked on tests that do."""
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -12,7 +13,8 @@ CONFTEST = Path(__file__).parent.parent / "conftest.py"
 
 def outcomes_of(pytester: pytest.Pytester, source: str) -> dict[str, int]:
     """Run test source in a process of its own, under our conftest, with warnings as errors."""
-    pytester.makeconftest(CONFTEST.read_text("utf-8"))
+    ours = re.sub(r"\n.*helpers\..*", "", CONFTEST.read_text("utf-8"))  # which are not on the path there
+    pytester.makeconftest(ours)
     pytester.makepyfile(textwrap.dedent(source))
     return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider").parseoutcomes()
 

@@ -7,9 +7,9 @@ import asyncio
 import aiohttp
 import pytest
 from aiohttp import web
-from deliveries import OTHER_SECRET, SECRET, Client, payload, serving, signed
 
 from eversince_async import WebhookReceiver
+from helpers.webhook_deliveries import OTHER_SECRET, SECRET, Client, payload, serving, signed
 
 LIMIT = 100_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from deliveries import SECRET, Client, Exchange, payload, post, signed
 
 from eversince_async import ConfigurationError, WebhookReceiver
+from helpers.webhook_deliveries import SECRET, Client, Exchange, payload, post, signed
 
 LIMIT = 1000
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from wall_clocks import set_clock
 
 from eversince_async import WebhookReceiver, clock
 from eversince_async.errors import TimestampOutsideTolerance
 from eversince_async.webhooks.signature import sign, verify_signature
+from helpers.wall_clocks import set_clock
 
 SECRET, BODY = "whsec_c2VjcmV0", b"{}"
 

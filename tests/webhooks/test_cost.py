@@ -6,10 +6,10 @@ import array
 import asyncio
 
 import pytest
-from deliveries import SECRET, Client, Exchange, payload, post, signed
 
 from eversince_async import ConfigurationError, WebhookReceiver
 from eversince_async.webhooks import signature
+from helpers.webhook_deliveries import SECRET, Client, Exchange, payload, post, signed
 
 LIMIT = 1000
 

@@ -11,7 +11,6 @@ from random import Random
 import aiohttp
 import attrs
 import pytest
-from deliveries import OTHER_SECRET, SECRET, payload, serving, signed
 
 from eversince_async import (
     Eversince,
@@ -22,6 +21,7 @@ from eversince_async import (
 )
 from eversince_async.emulator import Emulator, Faults, Scenario
 from eversince_async.emulator.webhooks import Delivery
+from helpers.webhook_deliveries import OTHER_SECRET, SECRET, payload, serving, signed
 
 SCENARIO = Scenario(queued=7, running=33, images=77, videos=205, rendering=101)
 HARDLY_EVER = PollSchedule(

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
-from deliveries import SECRET, Client, payload, signed
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
 from eversince_async import WebhookReceiver
+from helpers.webhook_deliveries import SECRET, Client, payload, signed
 
 BODY = payload()
 

@@ -12,11 +12,11 @@ from random import Random
 
 import attrs
 import pytest
-from deliveries import OTHER_SECRET, SECRET, Client, Exchange, payload, signature, signed
 
 from eversince_async import WebhookReceiver, clock
 from eversince_async._wire import json_codec
 from eversince_async.webhooks import parsing
+from helpers.webhook_deliveries import OTHER_SECRET, SECRET, Client, Exchange, payload, signature, signed
 
 LIMIT = 3000
 RUBBISH = [

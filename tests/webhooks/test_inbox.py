@@ -8,9 +8,9 @@ import itertools
 from contextlib import suppress
 
 import pytest
-from deliveries import SECRET, payload, signed
 
 from eversince_async import WebhookReceiver
+from helpers.webhook_deliveries import SECRET, payload, signed
 
 
 @pytest.fixture

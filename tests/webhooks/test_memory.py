@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from deliveries import SECRET, payload, signed
+
+from helpers.webhook_deliveries import SECRET, payload, signed
 
 STATUS = Path("/proc/self/status")
 CROWD = 80

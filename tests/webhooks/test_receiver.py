@@ -8,9 +8,9 @@ import logging
 import re
 
 import pytest
-from deliveries import OTHER_SECRET, SECRET, Client, payload, signed
 
 from eversince_async import ConfigurationError, ProjectStatus, WebhookReceiver
+from helpers.webhook_deliveries import OTHER_SECRET, SECRET, Client, payload, signed
 
 HOUR = 3600.0
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from deliveries import OTHER_SECRET, SECRET, payload, signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from eversince_async import (
     verify_signature,
 )
 from eversince_async.testing import sign_webhook
+from helpers.webhook_deliveries import OTHER_SECRET, SECRET, payload, signature
 
 NOW = datetime(2026, 5, 18, 10, 30, tzinfo=UTC)
 SECONDS = str(int(NOW.timestamp()))

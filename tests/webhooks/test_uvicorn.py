@@ -9,10 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from deliveries import OTHER_SECRET, SECRET, Client, payload, signed
 
 from eversince_async import Eversince, PollSchedule, WebhookReceiver
 from eversince_async.emulator import Emulator
+from helpers.webhook_deliveries import OTHER_SECRET, SECRET, Client, payload, signed
 
 uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
 

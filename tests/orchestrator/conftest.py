@@ -1,5 +1,0 @@
-"""Tests here may talk with a scripted server."""
-
-from scripted import server, sleeping_server
-
-__all__ = ["server", "sleeping_server"]

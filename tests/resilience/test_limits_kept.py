@@ -1,0 +1,35 @@
+"""However many workflows run, the account's limits are kept and nobody is refused."""
+
+import pytest
+
+from helpers.crowd import SEEDS, WORKFLOWS, Stranger, account, refused, run_mixed
+
+pytestmark = [pytest.mark.usefixtures("no_long_hold"), pytest.mark.slow]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_crowd_of_workflows_is_never_refused(seed: int) -> None:
+    """Never more than five active, never more than 30 requests in any minute, never a 429; all finish."""
+    async with account(seed=seed) as (emulator, eversince):
+        outcomes = await run_mixed(eversince, WORKFLOWS, seed)
+        world = emulator.world
+
+    assert outcomes["made"] + outcomes["failed"] == WORKFLOWS == world.counts["projects"]
+    assert outcomes["made"] > 0.85 * WORKFLOWS
+    assert 0 == refused(emulator)
+    assert world.most_active == 5
+    assert world.log.most_requests_in_window(60.0) <= 30
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_another_client_of_the_account_goes_on_beside_a_crowd(seed: int) -> None:
+    """It uses two slots and a third of the requests, and hardly a request of anybody's is refused."""
+    async with account(seed=seed) as (emulator, eversince):
+        async with Stranger(emulator).at_work() as stranger:
+            outcomes = await run_mixed(eversince, WORKFLOWS, seed)
+        world = emulator.world
+
+    assert outcomes["made"] + outcomes["failed"] == WORKFLOWS
+    assert refused(emulator) <= 5 + WORKFLOWS // 50
+    assert stranger.refusals <= 2 + WORKFLOWS // 100
+    assert world.most_active == 5
