@@ -195,10 +195,10 @@ async def _ensure_video(
 
 
 def _constant(truth: bool) -> Callable[[], Awaitable[bool]]:  # noqa: FBT001 - the only argument
-    async def say() -> bool:
+    async def get() -> bool:
         return truth
 
-    return say
+    return get
 
 
 def _has_same_video(project: Project, of: ProjectRef) -> bool:
@@ -219,7 +219,7 @@ def _require_video(project: Project, of: ProjectRef, delivery: DeliveryOptions) 
     """
     if delivery.render is None and (project.assembled_url is None or not _has_same_video(project, of)):
         raise InvalidProjectState(
-            "there is no video of this to share: render it first",
+            "there is no video to share: render it first",
             project_id=project.id,
             status=project.status,
         )

@@ -400,10 +400,10 @@ class Run:
     def now(self, *, name: str | None = None) -> StepAwaitable[datetime]:
         """Return the time at which this step first ran, in UTC."""
 
-        async def tell(*_: object) -> datetime:
+        async def read_clock(*_: object) -> datetime:
             return clock.now()
 
-        return self._step(self._call("now", {}, name), tell, datetime)
+        return self._step(self._call("now", {}, name), read_clock, datetime)
 
     def sleep(
         self, pause: float | timedelta | datetime, *, name: str | None = None

@@ -316,14 +316,14 @@ class StepExecutor:
         Waits are emitted as events. Errors about missing credits carry the offers to buy more.
         """
 
-        def tell(reason: WaitReason) -> None:
+        def emit_wait(reason: WaitReason) -> None:
             self._emit(Waiting(at=loop_time(), project_id=steps.project_id, reason=reason))
 
         steps = ProjectOperations(
             self.runtime, self.manner.policy, self._emit, key=key, project_id=project_id, effects=effects
         )
         self.manner.on_start(steps)
-        listening = self.runtime.listening(key, tell) if self.manner.has_listeners else nullcontext()
+        listening = self.runtime.listening(key, emit_wait) if self.manner.has_listeners else nullcontext()
         with listening:
             async with self._project_lock(project_id or key), self.runtime.attach_purchase_options():
                 yield steps

@@ -41,7 +41,7 @@ class Gauges:
     """The observable instruments over any number of governors, which are weakly referenced."""
 
     def __init__(self, meter: Meter) -> None:
-        self._looks: weakref.WeakKeyDictionary[GovernorProtocol, _Snapshot] = weakref.WeakKeyDictionary()
+        self._snapshots: weakref.WeakKeyDictionary[GovernorProtocol, _Snapshot] = weakref.WeakKeyDictionary()
         for name, unit, description, points in METRICS:
             meter.create_observable_up_down_counter(
                 f"eversince.client.{name}",
@@ -52,9 +52,9 @@ class Gauges:
 
     def is_alive(self, governor: GovernorProtocol, loop: asyncio.AbstractEventLoop) -> None:
         """Register a governor that is in use on an event loop."""
-        look = self._looks.get(governor)
-        if look is None or look.loop is not loop:
-            self._looks[governor] = _Snapshot(loop)
+        snapshot = self._snapshots.get(governor)
+        if snapshot is None or snapshot.loop is not loop:
+            self._snapshots[governor] = _Snapshot(loop)
 
     def _observe(
         self,
@@ -63,11 +63,11 @@ class Gauges:
         _: CallbackOptions,
     ) -> Iterable[Observation]:
         sums: dict[tuple[tuple[str, str | bool], ...], float] = {}
-        for governor, look in list(self._looks.items()):
-            seen = look.serving(metric, governor)
+        for governor, snapshot in list(self._snapshots.items()):
+            seen = snapshot.read(metric, governor)
             for value, attributes in points(seen) if seen is not None else ():
-                which = tuple(attributes.items())
-                sums[which] = sums.get(which, 0) + value
+                key = tuple(attributes.items())
+                sums[key] = sums.get(key, 0) + value
         return [Observation(value, dict(attributes)) for attributes, value in sums.items()]
 
 
@@ -76,19 +76,19 @@ class _Snapshot:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._seen: GovernorSnapshot | None = None
-        self._served: set[str] = set()
+        self._last: GovernorSnapshot | None = None
+        self._readers: set[str] = set()
 
-    def serving(self, metric: str, governor: GovernorProtocol) -> GovernorSnapshot | None:
+    def read(self, metric: str, governor: GovernorProtocol) -> GovernorSnapshot | None:
         """Return the governor's snapshot for a metric.
 
         A metric that asks a second time begins another collection, and so another snapshot.
         """
-        if not self._served or metric in self._served:
-            self._served.clear()
-            self._seen = _take_snapshot(self.loop, governor)
-        self._served.add(metric)
-        return self._seen
+        if not self._readers or metric in self._readers:
+            self._readers.clear()
+            self._last = _take_snapshot(self.loop, governor)
+        self._readers.add(metric)
+        return self._last
 
 
 def _take_snapshot(loop: asyncio.AbstractEventLoop, governor: GovernorProtocol) -> GovernorSnapshot | None:
@@ -100,10 +100,10 @@ def _take_snapshot(loop: asyncio.AbstractEventLoop, governor: GovernorProtocol) 
         return governor.snapshot()
     if not loop.is_running():
         return None
-    answer: Future[GovernorSnapshot] = Future()
+    future: Future[GovernorSnapshot] = Future()
     try:
-        loop.call_soon_threadsafe(_look, governor, answer)
-        return answer.result(SNAPSHOT_TTL)
+        loop.call_soon_threadsafe(_resolve, governor, future)
+        return future.result(SNAPSHOT_TTL)
     except (RuntimeError, TimeoutError):  # the loop has just been closed, or is busy
         return None
 
@@ -116,11 +116,11 @@ def _is_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _look(governor: GovernorProtocol, answer: "Future[GovernorSnapshot]") -> None:
+def _resolve(governor: GovernorProtocol, future: "Future[GovernorSnapshot]") -> None:
     try:
-        answer.set_result(governor.snapshot())
+        future.set_result(governor.snapshot())
     except Exception as error:  # noqa: BLE001 - the waiting thread raises the error
-        answer.set_exception(error)
+        future.set_exception(error)
 
 
 def _slots(seen: GovernorSnapshot) -> Iterator[tuple[float, Attributes]]:

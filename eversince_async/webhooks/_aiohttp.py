@@ -44,4 +44,4 @@ async def _verdict(delivery_handler: DeliveryHandler, request: web.Request) -> D
     try:
         return await delivery_handler.take(request.headers, request.content.iter_any())
     except _BROKEN:
-        return delivery_handler.reject("validation_error", "the body breaks off, or is no HTTP")
+        return delivery_handler.reject("validation_error", "the body is incomplete, or malformed HTTP")

@@ -82,7 +82,7 @@ class DeliveryHandler:
     Attributes:
         inbox: The queue of events for the application.
         body_limit: The most bytes of a body.
-        parser: The buffer of bodies that are not verified yet.
+        buffer: The buffer of bodies that are not verified yet.
         verdicts: The number of deliveries by their result.
     """
 

@@ -226,7 +226,7 @@ def _check_age(timestamp: str, tolerance: float, now: datetime) -> None:
         ) from None
     if abs(age) > tolerance:
         when = f"{age:.0f} s ago" if age > 0 else f"{-age:.0f} s in the future, by this machine's clock"
-        raise TimestampOutsideTolerance(f"it was signed {when}; {tolerance:g} s are accepted")
+        raise TimestampOutsideTolerance(f"the delivery was signed {when}; {tolerance:g} s are accepted")
 
 
 def _as_bytes(secret: Secret) -> bytes:

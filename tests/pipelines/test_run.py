@@ -123,7 +123,7 @@ async def test_a_production_is_rendered_as_what_it_is(emulator, eversince, journ
 
 
 async def test_what_was_not_rendered_is_not_shared_as_another(emulator, eversince, journal):
-    with pytest.raises(InvalidProjectState, match="there is no video of this to share: render it first"):
+    with pytest.raises(InvalidProjectState, match="there is no video to share: render it first"):
         await eversince.run(shared_unrendered, key="mug", journal=journal)
     assert 1 == emulator.world.counts["shares"]
 
