@@ -50,13 +50,13 @@ def open_files_error(needed: int = 1) -> OSError | None:
     Args:
         needed: Number of files that would have to be opened at once.
     """
-    opened = list[int]()
+    descriptors = list[int]()
     try:
-        opened += (os.open(os.devnull, os.O_RDONLY) for _ in range(needed))
+        descriptors += (os.open(os.devnull, os.O_RDONLY) for _ in range(needed))
     except OSError as error:
         return error if error.errno in CROWDED else None
     finally:
-        for number in opened:
+        for number in descriptors:
             os.close(number)
     return None
 

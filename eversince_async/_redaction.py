@@ -86,8 +86,8 @@ class HiddenBytes(bytes):
         return f"b{HIDDEN!r}"
 
     def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return HiddenBytes(found) if isinstance(found, bytes) else found
+        part = super().__getitem__(index)
+        return HiddenBytes(part) if isinstance(part, bytes) else part
 
     def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
         return bytes, (bytes(self),)

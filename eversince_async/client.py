@@ -226,14 +226,14 @@ class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
         """
         if productions not in ON_CLOSE:
             raise ConfigurationError(f"productions must be one of {ON_CLOSE}, not {productions!r}")
-        rested: tuple[UnfinishedProduction, ...] = ()
+        resting: tuple[UnfinishedProduction, ...] = ()
         try:
             await asyncio.sleep(0)  # tasks that were just started begin, so that they can be ended
             if productions == "drain":
-                rested = await self._runtime.registry.drain(drain_timeout)
+                resting = await self._runtime.registry.drain(drain_timeout)
         finally:
             left = await finish(self._close(productions, asyncio.current_task()))
-        return tuple(each.handle for each in (*rested, *left) if each.is_resumable_by_handle)
+        return tuple(each.handle for each in (*resting, *left) if each.is_resumable_by_handle)
 
     async def _close(
         self, productions: OnClose, caller: "asyncio.Task[Any] | None"

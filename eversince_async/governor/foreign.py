@@ -20,28 +20,28 @@ class ExternalUsage:
     def __init__(self, window: float) -> None:
         self._window = window
         # (requests, forgotten at): a maximum over a sliding window, so figures fall from left to right.
-        self._seen: deque[tuple[int, float]] = deque()
+        self._figures: deque[tuple[int, float]] = deque()
 
     def record(self, requests: int, now: float) -> None:
         """Record that a response shows `requests` by others in the current window.
 
         Zero or less means none.
         """
-        while self._seen and self._seen[-1][0] <= requests:
-            self._seen.pop()
+        while self._figures and self._figures[-1][0] <= requests:
+            self._figures.pop()
         if requests > 0:
-            self._seen.append((requests, now + self._window))
+            self._figures.append((requests, now + self._window))
 
     def requests(self, now: float) -> int:
         """Return how many places of the budget to leave to others.
 
         0 while no requests of others are seen.
         """
-        while self._seen and self._seen[0][1] <= now:
-            self._seen.popleft()
-        if not self._seen:
+        while self._figures and self._figures[0][1] <= now:
+            self._figures.popleft()
+        if not self._figures:
             return 0
-        most = self._seen[0][0]
+        most = self._figures[0][0]
         return most + 1 + most // 10
 
     def changes_at(self) -> float | None:
@@ -49,8 +49,8 @@ class ExternalUsage:
 
         In clock seconds; None if there is no figure.
         """
-        return self._seen[0][1] if self._seen else None
+        return self._figures[0][1] if self._figures else None
 
     def shift(self, seconds: float) -> None:
         """Move every instant, for a clock that starts elsewhere."""
-        self._seen = deque((requests, until + seconds) for requests, until in self._seen)
+        self._figures = deque((requests, until + seconds) for requests, until in self._figures)

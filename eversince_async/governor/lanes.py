@@ -62,7 +62,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self._queues: tuple[Line[RequestTicket], ...] = tuple(Line() for _ in Lane)
-        self._passed = [0] * len(Lane)
+        self._passes = [0] * len(Lane)
         self.count = 0  # a field, because every request reads it
 
     def __iter__(self) -> Iterator[RequestTicket]:
@@ -98,7 +98,7 @@ class Lanes:
         It goes next, before more urgent lanes. None if there is no such lane.
         """
         for lane in (Lane.POLL, Lane.WORK):
-            if self._passed[lane] >= MAX_PASSED[lane] and self._queues[lane]:
+            if self._passes[lane] >= MAX_PASSED[lane] and self._queues[lane]:
                 return lane
         return None
 
@@ -116,8 +116,8 @@ class Lanes:
         """
         ticket = self._queues[lane].pop()
         self.count -= 1
-        self._passed[lane] = 0
+        self._passes[lane] = 0
         for lower in range(lane + 1, len(self._queues)):
             if self._queues[lower]:
-                self._passed[lower] += 1
+                self._passes[lower] += 1
         return ticket
