@@ -1,4 +1,7 @@
-"""Ten minutes of greedy demand against servers that count for themselves: nothing refused, nothing wasted."""
+"""Ten minutes of greedy demand against servers that count for themselves.
+
+The servers refuse no request, and no request is wasted.
+"""
 
 import asyncio
 from math import ceil, floor
@@ -15,7 +18,10 @@ BY_LIMIT = MINUTES * 30
 
 
 class Wire:
-    """A server behind a network: requests arrive late, answers come back later still."""
+    """A server behind a network.
+
+    Requests arrive late, and their responses come back later still.
+    """
 
     def __init__(
         self,
@@ -48,13 +54,16 @@ class Wire:
         return taken, headers if self.tells else None
 
     def _resets_in(self, now: float) -> float:
-        """From the answer's date to the reset; headers tell both in whole seconds."""
+        """Return the time from the response's date to the reset.
+
+        Headers give both in whole seconds.
+        """
         resets_at = now + self.account.resets_in(now)
         return ceil(resets_at) - floor(now) if self.whole_seconds else resets_at - now
 
 
 async def request(governor: Governor, wire: Wire, lane: Lane) -> None:
-    """One request, repeated after a pause while the server refuses it."""
+    """Send one request, and repeat it after a pause while refused."""
     while True:
         departure = await governor.admit(lane)
         taken, headers = await wire.send()
@@ -65,7 +74,7 @@ async def request(governor: Governor, wire: Wire, lane: Lane) -> None:
 
 
 async def sends(governor: Governor, wire: Wire, lane: Lane, count: int, seconds: float) -> None:
-    """As many requests at once as anybody could want, for so long."""
+    """Send `count` requests at once, for `seconds`."""
     tasks = [asyncio.create_task(request(governor, wire, lane)) for _ in range(count)]
     await asyncio.sleep(seconds)
     for task in tasks:
@@ -79,7 +88,10 @@ async def sends(governor: Governor, wire: Wire, lane: Lane, count: int, seconds:
 async def test_greedy_demand_is_never_refused_and_wastes_nothing(
     *, lane: Lane, server: type[SlidingAccount], tells: bool
 ) -> None:
-    """Requests arrive up to 300 ms late; the pace is at least 0.99 of what the limit allows."""
+    """The pace is at least 0.99 of what the limit allows.
+
+    Requests arrive up to 300 ms late.
+    """
     account = server()
     wire = Wire(account, tells=tells)
     await sends(Governor(), wire, lane, BY_LIMIT + 100, 60 * MINUTES)
@@ -99,7 +111,7 @@ async def test_a_server_with_a_higher_limit_is_used_in_full() -> None:
 
 
 async def test_a_server_with_a_lower_limit_is_obeyed_from_its_first_answer_on() -> None:
-    """Only what had left before it is refused."""
+    """The server refuses only requests that had left before its response."""
     account = SlidingAccount(limit=10)
     wire = Wire(account)
     governor = Governor()

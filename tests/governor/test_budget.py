@@ -10,13 +10,13 @@ def budget(limit: int | None = 30, *, learns: bool = True, guard: float = 0.5) -
 
 
 def leave(from_: Budget, count: int, now: float = 0, lane: Lane = Lane.INTERACTIVE) -> list[Departure]:
-    """Let up to `count` leave at once."""
+    """Let up to `count` requests leave at once."""
     departures = [from_.try_depart(lane, now) for _ in range(count)]
     return [departure for departure in departures if departure is not None]
 
 
 def spend(from_: Budget, count: int, now: float = 0) -> None:
-    """Let `count` leave, answered at once."""
+    """Let `count` requests leave and be answered at once."""
     for departure in leave(from_, count, now):
         from_.answered(departure, now)
 
@@ -45,7 +45,10 @@ def test_a_place_is_free_again_a_window_and_a_guard_after_leaving() -> None:
 
 
 def test_a_late_answer_counts_from_when_it_arrived() -> None:
-    """Somewhere on the way the server counted the request; the answer is the latest it can have been."""
+    """The arrival of the response is the latest time of counting.
+
+    The server counted the request somewhere in flight.
+    """
     tight = budget(1)
     [departure] = leave(tight, 1)
     tight.answered(departure, 30)
@@ -94,7 +97,7 @@ def test_saying_twice_what_became_of_a_request_changes_nothing() -> None:
 
 
 def test_a_burst_of_work_leaves_half_of_the_pace_to_users() -> None:
-    """Sixteen at once, then one every four seconds."""
+    """Sixteen requests leave at once, then one every four seconds."""
     bursting = budget()
 
     assert 16 == len(leave(bursting, 30, lane=Lane.WORK))
@@ -202,10 +205,10 @@ def test_after_a_pause_an_answer_with_headers_ends_the_caution() -> None:
 
 
 def told(by: Budget, now: float, **headers: float) -> None:
-    """One request leaves and is answered with these headers."""
+    """Let one request leave and be answered with these headers."""
     departure = by.try_depart(Lane.INTERACTIVE, now)
     assert departure is not None
-    by.answered(departure, now, RateLimit(**headers))  # type: ignore[arg-type]  # numbers as tests write them
+    by.answered(departure, now, RateLimit(**headers))  # type: ignore[arg-type]  # plain numbers, for short tests
 
 
 def test_a_higher_announced_limit_is_used_at_once() -> None:
@@ -240,7 +243,7 @@ def test_an_absurd_announced_limit_is_ignored() -> None:
 
 def test_what_others_spend_is_left_to_them_at_once() -> None:
     shared = budget()
-    told(shared, 0, limit=30, remaining=19)  # ten by others
+    told(shared, 0, limit=30, remaining=19)  # ten requests by others
 
     assert 30 - 1 - 12 == len(leave(shared, 30, now=1))
 
@@ -311,7 +314,10 @@ def test_what_was_spent_stays_spent_by_another_clock() -> None:
 @pytest.mark.parametrize("resets_in", [None, 0.0, 10.0, 30.0, 60.0])
 @pytest.mark.parametrize("pinned", [31, 100, 120])
 def test_a_limit_pinned_above_the_announced_one_is_used_as_told(pinned: int, resets_in: float | None) -> None:
-    """Whatever the headers say of requests left: they speak of another window."""
+    """The headers' count of remaining requests is ignored.
+
+    It is about another window.
+    """
     told = budget(pinned, learns=False)
     left = 0
     for n in range(600):  # three a second
@@ -327,6 +333,6 @@ def test_a_limit_pinned_above_the_announced_one_is_used_as_told(pinned: int, res
 def test_a_limit_pinned_below_the_announced_one_leaves_to_others_what_they_take() -> None:
     told = budget(20, learns=False)
     [departure] = leave(told, 1)
-    told.answered(departure, 0, RateLimit(limit=30, remaining=4))  # 25 by others
+    told.answered(departure, 0, RateLimit(limit=30, remaining=4))  # 25 requests by others
 
     assert len(leave(told, 30)) < 5

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the budget keeps its promises."""
+"""The budget keeps its promises in every order of events."""
 
 import math
 
@@ -15,7 +15,10 @@ WINDOW = 60.0
 
 
 class Traffic(RuleBasedStateMachine):
-    """Requests come, leave, are answered late or never sent; some give up; the server pauses everybody."""
+    """Requests arrive, leave, are answered late or are never sent.
+
+    Some callers give up, and the server pauses all requests.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +37,7 @@ class Traffic(RuleBasedStateMachine):
         self.span = WINDOW + guard
         self.budget = Budget(limit, window=WINDOW, guard=guard, learns=True)
 
-    # -- What may happen --------------------------------------------------------------------------------
+    # -- Events -----------------------------------------------------------------------------------------
 
     @rule(lane=st.sampled_from(Lane), count=st.integers(1, 4))
     def ask(self, lane: Lane, count: int) -> None:
@@ -54,7 +57,7 @@ class Traffic(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.01, 0.3, 2.0, 7.0, 31.0, 60.0, 61.0, 200.0]))
     def time_passes(self, seconds: float) -> None:
         for departure in [known for known, left in self.flights.items() if left < self.now - 300]:
-            self.counted.append(self.now)  # no session waits longer; see ABANDONED for one that forgets
+            self.counted.append(self.now)  # no session waits longer; ABANDONED_AFTER covers one that forgets
             del self.flights[departure]
             self.budget.answered(departure, self.now)
         until = self.now + seconds
@@ -77,7 +80,7 @@ class Traffic(RuleBasedStateMachine):
     @precondition(lambda self: self.flights)
     @rule(data=st.data(), counted_at=st.floats(0, 1))
     def answer(self, data: st.DataObject, counted_at: float) -> None:
-        """Some time between leaving and now the server has counted the request."""
+        """The server has counted the request between its departure and now."""
         departure = data.draw(st.sampled_from(list(self.flights)))
         left = self.flights.pop(departure)
         self.counted.append(left + counted_at * (self.now - left))
@@ -104,11 +107,11 @@ class Traffic(RuleBasedStateMachine):
         self.budget.pause(seconds, self.now)
         self.closed_until = max(self.closed_until, self.now + seconds)
 
-    # -- What always holds ------------------------------------------------------------------------------
+    # -- Invariants -------------------------------------------------------------------------------------
 
     @invariant()
     def no_window_holds_more_than_the_limit(self) -> None:
-        """Also if the server counts those still under way just now."""
+        """This holds even if the server counts requests in flight just now."""
         assert most_in_any_window([*self.counted, *(self.now for _ in self.flights)]) <= self.limit
 
     @invariant()
@@ -127,7 +130,10 @@ class Traffic(RuleBasedStateMachine):
         assert 0 == self.budget.external(self.now)
 
     def teardown(self) -> None:
-        """No place is ever lost: when all is answered and a window is over, everything is free."""
+        """No place is lost.
+
+        Once every request is answered and a window has passed, all places are free.
+        """
         if not hasattr(self, "budget"):
             return
         for departure in self.flights:

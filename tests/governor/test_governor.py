@@ -1,4 +1,4 @@
-"""Waiting at the governor's door, in virtual time."""
+"""Waits of the governor, in virtual time."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from eversince_async.testing import VirtualTimeLoop
 
 
 async def seconds_of(waiting: Awaitable[object]) -> float:
-    """How long it takes."""
+    """Return the seconds that a wait takes."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     await waiting
@@ -44,7 +44,7 @@ async def test_the_thirty_first_request_waits_for_the_window_and_its_guard() -> 
 
 
 async def test_an_answer_wakes_those_who_wait_for_more_than_time() -> None:
-    """With everything under way nobody can know when a place comes free."""
+    """With all requests in flight, the next free place cannot be foreseen."""
     governor = Governor(Limits(requests_per_minute=1))
     departure = await governor.admit()
     waiting = asyncio.create_task(seconds_of(governor.admit()))
@@ -101,7 +101,10 @@ async def test_a_user_waits_no_more_than_a_few_seconds_beside_a_batch() -> None:
 
 @pytest.mark.parametrize("ticks", range(6))
 async def test_cancelling_at_any_point_of_the_wait_loses_no_place(ticks: int) -> None:
-    """So many rounds of the event loop before the cancel, the last of them after the grant."""
+    """The cancellation comes after `ticks` rounds of the event loop.
+
+    The last rounds come after the grant.
+    """
     governor = Governor(Limits(requests_per_minute=1))
     departure = await governor.admit()
     waiting = asyncio.create_task(governor.admit())
@@ -124,7 +127,7 @@ async def test_cancelling_in_the_instant_of_the_grant_lets_the_next_go() -> None
     first = asyncio.create_task(governor.admit())
     second = asyncio.create_task(seconds_of(governor.admit()))
     await asyncio.sleep(1)
-    governor.give_back(departure)  # grants the first
+    governor.give_back(departure)  # grants the first request
     first.cancel()
 
     assert 1 == pytest.approx(await second)
@@ -284,13 +287,13 @@ async def test_credits_are_known_once_an_answer_told_them() -> None:
     assert 0 == governor.credits.spendable
 
 
-# -- Telling who waits ------------------------------------------------------------------------------------
+# -- Reasons of waits -------------------------------------------------------------------------------------
 
 
 async def reasons_of(
     governor: Governor, wait: Callable[[], Awaitable[object]], seconds: float
 ) -> list[WaitReason]:
-    """What subscribers are told while something waits for so long."""
+    """Return the reasons that subscribers receive while a wait lasts."""
     reasons: list[WaitReason] = []
     unsubscribe = governor.on_wait(reasons.append)
     waiting = asyncio.ensure_future(wait())

@@ -1,4 +1,7 @@
-"""A line of waiters: first come, first served, and everybody's place in it is known."""
+"""A line of waiters is first come, first served.
+
+The position of each waiter in it is known.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st

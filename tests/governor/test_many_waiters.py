@@ -1,4 +1,7 @@
-"""Thousands who wait cost little: what nobody asks for is not put into words."""
+"""Thousands of waiters cost little.
+
+Reasons that no subscriber wants are not put into words.
+"""
 
 import asyncio
 from itertools import pairwise
@@ -15,7 +18,7 @@ CROWD = 10_000
 
 
 class Counted:
-    """How often something was done."""
+    """A counter of calls."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -23,7 +26,7 @@ class Counted:
 
 @pytest.fixture
 def explained(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """How many waits were put into words."""
+    """Count the waits that are put into words."""
     counted, of = Counted(), explaining._Reasons.of
 
     def count(*args: object) -> WaitReason:
@@ -35,7 +38,7 @@ def explained(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 
 async def crowd_of(governor: Governor, count: int = CROWD, name: str = "film") -> list[asyncio.Task[object]]:
-    """So many who wait for a slot."""
+    """Start `count` tasks that wait for a slot."""
     for n in range(governor.limits.active_projects or 0):
         if governor.slots.has_room(f"first {n}"):
             await governor.slots.acquire(f"first {n}")

@@ -1,4 +1,4 @@
-"""What the governor tells those who plan requests ahead."""
+"""The governor's estimates for callers that plan requests ahead."""
 
 import asyncio
 import math

@@ -1,4 +1,7 @@
-"""The client needs of a governor what the protocol says and nothing else, so that it may live elsewhere."""
+"""The client uses only the members of the governor's protocol.
+
+So a governor may live in another process.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ GRANTED = {"acquire": protocols.SlotLeaseProtocol, "take": protocols.QuotaReserv
 
 
 class Elsewhere:
-    """A governor, or a part of one, that has what its protocol says; asking for more is an error."""
+    """A governor, or a part of one, with its protocol's members only.
+
+    Access to any other member is an error.
+    """
 
     def __init__(self, inner: Any, protocol: type) -> None:
         self._inner = inner
@@ -59,11 +65,11 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 def governor() -> GovernorProtocol:
-    return Elsewhere(Governor(Limits(active_projects=2)), GovernorProtocol)  # type: ignore[return-value]  # it has all of it
+    return Elsewhere(Governor(Limits(active_projects=2)), GovernorProtocol)  # type: ignore[return-value]  # it has all members
 
 
 def test_the_governor_of_this_process_offers_what_the_protocol_says() -> None:
-    """By the same names and parameters."""
+    """Names and parameters are the same."""
     pairs = [(Governor, GovernorProtocol)]
     pairs += [(type(getattr(Governor(), name)), protocol) for name, protocol in PARTS.items()]
     for ours, protocol in pairs:

@@ -45,7 +45,10 @@ def test_what_the_server_did_late_counts_from_then() -> None:
 
 
 def test_when_there_will_be_so_many_more() -> None:
-    """Each comes a day after one that was taken, or will be, as soon as there is one."""
+    """Each use becomes free a day after an earlier one was taken.
+
+    Each is taken as soon as it is free.
+    """
     renders, day = DailyQuota("renders", 3), DAY + MARGIN
     renders.seed([100.0, 200.0])
 
@@ -102,7 +105,7 @@ def test_a_short_retry_after_does_not_speak_of_the_day() -> None:
 
 
 def refused_in_the_evening() -> tuple[DailyQuota, float]:
-    """A quota refused once, and when the next may try."""
+    """Return a quota refused once, and the time of the next attempt."""
     renders = DailyQuota("renders", 50)
     renders.refused(taken(renders, EVENING), EVENING)
     return renders, MIDNIGHT + MARGIN
@@ -167,7 +170,7 @@ def test_who_gives_up_in_the_instant_of_the_grant_gives_it_back() -> None:
 
 
 def test_without_a_limit_no_more_than_the_latest_uses_are_remembered():
-    """A batch of a hundred thousand takes no longer for the last of them than for the first."""
+    """The last of 100,000 items takes no longer than the first."""
     projects = DailyQuota("projects", None)
     for second in range(5_000):
         use = projects.take(second)
@@ -176,7 +179,7 @@ def test_without_a_limit_no_more_than_the_latest_uses_are_remembered():
     assert MAX_REMEMBERED == projects.used(5_000)
 
 
-# -- When the server does not say which limit it means ----------------------------------------------------
+# -- Refusals that name no limit --------------------------------------------------------------------------
 
 
 def rejected(quota: DailyQuota, now: float, retry_after: float | None = None) -> None:

@@ -1,4 +1,7 @@
-"""Whatever productions, people and the server do, no slot is lost and none is given twice."""
+"""No slot is lost and none is given twice.
+
+This holds for everything that productions, people and the server do.
+"""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -8,11 +11,14 @@ from eversince_async.governor.claims import Hold, SlotTicket
 from eversince_async.governor.slot_table import SlotTable
 
 PROJECTS = [f"project {n}" for n in range(4)]
-"""Few, so that several productions meet on one."""
+"""Few projects, so that several productions share one."""
 
 
 class Studio(RuleBasedStateMachine):
-    """Productions acquire, write, lose answers, give up and are released, several to a project; others go."""
+    """Productions acquire, write, lose responses, give up and are released.
+
+    Several productions share a project; others of the account come and go.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,7 +26,7 @@ class Studio(RuleBasedStateMachine):
         self.number = 0
         self.holds: list[Hold] = []
         self.tickets: dict[SlotTicket, None] = {}
-        self.active: set[str] = set()  # on the server, with those of others
+        self.active: set[str] = set()  # on the server, including those of others
         self.bound: dict[Hold, str] = {}
 
     @initialize(limit=st.integers(1, 4))
@@ -30,7 +36,7 @@ class Studio(RuleBasedStateMachine):
 
     @rule(in_flight=st.booleans(), project_id=st.sampled_from([None, None, *PROJECTS]), same=st.booleans())
     def acquire(self, *, in_flight: bool, project_id: str | None, same: bool) -> None:
-        """By a key of its own, or by the one that all who work on a project use."""
+        """Acquire with a new key or with a project's shared key."""
         self.number += 1
         key = project_id if same and project_id is not None else f"film {self.number}"
         occupied, is_there = self.table.occupied(), self.is_there(key, project_id)
@@ -52,7 +58,7 @@ class Studio(RuleBasedStateMachine):
         project_id=st.sampled_from(PROJECTS),
     )
     def write(self, data: st.DataObject, outcome: str, project_id: str) -> None:
-        """A create, or a message or render where there is a project."""
+        """Send a create, or with a project a message or render."""
         hold = self.some_hold(data)
         self.table.mark_sent(hold, self.now)
         if outcome == "full":
@@ -63,7 +69,7 @@ class Studio(RuleBasedStateMachine):
         else:
             self.number += 1
             known = self.bound.get(hold) or (project_id if outcome == "existed" else f"made {self.number}")
-            if outcome != "cancelled":  # it left, and what came of it was never heard
+            if outcome != "cancelled":  # it left, and its outcome never arrived
                 self.active.add(known)
             if outcome in {"done", "existed"}:
                 self.table.bind(hold, known, self.now)
@@ -122,7 +128,7 @@ class Studio(RuleBasedStateMachine):
         self.now += seconds
         self.release()
 
-    # -- What always holds ------------------------------------------------------------------------------
+    # -- Invariants -------------------------------------------------------------------------------------
 
     @invariant()
     def whoever_holds_a_slot_is_counted(self) -> None:
@@ -147,7 +153,10 @@ class Studio(RuleBasedStateMachine):
         assert not [each for each in self.tickets if self.is_there(each.key, each.project_id)]
 
     def teardown(self) -> None:
-        """When all are done, everything is free, and whoever waited has had a turn."""
+        """All slots are free once all productions have ended.
+
+        Every waiter has had a turn.
+        """
         if not hasattr(self, "table"):
             return
         for _ in range(len(self.tickets) + 1):
@@ -156,7 +165,7 @@ class Studio(RuleBasedStateMachine):
                 self.table.release_claim(hold)
             self.now += 100
             self.table.observed_page((), complete=True, now=self.now, requested_at=self.now)
-            self.now += 100  # and what others may have gone on with
+            self.now += 100  # also for places that others may have taken again
             self.release()
         assert not self.tickets
         assert not list(self.table.waiting())

@@ -5,7 +5,7 @@ from eversince_async.governor.slot_table import COURTESY_SECONDS, HIDDEN, RETRY_
 
 
 def claimed(table: SlotTable, key: str, project_id: str | None = None, now: float = 0) -> Hold:
-    """The hold of a production that has created its project."""
+    """Return the hold of a production that has created its project."""
     claim = table.claim(key, now)
     assert claim is not None
     table.mark_sent(claim, now)
@@ -56,7 +56,7 @@ def test_a_key_that_holds_a_slot_shares_it() -> None:
     assert 2 == table.occupied()
 
 
-# -- Several that work on one project ---------------------------------------------------------------------
+# -- Several productions of one project -------------------------------------------------------------------
 
 
 def twins(limit: int = 1) -> tuple[SlotTable, Hold, Hold]:
@@ -112,7 +112,7 @@ def test_the_refusal_of_one_takes_nothing_back_of_what_the_other_wrote() -> None
 
 
 def test_a_refusal_does_not_unsee_that_a_project_is_active() -> None:
-    """409: a person has it at work."""
+    """A refusal with 409 means that a person uses the project."""
     table = SlotTable(1)
     hold = claimed(table, "film 0", "project 0")
     seen(table, "project 0", "running")
@@ -138,7 +138,7 @@ def test_a_create_that_brings_a_project_back_that_has_a_slot_needs_no_other() ->
 
 
 def test_who_waits_for_a_slot_of_a_project_that_gets_one_goes_on() -> None:
-    """Before others who came earlier: it takes no place of theirs."""
+    """It goes before earlier waiters: it takes none of their places."""
     table, (_, second) = full_table(2)
     waiting(table, "new")
     ticket = SlotTicket("its render", 1, project_id="project 9")
@@ -158,7 +158,10 @@ def granted(ticket: SlotTicket) -> Hold:
 
 
 def test_taking_up_an_active_project_takes_its_slot_and_no_other() -> None:
-    """As after a restart: the server is full with what this process is to go on with."""
+    """This happens after a restart.
+
+    The server is then full with the projects that this process continues.
+    """
     table = SlotTable(2)
     page(table, "project 0", "project 1")
 
@@ -183,7 +186,7 @@ def test_who_waits_with_a_project_goes_on_when_that_is_seen_active() -> None:
     assert first.hold is None
 
 
-# -- When a slot is free ----------------------------------------------------------------------------------
+# -- Free slots -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["idle", "completed", "failed", "cancelled"])
@@ -198,7 +201,7 @@ def test_a_slot_is_free_when_the_production_let_it_go_and_the_project_was_seen_s
 
 
 def test_a_slot_stays_with_a_production_that_goes_on() -> None:
-    """Idle between create and render frees nothing."""
+    """A project that is idle between create and render frees nothing."""
     table, _ = full_table(2)
     seen(table, "project of film 0", "idle")
 
@@ -244,7 +247,7 @@ def test_a_write_of_unknown_outcome_keeps_the_slot_even_without_its_production()
 
 
 def test_a_complete_list_settles_a_write_of_unknown_outcome() -> None:
-    """If it made a project, the list shows it; if not, there is none."""
+    """If the write made a project, the list shows it."""
     table = SlotTable(1)
     claim = table.claim("film 0", 0)
     assert claim is not None
@@ -267,7 +270,10 @@ def test_a_project_missing_from_a_complete_list_has_settled() -> None:
 
 
 def test_a_new_project_missing_from_a_complete_list_may_only_not_be_shown_yet() -> None:
-    """Counted from the answer to its create, however long it had the slot before."""
+    """The time counts from the response to its create.
+
+    It does not matter how long the production had the slot before.
+    """
     table = SlotTable(1)
     early = table.claim("film 0", 0)
     assert early is not None
@@ -332,7 +338,10 @@ def test_a_project_of_others_counts_until_it_is_seen_settled_or_gone(*, settled:
 
 
 def test_a_place_that_others_have_left_is_left_to_them_for_a_while() -> None:
-    """Whoever had it goes on with the next: taking it at once, we would refuse each other."""
+    """Its owner continues with the next project.
+
+    If we took the place at once, we would refuse each other.
+    """
     table = SlotTable(1)
     page(table, "of the studio")
     seen(table, "of the studio", "idle", now=20)
@@ -383,7 +392,7 @@ def test_projects_nobody_has_looked_at_for_long_count_no_more() -> None:
     assert [ticket] == table.release(UNSEEN_TTL)
 
 
-# -- Who goes next ----------------------------------------------------------------------------------------
+# -- Order of waiters -------------------------------------------------------------------------------------
 
 
 def test_first_come_first_served() -> None:
@@ -449,7 +458,7 @@ def test_one_of_several_who_gives_up_takes_nothing_from_the_others() -> None:
     assert granted(twin).held
 
 
-# -- When the server is full against our count ------------------------------------------------------------
+# -- A server that is full against our count --------------------------------------------------------------
 
 
 def rejected(table: SlotTable, key: str, now: float) -> bool:
@@ -512,7 +521,10 @@ def test_when_one_of_ours_settles_there_is_room_for_one() -> None:
 
 
 def test_a_lower_limit_of_the_server_is_learned() -> None:
-    """The second time that a list shows room and the server has none, the list shows what it has."""
+    """A second refusal despite a list's free slots teaches the limit.
+
+    The list then shows the number of slots that the server has.
+    """
     table = SlotTable(5)
     for key in ("film 0", "film 1"):
         claimed(table, key)
@@ -532,14 +544,14 @@ def test_a_refusal_while_nothing_is_active_is_not_about_slots() -> None:
     assert not rejected(table, "film 0", 6)
 
 
-# -- Looks ------------------------------------------------------------------------------------------------
+# -- Polls ------------------------------------------------------------------------------------------------
 
 
 def test_a_list_helps_when_somebody_waits_for_what_nobody_follows() -> None:
     table, (first, _) = full_table(2)
     assert not table.needs_poll()
     waiting(table, "new")
-    assert not table.needs_poll()  # both slots are held by productions that are looked at
+    assert not table.needs_poll()  # both slots are held by productions that poll their projects
 
     table.release_claim(first)
 

@@ -1,4 +1,4 @@
-"""Many workflows at once, and the other client of the account that is not ours."""
+"""Many workflows at once, and another client of the account."""
 
 import asyncio
 import os
@@ -15,7 +15,9 @@ from eversince_async.emulator import Emulator, Faults, Scenario
 from eversince_async.emulator import Limits as EmulatedLimits
 
 FULL: Final = "EVERSINCE_FULL_LIMITS" in os.environ
-"""Whether to run at full size: 1,000 workflows and five seeds take some minutes."""
+"""True runs at full size.
+
+1,000 workflows and five seeds take some minutes."""
 
 SEEDS: Final = (1, 2, 3, 4, 5) if FULL else (1,)
 WORKFLOWS: Final = 1000 if FULL else 150
@@ -25,7 +27,10 @@ NO_CAPS_THERE: Final = EmulatedLimits(projects_per_day=None, renders_per_day=Non
 
 
 def scenario(seed: int, **changes: Any) -> Scenario:
-    """Short lives, so that much happens: some fail, some render by themselves."""
+    """Return a scenario of short lives, so that much happens.
+
+    Some projects fail, and some render by themselves.
+    """
     usual: dict[str, Any] = {
         "queued": (2, 10),
         "running": (5, 20),
@@ -49,7 +54,7 @@ async def account(
     projects: Scenario | None = None,
     **options: Any,
 ) -> AsyncGenerator[tuple[Emulator, Eversince]]:
-    """An emulator with plenty of credits and a client of it."""
+    """Run an emulator with plenty of credits, and a client of it."""
     async with (
         Emulator(
             scenario=projects or scenario(seed),
@@ -64,7 +69,7 @@ async def account(
 
 
 async def run_mixed(eversince: Eversince, count: int, seed: int) -> Counter[str]:
-    """Run workflows of all kinds; how often each outcome."""
+    """Run workflows of all kinds and count their outcomes."""
     rng = random.Random(seed)
     kinds = rng.choices(("images", "film", "link", "draft"), weights=(2, 3, 4, 1), k=count)
     return Counter(await asyncio.gather(*(_one(eversince, kind, n) for n, kind in enumerate(kinds))))
@@ -85,10 +90,12 @@ async def _one(eversince: Eversince, kind: str, number: int) -> str:
 
 
 class Stranger:
-    """Another client of the account, which knows nothing of ours: two slots, ten requests a minute.
+    """Another client of the account, which knows nothing of ours.
+
+    It uses two slots and ten requests a minute.
 
     Attributes:
-        refusals: How often it was answered 429.
+        refusals: The number of responses with 429.
     """
 
     def __init__(self, emulator: Emulator) -> None:
@@ -128,5 +135,5 @@ class Stranger:
 
 
 def refused(emulator: Emulator, statuses: Iterable[int] = (429,)) -> int:
-    """How many requests were answered so."""
+    """Count the requests that were answered with these statuses."""
     return sum(emulator.world.log.statuses()[status] for status in statuses)

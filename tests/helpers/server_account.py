@@ -1,4 +1,4 @@
-"""A server's own count of an account's requests, to judge the governor by."""
+"""A server's own count of an account's requests, to check the governor."""
 
 import heapq
 from bisect import bisect_left, bisect_right, insort
@@ -8,7 +8,10 @@ WINDOW: Final = 60.0
 
 
 class SlidingAccount:
-    """Refuses a request when `limit` were counted in the window that ends with it."""
+    """Refuse a request if the sliding window before it is full.
+
+    The window ends with the request and holds `limit` requests.
+    """
 
     def __init__(self, limit: int = 30, window: float = WINDOW) -> None:
         self.limit = limit
@@ -22,7 +25,10 @@ class SlidingAccount:
         return True
 
     def used(self, now: float) -> int:
-        """Requests in the window up to `now`; one exactly a window old is out of it."""
+        """Return the requests in the window up to `now`.
+
+        A request exactly one window old is outside.
+        """
         return bisect_right(self.counted, now) - bisect_right(self.counted, now - self.window)
 
     def remaining(self, now: float) -> int:
@@ -34,7 +40,7 @@ class SlidingAccount:
 
 
 class FixedAccount(SlidingAccount):
-    """The same with windows that begin at fixed times."""
+    """The same account with windows that begin at fixed times."""
 
     def __init__(self, limit: int = 30, window: float = WINDOW, begins: float = 23.0) -> None:
         super().__init__(limit, window)
@@ -49,7 +55,7 @@ class FixedAccount(SlidingAccount):
 
 
 def most_in_any_window(times: list[float], window: float = WINDOW) -> int:
-    """The most of `times` in any half-open window."""
+    """Return the highest number of `times` in any half-open window."""
     most, recent = 0, list[float]()
     for time in sorted(times):
         heapq.heappush(recent, time)

@@ -43,7 +43,7 @@ async def test_120_renders_take_three_days_and_no_refusal(here: tuple[Emulator, 
 async def test_render_free_work_goes_on_while_renders_wait_for_tomorrow(
     here: tuple[Emulator, Eversince],
 ) -> None:
-    """Those who wait say so, and hold no slot."""
+    """Productions that wait report it, and hold no slot."""
     emulator, eversince = here
     reasons = set[WaitKind]()
 
@@ -71,7 +71,7 @@ async def test_render_free_work_goes_on_while_renders_wait_for_tomorrow(
 
 
 async def test_who_would_not_wait_for_tomorrow_learns_it_at_once(here: tuple[Emulator, Eversince]) -> None:
-    """The draft is made and kept; of the render nothing was sent."""
+    """The draft is made and kept; no render request is sent."""
     emulator, eversince = here
     await asyncio.gather(*(eversince.produce(f"film {n}", share=False) for n in range(50)))
     sent = len(emulator.world.log.of("POST /projects/:id/render"))
@@ -85,7 +85,10 @@ async def test_who_would_not_wait_for_tomorrow_learns_it_at_once(here: tuple[Emu
 
 
 async def test_renders_that_others_spent_are_found_out_by_one_refusal() -> None:
-    """We knew of none of today's renders: one is refused, all others wait for what it taught."""
+    """One render is refused, and all others wait because of it.
+
+    The governor knew of none of today's renders.
+    """
     async with account(limits=Limits(), there=EmulatedLimits(), projects=QUICK) as (emulator, eversince):
         for _ in range(50):
             emulator.account.rendered_today.add(asyncio.get_running_loop().time() + emulator_start())
@@ -97,7 +100,7 @@ async def test_renders_that_others_spent_are_found_out_by_one_refusal() -> None:
 
 
 def emulator_start() -> float:
-    """Unix seconds when the running loop's time was 0."""
+    """Return the Unix seconds when the running loop's time was 0."""
     loop = asyncio.get_running_loop()
     return float(loop.wall_time() - loop.time())  # type: ignore[attr-defined]  # of the virtual loop
 
@@ -107,7 +110,7 @@ def emulator_start() -> float:
 
 @pytest.fixture
 def clock_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator's clock is not the one that is set."""
+    """Keep the emulator's clock apart from the one that is set."""
     unmoved(monkeypatch)
 
 
@@ -117,7 +120,10 @@ SETS = pytest.mark.parametrize("ahead", [0.0, 3600.0, DAY, 30 * DAY, -3600.0, -3
 @SETS
 @pytest.mark.usefixtures("clock_of_its_own")
 async def test_a_render_counts_for_a_day_whatever_the_clock_showed(ahead: float, tmp_path: Path) -> None:
-    """Three were made while the clock was wrong; it is right again, and a new process wants the fourth."""
+    """Three renders were made while the clock was wrong.
+
+    The clock is right again, and a new process wants the fourth.
+    """
     three = Limits(renders_per_day=3)
     async with Emulator(scenario=QUICK) as emulator:
 
@@ -158,7 +164,10 @@ async def test_who_waits_for_tomorrow_waits_for_no_clock(
 @SETS
 @pytest.mark.usefixtures("clock_of_its_own")
 async def test_whom_a_refusal_has_overtaken_asks_no_clock_that_is_set(ahead: float) -> None:
-    """Others have spent the day's; the clock is set while it is waited for its end."""
+    """Others have spent the quota of the day.
+
+    The clock is set during the wait for the daily reset.
+    """
     async with account(limits=Limits(), there=EmulatedLimits(), projects=QUICK) as (emulator, eversince):
         for _ in range(50):
             emulator.account.rendered_today.add(asyncio.get_running_loop().time() + emulator_start())
@@ -180,7 +189,10 @@ async def test_whom_a_refusal_has_overtaken_asks_no_clock_that_is_set(ahead: flo
 async def test_a_daily_cap_that_is_told_as_one_of_the_minute_is_found_out(
     limits: Limits, retry_after: float | None
 ) -> None:
-    """429 `rate_limited` with a short wait: that requests are left shows that it is not the minute."""
+    """Remaining requests show that the server does not mean the minute.
+
+    The response is 429 `rate_limited` with a short wait.
+    """
     there = EmulatedLimits(projects_per_day=None, renders_per_day=None)
     async with account(limits=limits, there=there, projects=QUICK) as (emulator, eversince):
         cap = ErrorAnswer(status=429, code="rate_limited", message="Slow down", retry_after=retry_after)
@@ -188,8 +200,8 @@ async def test_a_daily_cap_that_is_told_as_one_of_the_minute_is_found_out(
         films = [asyncio.create_task(made(eversince, n)) for n in range(20)]
         await asyncio.sleep(DAY / 2)
         assert 0 == emulator.world.counts["renders"]
-        assert 20 == emulator.world.counts["projects"]  # of which there are enough
-        assert refused(emulator) <= 5 + 12 + 12  # those under way at first, and then ever more rarely
+        assert 20 == emulator.world.counts["projects"]  # the day's projects suffice
+        assert refused(emulator) <= 5 + 12 + 12  # those in flight first, then attempts at growing intervals
 
         emulator.faults._script.clear()
         await asyncio.gather(*films)

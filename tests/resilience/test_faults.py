@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the way, nothing is made twice and nothing is lost."""
+"""Under any fault, nothing is made twice and nothing is lost."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ SOUND = scenario(1, failure=0, render_failure=0, self_render=0)
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_tenth_of_all_answers_goes_wrong_and_everything_is_made_once(seed: int) -> None:
-    """Resets before and after the deed, 500, 503, bodies cut short, and silence."""
+    """Faults: resets before and after the commit, 500, 503, truncation and silence."""
     faults = Faults(
         reset_before_commit=0.02,
         reset_after_commit=0.02,
@@ -26,7 +26,7 @@ async def test_a_tenth_of_all_answers_goes_wrong_and_everything_is_made_once(see
         stalled=0.015,
         seed=seed,
     )
-    # Which request goes wrong depends on their order: now and then one film has trouble for minutes on end.
+    # The order of requests decides which one fails: now and then one video has faults for minutes on end.
     patient = PollSchedule(max_failure_time=3600.0)
     options: dict[str, Any] = {"timeout": 30.0, "schedule": patient}
     async with account(projects=SOUND, faults=faults, **options) as (emulator, eversince):
@@ -48,7 +48,7 @@ async def test_a_tenth_of_all_answers_goes_wrong_and_everything_is_made_once(see
         NotJson(after_commit=True),
         Stall(),
         Stall(after_commit=True),
-        Unavailable(),  # the API's own, which says that nothing was done
+        Unavailable(),  # the API's own error, which means that nothing was done
         ErrorAnswer(),
         ErrorAnswer(after_commit=True),
     ],
@@ -83,7 +83,10 @@ async def test_reads_may_be_stale_for_a_while() -> None:
 
 
 async def test_shares_in_doubt_are_told_apart() -> None:
-    """Several at once, without titles: each production gets the link to its own video."""
+    """Each of several productions gets the link to its own video.
+
+    They have no titles and share at the same time.
+    """
     faults = Faults()
     faults.once("POST", "/projects/*/share", Reset(after_commit=True), times=3)
     async with account(projects=SOUND, faults=faults) as (emulator, eversince):

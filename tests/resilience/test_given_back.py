@@ -1,4 +1,7 @@
-"""What never left costs nothing: neither the day's quota nor a slot, however its wait came to its end."""
+"""Requests that never left cost neither the day's quota nor a slot.
+
+This holds for every end of their waits.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -84,7 +87,7 @@ async def test_a_message_cancelled_before_its_departure_leaves_no_slot(
         async for turn in conversation:
             pause_after_each_answer(eversince, 30)
             replying = begun(turn.reply("another"))
-            while not eversince.governor.snapshot().slots.occupied:  # looks come before
+            while not eversince.governor.snapshot().slots.occupied:  # polls come before
                 await asyncio.sleep(1)
             await ended(replying)
             break
@@ -107,7 +110,10 @@ async def test_a_create_that_may_have_left_keeps_what_it_took(
 
 
 async def test_a_create_that_was_refused_and_waits_to_be_repeated_took_nothing() -> None:
-    """429 of the minute: definite. Cancelled before the next attempt leaves, there is nothing in doubt."""
+    """A 429 of the minute is definite.
+
+    Cancelled before the next attempt leaves, nothing is in doubt.
+    """
     limits = attrs.evolve(LIMITS, requests_per_minute=100)
     there = EmulatedLimits(requests_per_minute=2)
     async with account(limits=limits, there=there, projects=SOUND) as (emulator, eversince):
@@ -139,7 +145,7 @@ async def test_a_create_in_doubt_keeps_what_it_took_when_the_client_is_closed_be
 
 
 class Failing(MemoryJournal):
-    """Cannot write intents."""
+    """A journal that cannot write intents."""
 
     async def intent(self, *_: Any, **__: Any) -> Any:
         raise JournalError("no space left")
@@ -169,7 +175,10 @@ async def test_what_was_refused_took_nothing(here: tuple[Emulator, Eversince], r
 async def test_whoever_waits_for_another_day_gives_it_back_when_cancelled_over_its_slot(
     here: tuple[Emulator, Eversince],
 ) -> None:
-    """Granted tomorrow's render, it waits for a slot again: cancelled there, the render is another's."""
+    """Cancelling a wait for a slot gives the granted render back.
+
+    The production was granted a render at the daily reset and then waited for a slot again.
+    """
     _, eversince = here
     for _ in range(2):
         await eversince.produce("a film", share=False)
@@ -189,11 +198,14 @@ async def test_whoever_waits_for_another_day_gives_it_back_when_cancelled_over_i
 
 
 async def test_what_has_taken_a_render_already_is_not_sent_once_the_day_is_said_to_be_spent() -> None:
-    """Only those under way at that moment are refused: whoever still waits for the budget learns of it."""
+    """Only requests in flight at that moment are refused.
+
+    A production that still waits for the budget learns of the refusal.
+    """
     limits, there = Limits(active_projects=None), EmulatedLimits(active_projects=None, renders_per_day=0)
     async with account(limits=limits, there=there, projects=SOUND) as (emulator, eversince):
         drafts = [await eversince.produce(f"film {n}", render=None, share=False) for n in range(6)]
-        pause_after_each_answer(eversince, 20)  # all come to wait at one door, and leave it one by one
+        pause_after_each_answer(eversince, 20)  # all requests wait for the budget, and leave one by one
         renders = [begun(eversince.render(draft.project_id)) for draft in drafts]
         await asyncio.sleep(600)
         for render in renders:

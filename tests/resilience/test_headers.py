@@ -1,4 +1,7 @@
-"""What the server announces counts, at once and in both directions, unless a limit is pinned."""
+"""The limit that the server announces counts at once.
+
+This holds in both directions, unless a limit is pinned.
+"""
 
 import asyncio
 
@@ -10,7 +13,10 @@ from helpers.crowd import account, refused
 
 
 async def burst(calls: int, *, announced: int, limits: Limits) -> tuple[float, int, int]:
-    """Many calls at once: virtual seconds they took, refusals, and the most in any minute."""
+    """Make many calls at once.
+
+    Return the virtual seconds they took, the refusals, and the most requests in any minute.
+    """
     there = EmulatedLimits(requests_per_minute=announced)
     async with account(limits=limits, there=there) as (emulator, eversince):
         loop = asyncio.get_running_loop()
@@ -25,7 +31,10 @@ async def test_120_a_minute_are_used_within_the_first_window() -> None:
 
 
 async def test_10_a_minute_are_obeyed_at_once() -> None:
-    """One answer tells; whatever left before it may be refused, nothing afterwards."""
+    """One response is enough.
+
+    Requests that left before it may be refused, but none afterwards.
+    """
     there = EmulatedLimits(requests_per_minute=10)
     async with account(limits=Limits(), there=there) as (emulator, eversince):
         await eversince.account.credits()

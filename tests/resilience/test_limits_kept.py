@@ -1,4 +1,7 @@
-"""However many workflows run, the account's limits are kept and nobody is refused."""
+"""The account's limits are kept under any number of workflows.
+
+The server refuses no request.
+"""
 
 import pytest
 
@@ -9,7 +12,10 @@ pytestmark = [pytest.mark.usefixtures("no_long_hold"), pytest.mark.slow]
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_crowd_of_workflows_is_never_refused(seed: int) -> None:
-    """Never more than five active, never more than 30 requests in any minute, never a 429; all finish."""
+    """At most five are active, and all finish without a 429.
+
+    No minute has more than 30 requests.
+    """
     async with account(seed=seed) as (emulator, eversince):
         outcomes = await run_mixed(eversince, WORKFLOWS, seed)
         world = emulator.world
@@ -23,7 +29,10 @@ async def test_a_crowd_of_workflows_is_never_refused(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_another_client_of_the_account_goes_on_beside_a_crowd(seed: int) -> None:
-    """It uses two slots and a third of the requests, and hardly a request of anybody's is refused."""
+    """Hardly a request of either client is refused.
+
+    The other client uses two slots and a third of the requests.
+    """
     async with account(seed=seed) as (emulator, eversince):
         async with Stranger(emulator).at_work() as stranger:
             outcomes = await run_mixed(eversince, WORKFLOWS, seed)

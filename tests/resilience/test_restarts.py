@@ -1,4 +1,4 @@
-"""After any restart no request is refused that could be foreseen."""
+"""After a restart no request is refused that could be foreseen."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,10 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 
 async def killed_after(seconds: float, emulator: Emulator, work: Any) -> None:
-    """Work with a client of its own, ended in the middle, as a killed process does: nothing is cleaned up."""
+    """Run work with its own client, and end it in the middle.
+
+    As with a killed process, nothing is cleaned up.
+    """
     async with Eversince(**emulator.connection, limits=NO_CAPS) as eversince:
         task = asyncio.create_task(work(eversince))
         await asyncio.sleep(seconds)
@@ -60,7 +63,10 @@ async def test_a_batch_that_is_taken_up_is_refused_nothing(
 
 
 async def test_creates_that_were_under_way_keep_their_slots(emulator: Emulator, tmp_path: Path) -> None:
-    """Carried out after the restart has looked: nobody sees them, but the journal knows of them."""
+    """The server performs the creates after the restart's first poll.
+
+    No poll has seen them, but the journal knows of them.
+    """
     journal = tmp_path / "campaign.db"
     emulator.faults.once("POST", "/projects", Latency(seconds=20), times=5)
 
@@ -118,7 +124,10 @@ async def test_a_journal_with_nothing_unfinished_costs_no_look(emulator: Emulato
 async def test_requests_of_a_process_that_has_died_are_foreseen(
     emulator: Emulator, spent: int, limits: Limits
 ) -> None:
-    """The first request leaves alone: its answer tells how many are left."""
+    """The first request leaves alone.
+
+    Its response shows how many requests are left.
+    """
     headers = {"Authorization": f"Bearer {emulator.connection['api_key']}"}
     async with aiohttp.ClientSession(headers=headers) as http:
         for _ in range(spent):
@@ -162,7 +171,10 @@ async def _awaited(workflow: Any) -> Any:
 async def test_productions_with_keys_that_are_asked_for_again_are_refused_nothing(
     emulator: Emulator, after: float, order: str
 ) -> None:
-    """Without a journal: their keys say that they may be known, and a look shows which are active."""
+    """There is no journal.
+
+    Their keys show that they may be known, and a poll shows which are active.
+    """
     names = [f"film {n}" for n in range(12)]
 
     async def produce_all(eversince: Eversince, keys: list[str]) -> None:
@@ -183,7 +195,7 @@ async def test_productions_with_keys_that_are_asked_for_again_are_refused_nothin
 
 
 async def test_an_active_project_that_only_looks_alike_is_left_alone(emulator: Emulator) -> None:
-    """Its slot is taken for the production's own until the create tells otherwise."""
+    """Its slot is taken for the production's own, until the create."""
     async with Eversince(**emulator.connection, limits=NO_CAPS) as eversince:
         others = await eversince.projects.create("the same words")
     async with Eversince(**emulator.connection, limits=NO_CAPS) as eversince:

@@ -1,4 +1,7 @@
-"""One account, two running event loops: whoever comes second is told before anything leaves."""
+"""One account and two running event loops.
+
+The second loop gets an error before any request leaves.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,12 +24,12 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 
 async def in_another_loop(main: Callable[[], Awaitable[Any]]) -> Any:
-    """What comes of it on a plain loop in another thread."""
+    """Return the result, or the error, of a plain loop's thread."""
 
     async def tried() -> Any:
         try:
             return await main()
-        except Exception as error:  # noqa: BLE001 - that is what is asked for
+        except Exception as error:  # noqa: BLE001 - the error is the result
             return error
 
     return await asyncio.to_thread(asyncio.run, tried())
@@ -70,7 +73,10 @@ async def test_nothing_of_the_account_is_taken_from_another_loop(what: str) -> N
 
 
 def test_an_answer_is_not_lost_when_another_loop_has_taken_over_meanwhile() -> None:
-    """The first loop stops with a request under way, another takes over, and the first goes on."""
+    """The first loop stops with a request in flight, and later continues.
+
+    Another loop takes over meanwhile.
+    """
     governor = Governor()
     stops = asyncio.new_event_loop()
     departure = stops.run_until_complete(governor.admit())
@@ -101,7 +107,10 @@ def test_an_answer_is_not_lost_when_another_loop_has_taken_over_meanwhile() -> N
 
 
 async def test_a_borrowed_session_of_another_loop_is_refused_before_it_sends(emulator: Emulator) -> None:
-    """Over a connection that is open already, it would send, and fail only when the answer comes."""
+    """Over an open connection it would send the request.
+
+    The call would then fail only when the response comes.
+    """
     async with aiohttp.ClientSession() as http:
         async with Eversince(**emulator.connection, http=http) as ours:
             await ours.account.credits()

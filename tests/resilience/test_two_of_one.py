@@ -1,4 +1,7 @@
-"""Two that wait for one thing: the end of one takes nothing from the other."""
+"""The end of one waiter does not affect another.
+
+Both wait for the same thing.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -75,7 +78,10 @@ async def test_cancelling_one_who_awaits_a_workflow_leaves_it_to_the_other(
 async def test_who_awaits_a_workflow_is_not_cancelled_by_whoever_owns_it(
     here: tuple[Emulator, Eversince],
 ) -> None:
-    """A bare CancelledError would pass for its own, which task groups take for no failure."""
+    """A bare `CancelledError` would look like the waiter's own.
+
+    Task groups do not treat that as a failure.
+    """
     _, eversince = here
     workflow = eversince.produce("a film")
     runs = workflow.start()
