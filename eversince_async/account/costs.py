@@ -36,8 +36,8 @@ def kind_of_film(brief: Brief, render: str | None) -> str:
         brief: The brief.
         render: The quality of the render; None if the video is not rendered.
     """
-    given = (brief.expected_output, brief.video_model, brief.image_model)
-    output, *models = ["" if each is UNSET or each is None else str(each) for each in given]
+    names = (brief.expected_output, brief.video_model, brief.image_model)
+    output, *models = ["" if each is UNSET or each is None else str(each) for each in names]
     quality = "" if render is None or render == USUAL else str(render)
     return "/".join((output or ASSEMBLED, quality, *models))
 
@@ -77,5 +77,5 @@ class Costs:
                     self.add(str(kind), cost)
 
 
-def _is_cost(given: object) -> bool:
-    return isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < math.inf
+def _is_cost(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

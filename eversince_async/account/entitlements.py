@@ -130,11 +130,11 @@ class Entitlements:
 
         Does nothing if they have not changed since they were read.
         """
-        known = {"account": account, **self.to_json()}
-        if known != self._note:
+        note = {"account": account, **self.to_json()}
+        if note != self._note:
             with suppress(JournalError):  # the next write that is needed raises it
-                await journal.note(NOTE, known)
-                self._note = known
+                await journal.note(NOTE, note)
+                self._note = note
 
     def to_json(self) -> dict[str, Json]:
         """Return the entitlements in the form that a journal keeps."""

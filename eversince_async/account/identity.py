@@ -226,12 +226,12 @@ async def _new(access: ApiAccess, server: str, *, since: int = 0) -> Owner:
     return Owner(secrets.token_hex(8), server, salt, (key,), since)
 
 
-def _next(kept: Json, ours: Owner, now: Json) -> Json:
+def _next(before: Json, ours: Owner, now: Json) -> Json:
     """Return the note to store.
 
-    It is the present note if another process has changed that meanwhile.
+    If another process has changed the note meanwhile, that is the present note.
     """
-    return ours.to_json() if now == kept else now
+    return ours.to_json() if now == before else now
 
 
 def normalize_url(base_url: str) -> str:
@@ -252,15 +252,15 @@ async def _problem(access: ApiAccess, journal: Journal, owner: Owner, server: st
     """
     if not _may_be_one(owner.server, server):
         return f"belongs to another server, {owner.server}, and this is {server}; {WHAT_TO_DO}"
-    known = await _list_projects(journal, owner.since)
-    for project_id in known:
+    ids = await _list_projects(journal, owner.since)
+    for project_id in ids:
         if await _is_there(access, project_id):
             return None
-    if not known:
+    if not ids:
         return None
     where = "account" if owner.server == server else "server or account"
     return (
-        f"belongs to another {where}: this one at {server} does not know the project {known[0]}; {WHAT_TO_DO}"
+        f"belongs to another {where}: this one at {server} does not know the project {ids[0]}; {WHAT_TO_DO}"
     )
 
 

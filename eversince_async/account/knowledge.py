@@ -49,8 +49,8 @@ class Knowledge:
     async def keep(self, journal: Journal) -> None:
         """Store the knowledge if it has changed."""
         await self._entitlements.keep_in(journal, self._account)
-        known = self._costs.to_json()
-        if known != self._note:
+        costs = self._costs.to_json()
+        if costs != self._note:
             with suppress(JournalError):  # the next write that is needed raises it
-                await journal.note(COSTS, known)
-                self._note = known
+                await journal.note(COSTS, costs)
+                self._note = costs

@@ -46,7 +46,7 @@ class _Film:
 
 
 class Meter:
-    """Measure the costs of videos that are made alone.
+    """A meter of the costs of videos that are made alone.
 
     The measurement makes no requests: it uses the balances that responses tell anyway. The cost of a video
     counts from the response to its create, or from the last balance before it, until the first balance that
@@ -85,8 +85,8 @@ class Meter:
         self._in_flight += 1
         self._alone = None
         if self._in_flight == 1 and kind is not None:
-            known, times = self._governor.credits, self._times()
-            spent = known.spent if known is not None and times > self._idle_since else None
+            balance, times = self._governor.credits, self._times()
+            spent = balance.spent if balance is not None and times > self._idle_since else None
             self._alone = _Film(kind, times, spent)
         try:
             yield
@@ -100,18 +100,18 @@ class Meter:
 
         A response may have told the balance.
         """
-        known, watched = self._governor.credits, (self._alone, self._ended)
+        balance, watched = self._governor.credits, (self._alone, self._ended)
         if any(watched) or loop_time() >= self._looked_at + LOOK:
             self._looked_at = loop_time()
             self._note_slots(self._governor.snapshot().slots)
-        if known is None:
+        if balance is None:
             return
         alone, ended = watched
-        if alone is not None and alone.spent is None and known.times > alone.times:
-            alone.spent = known.spent
-        if ended is not None and known.times > ended.times:
+        if alone is not None and alone.spent is None and balance.times > alone.times:
+            alone.spent = balance.spent
+        if ended is not None and balance.times > ended.times:
             self._ended = None
-            self._learn(ended, known.spent)
+            self._learn(ended, balance.spent)
 
     def _note_slots(self, slots: SlotsSnapshot) -> None:
         self._ours.update(lease.project_id for lease in slots.leases)
@@ -139,5 +139,5 @@ class Meter:
             self._ended = film
 
     def _times(self) -> int:
-        known = self._governor.credits
-        return 0 if known is None else known.times
+        balance = self._governor.credits
+        return 0 if balance is None else balance.times

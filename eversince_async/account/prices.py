@@ -80,11 +80,11 @@ def _is_film(project: ProjectSummary) -> bool:
 async def _price(api: Resources, project_id: str) -> PricedFilm | None:
     with suppress(EversinceError, CannotTell):
         timeline = await api.content.timeline(project_id)
-        counted, total = list(operations(timeline)), 0.0
-        if len(counted) > MOST_OPERATIONS:
+        parts, total = list(operations(timeline)), 0.0
+        if len(parts) > MOST_OPERATIONS:
             return None
-        for first in range(0, len(counted), ESTIMATE_OPERATIONS):
-            estimate = await api.discovery.estimate_cost(counted[first : first + ESTIMATE_OPERATIONS])
+        for first in range(0, len(parts), ESTIMATE_OPERATIONS):
+            estimate = await api.discovery.estimate_cost(parts[first : first + ESTIMATE_OPERATIONS])
             if estimate.is_partial or any(item.error for item in estimate.items):
                 return None
             total += estimate.total_credits

@@ -129,11 +129,11 @@ class EffectExecutor:
         """Return the project that this job has created, if known."""
         if self.journal is None:
             return None
-        created = await self.journal.effect(self.job_id, self._effect_name("create"))
-        if created is None or created.result is None:
+        create = await self.journal.effect(self.job_id, self._effect_name("create"))
+        if create is None or create.result is None:
             return None
-        known = Field.of(created, "result").get("id")
-        return None if known is None else known.text()
+        field = Field.of(create, "result").get("id")
+        return None if field is None else field.text()
 
     def job_change_for(self, project_id: str) -> JobChange:
         """Return the change of the job that a project brings.

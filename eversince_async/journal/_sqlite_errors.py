@@ -16,8 +16,8 @@ DAMAGED: Final = (
     "`sqlite3 FILE .recover`; nothing has been written to it"
 )
 GONE: Final = "the file was moved, deleted or replaced while in use; nothing more is written"
-OTHER: Final = "is no journal but some other file; name another one"
-READ_ONLY: Final = "the file or its folder cannot be written: check permissions and where it lies"
+OTHER: Final = "is no journal; name another file"
+READ_ONLY: Final = "the file or its folder cannot be written: check the permissions and the disk"
 
 
 Trouble = sqlite3.Error | UnicodeDecodeError
@@ -48,7 +48,7 @@ def translate(path: Path, error: Trouble) -> JournalError:
     name = getattr(error, "sqlite_errorname", None) or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return JournalLocked(
-            f"{path}: another process holds the journal and does not let go; end it, or wait"
+            f"{path}: another process holds the lock of the journal; end that process, or wait"
         )
     if name == "SQLITE_FULL":
         return Passing(f"{path}: {FULL}")

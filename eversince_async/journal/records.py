@@ -121,8 +121,8 @@ class JobChange:
 
     def values(self) -> Mapping[str, Any]:
         """Return the fields that are set, with their values."""
-        given = attrs.asdict(self, recurse=False, filter=lambda field, _: field.name != "release")
-        return {name: value for name, value in given.items() if value is not UNSET}
+        fields = attrs.asdict(self, recurse=False, filter=lambda field, _: field.name != "release")
+        return {name: value for name, value in fields.items() if value is not UNSET}
 
 
 NO_CHANGE: Final = JobChange()
