@@ -136,7 +136,7 @@ class InvalidRequest(EversinceError, ValueError):
         return "; ".join(f"{name}: {text}" for name, text in self.fields.items())
 
 
-# -- No response, or an unreadable one -------------------------------------------------------------------
+# -- No response, or an unreadable one --------------------------------------------------------------------
 
 Outcome = Literal["never_sent", "unknown"]
 """The effect at the server: surely none (`never_sent`), or any (`unknown`)."""
@@ -463,7 +463,7 @@ def error_class(status: int, code: str | None) -> type[ApiError]:
     return by_code if same_family else by_status
 
 
-# -- The account's limits, by this client's count --------------------------------------------------------
+# -- The account's limits, by this client's count ---------------------------------------------------------
 
 
 class GovernorError(EversinceError):

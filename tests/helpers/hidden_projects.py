@@ -1,4 +1,7 @@
-"""An emulator behind a proxy that changes answers, as a replica does that does not know new projects yet."""
+"""An emulator behind a proxy that changes responses.
+
+A replica that does not know new projects yet does so.
+"""
 
 import asyncio
 import json
@@ -14,11 +17,11 @@ HOP = {"host", "content-length", "connection", "transfer-encoding", "content-enc
 
 
 class Proxy:
-    """Answers as the emulator does, but for what `refuse` and `edit` change.
+    """A proxy that passes requests on, unless `refuse` or `edit` intervenes.
 
     Attributes:
-        connection: What a client needs to connect to it.
-        refusals: How often the emulator answered 429.
+        connection: The arguments with which a client connects to it.
+        refusals: The number of 429 responses of the emulator.
     """
 
     def __init__(self, emulator: Emulator) -> None:
@@ -42,11 +45,11 @@ class Proxy:
         await self._runner.cleanup()
 
     def refuse(self, method: str, path: str) -> bool:
-        """Whether to answer 404 without asking the emulator."""
+        """Return True to respond with 404 without asking the emulator."""
         return False
 
     def edit(self, method: str, path: str, answer: Any) -> Any:
-        """What to make of the JSON of a good answer."""
+        """Return the changed JSON of a successful response."""
         return answer
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -65,10 +68,12 @@ class Proxy:
 
 
 class Replica(Proxy):
-    """Shows no project that was created or adopted less than `hidden` seconds ago.
+    """A proxy that hides projects for their first `hidden` seconds.
+
+    The time counts from their creation or adoption.
 
     Attributes:
-        refused: Requests it answered with 404 because of that, as method and path.
+        refused: The requests refused with 404 because of that, as method and path.
     """
 
     def __init__(self, emulator: Emulator, hidden: float) -> None:

@@ -1,4 +1,4 @@
-"""A time that cannot be one says nothing of when something was made, and hides nothing that was paid for."""
+"""Impossible times: they date nothing, and hide nothing that was paid for."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_a_create_in_doubt_whose_project_failed_is_found_whatever_its_time
 
 
 async def test_a_failed_project_is_found_below_older_ones():
-    """In which order a list comes is not documented."""
+    """The order of a list is not documented."""
 
     def edit(path, plain):
         if path == "/projects":

@@ -1,4 +1,4 @@
-"""Steps of their own: wait, watch, render, share, adopt, estimate; and resuming from anywhere."""
+"""Single steps (wait, watch, render, share, adopt, estimate) and resuming."""
 
 import asyncio
 
@@ -129,7 +129,7 @@ async def test_resume_from_where_the_server_says_it_stands(
 async def test_resume_makes_no_public_page_unless_it_is_asked_for(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """Whoever resumes a project need not know whether it was shared before."""
+    """The caller may not know whether the project was shared before."""
     project = emulator.add_project(rendered=True)
     film = await eversince.resume(project.id)
 

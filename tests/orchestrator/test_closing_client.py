@@ -1,4 +1,4 @@
-"""A client that closes while a conversation waits: whoever waits is told, as with productions."""
+"""Clients that close while a conversation waits: its waiters get an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 
 async def talking(eversince: Eversince, **options: Any) -> asyncio.Task[Any]:
-    """A conversation that waits for the agent."""
+    """Return a task that waits for the agent in a conversation."""
 
     async def first_turn() -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Credits that run low or out, and what things would cost."""
+"""Credits that run low or out, and estimates of costs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ PACKAGES = "GET /account/credit-packages"
 
 
 async def test_a_warning_is_told_once_for_each_text(emulator, eversince):
-    """It stands in every answer; here it changes once, as the agent spends."""
+    """Every response repeats the warning.
+
+    Here the text changes once, as the agent spends.
+    """
     emulator.account.credits = 99
     async with eversince.produce("A film") as workflow:
         warnings = [event.warning async for event in workflow if isinstance(event, CreditsWarning)]
@@ -74,13 +77,13 @@ async def test_a_hundred_that_fail_at_once_ask_once(emulator, eversince):
     )
 
     assert {7} == {failure.balance for failure in failures if isinstance(failure, InsufficientCredits)}
-    # A hundred creates take minutes at thirty a minute, and what can be bought is asked for again each one.
+    # A hundred creates take minutes at thirty a minute, and the packages are fetched once a minute.
     minutes = (emulator.world.log.entries[-1].at - emulator.world.log.entries[0].at) / 60
     assert len(emulator.world.log.of(PACKAGES)) <= minutes + 1
 
 
 async def test_later_it_is_asked_for_again(emulator, eversince):
-    """Somebody may have bought some meanwhile."""
+    """A person may have bought credits meanwhile."""
     for balance in (7, 8):
         emulator.account.credits = balance
         with pytest.raises(InsufficientCredits) as refused:
@@ -121,7 +124,10 @@ async def test_closing_the_client_meanwhile_leaves_nothing(emulator):
 
 
 async def test_credits_that_run_out_in_the_middle_end_the_render_not_the_project():
-    """The agent spends; at the render too few are left. The project stays, to be resumed."""
+    """The agent spends; too few credits are left for the render.
+
+    The project stays, to be resumed.
+    """
     spendthrift = Scenario(image_credits=5, video_credits=5)
     async with (
         Emulator(credits=60, scenario=spendthrift) as emulator,

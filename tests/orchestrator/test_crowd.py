@@ -1,4 +1,4 @@
-"""However many wait, no callback keeps the loop from its other work for long."""
+"""Crowds of waiters: no callback keeps the event loop busy for long."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_a_crowd_that_is_followed_is_told_what_it_waits_for():
 
 
 async def test_a_crowd_of_projects_is_looked_at():
-    """And nudged all the time."""
+    """The projects are nudged all the time."""
     limits = EmulatedLimits.none()
     async with (
         Emulator(limits=limits, studio_projects=False) as emulator,

@@ -1,4 +1,7 @@
-"""A gateway answers in the API's stead: that is nobody's verdict, and nothing is ever paid twice for it."""
+"""Gateways that respond instead of the API: nothing is paid twice.
+
+Their pages are no verdict on a request.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def made(emulator: Emulator) -> tuple[int, int, int, int]:
 
 
 async def film(eversince: Eversince) -> str | None:
-    """All that a production may write."""
+    """Make a video in a conversation that sends every write."""
     async with eversince.converse("A film") as talk:
         await talk.turn()
         await talk.say("Bluer")
@@ -102,7 +105,10 @@ FOREIGN = ['{"message": "maintenance"}', "{}", "[]", "null", '"ok"', '{"error": 
 
 @pytest.mark.parametrize("body", FOREIGN)
 async def test_looks_absorb_json_that_is_none_of_the_apis(emulator, eversince, body):
-    """A gateway or a cache may well answer with 200, and more often than one call puts up with."""
+    """A gateway or a cache may well respond with 200.
+
+    It may do so more often than one call retries.
+    """
     for path in ("/projects", "/projects/*", "/account/shares"):
         emulator.faults.once("GET", path, NotJson(status=200, body=body), times=9)
 
@@ -127,7 +133,7 @@ READS = ["/projects/*/messages", "/projects/*/assets", "/projects/*/variations",
 
 @pytest.mark.parametrize("path", READS)
 async def test_all_reads_of_a_conversation_absorb_pages(emulator, eversince, path):
-    """More of them than one call puts up with."""
+    """There are more pages than one call retries."""
     async with eversince.converse("A film") as talk:
         await talk.turn()
         emulator.faults.once("GET", path, page(403), times=9)
@@ -145,7 +151,10 @@ async def test_all_reads_of_a_conversation_absorb_pages(emulator, eversince, pat
 async def test_neither_a_new_run_nor_retry_failed_pays_twice(
     emulator, eversince, tmp_path, status, path, retry_failed
 ):
-    """The page comes for as long as one run is patient, and what it hid was carried out."""
+    """The page comes for as long as one run is patient.
+
+    The write that it hid was carried out.
+    """
     journal, items = tmp_path / "a.db", [{"key": "mug", "brief": "A mug"}, {"key": "cup", "brief": "A cup"}]
     emulator.faults.once("POST", path, page(status, after_commit=True))
     emulator.faults.once("POST", path, page(status), times=200)

@@ -1,4 +1,7 @@
-"""A new project may not be shown for a while: nobody takes that for its end, and its slot stays taken."""
+"""New projects that the server hides for a while.
+
+A hidden project has not ended, and keeps its slot.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,7 +36,7 @@ async def quick() -> AsyncIterator[Emulator]:
 async def test_batch_waits_for_what_is_hidden(
     hidden: float, count: int, scenario: Scenario, tmp_path: Path
 ) -> None:
-    """Also for items that waited for a slot long before."""
+    """Some items waited for a slot long before."""
     items = [{"key": str(n), "brief": f"Film {n}"} for n in range(count)]
     async with (
         Emulator(scenario=scenario) as emulator,
@@ -113,7 +116,7 @@ async def test_adopted_project_may_be_hidden_too(emulator: Emulator) -> None:
 
 
 async def test_project_of_an_earlier_run_may_be_hidden_as_well(quick: Emulator, tmp_path: Path) -> None:
-    """The process died a moment after the create was answered."""
+    """The process died a moment after the create's response."""
     items = [{"key": "film", "brief": "A film"}]
     async with Replica(quick, 50) as replica:
         async with Eversince(**replica.connection) as eversince:
@@ -142,7 +145,10 @@ async def test_handle_of_a_hidden_project_is_resumed(quick: Emulator) -> None:
 
 
 async def test_hidden_project_keeps_its_slot() -> None:
-    """A conversation holds none while the agent works: its project does, shown or not."""
+    """A conversation holds no slot while the agent works.
+
+    Its project does, shown or not.
+    """
     limits = EmulatedLimits(active_projects=1)
     async with (
         Emulator(scenario=Scenario(walk={"running": 400}), limits=limits, studio_projects=False) as emulator,

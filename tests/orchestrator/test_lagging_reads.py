@@ -1,4 +1,4 @@
-"""Reads that lag behind what was seen before: nothing is rendered twice for them, and nothing fails."""
+"""Lagging reads: they cause no second render and no failure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made(emulator: Emulator) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("answers", [1, 3])
 async def test_an_idle_from_before_the_render_is_not_its_end(emulator, eversince, answers):
-    """Neither while the render runs, nor right after it."""
+    """It may come while the render runs, or right after it."""
     replica = Replica()
     edited(eversince, replica.edit)
     project = emulator.add_project()
@@ -47,7 +47,10 @@ async def test_an_idle_from_before_the_render_is_not_its_end(emulator, eversince
 
 
 async def test_an_old_answer_right_after_the_render_is_looked_at_again(emulator, eversince):
-    """It tells no time of change, and nothing else that would give it away."""
+    """The response has no time of change.
+
+    Nothing else in it shows its age, either.
+    """
     seen, left = [], 2
 
     def edit(path, plain):

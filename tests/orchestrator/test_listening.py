@@ -1,4 +1,4 @@
-"""Who follows a workflow hears what it waits for, whoever else listens or stops to."""
+"""Listeners of a workflow's waits: each hears all, independently of the others."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from eversince_async.governor import WaitReason
 
 
 async def blocked(eversince: Eversince, key: str) -> asyncio.Task[object]:
-    """Something that waits for a slot by a key."""
+    """Wait for a slot by a key, for a moment."""
     waiting: asyncio.Task[object] = asyncio.create_task(eversince.governor.slots.acquire(key))  # type: ignore[arg-type]
     await asyncio.sleep(2)
     waiting.cancel()
@@ -69,7 +69,7 @@ async def test_listener_hears_nothing_of_others(full: Eversince) -> None:
 
 
 async def test_two_opened_workflows_of_one_project_both_hear_that_they_wait(emulator: Emulator) -> None:
-    """Also when the first of them is left early."""
+    """This holds also if the first of them is left early."""
     async with Eversince(**emulator.connection, limits=Limits(active_projects=1)) as eversince:
         project = emulator.add_project(status="idle")
         other = emulator.add_project(walks={"generating": 100})
@@ -95,7 +95,7 @@ async def test_two_opened_workflows_of_one_project_both_hear_that_they_wait(emul
 async def test_usage_of_a_batch_takes_no_snapshot(
     eversince: Eversince, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It asks for one number with each item that ends, however many wait."""
+    """It reads one number for each ended item, however many wait."""
     usage = UsageRecorder(eversince.governor)
 
     def refuse() -> None:

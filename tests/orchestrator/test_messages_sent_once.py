@@ -1,4 +1,7 @@
-"""A message is never sent twice and never lost, whatever becomes of its answer."""
+"""Messages that are never sent twice and never lost.
+
+This holds for any response to them.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ async def test_an_answer_that_gets_lost_once(emulator, eversince, fault):
 
 @pytest.mark.parametrize("odd", [{"id": None}, {"role": None}, {"created_at": "soon"}], ids=str)
 async def test_a_message_that_came_but_cannot_be_read_is_not_sent_again(emulator, eversince, odd):
-    """What is left of it says enough: the words are ours."""
+    """The readable rest suffices: the text is that of the message."""
 
     class Kept(list):
         def append(self, message):
@@ -76,7 +79,10 @@ async def test_answers_that_get_lost_again_and_again(emulator, eversince, fault)
 
 
 async def test_a_server_that_never_answers_leaves_it_in_doubt_and_another_try_finds_out(emulator):
-    """The last of the attempts did it; the caller repeats the reply, and nothing is sent."""
+    """The last attempt arrived.
+
+    The caller repeats the reply, and nothing is sent.
+    """
     impatient = Eversince(**emulator.connection, retry=RetryPolicy(attempts=2))
     async with impatient as eversince, eversince.converse("A film") as conversation:
         turn = await conversation.turn()
@@ -92,7 +98,10 @@ async def test_a_server_that_never_answers_leaves_it_in_doubt_and_another_try_fi
 
 
 async def test_a_request_that_arrives_late_is_waited_for(emulator, eversince):
-    """The client gives up after a minute; the server carries it out a quarter of a minute later."""
+    """The client gives up after a minute.
+
+    The server carries the request out a quarter of a minute later.
+    """
     async with eversince.converse("A film") as conversation:
         turn = await conversation.turn()
         emulator.faults.once("POST", MESSAGES, Latency(seconds=75))
@@ -103,7 +112,10 @@ async def test_a_request_that_arrives_late_is_waited_for(emulator, eversince):
 
 
 async def test_the_same_words_said_before_are_not_taken_for_it(emulator, eversince):
-    """An approval is always in the same words: the second, lost before the server read it, is sent again."""
+    """An approval always has the same text.
+
+    The second one, lost before the server read it, is sent again.
+    """
     async with eversince.converse("A film") as conversation:
         async for turn in conversation:
             if turn.number == 3:
@@ -167,7 +179,7 @@ ESCAPED = {"content": "It&#39;s &lt;blue&gt; &amp; green"}
 
 @pytest.mark.parametrize("shown", [{"content": None}, {"role": "human"}, {"role": None}, ESCAPED], ids=str)
 async def test_a_message_is_recognised_however_it_is_shown(emulator, eversince, shown):
-    """Without its text, as of another role, or escaped."""
+    """The server may omit its text, escape it, or change the role."""
 
     def edit(path, plain):
         if path.endswith("/messages"):
@@ -187,7 +199,10 @@ async def test_a_message_is_recognised_however_it_is_shown(emulator, eversince, 
 
 
 async def test_a_long_conversation_is_searched_from_its_newest_message(emulator, eversince):
-    """More than a page of messages, the same words among them."""
+    """There is more than a page of messages.
+
+    The same text is among them.
+    """
     project = emulator.add_project()
     async with eversince.converse_with(project.id) as conversation:
         for _ in range(26):

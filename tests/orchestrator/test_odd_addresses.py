@@ -1,4 +1,4 @@
-"""An address that is none never loses an answer: it stays readable, and only using it is an error."""
+"""Invalid addresses: the response stays readable, and only using them fails."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ ODD = [
 
 
 class Gone:
-    """Stands for a field that an answer does not have."""
+    """Stand-in for a field that a response lacks."""
 
 
 @asynccontextmanager
 async def naming(addresses: Mapping[str, Any]) -> AsyncIterator[tuple[Emulator, Eversince]]:
-    """An emulator whose answers name these addresses wherever they name any."""
+    """Open an emulator whose responses name these addresses instead of theirs."""
 
     def edited(answer: Any) -> Any:
         if isinstance(answer, list):
@@ -143,7 +143,10 @@ async def test_an_address_that_is_no_text_stays_readable_as_the_json_it_is(tmp_p
 
 
 async def test_a_share_that_cannot_be_seen_is_not_made_again(tmp_path):
-    """Its answer names no address, and its row in the list cannot be read: that is for a person to decide."""
+    """The response names no address, and the share's row is unreadable.
+
+    So a person has to decide.
+    """
     async with naming({"share_url": Gone}) as (emulator, eversince):
         rows = [{"key": "mug", "brief": "A mug"}]
         async with eversince.batch(rows, journal=tmp_path / "j.db") as running:
@@ -173,7 +176,7 @@ def test_only_a_row_that_is_surely_older_is_left_out_of_account(row, may_be_new)
 
 
 async def test_an_odd_share_in_the_list_is_adopted_when_the_share_was_in_doubt():
-    """What matters is that it was made: a second one would be public, too."""
+    """The share exists: a second one would be public, too."""
     from eversince_async.emulator.faults import Reset
 
     async with naming({"share_url": "http://["}) as (emulator, eversince):

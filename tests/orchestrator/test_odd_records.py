@@ -1,4 +1,7 @@
-"""A record that cannot be read blinds nobody: neither others' waits, nor other runs, nor its own next one."""
+"""Unreadable records, which harm no other wait.
+
+They harm no other run and no later read of the same record, either.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -28,12 +31,12 @@ ODD: dict[str, Garble] = {
 
 
 class Garbling(Proxy):
-    """Garbles the records of some projects.
+    """A proxy that garbles the records of some projects.
 
     Attributes:
-        odd: Which, by what comes in their titles or by their ids.
-        garble: What becomes of them.
-        singly: Whether reads of one project show them garbled, too.
+        odd: The briefs or ids of these projects.
+        garble: The function that garbles a record.
+        singly: True to garble reads of one project, too.
     """
 
     def __init__(self, emulator: Emulator, garble: Garble, *odd: str, singly: bool = False) -> None:
@@ -58,7 +61,7 @@ class Garbling(Proxy):
 
 @pytest.mark.parametrize("garble", ODD.values(), ids=ODD.keys())
 async def test_odd_project_of_others_harms_nobody(garble: Garble, tmp_path: Path) -> None:
-    """Not on this run, and not on the next."""
+    """It harms neither this run nor the next one."""
     items = [{"key": str(n), "brief": f"Film {n}"} for n in range(7)]
     async with Emulator(scenario=QUICK) as emulator, Garbling(emulator, garble) as server:
         server.odd.add(emulator.add_project("of others", status="idle").id)
@@ -73,7 +76,7 @@ async def test_odd_project_of_others_harms_nobody(garble: Garble, tmp_path: Path
 
 @pytest.mark.parametrize("garble", ODD.values(), ids=ODD.keys())
 async def test_project_of_ours_that_is_odd_in_lists_is_looked_at_singly(garble: Garble) -> None:
-    """And keeps its slot meanwhile."""
+    """The project keeps its slot meanwhile."""
     limits = EmulatedLimits(active_projects=3)
     async with (
         Emulator(scenario=QUICK, limits=limits) as emulator,
@@ -88,7 +91,10 @@ async def test_project_of_ours_that_is_odd_in_lists_is_looked_at_singly(garble: 
 
 @pytest.mark.parametrize("name", ["no status", "status of another type", "a text", "no id"])
 async def test_only_the_wait_for_a_project_that_cannot_be_read_ends(name: str, tmp_path: Path) -> None:
-    """Unfinished, with the path; and it goes on when the record can be read again, with the same project."""
+    """The item is unfinished, with the path in the error.
+
+    It goes on, with the same project, when the record can be read again.
+    """
     items = [{"key": str(n), "brief": f"Film {n}"} for n in range(4)]
     async with (
         Emulator(scenario=QUICK) as emulator,

@@ -37,7 +37,7 @@ from eversince_async.emulator import Emulator, ErrorAnswer, Faults, Limits, NotJ
 from eversince_async.governor import WaitKind
 
 WALK = Scenario(walk={"queued": 12, "running": 60}, rendering=90)
-"""A project that is idle after 72 s, and a render that takes 90."""
+"""A walk of a project that is idle after 72 s, and of a render that takes 90."""
 
 
 def now() -> float:
@@ -48,7 +48,7 @@ def now() -> float:
 async def studio(
     scenario: Scenario = WALK, *, schedule: PollSchedule | None = None, **options: Any
 ) -> AsyncIterator[tuple[Emulator, Eversince]]:
-    """An emulator with a scenario, and a client that keeps strictly to the documented intervals."""
+    """Open an emulator, and a client with the documented intervals only."""
     strict = schedule or PollSchedule(spare=0)
     async with (
         Emulator(scenario=scenario, **options) as emulator,
@@ -58,7 +58,7 @@ async def studio(
 
 
 def made(emulator: Emulator) -> tuple[int, int, int]:
-    """Projects, renders and shares that there are."""
+    """Return the numbers of projects, renders and shares."""
     counts = emulator.world.counts
     return counts["projects"], counts["renders"], counts["shares"]
 
@@ -69,11 +69,14 @@ async def followed(workflow: Any) -> tuple[Production, list[Event]]:
         return await workflow, events
 
 
-# -- The way it should be ---------------------------------------------------------------------------------
+# -- The normal course ------------------------------------------------------------------------------------
 
 
 async def test_creates_waits_renders_waits_and_shares() -> None:
-    """One of each write, and both idles are told apart."""
+    """Each write is sent once.
+
+    The two idle statuses are told apart.
+    """
     async with studio() as (emulator, eversince):
         film = await eversince.produce("A film", aspect_ratio="9:16", title="Mug")
 
@@ -87,7 +90,10 @@ async def test_creates_waits_renders_waits_and_shares() -> None:
 
 
 async def test_looks_at_the_documented_pace() -> None:
-    """A queued project every 5 s, a running one every 30, a rendering one every 30."""
+    """A queued project is polled every 5 s.
+
+    A running or rendering one is polled every 30 s.
+    """
     async with studio() as (emulator, eversince):
         film = await eversince.produce("A film")
 
@@ -95,7 +101,7 @@ async def test_looks_at_the_documented_pace() -> None:
 
 
 async def test_spare_requests_find_ends_sooner() -> None:
-    """The default takes the same steps, and never later."""
+    """By default the client takes the same steps, and never later."""
     async with studio() as (_, eversince):
         strict = now()
         await eversince.produce("A film")
@@ -167,7 +173,7 @@ async def test_no_share_and_no_render_if_not_wanted() -> None:
 
 
 async def test_completed_is_as_good_as_idle() -> None:
-    """May names it as a settled status."""
+    """The documents of May name it as a settled status."""
     async with studio(Scenario(walk={"running": 30}, settles_as="completed"), revision="2026-05") as (
         _,
         eversince,
@@ -178,7 +184,7 @@ async def test_completed_is_as_good_as_idle() -> None:
     assert film.share_url is not None
 
 
-# -- Other ways -------------------------------------------------------------------------------------------
+# -- Other courses ----------------------------------------------------------------------------------------
 
 
 async def test_autonomous_run_that_rendered_itself_is_not_rendered_again() -> None:
@@ -247,7 +253,10 @@ async def test_render_that_produces_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_idle_from_before_the_render_is_not_taken_for_its_end() -> None:
-    """Reads lag by twenty seconds: the first look after the render's 202 still shows the first idle."""
+    """Reads lag by twenty seconds.
+
+    So the first poll after the render's 202 still shows the first idle status.
+    """
     faults = Faults(stale_reads=40)
     async with studio(Scenario(walk={"running": 60}, rendering=90), faults=faults) as (emulator, eversince):
         film = await eversince.produce("A film")
@@ -309,7 +318,7 @@ async def test_render_that_takes_too_long_times_out() -> None:
 
 
 async def test_production_that_timed_out_is_resumed_by_its_handle() -> None:
-    """Nothing is done twice."""
+    """No write is sent twice."""
     async with studio() as (emulator, eversince):
         with pytest.raises(WaitTimedOut) as raised:
             await eversince.produce("A film", timeouts=Timeouts(settle=40))
@@ -351,7 +360,7 @@ async def test_callers_timeout_may_cancel_the_project_too() -> None:
         assert ["cancelled"] == statuses
 
 
-# -- What is refused at once ------------------------------------------------------------------------------
+# -- Immediate refusals -----------------------------------------------------------------------------------
 
 
 async def test_impossible_orders_are_refused(emulator: Emulator, eversince: Eversince) -> None:
@@ -395,7 +404,10 @@ async def test_wrong_key_is_raised_at_once(emulator: Emulator) -> None:
 )
 @pytest.mark.parametrize("path", ["/projects", "/projects/*/render", "/projects/*/share"])
 async def test_write_whose_answer_is_lost_happens_once(path: str, fault: Any) -> None:
-    """The server has done it and nobody heard of it; the production finds out, and goes on."""
+    """The server carried out the write, but its response was lost.
+
+    The production finds out, and goes on.
+    """
     faults = Faults()
     faults.once("POST", path, fault)
     async with studio(faults=faults) as (emulator, eversince):
@@ -407,7 +419,10 @@ async def test_write_whose_answer_is_lost_happens_once(path: str, fault: Any) ->
 
 
 async def test_a_bad_hour_is_survived() -> None:
-    """One request in ten breaks in some way; every production ends, with one project each."""
+    """One request in ten fails in some way.
+
+    Every production ends, with one project each.
+    """
     faults = Faults(
         error_503=0.03, rate_limited=0.02, reset_before_commit=0.02, error_500=0.02, not_json=0.01, seed=5
     )
@@ -426,7 +441,10 @@ async def test_a_bad_hour_is_survived() -> None:
 
 @pytest.mark.parametrize("spare", [0.0, 0.5])
 async def test_eight_at_once_are_never_refused(spare: float) -> None:
-    """With five slots and thirty requests a minute: not one 429, and never a sixth active project."""
+    """Five slots and thirty requests a minute suffice for eight productions.
+
+    There is not one 429, and never a sixth active project.
+    """
     async with studio(Scenario(), schedule=PollSchedule(spare=spare)) as (emulator, eversince):
         films = await asyncio.gather(*(eversince.produce(f"Film {n}") for n in range(8)))
 
@@ -450,7 +468,10 @@ async def test_those_who_wait_for_a_slot_are_told(emulator: Emulator) -> None:
 
 
 async def test_slots_that_others_hold_are_waited_for() -> None:
-    """Somebody in the studio has taken all five; our production waits until one is free."""
+    """A person in the studio uses all five slots.
+
+    The production waits until one is free.
+    """
     async with studio() as (emulator, eversince):
         others = emulator.studio.occupy(5)
         producing = asyncio.ensure_future(eversince.produce("A film"))

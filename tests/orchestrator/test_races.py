@@ -1,4 +1,4 @@
-"""People work in the studio while a production runs: what was seen a moment ago may not be so any more."""
+"""Races with people in the studio: a recent observation may be outdated."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_conflict_that_nothing_explains_is_raised_in_the_end(emulator, e
 
 
 async def with_a_surprise(emulator: Emulator, project: Any, surprise: Any) -> None:
-    """Let something happen to a project between the look and the render."""
+    """Change a project between its observation and the render."""
     conflict = ErrorAnswer(status=409, code="conflict")
     emulator.faults.once("POST", RENDER, conflict)
     while not any(entry.path.endswith("/render") for entry in emulator.world.log):
@@ -131,7 +131,10 @@ async def test_a_render_that_fails_tells_why():
 
 
 async def test_rendering_again_needs_a_new_url_to_be_believed(emulator, eversince):
-    """With an old video there, the end of the render is another URL, whatever its signature."""
+    """After an old video, only another URL shows the render's end.
+
+    The signature of the URL does not count.
+    """
     project = emulator.add_project(rendered=True)
     before = (await eversince.projects.get(project.id)).assembled_url
 
@@ -159,7 +162,10 @@ async def test_a_forced_render_that_leaves_the_old_video_produced_nothing(emulat
 
 
 async def test_an_unknown_status_is_waited_through(emulator, eversince):
-    """The server may invent one at any time; the events show it as it came."""
+    """The server may invent a status at any time.
+
+    The events show it unchanged.
+    """
     project = emulator.add_project(walks=[("running", 10), ("marinating", 100), ("running", 10)])
 
     async with eversince.resume(project.id, share=True) as workflow:
@@ -191,7 +197,10 @@ async def test_completed_is_settled(revision):
 
 
 async def test_taking_up_as_many_active_projects_as_there_are_slots_waits_for_none_in_vain():
-    """Five active projects fill the account; resuming all five needs no sixth slot, nor hours."""
+    """Five active projects fill the account.
+
+    Resuming all five needs no sixth slot, and no hours.
+    """
     async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
         projects = [emulator.add_project(walks={"running": 60}) for _ in range(5)]
         loop = asyncio.get_running_loop()

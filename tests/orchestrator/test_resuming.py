@@ -1,4 +1,4 @@
-"""A production taken up again, at every place it may have been left."""
+"""Productions that are resumed from any place they were left at."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ def projects(emulator):
 
 @pytest.mark.parametrize("seconds", MOMENTS)
 async def test_a_handle_taken_at_any_moment_brings_one_project_to_its_end(emulator, seconds, tmp_path):
-    """The first process is gone at that moment; another has only the JSON of the handle."""
+    """The first process dies at that moment.
+
+    Another process has only the JSON of the handle.
+    """
     target = tmp_path / "film.mp4"
     async with (
         Eversince(**emulator.connection) as first,
@@ -64,7 +67,7 @@ def test_a_handle_knows_whether_a_file_may_be_replaced():
 
 
 async def test_a_handle_from_before_the_project_was_known_makes_no_second_project(emulator):
-    """The create was carried out, but its answer was never read."""
+    """The create was carried out, but its response was never read."""
     emulator.faults.once("POST", "/projects", Stall(after_commit=True))
     async with Eversince(**emulator.connection) as first, first.produce("A film") as workflow:
         await asyncio.sleep(1)
@@ -167,7 +170,10 @@ async def test_a_timed_out_wait_carries_its_handle(emulator):
 
 
 async def test_resuming_twice_at_once_renders_once(emulator):
-    """Two processes take the same production up; the second render is refused, and seen to be needless."""
+    """Two processes resume the same production.
+
+    The second render is refused, and turns out to be needless.
+    """
     project = emulator.add_project()
     async with Eversince(**emulator.connection) as one, Eversince(**emulator.connection) as other:
         films = await asyncio.gather(one.resume(project.id), other.resume(project.id))

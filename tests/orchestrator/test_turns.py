@@ -1,4 +1,4 @@
-"""A video made turn by turn with the agent."""
+"""Videos made turn by turn with the agent."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_it_is_collaborative_unless_another_mode_is_asked_for(emulator, ev
 
 
 async def test_a_turn_shows_what_is_new_since_the_last(emulator, eversince):
-    """Messages without the agent's internal markers, and assets, each once."""
+    """It shows each message, without internal markers, and each asset once."""
     async with eversince.converse("A bakery film") as conversation:
         turns = []
         async for turn in conversation:
@@ -96,7 +96,10 @@ async def test_references_go_with_an_answer(emulator, eversince):
 
 
 async def test_no_slot_is_held_while_a_person_thinks():
-    """Five conversations wait for an answer; a sixth project, with five slots, goes through at once."""
+    """Five conversations wait for an answer, with five slots.
+
+    A sixth project goes through at once.
+    """
     async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
         conversations = [eversince.converse(f"Film {number}") for number in range(5)]
         for conversation in conversations:
@@ -111,7 +114,10 @@ async def test_no_slot_is_held_while_a_person_thinks():
 
 
 async def test_an_answer_goes_before_new_productions():
-    """One slot, taken; of an answer and a new production that wait for it, the answer is first."""
+    """An answer and a new production wait for the only slot.
+
+    The answer gets it first.
+    """
     async with (
         Emulator() as emulator,
         Eversince(**emulator.connection, limits=Limits(active_projects=1)) as eversince,
@@ -123,7 +129,7 @@ async def test_an_answer_goes_before_new_productions():
         second = eversince.start("Second", render=None)
         await asyncio.sleep(1)
         await turn.reply("Go on")
-        assert 1 == len(emulator.world.log.of("POST /projects")) - 1  # the second waits still
+        assert 1 == len(emulator.world.log.of("POST /projects")) - 1  # the second still waits
         await first
         await conversation.turn()
         await second
@@ -203,7 +209,7 @@ async def test_handing_over_leaves_the_project_to_the_studio(emulator, eversince
 
 
 async def test_it_is_taken_up_by_the_project_id_where_it_was(emulator, eversince):
-    """As if by another process: the second conversation sees what the first has not shown."""
+    """The second conversation, as if in another process, shows what is new."""
     async with eversince.converse("A film") as conversation:
         await (await conversation.turn()).reply("Yes")
         seen = conversation.cursor
@@ -237,7 +243,10 @@ async def test_an_unknown_project_is_told_on_entering(eversince):
 
 
 async def test_somebody_who_answers_in_the_studio_is_noticed(emulator, eversince):
-    """The answer given here is not sent, and the loop goes on with the agent's next stop."""
+    """The answer given here is not sent.
+
+    The loop goes on with the agent's next stop.
+    """
     async with eversince.converse("A film") as conversation:
         turns = []
         async for turn in conversation:
@@ -253,7 +262,7 @@ async def test_somebody_who_answers_in_the_studio_is_noticed(emulator, eversince
 
 
 async def test_a_failure_is_told_and_the_agent_can_be_asked_again_where_the_server_takes_it():
-    """May 2026: "Send a message to retry"."""
+    """The documents of May 2026 say: "Send a message to retry"."""
     async with (
         Emulator(revision="2026-05") as emulator,
         Eversince(**emulator.connection) as eversince,
@@ -270,7 +279,7 @@ async def test_a_failure_is_told_and_the_agent_can_be_asked_again_where_the_serv
 
 
 async def test_a_server_that_takes_no_message_after_a_failure_says_so():
-    """April 2026."""
+    """Servers of April 2026 take none."""
     failing = Scenario(failure=1.0, failure_in="running")
     async with (
         Emulator(scenario=failing) as emulator,
@@ -325,7 +334,10 @@ async def test_what_happens_is_told(emulator, eversince):
 
 
 async def test_leaving_by_cancellation_cancels_the_project_on_those_terms(emulator, eversince):
-    """Also while a person thinks; a bound on one wait alone does not."""
+    """This holds also while a person thinks.
+
+    A bound on one wait alone does not cancel the project.
+    """
     async with eversince.converse("Stays", on_cancel="cancel") as stays:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5):

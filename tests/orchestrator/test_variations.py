@@ -1,4 +1,4 @@
-"""Variations: made by message, found in the list, activated, rendered, shared."""
+"""Variations: requested by message, found in the list, activated, rendered, shared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workflows as things: awaited once or often, followed, started, cancelled, forgotten, resumed."""
+"""Workflows: awaited once or often, followed, started, cancelled, forgotten, resumed."""
 
 import asyncio
 import gc
@@ -36,7 +36,7 @@ async def emulator() -> Any:
 
 
 def projects(emulator: Emulator) -> list[str]:
-    """Statuses of all projects that were not there from the beginning."""
+    """Return the statuses of all projects that were added since the start."""
     return [project.status for project in emulator.world.projects.values() if not project.studio]
 
 
@@ -244,13 +244,16 @@ async def test_started_one_may_cancel_its_project_when_the_client_closes(emulato
 
 
 def through_json(workflow: Workflow[Production]) -> dict[str, Any]:
-    """A handle as another process would find it."""
+    """Return a handle as another process would read it."""
     handle: dict[str, Any] = json.loads(json.dumps(workflow.handle.to_json()))
     return handle
 
 
 async def test_handle_is_there_from_the_beginning(emulator: Emulator, eversince: Eversince) -> None:
-    """Before anything was sent it holds the brief and its key, so that there is never a second project."""
+    """Before any request the handle holds the brief and its key.
+
+    So there is never a second project.
+    """
     workflow = eversince.produce("A film", title="Mug", idempotency_key="mug-1")
     handle = through_json(workflow)
     await workflow
@@ -310,7 +313,7 @@ async def test_resuming_what_failed_says_so(emulator: Emulator, eversince: Evers
         await eversince.resume(emulator.add_project("A film", status="failed").id)
 
 
-# -- Nothing is left --------------------------------------------------------------------------------------
+# -- No leftovers -----------------------------------------------------------------------------------------
 
 
 async def test_no_error_is_logged_for_a_failure_that_was_raised(
@@ -330,7 +333,7 @@ async def test_no_error_is_logged_for_a_failure_that_was_raised(
 
 
 async def test_each_who_awaits_one_gets_an_error_of_his_own(eversince: Eversince) -> None:
-    """Else the tracebacks of all would hang on one object."""
+    """Otherwise the tracebacks of all waiters would hang on one object."""
     workflow = eversince.start("A film", timeouts=Timeouts(settle=1))
     ends = await asyncio.gather(*(_awaited(workflow) for _ in range(3)), return_exceptions=True)
 

@@ -1,4 +1,4 @@
-"""What durations seen so far say about when a stage ends."""
+"""Estimates of a stage's end from the durations of earlier stages."""
 
 import pytest
 from hypothesis import given

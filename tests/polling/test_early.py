@@ -1,4 +1,4 @@
-"""When a look before it is due pays, and when it can be afforded."""
+"""Early polls: the times at which they pay and can be afforded."""
 
 import math
 
@@ -14,7 +14,7 @@ from eversince_async.polling.schedule import PollSchedule
 
 @attrs.define
 class Wanted:
-    """A governor that says what it is told to."""
+    """A governor with fixed answers."""
 
     requests: float = 30.0
     at: float = 0.0

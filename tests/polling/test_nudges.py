@@ -1,4 +1,4 @@
-"""When a look follows a hint up, decided without waiting for anything."""
+"""The time of a poll that follows a nudge, computed without waiting."""
 
 import math
 import time
@@ -61,7 +61,7 @@ def test_news_that_nobody_waits_for_are_forgotten() -> None:
 
 
 def test_a_flood_costs_the_same_for_each() -> None:
-    """With `allow_unsigned` anybody can make projects up."""
+    """With `allow_unsigned`, any sender can make projects up."""
     nudges = NudgeThrottle()
     began = time.process_time()
     for number in range(50_000):

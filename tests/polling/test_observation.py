@@ -1,4 +1,7 @@
-"""What was seen of a project stays seen: knowledge only grows, whichever answer comes last."""
+"""The known record of a project, which only grows.
+
+The order of the responses does not matter.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ DONE = Project(id="p", status="idle", assembled_url=VIDEO, updated_at=LATER)
 
 
 def grown(*answers: Project, seconds: float = 60.0) -> Project:
-    """What is known after answers that were asked for a second apart."""
+    """Return the known record after responses to requests a second apart."""
     known = Known(project=answers[0], requested_at=0.0)
     for requested_at, answer in enumerate(answers[1:], 1):
         known = known.merge(answer, float(requested_at), for_seconds=seconds)
@@ -71,7 +74,7 @@ def test_what_was_changed_before_is_older_whenever_it_was_asked_for():
 
 
 def test_answers_lag_only_so_long():
-    """A clock of the server that was set back does not hold the truth up for ever."""
+    """A server's clock that was set back delays the truth briefly."""
     old = Project(id="p", status="running", updated_at=NOON)
 
     assert "running" == grown(DONE, old, seconds=0.5).status

@@ -1,4 +1,4 @@
-"""What the watcher makes of looks that fail: it is patient, abandons nobody, and never hammers."""
+"""The poller's reaction to failing polls: patient, complete and never hasty."""
 
 import asyncio
 from collections import Counter
@@ -46,7 +46,7 @@ def broken(emulator: Emulator, path: str, fault: Any, times: int = 99_999) -> No
 
 
 def asked(emulator: Emulator, path: str = "/projects") -> list[float]:
-    """When, in seconds, something was asked for."""
+    """Return the times of the requests for a path, in seconds."""
     return [entry.at for entry in emulator.world.log if entry.method == "GET" and entry.path == path]
 
 
@@ -63,7 +63,7 @@ async def eversince(emulator: Emulator) -> AsyncIterator[Eversince]:
         yield eversince
 
 
-# -- Whose trouble it is ------------------------------------------------------------------------------------
+# -- The scope of a failure ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", GATEWAYS)
@@ -71,7 +71,7 @@ async def eversince(emulator: Emulator) -> AsyncIterator[Eversince]:
 async def test_page_of_a_gateway_is_nobodys_verdict(
     emulator: Emulator, eversince: Eversince, path: str, status: int
 ) -> None:
-    """Whatever its status, and however often it comes within the schedule's patience."""
+    """This holds for any status, and any number within the schedule's patience."""
     projects = [emulator.add_project(walks={"running": 100}) for _ in range(3 if path == "/projects" else 1)]
     broken(emulator, path, NotJson(status=status), times=9)
     seen = await asyncio.gather(*(eversince.wait(project.id) for project in projects))
@@ -87,7 +87,10 @@ async def test_page_of_a_gateway_is_nobodys_verdict(
 async def test_project_that_cannot_be_looked_at_harms_no_other(
     emulator: Emulator, eversince: Eversince, fault: Any
 ) -> None:
-    """It is on no page, and each look at it fails: its wait ends when patience does, and only that."""
+    """The project is on no page, and each poll of it fails.
+
+    Its wait ends when the patience does, and no other wait ends.
+    """
     old, young = one_beyond_the_list(emulator, "running")
     broken(emulator, f"/projects/{old}", fault)
     odd = sight(eversince, old)
@@ -108,7 +111,7 @@ async def test_project_that_cannot_be_looked_at_harms_no_other(
 async def test_refusal_of_the_list_is_no_verdict_on_projects(
     emulator: Emulator, eversince: Eversince, fault: Any
 ) -> None:
-    """They are looked at singly, at once."""
+    """The projects are then polled singly, at once."""
     projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(3)]
     broken(emulator, "/projects", fault)
     seen = await asyncio.gather(*(sight(eversince, project.id) for project in projects))
@@ -121,7 +124,7 @@ async def test_refusal_of_the_list_is_no_verdict_on_projects(
 async def test_list_that_stays_broken_ends_no_wait(
     emulator: Emulator, eversince: Eversince, fault: Any
 ) -> None:
-    """As long as single looks succeed, also far beyond the schedule's patience."""
+    """Single polls succeed, also far beyond the schedule's patience."""
     projects = [emulator.add_project(walks={"running": 1500}) for _ in range(4)]
     broken(emulator, "/projects", fault)
     seen = await asyncio.gather(*(eversince.wait(project.id) for project in projects))
@@ -145,7 +148,7 @@ async def test_broken_list_beside_a_broken_project_ends_only_its_wait(
 
 
 async def test_outage_ends_all_waits_when_patience_does(emulator: Emulator, eversince: Eversince) -> None:
-    """However many there are: not each is tried once more."""
+    """The waits are many, and not each is tried once more."""
     projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(60)]
     waits = [sight(eversince, project.id) for project in projects]
     await asyncio.sleep(29)
@@ -185,7 +188,10 @@ async def test_refusal_of_the_account_is_told_to_all(
 
 
 async def test_another_project_than_the_one_asked_for_is_no_answer(server: ScriptedServer) -> None:
-    """It is absorbed like any other trouble, and neither taken for ours nor asked for without a pause."""
+    """Another project's record is absorbed like any other failure.
+
+    It is not taken for the wanted project, and the request is not repeated without a pause.
+    """
     server.plays(Say(json={"id": "proj_other", "status": "idle"}))
     async with server.client(schedule=STRICT) as eversince:
         with pytest.raises(InvalidResponse, match=r"\$\.id"):
@@ -195,7 +201,7 @@ async def test_another_project_than_the_one_asked_for_is_no_answer(server: Scrip
     assert 5.0 <= min(later.at - earlier.at for earlier, later in pairwise(server.seen))
 
 
-# -- Who seeks a slot ---------------------------------------------------------------------------------------
+# -- Waits for a slot ---------------------------------------------------------------------------------------
 
 
 async def others_hold_the_slot(emulator: Emulator, eversince: Eversince, seconds: float) -> None:
@@ -204,7 +210,7 @@ async def others_hold_the_slot(emulator: Emulator, eversince: Eversince, seconds
 
 
 def waited(emulator: Emulator) -> float:
-    """Seconds between the first project and the last."""
+    """Return the seconds between the first project's creation and the last's."""
     first, *_, last = emulator.world.projects.values()
     return last.created_at - first.created_at
 
@@ -270,7 +276,7 @@ async def test_mistake_of_ours_leaves_nobody_alone_who_seeks_a_slot(
 async def test_a_failing_list_is_asked_with_pauses(
     emulator: Emulator, eversince: Eversince, fault: Any, waits: int
 ) -> None:
-    """While a slot is sought and projects are waited for, too."""
+    """A production waits for a slot, and others wait for projects, too."""
     await others_hold_the_slot(emulator, eversince, 100_000)
     broken(emulator, "/projects", fault)
     seeking = asyncio.create_task(eversince.produce("ours", render=None, share=False)._get_result())
@@ -285,7 +291,7 @@ async def test_a_failing_list_is_asked_with_pauses(
 
     per_minute = Counter(int(at // 60) for at in asked(emulator))
     assert len(asked(emulator)) >= 1
-    assert max(per_minute.values()) <= 13 * 4  # a look is up to four requests
+    assert max(per_minute.values()) <= 13 * 4  # a poll is up to four requests
     assert sum(per_minute.values()) <= 10 * 13 * 3
 
 
@@ -294,7 +300,10 @@ async def test_a_failing_list_is_asked_with_pauses(
 async def test_retry_after_is_heeded(
     emulator: Emulator, eversince: Eversince, status: int, path: str
 ) -> None:
-    """Also where it is longer than one call would wait, and by looks at all others."""
+    """It may be longer than one call would wait.
+
+    It holds for the polls of all other projects, too.
+    """
     code = "rate_limited" if status == 429 else "service_unavailable"
     several = 3 if path == "/projects" else 1
     projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(several)]
@@ -341,7 +350,7 @@ async def test_nudges_do_not_hasten_looks_that_fail(emulator: Emulator, eversinc
 async def test_new_project_that_is_missing_is_not_looked_for_without_a_pause(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """Not even when it is nudged."""
+    """Nudges do not change this."""
     eversince._session.newborn.note("proj_late")  # type: ignore[union-attr]
     waiting = sight(eversince, "proj_late", "queued")
     for _ in range(500):
@@ -356,7 +365,7 @@ async def test_new_project_that_is_missing_is_not_looked_for_without_a_pause(
 async def test_waiting_and_giving_up_in_turns_does_not_hasten_looks_that_fail(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """Not even when nobody waits in between."""
+    """This holds even if there is no waiter in between."""
     await others_hold_the_slot(emulator, eversince, 100_000)
     broken(emulator, "/projects", ErrorAnswer(status=503, code="service_unavailable", retry_after=100))
     for _ in range(100):
@@ -377,7 +386,7 @@ async def test_cancelled_while_looks_are_put_off_nothing_is_sent_any_more(
     for wait in waits:
         wait.cancel()
     await asyncio.wait(waits)
-    await asyncio.sleep(60)  # a look that is under way comes to its end
+    await asyncio.sleep(60)  # a poll that is under way ends
     before = len(emulator.world.log)
     await asyncio.sleep(1000)
 
@@ -397,7 +406,7 @@ async def test_early_looks_are_taken_again_when_trouble_has_passed(emulator: Emu
 
 
 def one_beyond_the_list(emulator: Emulator, status: str) -> tuple[str, list[str]]:
-    """A project that the first page does not show, and three that it does."""
+    """Add a project beyond the first page, and three on it."""
     old = emulator.add_project(walks={status: 10_000}).id
     for _ in range(120):
         emulator.add_project()
@@ -405,7 +414,10 @@ def one_beyond_the_list(emulator: Emulator, status: str) -> tuple[str, list[str]
 
 
 async def test_an_odd_project_costs_a_request_at_a_time(emulator: Emulator, eversince: Eversince) -> None:
-    """Looks at it do not take the list with them, and the others keep their pace."""
+    """Its polls do not fetch the list as well.
+
+    The other projects keep their pace.
+    """
     odd, others = one_beyond_the_list(emulator, "running")
     broken(emulator, f"/projects/{odd}", NotJson(status=200))
     waiting = sight(eversince, odd)
@@ -437,7 +449,7 @@ async def test_early_looks_go_on_beside_an_odd_project(emulator: Emulator) -> No
 async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
     emulator: Emulator, eversince: Eversince, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has cancelled the watcher."""
+    """The poller itself was not cancelled."""
     project = emulator.add_project(walks={"running": 10_000})
     at, cancelled = eversince._poller._looks.get_project, [True]
 
@@ -456,7 +468,7 @@ async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
 async def test_whoever_cancels_the_watcher_leaves_nobody_waiting_for_ever(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """As those do who end all tasks of a loop."""
+    """Code that ends all tasks of a loop does so."""
     waiting = sight(eversince, emulator.add_project(walks={"running": 10_000}).id)
     await asyncio.sleep(1)
     looking = eversince._poller._looking

@@ -1,4 +1,4 @@
-"""How often the watcher decides: seldom, on any clock, whatever its decisions come to."""
+"""The frequency of the poller's decisions, which is low in any case."""
 
 import asyncio
 import math
@@ -16,7 +16,7 @@ from eversince_async.testing import run
 
 
 class Ticking:
-    """A clock that shows another time whenever it is read, as running ones do."""
+    """A clock that, like a running one, advances with each reading."""
 
     def __init__(self, shown: float) -> None:
         self.shown = shown
@@ -46,7 +46,10 @@ async def test_an_early_look_that_pays_is_now_on_a_running_clock() -> None:
 
 
 async def productions(count: int, seconds: float) -> tuple[int, int, int]:
-    """So many decisions, looks, and looks before they were due, while productions wait so long."""
+    """Return the numbers of decisions, polls and early polls.
+
+    So many productions wait for so many seconds.
+    """
     scenario = Scenario(walk={"generating": 10_000})
     async with Emulator(scenario=scenario) as emulator, Eversince(**emulator.connection) as eversince:
         work = [asyncio.ensure_future(eversince.produce(f"film {n}")) for n in range(count)]
@@ -60,7 +63,10 @@ async def productions(count: int, seconds: float) -> tuple[int, int, int]:
 
 @pytest.mark.parametrize("count", [1, 4, 40])
 def test_a_running_clock_makes_no_more_decisions_than_a_jumping_one(count: int) -> None:
-    """There are a few for each look, and looks before they are due are taken on either."""
+    """There are a few decisions for each poll.
+
+    Early polls are sent on either clock.
+    """
     for speed in (None, 120.0):
         decisions, looks, early = run(productions(count, 180.0), speed=speed)
 
@@ -71,7 +77,7 @@ def test_a_running_clock_makes_no_more_decisions_than_a_jumping_one(count: int) 
 
 @pytest.mark.parametrize("always", [0.0, 1e-9, 0.002], ids=str)
 def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatch, always: float) -> None:
-    """Even if a look always seemed to be due in a moment, as it once did."""
+    """This holds even if a poll always seems due in a moment."""
 
     async def story() -> tuple[int, float]:
         async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
@@ -132,7 +138,10 @@ async def test_nobody_is_left_behind_who_comes_between_two_decisions(
 
 
 async def test_the_more_is_waited_for_the_rarer_it_decides(eversince: Eversince) -> None:
-    """A decision looks at all that is awaited, so a storm of changes would keep a core busy."""
+    """A decision considers all waits.
+
+    So a storm of changes would keep a core busy.
+    """
     poller = eversince._poller
     waits = [
         asyncio.create_task(poller.next_observation(f"proj_{n}", status="generating"))

@@ -1,4 +1,4 @@
-"""The watcher: shared looks, none that nobody needs, and what it does with bad news."""
+"""The poller: shared and necessary polls only, and its reactions to failures."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ def sight(
 
 
 def test_intervals_are_the_documented_ones() -> None:
-    """Generating is 30 to 60 s in the documents."""
+    """The documents give 30 to 60 s for a generating project."""
     assert {"queued": 5, "running": 30, "generating": 45, "rendering": 30} == POLL_INTERVALS
     assert 5 == PollSchedule().interval(None)
     assert 30 == PollSchedule().interval("brand_new")
@@ -81,7 +81,7 @@ async def test_intervals_of_ones_own_are_kept(emulator: Emulator) -> None:
     assert {7.0} == {round(later - earlier, 3) for earlier, later in pairwise(looks)}
 
 
-# -- Sharing looks ----------------------------------------------------------------------------------------
+# -- Shared polls -----------------------------------------------------------------------------------------
 
 
 async def test_one_project_is_looked_at_alone(emulator: Emulator, eversince: Eversince) -> None:
@@ -120,7 +120,7 @@ async def test_a_look_serves_all_who_wait_whoever_was_due(emulator: Emulator, ev
 async def test_project_that_is_on_no_page_is_looked_at_alone(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """It is older than the newest hundred."""
+    """The project is older than the newest hundred."""
     old = emulator.add_project(walks={"running": 1000})
     for _ in range(120):
         emulator.add_project()
@@ -131,7 +131,7 @@ async def test_project_that_is_on_no_page_is_looked_at_alone(
     assert 3 >= len(emulator.world.log)
 
 
-# -- Nobody waits -----------------------------------------------------------------------------------------
+# -- No waiters -------------------------------------------------------------------------------------------
 
 
 async def test_nothing_is_sent_when_nobody_waits(emulator: Emulator, eversince: Eversince) -> None:
@@ -191,7 +191,7 @@ async def test_nudge_for_a_project_nobody_waits_for_sends_nothing(
 
 
 async def chatter(eversince: Eversince, *project_ids: str, seconds: float = 60, every: float = 0.1) -> None:
-    """Nudges without end."""
+    """Nudge the projects again and again for some time."""
     until = now() + seconds
     while now() < until:
         for project_id in project_ids:
@@ -214,7 +214,10 @@ async def emulator_that_answers(request: pytest.FixtureRequest) -> AsyncIterator
 async def test_a_storm_of_nudges_leaves_the_budget_to_others(
     emulator_that_answers: Emulator, awaited: int
 ) -> None:
-    """Webhooks may be genuine and still too many: looks at a project keep apart, and all of them together."""
+    """Webhooks may be genuine and still too many.
+
+    The polls of one project keep apart, and so do all polls together.
+    """
     emulator = emulator_that_answers
     projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(awaited)]
     async with Eversince(**emulator.connection, schedule=STRICT) as eversince:
@@ -233,7 +236,7 @@ async def test_a_storm_of_nudges_leaves_the_budget_to_others(
 async def test_nudges_of_many_projects_are_looked_into_together(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """However they come, one after the other as well."""
+    """They may come at once, or one after the other."""
     projects = [emulator.add_project(walks={"running": 10_000}) for _ in range(40)]
     waiting = [asyncio.create_task(keep_waiting(eversince, project.id)) for project in projects]
     await asyncio.sleep(0.1)
@@ -260,7 +263,7 @@ async def test_what_was_nudged_last_in_a_storm_is_seen(emulator: Emulator, evers
     assert last <= max(emulator.polls(project.id))
 
 
-# -- Bad news ---------------------------------------------------------------------------------------------
+# -- Failures ---------------------------------------------------------------------------------------------
 
 
 async def test_project_that_is_not_there_ends_the_wait(emulator: Emulator, eversince: Eversince) -> None:
@@ -312,7 +315,7 @@ async def test_wrong_key_ends_all_waits_at_once(emulator: Emulator) -> None:
     "fault", [ErrorAnswer(status=503, code="service_unavailable"), ErrorAnswer(), ResetFault()], ids=str
 )
 async def test_trouble_that_passes_is_absorbed(emulator: Emulator, eversince: Eversince, fault: Any) -> None:
-    """Also more of it than one call would put up with."""
+    """There may be more of it than one call would retry."""
     project = emulator.add_project(walks={"running": 100})
     emulator.faults.once("GET", "/projects/*", fault, times=9)
     settled = await eversince.wait(project.id)
@@ -332,7 +335,7 @@ async def test_trouble_that_stays_ends_the_wait_when_patience_does(emulator: Emu
 
 
 async def test_streak_that_breaks_begins_anew(emulator: Emulator) -> None:
-    """Two bad stretches of a minute each are not one of two minutes."""
+    """Two failing minutes do not add up if polls succeeded between them."""
     project = emulator.add_project(walks={"running": 10_000})
     async with Eversince(
         **emulator.connection, schedule=PollSchedule(spare=0, max_failure_time=100)

@@ -1,4 +1,4 @@
-"""Which requests show the projects that somebody wants to see."""
+"""The choice of requests that show the wanted projects."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ from eversince_async.testing import run
 
 
 class Seen(dict[str, str]):
-    """Statuses by project id, as they were told."""
+    """Statuses by project id, as the poll requests reported them."""
 
     def tell(self, project: Project | ProjectSummary, _: float) -> None:
         self[project.id] = project.status
@@ -99,7 +99,10 @@ async def test_a_survey_finds_active_projects_on_any_page(
 
 
 async def test_a_place_others_hold_is_found_when_it_comes_free() -> None:
-    """A production that waits for it begins, on an account of several pages as on any other."""
+    """A production that waits for the slot begins.
+
+    The account may have several pages of projects, or one.
+    """
     async with (
         Emulator(limits=EmulatedLimits(active_projects=1), studio_projects=False) as emulator,
         Eversince(**emulator.connection, limits=Limits(active_projects=1)) as eversince,
@@ -124,11 +127,11 @@ async def test_nobody_looks_when_nobody_waits(emulator: Emulator, eversince: Eve
     assert 0 == len(emulator.world.log)
 
 
-# -- What lists say of themselves ---------------------------------------------------------------------------
+# -- Unreliable lists ------------------------------------------------------------------------------------
 
 
 class Lists:
-    """Projects as a server lists them that has its own mind about pages."""
+    """A project list whose `total` and `offset` may be wrong or ignored."""
 
     def __init__(self, there: list[Any], total: Callable[[int], int | None], *, heeds_offset: bool) -> None:
         self.there, self.total, self.heeds_offset = there, total, heeds_offset
@@ -176,7 +179,7 @@ def test_it_comes_to_an_end_and_finds_what_it_says_it_finds(
     wanted: set[int],
     odd: dict[int, Any],
 ) -> None:
-    """Whatever `total` says, whatever cannot be read, and whether or not `offset` is heeded."""
+    """The search holds for any `total`, unreadable rows, and an ignored `offset`."""
     there = [odd[n] if n in odd else record(n) for n in range(count)]
     lists, told = Lists(there, total, heeds_offset=heeds_offset), Seen()
     ids = {f"proj_{n}" for n in wanted}

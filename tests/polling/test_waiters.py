@@ -1,4 +1,4 @@
-"""Several await one workflow: the end of one wait takes nothing from the others."""
+"""Several waiters of one workflow: none loses by another's end."""
 
 import asyncio
 from typing import Any
@@ -95,7 +95,10 @@ async def test_whoever_comes_while_it_ends_is_told_that_it_was_cancelled(
 async def test_when_all_tasks_are_cancelled_its_last_words_are_said(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """Its own task is one of them; whoever awaits it does not cancel it once more."""
+    """The workflow's own task is cancelled with its waiters.
+
+    The waiters do not cancel it once more.
+    """
     workflow = eversince.produce("A film", on_cancel="cancel")
     tasks = [awaited(workflow) for _ in range(2)]
     await asyncio.sleep(30)
@@ -233,7 +236,7 @@ async def test_what_was_awaited_a_moment_ago_is_closed_with_its_client(emulator:
     assert isinstance(task.exception(), ClientClosed) == (how == "leave")
 
 
-# -- Elsewhere --------------------------------------------------------------------------------------------
+# -- In another event loop --------------------------------------------------------------------------------
 
 
 async def test_one_that_is_awaited_is_not_started_again(eversince: Eversince) -> None:
