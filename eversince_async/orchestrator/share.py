@@ -54,7 +54,7 @@ async def share_once(
                 return await _share(runtime, project_id, options, execution)
         except ShareInProgress as other:
             effect = other.effect
-        assert execution.journal is not None, "it is the journal's objection"
+        assert execution.journal is not None, "only a journal raises ShareInProgress"
         await _wait_for_other(runtime, execution.journal, effect)
 
 

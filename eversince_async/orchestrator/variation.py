@@ -116,14 +116,14 @@ async def request_variation(
         return None if active is None or before["active"] in {None, active.id} else active.id
 
     async def wait_for_new() -> str:
-        found = await wait_for_effect(runtime, find_new, CONFIRM_DELAYS)
-        if found is None:
+        new_id = await wait_for_effect(runtime, find_new, CONFIRM_DELAYS)
+        if new_id is None:
             raise InvalidProjectState(
                 f"the agent made no variation; it says: {settled.agent_message or 'nothing'}",
                 project_id=project.id,
                 status=settled.status,
             )
-        return found
+        return new_id
 
     variation_id = await steps.effects.checkpoint("variation made", wait_for_new, Field.text)
     return settled, await find_variation(runtime, settled, variation_id)
@@ -140,12 +140,12 @@ async def find_variation(runtime: Runtime, project: Project, variation_id: str) 
         variations = await runtime.api.content.variations(project.id)
         return next((each for each in variations if each.id == variation_id), None)
 
-    found = await wait_for_effect(runtime, find, CONFIRM_DELAYS)
-    if found is None:
+    variation = await wait_for_effect(runtime, find, CONFIRM_DELAYS)
+    if variation is None:
         raise InvalidProjectState(
             f"there is no variation {variation_id} any more", project_id=project.id, status=project.status
         )
-    return found
+    return variation
 
 
 async def activate(
