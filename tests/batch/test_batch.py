@@ -181,7 +181,7 @@ async def test_no_more_is_begun_once_the_credits_allowed_are_spent(emulator, eve
     """What has begun by then is finished: every project that was paid for has its video."""
     report = await eversince.batch([f"Film {n}" for n in range(30)], max_credits=40)
 
-    assert "at most 40" in str(report.paused)
+    assert "the limit is 40" in str(report.paused)
     assert set(report.counts) <= {"succeeded", "paused"}
     assert 3 * (report.counts["succeeded"],) == made(emulator)
     assert 5 <= report.counts["succeeded"] < 20

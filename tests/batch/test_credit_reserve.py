@@ -59,7 +59,7 @@ async def test_credits_that_are_bought_meanwhile_hide_nothing(emulator, eversinc
     spent, report = await spent_by_a_batch(emulator, eversince, bought=bought)
 
     assert 100 <= spent < 100 + COSTS
-    assert "at most 100" in str(report.paused)
+    assert "the limit is 100" in str(report.paused)
 
 
 async def test_credits_that_are_bought_again_and_again_hide_little():
@@ -80,7 +80,7 @@ async def test_credits_that_are_bought_again_and_again_hide_little():
         buying.cancel()
 
         assert had - emulator.account.credits < 500
-        assert "at most 100" in str(report.paused)
+        assert "the limit is 100" in str(report.paused)
 
 
 async def test_what_nobody_tells_is_not_spent(emulator, eversince, monkeypatch):
