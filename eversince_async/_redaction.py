@@ -182,9 +182,10 @@ class _Secret:
 
 
 def register_secret(secret: str, owner: object) -> None:
-    """Hide a secret in all texts of this process while its owner lives.
+    """Hide a secret in every text while its owner lives.
 
-    Texts from a server are shown far from the place where the secret is known, so all texts are searched.
+    Texts from a server are shown far from the place where the secret is known, so all texts of this process
+    are searched.
     A key in the usual form need not be registered: its form is recognized.
 
     Args:
