@@ -17,7 +17,7 @@ DAMAGED: Final = (
 )
 GONE: Final = "the file was moved, deleted or replaced while in use; nothing more is written"
 OTHER: Final = "is no journal; name another file"
-READ_ONLY: Final = "the file or its folder cannot be written: check the permissions and the disk"
+READ_ONLY: Final = "the file or its folder cannot be written: check permissions and the disk"
 
 
 Trouble = sqlite3.Error | UnicodeDecodeError
