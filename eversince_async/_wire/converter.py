@@ -168,7 +168,7 @@ def _source(model: type[Model], bind: Callable[[Any], str]) -> list[str]:
     return [
         "def read(o, _=None):",
         f"if type(o) is not dict: {bind(refuse)}(o)",
-        f"s = {bind(_with_extra(model))}()",
+        f"s = {bind(_unfrozen_twin(model))}()",
         "get = o.get",
         *(line for field in fields for line in _field_source(field, bind)),
         *(f"s.{field.name} = {bind(field.default)}" for field in local),
@@ -198,7 +198,7 @@ def _unknown(siblings: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return {name: value for name, value in siblings.items() if name not in known}
 
 
-def _with_extra(model: type[Model]) -> type[Model]:
+def _unfrozen_twin(model: type[Model]) -> type[Model]:
     # Both of `setattr` and `delattr` must be object's own, or CPython stores the slow way.
     own = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
     return type(f"{model.__name__}Twin", (model,), {"__slots__": (), **own})

@@ -123,7 +123,7 @@ class Rule:
         raise NotImplementedError
 
 
-def parse_error(path: str, expected: str, value: Any) -> InvalidResponse:
+def invalid_response(path: str, expected: str, value: Any) -> InvalidResponse:
     """Return the error for a value that does not fit its place."""
     return InvalidResponse(path, f"expected {expected}, got {_describe(value)}")
 
@@ -168,7 +168,7 @@ class _Single(Rule):
         try:
             return self.read(value)
         except (TypeError, ValueError, OverflowError):
-            raise parse_error(path, self.expected, value) from None
+            raise invalid_response(path, self.expected, value) from None
 
 
 @attrs.frozen
@@ -229,17 +229,17 @@ class EnumRule(_Single):
     A documented word becomes its enum member; any other word remains a text.
     """
 
-    field_rules: Mapping[Any, Enum]
+    members: Mapping[Any, Enum]
     expected: str = "a word"
 
     def source(self, bind: Bind) -> list[str]:
         return [
             f"if type(v) is not str: {bind(refuse)}(v)",
-            f"v = {bind(self.field_rules.get)}(v) or {bind(_word)}(v)",
+            f"v = {bind(self.members.get)}(v) or {bind(_word)}(v)",
         ]
 
     def read(self, value: Any) -> Any:
-        return (self.field_rules.get(value) or _word(value)) if type(value) is str else refuse(value)
+        return (self.members.get(value) or _word(value)) if type(value) is str else refuse(value)
 
 
 @attrs.frozen
@@ -307,7 +307,7 @@ class ListRule(Rule):
 
     def salvage(self, value: Any, path: str, findings: Findings) -> Any:
         if type(value) is not list:
-            raise parse_error(path, "a list", value)
+            raise invalid_response(path, "a list", value)
         read = []
         for index, item in enumerate(value):
             here = f"{path}[{index}]"
@@ -330,7 +330,7 @@ class MappingRule(Rule):
 
     def salvage(self, value: Any, path: str, findings: Findings) -> Any:
         if type(value) is not dict:
-            raise parse_error(path, "an object", value)
+            raise invalid_response(path, "an object", value)
         read = {}
         for name, item in value.items():
             here = member(path, name)
@@ -356,7 +356,7 @@ class Object(Rule):
 
     def salvage(self, value: Any, path: str, findings: Findings) -> Any:
         if type(value) is not dict:
-            raise parse_error(path, "an object", value)
+            raise invalid_response(path, "an object", value)
         with suppress(Exception):
             return self.read(value)  # this object has no fault
         model: Any = self.model
@@ -390,7 +390,7 @@ class UnionRule(Rule):
 
     def _choice(self, value: Any) -> Object:
         names = value if type(value) is dict else ()
-        fits = (each for each in self.models if all(name in names for name in _list_required(each.model)))
+        fits = (each for each in self.models if all(name in names for name in _required_fields(each.model)))
         return next(fits, self.models[-1])
 
 
@@ -508,7 +508,7 @@ def _rule_with_parts(annotation: Any, reader_of: ReaderOf) -> Rule:
     raise TypeError(f"no rule for {annotation!r}")
 
 
-def _list_required(model: type[Model]) -> list[str]:
+def _required_fields(model: type[Model]) -> list[str]:
     return [field.name for field in attrs.fields(model) if field.default is attrs.NOTHING]
 
 

@@ -89,7 +89,7 @@ class Poller:
         self._sought_since = math.inf  # the time since which a slot requires polls
 
     def __repr__(self) -> str:
-        return f"<Watcher of {len(self._awaited)} projects>"
+        return f"<Poller of {len(self._awaited)} projects>"
 
     async def next_observation(
         self, project_id: str, *, status: str | None, stage: StageInProgress | None = None
@@ -150,7 +150,7 @@ class Poller:
             self._setbacks.begin_anew()
             self._looking = asyncio.create_task(
                 self._poll_loop(),
-                name="eversince watcher",
+                name="eversince poller",
                 context=Context(),  # the task serves all waiters, not only the first
             )
         self._changed.set()

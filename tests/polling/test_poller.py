@@ -150,12 +150,12 @@ async def test_cancelled_wait_is_forgotten_at_once(emulator: Emulator, eversince
     project = emulator.add_project(walks={"running": 10_000})
     waiting = sight(eversince, project.id)
     await asyncio.sleep(1)
-    assert "<Watcher of 1 projects>" == repr(eversince._poller)
+    assert "<Poller of 1 projects>" == repr(eversince._poller)
     waiting.cancel()
     await asyncio.sleep(0)
     await asyncio.sleep(100)
 
-    assert "<Watcher of 0 projects>" == repr(eversince._poller)
+    assert "<Poller of 0 projects>" == repr(eversince._poller)
     assert 0 == len(emulator.world.log)
 
 
