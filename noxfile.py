@@ -1,7 +1,8 @@
-"""Everything that must hold before a change lands: `nox` runs it all, `nox -l` lists it.
+"""All checks that must pass before a change lands.
 
-Every session works on the built wheel, never on the checkout: what is missing from the wheel must fail here
-and not at our users'. Versions of Python and of libraries are written in pyproject.toml and only there.
+`nox` runs them all, `nox -l` lists them. Every session works on the built wheel, never on the checkout: a
+file that is missing from the wheel must fail here and not on a user's machine. The versions of Python and of
+the libraries are stated only in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -39,18 +40,21 @@ ALL_LIBRARIES = [*LIBRARIES, *itertools.chain(*EXTRAS.values())]
 
 
 def pythons() -> Iterator[str]:
-    """Every version of Python on this machine that we claim to support, oldest first."""
+    """Yield every supported version of Python on this machine, oldest first."""
     supported = SpecifierSet(PROJECT["project"]["requires-python"])
     for minor in range(30):
         version = f"3.{minor}"
         if version in supported and (found := interpreter(version)):
-            # Whoever looks for pythonX.Y must find this one, not a stub that leads nowhere.
+            # A search for pythonX.Y must find this one, not a stub that leads nowhere.
             os.environ["PATH"] = os.pathsep.join([str(found.parent), os.environ["PATH"]])
             yield version
 
 
 def interpreter(version: str) -> Path | None:
-    """A released Python of this version that really runs; a stub of a version manager may not."""
+    """Return a released Python of this version that really runs.
+
+    A stub of a version manager may not run.
+    """
     name = f"python{version}"
     on_path = (Path(folder, name) for folder in os.get_exec_path())
     managed = Path.home().glob(f".pyenv/versions/{version}.*/bin/{name}")
@@ -64,7 +68,7 @@ def runs(python: Path) -> bool:
     code = "import sys, ssl, sqlite3; sys.exit(sys.version_info.releaselevel != 'final')"
     try:
         return subprocess.run([python, "-c", code], capture_output=True, check=False).returncode == 0
-    except OSError:  # not for this machine, or not for us
+    except OSError:  # built for another machine, or not executable for this user
         return False
 
 
@@ -77,7 +81,7 @@ OLDEST = PYTHONS[0] if PYTHONS else sys.exit(f"found no Python {PROJECT['project
 
 @functools.cache
 def built_wheel() -> Path:
-    """The wheel, built by way of the source distribution, once in a run of nox."""
+    """Build the wheel from the source distribution, once in a nox run."""
     folder = ROOT / "dist"
     shutil.rmtree(folder, ignore_errors=True)
     tools = ROOT / ".nox" / "build"
@@ -91,7 +95,7 @@ def built_wheel() -> Path:
 def install(
     session: nox.Session, *groups: str, extras: list[str] | None = None, pins: list[str] | None = None
 ) -> None:
-    """Install the wheel with extras (all of them by default) and dependency groups."""
+    """Install the wheel, dependency groups and extras (by default all extras)."""
     extras = list(EXTRAS) if extras is None else extras
     wanted = nox.project.dependency_groups(PROJECT, *groups)
     package = f"{built_wheel()}[{','.join(extras)}]" if extras else str(built_wheel())
@@ -100,7 +104,7 @@ def install(
     session.install("--force-reinstall", "--no-deps", str(built_wheel()))
 
 
-def elsewhere(session: nox.Session) -> None:
+def leave_checkout(session: nox.Session) -> None:
     """Leave the checkout, so that its package cannot be imported by accident."""
     session.chdir(session.create_tmp())
 
@@ -110,56 +114,56 @@ def elsewhere(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests, on every Python there is."""
+    """Run the tests on every available Python."""
     install(session, "test")
     run_tests(session)
 
 
 @nox.session(python=OLDEST)
 def minimums(session: nox.Session) -> None:
-    """Run the tests with the oldest libraries that we say we work with."""
+    """Run the tests with the oldest supported libraries."""
     install(session, "test", pins=[oldest(each) for each in ALL_LIBRARIES])
     run_tests(session)
 
 
 def run_tests(session: nox.Session) -> None:
-    elsewhere(session)
+    leave_checkout(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     session.run("pytest", *config, "--numprocesses=auto", *chosen_tests(session))
 
 
 def chosen_tests(session: nox.Session) -> list[str]:
-    """What was asked for behind `--`, seen from the checkout; else everything."""
-    asked = [str(ROOT / each) if (ROOT / each.split("::")[0]).exists() else each for each in session.posargs]
-    if asked:
-        return asked
-    # The slow ones take real time or try hundreds of cases: a second Python would tell nothing more.
+    """Return the tests named after `--` as absolute paths; otherwise all."""
+    paths = [str(ROOT / each) if (ROOT / each.split("::")[0]).exists() else each for each in session.posargs]
+    if paths:
+        return paths
+    # Slow tests take real time or try hundreds of cases: a second Python would add nothing.
     is_thorough = session.name in {f"tests-{OLDEST}", "coverage"}
     quick = [] if is_thorough else ["-m", "not slow"]
-    # The real servers and browsers of tests/compat/web have a session of their own.
+    # A separate session runs tests/compat/web with its real servers and browsers.
     return [*quick, str(ROOT / "tests"), f"--ignore={ROOT / 'tests' / 'compat' / 'web'}"]
 
 
 @nox.session(python=OLDEST)
 @nox.parametrize("runner", ["pytest-asyncio", "pytest-aiohttp"])
 def plugin(session: nox.Session, runner: str) -> None:
-    """Run the tests of the pytest plugin beside others that run async tests."""
+    """Run the plugin's tests next to other runners of async tests."""
     install(session, "test", extras=[])
     session.install(runner)
-    elsewhere(session)
+    leave_checkout(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
-    scope = ["--override-ini", "asyncio_default_fixture_loop_scope=function"]  # they warn if it is not said
+    scope = ["--override-ini", "asyncio_default_fixture_loop_scope=function"]  # the runners warn without it
     session.run("pytest", *config, *scope, str(ROOT / "tests" / "compat" / "plugin"))
 
 
 @nox.session(python=OLDEST)
 def web(session: nox.Session) -> None:
-    """Serve the web examples with their frameworks, and look at their page with a browser."""
+    """Test the web examples with their frameworks and with a browser."""
     install(session, "test", "web")
     find_browser(session)
-    elsewhere(session)
+    leave_checkout(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
-    # Headers as frameworks hand them over: the tests of receivers skip those that are not installed.
+    # Headers as frameworks pass them on: the receivers' tests skip frameworks that are not installed.
     folders = ["tests/compat/web", "tests/webhooks/test_header_shapes.py"]
     tests = session.posargs or ["--numprocesses=auto", *(str(ROOT / each) for each in folders)]
     session.run("pytest", *config, *tests)
@@ -169,7 +173,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def find_browser(session: nox.Session) -> None:
-    """Install Chromium where that is possible and allowed; elsewhere its tests are skipped, and say so."""
+    """Install Chromium if possible and allowed; otherwise warn of skipped tests."""
     is_there = any(map(shutil.which, BROWSERS))
     may_install = shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0
     if may_install and not is_there:
@@ -182,17 +186,20 @@ def find_browser(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST, default=False)
 def coverage(session: nox.Session) -> None:
-    """Report which lines the tests reach; a figure to look at, not to aim for."""
+    """Report the lines that the tests reach; the figure is no target."""
     install(session, "test")
     session.install("coverage")
-    elsewhere(session)
+    leave_checkout(session)
     pytest = ["-m", "pytest", f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     session.run("coverage", "run", "--branch", "--source=eversince_async", *pytest, *chosen_tests(session))
     session.run("coverage", "report", "--skip-covered", "--show-missing")
 
 
 def oldest(requirement: str) -> str:
-    """The pin of a requirement's lowest version: "aiohttp>=3.10" becomes "aiohttp==3.10"."""
+    """Return the pin of a requirement's lowest version.
+
+    "aiohttp>=3.10" becomes "aiohttp==3.10".
+    """
     parsed = Requirement(requirement)
     floor = next(each.version for each in parsed.specifier if each.operator in {">=", "=="})
     parsed.specifier = SpecifierSet(f"=={floor}")
@@ -201,12 +208,13 @@ def oldest(requirement: str) -> str:
 
 @nox.session(python=OLDEST, default=False)
 def fuzz(session: nox.Session) -> None:
-    """Throw many times as many odd bytes at every reader of foreign data as the tests do.
+    """Feed a multitude of odd bytes to the readers of foreign data.
 
-    EVERSINCE_FUZZ is how many times as many, EVERSINCE_FUZZ_SEED a number for other bytes than the usual.
+    The tests do the same with fewer. EVERSINCE_FUZZ is the factor, EVERSINCE_FUZZ_SEED a number for other
+    bytes than the usual ones.
     """
     install(session, "test")
-    elsewhere(session)
+    leave_checkout(session)
     config = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
     tests = session.posargs or [str(ROOT / "tests" / "fuzz")]
     session.run("pytest", *config, *tests, env={"EVERSINCE_FUZZ": os.environ.get("EVERSINCE_FUZZ", "20")})
@@ -214,11 +222,11 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST, default=False)
 def advisories(session: nox.Session) -> None:
-    """Ask whether what the wheel installs with all extras has known vulnerabilities."""
+    """Check the wheel's dependencies with all extras for known vulnerabilities."""
     install(session)
     pins = session.run("python", "-m", "pip", "freeze", "--exclude", PROJECT["project"]["name"], silent=True)
     session.install("pip-audit")
-    elsewhere(session)
+    leave_checkout(session)
     Path("newest.txt").write_text(str(pins), "utf-8")
     Path("oldest.txt").write_text("\n".join(map(oldest, ALL_LIBRARIES)), "utf-8")
     audits = {name: audit(session, f"{name}.txt") for name in ("newest", "oldest")}
@@ -231,14 +239,17 @@ def advisories(session: nox.Session) -> None:
 
 
 class Audit(NamedTuple):
-    """What is known of some libraries: advisories, and those that nobody could be asked about."""
+    """The result for some libraries: advisories found, and libraries without an answer."""
 
     found: list[str]
     unanswered: list[str]
 
 
 def audit(session: nox.Session, pins: str) -> Audit:
-    """Ask PyPI about the libraries in a file of pins, and OSV where PyPI does not answer."""
+    """Query PyPI about the pinned libraries, and OSV as a substitute.
+
+    OSV is asked about the libraries for which PyPI does not answer.
+    """
     options = ["--requirement", pins, "--no-deps", "--disable-pip", "--progress-spinner=off"]
     found, unanswered = set[str](), pins_in(pins)
     for source in ("pypi", "osv"):
@@ -251,10 +262,10 @@ def audit(session: nox.Session, pins: str) -> Audit:
             "--format=json",
             f"--output={report}",
         ]
-        session.run(*ask, success_codes=range(256), silent=True)  # 1 also says that it could not be reached
-        told = read_audit(report.read_text("utf-8") if report.exists() else "", unanswered)
-        found.update(told.found)
-        unanswered = told.unanswered
+        session.run(*ask, success_codes=range(256), silent=True)  # 1 may mean no connection
+        result = read_audit(report.read_text("utf-8") if report.exists() else "", unanswered)
+        found.update(result.found)
+        unanswered = result.unanswered
         if not unanswered:
             break
     return Audit(sorted(found), unanswered)
@@ -265,7 +276,7 @@ def pins_in(file: str) -> list[str]:
 
 
 def read_audit(report: str, names: list[str]) -> Audit:
-    """What a report of pip-audit says of libraries; it passes over whom it could not ask about."""
+    """Parse pip-audit's report; it omits libraries it could not ask about."""
     try:
         entries = json.loads(report)["dependencies"]
     except ValueError:
@@ -289,19 +300,19 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST, default=False)
 def house(session: nox.Session) -> None:
-    """Count what makes the code easy or hard to enter: names, docstrings, folders, circles."""
+    """Count the names, docstrings, folders and circles that ease or hinder reading."""
     session.run("python", str(ROOT / ".ci" / "house.py"))
 
 
 @nox.session(python=OLDEST)
 def types(session: nox.Session) -> None:
-    """Check the types: ours strictly, and those that users see with two type checkers."""
+    """Check the package strictly, and its public types with two type checkers."""
     install(session, "lint", "test", "web")
     session.run("mypy", str(ROOT / "eversince_async"))
     session.run("pyright", str(ROOT / "eversince_async"))
     applications = map(str, sorted((ROOT / "examples" / "web").glob("*.py")))
     session.run("mypy", f"--config-file={ROOT / 'pyproject.toml'}", *applications)
-    elsewhere(session)
+    leave_checkout(session)
     shutil.copy(ROOT / "pyproject.toml", ".")
     shutil.copytree(ROOT / "tests" / "compat" / "typing", "tests/compat/typing", dirs_exist_ok=True)
     session.run("mypy", "tests/compat/typing")
@@ -310,25 +321,25 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST)
 def examples(session: nox.Session) -> None:
-    """Run every example against an emulator, as its reader would."""
+    """Run every example against an emulator, as a reader would."""
     install(session)
-    elsewhere(session)
+    leave_checkout(session)
     for script in sorted((ROOT / "examples").glob("*.py")):
         session.run("python", str(ROOT / "tests" / "run_example.py"), str(script), silent=True)
 
 
 @nox.session(python=OLDEST)
 def wheel(session: nox.Session) -> None:
-    """Check what is in the wheel, and that it works in an empty folder."""
+    """Check the wheel: its content, and its use in an empty folder."""
     check_contents(session, built_wheel())
     install(session, extras=["cli"])
-    elsewhere(session)
+    leave_checkout(session)
     session.run("python", "-c", "import eversince_async; print(eversince_async.__file__)")
     session.run("eversince", "--help", silent=True)
 
 
 def check_contents(session: nox.Session, wheel: Path) -> None:
-    """Only the package, all of the package."""
+    """Check that the wheel contains the whole package and nothing else."""
     there = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     package = ROOT / "eversince_async"
     files = (path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)

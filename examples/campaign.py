@@ -1,12 +1,12 @@
-"""A campaign as a pipeline: a master film, two variations of it, and a person who says yes before they ship.
+"""A campaign as a pipeline: a master video, variations and an approval.
 
-A pipeline is a plain function whose steps are remembered under a key. Kill it wherever you like and start it
-again: it goes on where it was, and pays for nothing twice. While it waits for the answer, which may take days
-and survives the process, it holds no slot and asks the server nothing.
+A pipeline is a plain function whose steps are remembered under a key. If the process is killed at any point
+and started again, the pipeline continues where it was, and pays for nothing twice. While it waits for the
+answer, which may take days and survives the process, it holds no slot and sends no requests.
 
-`python examples/campaign.py` runs against a local Eversince of its own, where a colleague says yes the next
-morning; with EVERSINCE_API_KEY set it does it for real, spends credits, and waits for you:
-`eversince approve mug-2026 --journal campaign.db`, or `--no`.
+`python examples/campaign.py` runs against a local emulator, with a colleague who approves the next morning.
+With EVERSINCE_API_KEY set it runs for real, spends credits, and waits for your answer: `eversince approve
+mug-2026 --journal campaign.db`, or with `--no`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ FORMATS = {
 
 @attrs.frozen
 class Campaign:
-    """What came of it; `shipped` is empty when nobody said yes."""
+    """The result; `shipped` is empty if the person declined."""
 
     master: Production
     shipped: tuple[Production, ...] = ()
@@ -59,14 +59,14 @@ async def main() -> None:
                     print(f"{step}: {'done before' if remembered else 'done'}")
                 case ApprovalRequested(question=question):
                     print(f"{question} Say so: eversince approve {KEY} --journal {JOURNAL} (or with --no)")
-        made = await workflow
-    print(f"master:  {made.master.share_url}")
-    for film in made.shipped:
+        result = await workflow
+    print(f"master:  {result.master.share_url}")
+    for film in result.shipped:
         print(f"shipped: {film.share_url} {film.files[0]}")
 
 
 async def colleague() -> None:
-    """Says yes, the next day and from elsewhere."""
+    """Approve on the next day, from another client."""
     await asyncio.sleep(24 * 3600)
     async with Eversince() as eversince:
         for waiting in await eversince.approvals(journal=JOURNAL):
@@ -87,4 +87,4 @@ if __name__ == "__main__":
     if "EVERSINCE_API_KEY" in os.environ:
         asyncio.run(main())
     else:
-        run(with_an_emulator())  # in virtual time: at once
+        run(with_an_emulator())  # in virtual time, which takes a moment

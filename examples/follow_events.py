@@ -1,7 +1,7 @@
-"""Follow a production while it runs: stages, statuses, and what it waits for.
+"""Follow a production while it runs: stages, statuses and waits.
 
-`python examples/follow_events.py` runs against a local Eversince of its own; with EVERSINCE_API_KEY set it
-does it for real, and spends credits.
+`python examples/follow_events.py` runs against a local emulator. With EVERSINCE_API_KEY set it runs for real,
+and spends credits.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ async def main() -> None:
                 case CreditsWarning(warning=warning):
                     words = warning
                 case _:
-                    continue  # an event that later versions have
+                    continue  # an event of a later version
             print(f"{event.at:6.0f} s  {words}")
         film = await workflow
         print(film.share_url)
@@ -44,4 +44,4 @@ if __name__ == "__main__":
     if "EVERSINCE_API_KEY" in os.environ:
         asyncio.run(main())
     else:
-        run(with_an_emulator())  # in virtual time: at once
+        run(with_an_emulator())  # in virtual time, which takes a moment

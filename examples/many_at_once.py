@@ -1,10 +1,9 @@
-"""Many videos at once: start them all, and let the account's limits decide who goes when.
+"""Many videos at once, within the account's limits.
 
-Twelve productions share five slots and thirty requests a minute. One of them fails, which is no reason for
-the others to stop.
+Twelve productions share five slots and thirty requests a minute. One of them fails; the others go on.
 
-`python examples/many_at_once.py` runs against a local Eversince of its own; with EVERSINCE_API_KEY set it
-does it for real, and spends credits.
+`python examples/many_at_once.py` runs against a local emulator. With EVERSINCE_API_KEY set it runs for real,
+and spends credits.
 """
 
 import asyncio
@@ -50,4 +49,4 @@ if __name__ == "__main__":
     if "EVERSINCE_API_KEY" in os.environ:
         asyncio.run(main())
     else:
-        run(with_an_emulator())  # in virtual time: at once
+        run(with_an_emulator())  # in virtual time, which takes a moment

@@ -1,12 +1,12 @@
-"""A nightly job: tonight's films, and whatever earlier nights left; it stops when the day's renders are used.
+"""A nightly job: tonight's videos, and those that earlier nights left.
 
-Each night has a folder: `briefs.jsonl`, written once, so that a later night asks for the very same films;
-`journal.db`, so that none is made twice; `videos/`, and `report.html`. A night that was stopped, by the
-quota, by want of credits or by a power cut, is gone on with by the next. The exit code is that of
-`eversince batch`, so that cron and systemd tell: 0 when all is done, 1 when some films failed, 3 when some
-are left for another night.
+It stops when the day's renders are used up. Each night has a folder: `briefs.jsonl`, written once, so that a
+later night requests exactly the same videos; `journal.db`, so that none is made twice; `videos/`, and
+`report.html`. A night that was stopped by the quota, by missing credits or by a power cut is continued by the
+next. The exit code is that of `eversince batch`, so that cron and systemd can tell: 0 when all is done, 1
+when some videos failed, 3 when some are left for another night.
 
-With cron, which mails what a job prints (two at once would do no harm: they share a journal's work):
+With cron, which mails the output of a job (two jobs at once do no harm: they share a journal's work):
 
     0 2 * * *  cd /srv/films && EVERSINCE_API_KEY=$(cat /etc/eversince.key) .venv/bin/python nightly.py
 
@@ -28,10 +28,10 @@ With systemd, `nightly.service` and `nightly.timer`:
     [Install]
     WantedBy=timers.target
 
-Stopping the service is a Ctrl-C: what has begun is seen through, within the half hour.
+Stopping the service is a Ctrl-C: videos that have begun are completed, within the half hour.
 
-`python examples/nightly.py` runs two nights against a local Eversince of its own, where two renders a day are
-allowed; with EVERSINCE_API_KEY set it does tonight's for real, and spends credits.
+`python examples/nightly.py` runs two nights against a local emulator that allows two renders a day. With
+EVERSINCE_API_KEY set it runs tonight's job for real, and spends credits.
 """
 
 import asyncio
@@ -53,9 +53,9 @@ CITIES = "Vienna", "Rome", "Lisbon"
 
 
 def films_of(night: date) -> list[dict[str, Any]]:
-    """What is to be made; yours will come from a database or a feed."""
+    """Return the videos to make; replace this by a database or feed."""
     if night.isoweekday() == 7:
-        return []  # no films of Sundays, so that what the week left gets done
+        return []  # no new videos on Sundays, so that those left over from the week get done
     return [
         {"key": city.lower(), "brief": f"Ten seconds of {city} on the morning of {night:%d %B}"}
         for city in CITIES
@@ -63,7 +63,7 @@ def films_of(night: date) -> list[dict[str, Any]]:
 
 
 def briefs_of(night: date) -> list[dict[str, Any]]:
-    """What was to be made then, as it was written down before anything was begun."""
+    """Return a night's videos as written down before any was begun."""
     path = NIGHTS / night.isoformat() / "briefs.jsonl"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,19 +74,19 @@ def briefs_of(night: date) -> list[dict[str, Any]]:
 
 
 def nights_until(tonight: date) -> list[date]:
-    """The last nights there are folders of, and tonight; the oldest first."""
+    """Return the recent nights that have folders, and tonight, oldest first."""
     there = (date.fromisoformat(folder.name) for folder in NIGHTS.glob("????-??-??"))
     return sorted({night for night in there if tonight - LOOK_BACK <= night < tonight} | {tonight})
 
 
-async def made(eversince: Eversince, night: date) -> Report:
-    """Make a night's films, or what is left of them, and write its report."""
+async def make_films(eversince: Eversince, night: date) -> Report:
+    """Make a night's remaining videos and write its report."""
     folder = NIGHTS / night.isoformat()
     report = await eversince.batch(
         briefs_of(night),
         journal=folder / "journal.db",
         download=folder / "videos",
-        wait_for_quota=False,  # tomorrow is another night
+        wait_for_quota=False,  # the next night continues
     )
     (await Report.from_journal(folder / "journal.db")).to_html(folder / "report.html")
     print(f"{night}: {dict(report.counts)}" + (f"; {report.paused}" if report.paused else ""))
@@ -94,14 +94,12 @@ async def made(eversince: Eversince, night: date) -> Report:
 
 
 async def main(tonight: date) -> int:
-    """Run a night; returns the exit code."""
+    """Run a night and return the exit code."""
     async with Eversince() as eversince:
         reports = []
         for night in nights_until(tonight):
-            reports.append(await made(eversince, night))
-            if reports[
-                -1
-            ].paused:  # whatever stopped it, quota, credits or Ctrl-C, would stop the next as well
+            reports.append(await make_films(eversince, night))
+            if reports[-1].paused:  # quota, credits or Ctrl-C would stop the next night as well
                 break
     return exit_code(reports)
 
@@ -127,4 +125,4 @@ async def with_an_emulator() -> int:
 if __name__ == "__main__":
     if "EVERSINCE_API_KEY" in os.environ:
         sys.exit(asyncio.run(main(datetime.now(UTC).date())))
-    sys.exit(run(with_an_emulator()))  # in virtual time: at once
+    sys.exit(run(with_an_emulator()))  # in virtual time, which takes a moment

@@ -1,7 +1,7 @@
 """The main job: one video, from a brief to a file.
 
-`python examples/produce_one.py` runs against a local Eversince of its own; with EVERSINCE_API_KEY set it
-does it for real, and spends credits.
+`python examples/produce_one.py` runs against a local emulator. With EVERSINCE_API_KEY set it runs for real,
+and spends credits.
 """
 
 import asyncio
@@ -34,4 +34,4 @@ if __name__ == "__main__":
     if "EVERSINCE_API_KEY" in os.environ:
         asyncio.run(main())
     else:
-        run(with_an_emulator())  # in virtual time: at once
+        run(with_an_emulator())  # in virtual time, which takes a moment

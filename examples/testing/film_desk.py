@@ -1,7 +1,7 @@
-"""An application that makes films to order. The test files beside it show how to test one.
+"""An application that makes videos to order, with tests beside it.
 
-It is as small as can be. What a product has to mind besides (customers, caps, keys, its own name) is in
-`examples/web`.
+It is as small as possible. `examples/web` shows the other concerns of a product (customers, caps, keys, its
+own host name).
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ EVERSINCE = web.AppKey("eversince", Eversince)
 
 
 async def film(eversince: Eversince, brief: str) -> str:
-    """What to tell the customer in the end."""
+    """Produce a video and return the message for the customer."""
     try:
         production = await eversince.produce(brief)
     except ProjectFailed as failed:
@@ -23,7 +23,7 @@ async def film(eversince: Eversince, brief: str) -> str:
 
 
 async def order(request: web.Request) -> web.Response:
-    own = f"//{request.host}"  # a foreign page can send forms and text, but no JSON in our name
+    own = f"//{request.host}"  # a foreign page can send forms and text, but no JSON in this page's name
     if request.content_type != "application/json" or not request.headers.get("Origin", own).endswith(own):
         raise web.HTTPForbidden(text="orders are JSON, from our own pages")
     try:

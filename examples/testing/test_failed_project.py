@@ -1,4 +1,4 @@
-"""A project that fails is a line in a marker."""
+"""A test of a failed project, with one line in a marker."""
 
 import pytest
 from film_desk import film

@@ -1,4 +1,7 @@
-"""Lost answers, a shaky server, more orders than slots; and a bill that is right all the same."""
+"""A test with lost responses, a shaky server and scarce slots.
+
+The bill is correct all the same.
+"""
 
 import asyncio
 
@@ -14,7 +17,7 @@ FAULTS.once("POST", "/projects", Reset(after_commit=True), times=3)
 
 @pytest.mark.eversince(faults=FAULTS, revision="2026-05")
 async def test_nothing_is_paid_for_twice(eversince: Eversince, emulator: Emulator) -> None:
-    told = await asyncio.gather(*(film(eversince, f"Mug number {number}") for number in range(10)))
+    messages = await asyncio.gather(*(film(eversince, f"Mug number {number}") for number in range(10)))
 
-    assert all("Watch it" in words for words in told)
+    assert all("Watch it" in message for message in messages)
     assert emulator.world.counts["projects"] == 10

@@ -1,4 +1,7 @@
-"""A whole application over HTTP. Its own `Eversince()` talks to the emulator, without a change to it."""
+"""A test of a whole application over HTTP.
+
+The application's own `Eversince()` uses the emulator without any change.
+"""
 
 from aiohttp import ClientTimeout
 from aiohttp.test_utils import TestClient, TestServer
@@ -6,7 +9,7 @@ from film_desk import application
 
 from eversince_async.emulator import Emulator
 
-PATIENT = ClientTimeout(total=None)  # the ten minutes of a film are over at once, and so are aiohttp's five
+PATIENT = ClientTimeout(total=None)  # in virtual time ten minutes pass at once, and so do aiohttp's five
 
 
 async def test_an_order_is_answered_with_a_film(emulator: Emulator) -> None:

@@ -73,7 +73,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def application() -> web.Application:
-    """Everything that needs the client is made in its event loop, in `lifetime`."""
+    """Build the application; `lifetime` creates the client in its event loop."""
     receiver: WebhookReceiver | None = None
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
@@ -103,7 +103,7 @@ def application() -> web.Application:
 
 
 async def serving() -> None:
-    """What `web.run_app(application())` does, in whatever event loop this is."""
+    """Serve as `web.run_app(application())` does, in the present event loop."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

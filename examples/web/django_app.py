@@ -1,6 +1,6 @@
 """The same application with Django's async views: `python examples/web/django_app.py`.
 
-Served by an ASGI server: under WSGI every request has an event loop of its own, and a client has one.
+An ASGI server serves it: under WSGI every request has a separate event loop, but a client belongs to one.
 """
 
 import os
@@ -26,9 +26,9 @@ from shelf import Shelf
 
 from eversince_async import Eversince, WebhookReceiver
 
-if not settings.configured:  # a project of yours has settings.py and urls.py
+if not settings.configured:  # your project has settings.py and urls.py
     settings.configure(
-        ALLOWED_HOSTS=["*"],  # the guard has looked at it
+        ALLOWED_HOSTS=["*"],  # the guard has checked it
         MIDDLEWARE=[f"{__name__}.Refusals"],
         ROOT_URLCONF=__name__,
         SECRET_KEY=os.environ.get("SECRET_KEY", "only for trying it out"),
@@ -37,7 +37,10 @@ if not settings.configured:  # a project of yours has settings.py and urls.py
 
 
 class Studio:
-    """What lives as long as the process: Django has no place for it, so it is a module's."""
+    """The objects that live as long as the process.
+
+    Django has no place for them, so they belong to this module.
+    """
 
     films: Films
     receiver: WebhookReceiver | None = None
@@ -53,7 +56,7 @@ async def pulse(request: HttpRequest) -> HttpResponse:
     return JsonResponse(Studio.films.pulse())
 
 
-@csrf_exempt  # the guard takes orders of this page only
+@csrf_exempt  # the guard accepts orders of this page only
 @require_POST
 async def order(request: HttpRequest) -> HttpResponse:
     customer = customer_of(request.headers.get("Cookie"), request.META.get("REMOTE_ADDR"))
@@ -76,7 +79,7 @@ async def events(request: HttpRequest, film_id: str) -> HttpResponseBase:
 
 
 class Refusals:
-    """Answers what our own code refuses: a middleware, as Django calls it."""
+    """A Django middleware that responds to refusals of this application's code."""
 
     async_capable = True
     sync_capable = False
@@ -90,7 +93,7 @@ class Refusals:
         return await self._get_response(request)
 
     def process_exception(self, _: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer in place of a view that raised."""
+        """Respond in place of a view that raised."""
         return JsonResponse(error.to_json(), status=error.status) if isinstance(error, Refused) else None
 
 
@@ -106,7 +109,10 @@ in_django = Guarded(get_asgi_application())
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Django, and around it what it does not know: the lifespan, and bodies that are not read to the end."""
+    """Serve Django and the parts that it does not support.
+
+    These are the lifespan, and bodies that are not read to the end.
+    """
     if scope["type"] == "http" and scope["path"] == WEBHOOKS:
         if Studio.receiver is None:
             await refuse(Refused(404, "no webhooks are expected"), send)

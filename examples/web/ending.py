@@ -1,4 +1,4 @@
-"""Hearing that the server is asked to stop, when there is still time to do something about it."""
+"""Notice of the server's shutdown, while there is still time to act."""
 
 import asyncio
 import signal
@@ -11,14 +11,13 @@ from typing import Any
 
 @contextmanager
 def told_to_stop(tell: Callable[[], None]) -> Iterator[None]:
-    """Call `tell` in the event loop when the process gets SIGTERM or Ctrl-C, before the server does its part.
+    """Call `tell` in the event loop when a stop signal arrives.
 
-    An ASGI server tells its application only when all requests are over. A stream of events is never over by
-    itself, so the server would wait until its patience ends, and then break it off.
+    The signals are SIGTERM and Ctrl-C; the server's own handlers run, too. An ASGI server notifies its
+    application only when all requests are over. A stream of events never ends by itself, so the server would
+    wait until its timeout, and then break it off.
     """
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # as in a test client: nobody gets signals there
+    if threading.current_thread() is not threading.main_thread():  # as in a test client: no signals there
         yield
         return
     loop = asyncio.get_running_loop()
@@ -30,7 +29,7 @@ def told_to_stop(tell: Callable[[], None]) -> Iterator[None]:
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         handler = signal.getsignal(signum)
-        if callable(handler):  # else there is no server that would stop
+        if callable(handler):  # otherwise there is no server that would stop
             servers[signum] = handler
             signal.signal(signum, stop)
     try:

@@ -1,7 +1,8 @@
-"""A FastAPI application that makes films: `python examples/web/fastapi_app.py`, then http://127.0.0.1:8000.
+"""A FastAPI application that makes films.
 
-Without EVERSINCE_API_KEY it runs beside a local Eversince of its own, at a minute a second. In production:
-`uvicorn --app-dir examples/web fastapi_app:app --timeout-graceful-shutdown 10`.
+Run `python examples/web/fastapi_app.py`, then open http://127.0.0.1:8000. Without EVERSINCE_API_KEY it runs
+with a local emulator, at a minute a second. In production: `uvicorn --app-dir examples/web fastapi_app:app
+--timeout-graceful-shutdown 10`.
 """
 
 import asyncio
@@ -35,7 +36,10 @@ logger = logging.getLogger("films")
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-    """One client for the process, made inside its event loop and closed before that ends."""
+    """Provide one client for the process.
+
+    It is created in the event loop and closed before the loop ends.
+    """
     eversince = Eversince()
     films = Films(eversince, Shelf.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
@@ -69,7 +73,10 @@ def customer(request: Request) -> str:
 
 
 async def order_of(request: Request) -> Order:
-    """Not a model of pydantic's: what is odd is refused as in the other applications of this folder."""
+    """Parse an order without a pydantic model.
+
+    Invalid orders are then refused as in the other applications of this folder.
+    """
     return Order.of(await request.body())
 
 
@@ -91,7 +98,7 @@ async def pulse(films: AllFilms) -> dict[str, Any]:
 
 @app.post("/films", status_code=201)
 async def order(wish: AnOrder, customer: Customer, films: AllFilms) -> dict[str, Any]:
-    """Begin a film in the background; the answer comes at once."""
+    """Begin a film in the background and respond at once."""
     return films.order(customer, wish).to_json()
 
 
@@ -119,10 +126,10 @@ async def produce(
     eversince: Annotated[Eversince, Depends(client)],
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> dict[str, Any]:
-    """Make a film while the customer waits, as a script would: the answer comes when it is done.
+    """Make a film while the customer waits, as a script would.
 
-    A customer who hangs up leaves the film at work. Asking again with the same Idempotency-Key gets that one;
-    another customer's key is another key.
+    The response comes when the film is done. If the customer hangs up, the film goes on. A request with the
+    same Idempotency-Key gets that film; another customer's key is a different key.
     """
     key = key_of(customer, idempotency_key or uuid.uuid4().hex)
     films.admit(customer, key)
@@ -133,7 +140,10 @@ async def produce(
 
 
 async def while_connected(request: Request, workflow: Workflow[T]) -> T:
-    """Await it as long as the customer does; by itself FastAPI goes on, for nobody."""
+    """Await a workflow while the customer is connected.
+
+    By itself FastAPI would continue after the customer has gone.
+    """
 
     async def hung_up() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -144,7 +154,7 @@ async def while_connected(request: Request, workflow: Workflow[T]) -> T:
         await asyncio.wait({making, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if making.done():
             return making.result()
-        raise HTTPException(499, "the customer has gone")  # which nobody hears
+        raise HTTPException(499, "the customer has gone")  # reaches no one
     finally:
         making.cancel()
         leaving.cancel()
@@ -159,12 +169,12 @@ async def refused(_: Request, error: Exception) -> JSONResponse:
 
 @app.exception_handler(EversinceError)
 async def explain(_: Request, error: Exception) -> JSONResponse:
-    """What the error says itself is for us, and for our log."""
+    """Respond to an error in the application's words, and log it."""
     assert isinstance(error, EversinceError)
     logger.warning("a film could not be made: %s", plain(error))
-    told = explained(error)
+    words = explained(error)
     status = 503 if isinstance(error, ClientClosed) else 502
-    return JSONResponse({"error": f"{told['title']}. {told['text']}"}, status)
+    return JSONResponse({"error": f"{words['title']}. {words['text']}"}, status)
 
 
 if __name__ == "__main__":

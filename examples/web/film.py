@@ -1,4 +1,4 @@
-"""One film: what was ordered, how far it is, and how it ended."""
+"""One film: its order, its progress and its end."""
 
 import asyncio
 import json
@@ -37,17 +37,17 @@ logger: Final = logging.getLogger("films")
 
 @attrs.frozen
 class Order:
-    """What a customer asks for."""
+    """A customer's order."""
 
     brief: str
     aspect_ratio: str = RATIOS[0]
 
     @classmethod
     def of(cls, body: bytes) -> Self:
-        """From the body of a request.
+        """Parse the body of a request.
 
         Raises:
-            Refused: It asks for no film.
+            Refused: The body is not a valid order.
         """
         try:
             wanted = json.loads(body.decode("utf-8"))
@@ -67,16 +67,16 @@ class Film:
     """One film.
 
     Attributes:
-        id: Its name here.
-        customer: Who ordered it, as `guard.customer_of` says.
+        id: ID of the film in this application.
+        customer: The customer who ordered it, as returned by `guard.customer_of`.
         key: The idempotency key of its project.
-        ordered_at: When, in Unix seconds.
-        project_id: Its project, once there is one.
-        problem: Why there is no film, as a title, a text, and links to what helps.
-        is_over: Whether nothing more will happen to it.
+        ordered_at: Time of the order, in Unix seconds.
+        project_id: ID of its project, once the project exists.
+        problem: Reason why there is no film, as a title, a text, and helpful links.
+        is_over: True if nothing more will happen to the film.
     """
 
-    def __init__(self, id: str, customer: str, order: Order) -> None:  # noqa: A002 - what it is called outside
+    def __init__(self, id: str, customer: str, order: Order) -> None:  # noqa: A002 - the name in the API
         self.id = id
         self.customer = customer
         self.key = key_of(customer, id)
@@ -98,18 +98,24 @@ class Film:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """A film that was kept."""
+        """Restore a stored film."""
         order = Order(record["brief"], record["aspect_ratio"])
         film = cls(record["id"], record["customer"], order)
         vars(film).update(record)
         return film
 
     def to_record(self) -> dict[str, Any]:
-        """What to keep of it: enough to show its end, or to go on with it in another process."""
+        """Return the film as a record.
+
+        It is enough to show the film's end, or to continue the film in another process.
+        """
         return {name: getattr(self, name) for name in KEPT}
 
     def to_json(self) -> dict[str, Any]:
-        """What there is to show. Times are seconds of this process; `Films.watch` tells what time it is."""
+        """Return the values to show.
+
+        Times are in seconds of this process's clock; `Films.watch` sends its present time.
+        """
         return {
             "id": self.id,
             "brief": self.brief,
@@ -125,11 +131,14 @@ class Film:
 
     @property
     def version(self) -> str:
-        """What a page has seen of it: another one after every change, and in another process."""
+        """The version of the film that a page has seen.
+
+        It differs after every change and in every process.
+        """
         return f"{self._process}-{self._changes}"
 
     def note(self, event: Event) -> None:
-        """Take in what the production tells."""
+        """Record an event of the production."""
         self.project_id = event.project_id or self.project_id
         match event:
             case StageStarted(stage=stage):
@@ -145,7 +154,7 @@ class Film:
         self._changed()
 
     def ended(self, production: Production) -> None:
-        """There it is."""
+        """Record that the film is done."""
         self.video_url, self.share_url = link(production.video_url), link(production.share_url)
         odd = [
             name for name in ("video_url", "share_url") if getattr(self, name) != getattr(production, name)
@@ -158,14 +167,17 @@ class Film:
         self._changed()
 
     def failed(self, error: EversinceError) -> None:
-        """It will not be. What the error says goes to the log: it is written for us, not for customers."""
+        """Record that the film failed.
+
+        The error's own text goes to the log: it is written for developers, not for customers.
+        """
         logger.warning("film %s: %s", self.id, plain(error))
         self.problem = explained(error)
         self.is_over = True
         self._changed()
 
     async def news(self, seconds: float) -> None:
-        """Wait for a change, but no longer than so many seconds."""
+        """Wait for a change, at most for `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
@@ -173,7 +185,7 @@ class Film:
             pass
 
     def wake(self) -> None:
-        """Let nobody wait for news any longer."""
+        """Wake all waiters for news."""
         self._news.set()
         self._news = asyncio.Event()
 
@@ -182,7 +194,10 @@ class Film:
         self.wake()
 
     def _stages(self) -> list[dict[str, Any]]:
-        """Each is done, running, stopped, or still ahead. One before another that has begun is done."""
+        """Return the stages: each is done, running, stopped or still ahead.
+
+        A stage is done if a later one has begun.
+        """
         reached = max((STAGES.index(name) for name in self._began if name in STAGES), default=-1)
         if self.is_over and self.problem is None:
             reached = len(STAGES)
@@ -206,5 +221,8 @@ class Film:
 
 
 def _is_text(text: str) -> bool:
-    """Whether it can be sent, and does not steer what shows it: no half characters, no control characters."""
+    """Return True if the text can be sent and shown safely.
+
+    It must have no lone surrogates and no control characters.
+    """
     return not any(unicodedata.category(each) in {"Cc", "Cs"} and each not in "\n\r\t" for each in text)

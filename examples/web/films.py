@@ -1,7 +1,7 @@
-"""The films of a web application: made in the background, watched by any number of pages.
+"""The films of a web application: background work that pages watch.
 
-Nothing here knows a web framework. The applications beside this file say which URL leads where, and each
-makes one `Films` when it starts and closes it when it ends.
+Nothing here depends on a web framework. Each application in this folder maps its URLs, creates one `Films`
+when it starts and closes it when it ends.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from eversince_async import ClientClosed, Eversince, EversinceError, Production,
 from eversince_async.governor import GovernorSnapshot
 
 DAY: Final = 86_400.0
-STREAM: Final = {  # headers of a stream of events; proxies must not collect them
+STREAM: Final = {  # headers of a stream of events; proxies must not buffer it
     "Cache-Control": "no-store", "X-Accel-Buffering": "no",
 }  # fmt: skip
 
@@ -30,8 +30,8 @@ class Films:
     """All films of this process.
 
     Args:
-        eversince: The one client of this process. It is closed with this.
-        shelf: Where films are kept, so that the next process knows them and goes on with the unfinished ones.
+        eversince: The only client of this process; `aclose()` closes it.
+        shelf: Storage of the films, so that the next process knows them and continues the unfinished ones.
     """
 
     def __init__(self, eversince: Eversince, shelf: Shelf) -> None:
@@ -40,11 +40,13 @@ class Films:
         self._films: dict[str, Film] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ending = False
-        self._orders: dict[str, tuple[str, float]] = {}  # by key: whose, and when
-        self._most_each = int(os.environ.get("FILMS_EACH", "10"))  # films of one customer in a day
-        self._most_in_all = int(os.environ.get("FILMS_IN_ALL", "100"))  # and of all, as one can be several
-        self._pace = float(os.environ.get("PACE", "1"))  # seconds between news of the governor
-        public_url = os.environ.get("PUBLIC_URL")  # where the server can reach us, if it can
+        self._orders: dict[str, tuple[str, float]] = {}  # by key: customer and time
+        self._most_each = int(os.environ.get("FILMS_EACH", "10"))  # films of one customer a day
+        self._most_in_all = int(
+            os.environ.get("FILMS_IN_ALL", "100")
+        )  # and of all, as a person can be several
+        self._pace = float(os.environ.get("PACE", "1"))  # seconds between updates of the limits
+        public_url = os.environ.get("PUBLIC_URL")  # at which the server can reach this application
         self._webhook_url = f"{public_url}/webhooks/eversince" if public_url else None
         for record in shelf.records():
             film = self._films[record["id"]] = Film.from_record(record)
@@ -56,7 +58,7 @@ class Films:
         """Begin a film in the background.
 
         Raises:
-            Refused: The customer has had enough for a day.
+            Refused: The customer has reached the limit of the day.
         """
         film = Film(uuid.uuid4().hex, customer, order)
         self.admit(customer, film.key)
@@ -66,10 +68,12 @@ class Films:
         return film
 
     def admit(self, customer: str, key: str) -> None:
-        """Count an order towards the day's; one with the same key is the same.
+        """Count an order towards the day's limits.
+
+        An order with the same key counts once.
 
         Raises:
-            Refused: The customer, or all together, have had enough.
+            Refused: The customer, or all customers together, have reached the limit.
         """
         now = time.time()
         self._orders = {each: order for each, order in self._orders.items() if order[1] > now - DAY}
@@ -81,10 +85,12 @@ class Films:
         self._orders[key] = (customer, now)
 
     def find(self, film_id: str) -> Film:
-        """A film by its id, which nobody guesses; whoever has it may watch.
+        """Return a film by its ID.
+
+        The ID cannot be guessed; everyone who has it may watch the film.
 
         Raises:
-            Refused: There is none.
+            Refused: The film does not exist.
         """
         film = self._films.get(film_id)
         if film is None:
@@ -92,15 +98,15 @@ class Films:
         return film
 
     def is_news(self, film: Film, last_seen: str | None) -> bool:
-        """Whether there is, or will be, anything to tell a page that comes back."""
+        """Return True if a returning page has anything to expect."""
         return not film.is_over or film.version != last_seen
 
     async def watch(self, film: Film, last_seen: str | None = None) -> AsyncIterator[str]:
-        """Server-Sent Events: the whole film after each change of it, and the governor in between.
+        """Yield Server-Sent Events: the film after each change, and the limits.
 
         Args:
             film: The film.
-            last_seen: The `Last-Event-ID` of a page that comes back. It has missed what came after that.
+            last_seen: The `Last-Event-ID` of a returning page, which has missed everything after that.
         """
         yield "retry: 1000\n\n"
         while True:
@@ -109,21 +115,24 @@ class Films:
                 yield f"id: {last_seen}\nevent: film\ndata: {json.dumps(film.to_json())}\n\n"
             yield f"event: pulse\ndata: {json.dumps(self.pulse(film))}\n\n"
             if film.version != last_seen:
-                continue  # a page may take its time, and this waits for it
+                continue  # the film changed while a slow page was reading
             if film.is_over or self._is_ending:
                 return
             await film.news(self._pace)
 
     def end_streams(self) -> None:
-        """Let no page keep the server from ending: they come back by themselves, to the next process."""
+        """End all streams, so that they do not delay the shutdown.
+
+        The pages reconnect by themselves, to the next process.
+        """
         self._is_ending = True
         for film in self._films.values():
             film.wake()
 
     def pulse(self, film: Film | None = None) -> dict[str, Any]:
-        """What time it is, how the account's limits stand, and what a film waits for."""
+        """Return the time, the account's limits, and a film's current wait."""
         seen = self.eversince.governor.snapshot()
-        names = {film.key, film.project_id} - {None} if film else set()  # what the governor knows it by
+        names = {film.key, film.project_id} - {None} if film else set()  # the governor's names of the film
         waits = [wait for wait in seen.waits if wait.who in names]
         return {
             "now": asyncio.get_running_loop().time(),
@@ -134,7 +143,7 @@ class Films:
     async def aclose(self) -> None:
         """Close the client, by default after films that are about to end.
 
-        What is left is on the shelf, so the handles that `aclose()` gives are not needed.
+        Unfinished films are on the shelf, so the handles that `aclose()` returns are not needed.
         """
         self.end_streams()
         how: Any = os.environ.get("ON_SHUTDOWN", "drain")
@@ -145,20 +154,20 @@ class Films:
 
     def _begin(self, film: Film) -> None:
         task = asyncio.create_task(self._make(film))
-        self._tasks.add(task)  # asyncio itself would forget it
+        self._tasks.add(task)  # asyncio itself holds no reference
         task.add_done_callback(self._tasks.discard)
 
     async def _make(self, film: Film) -> None:
         try:
             async with self._workflow(film) as workflow:
                 async for event in workflow:
-                    knew = film.project_id
+                    before = film.project_id
                     film.note(event)
-                    if film.project_id != knew:
+                    if film.project_id != before:
                         self._shelf.put(film.to_record())
                 film.ended(await workflow)
         except ClientClosed:
-            return  # this process ends; the next one goes on
+            return  # this process ends; the next one continues
         except EversinceError as error:
             film.failed(error)
         self._shelf.put(film.to_record())
@@ -167,14 +176,14 @@ class Films:
         if film.project_id is not None:
             return self.eversince.resume(film.project_id)
         options: dict[str, Any] = {} if self._webhook_url is None else {"webhook_url": self._webhook_url}
-        # The idempotency key is the film's: after a crash the next process gets the same project by it.
+        # The key belongs to the film: after a crash the next process gets the same project with it.
         return self.eversince.produce(
             film.brief, aspect_ratio=film.aspect_ratio, idempotency_key=film.key, **options
         )
 
 
 def governor_to_json(seen: GovernorSnapshot) -> dict[str, Any]:
-    """How the account's limits stand, as plain values."""
+    """Return the account's limits as plain values."""
     return {
         "slots": {
             "limit": seen.slots.limit,

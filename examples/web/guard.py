@@ -1,7 +1,8 @@
-"""What a request has to be before anything is done for it, and for whom it is. No framework is needed.
+"""Checks that precede all work on a request, and its customer.
 
-An order costs money, so another site must not be able to place one through a customer's browser: not by a
-form, not by a script, not under a name of its own that leads here (DNS rebinding).
+No framework is needed. An order costs money, so another site must not be able to place one through a
+customer's browser: not by a form, not by a script, not under a name of the site's own that leads here (DNS
+rebinding).
 """
 
 import hashlib
@@ -14,8 +15,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 LARGEST: Final = 64 * 1024  # bytes of an order
-WEBHOOKS: Final = "/webhooks/eversince"  # has a signature instead
-HEADERS: Final = {  # of every answer; the address of a film is for whoever has it, not for other sites
+WEBHOOKS: Final = "/webhooks/eversince"  # webhooks have a signature instead
+HEADERS: Final = {  # of every response; other sites must not learn a film's address
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 }  # fmt: skip
 COOKIE: Final = "customer"
@@ -23,11 +24,11 @@ _COOKIE: Final = re.compile(rf"(?:^|;)\s*{COOKIE}=([0-9a-f]{{32}})\s*(?:;|$)")
 
 
 class Refused(Exception):
-    """A request is refused.
+    """The application refuses a request.
 
     Attributes:
         status: The HTTP status.
-        text: Why, in words of ours that anybody may read.
+        text: The reason, in the application's own words, safe for everyone to read.
     """
 
     def __init__(self, status: int, text: str) -> None:
@@ -36,21 +37,24 @@ class Refused(Exception):
         self.text = text
 
     def to_json(self) -> dict[str, str]:
-        """The body of the answer."""
+        """Return the body of the response."""
         return {"error": self.text}
 
 
 def check(method: str, path: str, headers: Mapping[str, str]) -> None:
-    """Let a request pass, judged by its headers (names in lower case, or a mapping that does not mind).
+    """Accept a request by its headers, or raise.
+
+    Header names are in lower case, or the mapping ignores case.
 
     Raises:
-        Refused: It is called by a foreign name, comes from a foreign page, or is no JSON of a known size.
+        Refused: The request uses a foreign host name, comes from a foreign page, or is not JSON of a known
+            size.
     """
     if path == WEBHOOKS:
         return
     host = headers.get("host", "").lower()
     if re.sub(r":\d+$", "", host) not in _own_names():
-        raise Refused(400, "this application has another name; whoever runs it sets ALLOWED_HOSTS")
+        raise Refused(400, "this application has another name; its operator sets ALLOWED_HOSTS")
     if method in {"GET", "HEAD"}:
         return
     if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
@@ -68,17 +72,18 @@ def check(method: str, path: str, headers: Mapping[str, str]) -> None:
 
 
 def customer_of(cookies: str | None, address: str | None) -> str:
-    """Who a request is for: what caps and keys go by.
+    """Return the customer of a request, for caps and keys.
 
-    In a product this is the account that is signed in, and the one place to say so. Here it is a cookie; a
-    caller without one goes by the network address. Neither is a login: whoever likes can be several.
+    In a product this is the account that is signed in, and this is the only function to change. Here it is a
+    cookie; a caller without one is identified by the network address. Neither is a login: one person can be
+    several customers.
     """
     found = _COOKIE.search(cookies or "")
     return hashlib.sha256((found[1] if found else _network(address)).encode()).hexdigest()[:16]
 
 
 def new_cookie(cookies: str | None) -> dict[str, str]:
-    """The header that makes a browser a customer; none if it is one."""
+    """Return the header that makes a browser a customer, if needed."""
     if _COOKIE.search(cookies or ""):
         return {}
     secure = "; Secure" if os.environ.get("PUBLIC_URL", "").startswith("https:") else ""
@@ -87,10 +92,12 @@ def new_cookie(cookies: str | None) -> dict[str, str]:
 
 
 def key_of(customer: str, wanted: str) -> str:
-    """A customer's idempotency key: nobody gets another one's film by naming its key.
+    """Return a customer's idempotency key.
+
+    It starts with the customer, so that no customer gets another one's film by naming its key.
 
     Raises:
-        Refused: It is no key.
+        Refused: The key is invalid.
     """
     if not re.fullmatch(r"[!-~]([ -~]{0,98}[!-~])?", wanted):
         raise Refused(400, "a key has 1 to 100 visible ASCII characters")
@@ -111,10 +118,10 @@ def _host_of(url: str) -> str:
 
 
 def _network(address: str | None) -> str:
-    """A network address; of IPv6 the part that one customer has all of."""
+    """Return a network address; of IPv6 the part that one customer owns."""
     try:
         found = ipaddress.ip_address(address or "")
     except ValueError:
         return "unknown"
-    found = getattr(found, "ipv4_mapped", None) or found  # as a server that listens to both sees IPv4
+    found = getattr(found, "ipv4_mapped", None) or found  # the form of IPv4 on a server that listens to both
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))

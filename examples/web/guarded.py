@@ -1,4 +1,4 @@
-"""The guard in front of an ASGI application: FastAPI, Starlette, Django, Litestar, Quart."""
+"""The guard as ASGI middleware: for FastAPI, Starlette, Django, Litestar and Quart."""
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -14,7 +14,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Guarded:
-    """An application that gets only what passes the guard."""
+    """An application that receives only requests that pass the guard."""
 
     def __init__(self, app: Application) -> None:
         self._app = app
@@ -37,7 +37,7 @@ class Guarded:
 
 
 async def refuse(refused: Refused, send: Send) -> None:
-    """Answer that a request is refused."""
+    """Respond that a request is refused."""
     body = json.dumps(refused.to_json()).encode()
     names = {"Content-Type": "application/json", "Content-Length": str(len(body)), **HEADERS}
     await send({"type": "http.response.start", "status": refused.status, "headers": _raw(names)})

@@ -24,7 +24,10 @@ AnyRequest = Request[Any, Any, Any]
 
 @asynccontextmanager
 async def lifespan(app: Litestar) -> AsyncIterator[None]:
-    """One client for the process, made inside its event loop and closed before that ends."""
+    """Provide one client for the process.
+
+    It is created in the event loop and closed before the loop ends.
+    """
     eversince = Eversince()
     films = app.state.films = Films(eversince, Shelf.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
@@ -72,7 +75,7 @@ async def events(request: AnyRequest) -> Response[Any]:
 async def webhook(scope: Scope, receive: Receive, send: Send) -> None:
     receiver = scope["litestar_app"].state.receiver
     if receiver is None:
-        await refuse(Refused(404, "no webhooks are expected"), send)  # type: ignore[arg-type]  # its own types of ASGI
+        await refuse(Refused(404, "no webhooks are expected"), send)  # type: ignore[arg-type]  # Litestar has its own ASGI types
     else:
         await receiver.asgi(scope, receive, send)
 
@@ -95,7 +98,7 @@ in_litestar = Litestar(
     exception_handlers={Refused: refused},
     openapi_config=None,
 )
-app = Guarded(in_litestar)  # type: ignore[arg-type]  # likewise
+app = Guarded(in_litestar)  # type: ignore[arg-type]  # as above
 
 if __name__ == "__main__":
     serve_asgi(app)

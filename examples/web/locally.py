@@ -1,4 +1,7 @@
-"""Running an application of this folder: for real, or beside a local Eversince in compressed time."""
+"""Start of an application of this folder.
+
+It runs for real, or with a local emulator in compressed time.
+"""
 
 import asyncio
 import os
@@ -10,13 +13,13 @@ from eversince_async.testing import run
 
 HOST: Final = "127.0.0.1"
 PORT: Final = int(os.environ.get("PORT", "8000"))
-SPEED: Final = 60.0  # a minute a second
-PATIENCE: Final = 10  # seconds that open requests get; with Films.aclose() less than the supervisor's
+SPEED: Final = 60.0  # seconds in a second: a minute
+PATIENCE: Final = 10  # seconds for open requests; with Films.aclose() less than the supervisor's timeout
 
 
 def serve(serving: Callable[[], Awaitable[None]]) -> None:
-    """Run what serves an application, until Ctrl-C."""
-    speed = os.environ.get("EVERSINCE_SPEED")  # of an emulator elsewhere on this machine
+    """Run an application's server until Ctrl-C."""
+    speed = os.environ.get("EVERSINCE_SPEED")  # the speed of another emulator on this machine
     try:
         if "EVERSINCE_API_KEY" not in os.environ:
             run(_beside_an_emulator(serving), speed=SPEED)
@@ -44,5 +47,5 @@ async def _beside_an_emulator(serving: Callable[[], Awaitable[None]]) -> None:
     async with Emulator() as emulator:
         os.environ["EVERSINCE_API_KEY"] = emulator.connection["api_key"]
         os.environ["EVERSINCE_BASE_URL"] = emulator.connection["base_url"]
-        os.environ.setdefault("PACE", str(SPEED / 4))  # four times in a real second are enough
+        os.environ.setdefault("PACE", str(SPEED / 4))  # four times in a real second suffice
         await serving()

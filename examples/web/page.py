@@ -1,4 +1,4 @@
-"""The page, and what a browser may do on it: nothing but what is in it."""
+"""The page and its headers, which block all foreign code."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ PAGE: Final = _TEXT.encode()
 
 
 def page_headers(cookies: str | None) -> dict[str, str]:
-    """Headers of the page for a browser with these cookies."""
+    """Return the headers of the page for a browser with these cookies."""
     return {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": POLICY,
@@ -43,4 +43,7 @@ POLICY: Final = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-"""Whatever text or address gets into the page, it runs nothing, and no other site can frame it."""
+"""Content-Security-Policy of the page.
+
+No text or address in the page can run code, and no other site can frame the page.
+"""

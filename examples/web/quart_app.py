@@ -22,7 +22,10 @@ in_quart.config["MAX_CONTENT_LENGTH"] = LARGEST
 
 @in_quart.before_serving
 async def begin() -> None:
-    """One client for the process, made inside its event loop and closed before that ends."""
+    """Create one client for the process, inside its event loop.
+
+    `end` closes it before the loop ends.
+    """
     eversince = Eversince()
     films = in_quart.extensions["films"] = Films(eversince, Shelf.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
@@ -66,7 +69,7 @@ async def events(film_id: str) -> Response:
     if not films.is_news(film, last_seen):
         return Response(status=204)  # tells a browser not to come back
     response = Response(films.watch(film, last_seen), content_type="text/event-stream", headers=STREAM)
-    response.timeout = None  # a film takes as long as it takes
+    response.timeout = None  # a film has no time limit
     return response
 
 
@@ -79,11 +82,14 @@ def all_films() -> Films:
     return current_app.extensions["films"]  # type: ignore[no-any-return]  # Quart's extensions are untyped
 
 
-guarded = Guarded(in_quart)  # type: ignore[arg-type]  # its own types of ASGI
+guarded = Guarded(in_quart)  # type: ignore[arg-type]  # Quart has its own ASGI types
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Quart, and beside it the receiver, which answers before all of a body has come."""
+    """Serve Quart, and next to it the webhook receiver.
+
+    The receiver responds before the whole body has arrived.
+    """
     if scope["type"] != "http" or scope["path"] != WEBHOOKS:
         await guarded(scope, receive, send)
     elif (receiver := in_quart.extensions["receiver"]) is None:

@@ -1,4 +1,7 @@
-"""Films in a file, so that they outlive the process: crashes, restarts, reloads."""
+"""Storage of films in a file.
+
+The films thus survive crashes, restarts and reloads.
+"""
 
 import json
 import os
@@ -7,12 +10,13 @@ from typing import Any
 
 
 class Shelf:
-    """A file with a line for each change of a film; the last line of a film counts.
+    """A file with a line for each change of a film.
 
-    A line is written at once, which takes microseconds. An application with a database has a table instead.
+    The last line of a film counts. A line is written at once, which takes microseconds. An application with a
+    database has a table instead.
 
     Args:
-        path: The file; None keeps nothing.
+        path: The file; None stores nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -20,18 +24,21 @@ class Shelf:
 
     @classmethod
     def from_environment(cls) -> "Shelf":
-        """The file that FILMS names."""
+        """Create a shelf for the file that FILMS names."""
         name = os.environ.get("FILMS")
         return cls(Path(name) if name else None)
 
     def put(self, record: dict[str, Any]) -> None:
-        """Keep a film as it is now."""
+        """Store the present state of a film."""
         if self._path is not None:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
 
     def records(self) -> list[dict[str, Any]]:
-        """The films there are. The file is written anew, with a line for each of them."""
+        """Return the stored films, and compact the file.
+
+        The file is rewritten with one line for each film.
+        """
         if self._path is None or not self._path.exists():
             return []
         latest: dict[str, dict[str, Any]] = {}
@@ -39,7 +46,7 @@ class Shelf:
             try:
                 record = json.loads(line)
             except ValueError:
-                continue  # the process was killed as it was written
+                continue  # the process was killed while writing it
             latest[record["id"]] = record
         anew = self._path.with_suffix(".new")
         anew.write_text("".join(f"{json.dumps(record)}\n" for record in latest.values()), "utf-8")

@@ -24,7 +24,7 @@ from eversince_async import Eversince, WebhookReceiver
 
 
 class State(TypedDict):
-    """What every request finds in `request.state`."""
+    """The values that every request has in `request.state`."""
 
     films: Films
     receiver: WebhookReceiver | None
@@ -32,7 +32,10 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[State]:
-    """One client for the process, made inside its event loop and closed before that ends."""
+    """Provide one client for the process.
+
+    It is created in the event loop and closed before the loop ends.
+    """
     eversince = Eversince()
     films = Films(eversince, Shelf.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")

@@ -1,11 +1,14 @@
-"""Where the server posts its webhooks, for Starlette and what is built on it."""
+"""The webhook route for Starlette and the frameworks built on it."""
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 
 class Webhooks:
-    """Leads to the receiver that the lifespan made; the route is there before it, and may outlive it."""
+    """Passes deliveries to the receiver that the lifespan created.
+
+    The route exists before the receiver, and may outlive it.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one delivery."""

@@ -1,4 +1,7 @@
-"""What is shown of texts and addresses that come from elsewhere: never as they are."""
+"""Safe display of texts and addresses from outside.
+
+They never appear unchanged.
+"""
 
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -9,19 +12,25 @@ STATUSES: Final = ("queued", "running", "generating", "rendering", "idle", "comp
 
 
 def plain(text: object, most: int = 300) -> str:
-    """A text in one line of bounded length, without what steers terminals or turns around what one reads."""
+    """Return a text as one line of bounded length.
+
+    Characters that steer terminals or reverse the reading direction are removed.
+    """
     whole = "".join(each if each.isprintable() else " " for each in str(text)[: 4 * most])
     line = " ".join(whole.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def status_of(text: object) -> str:
-    """A status the page knows; whatever comes up later is work."""
+    """Return a status that the page knows, or "running" for others."""
     return str(text) if str(text) in STATUSES else "running"
 
 
 def link(address: str | None) -> str | None:
-    """What a page may link to: a `javascript:` address would run in it, whoever made it up."""
+    """Return an address that a page may link to, or None.
+
+    The page would run a `javascript:` address, regardless of its author.
+    """
     if address is None or not address.isascii() or not address.isprintable() or " " in address:
         return None
     try:
@@ -33,7 +42,10 @@ def link(address: str | None) -> str | None:
 
 
 def explained(error: EversinceError) -> dict[str, Any]:
-    """An error for a customer: what happened, why, and what helps. What it says itself is for our log."""
+    """Describe an error to a customer: title, reason and helpful links.
+
+    The error's own text is for the log.
+    """
     links: list[dict[str, str]] = []
     match error:
         case InsufficientCredits():
@@ -50,7 +62,7 @@ def explained(error: EversinceError) -> dict[str, Any]:
         case ProjectFailed():
             title, text = "The film failed", "The agent gave no reason."
         case ProjectCancelled():
-            title, text = "The film was cancelled", "Somebody stopped it in the studio."
+            title, text = "The film was cancelled", "Someone stopped it in the studio."
         case _:
             title, text = "The film could not be made", "Something went wrong between us and the agent."
     return {"title": title, "text": text, "links": links}
