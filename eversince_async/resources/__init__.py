@@ -1,8 +1,8 @@
-"""Typed verbs for every endpoint, one file for each section of the API reference.
+"""Typed methods for every endpoint, a file per section of the reference.
 
-`Resources` holds them all over one session. Every method raises what `Session.send` raises, takes `extra`
-for fields this version does not know yet, and is one logical call: retried where that is harmless, never
-sent twice where it could do something twice.
+`Resources` holds all of them over one session. Every method raises what `Session.send` raises, takes `extra`
+for fields this version does not know yet, and is one logical call. A call is retried if that is harmless; it
+is never sent twice if that could do something twice.
 """
 
 from functools import cached_property
@@ -31,12 +31,12 @@ class Resources:
 
     @cached_property
     def projects(self) -> Projects:
-        """Create, list, read, change, cancel, discover and adopt projects."""
+        """Projects: create, list, read, change, cancel, discover and adopt them."""
         return Projects(self._session)
 
     @cached_property
     def messages(self) -> Messages:
-        """Talk with a project's agent."""
+        """The conversation with a project's agent."""
         return Messages(self._session)
 
     @cached_property
@@ -46,12 +46,12 @@ class Resources:
 
     @cached_property
     def output(self) -> Output:
-        """Render and share."""
+        """Renders and public links."""
         return Output(self._session)
 
     @cached_property
     def uploads(self) -> Uploads:
-        """Bring files in as references."""
+        """Uploads of files that briefs and messages refer to."""
         return Uploads(self._session, self._store)
 
     @cached_property

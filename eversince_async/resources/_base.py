@@ -1,4 +1,4 @@
-"""What all resource clients share: a session, and how to walk pages."""
+"""The common part of all resource clients: a session and page iteration."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -14,16 +14,19 @@ from eversince_async.streams import Pages
 T = TypeVar("T")
 
 Extra = Mapping[str, Any] | None
-"""Fields this version does not know yet; merged into the body, or the query where there is no body."""
+"""Fields this version does not know yet, merged into the body, or into the query of a request without one."""
 
 
 MAX_STALE_PAGES: Final = 3
-"""Pages in a row without a new item after which a list has ended, whatever it says: a server that ignores
-`offset` would be asked for ever. One or two may come of many new items that push all others on."""
+"""The number of pages in a row without a new item after which a list counts as ended.
+
+Otherwise a server that ignores `offset` would be asked for ever. One or two such pages may come from many new
+items, which push all others on.
+"""
 
 
 class Resource:
-    """A group of verbs over a session."""
+    """A group of endpoint methods over a session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -33,19 +36,19 @@ class Resource:
 
 
 MAX_PAGES: Final = 10_000
-"""Pages after which a list is given up that has new items on each of them, and so no end."""
+"""The number of pages after which a list with new items on every page is given up as endless."""
 
 
 @attrs.frozen
 class OffsetPage(Generic[T]):
-    """A page of an offset list as `walk` needs it.
+    """A page of an offset list, for `iterate_pages`.
 
     Attributes:
-        items: What is on the page and can be read.
-        total: How many there are in all; None when the answer does not say.
-        more: Whether there are more, where the answer says that instead.
-        limit: How many the server puts on a page, if it says so.
-        unreadable: What cannot be read of it.
+        items: The readable items of the page.
+        total: The number of items in all; None if the response does not say.
+        more: True if more items follow; None if the response does not say.
+        limit: The number of items that the server puts on a page; None if the response does not say.
+        unreadable: The unreadable parts of the page.
     """
 
     items: Sequence[T]
@@ -56,15 +59,19 @@ class OffsetPage(Generic[T]):
 
     @property
     def length(self) -> int:
-        """How many items are on the page, whether they can be read or not."""
+        """The number of items on the page, readable or not."""
         return len(self.items) + sum(each.is_item for each in self.unreadable)
 
     def ends_at(self, offset: int, size: int) -> bool:
-        """Whether nothing follows this page, which ends before `offset`; `size` was asked for.
+        """Return True if no page follows this one.
 
-        One word of a server is not enough: a total may be that of the page, 0 or outdated. A list ends with
-        an empty page, with a short one that reaches the total exactly, or where it says that there are no
-        more and the total does not say otherwise.
+        One statement of a server is not enough: a total may be that of the page, 0 or outdated. A list ends
+        with an empty page, with a short page that reaches the total exactly, or when the response says that
+        there are no more items and the total does not contradict it.
+
+        Args:
+            offset: The offset of the next page.
+            size: The page size that was requested.
         """
         if not self.length:
             return True
@@ -74,7 +81,7 @@ class OffsetPage(Generic[T]):
 
 
 class _OffsetWalk(Generic[T]):
-    """Where a walk through an offset list is."""
+    """The position of an iteration through an offset list."""
 
     def __init__(
         self,
@@ -90,7 +97,7 @@ class _OffsetWalk(Generic[T]):
         self._is_over = False
 
     async def next_page(self) -> Iterable[T] | None:
-        """The new items of the next page; None when there is none."""
+        """Return the new items of the next page; None after the last."""
         if self._is_over:
             return None
         check_has_end(self._pages)
@@ -115,10 +122,10 @@ class _OffsetWalk(Generic[T]):
 
 
 def check_has_end(pages: int) -> None:
-    """Give up on a list that goes on and on.
+    """Refuse to read a list without end.
 
     Raises:
-        InvalidResponse: There were too many pages.
+        InvalidResponse: The list has more than `MAX_PAGES` pages.
     """
     if pages >= MAX_PAGES:
         raise InvalidResponse("$", f"the list has not ended after {MAX_PAGES:,} pages")
@@ -129,8 +136,8 @@ def iterate_pages(
 ) -> AsyncIterator[T]:
     """Yield the items of an offset list page by page.
 
-    New items push older ones onto the next page while we walk, so each item is yielded once, by its
-    identity. Leaving the loop early asks for no further page. A step that is cancelled, as by a timeout
-    around it, loses nothing: the next one goes on from there.
+    New items may push older ones onto the next page during the iteration, so `identity` makes sure that each
+    item is yielded once. Leaving the loop early requests no further page. Cancelling a step, for example by a
+    timeout around it, loses nothing: the next step continues from there.
     """
     return Pages(_OffsetWalk(page_at, identity, size).next_page)

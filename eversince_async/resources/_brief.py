@@ -1,4 +1,4 @@
-"""From a text and options, or a `Brief`, to the one brief that is sent."""
+"""The construction of a brief to send from text and options."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from eversince_async.models.references import Reference
 
 
 class BriefOptions(TypedDict, total=False):
-    """What `projects.create` takes besides the brief; see `Brief` for what each means."""
+    """The options of `projects.create`; see `Brief` for their meanings."""
 
     title: str
     mode: str
@@ -35,7 +35,13 @@ class BriefOptions(TypedDict, total=False):
 
 
 def build_brief(brief: str | Brief, options: BriefOptions) -> Brief:
-    """The whole brief, with an idempotency key, so that however often it is sent it makes one project."""
+    """Build the whole brief, with an idempotency key.
+
+    Because of the key, sending the brief several times makes only one project.
+
+    Raises:
+        TypeError: There is no such option.
+    """
     need_options(options)
     given: dict[str, Any] = dict(options)
     whole = attrs.evolve(brief, **given) if isinstance(brief, Brief) else Brief(brief=brief, **given)
@@ -45,10 +51,12 @@ def build_brief(brief: str | Brief, options: BriefOptions) -> Brief:
 
 
 def need_options(options: Mapping[str, Any]) -> None:
-    """Refuse options that there are not: who misspells one would pay for something else.
+    """Refuse unknown options.
+
+    Otherwise a caller who misspells an option would pay for something else.
 
     Raises:
-        TypeError: There are some.
+        TypeError: An option is unknown.
     """
     problems = [unknown_option(name) for name in options if name not in OPTIONS]
     if problems:
@@ -56,11 +64,11 @@ def need_options(options: Mapping[str, Any]) -> None:
 
 
 def unknown_option(name: str, others: Iterable[str] = ()) -> str:
-    """What to say of an option that there is not.
+    """Describe the problem of an unknown option, with a hint.
 
     Args:
         name: The option.
-        others: What there is besides those of a project.
+        others: The names of valid options besides those of a project.
     """
     alike = get_close_matches(name.lower(), [*OPTIONS, *others], n=1, cutoff=0.5)
     hint = f"did you mean {alike[0]!r}?" if alike else f"there are {', '.join([*OPTIONS, *others])}."

@@ -1,4 +1,7 @@
-"""What can be uploaded: a file, bytes, or a stream, each as a name, a type, a size and its bytes."""
+"""The sources of uploads: files, bytes and streams.
+
+Each is turned into a `Source` with a name, a type, a size and its bytes.
+"""
 
 import asyncio
 import mimetypes
@@ -20,7 +23,10 @@ from eversince_async.limits import MIB, UPLOAD_BYTES, UPLOAD_TYPES
 T = TypeVar("T")
 
 CHUNK: Final = 256 * 1024
-"""Bytes read at once: few enough that the loop never stalls, enough that reading costs little."""
+"""Bytes read at once.
+
+They are few enough not to stall the event loop, and enough to keep reading cheap.
+"""
 
 Content = str | os.PathLike[str] | bytes | bytearray | memoryview | AsyncIterable[bytes]
 """A path, the bytes themselves, or an async stream of bytes."""
@@ -33,22 +39,22 @@ _REGISTERED: Final = {
     "video/vnd.avi": "video/x-msvideo",
     "video/avi": "video/x-msvideo",
 }
-"""Names the standard library or a system gives to types the API knows under another name."""
+"""The API's names for types that the standard library or a system names differently."""
 
 _BY_ENDING: Final = {".webp": "image/webp", ".m4a": "audio/mp4", ".webm": "video/webm", ".wav": "audio/wav"}
-"""Endings that some systems' type tables miss."""
+"""The types of endings that the type tables of some systems lack."""
 
 
 @attrs.frozen(kw_only=True)
 class Source:
-    """Something to upload.
+    """A source of bytes to upload.
 
     Attributes:
         name: The file name to send.
-        content_type: Its MIME type.
-        size: Bytes.
-        open: Begins reading from the start; yields exactly `size` bytes.
-        replayable: Whether `open` may be called again, after a failed attempt.
+        content_type: The MIME type.
+        size: The size in bytes.
+        open: Starts reading from the beginning; yields exactly `size` bytes.
+        replayable: True if `open` may be called again after a failed attempt.
     """
 
     name: str
@@ -61,11 +67,13 @@ class Source:
 async def open_source(
     content: Content, *, name: str | None, content_type: str | None, size: int | None
 ) -> Source:
-    """Find out name, type and size of what is to be uploaded, and refuse what every revision refuses.
+    """Determine the name, type and size of content to upload.
+
+    Refuses only content that every revision of the API refuses.
 
     Raises:
         InvalidRequest: A name or a size is needed and was not given.
-        UploadRejected: The file is missing, or larger than any revision takes.
+        UploadRejected: The file is missing, or larger than any revision accepts.
     """
     if isinstance(content, str | os.PathLike):
         found = await _file(Path(content), name, content_type)
@@ -83,7 +91,7 @@ async def _file(path: Path, name: str | None, content_type: str | None) -> Sourc
         stat = await anyio.Path(path).stat()
     except OSError as error:
         raise _unreadable(name, error) from None
-    except ValueError:  # NUL, or what the encoding of the file system lacks
+    except ValueError:  # a NUL, or a character that the encoding of the file system lacks
         raise UploadRejected(ascii(name)[1:-1], "cannot be the name of a file") from None
     if not await anyio.Path(path).is_file():
         raise UploadRejected(name, "is not a file")
@@ -102,7 +110,7 @@ def _bytes(view: memoryview, name: str | None, content_type: str | None) -> Sour
     async def slices() -> AsyncGenerator[bytes, None]:
         for start in range(0, len(view), CHUNK):
             yield bytes(view[start : start + CHUNK])
-            await asyncio.sleep(0)  # a peer that keeps up would otherwise hold the loop for the whole upload
+            await asyncio.sleep(0)  # otherwise a fast peer would occupy the loop for the whole upload
 
     return Source(
         name=name, content_type=content_type or guess_content_type(name), size=len(view), open=slices
@@ -128,7 +136,7 @@ def _unreadable(name: str, error: OSError) -> UploadRejected:
 
 
 async def _read_file(path: Path, name: str) -> AsyncIterator[bytes]:
-    opened = list[FileIO]()  # so that a file opened while we are being cancelled is closed, too
+    opened = list[FileIO]()  # a list, so that a file opened during a cancellation is closed, too
     try:
         await _in_thread(lambda: opened.append(path.open("rb", buffering=0)))
         while chunk := await _in_thread(opened[0].read, CHUNK):
@@ -141,18 +149,25 @@ async def _read_file(path: Path, name: str) -> AsyncIterator[bytes]:
 
 
 async def _in_thread(work: Callable[..., T], *arguments: object) -> T:
-    """Work in a thread. When cancelled, leave after the thread: it cannot be stopped, and uses the file."""
+    """Run a function in a thread.
+
+    A cancellation waits for the end of the thread, which cannot be stopped and uses the file.
+    """
     working = asyncio.ensure_future(anyio.to_thread.run_sync(work, *arguments))
     try:
         return await asyncio.shield(working)
     finally:
         while not working.done():
-            with suppress(asyncio.CancelledError):  # to be told again changes nothing
+            with suppress(asyncio.CancelledError):  # a second cancellation changes nothing
                 await asyncio.wait([working])
 
 
 async def _exactly(size: int, name: str, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Pass on what was announced: a file that grew is cut there, one that shrank is an error."""
+    """Yield exactly `size` bytes, and cut off the rest.
+
+    Raises:
+        UploadRejected: The content ends too early, e.g. because the file shrank.
+    """
     left = size
     try:
         async for chunk in chunks:
@@ -170,7 +185,10 @@ async def _exactly(size: int, name: str, chunks: AsyncIterator[bytes]) -> AsyncG
 
 
 def guess_content_type(name: str) -> str:
-    """The MIME type by the name's ending, by the API's names; `application/octet-stream` if none."""
+    """Return the MIME type for a file name's ending.
+
+    The type has the API's name; an unknown ending gives `application/octet-stream`.
+    """
     ending = os.path.splitext(name)[1].lower()
     found = _BY_ENDING.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return _REGISTERED.get(found, found)
@@ -193,4 +211,4 @@ def _refuse_oversize(source: Source) -> None:
 
 
 Progress = Callable[[int, int], Awaitable[None] | None]
-"""Told of bytes moved so far and bytes in all; may be a coroutine function."""
+"""A callback with the bytes moved so far and the bytes in all; may be a coroutine function."""

@@ -1,4 +1,7 @@
-"""Content: timeline, assets, variations, agent memory. Source: the output page and the catalogue."""
+"""Content: timeline, assets, variations, agent memory.
+
+Source: the output page and the catalogue.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -11,16 +14,16 @@ from eversince_async.resources._base import Extra, OffsetPage, Resource, iterate
 
 
 class Content(Resource):
-    """`eversince.content`."""
+    """The methods of `eversince.content`."""
 
     async def timeline(
         self, project_id: str, *, variation_id: str | None = None, extra: Extra = None
     ) -> Timeline:
-        """The timeline: scenes, audio, overlays and captions.
+        """Return the timeline: scenes, audio, overlays and captions.
 
         Args:
             project_id: The project.
-            variation_id: A variation other than the active one; looking does not switch to it.
+            variation_id: A variation other than the active one; reading it does not switch to it.
             extra: Query parameters this version does not know yet.
         """
         return await self._session.send(
@@ -34,12 +37,12 @@ class Content(Resource):
     async def assets(
         self, project_id: str, *, limit: int | None = None, offset: int | None = None, extra: Extra = None
     ) -> AssetPage:
-        """One page of the project's generated assets.
+        """Return one page of the project's generated assets.
 
         Args:
             project_id: The project.
             limit: 1 to 50 (May 2026: 200); the server's default is 20.
-            offset: How many to skip.
+            offset: The number of assets to skip.
             extra: Query parameters this version does not know yet.
         """
         return await self._session.send(
@@ -51,7 +54,10 @@ class Content(Resource):
         )
 
     def iter_assets(self, project_id: str, *, extra: Extra = None) -> AsyncIterator[Asset]:
-        """All of the project's assets, in pages of 50, which every revision takes; each appears once."""
+        """Iterate over all of the project's assets, each once.
+
+        The pages have 50 assets, which every revision accepts.
+        """
 
         async def page_at(offset: int) -> OffsetPage[Asset]:
             page = await self.assets(project_id, limit=PAGE_ASSETS, offset=offset, extra=extra)
@@ -60,13 +66,16 @@ class Content(Resource):
         return iterate_pages(page_at, lambda asset: (asset.ref, asset.url), PAGE_ASSETS)
 
     async def variations(self, project_id: str, *, extra: Extra = None) -> ItemList[Variation]:
-        """All variations. Create, switch and delete them with messages to the agent."""
+        """Return all variations of the project.
+
+        Create, switch and delete them with messages to the agent.
+        """
         return await self._session.send(
             LIST_VARIATIONS, ItemList[Variation], ids={"project_id": project_id}, extra=extra
         )
 
     async def memory(self, project_id: str, *, extra: Extra = None) -> AgentMemory:
-        """The agent's working memory for this project, shared by its variations."""
+        """Return the agent's working memory, which the project's variations share."""
         return await self._session.send(
             GET_AGENT_MEMORY, AgentMemory, ids={"project_id": project_id}, extra=extra
         )

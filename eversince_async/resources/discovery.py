@@ -9,10 +9,10 @@ from eversince_async.resources._base import Extra, Resource
 
 
 class Discovery(Resource):
-    """`eversince.discovery`."""
+    """The methods of `eversince.discovery`."""
 
     async def models(self, *, type: str | None = None, extra: Extra = None) -> ItemList[GenerationModel]:  # noqa: A002 - the API's own word
-        """The generation models.
+        """Return the generation models.
 
         Args:
             type: `video` or `image`; None for both.
@@ -23,7 +23,9 @@ class Discovery(Resource):
         )
 
     async def voices(self, *, gender: str | None = None, extra: Extra = None) -> ItemList[Voice]:
-        """The voiceover voices; ask for one by its name in the brief or a message.
+        """Return the voiceover voices.
+
+        To get one, name it in the brief or in a message.
 
         Args:
             gender: `male`, `female` or `neutral`; None for all.
@@ -32,14 +34,15 @@ class Discovery(Resource):
         return await self._session.send(LIST_VOICES, ItemList[Voice], query={"gender": gender}, extra=extra)
 
     async def estimate_cost(self, operations: Sequence[Operation], *, extra: Extra = None) -> Estimate:
-        """Estimate what planned operations would cost, in credits.
+        """Estimate the cost of planned operations, in credits.
 
         Args:
-            operations: 1 to 50.
+            operations: 1 to 50 operations.
             extra: Fields this version does not know yet.
 
         Returns:
-            A price for each; `is_partial` when some could not be priced (their items say why).
+            The price of each operation; `is_partial` is true if the server could not price some (their items
+            say why).
         """
         body = EstimateRequest(operations=tuple(operations))
         return await self._session.send(ESTIMATE_COST, Estimate, body=body, extra=extra)

@@ -7,7 +7,7 @@ from eversince_async.resources._base import Extra, Resource
 
 
 class FeedbackBox(Resource):
-    """`eversince.feedback`."""
+    """The methods of `eversince.feedback`."""
 
     async def send(
         self,
@@ -17,7 +17,7 @@ class FeedbackBox(Resource):
         project_id: str | Unset = UNSET,
         extra: Extra = None,
     ) -> FeedbackReceipt:
-        """Send feedback.
+        """Send feedback to the vendor.
 
         Args:
             type: `bug`, `suggestion` or `question`.
@@ -26,7 +26,7 @@ class FeedbackBox(Resource):
             extra: Fields this version does not know yet.
 
         Raises:
-            OutcomeUnknown: It may or may not have arrived.
+            OutcomeUnknown: The feedback may or may not have arrived.
         """
         body = Feedback(type=type, message=message, project_id=project_id)
         return await self._session.send(SEND_FEEDBACK, FeedbackReceipt, body=body, extra=extra)

@@ -8,29 +8,33 @@ from eversince_async.resources._base import Extra, Resource
 
 
 class Keys(Resource):
-    """`eversince.keys`."""
+    """The methods of `eversince.keys`."""
 
     async def create(self, name: str, *, extra: Extra = None) -> NewKey:
-        """Create a key; at most 10 an account. The answer shows its secret this once.
+        """Create a key; an account has at most 10.
+
+        Only this response shows the key's secret.
 
         Args:
-            name: At most 100 characters.
+            name: The name of the key, at most 100 characters.
             extra: Fields this version does not know yet.
 
         Raises:
-            ApiError: The account has 10 keys already (which status says so is not documented).
-            OutcomeUnknown: It may have been created; its secret is then lost, so revoke it.
+            ApiError: The account has 10 keys already (the status of this error is not documented).
+            OutcomeUnknown: The key may have been created; its secret is then lost, so revoke the key.
         """
         new = await self._session.send(CREATE_KEY, NewKey, body=KeyDraft(name=name), extra=extra)
         register_secret(new.key, new)
         return new
 
     async def list(self, *, extra: Extra = None) -> ItemList[Key]:
-        """The account's keys, by their prefixes."""
+        """Return the account's keys, which show their prefixes only."""
         return await self._session.send(LIST_KEYS, ItemList[Key], extra=extra)
 
     async def revoke(self, key_id: str, *, extra: Extra = None) -> RevokedKey:
-        """Revoke a key, at once. Revoking the one in use locks this client out.
+        """Revoke a key at once.
+
+        Revoking the key in use locks this client out.
 
         Raises:
             NotFound: There is no such key.

@@ -1,6 +1,7 @@
-"""Memories: short facts the agent reads at run time. Source: the catalogue of May 2026.
+"""Memories: short facts the agent reads at run time.
 
-A server of April 2026 answers 404 (`NotFound`) to all of these.
+Source: the catalogue of May 2026. A server of April 2026 responds with 404 (`NotFound`) to all of these
+requests.
 """
 
 from eversince_async._wire.endpoints import (
@@ -17,10 +18,13 @@ from eversince_async.resources._base import Extra, Resource
 
 
 class Memories(Resource):
-    """`eversince.memories`."""
+    """The methods of `eversince.memories`."""
 
     async def list(self, *, extra: Extra = None) -> MemoryList:
-        """All memories, with the 10,000 characters that the active ones share."""
+        """Return all memories, and the budget of the active ones.
+
+        The active memories share 10,000 characters.
+        """
         return await self._session.send(LIST_MEMORIES, MemoryList, extra=extra)
 
     async def create(
@@ -31,18 +35,18 @@ class Memories(Resource):
         Args:
             title: At most 100 characters.
             body: At most 10,000 characters.
-            is_active: Whether it is used at once (the server's default); it must then fit the budget.
+            is_active: True to use the memory at once (the server's default); it must then fit the budget.
             extra: Fields this version does not know yet.
 
         Raises:
             ValidationFailed: The budget of active memories would be exceeded.
-            OutcomeUnknown: It may or may not have been created.
+            OutcomeUnknown: The memory may or may not have been created.
         """
         draft = MemoryDraft(title=title, body=body, is_active=is_active)
         return await self._session.send(CREATE_MEMORY, MemoryAnswer, body=draft, extra=extra)
 
     async def get(self, memory_id: str, *, extra: Extra = None) -> Memory:
-        """One memory."""
+        """Return one memory."""
         return await self._session.send(GET_MEMORY, Memory, ids={"memory_id": memory_id}, extra=extra)
 
     async def update(
@@ -54,11 +58,11 @@ class Memories(Resource):
         is_active: bool | Unset = UNSET,
         extra: Extra = None,
     ) -> MemoryAnswer:
-        """Change a memory; what is not given stays.
+        """Change a memory; values that are not given stay unchanged.
 
         Raises:
-            InvalidRequest: Nothing was given.
-            ValidationFailed: Activating it would exceed the budget.
+            InvalidRequest: No value was given.
+            ValidationFailed: Activating the memory would exceed the budget.
         """
         change = MemoryChange(title=title, body=body, is_active=is_active, extra=dict(extra or {}))
         return await self._session.send(

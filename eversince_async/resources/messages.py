@@ -1,4 +1,7 @@
-"""Messages: the conversation with a project's agent. Source: the projects page and the catalogue."""
+"""Messages: the conversation with a project's agent.
+
+Source: the projects page and the catalogue.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
@@ -13,7 +16,7 @@ from eversince_async.streams import Pages
 
 
 class Messages(Resource):
-    """`eversince.messages`."""
+    """The methods of `eversince.messages`."""
 
     async def send(
         self,
@@ -24,22 +27,23 @@ class Messages(Resource):
         extract_content: bool | Unset = UNSET,
         extra: Extra = None,
     ) -> SentMessage:
-        """Give the agent feedback or direction; it starts running again and spends credits.
+        """Give the agent feedback or direction.
 
-        Variations are made this way, too: "Create a 9:16 version for TikTok".
+        The agent starts running again and spends credits. Messages also make variations: "Create a 9:16
+        version for TikTok".
 
         Args:
-            project_id: The project; idle (April 2026) or settled in any way (May 2026).
+            project_id: The project, which must be idle (April 2026) or settled in any way (May 2026).
             message: 1 to 8,000 characters (one page says 10,000).
-            references: At most 10, of which 3 of type `url`.
+            references: At most 10, of which at most 3 of type `url`.
             extract_content: False passes URLs through without fetching them.
             extra: Fields this version does not know yet.
 
         Raises:
-            StatusConflict: The project takes no messages in its present status.
-            InsufficientCredits: Fewer than 10 credits.
+            StatusConflict: The project accepts no messages in its present status.
+            InsufficientCredits: The account has fewer than 10 credits.
             ProjectLimitReached: No slot is free for the project to become active again.
-            OutcomeUnknown: The message may or may not have been taken.
+            OutcomeUnknown: The server may or may not have accepted the message.
         """
         body = MessageDraft(message=message, references=references, extract_content=extract_content)
         return await self._session.send(
@@ -55,13 +59,15 @@ class Messages(Resource):
         after: str | None = None,
         extra: Extra = None,
     ) -> MessagePage:
-        """One page of the conversation, internal markers (empty `content`) included.
+        """Return one page of the conversation.
+
+        The page includes internal markers, whose `content` is empty.
 
         Args:
             project_id: The project.
             limit: 1 to 50; the server's default is 20.
-            before: A message id: only older ones.
-            after: A message id: only newer ones.
+            before: A message id; the page then has only older messages.
+            after: A message id; the page then has only newer messages.
             extra: Query parameters this version does not know yet.
         """
         query = {**page_query(largest=PAGE_MESSAGES, limit=limit), "before": before, "after": after}
@@ -72,16 +78,17 @@ class Messages(Resource):
     def iter(
         self, project_id: str, *, after: str | None = None, markers: bool = False, extra: Extra = None
     ) -> AsyncIterator[Message]:
-        """Messages of the conversation, page by page, each once.
+        """Iterate over messages of the conversation, page by page, each once.
 
-        With `after`, the newer ones, going forward: the way to poll cheaply. Without it the whole
-        conversation, from the page the server gives first back to the beginning. The order within a page is
-        the server's, which is not documented. Cancelling one step loses no message: the next goes on.
+        With `after`, the iteration goes forward through newer messages, which is the cheap way to poll.
+        Without it, the iteration covers the whole conversation, from the server's first page back to the
+        beginning. The order within a page is the server's, which is not documented. Cancelling one step loses
+        no message: the next step continues.
 
         Args:
             project_id: The project.
-            after: A message id to go on from.
-            markers: Also yield the empty messages that the agent emits for itself.
+            after: The id of the message after which the iteration starts.
+            markers: True to yield the empty messages that the agent emits for itself, too.
             extra: Query parameters this version does not know yet.
         """
 
@@ -93,7 +100,10 @@ class Messages(Resource):
 
 
 class _MessageWalk:
-    """Where a walk through a conversation is: forward from a cursor, or back from its end."""
+    """The position of an iteration through a conversation.
+
+    The iteration goes forward from a cursor, or back from the end.
+    """
 
     def __init__(
         self, page_at: Callable[[str | None], Awaitable[MessagePage]], after: str | None, *, markers: bool
@@ -107,7 +117,7 @@ class _MessageWalk:
         self._is_over = False
 
     async def next_page(self) -> Iterable[Message] | None:
-        """The new messages of the next page; None when there is none."""
+        """Return the new messages of the next page; None after the last."""
         if self._is_over:
             return None
         check_has_end(self._pages)
@@ -125,7 +135,10 @@ class _MessageWalk:
 
 
 def newest(messages: Sequence[Message]) -> Message:
-    """The newest of some messages by `created_at`, the last given among equals: the next `after`."""
+    """Return the newest message by `created_at`: the next `after`.
+
+    Among equals, it is the last one given.
+    """
     latest = messages[0]
     for message in messages[1:]:
         if not _is_older(message, latest):
@@ -134,7 +147,10 @@ def newest(messages: Sequence[Message]) -> Message:
 
 
 def oldest(messages: Sequence[Message]) -> Message:
-    """The oldest of some messages by `created_at`, the first given among equals: the next `before`."""
+    """Return the oldest message by `created_at`: the next `before`.
+
+    Among equals, it is the first one given.
+    """
     earliest = messages[0]
     for message in messages[1:]:
         if _is_older(message, earliest):

@@ -7,12 +7,12 @@ from eversince_async.resources._base import Extra, Resource
 
 
 class Output(Resource):
-    """`eversince.output`."""
+    """The methods of `eversince.output`."""
 
     async def render(self, project_id: str, *, quality: str = "1080p", extra: Extra = None) -> RenderStarted:
         """Start rendering an idle project; at most 50 a day.
 
-        Cancelling this after the request has left does not stop the render; read the project before
+        Cancelling this call after the request has left does not stop the render; read the project before
         rendering again. `eversince.render()` also waits for the video.
 
         Args:
@@ -22,8 +22,9 @@ class Output(Resource):
 
         Raises:
             StatusConflict: The project is not idle.
-            Forbidden: 4K without a Pro subscription.
-            TooManyRequests: Also when today's renders are used up; the code for that is not documented.
+            Forbidden: 4K needs a Pro subscription, which the account lacks.
+            TooManyRequests: Too many requests were sent, or today's renders are used up; the code for the
+                latter is not documented.
             OutcomeUnknown: The render may or may not have been started.
         """
         return await self._session.send(
@@ -47,11 +48,11 @@ class Output(Resource):
         Args:
             project_id: A project with a completed render.
             title: Title of the shared page.
-            description: Its description.
+            description: Description of the shared page.
             extra: Fields this version does not know yet.
 
         Raises:
-            StatusConflict: Nothing has been rendered yet (400 or 409; some servers answer `Forbidden`).
+            StatusConflict: The project has no render yet (400 or 409; some servers respond with `Forbidden`).
             OutcomeUnknown: The link may or may not have been made.
         """
         return await self._session.send(

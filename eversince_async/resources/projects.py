@@ -1,4 +1,7 @@
-"""Projects: create, list, read, change, cancel, discover, adopt. Source: the projects page."""
+"""Projects: create, list, read, change, cancel, discover, adopt.
+
+Source: the projects page.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Unpack
@@ -34,33 +37,33 @@ from eversince_async.resources._brief import BriefOptions, build_brief
 
 
 class Projects(Resource):
-    """`eversince.projects`."""
+    """The methods of `eversince.projects`."""
 
     async def create(self, brief: str | Brief, **options: Unpack[BriefOptions]) -> CreatedProject:
         """Create a project; the agent begins at once and spends credits.
 
-        Only what is given is sent. Whatever happens on the network, one call makes one project: an
+        Only the given values are sent. One call makes at most one project, even if the network fails: an
         idempotency key is minted once and sent with every attempt.
 
-        This waits for the request budget, but neither for one of the account's slots for active projects
-        nor for another day: `eversince.produce` and `eversince.batch` do. The project takes a slot at the
-        server, which they know of once a look has shown it; begun in the same moment, they may be refused
-        once for it, and wait.
+        This method waits for the request budget, but neither for one of the account's slots for active
+        projects nor for the daily reset; `eversince.produce` and `eversince.batch` do. The project takes a
+        slot at the server. Productions and batches of this client know of it only after a poll has shown it,
+        so one that starts at the same moment may be refused once, and then waits.
 
         Args:
-            brief: All creative wishes: 1 to 8,000 characters (one page says 10,000); or a whole `Brief`,
+            brief: The creative direction, 1 to 8,000 characters (one page says 10,000); or a whole `Brief`,
                 whose fields the options then replace.
             **options: Any field of `Brief`: title, mode, aspect_ratio, craft, skills, reasoning_mode,
                 models, expected_output, webhook_url, idempotency_key, references, extract_content, extra.
 
         Returns:
-            The new project, or the one that stood for the idempotency key already: then `existed` is true
-            and most fields are None. After a failure the same key begins a new project.
+            The new project, or an earlier one with the same idempotency key: then `existed` is true and most
+            fields are None. After a failure, the same key begins a new project.
 
         Raises:
-            InvalidRequest: A field is outside what every revision takes; nothing was sent.
-            InsufficientCredits: Fewer credits than a create needs.
-            ProjectLimitReached: Too many active projects, or too many today.
+            InvalidRequest: Every revision would refuse a field; nothing was sent.
+            InsufficientCredits: The account has fewer credits than a create needs.
+            ProjectLimitReached: The account has too many active projects, or created too many today.
         """
         return await self._session.send(CREATE_PROJECT, CreatedProject, body=build_brief(brief, options))
 
@@ -73,13 +76,13 @@ class Projects(Resource):
         title: str | None = None,
         extra: Extra = None,
     ) -> ProjectPage:
-        """One page of the account's projects.
+        """Return one page of the account's projects.
 
         Args:
             limit: 1 to 100; the server's default is 20.
-            offset: How many to skip.
-            status: Only projects in this status.
-            title: Only projects whose title contains this, in any case.
+            offset: The number of projects to skip.
+            status: List only projects in this status.
+            title: List only projects whose title contains this, in any case.
             extra: Query parameters this version does not know yet.
         """
         query = {
@@ -92,7 +95,10 @@ class Projects(Resource):
     def iter(
         self, *, status: str | None = None, title: str | None = None, extra: Extra = None
     ) -> AsyncIterator[ProjectSummary]:
-        """All projects, fetched in pages of 100 as the loop asks for them; each appears once."""
+        """Iterate over all projects, each once.
+
+        Pages of 100 are fetched as the loop needs them.
+        """
 
         async def page_at(offset: int) -> OffsetPage[ProjectSummary]:
             page = await self.list(
@@ -103,7 +109,7 @@ class Projects(Resource):
         return iterate_pages(page_at, lambda project: project.id, PAGE_PROJECTS)
 
     async def get(self, project_id: str, *, extra: Extra = None) -> Project:
-        """A project's status and results, as of now.
+        """Return a project's present status and results.
 
         Raises:
             NotFound: There is no such project in this account.
@@ -127,27 +133,27 @@ class Projects(Resource):
         expected_output: str | Unset | None = UNSET,
         extra: Extra = None,
     ) -> ProjectSettings:
-        """Change a project's settings; what is not given stays as it is.
+        """Change a project's settings; values that are not given stay unchanged.
 
-        Aspect ratio, language, captions and variations are no settings: ask the agent with a message.
+        Aspect ratio, language, captions and variations are not settings: ask the agent with a message.
 
         Args:
             project_id: The project.
             title: At most 30 characters; None clears it.
             mode: `autonomous`, `collaborative`, or `none`, which hands the project over to the studio.
             craft: Craft slug (April 2026).
-            craft_auto: Whether the agent chooses the craft (April 2026).
-            skills: Replaces the whole active set (May 2026); empty clears it.
+            craft_auto: True if the agent chooses the craft (April 2026).
+            skills: The whole new active set (May 2026); an empty one clears it.
             reasoning_mode: `thinking` or `fast` (May 2026).
             video_model: Model id.
             image_model: Model id.
             agent_model: As in `create`.
             webhook_url: HTTPS address; None stops notifying.
-            expected_output: `assembled` or `assets`; None goes back to detecting (April 2026).
+            expected_output: `assembled` or `assets`; None lets the server detect it again (April 2026).
             extra: Fields this version does not know yet.
 
         Raises:
-            InvalidRequest: Nothing was given; whether an empty change is an error is not documented.
+            InvalidRequest: No value was given; the server's reaction to an empty change is not documented.
             StatusConflict: The agent is at work (running, generating or rendering).
         """
         change = SettingsChange(
@@ -169,12 +175,14 @@ class Projects(Resource):
         )
 
     async def cancel(self, project_id: str, *, extra: Extra = None) -> CancelledProject:
-        """Stop the agent. Valid in queued, running, generating and idle.
+        """Stop the agent.
 
-        Generations already with a provider still finish and are paid for.
+        The project must be queued, running, generating or idle. Generations already with a provider still
+        finish and are paid for.
 
         Raises:
-            StatusConflict: The status does not allow it, or changed meanwhile: read the project again.
+            StatusConflict: The status does not allow a cancellation, or changed meanwhile: read the project
+                again.
             OutcomeUnknown: The project may or may not have been cancelled.
         """
         return await self._session.send(
@@ -189,19 +197,19 @@ class Projects(Resource):
         title: str | None = None,
         extra: Extra = None,
     ) -> StudioProjectPage:
-        """One page of studio projects that can be adopted.
+        """Return one page of studio projects that can be adopted.
 
         Args:
             limit: 1 to 100; the server's default is 20.
-            offset: How many to skip.
-            title: Only projects whose title contains this.
+            offset: The number of projects to skip.
+            title: List only projects whose title contains this.
             extra: Query parameters this version does not know yet.
         """
         query = {**page_query(largest=PAGE_PROJECTS, limit=limit, offset=offset), "title": title}
         return await self._session.send(DISCOVER_PROJECTS, StudioProjectPage, query=query, extra=extra)
 
     def iter_discover(self, *, title: str | None = None, extra: Extra = None) -> AsyncIterator[StudioProject]:
-        """All studio projects that can be adopted; each appears once."""
+        """Iterate over all studio projects that can be adopted, each once."""
 
         async def page_at(offset: int) -> OffsetPage[StudioProject]:
             page = await self.discover(limit=PAGE_PROJECTS, offset=offset, title=title, extra=extra)
@@ -212,7 +220,7 @@ class Projects(Resource):
     async def adopt(
         self, project_id: str, *, mode: str | Unset = UNSET, extra: Extra = None
     ) -> AdoptedProject:
-        """Adopt a studio project; from then on every endpoint works on it.
+        """Adopt a studio project; then every endpoint works on it.
 
         Args:
             project_id: The studio project's id, from `discover`.
@@ -220,7 +228,7 @@ class Projects(Resource):
             extra: Fields this version does not know yet.
 
         Returns:
-            The adopted project; `existed` is true when it had been adopted before.
+            The adopted project; `existed` is true if it had been adopted before.
 
         Raises:
             NotFound: There is no such studio project.

@@ -1,4 +1,7 @@
-"""Skills: standing instructions over all projects. Source: the account page and the catalogue."""
+"""Skills: standing instructions over all projects.
+
+Source: the account page and the catalogue.
+"""
 
 from eversince_async._wire.endpoints import CREATE_SKILL, DELETE_SKILL, GET_SKILL, LIST_SKILLS, UPDATE_SKILL
 from eversince_async.models._base import UNSET, Unset
@@ -7,10 +10,10 @@ from eversince_async.resources._base import Extra, Resource
 
 
 class Skills(Resource):
-    """`eversince.skills`."""
+    """The methods of `eversince.skills`."""
 
     async def list(self, *, extra: Extra = None) -> SkillList:
-        """All skills, the platform's and the account's, with the budget they share."""
+        """Return all skills, platform and custom, with their shared budget."""
         return await self._session.send(LIST_SKILLS, SkillList, extra=extra)
 
     async def create(
@@ -20,19 +23,19 @@ class Skills(Resource):
 
         Args:
             name: At most 100 characters, unique in the account.
-            instructions: What the agent should know or do: at most 8,000 characters (April 2026).
-            is_active: Whether it is used at once; the server's default is true.
+            instructions: The knowledge or orders for the agent, at most 8,000 characters (April 2026).
+            is_active: True to use the skill at once, which is the server's default.
             extra: Fields this version does not know yet.
 
         Raises:
             ValidationFailed: The name is taken, or the budget of active skills would be exceeded.
-            OutcomeUnknown: It may or may not have been created.
+            OutcomeUnknown: The skill may or may not have been created.
         """
         body = SkillDraft(name=name, instructions=instructions, is_active=is_active)
         return await self._session.send(CREATE_SKILL, SkillAnswer, body=body, extra=extra)
 
     async def get(self, skill_id: str, *, extra: Extra = None) -> Skill:
-        """One skill with its instructions; a platform skill may not show them."""
+        """Return one skill; platform skills may hide their instructions."""
         return await self._session.send(GET_SKILL, Skill, ids={"skill_id": skill_id}, extra=extra)
 
     async def update(
@@ -44,9 +47,9 @@ class Skills(Resource):
         is_active: bool | Unset = UNSET,
         extra: Extra = None,
     ) -> SkillAnswer:
-        """Change a skill; of a platform skill only `is_active`.
+        """Change a skill; platform skills allow `is_active` only.
 
-        In April 2026 activating a craft switches the other crafts off; list the skills again after a toggle.
+        In April 2026, activating a craft switches the other crafts off; list the skills again after a toggle.
 
         Returns:
             The skill; `budget` is None for a platform skill.
@@ -61,7 +64,7 @@ class Skills(Resource):
         """Delete one of the account's own skills.
 
         Raises:
-            Forbidden: It is a platform skill.
+            Forbidden: The skill is a platform skill.
             NotFound: There is no such skill.
         """
         return await self._session.send(DELETE_SKILL, Deleted, ids={"skill_id": skill_id}, extra=extra)

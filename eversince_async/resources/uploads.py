@@ -1,4 +1,7 @@
-"""Uploads: request a URL, PUT the bytes, confirm. Source: the output page and the catalogue."""
+"""Uploads: request a URL, PUT the bytes, confirm.
+
+Source: the output page and the catalogue.
+"""
 
 import inspect
 from collections.abc import AsyncIterator
@@ -20,7 +23,7 @@ _PUT = "uploads.put"
 
 
 class Uploads(Resource):
-    """`eversince.uploads`."""
+    """The methods of `eversince.uploads`."""
 
     def __init__(self, session: Session, store: Store) -> None:
         super().__init__(session)
@@ -35,25 +38,27 @@ class Uploads(Resource):
         size: int | None = None,
         on_progress: Progress | None = None,
     ) -> Upload:
-        """Upload a file in all three steps; its `upload_id` is then a reference for briefs and messages.
+        """Upload a file in all three steps.
 
-        The bytes are streamed: memory does not grow with the file. A file or bytes are sent again, to a
-        fresh URL, when the transfer breaks; a stream can be read only once.
+        Briefs and messages can then refer to the file by its `upload_id`.
 
-        Cancelling this leaves at most an unconfirmed upload, which is harmless.
+        The bytes are streamed, so memory does not grow with the file. If the transfer breaks, a file or bytes
+        are sent again to a fresh URL; a stream can be read only once.
+
+        Cancelling this call leaves at most an unconfirmed upload, which is harmless.
 
         Args:
             content: A path, the bytes, or an async stream of bytes.
-            name: File name to send; a path's own by default, needed for anything else.
-            content_type: MIME type; guessed from the name by default.
-            size: Bytes; needed for a stream.
-            on_progress: Called with bytes sent and bytes in all, after each piece; may be async. A file that
-                is sent again begins again.
+            name: The file name to send; by default the name of a path, required for anything else.
+            content_type: The MIME type; by default guessed from the name.
+            size: The size in bytes; required for a stream.
+            on_progress: Called with the bytes sent and the bytes in all, after each piece; may be async. If a
+                file is sent again, the count starts again.
 
         Raises:
-            UploadRejected: Missing, too large for every revision, changed while it was read, or refused by
-                the store or the API's limits.
-            InvalidRequest: A name or a size is needed.
+            UploadRejected: The file is missing, too large for every revision, or changed while it was read;
+                or the store or the API's limits refused it.
+            InvalidRequest: A required name or size is missing.
             TransportError: The store cannot be reached.
         """
         source = await open_source(content, name=name, content_type=content_type, size=size)
@@ -84,7 +89,7 @@ class Uploads(Resource):
             extra: Fields this version does not know yet.
 
         Raises:
-            ValidationFailed: A type or size the server does not take.
+            ValidationFailed: The server does not accept the type or the size.
         """
         body = UploadRequest(file_name=file_name, content_type=content_type, file_size=file_size)
         return await self._session.send(REQUEST_UPLOAD, UploadTicket, body=body, extra=extra)
@@ -92,17 +97,19 @@ class Uploads(Resource):
     async def put(
         self, ticket: UploadTicket, content: Content, *, name: str, content_type: str, size: int
     ) -> None:
-        """Step 2: send the bytes to the presigned URL, without the API key.
+        """Step 2: send the bytes to the presigned URL.
+
+        The API key is not sent.
 
         Args:
-            ticket: What `request` gave.
+            ticket: The result of `request`.
             content: A path, the bytes, or an async stream of bytes.
             name: The file's name, for errors.
             content_type: The same as in step 1.
             size: The same as in step 1, in bytes.
 
         Raises:
-            UploadRejected: The store refused it, e.g. as the URL has expired.
+            UploadRejected: The store refused the bytes, e.g. because the URL has expired.
             TransportError: The store cannot be reached.
         """
         source = await open_source(content, name=name, content_type=content_type, size=size)
@@ -120,10 +127,12 @@ class Uploads(Resource):
         *,
         extra: Extra = None,
     ) -> Upload:
-        """Step 3: confirm, and get the `upload_id`. `existed` is true when it was confirmed before.
+        """Step 3: confirm the upload, and get its `upload_id`.
+
+        The field `existed` is true if the upload was confirmed before.
 
         Args:
-            ticket: What `request` gave, or its `r2_key`.
+            ticket: The result of `request`, or its `r2_key`.
             file_name: As in step 1.
             content_type: As in step 1.
             file_size: As in step 1.
@@ -159,7 +168,11 @@ class Uploads(Resource):
 
 
 async def _report_pieces(source: Source, on_progress: Progress | None) -> AsyncIterator[bytes]:
-    """Tell of each piece when the next is wanted: then it has gone. Of the last, the store's answer tells."""
+    """Yield the pieces of a source, and report their progress.
+
+    A piece is reported when the next one is requested, because it has been sent by then. The caller reports
+    the last piece, after the store's response.
+    """
     sent = 0
     async with aclosing(source.open()) as chunks:
         async for chunk in chunks:
@@ -171,6 +184,6 @@ async def _report_pieces(source: Source, on_progress: Progress | None) -> AsyncI
 
 async def _tell(on_progress: Progress | None, sent: int, total: int) -> None:
     if on_progress is not None:
-        told = on_progress(sent, total)
-        if inspect.isawaitable(told):
-            await told
+        result = on_progress(sent, total)
+        if inspect.isawaitable(result):
+            await result
