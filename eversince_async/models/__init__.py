@@ -1,7 +1,7 @@
-"""Frozen, typed objects for every request and response of the API, both public revisions.
+"""Frozen, typed objects for every request and response of the API.
 
-A module for each page of the API reference. Classes are made when they are first asked for: all of them
-together would take longer to build than a program that only reads one project needs to run.
+They cover both public revisions, with a module for each page of the API reference. Classes are made when they
+are first used: building all of them would take longer than a program that only reads one project runs.
 """
 
 from importlib import import_module
@@ -173,12 +173,12 @@ _HOMES = {
     "uploads": "Upload UploadConfirmation UploadRequest UploadTicket UploadType",
     "webhooks": "WebhookEvent",
 }
-"""Where each public name lives; a test compares this with the modules."""
+"""The module of each public name; a test compares this with the modules."""
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 
-if not TYPE_CHECKING:  # which would take any name for one of ours
+if not TYPE_CHECKING:  # type checkers would accept any name because of this function
 
     def __getattr__(name: str) -> Any:
         home = _HOME_OF.get(name)

@@ -1,7 +1,8 @@
-"""What all models have in common: unknown fields are kept, equality is by value, reprs keep secrets.
+"""The base classes of all models.
 
-Models are frozen, slotted and take keywords only. They are declared with `repr=False, eq=False` because
-the methods here serve them all; generating them for each class would slow down every import.
+Models keep unknown fields, compare by value, and hide secrets in their reprs. They are frozen, slotted and
+take keywords only. They are declared with `repr=False, eq=False` because the methods here serve all of them;
+generating the methods for each class would slow down every import.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,14 +32,14 @@ __all__ = [
 T = TypeVar("T")
 
 LOCAL: Final = {"local": True}
-"""Metadata of a field that is no part of the JSON: we fill it in."""
+"""Metadata of a field that is not part of the JSON; this package fills it in."""
 
 SECRET: Final = {"secret": True}
-"""Metadata of a field whose value must never be shown."""
+"""Metadata of a field whose value must never be printed."""
 
 
 class NoExtra(Mapping[str, Any]):
-    """The empty mapping that all models without unknown fields share; it cannot be changed."""
+    """The immutable empty mapping that models without unknown fields share."""
 
     __slots__ = ()
 
@@ -55,7 +56,7 @@ class NoExtra(Mapping[str, Any]):
         return "{}"
 
     def __reduce__(self) -> str:
-        return "NO_EXTRA"  # copies and pickles are this very object
+        return "NO_EXTRA"  # copies and unpickled values are the same object
 
 
 NO_EXTRA: Final = NoExtra()
@@ -66,22 +67,28 @@ class Model:
     """A JSON object of the API.
 
     Attributes:
-        extra: Fields this version does not know, by name, as they came; mostly empty. A field whose value
-            is of another type than documented is here, too, and its attribute has the default.
+        extra: Fields this version does not know, by name, as received; mostly empty. A field whose value has
+            another type than documented is here, too, and its attribute has the default.
     """
 
     extra: Mapping[str, Any] = attrs.field(default=NO_EXTRA, metadata=LOCAL)
 
     def __repr__(self) -> str:
-        """The fields that say something, without secrets and without the query strings of URLs."""
+        """Return the non-empty fields, without secrets and query strings of URLs."""
         return f"{type(self).__name__}({', '.join(f'{name}={text}' for name, text in self._iter_fields())})"
 
     def __rich_repr__(self) -> Iterator[tuple[str, "_Verbatim"]]:
-        """The same for rich, which would otherwise read the fields by itself and print secrets."""
+        """Return the same fields for rich.
+
+        Otherwise rich would read the fields by itself and print secrets.
+        """
         return ((name, _Verbatim(text)) for name, text in self._iter_fields())
 
     def __eq__(self, other: object) -> bool:
-        """Models of one class with equal values, unknown ones included; the receipt does not count."""
+        """Return True for a model of the same class with equal values.
+
+        Unknown fields count, the receipt does not.
+        """
         if type(other) is not type(self):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in _compared_fields(type(self)))
@@ -101,13 +108,15 @@ class Model:
 
 @attrs.frozen(kw_only=True)
 class UnreadableValue:
-    """A part of an answer that was set aside, as it is not what the API documents.
+    """A part of a response that differs from the API's documentation.
+
+    Such a part is set aside.
 
     Attributes:
-        path: Where it stood, such as `$.projects[3]` or `$.projects[3].created_at`.
-        problem: What was expected and what came, such as `status: is missing`.
-        id: The `id` of the object it is, or is a field of; None if that has none.
-        value: The JSON as it came.
+        path: The place of the part, such as `$.projects[3]` or `$.projects[3].created_at`.
+        problem: The expected and the received value, such as `status: is missing`.
+        id: The `id` of the object that is the part, or has it as a field; None if there is no id.
+        value: The JSON as received.
     """
 
     path: str
@@ -117,18 +126,20 @@ class UnreadableValue:
 
     @property
     def is_item(self) -> bool:
-        """Whether it is a whole item of the answer's list, rather than a field of one."""
+        """True for a whole list item, False for a field of one."""
         return self.path.endswith("]") and self.path.count("[") == self.path.count(".") == 1
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Response(Model):
-    """A JSON object that an endpoint answers with.
+    """A JSON object in the response of an endpoint.
 
     Attributes:
-        receipt: Status, request id and rate headers of that answer; None if it came another way.
-        unreadable: Parts that could not be read, nested ones included; mostly empty. The rest is here.
-        envelope: Unknown fields beside this object, where the answer has it in an envelope of its own.
+        receipt: The status, request id and rate headers of the response; None if the object has another
+            source.
+        unreadable: The parts that could not be read, nested ones included; mostly empty. All other parts are
+            in this object.
+        envelope: Unknown fields beside this object, if the response wraps it in an envelope.
     """
 
     receipt: Receipt | None = attrs.field(default=None, eq=False, repr=False, metadata=LOCAL)
@@ -137,12 +148,13 @@ class Response(Model):
 
 
 class ItemList(list[T]):
-    """All items that an endpoint answers with.
+    """All items in the response of an endpoint.
 
     Attributes:
-        extra: Unknown fields beside the list, by name, as they came; mostly empty.
-        receipt: Status, request id and rate headers of that answer; None if it came another way.
-        unreadable: Items that could not be read and are not in the list, and fields of those that are.
+        extra: Unknown fields beside the list, by name, as received; mostly empty.
+        receipt: The status, request id and rate headers of the response; None if the list has another source.
+        unreadable: The items that could not be read and are not in the list, and unreadable fields of the
+            others.
     """
 
     extra: Mapping[str, Any] = NO_EXTRA
@@ -152,19 +164,19 @@ class ItemList(list[T]):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Request(Model):
-    """A JSON object that is sent.
+    """A JSON object to send.
 
-    A field left UNSET is not sent. None is sent as null, and is taken only where null means something.
+    A field left UNSET is not sent. None is sent as null, and is accepted only if null has a meaning.
 
     Attributes:
-        extra: Further fields to send, for what this version does not know; they win over its own.
+        extra: Further fields to send, which this version does not know; they override its own fields.
     """
 
     def problems(self) -> dict[str, str]:
-        """What every server would refuse, all at once.
+        """Return all the problems that every server would refuse.
 
         Returns:
-            What is wrong and what to do, by field (`references[2].url`); empty if nothing is.
+            The problem and the advice for each field (`references[2].url`); empty if there are no problems.
         """
         found: dict[str, str] = {}
         for field in attrs.fields(type(self)):
@@ -177,7 +189,7 @@ class Request(Model):
         return found
 
     def is_empty(self) -> bool:
-        """Whether there is nothing to send at all."""
+        """Return True if there is no field to send."""
         return not self.extra and all(
             getattr(self, field.name) is UNSET for field in attrs.fields(type(self)) if field.name != "extra"
         )
@@ -198,7 +210,10 @@ def _compared_fields(model: type[Model]) -> tuple[str, ...]:
 
 
 def _hashable(value: Any) -> Any:
-    """A stand-in that is equal for equal values: mappings and lists have no hash of their own."""
+    """Return a hashable stand-in, which is equal for equal values.
+
+    Mappings and lists have no hash of their own.
+    """
     if isinstance(value, Mapping):
         return frozenset(value)
     return tuple(value) if isinstance(value, list) else value

@@ -1,8 +1,8 @@
-"""What of a request is refused before anything is sent.
+"""The checks of a request before it is sent.
 
-Only what *every* revision of the server refuses is refused here: wrong types, required texts that are
-empty, lengths and counts beyond the larger of the documented limits. All else is the server's to judge.
-The rules stand beside the fields they are about, as attrs metadata.
+They refuse only what *every* revision of the server refuses: wrong types, required texts that are empty, and
+lengths and counts beyond the larger of the documented limits. The server judges everything else. The rules
+are attrs metadata of the fields.
 """
 
 import math
@@ -16,16 +16,21 @@ from eversince_async.models._repr import format_value
 from eversince_async.models._unset import UNSET, Unset
 
 Rule = Callable[[Any], str | None]
-"""Says what is wrong with a value of the right type, and what to do; None when it is fine."""
+"""A function that returns the problem of a value of the right type, with advice; None without a problem."""
 
 _TEXT_SHOWN: Final = 40
 
 
 def length(most: int, *, least: int = 0, advice: str = "") -> dict[str, Rule]:
-    """Metadata: how many characters a text, or items a list, may have.
+    """Return metadata for the length of a text or a list.
 
-    Characters are code points. A server that counts UTF-16 units counts more of them, never fewer, so
-    this refuses nothing such a server takes.
+    The length of a text is counted in code points. A server that counts UTF-16 units counts at least as many,
+    so the rule refuses nothing that such a server accepts.
+
+    Args:
+        most: The greatest length.
+        least: The smallest length.
+        advice: A text to add to the message for a value that is too long.
     """
 
     def rule(value: str | Sequence[Any]) -> str | None:
@@ -40,7 +45,7 @@ def length(most: int, *, least: int = 0, advice: str = "") -> dict[str, Rule]:
 
 
 def between(least: int, most: int) -> dict[str, Rule]:
-    """Metadata: the range of a number, both ends included."""
+    """Return metadata for the range of a number, both ends included."""
 
     def rule(value: float) -> str | None:
         return None if least <= value <= most else f"is {format_value(value)}; give {least:,} to {most:,}"
@@ -49,9 +54,12 @@ def between(least: int, most: int) -> dict[str, Rule]:
 
 
 def field_problem(field: "attrs.Attribute[Any]", value: Any) -> str | None:
-    """What every server would refuse about one field's value, and what to do; None if nothing."""
+    """Return the problem of a field's value with advice, or None.
+
+    The function finds only problems that every server would refuse.
+    """
     if value is UNSET and field.default is UNSET:
-        return None  # as most fields of most requests
+        return None  # the case of most fields in most requests
     problem = type_problem(field.type, value)
     if problem is not None or value is UNSET or value is None or "rule" not in field.metadata:
         return problem
@@ -60,7 +68,10 @@ def field_problem(field: "attrs.Attribute[Any]", value: Any) -> str | None:
 
 
 def type_problem(annotation: Any, value: Any) -> str | None:
-    """What is wrong with the Python type of a value, by the annotation of its field."""
+    """Return the problem of a value's Python type, or None.
+
+    The field's annotation names the valid types.
+    """
     choices = _choices(annotation)
     if any(_fits(choice, value) for choice in choices):
         return _unsendable(value)
@@ -88,7 +99,7 @@ def _fits(choice: Any, value: Any) -> bool:
 
 
 def _name(choice: Any) -> str:
-    """What an annotation is called in a sentence; nothing for what need not be mentioned."""
+    """Return an annotation's name in a sentence, empty for `Unset`."""
     match get_origin(choice):
         case origin if origin is Sequence:
             return f"a list of {' or '.join(_name(inner) for inner in _choices(get_args(choice)[0]))}"
@@ -102,12 +113,12 @@ def _name(choice: Any) -> str:
         NoneType: "None",
         Unset: "",
     }
-    # A documented value is a text, too: one word for both.
+    # A documented value (an enum) is a text, too, so both have the same name.
     return names.get(choice, "text" if issubclass(choice, str) else choice.__name__)
 
 
 def _unsendable(value: Any) -> str | None:
-    """Values of the right type that JSON has no way to write."""
+    """Return the problem of a value that JSON cannot express, or None."""
     match value:
         case float() if not math.isfinite(value):
             return f"is {value}; give a finite number"

@@ -1,4 +1,4 @@
-"""How a value is shown to a person: on one line, not too long, and without secrets."""
+"""The short text of a value for a person, without secrets."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,27 +9,29 @@ from typing import Any, Final
 from eversince_async._redaction import HIDDEN, MAX_REDACTED, redact, shorten
 
 TEXT_SHOWN: Final = 200
-"""Characters of a text that are shown; the brief in a list of projects just fits."""
+"""The most characters shown of a text; the brief in a list of projects just fits."""
 
 ITEMS_SHOWN: Final = 10
-"""Items of a list or mapping that are shown."""
+"""The most items shown of a list or mapping."""
 
 DEPTH_SHOWN: Final = 6
-"""Levels of nested lists and mappings that are shown."""
+"""The most levels shown of nested lists and mappings."""
 
 _BITS_SHOWN: Final = 128
-"""Size of an integer that is shown; Python refuses to print really huge ones."""
+"""The most bits of an integer that is shown; Python refuses to print huge integers."""
 
 _URL_WITH_TAIL: Final = re.compile(r"(\s*\w+://[^?#]*)[?#].*", re.DOTALL)
 
 
 def format_value(value: Any, depth: int = DEPTH_SHOWN, text: int = TEXT_SHOWN) -> str:
-    """Like `repr`, but redacted, cut to a sane length and safe at any size and depth.
+    """Return a repr on one line, redacted and of limited length.
+
+    The function is safe for values of any size and depth.
 
     Args:
-        value: Anything JSON may hold, or a model.
-        depth: Levels of lists and mappings to go down.
-        text: Characters to show of a text.
+        value: Any JSON value, or a model.
+        depth: The number of levels of lists and mappings to show.
+        text: The number of characters to show of a text.
     """
     match value:
         case str():
@@ -51,7 +53,7 @@ def format_value(value: Any, depth: int = DEPTH_SHOWN, text: int = TEXT_SHOWN) -
 
 
 def _clean(text: str) -> str:
-    # A text that *is* a URL loses all of its query, even one with blanks or quotes in it.
+    # A text that *is* a URL loses its whole query, even a query with blanks or quotes.
     whole = _URL_WITH_TAIL.fullmatch(text)
     return shorten(f"{whole[1]}?" if whole else str(text), MAX_REDACTED)
 

@@ -1,4 +1,4 @@
-"""Absent is not null: the mark of a request field the caller left alone."""
+"""The mark of an unset request field, which differs from null."""
 
 from enum import Enum
 from typing import Final, Literal
@@ -17,4 +17,4 @@ class Unset(Enum):
 
 
 UNSET: Final = Unset.UNSET
-"""A request field the caller left alone: it is not sent. None *is* sent, as null."""
+"""The value of a request field that the caller did not set, and that is not sent. None *is* sent, as null."""

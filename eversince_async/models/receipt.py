@@ -1,4 +1,4 @@
-"""What came with an answer besides its body: the HTTP status, the request id, the rate headers."""
+"""The HTTP status, the request id and the rate headers of responses."""
 
 from datetime import datetime
 
@@ -7,13 +7,18 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class RateLimit:
-    """The account's request budget as one answer's headers told it; None where a header was absent.
+    """The account's request budget in the headers of a response.
+
+    A field is None if its header was absent.
 
     Attributes:
-        limit: Requests allowed in the window (`X-RateLimit-Limit`); 30 a minute in April 2026, 120 in May.
-        remaining: Requests left in the window (`X-RateLimit-Remaining`).
-        resets_at: When the window resets (`X-RateLimit-Reset`, Unix seconds), by the server's clock.
-        resets_in: Seconds from the answer's own `Date` to the reset, so that the local clock plays no part.
+        limit: The requests allowed in the window (`X-RateLimit-Limit`); 30 a minute in April 2026, 120 in
+            May.
+        remaining: The requests left in the window (`X-RateLimit-Remaining`).
+        resets_at: The time at which the window resets (`X-RateLimit-Reset`, Unix seconds), by the server's
+            clock.
+        resets_in: The seconds from the response's own `Date` to the reset, which do not depend on the local
+            clock.
     """
 
     limit: int | None = None
@@ -24,12 +29,14 @@ class RateLimit:
 
 @attrs.frozen(kw_only=True)
 class Receipt:
-    """Where a result came from; quote `request_id` when writing to the vendor's support.
+    """The origin of a result.
+
+    Quote `request_id` when you write to the vendor's support.
 
     Attributes:
-        status: HTTP status of the answer.
-        request_id: `X-Request-Id`; None if something in between dropped it.
-        rate_limit: What the rate headers said.
+        status: The HTTP status of the response.
+        request_id: `X-Request-Id`; None if a proxy dropped the header.
+        rate_limit: The request budget in the rate headers.
     """
 
     status: int
