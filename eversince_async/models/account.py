@@ -9,11 +9,11 @@ from eversince_async.models._base import UNSET, Model, Request, Response, Unset
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class PreferencesChange(Request):
-    """What to change about the learned preferences; whatever stays UNSET is left alone.
+    """A change of the learned preferences; UNSET fields stay unchanged.
 
     Attributes:
         content: The whole new text. April 2026 names a capacity of 4,000 characters; the server judges.
-        enabled: Whether the agent learns.
+        enabled: True if the agent learns.
     """
 
     content: str | Unset = UNSET
@@ -22,13 +22,13 @@ class PreferencesChange(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class LearnedPreferences(Response):
-    """Patterns the agent picked up over all projects.
+    """The patterns that the agent has learned over all projects.
 
     Attributes:
         content: The patterns.
-        enabled: Whether the agent learns.
-        characters: Size of the content.
-        max_characters: April 2026: 4,000.
+        enabled: True if the agent learns.
+        characters: The size of the content.
+        max_characters: The greatest size of the content; April 2026: 4,000.
     """
 
     content: str | None = None
@@ -39,10 +39,10 @@ class LearnedPreferences(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Credits(Response):
-    """What is left.
+    """The credit balance.
 
     Attributes:
-        credits_balance: Credits; may be a fraction.
+        credits_balance: The remaining credits; may be a fraction.
     """
 
     credits_balance: float
@@ -50,14 +50,14 @@ class Credits(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class CreditPackage(Model):
-    """Credits to buy.
+    """A package of credits to buy.
 
     Attributes:
-        id: The package.
-        credits: How many.
-        price: For people, such as `$15`.
-        price_cents: The same in cents; the currency is not documented.
-        purchase_url: Where to buy it. In `repr` without its query, like every URL.
+        id: The package's id.
+        credits: The number of credits.
+        price: The price for people, such as `$15`.
+        price_cents: The price in cents; the currency is not documented.
+        purchase_url: The page that sells the package. `repr` omits its query, as for every URL.
     """
 
     id: str | None = None
@@ -69,13 +69,13 @@ class CreditPackage(Model):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class CreditPackages(Response):
-    """What can be bought.
+    """The credit packages for sale.
 
     Attributes:
         packages: The packages.
-        credits_balance: Credits left.
-        has_subscription: Whether the account has one.
-        subscription_required: Whether one is needed to buy credits.
+        credits_balance: The remaining credits.
+        has_subscription: True if the account has a subscription.
+        subscription_required: True if buying credits needs a subscription.
     """
 
     packages: tuple[CreditPackage, ...] = ()
@@ -89,12 +89,12 @@ class SharedVideo(Model):
     """A public page with a video.
 
     Attributes:
-        share_url: The page.
-        video_url: The video itself; it does not expire.
-        title: Its title; optional when the share was made.
-        aspect_ratio: Such as `16:9`.
-        view_count: How often it was seen.
-        created_at: When it was shared.
+        share_url: The address of the page.
+        video_url: The address of the video file; it does not expire.
+        title: The page's title; optional when the share was made.
+        aspect_ratio: The video's aspect ratio, such as `16:9`.
+        view_count: The number of views.
+        created_at: The time at which the video was shared.
     """
 
     share_url: str
@@ -110,10 +110,10 @@ class SharePage(Response):
     """One page of `GET /account/shares`.
 
     Attributes:
-        shares: At most 50; 10 if no limit is given, where other lists have 20.
-        total: Shares in all pages.
-        total_views: Views of them all.
-        has_more: Whether there is a next page.
+        shares: At most 50 shares; 10 if the request has no limit, although other lists then have 20.
+        total: The number of shares on all pages.
+        total_views: The number of views of all shares.
+        has_more: True if there is a next page.
     """
 
     shares: tuple[SharedVideo, ...]

@@ -1,4 +1,4 @@
-"""Content: what a project is made of. Timeline, assets, variations and the agent's memory."""
+"""The content of a project: timeline, assets, variations and agent memory."""
 
 import mimetypes
 import re
@@ -12,7 +12,7 @@ from eversince_async.models._base import NO_EXTRA, Model, Response
 
 
 class SceneType(StrEnum):
-    """What a scene shows; open, and missing in older answers."""
+    """The content of a scene; open, and missing in older responses."""
 
     VIDEO = "video"
     IMAGE = "image"
@@ -22,7 +22,7 @@ class SceneType(StrEnum):
 
 
 class TrackType(StrEnum):
-    """What a track sounds like; open."""
+    """The kind of an audio track; open."""
 
     VOICEOVER = "voiceover"
     MUSIC = "music"
@@ -30,7 +30,7 @@ class TrackType(StrEnum):
 
 
 class OverlayType(StrEnum):
-    """What lies over the picture; open."""
+    """The kind of an overlay; open."""
 
     TEXT = "text"
     LOGO = "logo"
@@ -38,7 +38,7 @@ class OverlayType(StrEnum):
 
 
 class CaptionPreset(StrEnum):
-    """How captions look; open."""
+    """The style of captions; open."""
 
     IMPACT = "impact"
     CLEAN = "clean"
@@ -46,7 +46,7 @@ class CaptionPreset(StrEnum):
 
 
 class AssetType(StrEnum):
-    """What an asset is; open: `image-to-video` has been seen."""
+    """The kind of an asset; open: `image-to-video` has been seen."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -61,20 +61,20 @@ class Scene(Model):
     """One shot of the video.
 
     Attributes:
-        id: The scene.
-        ref: The asset it shows, by its eight-character reference.
-        type: What it shows; None on older servers.
-        position: For sorting only: some documents count from 0, one from 1.
-        duration: Seconds.
-        description: What happens in it.
-        image_url: Its still image.
-        video_url: Its clip.
-        video_model: What generated the clip.
-        image_model: What generated the image.
-        prompt: What was asked of them.
-        volume: Loudness of the clip's own sound, 0 to 1.
-        fade_in: Seconds.
-        fade_out: Seconds.
+        id: The scene's id.
+        ref: The eight-character reference of the asset in the scene.
+        type: The content of the scene; None on older servers.
+        position: A number for sorting only: some documents count from 0, one from 1.
+        duration: The length in seconds.
+        description: The action in the scene.
+        image_url: The address of its still image.
+        video_url: The address of its clip.
+        video_model: The model that generated the clip.
+        image_model: The model that generated the image.
+        prompt: The prompt for the models.
+        volume: The loudness of the clip's own sound, 0 to 1.
+        fade_in: The length of the fade-in in seconds.
+        fade_out: The length of the fade-out in seconds.
     """
 
     id: str
@@ -95,15 +95,17 @@ class Scene(Model):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Voiceover(Model):
-    """The voiceover in short. Documented by one example only, so nothing here is certain to be there.
+    """The voiceover in short.
+
+    Only one example documents this object, so any field may be missing.
 
     Attributes:
-        url: Where the sound is.
-        duration: Seconds.
-        voice: Name of the voice.
-        voice_id: Its id.
-        language: Such as `en`.
-        script: What is said.
+        url: The address of the sound file.
+        duration: The length in seconds.
+        voice: The name of the voice.
+        voice_id: The id of the voice.
+        language: The language, such as `en`.
+        script: The spoken text.
     """
 
     url: str | None = None
@@ -116,16 +118,18 @@ class Voiceover(Model):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Music(Model):
-    """The music in short. Documented by one example only, so nothing here is certain to be there.
+    """The music in short.
+
+    Only one example documents this object, so any field may be missing.
 
     Attributes:
-        url: Where the sound is.
-        duration: Seconds.
-        genre: Such as `ambient`.
-        mood: Such as `warm`.
-        bpm: Beats per minute.
-        role: Such as `background`.
-        instrumental: Whether nobody sings.
+        url: The address of the sound file.
+        duration: The length in seconds.
+        genre: The genre, such as `ambient`.
+        mood: The mood, such as `warm`.
+        bpm: The tempo in beats per minute.
+        role: The role in the video, such as `background`.
+        instrumental: True if the music has no vocals.
     """
 
     url: str | None = None
@@ -142,20 +146,21 @@ class Track(Model):
     """A sound on the timeline.
 
     Attributes:
-        id: The track.
+        id: The track's id.
         type: `voiceover`, `music` or `sound_effect`.
-        url: Where the sound is.
-        duration: Seconds.
-        volume: Loudness as the server gave it: 0 to 1 by the catalogue, 0 to 100 by the output page.
-        start_time: Seconds from the start of the video.
-        name: What it is called.
-        voice: Name of the voice.
-        voice_id: Its id.
-        language: Such as `en`.
-        script: What is said.
-        genre: Of music.
-        mood: Of music.
-        bpm: Beats per minute.
+        url: The address of the sound file.
+        duration: The length in seconds.
+        volume: The loudness as received: 0 to 1 according to the catalogue, 0 to 100 according to the output
+            page.
+        start_time: The start in seconds from the start of the video.
+        name: The name of the track.
+        voice: The name of the voice.
+        voice_id: The id of the voice.
+        language: The language, such as `en`.
+        script: The spoken text.
+        genre: The genre of music.
+        mood: The mood of music.
+        bpm: The tempo in beats per minute.
     """
 
     id: str
@@ -175,18 +180,21 @@ class Track(Model):
 
     @property
     def volume_fraction(self) -> float | None:
-        """A guess at the volume from 0 to 1: above 1, `volume` is taken for a percentage."""
+        """The volume from 0 to 1, as far as can be guessed.
+
+        A `volume` above 1 is taken for a percentage.
+        """
         return self.volume / 100 if self.volume is not None and self.volume > 1 else self.volume
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Audio(Model):
-    """All that is heard.
+    """All sound of the video.
 
     Attributes:
         voiceover: The voiceover in short, if there is one.
-        music: The music in short, if there is some.
-        tracks: Every sound with its place.
+        music: The music in short, if there is any.
+        tracks: All tracks with their places on the timeline.
     """
 
     voiceover: Voiceover | None = None
@@ -199,17 +207,17 @@ class Overlay(Model):
     """A text, logo or motion graphic over the picture.
 
     Attributes:
-        id: The overlay.
+        id: The overlay's id.
         type: `text`, `logo` or `motion`.
-        content: The text, or where the picture is.
-        start_time: Seconds from the start of the video.
-        duration: Seconds.
-        position: Such as `bottom-center`.
-        font_size: Of a text; the unit is not documented.
-        color: Of a text, in CSS notation.
-        background_color: Behind a text, in CSS notation.
-        width: The unit is not documented.
-        opacity: The scale is not documented.
+        content: The text, or the address of the picture.
+        start_time: The start in seconds from the start of the video.
+        duration: The length in seconds.
+        position: The position, such as `bottom-center`.
+        font_size: The font size of a text; the unit is not documented.
+        color: The color of a text, in CSS notation.
+        background_color: The color behind a text, in CSS notation.
+        width: The width; the unit is not documented.
+        opacity: The opacity; the scale is not documented.
     """
 
     id: str
@@ -230,8 +238,8 @@ class Captions(Model):
     """Spoken words as text.
 
     Attributes:
-        enabled: Whether they are shown.
-        preset: How they look: `impact`, `clean` or `kinetic`.
+        enabled: True if the video shows captions.
+        preset: The style: `impact`, `clean` or `kinetic`.
     """
 
     enabled: bool | None = None
@@ -240,17 +248,17 @@ class Captions(Model):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Timeline(Response):
-    """The video as it stands: scenes, sound, overlays, captions.
+    """The present state of the video: scenes, sound, overlays, captions.
 
     Attributes:
         scenes: The shots, in the server's order; see `in_order`.
-        duration_seconds: Seconds in all.
-        aspect_ratio: Such as `16:9`.
-        craft: April 2026: creative direction. Documented as a text, shown as null.
-        skills: May 2026, instead of craft: such as `skill-cinema`.
-        audio: All that is heard.
-        overlays: What lies over the picture.
-        captions: Spoken words as text.
+        duration_seconds: The length of the video in seconds.
+        aspect_ratio: The aspect ratio, such as `16:9`.
+        craft: April 2026: the creative direction. The documentation calls it a text, its example shows null.
+        skills: May 2026, instead of craft: skills such as `skill-cinema`.
+        audio: All sound of the video.
+        overlays: The texts, logos and motion graphics over the picture.
+        captions: The settings of the captions.
     """
 
     scenes: tuple[Scene, ...] = ()
@@ -264,7 +272,7 @@ class Timeline(Response):
 
     @property
     def in_order(self) -> tuple[Scene, ...]:
-        """The scenes sorted by position; those without one keep their place at the end."""
+        """The scenes sorted by position, those without a position last."""
         return tuple(sorted(self.scenes, key=_place))
 
 
@@ -280,17 +288,17 @@ class Asset(Model):
     """An image, clip or sound that was generated or uploaded.
 
     Attributes:
-        url: Where it is.
-        ref: Eight characters that link it to scenes.
-        type: `image`, `video` or `audio` by the catalogue; other texts have been seen, see `kind`.
-        model: What generated it.
-        prompt: What was asked of it.
-        duration: Seconds; None for an image.
-        aspect_ratio: Such as `16:9`.
-        source_image_url: The image a clip was made from.
-        source_video_url: The clip it was made from.
-        reference_image_url: The image it was modelled on.
-        created_at: When.
+        url: The address of the file.
+        ref: Eight characters that link the asset to scenes.
+        type: `image`, `video` or `audio` according to the catalogue; other texts have been seen, see `kind`.
+        model: The model that generated the asset.
+        prompt: The prompt for the model.
+        duration: The length in seconds; None for an image.
+        aspect_ratio: The aspect ratio, such as `16:9`.
+        source_image_url: The address of the image that a clip was made from.
+        source_video_url: The address of the clip that the asset was made from.
+        reference_image_url: The address of the image that the asset was modelled on.
+        created_at: The time of creation.
     """
 
     url: str
@@ -307,7 +315,10 @@ class Asset(Model):
 
     @property
     def kind(self) -> AssetType | None:
-        """What it is in the end: by the last word of its type, else by the URL's ending; None if unclear."""
+        """The kind of the asset; None if unclear.
+
+        The last word of the type decides, or else the ending of the URL.
+        """
         file_name = re.split(r"[?#]", self.url)[0].rpartition("/")[2]
         by_url, _ = mimetypes.guess_type(file_name)
         words = ((self.type or "").rpartition("-")[2], (by_url or "").partition("/")[0])
@@ -319,10 +330,10 @@ class AssetPage(Response):
     """One page of `GET /projects/:id/assets`.
 
     Attributes:
-        assets: At most 50, in May 2026 200.
-        total: Assets in all pages.
-        limit: Assets asked for.
-        offset: Assets before this page.
+        assets: At most 50 assets, in May 2026 200.
+        total: The number of assets on all pages.
+        limit: The page size that was requested.
+        offset: The number of assets before this page.
     """
 
     assets: tuple[Asset, ...]
@@ -336,17 +347,19 @@ class AssetPage(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Variation(Model):
-    """A version of the video, e.g. for another screen; made and switched by message.
+    """A version of the video, e.g. for another screen.
+
+    Messages to the agent make and switch variations.
 
     Attributes:
-        id: The variation.
-        title: What it is called.
-        description: What it is for.
-        aspect_ratio: Such as `9:16`.
-        language: Such as `en`.
-        scene_count: How many scenes it has.
-        is_active: Whether the project's timeline and output are this one's.
-        created_at: When.
+        id: The variation's id.
+        title: The title.
+        description: The purpose.
+        aspect_ratio: The aspect ratio, such as `9:16`.
+        language: The language, such as `en`.
+        scene_count: The number of scenes.
+        is_active: True if the project's timeline and output belong to this variation.
+        created_at: The time of creation.
     """
 
     id: str
@@ -364,9 +377,9 @@ class MemorySection(Model):
     """One part of the agent's memory.
 
     Attributes:
-        content: What the agent noted.
-        tokens: Its size.
-        capacity: April 2026: tokens at which the agent condenses it.
+        content: The agent's notes.
+        tokens: The size in tokens.
+        capacity: April 2026: the size in tokens at which the agent condenses the section.
     """
 
     content: str = ""
@@ -379,9 +392,9 @@ class AgentMemory(Response):
     """The agent's working memory of a project, shared by its variations.
 
     Attributes:
-        sections: By name: `creative`, `assets`, and `plan` (April 2026) or `todos` (May).
-        total_tokens: Size of all sections.
-        total_capacity: April 2026: 14,500.
+        sections: The sections by name: `creative`, `assets`, and `plan` (April 2026) or `todos` (May).
+        total_tokens: The size of all sections in tokens.
+        total_capacity: The capacity of all sections in tokens; April 2026: 14,500.
     """
 
     sections: Mapping[str, MemorySection] = NO_EXTRA

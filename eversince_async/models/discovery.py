@@ -1,4 +1,4 @@
-"""Discovery: models, voices, and what things would cost."""
+"""Discovery: models, voices and cost estimates."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -11,14 +11,14 @@ from eversince_async.models._checks import between, length
 
 
 class ModelType(StrEnum):
-    """What a model generates; open."""
+    """The output of a model; open."""
 
     VIDEO = "video"
     IMAGE = "image"
 
 
 class Gender(StrEnum):
-    """How a voice sounds; open."""
+    """The gender of a voice; open."""
 
     MALE = "male"
     FEMALE = "female"
@@ -26,7 +26,7 @@ class Gender(StrEnum):
 
 
 class Tool(StrEnum):
-    """What the agent can do for credits; open."""
+    """The tools of the agent that cost credits; open."""
 
     GENERATE_IMAGE = "generate_image"
     GENERATE_VIDEO = "generate_video"
@@ -39,17 +39,19 @@ class Tool(StrEnum):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Operation(Request):
-    """Something to be priced. Which fields a tool needs is not documented.
+    """An operation to be priced.
+
+    The fields that each tool needs are not documented.
 
     Attributes:
-        tool: What is done.
-        model: Id of a model, for images and video.
+        tool: The tool.
+        model: The id of a model, for images and video.
         type: For audio `voiceover`, `music` or `sound_effect`; for upscaling `image` or `video`.
-        duration: Seconds.
-        count: How often: 1 (the server's default) to 100.
-        sound: Whether a clip has sound.
-        resolution: Such as `1080p`.
-        music_model: Id of a music model.
+        duration: The length in seconds.
+        count: The number of repetitions: 1 (the server's default) to 100.
+        sound: True for a clip with sound.
+        resolution: The resolution, such as `1080p`.
+        music_model: The id of a music model.
     """
 
     tool: Tool | str
@@ -64,10 +66,10 @@ class Operation(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class EstimateRequest(Request):
-    """What to price.
+    """The operations to be priced.
 
     Attributes:
-        operations: 1 to 50.
+        operations: 1 to 50 operations.
     """
 
     operations: Sequence[Operation] = attrs.field(metadata=length(limits.ESTIMATE_OPERATIONS, least=1))
@@ -78,11 +80,11 @@ class EstimateItem(Model):
     """The price of one operation.
 
     Attributes:
-        operation: Which.
-        credits_per_unit: Credits for each.
-        count: How many.
-        subtotal: Credits for all of them.
-        error: Why it could not be priced.
+        operation: The name of the operation.
+        credits_per_unit: The credits for one repetition.
+        count: The number of repetitions.
+        subtotal: The credits for all repetitions.
+        error: The reason why the operation could not be priced.
     """
 
     operation: str | None = None
@@ -94,13 +96,13 @@ class EstimateItem(Model):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Estimate(Response):
-    """What the operations would cost.
+    """The estimated cost of operations.
 
     Attributes:
-        total_credits: Credits for all that could be priced.
-        items: One by one.
-        is_partial: True when some item could not be priced.
-        note: What the server has to say about it.
+        total_credits: The credits for all operations that could be priced.
+        items: The price of each operation.
+        is_partial: True if some operation could not be priced.
+        note: A note by the server.
     """
 
     total_credits: float
@@ -111,33 +113,35 @@ class Estimate(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class GenerationModel(Model):
-    """A model that generates images or video; image models tell fewer things about themselves.
+    """A model that generates images or video.
+
+    Image models have fewer of these fields.
 
     Attributes:
-        id: What to name it by in `video_model` or `image_model`.
+        id: The id for `video_model` or `image_model`.
         type: `video` or `image`.
-        name: What it is called.
-        generation_types: Such as `text-to-video`, `image-to-video`, `text-to-image`.
-        aspect_ratios: Such as `16:9`.
-        durations: Such as `4s`.
-        resolutions: Such as `720p`.
-        has_sound: Whether its clips have sound.
-        supports_audio_toggle: Whether sound can be switched off.
-        supports_audio_input: Whether it takes a sound.
-        supports_image_input: Whether it takes a first image.
-        supports_end_frame: Whether it takes a last image.
-        supports_multi_shot: Whether one clip can have several shots.
-        supports_reference_images: Whether it takes reference images.
-        max_reference_images: How many.
-        supports_reference_videos: Whether it takes reference clips.
-        max_reference_videos: How many.
-        supports_video_input: Whether it takes a clip to work on.
-        max_input_video_duration: How long that may be; seconds are implied.
-        supports_negative_prompt: Whether it can be told what to avoid.
-        supports_camera_fixed: Whether the camera can be held still.
-        supports_camera_motion: Whether the camera can be moved.
-        camera_motion_options: In which ways.
-        max_prompt_length: Characters it reads.
+        name: The model's name.
+        generation_types: Ways to generate, such as `text-to-video`, `image-to-video`, `text-to-image`.
+        aspect_ratios: Possible aspect ratios, such as `16:9`.
+        durations: Possible lengths, such as `4s`.
+        resolutions: Possible resolutions, such as `720p`.
+        has_sound: True if the model's clips have sound.
+        supports_audio_toggle: True if sound can be switched off.
+        supports_audio_input: True if the model accepts a sound.
+        supports_image_input: True if the model accepts a first image.
+        supports_end_frame: True if the model accepts a last image.
+        supports_multi_shot: True if one clip can have several shots.
+        supports_reference_images: True if the model accepts reference images.
+        max_reference_images: The greatest number of reference images.
+        supports_reference_videos: True if the model accepts reference clips.
+        max_reference_videos: The greatest number of reference clips.
+        supports_video_input: True if the model accepts a clip to work on.
+        max_input_video_duration: The greatest length of that clip; the unit is presumably seconds.
+        supports_negative_prompt: True if a prompt can say what to avoid.
+        supports_camera_fixed: True if the camera can be held still.
+        supports_camera_motion: True if the camera can be moved.
+        camera_motion_options: The possible camera movements.
+        max_prompt_length: The greatest length of a prompt in characters.
     """
 
     id: str
@@ -168,15 +172,17 @@ class GenerationModel(Model):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Voice(Model):
-    """A voice for voiceovers; ask for it by name in the brief or a message.
+    """A voice for voiceovers.
+
+    To get it, name it in the brief or in a message.
 
     Attributes:
-        name: Its name.
+        name: The voice's name.
         gender: `male`, `female` or `neutral`.
-        age: In words.
-        accent: In words.
-        style: In words.
-        description: In words.
+        age: The age in words.
+        accent: The accent in words.
+        style: The style in words.
+        description: A description in words.
     """
 
     name: str

@@ -10,7 +10,7 @@ from eversince_async.models._checks import length
 
 
 class FeedbackType(StrEnum):
-    """What the feedback is; open."""
+    """The kind of feedback; open."""
 
     BUG = "bug"
     SUGGESTION = "suggestion"
@@ -19,12 +19,12 @@ class FeedbackType(StrEnum):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Feedback(Request):
-    """Something to tell the vendor.
+    """Feedback to the vendor.
 
     Attributes:
         type: `bug`, `suggestion` or `question`.
-        message: At most 5,000 characters.
-        project_id: The project it is about.
+        message: The text, at most 5,000 characters.
+        project_id: The project that the feedback is about.
     """
 
     type: FeedbackType | str
@@ -34,10 +34,10 @@ class Feedback(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class FeedbackReceipt(Response):
-    """The vendor has it.
+    """The confirmation that the vendor has received feedback.
 
     Attributes:
-        received: True.
+        received: True if the vendor has the feedback.
     """
 
     received: bool | None = None

@@ -1,4 +1,4 @@
-"""API keys of the account; at most ten."""
+"""API keys of the account, which has at most ten."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,10 +13,10 @@ from eversince_async.models._checks import length
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class KeyDraft(Request):
-    """A key to make.
+    """A key to create.
 
     Attributes:
-        name: What it is for, at most 100 characters.
+        name: The purpose of the key, at most 100 characters.
     """
 
     name: str = attrs.field(metadata=length(limits.NAME_CHARACTERS))
@@ -24,15 +24,15 @@ class KeyDraft(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class NewKey(Response):
-    """A key that was just made.
+    """A key that was just created.
 
     Attributes:
-        id: For revoking it; `keys.list` has it, too.
-        key: The whole key: told this once, and never shown by `repr`. Store it safely.
-        name: What it is for.
-        key_prefix: Its first characters, to tell keys apart.
-        created_at: When.
-        message: The server's words.
+        id: The id for revoking the key; `keys.list` has it, too.
+        key: The whole key. The server shows it only once, and `repr` never shows it. Store it safely.
+        name: The purpose of the key.
+        key_prefix: The first characters of the key, to tell keys apart.
+        created_at: The time of creation.
+        message: A message by the server.
     """
 
     id: str | None = None
@@ -43,7 +43,10 @@ class NewKey(Response):
     message: str | None = None
 
     def _iter_fields(self) -> Iterator[tuple[str, str]]:
-        """Nothing that this version does not know is shown: it may be the key under another name."""
+        """Return the fields, and hide those that this version does not know.
+
+        An unknown field may be the key under another name.
+        """
         odd = {"extra", "envelope", "unreadable"}
         return ((name, HIDDEN if name in odd else text) for name, text in super()._iter_fields())
 
@@ -53,11 +56,11 @@ class Key(Model):
     """A key of the account, without the key itself.
 
     Attributes:
-        id: For revoking it.
-        name: What it is for.
-        key_prefix: Its first characters, to tell keys apart.
-        last_used_at: When it was last used; None if never.
-        created_at: When it was made.
+        id: The id for revoking the key.
+        name: The purpose of the key.
+        key_prefix: The first characters of the key, to tell keys apart.
+        last_used_at: The time of the last use; None if the key was never used.
+        created_at: The time of creation.
     """
 
     id: str
@@ -69,11 +72,11 @@ class Key(Model):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class RevokedKey(Response):
-    """A key that no longer works, from now on.
+    """A revoked key, which no longer works.
 
     Attributes:
-        id: The key.
-        revoked: True.
+        id: The key's id.
+        revoked: True if the key is revoked.
     """
 
     id: str | None = None

@@ -1,4 +1,7 @@
-"""Memories: short facts by the user that the agent reads in all projects (May 2026)."""
+"""Memories: short facts by the user for all projects (May 2026).
+
+The agent reads them in every project.
+"""
 
 from datetime import datetime
 
@@ -14,9 +17,9 @@ class MemoryDraft(Request):
     """A new memory.
 
     Attributes:
-        title: At most 100 characters.
-        body: At most 10,000 characters, also for all active ones together.
-        is_active: Active at once is the server's default.
+        title: The title, at most 100 characters.
+        body: The fact, at most 10,000 characters; all active memories together have the same limit.
+        is_active: True to use the memory at once, which is the server's default.
     """
 
     title: str = attrs.field(metadata=length(limits.NAME_CHARACTERS))
@@ -26,12 +29,14 @@ class MemoryDraft(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class MemoryChange(Request):
-    """What to change about a memory; at least one field. Whatever stays UNSET is left alone.
+    """A change of a memory, with at least one field.
+
+    UNSET fields stay unchanged.
 
     Attributes:
-        title: At most 100 characters.
-        body: At most 10,000 characters.
-        is_active: Enable or disable.
+        title: The new title, at most 100 characters.
+        body: The new fact, at most 10,000 characters.
+        is_active: True to enable the memory, False to disable it.
     """
 
     title: str | Unset = attrs.field(default=UNSET, metadata=length(limits.NAME_CHARACTERS))
@@ -39,7 +44,10 @@ class MemoryChange(Request):
     is_active: bool | Unset = UNSET
 
     def problems(self) -> dict[str, str]:
-        """As for every request; besides, a change of nothing, which the server refuses."""
+        """Return the problems; an empty change is one.
+
+        The server refuses an empty change.
+        """
         return {"memory": "give at least one field to change"} if self.is_empty() else super().problems()
 
 
@@ -48,14 +56,14 @@ class Memory(Response):
     """A fact for the agent.
 
     Attributes:
-        id: The memory.
-        title: What it is called.
+        id: The memory's id.
+        title: The title.
         body: The fact.
-        is_active: Whether the agent reads it.
-        sort_order: Place in the list.
-        characters: Size.
-        created_at: When it was made.
-        updated_at: When it last changed.
+        is_active: True if the agent reads the memory.
+        sort_order: The place in the list.
+        characters: The size in characters.
+        created_at: The time of creation.
+        updated_at: The time of the last change.
     """
 
     id: str
@@ -70,11 +78,11 @@ class Memory(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class MemoryBudget(Model):
-    """How much of the room for active memories is used.
+    """The budget of active memories.
 
     Attributes:
-        used: Characters.
-        limit: Characters: 10,000.
+        used: The characters in use.
+        limit: The greatest number of characters: 10,000.
     """
 
     used: int | None = None
@@ -87,7 +95,7 @@ class MemoryList(Response):
 
     Attributes:
         memories: The memories.
-        budget: The room for active ones.
+        budget: The budget of active memories.
     """
 
     memories: tuple[Memory, ...]
@@ -100,7 +108,7 @@ class MemoryAnswer(Response):
 
     Attributes:
         memory: The memory as it is now.
-        budget: The room for active ones.
+        budget: The budget of active memories.
     """
 
     memory: Memory

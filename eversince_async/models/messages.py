@@ -14,7 +14,7 @@ from eversince_async.models.references import Reference, url_references_problem
 
 
 class Role(StrEnum):
-    """Who speaks; open."""
+    """The author of a message; open."""
 
     USER = "user"
     ASSISTANT = "assistant"
@@ -22,13 +22,15 @@ class Role(StrEnum):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class MessageDraft(Request):
-    """Feedback or direction for the agent; also the way to make, switch and delete variations.
+    """Feedback or direction for the agent.
+
+    Messages also make, switch and delete variations.
 
     Attributes:
-        message: What to say. 8,000 characters are safe on every server; the pages said 10,000.
+        message: The text. 8,000 characters are safe on every server; the pages said 10,000.
         references: Up to ten uploads or URLs, of which up to three of type `url`.
-        extract_content: Fetch referenced pages and read them (the server's default), or pass their
-            addresses on as they are.
+        extract_content: True to let the server fetch and read referenced pages (its default), False to pass
+            their addresses on unchanged.
     """
 
     message: str = attrs.field(
@@ -40,7 +42,7 @@ class MessageDraft(Request):
     extract_content: bool | Unset = UNSET
 
     def problems(self) -> dict[str, str]:
-        """As for every request; besides, at most three references of type `url`."""
+        """Return the problems, including too many references of type `url`."""
         return {**url_references_problem(self.references), **super().problems()}
 
 
@@ -49,11 +51,11 @@ class Message(Model):
     """One message of the conversation.
 
     Attributes:
-        id: The message; also the cursor for the messages before or after it.
+        id: The message's id; also the cursor for the messages before or after it.
         role: `user` or `assistant`.
-        content: What was said; empty for an internal marker.
-        source: Where it was said, e.g. `chat`; any text.
-        created_at: When.
+        content: The text; empty for an internal marker.
+        source: The origin of the message, e.g. `chat`; any text.
+        created_at: The time of creation.
     """
 
     id: str
@@ -64,7 +66,10 @@ class Message(Model):
 
     @property
     def is_marker(self) -> bool:
-        """Whether this only marks an internal step, such as dispatched generations: nothing to show."""
+        """True if the message only marks an internal step.
+
+        Such a step is, for example, the dispatch of generations. The message has no text to show.
+        """
         return not self.content
 
 
@@ -73,8 +78,9 @@ class MessagePage(Response):
     """One page of `GET /projects/:id/messages`.
 
     Attributes:
-        messages: At most 50, markers included. Their order is not documented: examples show the oldest first.
-        has_more: Whether there are more in the direction asked for.
+        messages: At most 50 messages, markers included. Their order is not documented; examples show the
+            oldest first.
+        has_more: True if there are more messages in the requested direction.
     """
 
     messages: tuple[Message, ...]
@@ -83,10 +89,10 @@ class MessagePage(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class SentMessage(Response):
-    """The agent took a message and went to work.
+    """The confirmation that the agent received a message and started working.
 
     Attributes:
-        id: The project.
+        id: The project's id.
         status: `running`.
     """
 

@@ -1,4 +1,4 @@
-"""Output: rendering to one video, and sharing it."""
+"""Output: the render of a video, and its public page."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from eversince_async.models._base import UNSET, Request, Response, Unset
 
 
 class Quality(StrEnum):
-    """How a video is rendered; open."""
+    """The quality of a render; open."""
 
     FULL_HD = "1080p"
     ULTRA_HD = "4k"
@@ -18,10 +18,11 @@ class Quality(StrEnum):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class RenderRequest(Request):
-    """How to render.
+    """A request for a render.
 
     Attributes:
-        quality: `1080p` or `4k`. Always sent: whether the body may be left out is not documented.
+        quality: `1080p` or `4k`. It is always sent, because the documentation does not say that the body may
+            be left out.
     """
 
     quality: Quality | str = Quality.FULL_HD
@@ -29,11 +30,11 @@ class RenderRequest(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class ShareRequest(Request):
-    """What the public page says.
+    """The words of the public page.
 
     Attributes:
-        title: Its title.
-        description: Its description.
+        title: The page's title.
+        description: The page's description.
     """
 
     title: str | Unset = UNSET
@@ -42,10 +43,12 @@ class ShareRequest(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class RenderStarted(Response):
-    """A render is under way; it has ended when the project is idle again.
+    """The confirmation that a render has started.
+
+    The render has ended when the project is idle again.
 
     Attributes:
-        id: The project.
+        id: The project's id.
         status: `rendering`.
         quality: `1080p` or `4k`.
     """
@@ -60,8 +63,8 @@ class Share(Response):
     """A public page with the rendered video.
 
     Attributes:
-        share_url: The page.
-        video_url: The video itself; other than `assembled_url`, it does not expire.
+        share_url: The address of the page.
+        video_url: The address of the video file; unlike `assembled_url`, it does not expire.
     """
 
     share_url: str

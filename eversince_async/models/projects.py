@@ -1,4 +1,4 @@
-"""Projects: creating, listing, reading, changing, cancelling, adopting."""
+"""Requests and responses for projects, from creation to adoption."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,18 +14,18 @@ from eversince_async.models.references import Reference, url_references_problem
 
 
 class Mode(StrEnum):
-    """Who decides along the way; open."""
+    """The way in which the agent works on a project; open."""
 
     AUTONOMOUS = "autonomous"
     """The agent runs from start to finish."""
     COLLABORATIVE = "collaborative"
     """The agent stops at decision points and asks in `agent_message`."""
     NONE = "none"
-    """Handed over to the studio; possible in settings only."""
+    """The project is handed over to the studio; possible in settings only."""
 
 
 class AspectRatio(StrEnum):
-    """Shapes a project can have; open."""
+    """The aspect ratios of a project; open."""
 
     LANDSCAPE = "16:9"
     PORTRAIT = "9:16"
@@ -34,7 +34,10 @@ class AspectRatio(StrEnum):
 
 
 class Craft(StrEnum):
-    """Creative directions of the April 2026 catalogue; open, since the pages had others."""
+    """Creative directions of the April 2026 catalogue.
+
+    The list is open, because the pages had others.
+    """
 
     AUTO = "auto"
     GENERAL = "general"
@@ -47,7 +50,10 @@ class Craft(StrEnum):
 
 
 class AgentModel(StrEnum):
-    """Models the agent itself can run on, by the catalogue; open, since the pages said `opus`, `sonnet`."""
+    """Models that the agent itself can run on.
+
+    The names are the catalogue's. The list is open, because the pages said `opus`, `sonnet`.
+    """
 
     OPUS_4_7 = "opus-4.7"
     OPUS_4_6 = "opus-4.6"
@@ -55,14 +61,17 @@ class AgentModel(StrEnum):
 
 
 class ReasoningMode(StrEnum):
-    """How deeply the agent thinks (May 2026); open."""
+    """The depth of the agent's thinking (May 2026); open."""
 
     THINKING = "thinking"
     FAST = "fast"
 
 
 class ExpectedOutput(StrEnum):
-    """What is wanted (gone in May 2026); open."""
+    """The kind of output a project asks for; open.
+
+    May 2026 no longer has it.
+    """
 
     ASSEMBLED = "assembled"
     """A rendered video."""
@@ -71,7 +80,7 @@ class ExpectedOutput(StrEnum):
 
 
 class OutputType(StrEnum):
-    """What there is; open."""
+    """The kind of output a project has; open."""
 
     ASSEMBLED = "assembled"
     """A rendered video."""
@@ -86,10 +95,10 @@ class OutputType(StrEnum):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Brief(Request):
-    """What to make: the body of `POST /projects`.
+    """The description of a new project: the body of `POST /projects`.
 
-    Wishes that have no field of their own (length, voiceover, music, captions, language) belong into the
-    brief. What stays UNSET is not sent, and the server's default holds.
+    Wishes without a field of their own (length, voiceover, music, captions, language) belong in the brief.
+    UNSET fields are not sent, and the server's defaults apply.
 
     Attributes:
         brief: The creative direction. 8,000 characters are safe on every server; the pages said 10,000.
@@ -97,19 +106,19 @@ class Brief(Request):
         mode: `autonomous` is the server's default.
         aspect_ratio: `16:9` is the server's default.
         craft: April 2026: creative direction, by default `auto`. The documents list different values.
-        craft_auto: April 2026: let the agent choose the craft; by default true when craft is `auto`.
+        craft_auto: April 2026: True to let the agent choose the craft; by default true if craft is `auto`.
         skills: May 2026, instead of craft: slugs of Eversince skills (`cinema`) or ids of custom skills.
         reasoning_mode: May 2026: `thinking` is the server's default.
-        video_model: Id of a model of `GET /models`; else the agent chooses.
-        image_model: Likewise.
-        agent_model: What the agent runs on. The default changed often: rely on none.
-        expected_output: April 2026: `assembled` or `assets`; else detected from the brief.
+        video_model: The id of a model of `GET /models`; if UNSET, the agent chooses.
+        image_model: The id of a model of `GET /models`; if UNSET, the agent chooses.
+        agent_model: The model that the agent runs on. The default changed often: do not rely on it.
+        expected_output: April 2026: `assembled` or `assets`; if UNSET, the server detects it from the brief.
         webhook_url: HTTPS address that status changes are posted to.
         idempotency_key: At most 256 characters. The same key never makes a second project, unless the
-            first has failed. The client mints one when this is left out, so that retries are safe.
+            first has failed. The client mints a key if none is given, so that retries are safe.
         references: Up to ten uploads or URLs, of which up to three of type `url`.
-        extract_content: Fetch referenced pages and read them (the server's default), or pass their
-            addresses on as they are.
+        extract_content: True to let the server fetch and read referenced pages (its default), False to pass
+            their addresses on unchanged.
     """
 
     brief: str = attrs.field(
@@ -136,28 +145,28 @@ class Brief(Request):
     extract_content: bool | Unset = UNSET
 
     def problems(self) -> dict[str, str]:
-        """As for every request; besides, at most three references of type `url`."""
+        """Return the problems, including too many references of type `url`."""
         return {**url_references_problem(self.references), **super().problems()}
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class SettingsChange(Request):
-    """What to change about a project; whatever stays UNSET is left alone.
+    """A change of a project's settings; UNSET fields stay unchanged.
 
-    Aspect ratio, language, captions and variations are no settings: ask the agent by message.
+    Aspect ratio, language, captions and variations are not settings: ask the agent with a message.
 
     Attributes:
         title: New title, at most 30 characters. None clears it.
         mode: `none` hands the project over to the studio.
-        video_model: Id of the default video model.
-        image_model: Id of the default image model.
-        agent_model: What the agent runs on.
+        video_model: The id of the default video model.
+        image_model: The id of the default image model.
+        agent_model: The model that the agent runs on.
         reasoning_mode: May 2026: `thinking` or `fast`.
         craft: April 2026: creative direction.
-        craft_auto: April 2026: let the agent choose the craft.
-        skills: May 2026: replaces the whole active set; an empty list clears it.
+        craft_auto: April 2026: True to let the agent choose the craft.
+        skills: May 2026: the whole new active set; an empty list clears it.
         webhook_url: HTTPS address to notify. None stops notifying.
-        expected_output: April 2026: `assembled` or `assets`. None has the server detect it.
+        expected_output: April 2026: `assembled` or `assets`. None lets the server detect it.
     """
 
     title: str | Unset | None = attrs.field(default=UNSET, metadata=length(limits.TITLE_CHARACTERS))
@@ -173,17 +182,20 @@ class SettingsChange(Request):
     expected_output: ExpectedOutput | str | Unset | None = UNSET
 
     def problems(self) -> dict[str, str]:
-        """As for every request; besides, an empty change: what it does is not documented."""
+        """Return the problems; an empty change is one.
+
+        The effect of an empty change is not documented.
+        """
         return {"settings": "give at least one to change"} if self.is_empty() else super().problems()
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Adoption(Request):
-    """Which studio project to adopt.
+    """A request to adopt a studio project.
 
     Attributes:
-        project_id: Its id in the studio.
-        mode: `collaborative` is the server's default here, other than for a new project.
+        project_id: The project's id in the studio.
+        mode: `collaborative` is the server's default here, unlike for a new project.
     """
 
     project_id: str
@@ -194,7 +206,7 @@ class Adoption(Request):
 
 
 class _Standing:
-    """What a status means for whoever waits."""
+    """The meaning of a status for waiters."""
 
     __slots__ = ()
 
@@ -202,29 +214,32 @@ class _Standing:
 
     @property
     def is_active(self) -> bool:
-        """Whether the project holds one of the account's active-project slots."""
+        """True if the project holds one of the account's slots."""
         return self.status in ACTIVE
 
     @property
     def is_settled(self) -> bool:
-        """Whether polling may stop: idle, completed, failed or cancelled. An unknown status is not."""
+        """True if polling may stop.
+
+        The settled statuses are idle, completed, failed and cancelled. An unknown status is not settled.
+        """
         return self.status in SETTLED
 
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class CreatedProject(Response):
-    """A project that was just created, or the one its idempotency key already stood for.
+    """A new project, or the earlier one with its idempotency key.
 
     Attributes:
-        id: The project.
-        status: `queued` when new; whatever it is by now when it existed.
-        existed: Whether the key already stood for a project: then nothing was created (status 200, and
-            only `id`, `status` and `message` are told).
+        id: The project's id.
+        status: `queued` for a new project; the present status of an earlier one.
+        existed: True if the key already belonged to a project: then nothing was created (the HTTP status is
+            200, and the response has only `id`, `status` and `message`).
         mode: `autonomous` or `collaborative`.
-        project_url: The project in the studio.
-        credits_balance: Credits left.
-        created_at: When.
-        message: The server's words when the project existed.
+        project_url: The address of the project in the studio.
+        credits_balance: The remaining credits.
+        created_at: The time of creation.
+        message: The server's message if the project existed.
     """
 
     id: str
@@ -239,20 +254,20 @@ class CreatedProject(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class ProjectSummary(_Standing, Model):
-    """A project as the list shows it.
+    """A project in the list of projects.
 
     Attributes:
-        id: The project.
-        status: Where it stands.
+        id: The project's id.
+        status: The project's status.
         mode: `autonomous`, `collaborative` or `none`.
-        title: Its title.
+        title: The project's title.
         brief: The brief, cut at 200 characters.
-        source_project_id: The studio project it was adopted from.
+        source_project_id: The id of the studio project that this project was adopted from.
         expected_output: April 2026: `assembled` or `assets`.
-        assembled_url: The rendered video; expires 24 hours after the render.
-        project_url: The project in the studio.
-        created_at: When it was created.
-        updated_at: When it last changed.
+        assembled_url: The address of the rendered video; expires 24 hours after the render.
+        project_url: The address of the project in the studio.
+        created_at: The time of creation.
+        updated_at: The time of the last change.
     """
 
     id: str
@@ -273,10 +288,10 @@ class ProjectPage(Response):
     """One page of `GET /projects`.
 
     Attributes:
-        projects: At most 100.
-        total: Projects in all pages.
-        limit: Projects asked for.
-        offset: Projects before this page.
+        projects: At most 100 projects.
+        total: The number of projects on all pages.
+        limit: The page size that was requested.
+        offset: The number of projects before this page.
     """
 
     projects: tuple[ProjectSummary, ...]
@@ -287,23 +302,24 @@ class ProjectPage(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Project(_Standing, Response):
-    """Where a project stands and what it has made.
+    """A project with its status and results.
 
     Attributes:
-        id: The project.
-        status: Where it stands. `idle` comes twice: after the agent's run, and again after a render; look
-            at `assembled_url` to tell them apart, and mind that an autonomous run may render by itself.
+        id: The project's id.
+        status: The project's status. `idle` comes twice: after the agent's run, and again after a render. Use
+            `assembled_url` to distinguish the two; but an autonomous run may render by itself.
         mode: `autonomous`, `collaborative` or `none`.
-        output_type: Whether there is a video (`assembled`), single assets, or nothing yet (`pending`).
-        assembled_url: The rendered video; download or share it before it expires.
-        assembled_url_expires_at: When that is, 24 hours after the render.
-        project_url: The project in the studio.
-        agent_message: The agent's last message; in collaborative mode what it wants to know.
-        variation_id: The active variation.
-        created_at: When it was created.
-        updated_at: When it last changed.
-        credits_warning: Only when the balance is low: at or below 100 by the catalogue, below by the pages.
-        error_message: What went wrong, when the status is `failed`.
+        output_type: The present output: a video (`assembled`), single assets, or nothing yet (`pending`).
+        assembled_url: The address of the rendered video; download or share it before it expires.
+        assembled_url_expires_at: The time of expiry, 24 hours after the render.
+        project_url: The address of the project in the studio.
+        agent_message: The agent's last message; in collaborative mode its question.
+        variation_id: The id of the active variation.
+        created_at: The time of creation.
+        updated_at: The time of the last change.
+        credits_warning: A warning if the balance is low: at or below 100 credits according to the catalogue,
+            below 100 according to the pages.
+        error_message: The reason of a `failed` status.
     """
 
     id: str
@@ -326,18 +342,18 @@ class ProjectSettings(Response):
     """A project's settings after a change.
 
     Attributes:
-        title: Its title.
+        title: The project's title.
         mode: `autonomous`, `collaborative` or `none`.
-        aspect_ratio: Its shape; no setting, the agent changes it by message.
-        video_model: Id of the default video model; None when the agent chooses.
-        image_model: Likewise.
-        agent_model: What the agent runs on: a short name, or a full model id on older servers.
+        aspect_ratio: The aspect ratio. It is not a setting; ask the agent with a message to change it.
+        video_model: The id of the default video model; None if the agent chooses.
+        image_model: The id of the default image model; None if the agent chooses.
+        agent_model: The model that the agent runs on: a short name, or a full model id on older servers.
         reasoning_mode: May 2026: `thinking` or `fast`.
         craft: April 2026: creative direction.
-        craft_auto: April 2026: whether the agent chooses the craft.
+        craft_auto: April 2026: True if the agent chooses the craft.
         skills: May 2026, instead of craft: the active skills.
-        webhook_url: Where status changes are posted.
-        expected_output: April 2026: `assembled` or `assets`; None when it is detected.
+        webhook_url: The address that status changes are posted to.
+        expected_output: April 2026: `assembled` or `assets`; None if the server detects it.
     """
 
     title: str | None = None
@@ -356,10 +372,12 @@ class ProjectSettings(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class CancelledProject(Response):
-    """A project whose agent was stopped; generations already with a provider still finish.
+    """A project whose agent was stopped.
+
+    Generations already with a provider still finish.
 
     Attributes:
-        id: The project.
+        id: The project's id.
         status: `cancelled`.
     """
 
@@ -375,12 +393,12 @@ class StudioProject(Model):
     """A project of the studio that can be adopted.
 
     Attributes:
-        project_id: Its id in the studio.
-        title: Its title.
-        aspect_ratio: Its shape.
-        project_url: Where it is in the studio.
-        created_at: When it was created.
-        updated_at: When it last changed.
+        project_id: The project's id in the studio.
+        title: The project's title.
+        aspect_ratio: The aspect ratio.
+        project_url: The address of the project in the studio.
+        created_at: The time of creation.
+        updated_at: The time of the last change.
     """
 
     project_id: str
@@ -396,10 +414,10 @@ class StudioProjectPage(Response):
     """One page of `GET /projects/discover`.
 
     Attributes:
-        projects: At most 100.
-        total: Projects in all pages.
-        limit: Projects asked for.
-        offset: Projects before this page.
+        projects: At most 100 projects.
+        total: The number of projects on all pages.
+        limit: The page size that was requested.
+        offset: The number of projects before this page.
     """
 
     projects: tuple[StudioProject, ...]
@@ -410,15 +428,15 @@ class StudioProjectPage(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class AdoptedProject(Response):
-    """A studio project that every endpoint works on from now on.
+    """An adopted studio project, which every endpoint now works on.
 
     Attributes:
-        id: The project.
-        status: `idle` when newly adopted.
-        existed: Whether it had been adopted before (status 200).
+        id: The project's id.
+        status: `idle` for a newly adopted project.
+        existed: True if the project had been adopted before (HTTP status 200).
         mode: `autonomous` or `collaborative`.
-        project_url: The project in the studio.
-        message: The server's words when it had been adopted before.
+        project_url: The address of the project in the studio.
+        message: The server's message if the project had been adopted before.
     """
 
     id: str

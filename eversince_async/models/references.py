@@ -1,4 +1,4 @@
-"""Reference media: what a brief or a message points the agent at."""
+"""Reference media, to which a brief or a message points the agent."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -10,7 +10,7 @@ from eversince_async.models._base import Request
 
 
 class ReferenceType(StrEnum):
-    """What a referenced URL leads to."""
+    """The kind of a referenced URL's content."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -24,7 +24,7 @@ class UploadReference(Request):
     """A file that was uploaded before.
 
     Attributes:
-        upload_id: The id that confirming the upload answered with.
+        upload_id: The id in the response to the confirmation of the upload.
     """
 
     upload_id: str
@@ -32,11 +32,11 @@ class UploadReference(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class UrlReference(Request):
-    """Media or a page elsewhere.
+    """Media or a page on the web.
 
     Attributes:
-        url: Where it is.
-        type: What it is.
+        url: The address.
+        type: The kind of content.
     """
 
     url: str
@@ -47,9 +47,9 @@ Reference = UploadReference | UrlReference
 
 
 def url_references_problem(references: object) -> Mapping[str, str]:
-    """Refuses more than three references of type `url`.
+    """Return a problem for more than three references of type `url`.
 
-    Whether a `{"url": …, "type": "image"}` counts as well is not documented: left to the server.
+    The documentation does not say if a `{"url": …, "type": "image"}` counts as well, so the server decides.
     """
     if not isinstance(references, Sequence):
         return {}

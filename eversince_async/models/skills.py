@@ -11,7 +11,7 @@ from eversince_async.models._checks import length
 
 
 class SkillSource(StrEnum):
-    """Who wrote a skill; open."""
+    """The author of a skill; open."""
 
     EVERSINCE = "eversince"
     """A platform skill: it can be switched on and off."""
@@ -20,10 +20,13 @@ class SkillSource(StrEnum):
 
 
 class SkillCategory(StrEnum):
-    """What a platform skill is about (gone in May 2026); open."""
+    """The subject of a platform skill; open.
+
+    May 2026 no longer has it.
+    """
 
     CRAFT = "craft"
-    """April 2026: activating one switches the other crafts off."""
+    """April 2026: activating a craft switches the other crafts off."""
     TECHNIQUE = "technique"
     WORKFLOW = "workflow"
 
@@ -33,10 +36,11 @@ class SkillDraft(Request):
     """A new custom skill.
 
     Attributes:
-        name: At most 100 characters, unique in the account.
-        instructions: What the agent should know or do. April 2026: at most 8,000 characters, also for all
-            active ones together; May: no such limit for one, 40,000 tokens for all. The server judges.
-        is_active: Enabled at once is the server's default.
+        name: The name, at most 100 characters, unique in the account.
+        instructions: The knowledge or orders for the agent. April 2026: at most 8,000 characters, and the
+            same limit for all active skills together. May: no limit for one skill, 40,000 tokens for all. The
+            server judges.
+        is_active: True to enable the skill at once, which is the server's default.
     """
 
     name: str = attrs.field(metadata=length(limits.NAME_CHARACTERS))
@@ -46,12 +50,12 @@ class SkillDraft(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class SkillChange(Request):
-    """What to change about a skill; whatever stays UNSET is left alone.
+    """A change of a skill; UNSET fields stay unchanged.
 
     Attributes:
-        name: At most 100 characters. Custom skills only.
-        instructions: Custom skills only.
-        is_active: Enable or disable.
+        name: The new name, at most 100 characters. Custom skills only.
+        instructions: The new instructions. Custom skills only.
+        is_active: True to enable the skill, False to disable it.
     """
 
     name: str | Unset = attrs.field(default=UNSET, metadata=length(limits.NAME_CHARACTERS))
@@ -61,22 +65,22 @@ class SkillChange(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Skill(Response):
-    """A skill, as far as the call at hand tells about it.
+    """A skill; the fields that are set depend on the endpoint.
 
     Attributes:
-        id: The skill; opaque: `craft-cinema`, `skill-cinema` and the `cinema` of requests are one thing in
-            three documents, and none can be made from another.
-        name: What it is called.
-        is_active: Whether the agent receives it.
+        id: The skill's id. It is opaque: `craft-cinema`, `skill-cinema` and the `cinema` of requests name the
+            same skill in three documents, and no name can be derived from another.
+        name: The name.
+        is_active: True if the agent receives the skill.
         source: `eversince` or `user`.
-        category: April 2026, platform skills: `craft`, `technique` or `workflow`.
-        description: Platform skills.
-        instructions: Custom skills; lists leave it out.
-        characters: Size; lists of May 2026 give `tokens` instead.
-        tokens: Size; lists of May 2026 only.
-        sort_order: Place in the list.
-        created_at: Custom skills.
-        updated_at: Custom skills.
+        category: April 2026, platform skills only: `craft`, `technique` or `workflow`.
+        description: The description; platform skills only.
+        instructions: The instructions; custom skills only, and not in lists.
+        characters: The size in characters; lists of May 2026 give `tokens` instead.
+        tokens: The size in tokens; lists of May 2026 only.
+        sort_order: The place in the list.
+        created_at: The time of creation; custom skills only.
+        updated_at: The time of the last change; custom skills only.
     """
 
     id: str
@@ -95,10 +99,11 @@ class Skill(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class SkillBudget(Model):
-    """How much of the room for active skills is used.
+    """The budget of active skills.
 
     Attributes:
-        used: April 2026: characters of active custom skills, crafts not counted. May: tokens of all.
+        used: April 2026: the characters of active custom skills, without crafts. May: the tokens of all
+            active skills.
         limit: April 2026: 8,000 characters. May: 40,000 tokens.
     """
 
@@ -112,7 +117,7 @@ class SkillList(Response):
 
     Attributes:
         skills: The skills, without their instructions.
-        budget: The room for active ones.
+        budget: The budget of active skills.
     """
 
     skills: tuple[Skill, ...]
@@ -125,7 +130,7 @@ class SkillAnswer(Response):
 
     Attributes:
         skill: The skill as it is now. Others may have been switched off: read the list again.
-        budget: The room for active ones; None when a platform skill was toggled.
+        budget: The budget of active skills; None if a platform skill was toggled.
     """
 
     skill: Skill
@@ -134,10 +139,10 @@ class SkillAnswer(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Deleted(Response):
-    """Something is gone.
+    """The confirmation of a deletion.
 
     Attributes:
-        deleted: True.
+        deleted: True if the object is deleted.
     """
 
     deleted: bool | None = None

@@ -10,7 +10,7 @@ from eversince_async.models.references import UploadReference
 
 
 class UploadType(StrEnum):
-    """What an uploaded file is; open."""
+    """The kind of an uploaded file; open."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -19,12 +19,12 @@ class UploadType(StrEnum):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class UploadRequest(Request):
-    """A file that wants to be uploaded.
+    """A request to upload a file.
 
     Attributes:
-        file_name: Its name.
-        content_type: Its MIME type; the PUT must say the same.
-        file_size: Bytes: at most 10 MB for an image, 50 MB for audio, 500 MB for video.
+        file_name: The file's name.
+        content_type: The file's MIME type; the PUT must send the same type.
+        file_size: The size in bytes: at most 10 MB for an image, 50 MB for audio, 500 MB for video.
     """
 
     file_name: str
@@ -32,9 +32,10 @@ class UploadRequest(Request):
     file_size: int
 
     def problems(self) -> dict[str, str]:
-        """As for every request; besides, a size that is negative or above the limit for its kind.
+        """Return the problems, including an impossible size.
 
-        Types are left to the server: the documents list different ones.
+        A size is impossible if it is negative or above the limit for its kind of file. The server judges the
+        types, because the documents list different ones.
         """
         return {**_size_problem(self.content_type, self.file_size), **super().problems()}
 
@@ -53,13 +54,13 @@ def _size_problem(content_type: object, size: object) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class UploadConfirmation(Request):
-    """A file that was PUT to where its ticket said.
+    """A request to confirm an uploaded file.
 
     Attributes:
-        r2_key: From the ticket.
-        file_name: As for the ticket.
-        file_size: As for the ticket, in bytes.
-        content_type: As for the ticket.
+        r2_key: The key in the ticket.
+        file_name: The same name as in the request for the ticket.
+        file_size: The same size, in bytes.
+        content_type: The same MIME type.
     """
 
     r2_key: str
@@ -70,13 +71,13 @@ class UploadConfirmation(Request):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class UploadTicket(Response):
-    """Where to PUT a file.
+    """The address to PUT a file to.
 
     Attributes:
-        upload_url: Presigned: whoever has it can write, so its query string is never shown. No
-            `Authorization` header may go along.
-        r2_key: To confirm with.
-        expires_in: Seconds the URL lives (3600).
+        upload_url: The presigned address. Everyone who has it can write, so its query string is never shown.
+            The PUT must not have an `Authorization` header.
+        r2_key: The key for the confirmation.
+        expires_in: The lifetime of the address in seconds (3600).
     """
 
     upload_url: str
@@ -86,12 +87,12 @@ class UploadTicket(Response):
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class Upload(Response):
-    """A file the agent can be pointed at.
+    """An uploaded file, which briefs and messages can refer to.
 
     Attributes:
-        upload_id: Its id, for references.
+        upload_id: The id for references.
         type: `image`, `video` or `audio`.
-        existed: Whether it had been confirmed before (status 200).
+        existed: True if the upload had been confirmed before (HTTP status 200).
     """
 
     upload_id: str
@@ -100,5 +101,5 @@ class Upload(Response):
 
     @property
     def reference(self) -> UploadReference:
-        """What to put into the `references` of a brief or message."""
+        """The item for the `references` of a brief or message."""
         return UploadReference(upload_id=self.upload_id)

@@ -1,4 +1,4 @@
-"""What the server posts to a `webhook_url`."""
+"""The body that the server posts to a `webhook_url`."""
 
 import attrs
 
@@ -9,14 +9,15 @@ from eversince_async.models.projects import Project
 
 @attrs.frozen(kw_only=True, repr=False, eq=False)
 class WebhookEvent(Project):
-    """A project at the moment of a transition: `running`, `generating`, `rendering`, `idle` or `failed`.
+    """A project at the moment of a status change.
 
-    There is none for `queued` and `cancelled`, and a lost one stays lost: take it as a hint.
+    The new status is `running`, `generating`, `rendering`, `idle` or `failed`. There is no event for `queued`
+    and `cancelled`, and the server does not repeat a lost event: take events as hints.
 
     Attributes:
-        event: What happened; equals the status, and is the one to dispatch on.
-        timeline: The video as it stands; early events may have none.
-        assets: What was made so far.
+        event: The event's name, which equals the status; use it to dispatch events.
+        timeline: The present state of the video; early events may have none.
+        assets: The assets made so far.
     """
 
     event: ProjectStatus | str | None = None
