@@ -1,4 +1,4 @@
-"""A journal file for each test, and pipelines to run in it."""
+"""Fixtures for pipelines: a journal file, an emulator and a photo."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """A local Eversince whose agent is quick."""
+    """Run a local emulator whose agent is quick."""
     async with Emulator(scenario=QUICK) as emulator:
         yield emulator
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
-    """A file that is no journal yet."""
+    """Return the path of a journal that does not exist yet."""
     return tmp_path / "pipelines.db"
 
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    """A picture to upload."""
+    """Return the path of a picture to upload."""
     file = tmp_path / "mug.png"
     file.write_bytes(b"\x89PNG" + bytes(100))
     return file

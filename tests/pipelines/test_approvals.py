@@ -1,4 +1,7 @@
-"""Questions to people: they wait for days, cost nothing meanwhile, and are answered from anywhere."""
+"""Questions to people wait for days without cost.
+
+Answers may come from anywhere.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ async def shows(run: Run, thing: object) -> None:
 
 
 def begin(running: Any) -> asyncio.Task[Any]:
-    """Run it beside the test."""
+    """Await a workflow in a task beside the test."""
 
     async def run() -> Any:
         return await running
@@ -63,13 +66,13 @@ def begin(running: Any) -> asyncio.Task[Any]:
 
 
 async def stopped(task: asyncio.Task[Any]) -> None:
-    """Stop it, as the end of the process does."""
+    """Cancel a task, as the end of the process does."""
     task.cancel()
     await asyncio.wait([task])
 
 
 async def asked(eversince: Eversince, journal: Path, count: int = 1) -> None:
-    """Wait until so many questions wait."""
+    """Wait until `count` questions are open."""
     while len(await eversince.approvals(journal=journal)) < count:
         await asyncio.sleep(1)
 
@@ -86,7 +89,7 @@ async def test_an_answer_in_the_same_process_wakes_it_at_once(eversince, journal
 
 
 async def test_an_answer_from_another_process_is_seen_within_seconds(emulator, eversince, journal):
-    """That one has a journal of its own on the same file."""
+    """The other process opens a journal of its own over the file."""
     running = begin(eversince.run(question, key="mug", journal=journal))
     await asked(eversince, journal)
     async with SqliteJournal(journal) as other:
@@ -119,7 +122,7 @@ async def test_waiting_holds_no_slot_and_asks_nothing_of_the_server(emulator, ev
 
 
 async def test_waiting_across_a_restart_asks_nothing_of_the_server(emulator, journal, photo):
-    """The new process comes to the question again without a single request."""
+    """The new process reaches the question again without a single request."""
     async with Eversince(**emulator.connection) as first:
         running = begin(first.run(campaign, "A film", photo, key="mug", journal=journal))
         await asked(first, journal)
@@ -323,7 +326,7 @@ async def test_no_journal_is_made_by_an_answer(eversince, journal):
 
 
 async def test_a_client_that_drains_does_not_wait_for_a_person(emulator, journal):
-    """The question stays: another client goes on with it."""
+    """The question stays open: another client continues with it."""
     eversince = Eversince(**emulator.connection)
     running = begin(eversince.run(question, key="mug", journal=journal))
     await asked(eversince, journal)

@@ -1,4 +1,7 @@
-"""A batch of pipelines: each item a run under its key; those that wait for a person give their places up."""
+"""Batches of pipelines: each item is a run under its own key.
+
+A run that waits for a person gives its place up.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def no_calls() -> None:
 
 @pipeline
 async def swallows(run: Run) -> str:
-    """Takes everything that goes wrong for an answer; waiting is nothing that goes wrong."""
+    """Catch every error; waiting for an approval is no error."""
     try:
         return str(await run.approval("ship it?"))
     except Exception:  # noqa: BLE001 - the point
@@ -56,7 +59,7 @@ async def filming_first(run: Run, brief: str) -> str:
 
 
 async def ended(batch: Any) -> dict[str, Any]:
-    """What came of each item, by its key."""
+    """Return the outcome of each item, by its key."""
     return {outcome.key: outcome for outcome in (await batch).outcomes}
 
 
@@ -97,7 +100,7 @@ async def test_it_works_without_a_journal(eversince):
 
 
 async def test_one_that_waits_for_a_person_gives_its_place_up(emulator, eversince, journal):
-    """There is one place, and three items ask: all of them are asked."""
+    """There is one place, yet all three items ask their question."""
     briefs = ["One", "Two", "Three"]
 
     outcomes = await ended(eversince.batch(briefs, pipeline=filming_first, journal=journal, concurrency=1))

@@ -1,4 +1,4 @@
-"""Several lines of steps at a time, under names that do not depend on who is quicker."""
+"""Branches run side by side, and their speed changes no names."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def naming(run: Run, name: str) -> float:
 
 
 async def steps_of(eversince, journal, made, *args) -> list[str]:
-    """The names of what is done, in the order in which it ends."""
+    """Return the names of the steps in the order of completion."""
     async with eversince.run(made, *args, key="mug", journal=journal) as running:
         names = [event.step async for event in running if isinstance(event, StepCompleted)]
         await running
@@ -143,7 +143,7 @@ async def test_who_is_quicker_changes_no_name(eversince, journal, tmp_path):
 
 
 async def test_in_another_run_whoever_is_quicker_finds_its_own_again(eversince, journal):
-    """The first run is stopped when one branch is ahead."""
+    """The first run is stopped while one branch is ahead."""
 
     async def run() -> list[float]:
         return await eversince.run(lines, 5.0, 50.0, key="mug", journal=journal)
@@ -247,7 +247,10 @@ async def stop() -> None:
 
 
 async def test_what_the_function_has_got_over_is_not_tried_again(journal):
-    """Else it would go another way, and what was paid for on this one would be lost."""
+    """A retry would send the function down another path.
+
+    The productions paid for on this path would then be lost.
+    """
     STOP[0] = True
     scenario = attrs.evolve(QUICK, failure=1.0)
     async with Emulator(scenario=scenario) as emulator, Eversince(**emulator.connection) as eversince:

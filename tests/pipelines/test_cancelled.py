@@ -1,4 +1,4 @@
-"""Cancelling a run, at whatever it waits for, leaves it to be gone on with at once."""
+"""A run cancelled during any wait can be continued at once."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def nothing_ended() -> None:
 
 
 async def test_at_every_few_seconds_of_a_campaign(emulator, journal, photo):
-    """One run after another, each cancelled a little later than the one before."""
+    """Each run is cancelled a little later than the one before."""
     async with Eversince(**emulator.connection) as eversince:
         for seconds in range(1, 60, 3):
             running = begin(eversince, journal, campaign, "A film", photo)
@@ -84,7 +84,7 @@ async def test_at_every_few_seconds_of_a_campaign(emulator, journal, photo):
 
 
 async def test_waiting_for_a_slot(journal):
-    """Nothing of it is left with the governor."""
+    """The governor keeps nothing of the cancelled run."""
     scenario = attrs.evolve(QUICK, videos=1000)
     async with Emulator(scenario=scenario) as emulator, Eversince(**emulator.connection) as eversince:
         others = [asyncio.ensure_future(_produced(eversince)) for _ in range(5)]
@@ -132,7 +132,7 @@ async def test_the_functions_own_cleaning_up_is_done(eversince, journal):
 
 
 async def test_waiting_for_another_that_works_on_it(emulator, eversince, journal):
-    """It leaves that one alone."""
+    """Cancelling the waiter does not affect the other run."""
     first = begin(eversince, journal, one_film, "A film")
     await asyncio.sleep(5)
     async with Eversince(**emulator.connection) as other:
@@ -144,7 +144,10 @@ async def test_waiting_for_another_that_works_on_it(emulator, eversince, journal
 
 
 async def test_a_lease_that_runs_out_ends_a_run_that_was_not_at_work(emulator, eversince, journal):
-    """As on a computer that slept: what was taken over is left to whoever has it, and its result awaited."""
+    """The first process cannot renew its lease, like a computer that sleeps.
+
+    It leaves the pipeline to the process that took it over, and awaits that process's result.
+    """
     async with SqliteJournal(journal) as asleep, SqliteJournal(journal) as awake:
         running = begin(eversince, asleep, slow_film)
         await asyncio.sleep(5)

@@ -1,4 +1,7 @@
-"""Changed code or arguments under an old key: an error that says what, before anything is sent."""
+"""Changed code or arguments under an old key raise an error.
+
+The error says what has changed, and comes before any request.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ def nothing_done() -> None:
 
 
 async def before(run: Run) -> str:
-    """What the code was: two steps, then a wait, in which the process ends."""
+    """Run the original code: two steps, then a wait.
+
+    The process ends during the wait.
+    """
     first = await run.step("first", noted, "a")
     second = await run.produce(f"A film of {first}", render=None)
     await run.sleep(3600)
@@ -95,7 +101,7 @@ async def run_of(eversince, journal, function):
 
 
 async def cut_off(emulator, eversince, journal, function=before, seconds=600):
-    """A first run of the code as it was, cut off in its wait."""
+    """Run the original code once, and stop it during its wait."""
     running = asyncio.create_task(run_of(eversince, journal, function))
     await asyncio.sleep(seconds)
     running.cancel()
@@ -141,7 +147,7 @@ async def test_the_error_says_what_to_do(emulator, eversince, journal):
 
 
 async def test_it_is_no_failure_of_the_run(emulator, eversince, journal):
-    """With the code put back, the same key goes on."""
+    """With the original code, the same key continues."""
     await cut_off(emulator, eversince, journal)
     with pytest.raises(PipelineChanged):
         await run_of(eversince, journal, other_brief)
@@ -151,7 +157,7 @@ async def test_it_is_no_failure_of_the_run(emulator, eversince, journal):
 
 
 async def test_other_code_that_does_the_same_goes_on(emulator, eversince, journal):
-    """The code itself is not compared, and may do more at its end."""
+    """The code itself is not compared, and more steps may follow."""
     await cut_off(emulator, eversince, journal)
     await run_of(eversince, journal, renamed_variables_and_more_code)
 
@@ -172,7 +178,7 @@ async def test_a_step_moved_out_of_a_branch_is_refused_before_anything_is_sent(e
 
 
 async def slow_branch(run: Run) -> str:
-    """Its branch comes to its first step long after the function has come to its second."""
+    """Reach the branch's first step long after the function's second."""
 
     async def line(run: Run) -> None:
         await asyncio.sleep(1000)

@@ -1,4 +1,4 @@
-"""Pipelines beside a wall clock that is set: pauses, questions and cuts."""
+"""Pipelines under a wall clock that is set: pauses, questions and cuts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_question_is_open_for_as_long_as_it_was_to_be(eversince, journal
 
 
 async def test_a_time_to_sleep_until_is_one_on_the_wall(eversince, journal):
-    """Whoever names a time means what people's clocks show."""
+    """A time to sleep until is a time on people's clocks."""
     from eversince_async import clock
 
     @pipeline
@@ -86,7 +86,10 @@ async def test_a_time_to_sleep_until_is_one_on_the_wall(eversince, journal):
 
 @SETS
 async def test_cuts_beside_a_clock_that_is_set(tmp_path, photo, monkeypatch, set_by):
-    """Whenever the process dies, and whatever the clock shows then: nothing is repeated, nothing is lost."""
+    """No step is repeated or lost at any cut.
+
+    This holds for any time on the clock.
+    """
     count_as_dead(monkeypatch)
     unmoved(monkeypatch)
     chance, done = random.Random(set_by), 0

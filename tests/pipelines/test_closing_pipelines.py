@@ -1,4 +1,7 @@
-"""A client that closes while a pipeline runs: its journal remembers it, whatever becomes of its projects."""
+"""A client that closes leaves its pipelines in the journal.
+
+This holds for any outcome of the projects.
+"""
 
 from __future__ import annotations
 

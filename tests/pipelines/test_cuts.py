@@ -1,4 +1,4 @@
-"""Whenever the process dies, and however often: a pipeline repeats nothing, and loses nothing."""
+"""A pipeline repeats nothing and loses nothing, however often its process dies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def faults(emulator: Emulator, kind: str) -> None:
 
 @asynccontextmanager
 async def somebody_who_agrees(emulator: Emulator, file: Path) -> AsyncIterator[None]:
-    """A person elsewhere, who answers every question within a minute."""
+    """Approve every question within a minute, like a person elsewhere."""
 
     async def agree() -> None:
         async with Eversince(**emulator.connection) as eversince:
@@ -70,7 +70,10 @@ async def somebody_who_agrees(emulator: Emulator, file: Path) -> AsyncIterator[N
 
 
 async def made(emulator, file, photo, *cuts, pause=3.0, early_page=False):
-    """Run a campaign, let it die at each of the cuts, and come to its end; each life, and its result."""
+    """Run a campaign that dies at each cut and then finishes.
+
+    Returns each life and the final result.
+    """
     results = []
 
     async def act(eversince, journal):
@@ -110,7 +113,10 @@ SOME = [
 
 @pytest.mark.parametrize(("kind", "pause", "stride"), EVERY if "EVERSINCE_EVERY_CUT" in os.environ else SOME)
 async def test_single_cuts(kind, pause, stride, tmp_path, photo, record_property):
-    """At every moment of an upload, a production, a variation, an approval and a render that is shared."""
+    """Cut a campaign at every moment.
+
+    The campaign has an upload, a production, a variation, an approval and a shared render.
+    """
     nth = points = 0
     while True:
         nth += stride
@@ -127,7 +133,10 @@ async def test_single_cuts(kind, pause, stride, tmp_path, photo, record_property
 
 
 async def test_pairs_of_cuts(tmp_path, photo):
-    """Two moments, of which the second is in the life after the first; a sample."""
+    """Cut at two moments, the second in the next life.
+
+    The pairs are a sample.
+    """
     chance, done = random.Random(4), 0
     for pair in range(200 if "EVERSINCE_EVERY_CUT" in os.environ else 6):
         async with Emulator(scenario=QUICK) as emulator:

@@ -1,4 +1,4 @@
-"""`@pipeline`: what it keeps of a function, and what it refuses."""
+"""`@pipeline`: the attributes it keeps, and the functions it refuses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_name_and_version_may_be_given() -> None:
 
 
 async def test_tracebacks_are_ordinary(eversince, journal):
-    """The function's own line is there, and no other of its file."""
+    """The last line of the traceback is the function's own."""
     with pytest.raises(KeyError) as raised:
         await eversince.run(stumbling, key="mug", journal=journal)
     frames = traceback.extract_tb(raised.value.__traceback__)
@@ -138,7 +138,7 @@ class Studio:
 
 
 def test_a_partial_function_has_the_name_of_the_function_in_it() -> None:
-    """So that its key stands for the same, whichever way it is bound."""
+    """A key stands for the same pipeline, however it is bound."""
     assert "_film" == pipeline(partial(partial(_film), loud=True)).name
 
 

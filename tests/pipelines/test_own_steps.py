@@ -1,4 +1,4 @@
-"""`run.step`: the user's own code, done at least once, and what it gave."""
+"""`run.step`: the user's own code, executed at least once, and its result."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def getting_over_it(run: Run) -> str:
 
 
 async def begun(eversince, journal, made, *args, seconds=60.0):
-    """A first run, which is stopped in the middle."""
+    """Start a first run, and stop it in the middle."""
 
     async def run() -> object:
         return await eversince.run(made, *args, key="mug", journal=journal)
@@ -121,7 +121,7 @@ async def test_a_plain_function_is_called_in_a_thread(eversince, journal):
 
 
 async def test_it_is_called_again_when_it_was_cut_off(eversince, journal):
-    """Nobody can tell how far it came: that is what at least once means."""
+    """Its progress is unknown: this is the meaning of at least once."""
 
     async def slow(seconds: float) -> int:
         CALLS.append(seconds)
@@ -134,7 +134,7 @@ async def test_it_is_called_again_when_it_was_cut_off(eversince, journal):
 
 
 async def test_a_failure_is_not_remembered_and_it_is_tried_again(eversince, journal):
-    """Not even one of ours: what is raised in there is the user's own."""
+    """Errors of this library, raised in the function, are no exception."""
     assert "got over it" == await eversince.run(getting_over_it, key="mug", journal=journal)
     assert ["refusing"] == CALLS
 
@@ -164,7 +164,7 @@ async def test_without_an_annotation_it_may_return_nothing_else(eversince, journ
 
 
 async def test_what_could_not_be_stored_fails_no_run(eversince, journal):
-    """With the annotation put right, the same key goes on."""
+    """With the annotation corrected, the same key continues."""
     with pytest.raises(NotSerializable):
         await eversince.run(own, unannotated, (1,), key="mug", journal=journal)
 
@@ -255,7 +255,7 @@ async def describing(run: Run) -> str:
 
 
 async def test_a_production_may_be_an_argument(emulator, eversince, journal):
-    """It is the same argument whether it was just made or is remembered."""
+    """A new production and its restored copy are the same argument."""
     await begun(eversince, journal, describing, seconds=600)
 
     project_id = await eversince.run(describing, key="mug", journal=journal)
@@ -267,7 +267,10 @@ async def test_a_production_may_be_an_argument(emulator, eversince, journal):
 async def test_a_sleep_whose_end_no_clock_resolves_comes_to_its_end(
     eversince: Eversince, journal: Path, seconds: float
 ) -> None:
-    """The wall clock tells microseconds, so that less than one may be left of it for ever."""
+    """Less than a microsecond may be left of it for ever.
+
+    The wall clock shows no smaller unit.
+    """
 
     @pipeline
     async def sleeper(run: Run) -> None:

@@ -1,4 +1,7 @@
-"""What looking cannot tell of a pipeline's step: a person decides, and the pipeline goes on."""
+"""Doubts about a step that no poll can resolve.
+
+A person decides, and the pipeline continues.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from helpers.pipeline_runs import counts, one_film
 
 
 async def shared_by_two(emulator, eversince, journal) -> InDoubt:
-    """The answer to a share is lost; moments before, somebody else has shared another video."""
+    """Lose a share's response, moments after another client's share.
+
+    The other client shares another video.
+    """
     async with Eversince(**emulator.connection) as somebody:
         await somebody.produce("Something else")
     emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))

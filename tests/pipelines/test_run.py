@@ -1,4 +1,4 @@
-"""What else a run can do with projects: render, share, download, cancel, converse."""
+"""The other operations of a run: render, share, download, cancel, converse."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_what_has_a_video_is_rendered_again_only_if_that_is_wished(
 
 
 async def test_a_production_is_rendered_as_what_it_is(emulator, eversince, journal):
-    """Though another variation has become the active one since: what is shared is what was meant."""
+    """Another variation has become active since; still the intended one is shared."""
     urls = await eversince.run(master_after_its_variation, key="mug", journal=journal)
     (project,) = [each for each in emulator.world.projects.values() if each.rendered]
 

@@ -1,4 +1,4 @@
-"""A pipeline under its key: once, whatever happens."""
+"""A pipeline runs once under its key, in all circumstances."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ async def test_what_can_be_bought_is_no_failure_of_the_run(journal):
 
 
 async def test_two_at_a_time_are_one(emulator, eversince, journal):
-    """The second waits for what comes of the first."""
+    """The second run waits for the outcome of the first."""
     async with Eversince(**emulator.connection) as other:
         films = await asyncio.gather(
             eversince.run(one_film, "A film", key="mug", journal=journal),
@@ -167,7 +167,10 @@ async def test_two_at_a_time_are_one(emulator, eversince, journal):
 
 
 async def test_two_processes_are_one(emulator, eversince, journal):
-    """Likewise with two journals on one file; whoever waits takes it up when the other stops."""
+    """The waiting process takes over when the other stops.
+
+    Each has a journal of its own over the same file.
+    """
     async with SqliteJournal(journal) as here, SqliteJournal(journal) as there:
         first = asyncio.create_task(_made(eversince, here))
         await asyncio.sleep(10)
@@ -280,7 +283,7 @@ async def test_a_render_without_a_video_is_tried_again_on_the_same_project(
 
 
 async def test_a_forced_render_without_a_new_video_is_tried_again(emulator, eversince, journal, monkeypatch):
-    """The old one is not taken for it, in no run."""
+    """No run takes the old video for the new one."""
     with monkeypatch.context() as patch:
         patch.setattr(type(emulator.world.life), "_rendered", _only_once(emulator))
         with pytest.raises(RenderProducedNothing):

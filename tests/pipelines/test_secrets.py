@@ -1,4 +1,4 @@
-"""No secret of a pipeline's gets into its journal, into what it tells, or into an error."""
+"""No pipeline's secret gets into its journal, events or errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def with_signed_reference(run: Run, url: str) -> str:
 
 
 def written_in(journal) -> str:
-    """All that stands in a journal."""
+    """Return all rows of a journal as text."""
     with sqlite3.connect(journal) as connection:
         tables = ("job", "effect")
         rows = [row for table in tables for row in connection.execute(f"SELECT * FROM {table}")]
@@ -69,7 +69,10 @@ async def test_a_remembered_production_can_be_read_again(emulator, eversince, jo
 
 
 async def test_a_signed_reference_is_sent_and_not_written_down(emulator, eversince, journal):
-    """The next run gives it anew, and that it is the same cannot be told any more."""
+    """The next run passes the reference again.
+
+    The journal cannot show that it is the same.
+    """
     running = asyncio.ensure_future(_run(eversince, journal))
     await asyncio.sleep(600)
     running.cancel()

@@ -1,4 +1,4 @@
-"""From results to JSON and back, by their types."""
+"""Conversion of results to JSON and back, by their types."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Film:
 
 
 class Longer(Film):
-    """More than a film says."""
+    """A film with more than its base class."""
 
 
 class Size(NamedTuple):
@@ -56,7 +56,7 @@ class Options(TypedDict):
 
 
 class Plain:
-    """Nothing that can be stored."""
+    """A class that cannot be stored."""
 
 
 @attrs.frozen
@@ -70,11 +70,11 @@ WHEN = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
 @pytest.fixture
 def storing() -> Serializer:
-    return Serializer(runtime=None)  # type: ignore[arg-type]  # nothing here asks the server
+    return Serializer(runtime=None)  # type: ignore[arg-type]  # no test here sends requests
 
 
 def stored(storing: Serializer, value: Any, kind: Any) -> Any:
-    """There and back again, through a text."""
+    """Convert a value to JSON text and back."""
     return storing.from_json(json.loads(json.dumps(storing.to_json(value, kind))), kind)
 
 

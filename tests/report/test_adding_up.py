@@ -1,4 +1,7 @@
-"""Totals of several runs: time, slots, requests and credits, however the work was cut into runs."""
+"""Totals over several runs: time, slots, requests and credits.
+
+They do not depend on how the work was divided into runs.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ ITEMS = [{"key": f"film-{n}", "brief": f"Film {n}"} for n in range(8)]
 
 @attrs.frozen
 class Happening:
-    """Something that befalls the account while a run is at work."""
+    """An event on the account while a run is at work."""
 
     after: float
     endpoint: str
@@ -71,14 +74,14 @@ HAPPENINGS = st.lists(
 
 
 class Runs:
-    """Runs that follow each other at once, over one journal."""
+    """Consecutive runs over one journal."""
 
     def __init__(self) -> None:
         self.rows, self.kept = MemoryRows(), list[Any]()
         self.balance = 2000.0
 
     async def live(self, happenings: list[Happening]) -> None:
-        """One run in which these befall the account."""
+        """Simulate one run with these events."""
         governor = Governor(Limits())
         guests = list[Any]()
         runtime: Any = SimpleNamespace(session=SimpleNamespace(observers=SimpleNamespace(subscribers=guests)))
@@ -230,7 +233,7 @@ async def test_who_died_while_measuring_is_succeeded_when_its_time_is_over():
 
 
 class Slow(MemoryJournal):
-    """Takes its time before and after it writes a note."""
+    """A journal that pauses before and after it writes a note."""
 
     async def change_note(self, *args):
         await asyncio.sleep(5)
@@ -297,7 +300,7 @@ async def emulator():
 
 
 async def drained(emulator: Emulator, journal: Path, after: float | None) -> Report:
-    """A run that is told to stop after a while, or not at all."""
+    """Run the batch; stop it after a while unless that is None."""
     async with Eversince(**emulator.connection) as eversince:
         async with eversince.batch(ITEMS, journal=journal) as batch:
             if after is not None:
@@ -308,7 +311,7 @@ async def drained(emulator: Emulator, journal: Path, after: float | None) -> Rep
 
 
 async def test_three_runs_of_a_batch_add_up(emulator, tmp_path):
-    """With a night between them, and credits bought in it."""
+    """A night lies between the runs, and credits are bought during it."""
     journal, began, spent, ran = tmp_path / "a.db", emulator.account.credits, 0.0, 0.0
     for after in (5, 40, None):
         report = await drained(emulator, journal, after)
@@ -356,7 +359,7 @@ async def test_two_processes_report_each_credit_once(emulator, tmp_path):
 
 
 async def test_two_batches_of_one_client_count_each_request_once(emulator, tmp_path):
-    """Also when the first has ended, and the other goes on."""
+    """This holds even while one continues after the other has ended."""
     async with Eversince(**emulator.connection) as eversince:
 
         async def batch(items: list[dict[str, str]]) -> Report:
@@ -385,7 +388,7 @@ async def test_a_journal_of_another_account_is_left_as_it_is(emulator, tmp_path)
 
 
 def runs_at_once(runs: int, slots: int = 5) -> list[Any]:
-    """Entries of runs whose clocks make them seem to be at work at the same time."""
+    """Build entries of runs that seem simultaneous because of their clocks."""
     return [
         entry(key=f"{run}-{slot}", stages=[stage("running", 60 * run, 60 * run + 600, slot)])
         for run in range(runs)
@@ -430,7 +433,7 @@ def test_numbers_of_slots_that_were_never_used_at_once_are_no_slots():
 
 
 def set_ahead(hours: float) -> None:
-    """What an emulator's first answer does to a loop whose clock was the system's."""
+    """Set a loop's clock as an emulator's first response does."""
     began, loop = time.monotonic(), asyncio.get_running_loop()
     epoch = time.time() + hours * 3600
     loop.boot_id = "paced//600.0/x"
@@ -439,7 +442,7 @@ def set_ahead(hours: float) -> None:
 
 
 def test_nothing_in_a_report_is_of_the_time_before_an_emulator_told_its_own():
-    """What came before its first answer was no time to go by."""
+    """Times before the emulator's first response are not reliable."""
 
     async def run() -> None:
         work = ActiveItem(Item(key="a", index=0, input="A film"), clock.steady_now())
@@ -464,7 +467,7 @@ def test_nothing_in_a_report_is_of_the_time_before_an_emulator_told_its_own():
 
 
 async def test_an_item_of_an_earlier_run_began_with_its_first_stage():
-    """Its job was put down before the emulator had told its time."""
+    """Its job was written before the emulator's time was known."""
     async with MemoryJournal() as journal:
         await journal.put("mug", {"brief": "A mug"}, stage="working")
         job = await journal.acquire("mug")

@@ -1,4 +1,7 @@
-"""Reports of real batches: what they recorded, in one run or several, and what the journal alone tells."""
+"""Reports of real batches: the facts that one or several runs recorded.
+
+They also cover the facts that the journal alone holds.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def names(outcome: Outcome) -> list[str]:
 
 
 def on_slots(report: Report) -> dict[int, list[tuple[float, float]]]:
-    """When each slot was taken, in order."""
+    """Return the times at which each slot was taken, in order."""
     taken: dict[int, list[tuple[float, float]]] = {}
     for outcome in report.outcomes:
         for each in outcome.stages:
@@ -61,7 +64,7 @@ def on_slots(report: Report) -> dict[int, list[tuple[float, float]]]:
     ],
 )
 async def test_a_report_links_only_to_what_the_api_may_name(eversince, tmp_path, url, problem):
-    """What is odd is told as text, with the name of its field."""
+    """An odd address appears as text, with its field's name."""
     report = await eversince.batch(["A film"])
     public = AddressPolicy.of("https://eversince.ai/api/v1")
     outcome = attrs.evolve(report.outcomes[0], share_url=url)
@@ -124,7 +127,10 @@ async def test_another_day_is_waited_for_without_a_slot(emulator):
 
 
 async def test_whoever_is_turned_away_waits_and_holds_no_slot(emulator, eversince):
-    """All places are others': what the server has refused to create is not being created."""
+    """Others hold all slots, so the server refuses to create the project.
+
+    The item counts as waiting, not as creating.
+    """
     theirs = emulator.studio.occupy(5)
 
     async with eversince.batch(["A film"]) as batch:
@@ -149,7 +155,7 @@ async def test_a_failed_item_tells_how_far_it_came(eversince):
 async def test_requests_are_counted_as_the_server_counts_them(emulator, eversince):
     report = await eversince.batch(ITEMS)
 
-    # The balance is asked for when everything is over.
+    # The balance is requested when all items have ended.
     assert len(emulator.world.log) == sum(minute.requests for minute in report.requests)
     assert 3 * len(ITEMS) == sum(minute.work for minute in report.requests)
     assert 1 <= sum(minute.other for minute in report.requests) <= 2
@@ -189,7 +195,7 @@ async def test_credits_spent_are_what_the_balance_fell_by(emulator, eversince):
 
 
 async def interrupted(emulator: Emulator, journal: Path, seconds: float) -> None:
-    """A run that is left in the middle."""
+    """Run the batch, and leave it in the middle."""
     async with (
         Eversince(**emulator.connection) as eversince,
         eversince.batch(ITEMS, journal=journal),
@@ -198,7 +204,7 @@ async def interrupted(emulator: Emulator, journal: Path, seconds: float) -> None
 
 
 async def killed(emulator: Emulator, journal: Path, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that writes nothing any more when it ends."""
+    """Run the batch, and end it without any further write."""
 
     async def die(_: ItemRunner, open_journal: SqliteJournal, __: object, job: object) -> None:
         await open_journal.release(job.id)
@@ -209,7 +215,10 @@ async def killed(emulator: Emulator, journal: Path, seconds: float, monkeypatch:
 
 
 async def test_three_runs_and_a_kill_are_all_told(emulator, tmp_path, monkeypatch):
-    """Each item has been rendered once in what is told; nothing is told twice, and nothing overlaps."""
+    """The report shows one rendering per item.
+
+    No stage is repeated, and no two overlap.
+    """
     journal = tmp_path / "campaign.db"
     await interrupted(emulator, journal, 60)
     await killed(emulator, journal, 60, monkeypatch)
@@ -230,7 +239,10 @@ async def test_three_runs_and_a_kill_are_all_told(emulator, tmp_path, monkeypatc
 
 
 def unheard(emulator: Emulator, report: Report) -> int:
-    """Requests whose count died with a process: not one more than there were since an item had ended."""
+    """Return the number of requests whose count died with a process.
+
+    It is at most the number of requests since an item last ended.
+    """
     lost = len(emulator.world.log) - sum(minute.requests for minute in report.requests)
     assert 0 <= lost < 60
     return lost
@@ -252,7 +264,7 @@ async def test_the_journal_alone_tells_the_same(emulator, tmp_path):
     assert {o.key: essence(o) for o in report.outcomes} == {o.key: essence(o) for o in remembered.outcomes}
     assert {o.key: names(o) for o in report.outcomes} == {o.key: names(o) for o in remembered.outcomes}
     assert 30 == remembered.requests_per_minute
-    # What is asked for when the last item has ended is in no item's hands.
+    # Requests after the end of the last item belong to no item.
     assert 0 <= sum(m.requests for m in report.requests) - sum(m.requests for m in remembered.requests) <= 2
 
 
@@ -289,7 +301,10 @@ async def test_an_open_journal_stays_open(eversince):
 
 
 async def test_jobs_of_other_kinds_are_told_as_far_as_they_can_be():
-    """A journal may remember what no batch has made, and results of any form."""
+    """A journal may hold jobs of other origin.
+
+    Their results may have any form.
+    """
     async with MemoryJournal() as journal:
         await journal.put("odd", ["what", "ever"], stage="approval")
         await journal.put("even", {"brief": 7}, stage="working")
@@ -300,13 +315,13 @@ async def test_jobs_of_other_kinds_are_told_as_far_as_they_can_be():
 
 
 async def campaign(run: Run, brief: str) -> str | None:
-    """A film, if somebody likes it."""
+    """Produce a film, and return its page if a person approves."""
     film = await run.produce(brief, share=True)
     return film.share_url if await run.approval("ship it?") else None
 
 
 async def test_what_pipelines_did_is_told_as_well(emulator, tmp_path, monkeypatch):
-    """Of a run that died, too, and of one in which they waited for somebody."""
+    """The report includes runs that died or waited for a person."""
     journal, items = tmp_path / "campaign.db", [{"key": "mug", "brief": "A mug"}]
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -461,7 +476,10 @@ def test_what_is_on_record_is_not_told_again_by_effects():
 
 
 def test_branches_of_a_pipeline_are_told_side_by_side():
-    """Each production has a line of its own; a step is told by its parts, and an approval waits."""
+    """Each production has a line of its own.
+
+    A step appears by its parts, and an approval as waiting.
+    """
     effects = [
         effect("step", 0, 20, "produce"),
         effect("create", 0, 1, "produce:create"),

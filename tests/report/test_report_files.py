@@ -1,4 +1,4 @@
-"""The table, the document, and how any report is written."""
+"""The table, the document, and the writing of any report."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_the_longest_name_can_be_written(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such permissions")
 def test_a_new_report_is_readable_by_its_owner_only(tmp_path: Path) -> None:
-    """Briefs and addresses are nobody else's business, whatever the umask says."""
+    """Briefs and addresses are private, regardless of the umask."""
     before = os.umask(0)
     try:
         with atomic_write(tmp_path / "report.csv") as file:

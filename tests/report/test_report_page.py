@@ -1,4 +1,4 @@
-"""The page: whole, one file, and never more than text of what somebody wrote."""
+"""The page: one complete file in which all texts stay text."""
 
 from __future__ import annotations
 
@@ -59,7 +59,10 @@ HOSTILE = st.one_of(
 def test_nothing_that_is_told_becomes_markup(
     key, title, brief, url, project_id, problem, kind, name, heading
 ):
-    """Tags, attributes and hosts are those of a page about nothing dangerous; the texts are all there."""
+    """Tags, attributes and hosts are those of a harmless page.
+
+    The texts are all there.
+    """
     told = {"key": key, "title": title, "brief": brief, "share_url": url, "project_id": project_id}
     stages = [stage(name, 0, 5, 1), stage(name, 5, 6)]
     problems = [
@@ -89,7 +92,10 @@ def test_nothing_that_is_told_becomes_markup(
 
 
 def test_it_is_one_file_that_fetches_nothing():
-    """No style, script, font or picture is named: only videos that lie beside it, and links to click."""
+    """The page names no style, script, font or picture.
+
+    It names only videos beside it, and links to click.
+    """
     sources = {(tag, name) for tag, name, _ in PLAIN.attributes if name in {"src", "href", "srcset", "data"}}
 
     assert {("a", "href")} == sources
@@ -158,7 +164,10 @@ def test_a_problem_comes_with_what_to_do():
 
 
 def test_everything_in_the_chart_has_a_name():
-    """Whoever points at a stage, or has it read aloud, learns whose it is, what, and how long."""
+    """Each stage names its item, its kind and its duration.
+
+    A reader may point at it, or have it read aloud.
+    """
     assert "mug · rendering · 2 min · 12:09:00–12:11:00" in PLAIN.text  # noqa: RUF001
     assert "12:00 · 6 requests: 1 work, 2 looks, 3 other; 4 refused" in PLAIN.text
     assert "mug failed" in PLAIN.text
@@ -179,7 +188,7 @@ def test_no_link_of_the_menu_leads_nowhere():
 
 
 def test_a_page_about_very_many_says_what_it_leaves_out(monkeypatch):
-    """It grows no further, and counts all the same."""
+    """The page grows no further, but its counts include all items."""
     for name, most in {"VIDEOS": 30, "PROBLEMS": 20, "DRAWN": 40}.items():
         monkeypatch.setattr(f"eversince_async.report.page.{name}", most)
     texts = [

@@ -1,4 +1,4 @@
-"""Texts as they are shown: without secrets, without what breaks pages, and not endless."""
+"""Texts for display: free of secrets, harmless, and limited in length."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_text_can_be_written(text):
     "sign", ["\x1b", "\x9b", "\x9d", "\u202e", "\u2066", "\u2060", "\ufff9", "\ud800"], ids=ascii
 )
 def test_what_steers_a_terminal_or_turns_text_around_is_replaced(sign):
-    """Reports are printed as well, as with `cat report.csv`."""
+    """People print reports in terminals, too, as with `cat report.csv`."""
     assert "a\ufffdb" == printable(f"a{sign}b")
 
 

@@ -1,4 +1,4 @@
-"""The timeline: who is on which lane, and where time is on the axis."""
+"""The timeline: lanes of items, and positions of times on the axis."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_stages_in_a_row_are_one_block():
 
 
 def test_an_item_that_comes_back_later_is_another_block():
-    """Only the last of its blocks is where it failed."""
+    """Only its last block can show a failure."""
     [lane] = slot_lanes([entry(stages=[stage("running", 0, 5, 1), stage("rendering", 300, 305, 1)])])
 
     assert [False, True] == [block.is_last for block in lane]
@@ -105,7 +105,7 @@ def test_later_is_never_further_left(intervals, moments):
 
 
 def test_a_night_is_cut_out():
-    """What is left of it is narrow, and says how long it was."""
+    """The remaining gap is narrow, and says how long the night was."""
     scale = Scale.of([(seconds(0), seconds(60)), (seconds(900), seconds(960))])
     assert scale is not None
 

@@ -1,4 +1,4 @@
-"""Videos on the page: played from where they lie, seen from the page."""
+"""Videos on the page, played from their files by relative addresses."""
 
 from __future__ import annotations
 

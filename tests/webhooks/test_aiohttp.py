@@ -1,4 +1,7 @@
-"""The receiver serves over real HTTP with aiohttp, alone, within another application, or as a handler."""
+"""The receiver serves real HTTP with aiohttp.
+
+It runs alone, as a sub-application or as a handler.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def head(headers):
 
 
 async def raw(url, *pieces):
-    """The first line of the answer to some bytes; empty if there is none."""
+    """Send bytes, and return the first line of any response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]))
     for piece in pieces:
         writer.write(piece)
@@ -67,7 +70,7 @@ async def test_it_can_be_a_sub_application(receiver, client, http, path):
 
 
 async def test_it_can_be_a_handler_whose_limit_is_its_own(receiver, http):
-    """The application around may have a smaller one."""
+    """The surrounding application may have a smaller limit."""
     app = web.Application(client_max_size=10)
     app.router.add_post("/hook", receiver.aiohttp_handler)
     async with serving(app) as url:

@@ -1,4 +1,4 @@
-"""The receiver is a well-behaved ASGI application, also towards senders that are not."""
+"""The receiver is a well-behaved ASGI application, even with ill-behaved senders."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_body_that_is_announced_too_large_is_not_read(receiver, length):
 
 @pytest.mark.parametrize("length", [None, "5", "-1", "many"])
 async def test_a_body_that_gets_too_large_is_not_read_further(receiver, length):
-    """Whatever its length was said to be."""
+    """This holds for any announced length."""
     headers = {} if length is None else {"Content-Length": length}
     exchange = Exchange({**signed(b"other"), **headers}, [b"x" * 100] * 100)
 

@@ -1,4 +1,7 @@
-"""The age of a webhook is a matter of the clock on the wall: two machines have no other in common."""
+"""The age of a webhook depends on the wall clock.
+
+Two machines share no other clock.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries that nobody has verified cost next to nothing, however many come at once."""
+"""Unverified deliveries cost next to nothing, however many arrive at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def held(receiver):
 
 
 class Body:
-    """A body that comes when a test lets it."""
+    """A body that arrives as the test sends it."""
 
     def __init__(self, receiver, headers=None):
         self.chunks = asyncio.Queue()
@@ -89,7 +89,7 @@ async def test_a_body_that_is_there_is_not_looked_at_if_the_headers_will_not_do(
 
 
 async def test_a_signature_is_computed_as_the_bytes_come(receiver, monkeypatch):
-    """So that no large body stops the event loop in the end."""
+    """The end of a large body then does not block the loop."""
     body, seen, update = payload(), [], signature.SignatureCheck.update
 
     def noticed(check, chunk):
@@ -103,7 +103,7 @@ async def test_a_signature_is_computed_as_the_bytes_come(receiver, monkeypatch):
 
 
 async def test_a_replay_that_dawdles_is_one_all_the_same():
-    """Its headers came within the tolerance, its body later."""
+    """Its headers arrive within the tolerance, its body later."""
     client = Client()
     receiver = WebhookReceiver(client, secret=SECRET)
     body, headers = payload(), signed(payload(), age=-299)
@@ -146,7 +146,7 @@ async def test_a_small_delivery_comes_through_among_large_ones(receiver):
 
 
 async def test_one_that_was_dropped_as_it_ended_is_refused(receiver):
-    """It sends nothing more, so only its end tells."""
+    """It sends no more bytes, so only its end shows the drop."""
     body = payload(brief="x" * 800)
     ending = Body(receiver, signed(body))
     await ending.send(body)

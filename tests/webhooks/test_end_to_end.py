@@ -1,4 +1,4 @@
-"""With webhooks a production knows at once; without them it knows all the same."""
+"""Productions notice transitions at once with webhooks, and later without."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ class Stage:
     url: str
 
     def looks_and_transitions(self, project_id: str) -> tuple[list[int], list[int]]:
-        """When the project was looked at, and when it sent webhooks; whole seconds after its creation."""
+        """Return the times of a project's polls and of its webhooks.
+
+        They are whole seconds after its creation.
+        """
         created_at = self.emulator.world.projects[project_id].created_at
         transitions = [round(sent.at - created_at) for sent in self.emulator.deliveries]
         return [round(at) for at in self.emulator.polls(project_id)], transitions
@@ -51,10 +54,10 @@ class Stage:
 async def set_up(
     *, secret: str = SECRET, schedule: PollSchedule | None = None, **options: object
 ) -> AsyncIterator[Stage]:
-    """An emulator whose webhooks go over HTTP to a receiver that wakes a client."""
+    """Run an emulator whose webhooks reach a client's receiver over HTTP."""
     given = {"scenario": SCENARIO, "webhook_secret": SECRET, "allow_loopback_webhooks": True, **options}
     async with (
-        Emulator(**given) as emulator,  # type: ignore[arg-type]  # as given
+        Emulator(**given) as emulator,  # type: ignore[arg-type]  # the caller's options
         Eversince(**emulator.connection, schedule=schedule) as eversince,
     ):
         receiver = WebhookReceiver(eversince, secret=secret)
@@ -76,7 +79,10 @@ async def test_a_production_notices_each_transition_within_one_confirming_look()
 
 
 async def test_productions_side_by_side_notice_each_transition_at_once():
-    """Fewer requests than webhooks: a look at the list serves all who wait."""
+    """There are fewer requests than webhooks.
+
+    A poll of the list serves all waiters.
+    """
     async with set_up(schedule=HARDLY_EVER) as stage:
         produce = stage.eversince.produce
         await asyncio.gather(*(produce(f"Film {number}", webhook_url=stage.url) for number in range(5)))
@@ -94,7 +100,7 @@ async def test_productions_side_by_side_notice_each_transition_at_once():
 
 
 async def test_a_webhook_that_comes_during_a_look_is_not_missed():
-    """The look may have seen what was before it."""
+    """The poll may have returned the state before the webhook."""
     hasty = Scenario(queued=2, running=1, images=1.5, videos=1.5, rendering=1)
     async with set_up(schedule=HARDLY_EVER, scenario=hasty, faults=Faults(latency=(0.5, 3))) as stage:
         began = asyncio.get_running_loop().time()
@@ -160,7 +166,7 @@ async def test_with_the_wrong_secret_nothing_breaks():
 
 
 async def test_with_a_dead_application_nothing_breaks():
-    """Events that nobody takes hold up neither the server nor the production."""
+    """Events left in the queue delay neither server nor production."""
     async with set_up(schedule=HARDLY_EVER) as stage:
         dead = stage.receiver.events()
         film = await stage.eversince.produce("A film", webhook_url=stage.url)
@@ -171,7 +177,7 @@ async def test_with_a_dead_application_nothing_breaks():
 
 
 async def test_a_flood_of_forgeries_costs_no_look_and_no_event():
-    """Sent over HTTP while a production is under way, and about its very project."""
+    """They arrive over HTTP during a production, and name its very project."""
     rng = Random(1)
     async with set_up(schedule=HARDLY_EVER) as stage, aiohttp.ClientSession() as http:
         events = stage.receiver.events()

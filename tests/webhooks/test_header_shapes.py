@@ -1,4 +1,7 @@
-"""Headers are found in whatever a framework calls headers, or the error says what to pass."""
+"""Headers are found in any collection of a framework.
+
+Otherwise the error says what to pass.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,16 @@ def receiver(client):
 
 
 def environ(headers):
-    """What WSGI makes of headers, and Django's META: among much else, of any type."""
+    """Build a WSGI environ, which Django's META resembles.
+
+    It holds the headers among other values of any type.
+    """
     names = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
     return {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": str(len(BODY)), "wsgi.input": object(), **names}
 
 
 def of_email(headers):
-    """As `http.server` has them."""
+    """Build headers as `http.server` has them."""
     message = Message()
     for name, value in headers.items():
         message[name] = value
@@ -65,7 +71,7 @@ def of_httpx(headers):
 
 
 def in_bytes(headers):
-    """The pairs of ASGI."""
+    """Build headers as the pairs of ASGI."""
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
@@ -139,7 +145,7 @@ async def test_what_is_no_collection_of_headers_says_what_to_pass(receiver, odd,
 
 
 async def test_a_header_that_is_called_headers_is_a_header(receiver):
-    """Senders choose names; none of them may look like a mistake of the application's."""
+    """Senders choose names; none may look like a mistake of the application."""
     for value in ("x", ["x"], [], b"x"):
         assert "unauthorized" == receiver.receive({"headers": value}, BODY).code
 
@@ -151,7 +157,7 @@ async def test_a_request_of_a_framework_says_to_pass_its_headers(receiver):
 
 @pytest.mark.parametrize("body", ["{}", None, {"id": "p1"}, [1]], ids=["text", "none", "json", "list"])
 async def test_a_body_that_is_no_bytes_says_so(receiver, body):
-    """Also where nothing is signed."""
+    """This holds for unsigned deliveries, too."""
     unsigned = WebhookReceiver(allow_unsigned=True)
     for each in (receiver, unsigned):
         with pytest.raises(TypeError, match="raw bytes as they were received"):

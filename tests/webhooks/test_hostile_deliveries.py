@@ -1,6 +1,7 @@
-"""Ten thousand deliveries, most of them forged, replayed, stale, too big or rubbish, sent to the ASGI door.
+"""Ten thousand deliveries reach the ASGI application, most of them hostile.
 
-Only the genuine and new ones have effect, and none of them raises out of the receiver.
+They are forged, replayed, stale, too big or rubbish. Only the genuine and new ones have an effect, and none
+makes the receiver raise an error.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ RUBBISH = [
 
 @attrs.define
 class World:
-    """Makes deliveries, and knows what effect each of them should have."""
+    """A source of deliveries that knows the effect each should have."""
 
     rng: Random
     number: int = 0
@@ -44,7 +45,10 @@ class World:
     genuine: list[str] = attrs.field(factory=list)
 
     def next(self) -> tuple[int | None, Exchange]:
-        """The status that the next delivery should be answered with; None for no answer."""
+        """Return the next delivery, and the status of its response.
+
+        The status is None if there is no response.
+        """
         genuine = [self.new, self.new, self.late, self.replayed]
         others = [self.forged, self.stale, self.headless, self.oversized, self.rubbish]
         return self.rng.choice([*genuine, *others, self.broken_off, self.not_posted])()
@@ -74,7 +78,7 @@ class World:
         project_id, body = self.body()
         age = self.rng.uniform(-250, 250)
         exchange = self.exchange(signed(body, secret=self.rng.choice([SECRET, OTHER_SECRET]), age=age), body)
-        if self.rng.random() < 0.2:  # to come out of order
+        if self.rng.random() < 0.2:  # to arrive out of order
             self.held_back.append((project_id, self.exchange(signed(body), body)))
             return self.forged()
         return self.passes(project_id, exchange)
@@ -122,7 +126,7 @@ class World:
 
     def rubbish(self) -> tuple[int, Exchange]:
         body = self.rng.choice(RUBBISH)
-        body += b" " * self.number  # each of them new
+        body += b" " * self.number  # to make each delivery new
         if len(body) > LIMIT:
             return self.forged()
         self.number += 1
@@ -166,7 +170,7 @@ async def test_only_genuine_deliveries_have_effect(seed):
 
 @pytest.mark.parametrize("loads", [json_codec.loads, json_codec.read_with_json])
 async def test_whatever_is_signed_is_answered(loads, monkeypatch):
-    """A genuine delivery may hold anything at all, bytes swapped anywhere included."""
+    """A genuine delivery may hold anything, even bytes swapped at random."""
     monkeypatch.setattr(parsing, "loads", loads)
     rng = Random(5)
     receiver = WebhookReceiver(Client(), secret=SECRET)

@@ -1,4 +1,4 @@
-"""Applications hear of events, each at its own pace, and none of them holds anybody up."""
+"""Applications receive events at their own pace, and none delays the others."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_each_iteration_gets_every_event(receiver):
 
 
 async def test_tasks_that_share_an_iteration_share_its_events(receiver):
-    """That is a pool of workers."""
+    """The tasks are a pool of workers."""
     events = receiver.events()
     workers = [asyncio.create_task(taken(events)) for _ in range(3)]
     for project_id in "abcdef":
@@ -92,7 +92,10 @@ async def test_after_close_a_receiver_goes_on(receiver):
 
 
 async def test_a_dead_consumer_loses_the_oldest_and_is_told(receiver, caplog):
-    """The newest event says where a project stands. Others lose nothing, and deliveries are answered."""
+    """The newest event tells a project's state.
+
+    Other consumers lose nothing, and deliveries get their response.
+    """
     dead = receiver.events()
     alive = asyncio.create_task(taken(receiver.events()))
     for project_id in "abcdefg":
@@ -128,7 +131,7 @@ async def test_an_iteration_that_was_left_is_forgotten(receiver):
 
 
 async def test_cancelling_a_wait_loses_no_event(receiver):
-    """Even one that arrives in the instant of the cancellation."""
+    """Not even an event in the instant of the cancellation is lost."""
     events = receiver.events()
     waiting = asyncio.create_task(anext(events))
     await asyncio.sleep(0)

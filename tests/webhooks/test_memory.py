@@ -1,4 +1,7 @@
-"""A crowd that nobody knows, at a real server with real sockets, takes next to no memory."""
+"""A crowd of strangers takes little memory of a real server.
+
+The server has real sockets.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +54,13 @@ pytestmark = [
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Another process lives in real time."""
+    """Use real time, since the server is another process."""
     return "asyncio"
 
 
 @contextmanager
 def serving(server: str) -> Iterator[tuple[int, int]]:
-    """The process and the port of a receiver."""
+    """Run a receiver in another process; yield its process id and port."""
     if server == "uvicorn":
         pytest.importorskip("uvicorn", reason="uvicorn is not installed")
     command = [sys.executable, "-c", SERVER, server, SECRET]
@@ -70,13 +73,16 @@ def serving(server: str) -> Iterator[tuple[int, int]]:
 
 
 def peak(pid: int) -> int:
-    """Most memory a process has had so far, in bytes."""
+    """Return the most memory a process has used, in bytes."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(status["VmHWM"].split()[0]) * 1024
 
 
 async def send(port: int, headers: dict[str, str], *, size: int, announced: bool) -> int | None:
-    """Send a body until it is over or the answer is there; its status, None if the server hung up."""
+    """Send a body until it ends or the response arrives.
+
+    Returns the status; None if the server hung up.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     length = f"Content-Length: {size}" if announced else "Transfer-Encoding: chunked"
     lines = ["POST / HTTP/1.1", "Host: here", length, *itertools.starmap("{}: {}".format, headers.items())]
@@ -117,7 +123,7 @@ async def genuine(port: int) -> int | None:
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
 @pytest.mark.parametrize("kind", ["unsigned", "forged"])
 async def test_eighty_large_deliveries_of_strangers_take_little_memory(server, announced, kind):
-    """And a genuine one that comes in between is taken."""
+    """A genuine delivery among them is accepted."""
     headers = {} if kind == "unsigned" else signed(b"another body")
     most = 32 * MIB if kind == "unsigned" else 96 * MIB  # up to 256 KiB of each are asyncio's own
     with serving(server) as (pid, port):

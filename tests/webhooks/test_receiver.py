@@ -1,4 +1,4 @@
-"""A receiver lets genuine, new deliveries have effect, and nothing else."""
+"""Only genuine, new deliveries have an effect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def receiver(client):
 
 
 def deliver(receiver, body=b"", **how):
-    """What becomes of a signed delivery."""
+    """Deliver a signed body; return the code of the result."""
     body = body or payload()
     return receiver.receive(signed(body, **how), body).code
 
@@ -59,7 +59,7 @@ async def test_an_event_is_typed_down_to_timeline_and_assets(receiver):
 
 
 async def test_the_verdict_is_the_answer(receiver):
-    """Whoever has a door of his own passes on status, headers and body."""
+    """A user's own endpoint passes on status, headers and body."""
     verdict = receiver.receive(signed(payload()), payload())
     refusal = receiver.receive({}, payload())
 
@@ -74,7 +74,10 @@ async def test_the_verdict_is_the_answer(receiver):
 
 
 async def test_a_client_that_fails_costs_no_delivery(caplog):
-    """It comes only once, and what it wakes may be of the application's own making."""
+    """A delivery comes only once, so it must not be lost.
+
+    The client may be the application's own object.
+    """
 
     class Broken:
         def nudge(self, project_id: str, /) -> None:
@@ -125,7 +128,10 @@ async def test_the_tolerance_is_the_callers_choice(client):
 
 
 async def test_a_replay_has_no_effect_for_as_long_as_it_could_be_taken(receiver, client):
-    """The longest: signed by a clock that is fast by the tolerance, sent again at the end of its days."""
+    """The longest case is a signer with a fast clock.
+
+    The clock is fast by the tolerance, and the replay comes at the last possible moment.
+    """
     events = receiver.events()
     headers = signed(payload(), age=-299)
     verdicts = []
@@ -192,7 +198,7 @@ async def test_a_signed_delivery_that_is_no_event_is_refused(receiver, body, pro
 
 
 async def test_a_signed_delivery_of_a_revision_we_cannot_read_still_wakes_the_client(receiver, client):
-    """It is genuine, and the look finds out what it means."""
+    """The delivery is genuine, and the poll finds out what it means."""
     assert "validation_error" == deliver(receiver, payload("p3", status={"next": "revision"}))
     assert ["p3"] == client.nudged
 
@@ -210,7 +216,10 @@ async def test_a_signed_delivery_of_a_revision_we_cannot_read_still_wakes_the_cl
     ids=str,
 )
 async def test_what_cannot_be_read_does_not_cost_the_event(receiver, client, odd, path):
-    """It comes only once, and nobody says what early events look like."""
+    """A delivery comes only once, so it must not be lost.
+
+    The form of early events is not documented.
+    """
     body = payload(agent_message="at work", **odd)
     event = receiver.receive(signed(body), body).event
 
@@ -262,7 +271,7 @@ async def test_with_a_secret_a_signature_that_is_there_must_be_right(client):
 
 
 async def test_unsigned_repetitions_count_as_such_only_with_a_timestamp(client):
-    """Without one, a second event may well look like the first."""
+    """Without a timestamp, a second event may look like the first."""
     receiver = WebhookReceiver(client, allow_unsigned=True)
     dated = {"X-Eversince-Timestamp": "1715900000"}
 
@@ -301,7 +310,7 @@ async def test_statistics_count_what_there_was(receiver):
 
 
 async def test_no_secret_is_ever_shown(receiver, caplog):
-    """Neither in reprs, however deep one looks, nor in logs."""
+    """Neither representations at any depth nor logs show it."""
     caplog.set_level(logging.DEBUG)
     deliver(receiver, secret=OTHER_SECRET)
     deliver(receiver, b"{}")
@@ -313,7 +322,7 @@ async def test_no_secret_is_ever_shown(receiver, caplog):
 
 
 async def test_refusals_are_logged_once_a_minute_for_each_reason(receiver, caplog):
-    """The address is public: nobody shall fill the log."""
+    """The address is public: strangers must not fill the log."""
     for _ in range(120):
         deliver(receiver, secret=OTHER_SECRET)
         deliver(receiver, b"{}")
@@ -345,7 +354,7 @@ def test_a_receiver_refuses_a_second_loop_while_the_first_lives(receiver):
 
 
 def test_a_receiver_goes_on_in_a_new_loop_when_its_own_is_gone(receiver):
-    """As under reload, and in tests that have a loop each."""
+    """This happens under reload, and in tests with a loop each."""
     left = []
 
     async def use():

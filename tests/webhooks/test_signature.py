@@ -1,4 +1,4 @@
-"""A delivery is taken for genuine exactly when the holder of the secret signed it, lately."""
+"""Only recent deliveries signed with the secret count as genuine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def verify(timestamp: str | None = SECONDS, body: bytes = BODY, **changes: objec
 
 
 def test_the_documented_scheme_is_taken():
-    """HMAC-SHA256 over timestamp, dot and raw body: a value computed by other means."""
+    """The signature is HMAC-SHA256 over timestamp, dot and raw body.
+
+    The expected value was computed by other means.
+    """
     verify_signature(
         "secret",
         "1715900000",
@@ -48,7 +51,7 @@ def test_a_body_is_any_kind_of_bytes(body):
 
 
 def test_a_parsed_body_is_refused_as_a_mistake_of_the_caller():
-    """What a framework has decoded or parsed is no longer what was signed."""
+    """A decoded or parsed body is not what was signed."""
     with pytest.raises(TypeError, match="raw bytes as they were received, not str"):
         verify(body=BODY.decode(), signature="sha256=")
 
@@ -65,7 +68,7 @@ def test_a_secret_may_be_bytes():
 
 @pytest.mark.parametrize("secret", ["", b"", [], ["good", ""]])
 def test_no_secret_is_no_verification(secret):
-    """Anybody can sign with an empty secret."""
+    """Anyone can sign with an empty secret."""
     with pytest.raises(ConfigurationError, match="secret"):
         verify(secret=secret)
 
@@ -126,7 +129,10 @@ def test_no_message_tells_a_secret(signature):
     ],
 )
 def test_timestamps_are_seconds_milliseconds_or_iso_8601(timestamp):
-    """The documents name no unit; a time without an offset is in UTC."""
+    """The documentation names no unit.
+
+    A time without an offset is in UTC.
+    """
     verify(timestamp=timestamp, tolerance=1)
 
 
@@ -160,7 +166,7 @@ def test_what_is_older_or_newer_is_outside_tolerance(skew, problem):
     ],
 )
 def test_a_signed_timestamp_that_cannot_be_read_is_outside_tolerance(timestamp):
-    """Whoever signed it knows the secret, so it is no mismatch."""
+    """Its signer knows the secret, so it is no mismatch."""
     right = sign_webhook(SECRET, BODY, timestamp)["X-Eversince-Signature"]
     with pytest.raises(TimestampOutsideTolerance, match="neither seconds nor milliseconds nor ISO 8601"):
         verify(timestamp=timestamp, signature=right)
@@ -184,7 +190,7 @@ def test_a_tolerance_that_is_none_is_a_mistake(tolerance):
 
 
 def test_a_mismatch_is_told_before_a_wrong_age():
-    """Of a delivery that is forged, its age says nothing."""
+    """The age of a forged delivery means nothing."""
     with pytest.raises(SignatureMismatch):
         verify(timestamp="0", signature=signature("1", BODY))
 
@@ -207,7 +213,7 @@ def test_whatever_is_made_up_is_a_mismatch(timestamp, given, body):
 
 @given(timestamp=st.text(max_size=30), body=st.binary(max_size=50), tolerance=st.floats(0, 1e12))
 def test_whatever_is_signed_is_taken_or_of_a_wrong_age(timestamp, body, tolerance):
-    """There is no text of a timestamp over which verifying breaks."""
+    """No text of a timestamp breaks the verification."""
     headers = sign_webhook(SECRET, body, timestamp)
     verify_signature(SECRET, timestamp, body, headers["X-Eversince-Signature"], tolerance=None)
     with suppress(TimestampOutsideTolerance):

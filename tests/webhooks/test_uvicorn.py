@@ -1,4 +1,4 @@
-"""The receiver works under a real ASGI server, alone and mounted in a framework."""
+"""The receiver works under uvicorn, alone and within a framework."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMIT = 100_000
 
 @asynccontextmanager
 async def uvicorn_serving(app: Any) -> AsyncIterator[str]:
-    """The URL of an ASGI application that uvicorn serves on this machine."""
+    """Serve an ASGI application by uvicorn on this machine; yield its URL."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="auto"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
