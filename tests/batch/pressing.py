@@ -1,4 +1,4 @@
-"""A process that runs a batch and presses its own Ctrl-C: see `test_interrupts`.
+"""A process that runs a batch and interrupts itself: see `test_signals`.
 
 python pressing.py <state of the emulator> <journal> <number of presses>
 """
@@ -40,6 +40,6 @@ async def main(state: str, journal: str, presses: int) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores the signal
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

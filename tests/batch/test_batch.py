@@ -1,4 +1,4 @@
-"""Batches: each item once, one failure touches no other, and the same batch goes on where it stopped."""
+"""Batches make each item once, isolate failures, and resume."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_want_of_credits_pauses_and_tells_what_to_buy(tmp_path):
 
 
 async def test_no_more_is_begun_once_the_credits_allowed_are_spent(emulator, eversince):
-    """What has begun by then is finished: every project that was paid for has its video."""
+    """Every project that was paid for has its video in the end."""
     report = await eversince.batch([f"Film {n}" for n in range(30)], max_credits=40)
 
     assert "the limit is 40" in str(report.paused)
@@ -330,7 +330,7 @@ async def test_a_journal_that_cannot_be_used_says_so(emulator, eversince, tmp_pa
 
 
 async def test_a_refused_brief_fails_its_item_and_is_created_when_it_is_taken(emulator, eversince, tmp_path):
-    """The refusal is definite: nothing was made, and nothing has to be looked for before it is sent again."""
+    """The refusal is definite: nothing was made, so nothing needs a search."""
     emulator.faults.once("POST", "/projects", ErrorAnswer(status=400, code="validation_error", message="no"))
 
     report = await eversince.batch(["A film"], journal=tmp_path / "a.db")

@@ -1,4 +1,4 @@
-"""A journal that was changed by hand: what makes no sense is told with its place, and nothing else."""
+"""Journals changed by hand: nonsense is reported with its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUICK = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1
 
 @pipeline
 async def campaign(run: Run, brief: str) -> str:
-    """Most of what pipelines do."""
+    """A pipeline that does most of what pipelines can do."""
     film = await run.produce(brief, share=True)
     await run.sleep(5)
     if not await run.approval("ship it?", show=film):
@@ -72,7 +72,7 @@ async def _awaited(workflow: Workflow[str]) -> str:
 
 
 def changed(path: Path, *statements: tuple[Any, ...]) -> Path:
-    """A copy of a journal, with something changed in it."""
+    """Return a copy of a journal with changes."""
     copy = path.with_name(f"{path.stem}-changed.db")
     for ending in ("-wal", "-shm"):
         copy.with_name(copy.name + ending).unlink(missing_ok=True)
@@ -90,7 +90,7 @@ FAILED = ("UPDATE job SET stage = 'failed', result = NULL",)
 
 
 async def resumed(eversince: Eversince, journal: Path, **options: Any) -> Outcome:
-    """What comes of the only item when the batch is run again."""
+    """Run the batch again, and return the outcome of its only item."""
     download = journal.parent / "films"
     report = await eversince.batch(["A mug"], journal=journal, download=download, **options)
     (outcome,) = report.outcomes
@@ -295,7 +295,7 @@ PLACES = [
 
 
 def spoilt(stored: str | None, value: Any, where: int) -> Any:
-    """What was stored, with something else at one of its places, or in its place."""
+    """Replace a stored value, or one of its fields, by another value."""
     known = None if stored is None else json.loads(stored)
     if isinstance(known, dict) and known and where:
         name = sorted(known)[where % len(known)]
@@ -321,7 +321,7 @@ def spoil(path: Path, place: tuple[str, str], value: Any, where: int, state: str
 
 
 def need_ours(error: BaseException | None) -> None:
-    """What comes of it is none, or an error of ours that was meant."""
+    """Require no error, or an error that this package raises on purpose."""
     assert error is None or isinstance(error, EversinceError), error
     assert "cannot be read: " not in str(error), error
 
@@ -385,6 +385,6 @@ async def test_so_it_is_with_pipelines(
                 await workflow
         await eversince.approvals(journal=journal)
     except TimeoutError:
-        pass  # the answer was taken away
+        pass  # the answer to the approval was removed
     except EversinceError as error:
         need_ours(error)

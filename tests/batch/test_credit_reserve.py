@@ -1,4 +1,4 @@
-"""`max_credits` holds, whatever happens to the balance besides."""
+"""`max_credits` holds for any other change of the balance."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ SCENARIO = Scenario(
     queued=1, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(3, 3), self_render=0.0, failure=0
 )
 COSTS = 32.0
-"""Credits of one film."""
+"""Credits that one video costs."""
 
 
 @pytest.fixture
@@ -34,7 +34,10 @@ async def eversince(emulator):
 
 
 async def spent_by_a_batch(emulator, eversince, *, bought=(), allowed=100.0, before=None):
-    """Credits that films cost which a batch with `max_credits` makes; `bought` after how many, how many."""
+    """Run a batch with `max_credits`; return the credits spent and the report.
+
+    `bought` maps a number of finished videos to the credits that are bought then.
+    """
     spent, had = 0.0, emulator.account.credits
     bought = dict(bought)
     if before is not None:
@@ -55,7 +58,7 @@ async def spent_by_a_batch(emulator, eversince, *, bought=(), allowed=100.0, bef
     "bought", [{}, {1: 50}, {2: 500}, {1: 10, 2: 10, 3: 10}, {1: 1000, 3: 1000}], ids=str
 )
 async def test_credits_that_are_bought_meanwhile_hide_nothing(emulator, eversince, bought):
-    """No more is spent than what was allowed, and the film that was begun within it."""
+    """Only the video that began within the limit may exceed it."""
     spent, report = await spent_by_a_batch(emulator, eversince, bought=bought)
 
     assert 100 <= spent < 100 + COSTS
@@ -63,7 +66,7 @@ async def test_credits_that_are_bought_meanwhile_hide_nothing(emulator, eversinc
 
 
 async def test_credits_that_are_bought_again_and_again_hide_little():
-    """Films that end together would be seen together with what was bought meanwhile."""
+    """Videos that end together would be seen together with the purchases."""
     async with Emulator(credits=1000) as emulator:
         had = 1000.0
 
@@ -84,7 +87,7 @@ async def test_credits_that_are_bought_again_and_again_hide_little():
 
 
 async def test_what_nobody_tells_is_not_spent(emulator, eversince, monkeypatch):
-    """Without a balance it cannot be seen when too much is spent, so one film is all."""
+    """Without a balance, overspending cannot be noticed, so one video is all."""
     monkeypatch.setattr(eversince.governor, "record_credits", lambda *_, **__: None)
     spent, report = await spent_by_a_batch(emulator, eversince)
 
@@ -93,7 +96,7 @@ async def test_what_nobody_tells_is_not_spent(emulator, eversince, monkeypatch):
 
 
 async def test_who_asks_while_somebody_asks_shares_the_next_answer(emulator, eversince):
-    """However slow the answers are, nobody stands in a line for them."""
+    """Callers do not queue for the balance, even if responses are slow."""
     emulator.faults.latency = 20.0
     pause = StopCondition(eversince._runtime, 100.0, lambda: None)
     asking = [asyncio.create_task(pause.learn_balance_again(at_once=True))]
@@ -105,7 +108,10 @@ async def test_who_asks_while_somebody_asks_shares_the_next_answer(emulator, eve
 
 
 async def test_what_was_spent_before_the_batch_does_not_count(emulator, eversince):
-    """A balance told hours ago says nothing of this run, also where the present one cannot be asked for."""
+    """An old balance says nothing of this run.
+
+    This holds even if the present balance cannot be fetched.
+    """
     eversince.governor.record_credits(100_000)
     refusal = ErrorAnswer(status=403, code="forbidden", message="no")
     emulator.faults.once("GET", "/account/credits", refusal)
@@ -131,7 +137,7 @@ def test_falls_add_up():
 
 
 async def test_answers_that_overtake_each_other_tell_of_no_purchase():
-    """Asked for before the lower balance was told, the higher one is the older."""
+    """The higher balance, requested before the lower one arrived, is the older."""
     governor = Governor()
     now = asyncio.get_running_loop().time()
     governor.record_credits(1000, requested_at=now)
@@ -145,7 +151,7 @@ async def test_answers_that_overtake_each_other_tell_of_no_purchase():
 
 
 class Unreadable(MemoryJournal):
-    """Cannot be read for the first time."""
+    """A journal whose first read fails."""
 
     fails = True
 
@@ -185,7 +191,7 @@ async def test_two_batches_on_one_journal_count_the_day_once():
 
 
 async def rendered_of(emulator, **options):
-    """Projects and renders of ten rows, on an account of usual size."""
+    """Return the projects and renders of ten rows on a usual account."""
     limits = options.pop("limits", Limits())
     async with Eversince(**emulator.connection, limits=limits) as eversince:
         report = await eversince.batch([f"film {n}" for n in range(10)], share=False, **options)
@@ -195,7 +201,10 @@ async def rendered_of(emulator, **options):
 @pytest.mark.parametrize("had", [60, 100, 150, 200, 230, 300])
 @pytest.mark.parametrize("how", ["max_credits", "reserve", "nothing"])
 async def test_what_is_begun_can_be_paid_for_to_its_end(emulator, had, how):
-    """With 200 credits and ten rows, five were paid for once, and four of them never rendered."""
+    """An earlier version paid for five of ten rows, but rendered one.
+
+    The account had 200 credits.
+    """
     emulator.account.credits = had
     options = {
         "max_credits": {"max_credits": had},
@@ -226,7 +235,7 @@ async def test_leaving_lets_go_of_those_that_wait_for_the_first_ones_cost(emulat
     assert 1 == emulator.world.counts["projects"]
 
 
-# -- Where nobody has set a limit -------------------------------------------------------------------------
+# -- Without a limit --------------------------------------------------------------------------------------
 
 
 async def seconds_of(emulator, count, **options):
@@ -238,7 +247,10 @@ async def seconds_of(emulator, count, **options):
 
 @pytest.mark.parametrize("had", [600, 100_000])
 async def test_who_has_plenty_is_held_up_by_nothing_and_asked_nothing(emulator, monkeypatch, had):
-    """As if nobody looked at the balance: as fast, and it is asked for in the end alone, for the report."""
+    """The batch is as fast as without watching the balance.
+
+    It fetches the balance only at the end, for the report.
+    """
     emulator.account.credits = had
     seconds, report = await seconds_of(emulator, 10)
     asked = len(emulator.world.log.of("GET /account/credits"))
@@ -268,7 +280,7 @@ async def test_with_few_credits_what_they_carry_is_made_and_no_more_is_begun(emu
 
 
 async def test_credits_that_run_low_on_the_way_strand_nothing(emulator):
-    """A file of thirty rows ended once with two projects that were paid for and not rendered."""
+    """An earlier version left two of thirty rows paid but not rendered."""
     emulator.account.credits = 630
     _, report = await seconds_of(emulator, 30)
 
@@ -339,11 +351,11 @@ async def test_leaving_lets_go_of_those_that_wait_for_the_first_answer(emulator)
     assert 1 >= emulator.world.counts["projects"]
 
 
-# -- What says nothing of what one costs ------------------------------------------------------------------
+# -- Items that show no cost ------------------------------------------------------------------------------
 
 
 async def test_one_that_fails_for_nothing_says_not_that_films_are_free(emulator):
-    """Once all others began upon it: five were paid for, and none was rendered."""
+    """An earlier version then started all others: five paid for, none rendered."""
     emulator.account.credits = 100
     refusal = ErrorAnswer(status=400, code="validation_error", message="brief: no")
     emulator.faults.once("POST", "/projects", refusal)
@@ -368,7 +380,7 @@ async def test_one_that_an_earlier_run_has_paid_for_says_nothing_either(emulator
 
 @pytest.mark.parametrize("options", [{}, {"max_credits": 100}], ids=str)
 async def test_what_is_made_anew_is_held_back_as_what_is_new(tmp_path, options):
-    """A failed row has a project, of which there is nothing to be had: it is paid for once more."""
+    """A failed row with a useless project is paid for once more."""
     rows, fails = [f"film {n}" for n in range(10)], [True]
     scenario = SCENARIO.when(lambda _: fails[0], failure=1.0)
     async with Emulator(scenario=scenario, credits=10_000) as emulator:
@@ -386,7 +398,7 @@ async def test_what_is_made_anew_is_held_back_as_what_is_new(tmp_path, options):
 
 
 async def test_what_has_failed_for_good_waits_for_no_credits(emulator, tmp_path):
-    """It is told as it stands, though nothing more could be paid for."""
+    """Its outcome is reported even if nothing more can be paid for."""
     rows = [{"key": str(n), "brief": f"film {n}"} for n in range(4)]
     refusal = ErrorAnswer(status=400, code="validation_error", message="brief: no")
     emulator.faults.once("POST", "/projects", refusal, times=3)
@@ -400,7 +412,7 @@ async def test_what_has_failed_for_good_waits_for_no_credits(emulator, tmp_path)
 
 
 async def test_dear_films_at_work_are_reckoned_with_when_cheap_ones_begin(tmp_path):
-    """Once only the cheap one's cost counted, as often as there were films at work."""
+    """An earlier version counted every active video at the cheap one's cost."""
     dear = {"brief": "film", "video_model": "kling-3.0"}
     scenario = SCENARIO.when(lambda asked: "video_model" in asked, scenes=(12, 12))
     async with Emulator(scenario=scenario, credits=10_000) as emulator, MemoryJournal() as journal:

@@ -1,4 +1,7 @@
-"""A batch of a hundred thousand holds no more memory than those at work, and begins at once."""
+"""A batch of 100,000 items holds only active items in memory.
+
+It also begins at once.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ THROUGH = 20_000 if "EVERSINCE_FULL_LIMITS" in os.environ else 4_000
 
 
 async def test_items_are_read_only_as_there_is_room():
-    """The first project is there before the eleventh item is read."""
+    """The first project exists before the eleventh item is read."""
     taken = 0
 
     def briefs():
@@ -43,7 +46,7 @@ async def test_items_are_read_only_as_there_is_room():
 
 
 async def test_memory_stays_flat():
-    """Items that fail before anything is sent pass through by the hundred thousand."""
+    """Items that fail before any request pass through in large numbers."""
     async with Emulator() as emulator, Eversince(**emulator.connection) as eversince:
         batch = eversince.batch(({"title": "no brief"} for _ in range(THROUGH)), drain_on_interrupt=False)
         tracemalloc.start()
@@ -63,6 +66,6 @@ async def test_memory_stays_flat():
 
 
 def _held() -> int:
-    """Bytes in use, without what is only waiting to be collected."""
+    """Return the bytes in use, without garbage that is not collected yet."""
     gc.collect()
     return tracemalloc.get_traced_memory()[0]

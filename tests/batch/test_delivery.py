@@ -1,4 +1,7 @@
-"""Success means that everything asked for was delivered, whatever the last answer showed."""
+"""Success means that everything asked for was delivered.
+
+The last response may show less.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ async def test_a_read_that_lags_behind_the_list_loses_neither_share_nor_file(
 
 
 async def forgetting(path: Any, **result: Any) -> None:
-    """Have a journal say of all items what an earlier version would have said of what it forgot."""
+    """Make a journal look as an earlier version would have written it.
+
+    `result` replaces fields of all results.
+    """
     async with SqliteJournal(path) as journal:
         async for job in journal.jobs():
             kept = {name: value for name, value in job.result.items() if name != "has_video"}
@@ -77,7 +83,10 @@ async def test_a_file_that_was_never_written_is_fetched_by_the_next_run(emulator
 
 
 async def test_what_has_no_video_is_looked_at_only_once_for_it(emulator, eversince, tmp_path):
-    """Single assets can neither be shared nor downloaded; an old journal does not say that it is these."""
+    """Single assets cannot be shared or downloaded.
+
+    An old journal does not record that a project has only such assets.
+    """
     items = [{"key": "a", "brief": "Some photos", "expected_output": "assets"}]
     await eversince.batch(items, journal=tmp_path / "j.db", download=tmp_path)
     await forgetting(tmp_path / "j.db")
@@ -91,7 +100,7 @@ async def test_what_has_no_video_is_looked_at_only_once_for_it(emulator, eversin
 
 
 async def removed(eversince: Eversince, folder: Any) -> Any:
-    """A finished batch of which one file was removed since."""
+    """Run a batch, remove one of its files, and return its path."""
     report = await eversince.batch(ITEMS, journal=folder / "j.db", download=folder / "films")
     (path,) = next(outcome.files for outcome in report.outcomes if outcome.key == "b")
     path.unlink()
@@ -157,7 +166,7 @@ async def test_refetch_fetches_it_and_nothing_else(emulator, eversince, tmp_path
 
 
 async def test_a_file_that_was_emptied_is_as_good_as_removed(emulator, eversince, tmp_path):
-    """As a full disk or a power cut may leave it."""
+    """A full disk or a power cut may leave such a file."""
     path = await removed(eversince, tmp_path)
     path.touch()
     before = made(emulator)

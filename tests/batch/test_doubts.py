@@ -1,4 +1,4 @@
-"""What looking cannot tell: nothing is guessed, a person decides, and the batch goes on."""
+"""Effects in doubt: nothing is guessed, a person decides, the batch resumes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def emulator():
 
 
 async def shared_by_two(emulator, eversince, journal):
-    """The answer to a share is lost; moments before, somebody else has shared another video."""
+    """A share without a response, just after another user shared another video."""
     async with Eversince(**emulator.connection) as somebody:
         await somebody.produce("Something else")
     emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
@@ -89,7 +89,7 @@ async def test_nothing_is_decided_that_is_not_in_doubt(eversince, tmp_path):
 
 
 async def test_no_share_is_made_while_an_older_one_of_the_journal_is_in_doubt(emulator, eversince, tmp_path):
-    """The first item gives up, not knowing; the next one finds out what became of it before it shares."""
+    """The first item gives up; the next resolves the doubt before sharing."""
     emulator.faults.once("POST", "/projects/*/share", Reset(after_commit=True))
     emulator.faults.once("GET", "/account/shares", Unavailable(), times=4)
     making = asyncio.ensure_future(
@@ -138,8 +138,11 @@ async def test_two_creates_of_one_brief_take_a_failed_project_each(tmp_path):
 
 
 async def test_one_failed_project_that_may_be_of_either_create_is_for_a_person(tmp_path, monkeypatch):
-    """One create has arrived and failed, of the other nothing is known; their briefs are the same."""
-    monkeypatch.setattr(Purse, "_must_wait", lambda *_: False)  # both leave at once, as later ones do
+    """One create arrived and failed, and the other's fate is unknown.
+
+    Their briefs are the same.
+    """
+    monkeypatch.setattr(Purse, "_must_wait", lambda *_: False)  # both are sent at once, as later ones are
     async with Emulator(scenario=FAILING) as emulator, Eversince(**emulator.connection) as eversince:
         emulator.faults.once("POST", "/projects", Reset(after_commit=True))
         emulator.faults.once("POST", "/projects", Reset())
@@ -158,7 +161,7 @@ async def test_one_failed_project_that_may_be_of_either_create_is_for_a_person(t
 
 
 async def test_other_creates_of_a_like_brief_take_nothing_from_one_another(tmp_path):
-    """A list shows two hundred characters of a brief: two may look the same, and ask for different things."""
+    """Lists show 200 characters of a brief, so two may look alike."""
     alike = "fails " * 50
     async with Emulator(scenario=FAILING) as emulator, Eversince(**emulator.connection) as eversince:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""When a batch will be done is foreseen, whatever binds: slots, requests, or the limits of a day."""
+"""Estimates of a batch's end, limited by slots, requests or daily quotas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNLIMITED = {"renders_per_day": None, "projects_per_day": None}
 
 
 async def foreseen(items: int, when: tuple[int, ...], **limits):
-    """What was foreseen when so many were done, each with what came of it."""
+    """Return the progress at these counts, each with the actual seconds left."""
     limits = {**UNLIMITED, **limits}
     told = {name: limits[name] for name in limits if name != "requests_per_minute"}
     async with (
@@ -38,7 +38,10 @@ async def foreseen(items: int, when: tuple[int, ...], **limits):
     ids=["as usual", "few requests", "few slots", "many slots"],
 )
 async def test_the_end_is_foreseen_within_an_eighth(items, limits):
-    """From a third of the way to a half; and the range that is told holds it."""
+    """The estimate holds from a third to a half of the way.
+
+    The range holds the actual end.
+    """
     for progress, took in await foreseen(items, (items // 3, items // 2), **limits):
         assert took == pytest.approx(progress.eta, rel=0.125)
         assert progress.eta_range[0] <= took <= progress.eta_range[1]
@@ -47,7 +50,10 @@ async def test_the_end_is_foreseen_within_an_eighth(items, limits):
 
 @pytest.mark.parametrize("quota", ["renders_per_day", "projects_per_day"])
 async def test_days_that_have_to_be_waited_for_are_foreseen_within_a_hundredth(quota):
-    """From the first day on, when there are eight a day for twenty: two days more, and a little."""
+    """The first day shows that two more days and a little follow.
+
+    There are eight projects a day for twenty items.
+    """
     for progress, took in await foreseen(20, (3, 7, 9, 15), **{quota: 8}):
         assert took == pytest.approx(progress.eta, rel=0.01)
 
@@ -66,7 +72,7 @@ def test_those_at_work_that_have_outlasted_the_finished_show_that_these_were_the
 
 
 def test_what_waits_when_nothing_is_at_work_takes_its_turns():
-    """Each takes a hundred seconds, and five fit beside each other."""
+    """Each item takes a hundred seconds, and five run side by side."""
     likely = ThroughputEstimator(count=10, mean=100.0, active_seconds=200.0).estimate(20, [], 5)
 
     assert likely is not None

@@ -1,4 +1,4 @@
-"""What rows say of publishing and files: nothing is made public or replaced by accident."""
+"""Fields of rows: nothing is made public or replaced by accident."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items as they are read: what is wrong with one is said of it, and ends nothing else."""
+"""Parsing of items: a bad item is reported and ends nothing else."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ def test_an_item_may_say_what_its_page_is_to_show():
     "single", ["A film", b"A film", {"brief": "A film"}, Brief(brief="A film")], ids=repr
 )
 async def test_a_single_item_is_not_taken_apart(eversince, single):
-    """Each letter of a text would be made, and paid for."""
+    """Otherwise each letter of a text would be made and paid for."""
     with pytest.raises(ConfigurationError, match="in a list"):
         eversince.batch(single)

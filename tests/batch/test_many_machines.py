@@ -1,4 +1,7 @@
-"""One sheet on several machines that share no journal: by a name, nothing is made twice."""
+"""Several machines with one sheet, no shared journal and a common name.
+
+Nothing is made twice.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ async def emulator():
 
 
 async def machine(emulator, path, *, after=0.0, rows=ROWS, name="campaign", **options):
-    """What a machine of its own makes of the sheet, with a journal of its own, or none."""
+    """Run the sheet on one machine, with its own journal or none."""
     await asyncio.sleep(after)
     async with Eversince(**emulator.connection) as eversince:
         return await eversince.batch(rows, journal=path, idempotent_as=name, **options)
@@ -47,7 +50,7 @@ def ids(report):
 
 @pytest.mark.parametrize("after", [0.0, 1.0, 30.0, 75.0, 90.0, 135.0, 3600.0], ids=str)
 async def test_two_machines_make_each_film_once(emulator, tmp_path, after):
-    """Whether the other is at the same row, waits for its render, or is done with all of them."""
+    """The other machine may be at the same row, rendering, or done."""
     one, other = await asyncio.gather(
         machine(emulator, tmp_path / "a.db", share=True),
         machine(emulator, tmp_path / "b.db", after=after, download=tmp_path / "films"),
@@ -66,7 +69,7 @@ async def report_of(batch):
 
 
 async def test_a_machine_that_gets_to_ask_seldom_renders_nothing_again(emulator, tmp_path):
-    """What it saw of a project may be a minute old when it could ask for the render."""
+    """Its poll may be a minute old when it requests the render."""
     slow = Eversince(**emulator.connection, limits=Limits(requests_per_minute=2))
     async with slow:
         behind = slow.batch(ROWS[:4], idempotent_as="campaign")
@@ -101,7 +104,7 @@ async def test_rows_that_ask_for_a_page_get_it_from_the_machine_that_is_told_so(
 
 
 async def test_the_journal_remembers_the_name_and_who_shares(emulator, tmp_path):
-    """Typed again without them, nothing is paid for, or published, that was not meant to be."""
+    """A run without these options pays for and publishes nothing unintended."""
     await machine(emulator, tmp_path / "a.db", rows=ROWS[:1], share=True)
     await machine(emulator, tmp_path / "b.db", rows=ROWS[:1])
     await machine(emulator, tmp_path / "b.db", rows=ROWS[:3], name=None)
@@ -127,7 +130,10 @@ async def test_a_name_given_later_changes_no_row(emulator, tmp_path):
 
 
 async def test_failures_are_tried_again_together(emulator, tmp_path):
-    """A failed project frees its key: once more for each attempt, not for each machine that waits with it."""
+    """A failed project frees its key.
+
+    It is made once more for each attempt, not for each machine that waits for it.
+    """
     rows = [{"key": "a", "brief": "bad"}]
     await asyncio.gather(*(machine(emulator, tmp_path / f"{n}.db", rows=rows) for n in range(2)))
     assert 1 == made(emulator)[0]
@@ -197,7 +203,10 @@ async def test_a_note_that_cannot_be_read_is_no_name():
 
 
 async def test_another_name_is_another_sheet(tmp_path):
-    """Who shared under the one does not share under the other unless told so."""
+    """The machine that shares under one name does not share under another.
+
+    It does so only if told to.
+    """
     async with SqliteJournal(tmp_path / "a.db") as journal:
         await Naming.of("one", journal, is_told_to_share=True)
         kept = await Naming.of(None, journal, is_told_to_share=False)

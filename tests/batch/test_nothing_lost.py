@@ -1,4 +1,4 @@
-"""No outcome and no failure of a batch is lost, however it is drained, cancelled or left."""
+"""No outcome or failure is lost by draining, cancelling or leaving."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 
 async def test_draining_tells_the_outcome_of_every_item_that_was_taken(eversince: Eversince) -> None:
-    """Also while whoever takes outcomes is slow: nothing waits for room that could be cancelled there."""
+    """This holds even if the caller takes outcomes slowly.
+
+    No item waits for room at a point where it could be cancelled.
+    """
     unreadable = [{"nonsense": number} for number in range(300)]
     async with eversince.batch(unreadable, concurrency=10) as batch:
         await asyncio.sleep(1)
@@ -90,12 +93,12 @@ async def test_a_source_without_a_length_tells_how_many_of_its_items_were_left(e
         batch.drain()
         _ = [outcome async for outcome in batch]
 
-    assert 1 == batch.report.left  # the one that was read and found no room
+    assert 1 == batch.report.left  # the item that was read and found no room
     assert taken == batch.report.counts["failed"]
 
 
 async def test_a_timeout_around_a_step_does_not_end_the_iteration(eversince: Eversince) -> None:
-    """However often it strikes, each outcome comes once."""
+    """Each outcome comes once for any number of timeouts."""
     keys = []
     async with eversince.batch(["One", "Two", "Three"]) as batch:
         outcomes = aiter(batch)
@@ -127,11 +130,11 @@ async def test_an_outcome_that_comes_in_the_moment_of_the_cancellation_is_not_lo
     assert 1 == len(first + rest)
 
 
-# -- Cancellations that nobody here has asked for -----------------------------------------------------------
+# -- Unexpected cancellations -------------------------------------------------------------------------------
 
 
 async def rows_cut_off() -> AsyncIterator[dict[str, int]]:
-    """As from a connection that shuts down while a row is awaited."""
+    """Yield rows as from a connection that closes during a wait."""
     yield {"nonsense": 1}
     reader = asyncio.create_task(asyncio.sleep(60))
     await asyncio.sleep(0)
@@ -209,7 +212,7 @@ async def test_leaving_a_block_that_nobody_followed_raises_what_the_batch_has_fa
 
 
 async def test_so_it_does_while_other_items_are_still_at_work(eversince: Eversince) -> None:
-    """Also when the batch itself has not ended yet."""
+    """This holds even if the batch itself has not ended yet."""
 
     class FullLater(MemoryJournal):
         async def put(self, job_id: str, *rest: Any, **more: Any) -> Any:
@@ -310,7 +313,7 @@ async def test_many_short_pauses_are_not_waited_for_for_ever(eversince: Eversinc
 
 
 class Unusual(BaseException):
-    """What is no `Exception`, as that of a test that has failed."""
+    """An exception that is no `Exception`, as of a failing test."""
 
 
 @pipeline
@@ -325,7 +328,10 @@ async def fails_unusually(run: Run, brief: str) -> str:
 async def test_what_is_no_exception_is_raised_once_the_others_have_ended(
     eversince: Eversince, *, is_followed: bool
 ) -> None:
-    """It is for whoever follows the batch, or leaves it; its item can be gone on with at once."""
+    """The caller that follows or leaves the batch receives it.
+
+    The item can be resumed at once.
+    """
     async with MemoryJournal() as journal:
         batch = eversince.batch([("One",), ("Two",)], pipeline=fails_unusually, journal=journal)
 
@@ -345,7 +351,7 @@ async def test_what_is_no_exception_is_raised_once_the_others_have_ended(
 async def test_a_batch_that_stops_by_itself_does_not_wait_for_sleepers_either(
     emulator: Emulator, tmp_path: Path
 ) -> None:
-    """What stops a batch by itself is a drain, too."""
+    """A batch that stops by itself drains as well."""
 
     async def items() -> AsyncIterator[tuple[str, float]]:
         for brief in ("One", "Two", "Three"):

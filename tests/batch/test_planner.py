@@ -1,4 +1,4 @@
-"""A plan tells what a batch would do, and about what that would cost, and does nothing of it."""
+"""A plan shows the work and cost of a batch in advance."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ QUICK = Scenario(
     queued=1, running=2, images=2, videos=2, rendering=2, cycles=1, scenes=(3, 3), self_render=0.0, failure=0
 )
 COST = 32.0
-"""Credits of one film, by the balance."""
+"""Credits that one video costs, by the balance."""
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def calls(emulator: Emulator) -> int:
     return len(emulator.world.log)
 
 
-# -- What it costs ----------------------------------------------------------------------------------------
+# -- Costs ------------------------------------------------------------------------------------------------
 
 
 async def test_where_nothing_was_made_yet_the_cost_is_unknown(emulator, eversince):
@@ -99,7 +99,7 @@ async def test_films_that_cost_differently_give_a_range(emulator, eversince):
 
 
 async def test_else_finished_timelines_are_priced(emulator, eversince):
-    """By the server's own prices, as the source says."""
+    """The prices are the server's own, and the source says so."""
     await asyncio.gather(*(eversince.produce(f"Film {n}", share=False) for n in range(3)))
     before = calls(emulator)
     plan = await eversince.plan(films(10))
@@ -199,7 +199,7 @@ async def test_a_balance_that_may_not_do_is_named(emulator, eversince):
     assert "may not cover all items" not in str(await eversince.plan(films(3)))
 
 
-# -- How items stand --------------------------------------------------------------------------------------
+# -- States of items --------------------------------------------------------------------------------------
 
 
 async def test_what_is_finished_or_begun_is_no_new_work(emulator, tmp_path):
@@ -252,7 +252,7 @@ async def test_what_is_wrong_is_told_with_its_reason(emulator, eversince, tmp_pa
     "change", ["spec = '['", "stage = 'failed', error = '[1]'", "stage = 'failed', error = '{\"type\": 7}'"]
 )
 async def test_a_row_whose_job_cannot_be_read_is_wrong_alone(emulator, eversince, tmp_path, change):
-    """As for a batch, which goes on with all others."""
+    """A batch, too, continues with all other rows."""
     await eversince.batch(films(2), journal=tmp_path / "a.db")
     with closing(sqlite3.connect(tmp_path / "a.db")) as database, database:
         database.execute(f"UPDATE job SET {change} WHERE id = 'film-0'")
@@ -312,11 +312,11 @@ async def test_without_a_limit_one_day_will_do(emulator):
         assert 1 == (await eversince.plan(films(1000))).days.most
 
 
-# -- What it is given -------------------------------------------------------------------------------------
+# -- Inputs -----------------------------------------------------------------------------------------------
 
 
 class OneShot:
-    """Something that can be read only once, without being an iterator."""
+    """An iterable that can be read only once and is no iterator."""
 
     def __init__(self):
         self._rows = iter(["A film"])
@@ -347,7 +347,7 @@ async def test_so_is_what_is_asynchronous_and_can_be_read_only_once(eversince):
 
 
 class Again:
-    """Something asynchronous that can be read again."""
+    """An asynchronous iterable that can be read again."""
 
     def __aiter__(self):
         return one_by_one()
@@ -415,7 +415,10 @@ async def test_a_journal_without_a_folder_is_refused(eversince, tmp_path):
 
 @pytest.mark.parametrize("endings", [["", "-wal"], ["", "-wal", "-shm"]], ids=" ".join)
 async def test_what_a_process_has_left_that_died_is_read_and_left(emulator, eversince, tmp_path, endings):
-    """A journal with a log that nobody has written back, with or without the memory that was shared."""
+    """A dead process left a journal whose log is not merged.
+
+    Its shared-memory file may be missing.
+    """
     used = tmp_path / "used"
     left = tmp_path / "left"
     used.mkdir()
@@ -430,7 +433,7 @@ async def test_what_a_process_has_left_that_died_is_read_and_left(emulator, ever
     assert {"begun": 1, "new": 1} == states(plan)
     after = everything(left)
     assert before.keys() == after.keys()
-    for name in ("a.db", "a.db-wal"):  # in what is shared, a reader leaves its mark
+    for name in ("a.db", "a.db-wal"):  # a reader changes the shared-memory file
         assert before[name] == after[name]
 
 

@@ -1,8 +1,8 @@
-"""Whenever the process dies, and however often: nothing is done twice, and nothing is lost.
+"""Power cuts at any moment: nothing is done twice, nothing is lost.
 
-The table of crash points as a test of the real code: a power cut at every moment of a piece of work, then at
-pairs of moments, with answers that come late or never. What runs by default is a sample of these;
-EVERSINCE_EVERY_CUT=1 runs every single cut, and so many pairs as its value says for each piece of work.
+This is the table of crash points as a test of the real code: a power cut at every moment of a piece of work,
+then at pairs of moments, with responses that come late or never. A sample of these runs by default.
+EVERSINCE_EVERY_CUT=1 runs every single cut, and as many pairs for each piece of work as its value says.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ WRITES = (
 
 @attrs.frozen(kw_only=True)
 class Work:
-    """A piece of work that may be cut off, what there is to be when it is done, and on what servers."""
+    """A piece of work to cut off, its expected result and servers."""
 
     act: Callable[[Eversince, Journal, Path], Awaitable[bool]]
     makes: dict[str, int]
@@ -83,7 +83,7 @@ def made(emulator: Emulator) -> dict[str, int]:
 
 
 async def autonomous(eversince, journal, folder):
-    """Two items side by side."""
+    """Make two items side by side."""
     report = await eversince.batch([MUG, CUP], journal=journal, download=folder, drain_on_interrupt=False)
     assert {"succeeded": 2} == report.counts, report.outcomes
     assert all(path.stat().st_size for outcome in report.outcomes for path in outcome.files)
@@ -91,7 +91,7 @@ async def autonomous(eversince, journal, folder):
 
 
 def first_fails() -> Scenario:
-    """The first project fails, every other one comes to a good end."""
+    """Return a scenario in which the first project fails and others succeed."""
     keys: list[Any] = []
 
     def is_first(body: Any) -> bool:
@@ -169,9 +169,10 @@ WORKS = {
 
 @attrs.frozen
 class Cut:
-    """A piece of work, what goes wrong on the wire, when the plug is pulled, and how soon it is put back.
+    """Power cuts during a piece of work, with a network fault.
 
-    The wall clock is set by `step` after each life, and by `sets` at moments of the first.
+    `moments` are the cuts, and `pause` is the time before each restart. The wall clock is set by `step` after
+    each life, and by `sets` at moments of the first life.
     """
 
     work: str
@@ -183,7 +184,10 @@ class Cut:
 
 
 async def suffered(cut: Cut, journal: Callable[[], Journal], folder: Path) -> list[Plug]:
-    """Do a piece of work with cuts, and count what it made; what became of each life."""
+    """Do a piece of work with cuts and check its counts.
+
+    Returns the power plugs of all lives.
+    """
     work, done = WORKS[cut.work], False
 
     async def act(eversince, journal):
@@ -212,7 +216,7 @@ async def suffered(cut: Cut, journal: Callable[[], Journal], folder: Path) -> li
 
 
 def in_memory() -> Callable[[], Journal]:
-    """A journal that outlives the process, without waiting for a disk."""
+    """Return journals that outlive the process, without waiting for a disk."""
     first = MemoryJournal()
     return lambda: MemoryJournal(first.rows)
 
@@ -223,13 +227,19 @@ def _cut_off_is_dead(monkeypatch):
 
 
 async def lengths_of(work: str, kind: str, folder: Path) -> list[int]:
-    """How many moments each life has when nothing is cut; it is one life, unless something fails."""
+    """Return the number of moments in each life without cuts.
+
+    There is one life unless something fails.
+    """
     return [plug.moments for plug in await suffered(Cut(work, kind, 3.0, ()), in_memory(), folder)]
 
 
 @pytest.mark.parametrize("work", WORKS)
 async def test_single_cuts(work, tmp_path):
-    """At every moment, or at some of them; restarted at once, or when all that was on its way has arrived."""
+    """Cuts at every moment or a sample, with two restart times.
+
+    By the later restart, everything that was on its way has arrived.
+    """
     chance, every = random.Random(work), []
     for kind in KINDS:
         for life, length in enumerate(await lengths_of(work, kind, tmp_path / kind)):
@@ -245,7 +255,7 @@ async def test_single_cuts(work, tmp_path):
 
 @pytest.mark.parametrize("work", WORKS)
 async def test_pairs_of_cuts(work, tmp_path):
-    """Two moments, of which the second is in the life after the first; a sample."""
+    """A sample of pairs, whose second cut is in the next life."""
     chance, cut_off = random.Random(f"{work} {EVERY}"), 0
     longest = max(await lengths_of(work, "lost", tmp_path / "uncut"))
     for number in range(PAIRS or 10):
@@ -257,7 +267,7 @@ async def test_pairs_of_cuts(work, tmp_path):
 
 
 async def test_cuts_of_a_journal_in_a_file(tmp_path):
-    """The file keeps what memory does."""
+    """The file holds the same as memory does."""
     for nth in range(3, 40, 12):
         place = tmp_path / str(nth)
         place.mkdir()
@@ -266,7 +276,10 @@ async def test_cuts_of_a_journal_in_a_file(tmp_path):
 
 
 async def test_a_project_that_fails_while_the_process_is_down(tmp_path):
-    """Its key stands for nothing any more, so it is found by its brief, and not created again."""
+    """The failed project's key is free, so its brief identifies the project.
+
+    It is not created again.
+    """
     length, _ = await lengths_of("first fails", "none", tmp_path)
     for nth in range(1, length + 1, 1 if EVERY else 3):
         await suffered(Cut("first fails", "none", 300.0, (nth,)), in_memory(), tmp_path)
@@ -278,7 +291,7 @@ STEPS = (HOUR, -HOUR, 30 * DAY, -30 * DAY)
 
 @pytest.mark.parametrize("work", WORKS)
 async def test_cuts_after_which_the_clock_is_set(work, tmp_path, monkeypatch):
-    """Set forward or back while the process is down, and wrong from then on."""
+    """The clock, set forward or back during the cut, remains wrong."""
     unmoved(monkeypatch)
     chance, cut_off, number = random.Random(f"{work} down {EVERY}"), 0, 0
     for step in STEPS:
@@ -294,7 +307,7 @@ async def test_cuts_after_which_the_clock_is_set(work, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("work", WORKS)
 async def test_clocks_that_are_set_while_something_is_written(work, tmp_path, monkeypatch):
-    """Set at one moment and again at another, with a cut at a third."""
+    """The clock is set at two moments; a cut follows at another."""
     unmoved(monkeypatch)
     chance, number = random.Random(f"{work} meanwhile {EVERY}"), 0
     for step in STEPS:

@@ -1,4 +1,7 @@
-"""A quality that the account is refused: learned once, before more is paid for, and there is a way on."""
+"""A refused quality is learned once, before more items are paid for.
+
+There is a way to continue.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +121,7 @@ async def test_the_first_that_fails_otherwise_makes_room_for_the_next():
 
 
 async def test_projects_that_rendered_by_themselves_hold_up_nobody():
-    """Nothing is asked for then, so nothing can be learned."""
+    """Such projects need no render, so they show nothing of the quality."""
     scenario = Scenario(queued=2, running=5, images=5, videos=5, rendering=10, cycles=1, self_render=1.0)
     async with (
         Emulator(scenario=scenario, credits=1000) as emulator,

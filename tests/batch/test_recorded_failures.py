@@ -1,4 +1,4 @@
-"""Failures that a journal recorded under names that their classes had before."""
+"""Failures that a journal recorded under earlier names of their classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whom a 401 or 403 concerns: the account, a quality, or one item; and no odd item stops each new run."""
+"""Scope of a 401 or 403: account, quality or one item.
+
+One odd item does not stop each new run.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_403_on_create_list_or_look_means_the_account(emulator, eversince, tmp_path, call):
-    """The batch pauses, nothing fails, and goes on when the account may do it again."""
+    """The batch pauses without failures, and resumes when the account may proceed."""
     emulator.faults.once(*CALLS[call], FORBIDDEN, times=1000)
     items = ITEMS if call != "look" else ITEMS[:1]
     first = await eversince.batch(items, journal=tmp_path / "a.db")
@@ -72,7 +75,7 @@ async def test_401_means_the_account_wherever_it_comes(emulator, eversince, tmp_
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_pages_of_a_proxy_that_wants_a_password_fail_nothing(emulator, eversince, tmp_path, status):
-    """On all calls, for longer than anybody is patient."""
+    """The pages answer all calls, for longer than anyone would wait."""
     emulator.faults.once("*", "/**", NotJson(status=status), times=100_000)
     first = await eversince.batch(ITEMS[:3], journal=tmp_path / "a.db")
     emulator.faults._script.clear()
@@ -84,7 +87,7 @@ async def test_pages_of_a_proxy_that_wants_a_password_fail_nothing(emulator, eve
 
 
 async def test_403_on_a_render_leaves_that_item_unfinished_and_stops_no_other(emulator, eversince, tmp_path):
-    """4K needs a subscription; the rest can be had without."""
+    """4K needs a subscription; other qualities do not."""
     items = [{**ITEMS[0], "render": "4k"}, *ITEMS[1:4]]
     refusing(eversince, lambda method, path, body: body.get("quality") == "4k" and FORBIDDEN)
 
@@ -125,7 +128,7 @@ ODD = {
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_one_odd_item_does_not_stop_each_new_run(emulator, eversince, tmp_path, odd):
-    """It stops the first, which cannot know better; in the next, all others go before it."""
+    """It stops the first run; in the next, all others come first."""
     refusing(eversince, lambda method, path, body: body.get("brief") == "Film 0" and ODD[odd])
 
     first = await eversince.batch(ITEMS, journal=tmp_path / "a.db")
@@ -169,7 +172,10 @@ async def test_a_borrowed_session_that_is_closed_meanwhile_fails_no_item(emulato
 
 @pytest.mark.parametrize("retry_failed", [False, True])
 async def test_items_with_one_idempotency_key_stop_no_other(emulator, eversince, tmp_path, retry_failed):
-    """The server has one project for both, which is the first one's; nobody has paid for another."""
+    """The server's one project for both items belongs to the first.
+
+    Nothing was paid for the second.
+    """
     items = [{**item, "idempotency_key": "k"} for item in ITEMS[:2]] + ITEMS[2:4]
 
     for _ in range(2):

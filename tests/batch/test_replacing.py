@@ -1,4 +1,7 @@
-"""A batch replaces no file that its journal did not write, or pays for what has no place."""
+"""A batch replaces only files that its journal wrote.
+
+It pays for nothing that has no place.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ async def test_two_rows_of_one_file_keep_the_first(emulator, eversince, tmp_path
 async def test_a_download_that_was_interrupted_goes_on_over_what_it_left(
     emulator, eversince, tmp_path, monkeypatch
 ):
-    """Killed between the rename and the journal's note of it, the file is the journal's own."""
+    """The file is the journal's own, although no note says so.
+
+    The process died between the rename of the file and the note.
+    """
     items = [{"key": "mug", "brief": "A mug", "download": "mug.mp4"}]
     options = {"journal": tmp_path / "a.db", "download": tmp_path}
     done = SqliteJournal.done

@@ -1,4 +1,7 @@
-"""Processes that share a journal share the work: by leases, each item once, and each learns of all of it."""
+"""Processes that share a journal share the work by leases.
+
+Each item is made once, and each process learns of all items.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ async def emulator():
 
 
 async def test_the_leases_of_what_is_at_work_are_renewed():
-    """Work that takes many times as long as a lease is never anybody else's."""
+    """An item that takes many lease durations never goes to another process."""
     async with Emulator(scenario=SLOW) as emulator, Eversince(**emulator.connection) as eversince:
         first = MemoryJournal()
         async with first, MemoryJournal(first.rows) as other:
@@ -38,7 +41,10 @@ async def test_the_leases_of_what_is_at_work_are_renewed():
 
 
 async def test_what_another_process_has_finished_is_told_from_the_journal(emulator, tmp_path):
-    """Each of two tells of all, with the same public pages; together they have made each once."""
+    """Each of two processes reports all items, with the same public pages.
+
+    Together they made each item once.
+    """
     items = [f"Film {number}" for number in range(9)]
 
     async def one():
@@ -58,7 +64,10 @@ async def test_what_another_process_has_finished_is_told_from_the_journal(emulat
 
 
 async def test_what_is_lost_to_another_is_dropped_without_a_word(emulator, eversince):
-    """The lease is gone when the work is done: nothing is written, and the other's end is told."""
+    """The lease is gone when the work is done.
+
+    Nothing is written, and the other process's result is reported.
+    """
     ours = MemoryJournal()
     theirs = JobChange(
         stage="failed", error=failure_to_json(ProjectFailed("theirs", project_id="p")), release=True
@@ -103,7 +112,7 @@ async def test_a_failed_item_is_tried_again_by_one_of_two(emulator, tmp_path):
 
 
 async def test_nothing_stays_leased_that_was_finished_in_the_meantime(emulator, eversince):
-    """It ends elsewhere between the look at it and the lease."""
+    """Another process ends the item between the read and the lease."""
     ours = MemoryJournal()
 
     async with ours, MemoryJournal(ours.rows) as other:

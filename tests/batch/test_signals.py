@@ -1,4 +1,7 @@
-"""Ctrl-C, pressed in a process of its own: once it drains, twice it leaves, and nothing is lost by either."""
+"""Ctrl-C in a separate process: the first drains, the second leaves.
+
+Nothing is lost by either.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def run(folder: Path, presses: int) -> subprocess.CompletedProcess[str]:
 
 
 def finishes_all(folder: Path) -> None:
-    """The same batch again makes what is left, and nothing twice."""
+    """Check that the same batch makes the rest, and nothing twice."""
     last = json.loads(run(folder, 0).stdout)
     assert {"succeeded": 8} == last["counts"]
     assert (8, 8, 8) == tuple(last["made"][what] for what in ("projects", "renders", "shares"))
@@ -52,7 +55,7 @@ def test_twice_leaves_at_once(tmp_path):
 
 
 async def test_a_ctrl_c_that_arrives_twice_at_once_counts_once():
-    """As from `timeout`, which signals the process and then its group."""
+    """`timeout`, for example, signals the process and then its group."""
     told = []
     with on_first_sigint(lambda: told.append("drain")):
         os.kill(os.getpid(), signal.SIGINT)
@@ -71,7 +74,10 @@ def press() -> None:
 
 @pytest.fixture
 def others() -> Iterator[list[int]]:
-    """What somebody else hears, whose handler was there before; it must be there afterwards, too."""
+    """The signals that an earlier handler of the application receives.
+
+    The handler must be in place afterwards, too.
+    """
     heard: list[int] = []
 
     def hear(number: int, _: object) -> None:
@@ -100,7 +106,10 @@ async def test_the_second_goes_to_whoever_was_there_before(others: list[int]) ->
 async def test_blocks_beside_each_other_are_all_told_and_leave_in_any_order(
     others: list[int], first_to_leave: int
 ) -> None:
-    """Two batches at once: neither takes the other's Ctrl-C away, nor leaves one that nobody hears."""
+    """Neither of two concurrent batches takes the other's Ctrl-C.
+
+    Neither leaves a handler that no block listens to.
+    """
     told: list[int] = []
     blocks = [on_first_sigint(lambda n=n: told.append(n)) for n in (0, 1)]  # type: ignore[misc]
     for block in blocks:
@@ -152,13 +161,13 @@ async def test_what_begins_later_hears_of_ctrl_c_again(others: list[int]) -> Non
 
 
 def test_one_that_comes_while_something_holds_up_the_loop_is_not_swallowed(others: list[int]) -> None:
-    """On a real clock: the loop is stuck in a callback, and somebody presses twice."""
+    """A callback blocks the loop, on a real clock, during two presses."""
 
     async def stuck() -> list[int]:
         told: list[int] = []
         with on_first_sigint(lambda: told.append(1)):
             press()
-            time.sleep(0.3)  # noqa: ASYNC251 - that is the point
+            time.sleep(0.3)  # noqa: ASYNC251 - the test needs a blocked loop
             press()
             assert 1 == len(others)
             await asyncio.sleep(0)
@@ -205,7 +214,7 @@ def test_the_next_loop_is_not_bothered_by_one_that_died(others: list[int]) -> No
 
 
 async def test_a_handler_of_the_application_in_the_loop_is_left_alone() -> None:
-    """Web servers have one."""
+    """Web servers have such a handler."""
     heard: list[str] = []
     loop = asyncio.get_running_loop()
     before = signal.getsignal(signal.SIGINT)

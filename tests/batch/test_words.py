@@ -1,4 +1,7 @@
-"""What is bound to be refused is refused before anything is paid: misspelt options, unknown qualities."""
+"""Inputs bound to be refused are refused before anything is paid.
+
+Such inputs are misspelt options and unknown qualities.
+"""
 
 from __future__ import annotations
 

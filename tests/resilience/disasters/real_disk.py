@@ -1,4 +1,7 @@
-"""Run by a test in a mount namespace of its own: a batch whose journal and videos fill a real disk."""
+"""A batch whose journal and videos fill a real disk.
+
+A test runs this script in a mount namespace of its own.
+"""
 
 import asyncio
 import subprocess
@@ -25,7 +28,7 @@ async def main(folder: Path) -> None:
     ):
         try:
             stopped = await campaign.batch(eversince)
-        except JournalError as problem:  # whichever is refused first
+        except JournalError as problem:  # the journal or a video, depending on which is refused first
             told = str(problem)
         else:
             assert isinstance(stopped.cause, DownloadFailed), stopped
@@ -33,7 +36,7 @@ async def main(folder: Path) -> None:
         assert "the disk is full" in told, told
         assert emulator.world.counts["projects"] < 12, "more was begun"
         mount("remount,size=20m", folder)
-        await asyncio.sleep(300)  # leases that could not be released run out
+        await asyncio.sleep(300)  # unreleased leases run out
         await campaign.check(emulator, await campaign.batch(eversince))
 
 

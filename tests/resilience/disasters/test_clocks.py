@@ -1,4 +1,4 @@
-"""Clocks that jump: a laptop that slept, one set back, one that is wrong."""
+"""Clocks that jump: a sleeping laptop, or a clock set wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 @pytest.mark.parametrize("when", ["projects", "renders", "shares"])
 async def test_a_laptop_that_slept_for_26_hours_goes_on(emulator, eversince, tmp_path, when):
-    """What ran went on at the server, and the videos' URLs have expired."""
+    """Projects continued at the server, and the URLs of videos have expired."""
     campaign = Campaign(tmp_path, items=8)
     running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.counts[when]:
@@ -34,7 +34,7 @@ async def test_a_laptop_that_slept_for_26_hours_goes_on(emulator, eversince, tmp
 
 
 async def test_others_take_over_what_a_laptop_slept_on_and_it_notices(emulator, tmp_path):
-    """Its requests then are all broken, and its leases have run out."""
+    """The laptop's requests are broken then, and its leases have run out."""
     campaign = Campaign(tmp_path, items=8)
     async with AsyncExitStack() as stack:
         laptop, server = [await stack.enter_async_context(Eversince(**emulator.connection)) for _ in range(2)]
@@ -50,7 +50,7 @@ async def test_others_take_over_what_a_laptop_slept_on_and_it_notices(emulator, 
 
 @pytest.fixture
 def server_clock(monkeypatch):
-    """The emulator's clock, apart from ours by `ahead` seconds."""
+    """The emulator's clock, `ahead` of this process's by so many seconds."""
     its = SimpleNamespace(ahead=0.0, wall_seconds=lambda: wall_seconds() + its.ahead)
     for place in (api, server, storage, studio):
         monkeypatch.setattr(place, "clock", its)
@@ -71,7 +71,7 @@ async def test_a_clock_set_back_an_hour_repeats_nothing(emulator, eversince, tmp
 
     await campaign.check(emulator, await campaign.batch(eversince))
 
-    assert asyncio.get_running_loop().time() - began < HOUR / 4  # nobody waits until the clock is right again
+    assert asyncio.get_running_loop().time() - began < HOUR / 4  # nothing waits for the right clock
 
 
 SETS = pytest.mark.parametrize("set_by", [HOUR, -HOUR, 720 * HOUR, -720 * HOUR])
@@ -79,7 +79,7 @@ SETS = pytest.mark.parametrize("set_by", [HOUR, -HOUR, 720 * HOUR, -720 * HOUR])
 
 @pytest.fixture
 def apart(monkeypatch):
-    """The server's clock is not the one that is set."""
+    """The clock that is set is not the server's clock."""
     unmoved(monkeypatch)
 
 
@@ -121,7 +121,10 @@ async def test_two_workers_beside_a_clock_that_is_set_repeat_nothing(emulator, t
 
 @SETS
 async def test_nothing_waits_for_a_clock_to_be_right_again(emulator, eversince, tmp_path, apart, set_by):
-    """Neither a pause nor a look nor a lease; and the report tells how long things have taken."""
+    """Pauses, polls and leases take their usual time.
+
+    The report shows the durations.
+    """
     campaign = Campaign(tmp_path, items=8)
     began = asyncio.get_running_loop().time()
     running = asyncio.ensure_future(campaign.batch(eversince)._collect())
@@ -141,7 +144,7 @@ async def test_nothing_waits_for_a_clock_to_be_right_again(emulator, eversince, 
 async def test_what_failed_is_tried_again_whatever_the_clock_showed_then(
     emulator, eversince, tmp_path, apart, set_by
 ):
-    """An earlier run is one that was before, and not one that has an earlier date."""
+    """An earlier run is one that came before, regardless of its date."""
     emulator.world.life.scenario = QUICK.when("Film", failure=1.0)
     campaign = Campaign(tmp_path, items=2)
     assert {"failed": 2} == (await campaign.batch(eversince)).counts
@@ -155,7 +158,7 @@ async def test_what_failed_is_tried_again_whatever_the_clock_showed_then(
 
 @SETS
 async def test_a_video_whose_url_is_good_is_not_asked_for_anew(emulator, eversince, apart, set_by):
-    """Its expiry is a matter of the server's clock."""
+    """The server's clock decides whether the URL has expired."""
     production = await eversince.produce("A film", share=False)
     set_clock(set_by)
     looks = len(emulator.world.log)
@@ -174,7 +177,7 @@ async def test_a_video_whose_url_is_good_is_not_asked_for_anew(emulator, eversin
 async def test_a_clock_that_is_wrong_by_an_hour_repeats_nothing(
     emulator, eversince, tmp_path, server_clock, ahead, fault
 ):
-    """What is in doubt is looked for by the server's clock."""
+    """The search for an effect in doubt uses the server's clock."""
     campaign = Campaign(tmp_path, items=4)
     server_clock.ahead = -ahead
     emulator.faults.once("POST", "/projects/*/share", fault)
@@ -183,7 +186,7 @@ async def test_a_clock_that_is_wrong_by_an_hour_repeats_nothing(
 
 
 class SleepyJournal(SqliteJournal):
-    """A journal on a laptop whose lid is shut when an intent has just been written."""
+    """A journal on a laptop whose lid closes right after an intent."""
 
     falls_asleep = None
 
@@ -213,7 +216,10 @@ async def test_what_was_about_to_be_sent_before_a_sleep_is_not_sent_if_others_to
 
 
 async def test_a_download_whose_lease_was_lost_is_given_up_and_no_two_write_to_one_file(emulator, tmp_path):
-    """It would go on for an hour; the heartbeat notices that somebody else had the job meanwhile."""
+    """The heartbeat ends the download once another process has the job.
+
+    Without that, the download would continue for an hour.
+    """
     campaign = Campaign(tmp_path, items=1)
     emulator.faults.once("GET", "/shared/*", Latency(seconds=HOUR))
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A disk that is full: nothing is sent that cannot be written down, and no file is left half-written."""
+"""A full disk: nothing unrecorded is sent, and no file stays half-written."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 
 def limit(journal: SqliteJournal, pages: int) -> None:
-    """Have SQLite find the disk full when the file has so many pages; 0: as many as it has."""
+    """Make SQLite find the disk full at a number of pages.
+
+    With 0, the file cannot grow at all.
+    """
     connection: sqlite3.Connection = journal._connection
-    connection.execute(f"PRAGMA max_page_count = {pages or 1}")  # never less than there are
+    connection.execute(f"PRAGMA max_page_count = {pages or 1}")  # SQLite never goes below the present pages
 
 
 async def test_nothing_is_sent_that_cannot_be_written_down(emulator, eversince, tmp_path):
@@ -50,7 +53,7 @@ async def test_nothing_is_sent_that_cannot_be_written_down(emulator, eversince, 
 async def test_what_was_done_but_could_not_be_written_down_is_found_again(
     emulator, eversince, tmp_path, monkeypatch, kind
 ):
-    """Also by the client that has done it, and remembers."""
+    """The client that did it, and remembers it, finds it as well."""
     campaign = Campaign(tmp_path, items=3)
     write = SqliteJournal.done
 
@@ -68,7 +71,7 @@ async def test_what_was_done_but_could_not_be_written_down_is_found_again(
 
 
 class Disk:
-    """A disk with so much room."""
+    """A disk with limited room."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         self.room = room
@@ -96,7 +99,7 @@ async def test_a_video_that_does_not_fit_stops_the_batch_until_there_is_room(
     assert 1 == stopped.counts["succeeded"]
     assert "the disk is full; make room and download again" in stopped.paused
     assert isinstance(stopped.cause, DownloadFailed)
-    assert 20 > emulator.world.counts["projects"]  # nothing more was begun
+    assert 20 > emulator.world.counts["projects"]  # nothing more was started
     (finished,) = [path for path in campaign.folder.iterdir() if path.suffix == ".mp4"]
     assert served(emulator.world.projects[finished.stem]) == finished.read_bytes()
 
@@ -110,7 +113,7 @@ async def test_a_folder_that_cannot_be_written_is_told_before_anything_is_paid_f
     campaign = Campaign(tmp_path)
     campaign.folder.mkdir()
     with monkeypatch.context() as patched:
-        patched.setattr("os.access", lambda path, mode: False)  # for root, everything can be written
+        patched.setattr("os.access", lambda path, mode: False)  # root may write everywhere
         with pytest.raises(DownloadFailed, match="videos: cannot be written"):
             await campaign.batch(eversince, journal=None)
     assert 0 == emulator.world.counts["projects"]
@@ -131,7 +134,7 @@ async def test_a_file_where_the_folder_should_be_is_told_before_anything_is_paid
 
 
 def test_a_real_disk_that_is_full_loses_nothing(tmp_path):
-    """In a mount namespace of its own, where one can be had."""
+    """Runs in a mount namespace of its own, where one is available."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
         pytest.skip("needs Linux with user namespaces")
     script = [sys.executable, Path(__file__).with_name("real_disk.py"), tmp_path]

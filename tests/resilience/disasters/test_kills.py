@@ -1,4 +1,7 @@
-"""Real processes, killed with SIGKILL. At length: `python benchmarks/kill.py --kills 100`."""
+"""Real processes, killed with SIGKILL.
+
+The long version: `python benchmarks/kill.py --kills 100`.
+"""
 
 from __future__ import annotations
 

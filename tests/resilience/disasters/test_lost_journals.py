@@ -1,4 +1,7 @@
-"""A journal that is gone, damaged, too new or out of reach: a clear message, and nothing is lost."""
+"""Journals that are gone, damaged, too new or out of reach.
+
+The message is clear, and nothing is lost.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ async def running_until_first_share(emulator, campaign, eversince):
 
 
 async def test_a_journal_deleted_while_in_use_is_saved_under_another_name(emulator, eversince, tmp_path):
-    """Who puts it back goes on as if nothing had happened."""
+    """A user who restores the file can resume without any loss."""
     campaign = Campaign(tmp_path, items=20)
     running = await running_until_first_share(emulator, campaign, eversince)
     for path in tmp_path.glob("campaign.db*"):

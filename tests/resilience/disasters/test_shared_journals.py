@@ -1,4 +1,4 @@
-"""Two processes on one journal: what one has under way, the other takes for nobody's.
+"""Two processes on one journal: neither adopts the other's pending effects.
 
 A process is a client and an opened journal of its own, here in one event loop.
 """
@@ -30,7 +30,7 @@ async def emulator():
 
 
 async def process(emulator: Emulator, path: Any, *keys: str) -> Report:
-    """One life of a process that makes these."""
+    """Run one process that makes the items with these keys."""
     async with AsyncExitStack() as stack:
         eversince = await stack.enter_async_context(Eversince(**emulator.connection))
         journal = await stack.enter_async_context(SqliteJournal(path))
@@ -39,14 +39,17 @@ async def process(emulator: Emulator, path: Any, *keys: str) -> Report:
 
 
 def shared_briefs(emulator: Emulator) -> dict[str, str]:
-    """The brief of each share's project, by the share's token."""
+    """Return the brief of each share's project, by the share's token."""
     return {token: project.brief for token, (_, project) in emulator.world.shares.items()}
 
 
 async def test_a_share_in_doubt_is_not_taken_for_one_under_way_elsewhere(emulator, tmp_path):
-    """The list of shares names no project, so they have to be made one at a time, over all processes."""
+    """Shares are made one at a time, across all processes.
+
+    The list of shares names no project.
+    """
     path = tmp_path / "campaign.db"
-    emulator.faults.once("POST", SHARE, Stall())  # it never arrives
+    emulator.faults.once("POST", SHARE, Stall())  # the request never arrives
     dying = asyncio.create_task(process(emulator, path, "a"))
     other = asyncio.create_task(process(emulator, path, "slow"))
     while emulator.faults.pending:

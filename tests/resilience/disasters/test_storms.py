@@ -1,4 +1,7 @@
-"""The network is gone for a while, or the server refuses everything: nothing is lost, counts are exact."""
+"""The network fails for a while, or the server refuses everything.
+
+Nothing is lost, and the counts are exact.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ ALL = 10**9
 
 @contextmanager
 def everything(faults: Faults, fault):
-    """All requests go wrong in this way meanwhile."""
+    """Make all requests fail in this way during the block."""
     faults.once("*", "/**", fault, times=ALL)
     yield
     faults._script.clear()
@@ -54,7 +57,7 @@ async def test_a_storm_of_two_minutes_in_the_middle_of_a_batch(emulator, eversin
 async def test_no_network_for_an_hour_leaves_all_to_be_gone_on_with(
     emulator, eversince, tmp_path, monkeypatch, after
 ):
-    """Items that have a project are paused in the end; the same batch goes on with them."""
+    """Items with a project end as paused; the same batch resumes them."""
     campaign = Campaign(tmp_path, items=8)
     running = asyncio.ensure_future(campaign.batch(eversince)._collect())
     while not emulator.world.counts[after]:
@@ -105,7 +108,7 @@ async def test_a_server_that_fails_now_and_then_all_along(tmp_path):
 
 
 async def test_a_server_that_cannot_be_reached_pauses_the_batch_rather_than_each_item(tmp_path):
-    """Each item would try for minutes, one after another."""
+    """Otherwise each item would retry for minutes, one after another."""
     nowhere = "http://127.0.0.1:1/api/v1"
     async with Eversince("es_live_" + "a" * 32, base_url=nowhere) as eversince:
         batch = eversince.batch([f"Film {n}" for n in range(200)], journal=tmp_path / "journal.db")

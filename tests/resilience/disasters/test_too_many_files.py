@@ -1,4 +1,7 @@
-"""A process that may open no file more says so, and loses nothing: it can be gone on with."""
+"""A process that may open no more files reports it without losses.
+
+A later run resumes its work.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ CROWDED = r"this process has too many files open: raise its limit \(`ulimit -n`\
 
 @contextmanager
 def no_file_more():
-    """Let this process open nothing: all numbers below the limit are taken."""
+    """Keep this process from opening files.
+
+    All numbers below the limit are taken.
+    """
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     free = os.dup(0)
     os.close(free)
