@@ -1,4 +1,4 @@
-"""Running a pipeline under its job, in this process or after another."""
+"""Running a pipeline under its job until the job is finished."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -253,7 +253,7 @@ class StepExecutor:
         self.emit_completed(call, remembered=True)
         return result
 
-    # -- Leaving ----------------------------------------------------------------------------------------
+    # -- Stopping ---------------------------------------------------------------------------------------
 
     def stop(self, by: BaseException) -> NoReturn:
         """Raise an error that leaves the function, and refuse further steps.

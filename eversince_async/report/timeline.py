@@ -23,8 +23,10 @@ READABLE: Final = 64
 """The least width in pixels that half of the items have before zooming."""
 
 WIDEST: Final = 60_000
+"""The greatest width of the chart in pixels."""
+
 NARROWEST: Final = 1000
-"""The most pixels of the chart's width and, on a usual screen, the least."""
+"""The least width of the chart in pixels, on a usual screen."""
 
 APART: Final = 76
 """The least number of pixels between two labels of the axis."""
