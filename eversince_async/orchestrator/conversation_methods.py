@@ -36,7 +36,7 @@ class ConversationMethods:
 
     if TYPE_CHECKING:
 
-        def _stepping(
+        def project_workflow(
             self,
             name: str,
             project_id: str,
@@ -153,7 +153,7 @@ class ConversationMethods:
             of = project if isinstance(project, Production) else None
             return create_variation(self._runtime, steps, text, delivery, of=of)
 
-        return self._stepping("variation", project_id_of(project), policy, run)
+        return self.project_workflow("variation", project_id_of(project), policy, run)
 
 
 def project_id_of(project: str | Project | AdoptedProject | Production) -> str:

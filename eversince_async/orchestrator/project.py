@@ -94,7 +94,7 @@ class ProjectOperations(Admission):
                 self._slot_lease.bind(created.id)
             if not created.existed:
                 self._stage_in_progress = StageInProgress("settle", self._now())
-            self._makes_video = brief.expected_output == ExpectedOutput.ASSEMBLED
+            self._expects_video = brief.expected_output == ExpectedOutput.ASSEMBLED
         return created
 
     async def _create(self, execution: EffectExecution, brief: Brief) -> CreatedProject:

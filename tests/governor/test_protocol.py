@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eversince_async.governor import WaitEnded, WaitReason
 
 PARTS = {"slots": protocols.SlotsProtocol, "quota": protocols.QuotasProtocol}
-GRANTED = {"acquire": protocols.SlotLeaseProtocol, "take": protocols.QuotaReservationProtocol}
+GRANTED = {"acquire": protocols.SlotLeaseProtocol, "reserve": protocols.QuotaReservationProtocol}
 
 
 class Elsewhere:

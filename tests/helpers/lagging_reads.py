@@ -28,7 +28,7 @@ def edited(eversince: Eversince, edit: Callable[[str, Any], Any]) -> None:
         plain = edit(request.path, json.loads(answer.body))
         return attrs.evolve(answer, body=json.dumps(plain).encode())
 
-    object.__setattr__(transport, "exchange", changed)
+    object.__setattr__(transport, "send", changed)
 
 
 def refusing(eversince: Eversince, refusal: Callable[[str, str, Any], ErrorAnswer | bool]) -> None:
@@ -43,7 +43,7 @@ def refusing(eversince: Eversince, refusal: Callable[[str, str, Any], ErrorAnswe
         error = {"code": found.code, "message": found.message, "status": found.status}
         return WireResponse.read(found.status, {}, json.dumps({"error": error}).encode())
 
-    object.__setattr__(transport, "exchange", refused)
+    object.__setattr__(transport, "send", refused)
 
 
 def losing_videos(status: str, *, times: int) -> Callable[[str, Any], Any]:

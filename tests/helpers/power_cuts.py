@@ -119,7 +119,7 @@ class Plug:
             await self.moment(f"after {what}")
             return answer
 
-        object.__setattr__(transport, "exchange", mortal)
+        object.__setattr__(transport, "send", mortal)
 
 
 EARLY_PAGE = "page before it is done"
@@ -144,7 +144,7 @@ class Gateway:
             self.passed_on.append(asyncio.ensure_future(exchange(request, *more, **named)))
             return WireResponse.read(408, {}, b"<html>Request Timeout</html>")
 
-        object.__setattr__(transport, "exchange", impatient)
+        object.__setattr__(transport, "send", impatient)
 
     async def close(self) -> None:
         if self.passed_on:

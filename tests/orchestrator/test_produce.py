@@ -244,7 +244,7 @@ async def test_project_cancelled_in_the_studio() -> None:
 
 async def test_render_that_produces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with studio() as (emulator, eversince):
-        monkeypatch.setattr(type(emulator.world.life), "_rendered", lambda *_: None)
+        monkeypatch.setattr(type(emulator.world.life), "_complete_render", lambda *_: None)
         with pytest.raises(RenderProducedNothing) as raised:
             await eversince.produce("A film")
 

@@ -155,7 +155,7 @@ async def test_without_force_a_video_that_is_there_is_not_rendered_again(emulato
 
 async def test_a_forced_render_that_leaves_the_old_video_produced_nothing(emulator, eversince, monkeypatch):
     project = emulator.add_project(rendered=True)
-    monkeypatch.setattr(type(emulator.world.life), "_rendered", lambda *_: None)
+    monkeypatch.setattr(type(emulator.world.life), "_complete_render", lambda *_: None)
 
     with pytest.raises(RenderProducedNothing):
         await eversince.render(project.id, force=True)

@@ -271,7 +271,7 @@ async def test_a_render_without_a_video_is_tried_again_on_the_same_project(
     emulator, eversince, journal, monkeypatch
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(type(emulator.world.life), "_rendered", lambda *_: None)
+        patch.setattr(type(emulator.world.life), "_complete_render", lambda *_: None)
         with pytest.raises(RenderProducedNothing):
             await eversince.run(one_film, "A film", key="mug", journal=journal)
 
@@ -285,7 +285,7 @@ async def test_a_render_without_a_video_is_tried_again_on_the_same_project(
 async def test_a_forced_render_without_a_new_video_is_tried_again(emulator, eversince, journal, monkeypatch):
     """No run takes the old video for the new one."""
     with monkeypatch.context() as patch:
-        patch.setattr(type(emulator.world.life), "_rendered", _only_once(emulator))
+        patch.setattr(type(emulator.world.life), "_complete_render", _only_once(emulator))
         with pytest.raises(RenderProducedNothing):
             await eversince.run(rendered_anew, key="mug", journal=journal)
 

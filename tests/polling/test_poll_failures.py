@@ -250,7 +250,7 @@ async def test_mistake_of_ours_leaves_nobody_alone_who_seeks_a_slot(
             raise failing.pop()
         return await through(*args)
 
-    monkeypatch.setattr(eversince._poller._looks, "through", once)
+    monkeypatch.setattr(eversince._poller._looks, "list_projects", once)
     await eversince.produce("ours", render=None, share=False)
 
     assert not failing
@@ -459,7 +459,7 @@ async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
             raise asyncio.CancelledError
         return await at(project_id)
 
-    monkeypatch.setattr(eversince._poller._looks, "at", once)
+    monkeypatch.setattr(eversince._poller._looks, "get_project", once)
 
     assert "running" == (await sight(eversince, project.id)).status
     assert [35.0] == [round(look) for look in emulator.polls(project.id)]

@@ -89,7 +89,7 @@ def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatc
             async def nothing(*_: object, **__: object) -> None:
                 pass
 
-            monkeypatch.setattr(poller._timing, "early_at", soon)
+            monkeypatch.setattr(poller._timing, "next_early_poll", soon)
             monkeypatch.setattr(poller._rounds, "look", nothing)
             project = emulator.add_project(walks={"generating": 10_000})
             waiting = asyncio.create_task(poller.next_observation(project.id, status="generating"))

@@ -60,7 +60,7 @@ def test_intervals_are_the_documented_ones() -> None:
     [
         {"intervals": {"queued": 0}},
         {"intervals": {"queued": -1}},
-        {"patience": 0},
+        {"max_failure_time": 0},
         {"grace": -1},
         {"spare": 2},
     ],
