@@ -39,7 +39,7 @@ def concerns_account(failure: EversinceError) -> bool:
     return isinstance(failure, Unauthorized | Forbidden) and is_verdict(failure)
 
 
-class Setbacks:
+class FailureStreak:
     """Counts of failed polls, by project id or for the `LIST`.
 
     Times are loop time.

@@ -21,13 +21,13 @@ from eversince_async.lifecycle import ACTIVE, SETTLED
 from eversince_async.models.projects import Project, ProjectSummary
 from eversince_async.polling.durations import DurationModel, StageInProgress
 from eversince_async.polling.early import EarlyPollPolicy, PendingStage
-from eversince_async.polling.failures import LIST, Setbacks
+from eversince_async.polling.failures import LIST, FailureStreak
 from eversince_async.polling.nudges import NudgeThrottle
 from eversince_async.polling.observation import Observation
 from eversince_async.polling.requests import PollRequests
-from eversince_async.polling.rounds import Rounds
+from eversince_async.polling.rounds import PollRounds
 from eversince_async.polling.schedule import DEFAULT_POLL_INTERVAL, MIN_POLL_INTERVAL, PollSchedule
-from eversince_async.polling.waiters import Awaited, Wait
+from eversince_async.polling.waiters import Waiter, Waiters
 from eversince_async.session.session import Session
 from eversince_async.tasks import end, is_cancelled
 
@@ -77,19 +77,19 @@ class Poller:
         self._seekers: set[_Seeker] = set()
         self.decisions = 0
         self._governor = session.governor
-        self._looks = PollRequests(session, self._publish)
+        self._requests = PollRequests(session, self._publish)
         self._timing = EarlyPollPolicy(schedule, session.governor, self.duration_model)
-        self._awaited = Awaited()
+        self._waiters = Waiters()
         self._nudges = NudgeThrottle()
         self._changed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
-        self._setbacks = Setbacks(schedule.max_failure_time)
-        self._rounds = Rounds(self._looks, self._awaited, self._setbacks, session.newborn)
+        self._failures = FailureStreak(schedule.max_failure_time)
+        self._rounds = PollRounds(self._requests, self._waiters, self._failures, session.newborn)
         self._unknown: set[str] = set()
         self._sought_since = math.inf  # the time since which a slot requires polls
 
     def __repr__(self) -> str:
-        return f"<Poller of {len(self._awaited)} projects>"
+        return f"<Poller of {len(self._waiters)} projects>"
 
     async def next_observation(
         self, project_id: str, *, status: str | None, stage: StageInProgress | None = None
@@ -112,8 +112,8 @@ class Poller:
         loop = asyncio.get_running_loop()
         now = loop.time()
         due_at = min(now + self.schedule.interval(status), self._nudges.due_at(project_id, now))
-        wait = Wait(due_at, PendingStage(stage, now), loop.create_future())
-        self._awaited.add(project_id, wait)
+        wait = Waiter(due_at, PendingStage(stage, now), loop.create_future())
+        self._waiters.add(project_id, wait)
         self._ensure_running()
         try:
             return await wait.news
@@ -128,13 +128,13 @@ class Poller:
         """
         now = _now()
         self._nudges.add(project_id, now)
-        self._awaited.hasten(project_id, self._nudges.due_at(project_id, now))
+        self._waiters.hasten(project_id, self._nudges.due_at(project_id, now))
         self._changed.set()
 
     async def aclose(self) -> None:
         """Stop polling, and cancel the waiters that are left."""
         is_looking = self._is_running()
-        self._awaited.abandon()
+        self._waiters.abandon()
         looking, self._looking = self._looking, None
         if looking is not None and is_looking:
             await end(looking)
@@ -147,7 +147,7 @@ class Poller:
             loop = asyncio.get_running_loop()
             self._seekers = {seeker for seeker in self._seekers if seeker.loop is loop}
             self._changed = asyncio.Event()
-            self._setbacks.begin_anew()
+            self._failures.begin_anew()
             self._looking = asyncio.create_task(
                 self._poll_loop(),
                 name="eversince poller",
@@ -165,7 +165,7 @@ class Poller:
             return False
         if looking.get_loop() is loop:
             return True
-        self._awaited.keep_only_of(loop)
+        self._waiters.keep_only_of(loop)
         return False
 
     @property
@@ -198,7 +198,7 @@ class Poller:
             while self._is_wanted():
                 await self._decide()
         except asyncio.CancelledError:
-            self._awaited.abandon()
+            self._waiters.abandon()
             raise
 
     async def _decide(self) -> None:
@@ -213,15 +213,15 @@ class Poller:
             if is_cancelled():
                 raise
             # A task for which the poll waited was cancelled.
-            self._setbacks.hold_all(_now() + MIN_POLL_INTERVAL)
+            self._failures.hold_all(_now() + MIN_POLL_INTERVAL)
         except Exception as failure:  # noqa: BLE001 - waiters must learn of any exception
             self._rounds.fail_all(failure)
-        rest = decided_at + APART * max(1.0, len(self._awaited) / MANY) - _now()
+        rest = decided_at + APART * max(1.0, len(self._waiters) / MANY) - _now()
         if rest > 0 and self._is_wanted():
             await asyncio.sleep(rest)
 
     def _is_wanted(self) -> bool:
-        return len(self._awaited) > 0 or bool(self._seekers)
+        return len(self._waiters) > 0 or bool(self._seekers)
 
     async def _poll_once(self, now: float) -> None:
         """Poll if a poll is due or pays; otherwise wait.
@@ -231,24 +231,24 @@ class Poller:
         self.decisions += 1
         due_at = min(self._due_at(), self._slot_due_at(now))
         early_at, at_once = math.inf, now + TICK
-        if at_once < due_at and not self._setbacks.befell(LIST):
+        if at_once < due_at and not self._failures.befell(LIST):
             early_at = self._timing.next_early_poll(
                 list(self._pending()), now, due_at, in_demand=bool(self._seekers)
             )
-            early_at = max(early_at, self._setbacks.not_before(LIST))
+            early_at = max(early_at, self._failures.not_before(LIST))
         if at_once < min(due_at, early_at):
             await self._wait_until(min(due_at, early_at, now + DEFAULT_POLL_INTERVAL))
             return
-        before, self._timing.last_poll_at = self._looks.requests, now
+        before, self._timing.last_poll_at = self._requests.requests, now
         is_early = at_once < due_at
-        await self._rounds.look(
+        await self._rounds.poll(
             self._free_at(at_once) if is_early else self._due_by(at_once),
             now,
             is_slot_sought=self._sought_since < math.inf,
             is_list_due=self._slot_due_at(now) <= at_once,
         )
         if is_early:
-            self._timing.record_early(self._looks.requests - before, now)
+            self._timing.record_early(self._requests.requests - before, now)
 
     async def _wait_until(self, when: float) -> None:
         self._changed.clear()
@@ -260,22 +260,22 @@ class Poller:
 
     def _due_at(self) -> float:
         earliest = math.inf
-        for project_id, waits in self._awaited:
+        for project_id, waits in self._waiters:
             for wait in waits:
                 if wait.due_at < earliest:  # rarely true if there are thousands of waits
-                    earliest = min(earliest, max(wait.due_at, self._setbacks.not_before(project_id)))
+                    earliest = min(earliest, max(wait.due_at, self._failures.not_before(project_id)))
         return earliest
 
     def _due_of(self, project_id: str) -> float:
-        return max(self._awaited.due_of(project_id), self._setbacks.not_before(project_id))
+        return max(self._waiters.due_of(project_id), self._failures.not_before(project_id))
 
     def _due_by(self, now: float) -> set[str]:
-        return {project_id for project_id in self._awaited.ids() if self._due_of(project_id) <= now}
+        return {project_id for project_id in self._waiters.ids() if self._due_of(project_id) <= now}
 
     def _free_at(self, now: float) -> set[str]:
         """Return the projects that may be polled before they are due."""
-        not_before = self._setbacks.not_before
-        return {project_id for project_id in self._awaited.ids() if not_before(project_id) <= now}
+        not_before = self._failures.not_before
+        return {project_id for project_id in self._waiters.ids() if not_before(project_id) <= now}
 
     def _slot_due_at(self, now: float) -> float:
         """Return the time at which a slot seeker needs the list.
@@ -291,11 +291,11 @@ class Poller:
             due_at = max(self._sought_since, self._rounds.paged_at + MIN_POLL_INTERVAL)
         else:
             due_at = self._rounds.paged_at + DEFAULT_POLL_INTERVAL
-        return max(due_at, self._setbacks.not_before(LIST))
+        return max(due_at, self._failures.not_before(LIST))
 
     def _pending(self) -> Iterable[PendingStage]:
-        for project_id, waits in self._awaited:
-            if not self._setbacks.befell(project_id):
+        for project_id, waits in self._waiters:
+            if not self._failures.befell(project_id):
                 yield from (wait.unseen for wait in waits)
         if self._sought_since < math.inf:
             yield PendingStage(None, max(self._sought_since, self._rounds.paged_at))
@@ -308,11 +308,11 @@ class Poller:
         A waiter that knows a newer state keeps waiting.
         """
         self._governor.observed(project.id, project.status, requested_at=requested_at)
-        self._setbacks.forget(project.id)
+        self._failures.forget(project.id)
         self._nudges.observed(project.id, requested_at)
-        if project.id in self._awaited.ids():
+        if project.id in self._waiters.ids():
             self._warn_unknown_status(project)
-            self._awaited.tell(Observation.of(project, requested_at))
+            self._waiters.tell(Observation.of(project, requested_at))
 
     def _warn_unknown_status(self, project: Project | ProjectSummary) -> None:
         status = project.status
@@ -326,10 +326,10 @@ class Poller:
             extra={"project_id": project.id},
         )
 
-    def _remove(self, project_id: str, wait: Wait) -> None:
-        if self._awaited.discard(project_id, wait):
-            if project_id not in self._awaited.ids():
-                self._setbacks.forget(project_id)
+    def _remove(self, project_id: str, wait: Waiter) -> None:
+        if self._waiters.discard(project_id, wait):
+            if project_id not in self._waiters.ids():
+                self._failures.forget(project_id)
             self._changed.set()
 
 

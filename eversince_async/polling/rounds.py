@@ -15,10 +15,10 @@ from eversince_async.errors import (
     NotFound,
     TransportError,
 )
-from eversince_async.polling.failures import LIST, Setbacks, concerns_account, is_verdict
+from eversince_async.polling.failures import LIST, FailureStreak, concerns_account, is_verdict
 from eversince_async.polling.requests import PollRequests
 from eversince_async.polling.schedule import DEFAULT_POLL_INTERVAL, MIN_POLL_INTERVAL
-from eversince_async.polling.waiters import Awaited
+from eversince_async.polling.waiters import Waiters
 from eversince_async.session.new_projects import Newborn
 
 OUTAGE: Final = 3
@@ -28,13 +28,13 @@ FAILURES: Final = (ApiError, TransportError, InvalidResponse)
 """The errors with which a poll may fail."""
 
 
-class Rounds:
+class PollRounds:
     """A series of polls, with the consequences of those that fail.
 
     Args:
-        looks: The requests.
-        awaited: The waiters, which learn of a project that is given up.
-        setbacks: The counts of failed polls.
+        requests: The requests.
+        waiters: The waiters, which learn of a project that is given up.
+        failures: The counts of failed polls.
         newborn: New projects, which may not be visible yet; None for none.
 
     Attributes:
@@ -42,16 +42,16 @@ class Rounds:
     """
 
     def __init__(
-        self, looks: PollRequests, awaited: Awaited, setbacks: Setbacks, newborn: Newborn | None
+        self, requests: PollRequests, waiters: Waiters, failures: FailureStreak, newborn: Newborn | None
     ) -> None:
         self.paged_at = -math.inf
-        self._looks = looks
-        self._awaited = awaited
-        self._setbacks = setbacks
+        self._requests = requests
+        self._waiters = waiters
+        self._failures = failures
         self._newborn = newborn
         self._surveyed_at = -math.inf
 
-    async def look(self, wanted: set[str], now: float, *, is_slot_sought: bool, is_list_due: bool) -> None:
+    async def poll(self, wanted: set[str], now: float, *, is_slot_sought: bool, is_list_due: bool) -> None:
         """Poll the wanted projects.
 
         Args:
@@ -61,11 +61,11 @@ class Rounds:
             is_list_due: True if the list is due now because of that.
         """
         try:
-            if len(self._awaited) == 1 and not is_slot_sought:
-                self._setbacks.end_streak(LIST)  # the list is not polled for now
-            elif is_list_due or not self._are_odd(wanted):
-                wanted = await self._look_at_list(wanted, now, is_slot_sought=is_slot_sought)
-            await self._look_at_each(wanted)
+            if len(self._waiters) == 1 and not is_slot_sought:
+                self._failures.end_streak(LIST)  # the list is not polled for now
+            elif is_list_due or not self._all_unreadable(wanted):
+                wanted = await self._poll_list(wanted, now, is_slot_sought=is_slot_sought)
+            await self._poll_each(wanted)
         except ApiError as refusal:
             if not concerns_account(refusal):
                 raise
@@ -76,35 +76,35 @@ class Rounds:
 
         Callers that wait for a slot are still served.
         """
-        self._fail(list(self._awaited.ids()), failure)
-        self._setbacks.hold(LIST, _now() + DEFAULT_POLL_INTERVAL)
+        self._fail(list(self._waiters.ids()), failure)
+        self._failures.hold(LIST, _now() + DEFAULT_POLL_INTERVAL)
 
     # -- The list ---------------------------------------------------------------------------------------
 
-    def _are_odd(self, wanted: set[str]) -> bool:
+    def _all_unreadable(self, wanted: set[str]) -> bool:
         """Return True if the list does not help with these projects.
 
         That is so if polls of each of them have failed.
         """
-        return bool(wanted) and all(map(self._setbacks.befell, wanted))
+        return bool(wanted) and all(map(self._failures.befell, wanted))
 
-    async def _look_at_list(self, wanted: set[str], now: float, *, is_slot_sought: bool) -> set[str]:
+    async def _poll_list(self, wanted: set[str], now: float, *, is_slot_sought: bool) -> set[str]:
         """Poll the list; return the projects that must still be polled singly."""
         try:
-            missing, complete = await self._looks.list_projects(wanted, self._awaited.ids())
+            missing, complete = await self._requests.list_projects(wanted, self._waiters.ids())
         except FAILURES as failure:
-            return wanted if self._list_is_useless(failure) else set()
-        self._setbacks.succeeded(LIST)
+            return wanted if self._is_list_useless(failure) else set()
+        self._failures.succeeded(LIST)
         self.paged_at = now
         if is_slot_sought and not complete and self._surveyed_at + DEFAULT_POLL_INTERVAL <= now:
             self._surveyed_at = now
             try:
-                await self._looks.list_active(self._awaited.ids())
+                await self._requests.list_active(self._waiters.ids())
             except FAILURES as failure:
-                self._list_is_useless(failure)
+                self._is_list_useless(failure)
         return missing
 
-    def _list_is_useless(self, failure: EversinceError) -> bool:
+    def _is_list_useless(self, failure: EversinceError) -> bool:
         """Record a failed list; return True if single polls must follow.
 
         Otherwise the projects wait for the next poll of the list.
@@ -112,32 +112,32 @@ class Rounds:
         if concerns_account(failure):
             raise failure
         now = _now()
-        is_too_long = self._setbacks.failed(LIST, failure, now)
+        is_too_long = self._failures.failed(LIST, failure, now)
         if is_verdict(failure):
-            self._setbacks.hold(LIST, now + DEFAULT_POLL_INTERVAL)
+            self._failures.hold(LIST, now + DEFAULT_POLL_INTERVAL)
         if is_too_long or is_verdict(failure) or isinstance(failure, InvalidResponse):
             return True
-        self._setbacks.hold_all(now + MIN_POLL_INTERVAL)
+        self._failures.hold_all(now + MIN_POLL_INTERVAL)
         return False
 
     # -- Single projects --------------------------------------------------------------------------------
 
-    async def _look_at_each(self, project_ids: set[str]) -> None:
+    async def _poll_each(self, project_ids: set[str]) -> None:
         """Poll projects singly, those first that are overdue for longest."""
-        order, in_a_row = sorted(project_ids & self._awaited.ids(), key=self._awaited.due_of), 0
+        order, in_a_row = sorted(project_ids & self._waiters.ids(), key=self._waiters.due_of), 0
         for place, project_id in enumerate(order):
-            if project_id not in self._awaited.ids():
+            if project_id not in self._waiters.ids():
                 continue
-            failure = await self._look_at(project_id)
+            failure = await self._poll_project(project_id)
             in_a_row = 0 if failure is None else in_a_row + 1
             if failure is not None and in_a_row == OUTAGE:
-                self._leave(order[place + 1 :], failure)
+                self._end_waits(order[place + 1 :], failure)
                 return
 
-    async def _look_at(self, project_id: str) -> EversinceError | None:
+    async def _poll_project(self, project_id: str) -> EversinceError | None:
         """Poll one project; return the failure if it may be temporary."""
         try:
-            shown_id = await self._looks.get_project(project_id)
+            shown_id = await self._requests.get_project(project_id)
         except InvalidRequest as failure:  # no request can be made with this id
             self._fail([project_id], failure)
             return None
@@ -145,51 +145,53 @@ class Rounds:
             if concerns_account(failure):
                 raise
             if not is_verdict(failure):
-                return self._put_off(project_id, failure)
-            self._setbacks.succeeded(project_id)
+                return self._postpone(project_id, failure)
+            self._failures.succeeded(project_id)
             if isinstance(failure, NotFound):
-                self._missing(project_id, failure)
+                self._handle_not_found(project_id, failure)
             else:
                 self._fail([project_id], failure)
             return None
         if shown_id != project_id:
             another = InvalidResponse("$.id", "another project than the one asked for")
-            return self._put_off(project_id, another)
-        self._setbacks.succeeded(project_id)
+            return self._postpone(project_id, another)
+        self._failures.succeeded(project_id)
         return None
 
-    def _missing(self, project_id: str, missing: NotFound) -> None:
+    def _handle_not_found(self, project_id: str, missing: NotFound) -> None:
         """Give a missing project up, unless it is new.
 
         A new project may not be visible yet; any other does not exist.
         """
-        if self._newborn is not None and self._newborn.may_be_missing(project_id, self._looks.requested_at):
-            self._setbacks.hold(project_id, _now() + MIN_POLL_INTERVAL)
+        if self._newborn is not None and self._newborn.may_be_missing(
+            project_id, self._requests.requested_at
+        ):
+            self._failures.hold(project_id, _now() + MIN_POLL_INTERVAL)
         else:
             self._fail([project_id], missing)
 
-    def _put_off(self, project_id: str, failure: EversinceError) -> EversinceError:
+    def _postpone(self, project_id: str, failure: EversinceError) -> EversinceError:
         """Poll a project again later, or give it up.
 
         The project is given up if polls have failed without a break for too long.
         """
-        if self._setbacks.failed(project_id, failure, _now()):
+        if self._failures.failed(project_id, failure, _now()):
             self._fail([project_id], failure)
         return failure
 
-    def _leave(self, project_ids: list[str], failure: EversinceError) -> None:
+    def _end_waits(self, project_ids: list[str], failure: EversinceError) -> None:
         """Put the other projects off, because one poll after the other fails.
 
         They are given up if that has lasted too long.
         """
-        if self._setbacks.is_spent(_now()):
+        if self._failures.is_spent(_now()):
             self._fail(project_ids, failure)
-        self._setbacks.hold_all(_now() + MIN_POLL_INTERVAL)
+        self._failures.hold_all(_now() + MIN_POLL_INTERVAL)
 
     def _fail(self, project_ids: list[str], failure: Exception) -> None:
         for project_id in project_ids:
-            self._setbacks.forget(project_id)
-            self._awaited.fail(project_id, failure)
+            self._failures.forget(project_id)
+            self._waiters.fail(project_id, failure)
 
 
 def _now() -> float:

@@ -11,7 +11,7 @@ from eversince_async.polling.observation import Observation
 
 
 @attrs.define(eq=False)
-class Wait:
+class Waiter:
     """A waiter for a poll of one project.
 
     Attributes:
@@ -25,20 +25,20 @@ class Wait:
     news: "asyncio.Future[Observation]"
 
 
-class Awaited:
+class Waiters:
     """The projects that have waiters.
 
     A project stays until a poll has shown it or it is given up.
     """
 
     def __init__(self) -> None:
-        self._waits: dict[str, set[Wait]] = {}
+        self._waits: dict[str, set[Waiter]] = {}
 
     def __len__(self) -> int:
         """Return the number of projects."""
         return len(self._waits)
 
-    def __iter__(self) -> Iterator[tuple[str, Iterable[Wait]]]:
+    def __iter__(self) -> Iterator[tuple[str, Iterable[Waiter]]]:
         """Iterate over the projects, each with its waiters."""
         return iter(self._waits.items())
 
@@ -53,11 +53,11 @@ class Awaited:
         """Return the earliest time at which the project is due."""
         return min([wait.due_at for wait in self._waits[project_id]])
 
-    def add(self, project_id: str, wait: Wait) -> None:
+    def add(self, project_id: str, wait: Waiter) -> None:
         """Add a waiter."""
         self._waits.setdefault(project_id, set()).add(wait)
 
-    def discard(self, project_id: str, wait: Wait) -> bool:
+    def discard(self, project_id: str, wait: Waiter) -> bool:
         """Remove a waiter; return True if it was still waiting."""
         waits = self._waits.get(project_id)
         if waits is None or wait not in waits:

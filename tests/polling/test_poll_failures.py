@@ -243,14 +243,14 @@ async def test_mistake_of_ours_leaves_nobody_alone_who_seeks_a_slot(
     emulator: Emulator, eversince: Eversince, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await others_hold_the_slot(emulator, eversince, 100)
-    through, failing = eversince._poller._looks.list_projects, [ValueError("a mistake")]
+    through, failing = eversince._poller._requests.list_projects, [ValueError("a mistake")]
 
     async def once(*args: Any) -> Any:
         if failing:
             raise failing.pop()
         return await through(*args)
 
-    monkeypatch.setattr(eversince._poller._looks, "list_projects", once)
+    monkeypatch.setattr(eversince._poller._requests, "list_projects", once)
     await eversince.produce("ours", render=None, share=False)
 
     assert not failing
@@ -451,7 +451,7 @@ async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
 ) -> None:
     """The poller itself was not cancelled."""
     project = emulator.add_project(walks={"running": 10_000})
-    at, cancelled = eversince._poller._looks.get_project, [True]
+    at, cancelled = eversince._poller._requests.get_project, [True]
 
     async def once(project_id: str) -> str:
         if cancelled:
@@ -459,7 +459,7 @@ async def test_cancellation_of_what_a_look_waits_for_abandons_nobody(
             raise asyncio.CancelledError
         return await at(project_id)
 
-    monkeypatch.setattr(eversince._poller._looks, "get_project", once)
+    monkeypatch.setattr(eversince._poller._requests, "get_project", once)
 
     assert "running" == (await sight(eversince, project.id)).status
     assert [35.0] == [round(look) for look in emulator.polls(project.id)]

@@ -90,7 +90,7 @@ def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatc
                 pass
 
             monkeypatch.setattr(poller._timing, "next_early_poll", soon)
-            monkeypatch.setattr(poller._rounds, "look", nothing)
+            monkeypatch.setattr(poller._rounds, "poll", nothing)
             project = emulator.add_project(walks={"generating": 10_000})
             waiting = asyncio.create_task(poller.next_observation(project.id, status="generating"))
             began = asyncio.get_running_loop().time()
