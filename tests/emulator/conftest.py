@@ -1,4 +1,4 @@
-"""What the emulator's own tests have in common."""
+"""Fixtures that the emulator's own tests share."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from helpers.emulator_client import Calls, calling
 
 @pytest.fixture
 async def call() -> AsyncIterator[Calls]:
-    """Calls of an April emulator whose request window is not in the way."""
+    """Calls of an April emulator without a request limit."""
     async with calling(Emulator(limits=Limits(requests_per_minute=None))) as calls:
         yield calls
 
 
 @pytest.fixture
 async def may() -> AsyncIterator[Calls]:
-    """Calls of a May emulator whose request window is not in the way."""
+    """Calls of a May emulator without a request limit."""
     async with calling(Emulator(revision="2026-05", limits=Limits(requests_per_minute=None))) as calls:
         yield calls

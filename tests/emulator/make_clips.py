@@ -1,4 +1,7 @@
-"""Makes the clips in `eversince_async/emulator/media`: run it from the checkout, with PyAV installed."""
+"""Make the clips in `eversince_async/emulator/media`.
+
+Run this script from the checkout, with PyAV installed.
+"""
 
 import math
 import struct
@@ -17,7 +20,7 @@ HERE = Path(__file__).parents[2] / "eversince_async" / "emulator" / "media"
 
 
 def picture(width: int, height: int, moment: float) -> VideoFrame:
-    """A slow gradient with a disc going round."""
+    """Draw a slow gradient with a disc that goes round."""
     frame = VideoFrame(width, height, "yuv420p")
     turn = 2 * math.pi * moment / SECONDS
     x, y = width * (0.5 + 0.3 * math.cos(turn)), height * (0.5 + 0.3 * math.sin(turn))
@@ -35,7 +38,7 @@ def picture(width: int, height: int, moment: float) -> VideoFrame:
 
 
 def tone(at: int) -> AudioFrame:
-    """A quiet A, 1,024 samples from sample `at`."""
+    """Return a quiet A: 1,024 samples from sample `at`."""
     frame = AudioFrame(format="fltp", layout="mono", samples=1024)
     samples = (0.15 * math.sin(2 * math.pi * 220 * (at + i) / PITCH) for i in range(1024))
     frame.planes[0].update(b"".join(struct.pack("<f", sample) for sample in samples))

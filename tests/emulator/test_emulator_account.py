@@ -1,4 +1,4 @@
-"""Account, skills, memories, discovery, keys and feedback, as the contract has them."""
+"""Account, skills, memories, discovery, keys and feedback, as in the contract."""
 
 from __future__ import annotations
 
@@ -317,7 +317,7 @@ async def test_feedback_is_received(call: Calls) -> None:
     assert ["type", "message"] == [part.split(": ")[0] for part in wrong.message.split("; ")]
 
 
-# -- Who is there ---------------------------------------------------------------------------------------
+# -- Authentication -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

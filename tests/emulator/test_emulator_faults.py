@@ -1,4 +1,4 @@
-"""Faults, webhooks, and what the emulator tells a test about itself."""
+"""Faults, webhooks, and the emulator's reports to tests."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_a_late_server_still_does_what_was_asked_when_the_client_has_gone(
 
 
 async def test_stopping_ends_what_a_late_server_still_does(call: Calls) -> None:
-    """Nothing of it outlives the test, and nothing is done any more."""
+    """No handler outlives the test or goes on working."""
     call.emulator.faults.once("POST", "/projects", Latency(seconds=100))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(10):
@@ -171,7 +171,7 @@ async def test_chances_are_seeded() -> None:
 
 
 class Receiver:
-    """Collects webhooks on this machine."""
+    """A receiver of webhooks on this machine."""
 
     def __init__(self, status: int = 200) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
@@ -273,7 +273,7 @@ async def test_loopback_webhooks_need_leave(call: Calls) -> None:
     assert (400, "validation_error") == (await call("POST", "/projects", json=body)).refusal
 
 
-# -- What a test can see --------------------------------------------------------------------------------
+# -- Inspection by tests --------------------------------------------------------------------------------
 
 
 async def test_looks_count_single_reads_and_lists(call: Calls) -> None:
@@ -323,7 +323,7 @@ async def test_projects_can_be_put_anywhere(call: Calls) -> None:
 
 
 async def test_the_same_seed_makes_the_same_world() -> None:
-    """But for ids, which no two starts share."""
+    """Only the IDs differ: no two emulator runs share them."""
 
     async def life(seed: int) -> object:
         async with calling(Emulator(scenario=Scenario(seed=seed), limits=Limits.none())) as call:

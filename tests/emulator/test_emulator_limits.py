@@ -1,4 +1,4 @@
-"""The account's limits, each of which can be kept, changed and switched off."""
+"""The account's limits: each can be enforced, changed and switched off."""
 
 from __future__ import annotations
 

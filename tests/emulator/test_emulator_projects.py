@@ -1,4 +1,4 @@
-"""Projects, messages, content and output, as the contract has them."""
+"""Projects, messages, content and output, as in the contract."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_too_few_credits_to_create_is_402(call: Calls, may: Calls) -> None
 
 
 async def test_a_film_goes_through_the_documented_life(call: Calls) -> None:
-    """Idle comes twice: first without a video, after a render with one."""
+    """The project is idle twice: without a video, and after a render."""
     project_id = await call.create(title="Mug")
 
     first = await call.settled(project_id)
@@ -130,7 +130,7 @@ async def test_a_film_goes_through_the_documented_life(call: Calls) -> None:
 
 
 async def test_the_content_of_a_film_hangs_together(call: Calls) -> None:
-    """Scenes show assets, their lengths add up, and everything can be fetched."""
+    """Scenes show assets, their lengths add up, and all URLs work."""
     project_id = await call.create()
     await call.settled(project_id)
 
@@ -390,7 +390,10 @@ async def test_a_message_needs_words_and_ten_credits(call: Calls) -> None:
 
 
 async def test_variations_are_made_by_message(call: Calls) -> None:
-    """A new one is not active until it is switched to; rendering then has its shape."""
+    """A new variation is inactive until a message switches to it.
+
+    A render then has its aspect ratio.
+    """
     project = call.emulator.add_project()
     path = f"/projects/{project.id}"
 

@@ -1,4 +1,7 @@
-"""Whatever is thrown at the emulator, it answers the documented envelope, and never a 500."""
+"""The emulator responds to any input with the documented envelope.
+
+It never responds with a 500.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,10 @@ QUERIES = st.sampled_from(
 def test_no_request_makes_it_fail(
     operation: str, method: str | None, id_: str, query: str, body: bytes, status: str
 ) -> None:
-    """Any operation with any body, path, query and project answers its envelope or a success."""
+    """Every operation responds to any input with its envelope or a success.
+
+    The input is any body, path, query and project.
+    """
 
     async def ask() -> None:
         options = {"limits": Limits(requests_per_minute=None), "webhook_secret": "s"}
@@ -124,7 +130,7 @@ def test_no_request_makes_it_fail(
 
 
 async def send(call: Calls, method: str, target: str, body: bytes, *headers: str) -> dict[str, Any]:
-    """One request written by hand; its answer taken apart."""
+    """Send one handwritten request and parse the response."""
     lines = [
         f"{method} {target} HTTP/1.1",
         "Host: localhost",
@@ -137,7 +143,10 @@ async def send(call: Calls, method: str, target: str, body: bytes, *headers: str
 
 
 def split(answer: bytes) -> dict[str, Any]:
-    """Status, headers and JSON of an answer; an error must be the envelope."""
+    """Return status, headers and JSON of a response.
+
+    An error must have the envelope.
+    """
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
@@ -285,7 +294,7 @@ async def test_every_answer_has_the_headers(call: Calls) -> None:
 async def test_a_mistake_of_its_own_is_a_500_and_in_the_log(
     call: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
-    call.emulator.account.credits = "not a number"  # type: ignore[assignment] - that is the mistake
+    call.emulator.account.credits = "not a number"  # type: ignore[assignment] - the intended mistake
 
     with caplog.at_level(logging.ERROR, "eversince_async.emulator"):
         reply = await call("POST", "/projects", json={"brief": "x"})

@@ -22,7 +22,7 @@ def emulator(path: Path, **options: object) -> Emulator:
 
 
 async def everything(call: Calls) -> list[object]:
-    """All that an account can see."""
+    """Return everything that an account can see."""
     projects = (await call("GET", "/projects?limit=100")).body["projects"]
     paths = [
         f"/projects/{each['id']}{what}"
@@ -83,7 +83,7 @@ async def test_what_was_to_happen_meanwhile_has_happened(tmp_path: Path) -> None
 
 
 async def test_every_answered_request_is_on_disk(tmp_path: Path) -> None:
-    """Nothing is kept back for later: a second reader of the file sees each create at once."""
+    """No write is delayed: a second reader sees each create at once."""
     path = tmp_path / "state.db"
     async with calling(emulator(path)) as call:
         project_id = await call.create()
@@ -161,7 +161,7 @@ async def test_it_can_be_started_again_on_the_same_port_at_once() -> None:
 
 
 async def test_no_two_starts_give_the_same_ids(tmp_path: Path) -> None:
-    """A journal that outlives its emulator would take one project for another."""
+    """A journal that outlives its emulator would otherwise confuse projects."""
     async with calling(Emulator()) as one, calling(Emulator()) as other:
         assert await one.create() != await other.create()
 
@@ -176,7 +176,7 @@ async def test_a_start_from_a_state_gives_no_id_again(tmp_path: Path) -> None:
 
 
 async def test_a_port_that_is_taken_leaves_nothing_open() -> None:
-    """And it can be started once the port is free."""
+    """The emulator can be started once the port is free."""
     async with calling(Emulator()) as call:
         port = int(call.emulator.places.api.rpartition(":")[2])
         second = Emulator(port=port)

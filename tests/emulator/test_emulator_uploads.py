@@ -1,4 +1,4 @@
-"""Uploads, the storage they go to, and the media that come from it."""
+"""Uploads, the storage that receives them, and the media that it serves."""
 
 from __future__ import annotations
 

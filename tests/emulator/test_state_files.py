@@ -1,4 +1,4 @@
-"""A state file that cannot be used says what is wrong with it, and stays as it was."""
+"""An unusable state file is reported with its problem, and remains unchanged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MADE: list[bytes] = []
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """A state with a rendered and shared film in it; it is made once."""
+    """A state with a rendered and shared video, made once."""
     path = tmp_path / "state.db"
     if not MADE:
         async with calling(Emulator(state=path, limits=Limits.none())) as call:
@@ -42,7 +42,7 @@ def change(path: Path, statement: str, *values: object) -> None:
 
 
 def edit(path: Path, kind: str, how: Callable[[dict[str, Any]], object]) -> None:
-    """Change what one row of a kind holds."""
+    """Change the value of one row of a kind."""
     with closing(sqlite3.connect(path)) as database, database:
         query = "SELECT id, value FROM state WHERE kind = ? ORDER BY rowid DESC"
         id_, value = database.execute(query, (kind,)).fetchone()
@@ -53,7 +53,7 @@ def edit(path: Path, kind: str, how: Callable[[dict[str, Any]], object]) -> None
 
 
 async def problem(path: Path) -> str:
-    """What is said of a state file, by the first who looks at it."""
+    """Return the message of the first check that refuses a state file."""
     with pytest.raises(StateFileError) as raised:
         async with Emulator(state=path):
             pass
@@ -61,7 +61,7 @@ async def problem(path: Path) -> str:
     return str(raised.value)
 
 
-# -- What is no state file ------------------------------------------------------------------------------
+# -- Files that are not state files ---------------------------------------------------------------------
 
 
 async def test_a_folder(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
 
 
 async def test_a_pipe(tmp_path: Path) -> None:
-    """Opening it would wait for ever."""
+    """Opening a pipe would wait for ever."""
     os.mkfifo(tmp_path / "pipe")
 
     assert "is no regular file" in await problem(tmp_path / "pipe")
@@ -142,7 +142,7 @@ async def test_a_state_from_before_files_were_marked_is_gone_on_with(tmp_path: P
 
 
 async def test_a_database_of_something_else_is_not_written_to(tmp_path: Path) -> None:
-    """A journal, say: a slip of the finger costs nothing."""
+    """The file may be a journal, for example, named by mistake."""
     path = tmp_path / "journal.db"
     change(path, "CREATE TABLE items (id TEXT)")
     before = path.read_bytes()
@@ -152,7 +152,7 @@ async def test_a_database_of_something_else_is_not_written_to(tmp_path: Path) ->
 
 
 async def test_an_empty_file_is_a_state_to_be(tmp_path: Path) -> None:
-    """As `mktemp` makes it."""
+    """`mktemp` makes such files."""
     path = tmp_path / "state.db"
     path.write_bytes(b"")
     async with Emulator(state=path):
@@ -161,7 +161,7 @@ async def test_an_empty_file_is_a_state_to_be(tmp_path: Path) -> None:
     assert path.stat().st_size > 0
 
 
-# -- What was one ---------------------------------------------------------------------------------------
+# -- Damaged state files --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keep", [0.9, 0.5, 0.1])
@@ -187,7 +187,7 @@ async def test_a_state_without_its_table(path: Path) -> None:
 
     assert ("gone",) in tables
     async with Emulator(state=path):
-        pass  # it begins afresh, and leaves the other alone
+        pass  # the emulator starts afresh, and leaves the other file alone
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ async def test_a_state_that_can_be_written_no_more_says_so(path: Path) -> None:
         await emulator.stop()
 
 
-# -- As a command ---------------------------------------------------------------------------------------
+# -- The command ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("module", ["eversince_async.emulator", "eversince_async.cli"])

@@ -1,4 +1,7 @@
-"""The emulator is for those who run it: web pages cannot call it, and it calls no inner doors for anybody."""
+"""The emulator serves only its users.
+
+Web pages cannot call it, and it calls no internal hosts for clients.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from eversince_async.emulator.destinations import Destinations
 from eversince_async.emulator.log import Entry, RequestLog
 from helpers.emulator_client import Calls, calling
 
-# -- Names it is called by ------------------------------------------------------------------------------
+# -- Host names -----------------------------------------------------------------------------------------
 
 
 def lines(*headers: str, target: str = "/api/v1/account/credits", version: str = "1.1") -> bytes:
@@ -41,7 +44,7 @@ async def status(call: Calls, *headers: str, **how: str) -> int:
     ],
 )  # fmt: skip
 async def test_a_host_that_only_this_machine_or_an_address_can_be_is_answered(call: Calls, host: str) -> None:
-    """A page has no IP address that is ours, and cannot make localhost lead elsewhere."""
+    """A page has no IP address of this machine, nor can it redirect localhost."""
     assert 200 == await status(call, f"Host: {host}")
 
 
@@ -54,7 +57,10 @@ async def test_a_host_that_only_this_machine_or_an_address_can_be_is_answered(ca
     ],
 )  # fmt: skip
 async def test_a_host_that_a_page_made_up_is_refused(call: Calls, host: str) -> None:
-    """DNS rebinding: the page's own name leads here, and the browser says so."""
+    """DNS rebinding: the page's own name leads here.
+
+    The browser sends that name.
+    """
     assert await status(call, f"Host: {host}") in {400, 403}
 
 
@@ -109,7 +115,7 @@ async def test_it_is_called_by_the_ipv6_address_it_listens_on() -> None:
         assert call.emulator.base_url.startswith("http://[::1]:")
 
 
-# -- Where webhooks go ----------------------------------------------------------------------------------
+# -- Destinations of webhooks ---------------------------------------------------------------------------
 
 INTERNAL = [
     "https://10.0.0.1/", "https://192.168.1.1/admin", "https://172.16.0.1/", "https://169.254.169.254/latest/meta-data",
@@ -139,7 +145,7 @@ async def test_an_internal_address_is_no_webhook_address(call: Calls, url: str) 
 
 @pytest.mark.parametrize("url", LOOPBACK)
 async def test_this_machine_is_one_if_the_emulator_listens_to_nobody_else(call: Calls, url: str) -> None:
-    """Whoever can ask it could send the same by themselves."""
+    """A client that can ask for a webhook could send that request itself."""
     assert (202, "") == await ordered(call, url)
 
 
@@ -220,7 +226,7 @@ async def test_settings_are_checked_as_orders_are(call: Calls) -> None:
 
 
 class Names:
-    """Names that lead where a test says."""
+    """A resolver whose names lead where a test says."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **addresses: str) -> None:
         self.asked: list[str] = []
@@ -236,7 +242,7 @@ class Names:
 
 
 async def sent(call: Calls, url: str) -> list[str | None]:
-    """What became of the webhooks of one render."""
+    """Return the problems of the webhooks of one render."""
     project = call.emulator.add_project(webhook_url=url)
     await call("POST", f"/projects/{project.id}/render")
     await asyncio.sleep(600)
@@ -247,7 +253,7 @@ async def sent(call: Calls, url: str) -> list[str | None]:
 async def test_a_name_that_leads_inside_is_not_called(
     call: Calls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, address: str
 ) -> None:
-    """It looks public when it is ordered; where it leads is seen when it is sent."""
+    """The name looks public in the order; delivery checks its address."""
     Names(monkeypatch, films=address)
 
     assert ["InternalTarget"] * 2 == await sent(call, "https://films.example/hook")
@@ -266,7 +272,7 @@ async def test_a_name_that_is_allowed_may_lead_inside(monkeypatch: pytest.Monkey
 
 
 async def test_a_project_from_elsewhere_is_checked_as_well(call: Calls) -> None:
-    """From a state file, or from a test: no order was refused for it."""
+    """A project from a state file or a test has passed no check."""
     assert ["InternalTarget"] * 2 == await sent(call, "http://169.254.169.254/latest")
 
 
@@ -283,7 +289,7 @@ def test_an_odd_address_is_sent_nothing() -> None:
         assert destinations.problem(odd) is not None
 
 
-# -- What it remembers ----------------------------------------------------------------------------------
+# -- Memory ---------------------------------------------------------------------------------------------
 
 
 def test_the_log_keeps_the_latest_and_counts_the_rest() -> None:

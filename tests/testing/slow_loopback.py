@@ -1,6 +1,6 @@
-"""Send a body over a loopback that is slow, and print the virtual seconds which that took.
+"""Send a body over a slow loopback, and print its virtual seconds.
 
-Run by `test_traffic.py` in a network of its own, where the loopback has a rate.
+`test_traffic.py` runs this script in a separate network, where the loopback has a limited rate.
 """
 
 import asyncio
@@ -33,4 +33,4 @@ async def main() -> float:
 
 
 if __name__ == "__main__":
-    print(run(main()))  # noqa: T201 - this is how it tells
+    print(run(main()))  # noqa: T201 - the output of this script

@@ -1,4 +1,4 @@
-"""A loop in virtual time tells which callback held it for longest, in real time."""
+"""A virtual-time loop reports the longest hold, in real time."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def longest_or_zero() -> float:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how long a thread waits for a core")
 async def test_a_core_that_others_use_is_not_held_against_a_callback():
-    """Five processes on one core leave this thread a sixth of it."""
+    """Five processes on the core leave this thread a sixth of it."""
     core = min(os.sched_getaffinity(0))
     others = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", ON_ONE_CORE, str(core)) for _ in range(5)

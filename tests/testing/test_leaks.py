@@ -1,4 +1,4 @@
-"""What our own tests must not leave behind, checked on tests that do."""
+"""Leftovers that tests must not leave, checked on tests that do."""
 
 import re
 import textwrap
@@ -12,8 +12,11 @@ CONFTEST = Path(__file__).parent.parent / "conftest.py"
 
 
 def outcomes_of(pytester: pytest.Pytester, source: str) -> dict[str, int]:
-    """Run test source in a process of its own, under our conftest, with warnings as errors."""
-    ours = re.sub(r"\n.*helpers\..*", "", CONFTEST.read_text("utf-8"))  # which are not on the path there
+    """Run test source in a separate process, with warnings as errors.
+
+    It uses the conftest of this suite.
+    """
+    ours = re.sub(r"\n.*helpers\..*", "", CONFTEST.read_text("utf-8"))  # helpers are not on the path there
     pytester.makeconftest(ours)
     pytester.makepyfile(textwrap.dedent(source))
     return pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider").parseoutcomes()

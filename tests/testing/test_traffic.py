@@ -1,4 +1,4 @@
-"""Time does not jump while bytes are under way, however slowly they move."""
+"""Time does not jump while bytes are under way, however slowly."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def now() -> float:
 
 @contextlib.asynccontextmanager
 async def pair(*, send_buffer: int | None = None):
-    """Streams at both ends of a connection: (reader, writer) of the client, then of the server."""
+    """The streams at both ends of a connection.
+
+    They are (reader, writer) of the client, then of the server.
+    """
     accepted: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Future()
     async with await asyncio.start_server(
         lambda *streams: accepted.set_result(streams), "127.0.0.1", 0
@@ -57,7 +60,7 @@ async def pair(*, send_buffer: int | None = None):
 
 @pytest.fixture
 def crowded_machine() -> Iterator[None]:
-    """Other processes want every core, several times over."""
+    """Keep every core busy several times over with other processes."""
     context = multiprocessing.get_context("spawn")
     burning = [context.Process(target=burn, args=(60.0,), daemon=True) for _ in range(6)]
     for process in burning:
@@ -78,7 +81,10 @@ def burn(seconds: float) -> None:
 
 
 async def test_bytes_that_wait_in_a_small_buffer_cost_no_virtual_second():
-    """A small send buffer makes the kernel deliver in bursts, with pauses of up to 40 ms between them."""
+    """A small send buffer makes the kernel deliver in bursts.
+
+    The pauses between the bursts last up to 40 ms.
+    """
     async with pair(send_buffer=2048) as ((_, writer), (reader, _)):
         async with asyncio.timeout(A_MINUTE):
             writer.write(bytes(2_000_000))
@@ -99,7 +105,10 @@ LOOPBACK = LOOPBACK.format(rate=40)
 
 
 def test_a_slow_network_costs_no_virtual_second():
-    """Bytes wait in the network, some are lost and sent again after 0.2 s, and the end of them comes late."""
+    """Bytes wait in the network, and the end of them arrives late.
+
+    Some bytes are lost and sent again after 0.2 s.
+    """
     if not has_slow_loopback():
         pytest.skip("takes Linux with user namespaces, ip and tc")
     script = f"{LOOPBACK} && exec {sys.executable} {SLOW_LOOPBACK}"
@@ -130,7 +139,10 @@ async def test_a_transfer_on_a_crowded_machine_meets_no_timeout():
 
 
 async def test_a_receiver_that_does_not_read_holds_no_time():
-    """Full buffers move no more, so that a timeout around a stalled upload goes off at once."""
+    """Full buffers do not move.
+
+    A timeout around a stalled upload therefore fires at once.
+    """
     began = time.monotonic()
 
     async with pair() as ((_, writer), (_, peer)):
@@ -144,7 +156,10 @@ async def test_a_receiver_that_does_not_read_holds_no_time():
 
 
 async def test_of_many_connections_to_one_server_each_counts_for_itself():
-    """They share the server's address. One whose receiver stalls holds no time, one that moves does."""
+    """The connections share the server's address.
+
+    A connection whose receiver stalls does not hold the time; one that moves does.
+    """
     accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     received = loop.create_future()
@@ -198,7 +213,7 @@ async def test_connections_that_are_idle_hold_no_time():
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="takes sockets for both versions of IP")
 async def test_both_ends_are_known_however_their_addresses_are_spelled():
-    """A socket for both versions of IP calls a peer ::ffff:127.0.0.1 that calls itself 127.0.0.1."""
+    """A dual-stack socket calls a peer ::ffff:127.0.0.1 that calls itself 127.0.0.1."""
     listening = socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
     accepted: asyncio.Future[asyncio.StreamWriter] = asyncio.Future()
     async with await asyncio.start_server(lambda _, writer: accepted.set_result(writer), sock=listening):
@@ -267,7 +282,7 @@ async def test_a_peer_that_has_answered_holds_time_for_a_moment_only():
 
 
 def answer(server: socket.socket, delay: float, size: int) -> None:
-    """Serve one connection: answer each byte after a while, by so many bytes."""
+    """Serve one connection: send some bytes a while after each received byte."""
     connection, _ = server.accept()
     with connection:
         while connection.recv(1):
@@ -300,7 +315,7 @@ async def test_a_process_at_the_other_end_may_take_its_time(delay, size):
         process = multiprocessing.get_context("spawn").Process(target=answer, args=(server, delay, size))
         process.start()
         try:
-            with asyncio.get_running_loop().paused():  # until it has started
+            with asyncio.get_running_loop().paused():  # until the process has started
                 await ask(server.getsockname(), times=1, size=size)
         finally:
             process.join()

@@ -1,4 +1,4 @@
-"""Virtual time: what jumps, what waits, and what agrees with it."""
+"""Virtual time: jumps, waits, and agreement with other clocks."""
 
 import asyncio
 import contextlib
@@ -55,7 +55,10 @@ async def test_a_month_of_sleep_is_over_at_once():
 
 @pytest.mark.parametrize("years", [1, 100])
 async def test_years_are_exact_to_the_microsecond(years):
-    """Floats that large have less than a nanosecond's precision, which must not stop the clock."""
+    """Such large floats cannot express a nanosecond.
+
+    That must not stop the clock.
+    """
     await asyncio.sleep(years * 365 * 24 * AN_HOUR)
 
     assert years * 365 * 24 * AN_HOUR == pytest.approx(now(), abs=1e-6, rel=0)
@@ -63,7 +66,7 @@ async def test_years_are_exact_to_the_microsecond(years):
 
 @given(delays=st.lists(st.floats(0, 1e6), max_size=20))
 def test_every_timer_fires_in_order_and_not_before_its_time(delays):
-    """Timers fire in the order of their times, at their exact times or, within a nanosecond, early."""
+    """Timers fire in order, exactly on time or within a nanosecond early."""
     fired: list[tuple[float, float]] = []
 
     async def main() -> None:
@@ -81,7 +84,7 @@ def test_every_timer_fires_in_order_and_not_before_its_time(delays):
 
 @given(delays=st.lists(st.floats(1e-6, 1e6), max_size=20))
 def test_sleeps_in_a_row_add_up_exactly(delays):
-    """What a sleeper computes from the clock before is what the clock says afterwards, to the last bit."""
+    """A sleeper's computed time equals the clock's to the last bit."""
 
     async def main() -> None:
         for delay in delays:
@@ -101,7 +104,7 @@ async def test_cancelled_timers_cost_no_time():
 
 
 async def test_waiting_for_a_moment_in_a_loop_ends():
-    """A loop that sleeps until a deadline cannot get stuck just before it."""
+    """A loop that sleeps until a deadline cannot stop just before it."""
     deadline = 0.1 + 0.2
     asyncio.get_running_loop().call_at(deadline - 5e-10, lambda: None)
 
@@ -179,7 +182,10 @@ def work(seconds: float = 0.05) -> str:
 
 @pytest.mark.parametrize("call", [asyncio.to_thread, anyio.to_thread.run_sync])
 async def test_time_stands_still_while_a_thread_works(call):
-    """Neither asyncio's nor anyio's threads cost virtual time, nor do they run into a time-out."""
+    """Threads of asyncio and anyio cost no virtual time.
+
+    Nor do they run into a timeout.
+    """
     async with asyncio.timeout(AN_HOUR):
         assert "done" == await call(work)
         assert "done" == await call(work, 0.01)
@@ -241,7 +247,7 @@ async def test_a_timeout_around_a_thread_that_hangs_goes_off_by_the_real_clock()
 
 
 async def test_a_thread_that_nobody_waits_for_holds_time_until_it_ends():
-    """Cancelling does not stop a thread, so it may still have something to say."""
+    """Cancelling does not stop a thread, so it may still produce a result."""
     release = threading.Event()
     task = asyncio.create_task(asyncio.to_thread(release.wait))
     await asyncio.sleep(0)
@@ -257,14 +263,17 @@ async def test_a_thread_that_nobody_waits_for_holds_time_until_it_ends():
 
 
 async def test_a_thread_may_wait_for_a_timer_of_the_loop():
-    """It then waits by the real clock: nobody knows that it does nothing but wait."""
+    """The loop then waits by the real clock.
+
+    It cannot know that the thread only waits.
+    """
     await anyio.to_thread.run_sync(anyio.from_thread.run, anyio.sleep, 0.05)
 
     assert 0.05 == now()
 
 
 async def test_news_from_a_busy_thread_keeps_arriving():
-    """A thread's calls do not put off a timer for ever, nor make it early."""
+    """A thread's calls neither delay a timer for ever nor make it early."""
     stop, news = threading.Event(), []
 
     def chatter(loop: asyncio.AbstractEventLoop) -> None:
@@ -324,7 +333,7 @@ async def test_waiting_for_a_thread_does_not_spin():
 
 
 def test_closing_the_loop_waits_for_its_threads():
-    """Newer Pythons put a time limit on that; it counts real seconds."""
+    """Newer Pythons put a time limit on that, in real seconds."""
     release = threading.Event()
 
     async def main() -> None:
@@ -447,7 +456,7 @@ async def test_bytes_on_a_socket_come_before_the_next_timer():
 
 
 async def test_an_aiohttp_server_and_client_agree_to_the_second():
-    """200 requests of 40 s each, on real sockets, take 8,000 s and no time."""
+    """200 requests of 40 s on real sockets take 8,000 s at once."""
     from aiohttp import ClientSession, ClientTimeout, web
 
     async def slow(_: web.Request) -> web.Response:
@@ -472,7 +481,10 @@ async def test_an_aiohttp_server_and_client_agree_to_the_second():
 
 
 async def test_a_body_in_transit_costs_no_time():
-    """Even where every quiet instant would jump, megabytes arrive first: time passes as real time at most."""
+    """Megabytes arrive before any jump.
+
+    Every quiet moment would otherwise cause a jump. Time passes at most as fast as real time.
+    """
     reached = asyncio.get_running_loop().create_future()
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Run test files of users as they would, under each of the runners that are installed."""
+"""Runs of users' test files under each installed runner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TypeAlias
 import attrs
 import pytest
 
-# What else would be imported, and dropped again, by every run.
+# Otherwise every run would import these modules, and drop them again.
 import eversince_async.client
 import eversince_async.emulator
 import eversince_async.testing.plugin
@@ -38,12 +38,12 @@ INSTALLED = [name for name in RUNNERS if name not in NEEDS or find_spec(NEEDS[na
 
 @pytest.fixture(autouse=True)
 def nothing_of_theirs_left() -> Iterator[None]:
-    """Clear away what a run has left behind before the next one begins.
+    """Clear away the leftovers of a run before the next one begins.
 
-    A task that nobody awaited is logged with its traceback when it is collected, and Python 3.11 parses code
-    for that. If that happens while pytest parses source itself, the parser breaks.
+    A task that was never awaited is logged with its traceback when it is collected, and Python 3.11 parses
+    code for that. If that happens while pytest parses source itself, the parser breaks.
     """
-    gc.freeze()  # searching all that was there before would take longer than the run
+    gc.freeze()  # a search of all older objects would take longer than the run
     yield
     gc.collect()
     gc.unfreeze()
@@ -51,13 +51,13 @@ def nothing_of_theirs_left() -> Iterator[None]:
 
 @attrs.frozen
 class Run:
-    """What became of a file of tests.
+    """The result of a file of tests.
 
     Attributes:
-        outcomes: How many tests passed, failed, and so on.
-        text: What pytest printed.
-        seconds: How long each test took, with its emulator set up and taken down.
-        cpu_seconds: How long each kept a core busy for that, which other processes do not prolong.
+        outcomes: Number of tests that passed, failed, and so on.
+        text: Output of pytest.
+        seconds: Duration of each test, including the set-up and shutdown of its emulator.
+        cpu_seconds: CPU time of each test, which other processes do not prolong.
     """
 
     outcomes: Counter[str]
@@ -67,7 +67,7 @@ class Run:
 
 
 class CpuTimes:
-    """A plugin that measures how long each test keeps a core busy."""
+    """A plugin that measures the CPU time of each test."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -84,7 +84,10 @@ RunTests: TypeAlias = Callable[..., Run]
 
 
 def runner_for(pytester: pytest.Pytester, name: str) -> RunTests:
-    """What runs test files under one runner, with warnings as errors."""
+    """Return a function that runs test files under one runner.
+
+    Warnings are errors.
+    """
     configuration, arguments = RUNNERS[name]
 
     def run(source: str = "", *more: str, ini: str = "", conftest: str = "") -> Run:
@@ -112,18 +115,21 @@ def runner_for(pytester: pytest.Pytester, name: str) -> RunTests:
 
 @pytest.fixture(params=INSTALLED)
 def run_tests(request: pytest.FixtureRequest, pytester: pytest.Pytester) -> RunTests:
-    """Runs test files, under each runner there is."""
+    """A function that runs test files, under each installed runner."""
     return runner_for(pytester, request.param)
 
 
 @pytest.fixture
 def run_on_anyio(pytester: pytest.Pytester) -> RunTests:
-    """Runs test files where only anyio's plugin is, which is always there."""
+    """A function that runs test files with anyio's plugin.
+
+    That plugin is always installed.
+    """
     return runner_for(pytester, "anyio")
 
 
 @pytest.fixture
 def run_on_asyncio(pytester: pytest.Pytester) -> RunTests:
-    """Runs test files where pytest-asyncio runs what is marked for it."""
+    """A function that runs test files with pytest-asyncio in strict mode."""
     pytest.importorskip("pytest_asyncio", reason="nox -s plugin has it")
     return runner_for(pytester, "asyncio-strict")

@@ -1,4 +1,4 @@
-"""What fails a test that has passed, what it says, and how to allow it."""
+"""Complaints about tests that have passed, and how to allow them."""
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_a_production_that_goes_on_holds_a_slot(run_tests, began):
 
 
 def test_a_lease_that_is_not_released_is_an_error(run_tests):
-    """Also of a governor that outlives its client."""
+    """This includes a governor that outlives its client."""
     run = run_tests(
         """
         from eversince_async import Eversince
@@ -166,7 +166,7 @@ def test_what_markers_allow_adds_up(run_on_anyio, allow):
 
 
 def test_a_test_that_failed_gets_no_complaints(run_tests):
-    """It had no chance to clean up."""
+    """The test had no chance to clean up."""
     run = run_tests(
         """
         from eversince_async import Eversince

@@ -1,4 +1,4 @@
-"""The examples of testing an application are a user's test files, and pass under every runner."""
+"""The testing examples are users' test files, and pass under every runner."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ EXAMPLES = sorted((ROOT / "examples" / "testing").glob("test_*.py"))
 
 
 def statements(path: Path) -> int:
-    """Lines that are neither empty nor the docstring."""
+    """Return the number of lines that are neither empty nor the docstring."""
     return len([line for line in path.read_text("utf-8").splitlines()[1:] if line.strip()])
 
 
@@ -26,7 +26,7 @@ def test_example_passes(run_tests, pytester, example):
 def test_ten_lines_prove_a_failed_project_in_a_tenth_of_a_second(run_tests, pytester):
     (example,) = [path for path in EXAMPLES if path.stem == "test_failed_project"]
     shutil.copy(example.with_name("film_desk.py"), pytester.path)
-    for number in range(8):  # this machine may be busy with something else
+    for number in range(8):  # this machine may be busy with other work
         shutil.copy(example, pytester.path / f"test_again_{number}.py")
 
     run = run_tests("", "--import-mode=importlib", ini="pythonpath = .")
@@ -41,7 +41,10 @@ def test_ten_lines_prove_a_failed_project_in_a_tenth_of_a_second(run_tests, pyte
     re.findall(r"^```py\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL),
 )
 def test_readme(run_tests, block):
-    """What the README shows as a test file (`py`, where `python` is to be run as it is) passes."""
+    """Each test file in the README passes.
+
+    The README marks them `py`; `python` marks code to be run as it is.
+    """
     run = run_tests(block)
 
     assert {"passed"} == set(run.outcomes)

@@ -1,4 +1,4 @@
-"""What the plugin gives to users' tests, under every runner alike."""
+"""Fixtures and markers of the plugin in users' tests, under every runner."""
 
 
 def test_hours_pass_at_once(run_tests):
@@ -97,7 +97,10 @@ def test_markers_configure_the_emulator_the_closest_first(run_tests):
 
 
 def test_the_marker_brings_the_emulator(run_tests):
-    """Also to a test that names no fixture; a test that is not async is left alone."""
+    """The test need not name a fixture.
+
+    Tests that are not async are left alone.
+    """
     run = run_tests(
         """
         import os, pytest
@@ -118,7 +121,7 @@ def test_the_marker_brings_the_emulator(run_tests):
 
 
 def test_each_test_has_its_own_faults(run_tests):
-    """The script of a marker is there anew for every test that it marks."""
+    """Every test with the marker gets a fresh copy of its script."""
     run = run_tests(
         """
         import pytest
@@ -172,7 +175,7 @@ def test_virtual_time_is_not_for_the_neighbours(run_tests):
 
 
 def test_an_emulator_keeps_its_test_on_asyncio(run_on_anyio):
-    """anyio's plugin may try a test on trio, too, even where that is not installed."""
+    """anyio's plugin may otherwise try trio, even if trio is not installed."""
     run = run_on_anyio(
         """
         import pytest
@@ -212,7 +215,7 @@ def test_virtual_time_takes_the_arguments_of_the_loop(run_tests):
 
 
 def test_users_name_their_own_client(run_tests):
-    """A fixture that overrides `eversince` counts; it has the emulator to go on."""
+    """A fixture that overrides `eversince` takes precedence and can use the emulator."""
     run = run_tests(
         """
         import pytest
@@ -233,7 +236,7 @@ def test_users_name_their_own_client(run_tests):
 
 
 def test_an_application_closes_before_the_emulator_does(run_tests):
-    """The emulator comes first and goes last, whatever the order of the arguments."""
+    """The emulator starts first and ends last, in any argument order."""
     run = run_tests(
         """
         from eversince_async import Eversince

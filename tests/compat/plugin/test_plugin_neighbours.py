@@ -1,4 +1,7 @@
-"""The plugin is there in every suite where the package is installed, and does nothing to most of them."""
+"""The plugin is loaded in every suite, and leaves most tests alone.
+
+"Every suite" means those of environments in which the package is installed.
+"""
 
 import sys
 
@@ -8,7 +11,7 @@ HEAVY = ["aiohttp", "attrs", "cattrs", "asyncio", "anyio", "pytest_asyncio", "ev
 
 
 def test_a_suite_that_does_not_use_it_pays_nothing(pytester):
-    """Nothing of weight is imported, no warning is given."""
+    """The plugin imports nothing large and issues no warning."""
     pytester.makepyfile("def test_theirs(): pass")
     pytester.makeconftest(
         f"""
@@ -33,7 +36,10 @@ def test_the_entry_point_names_it(pytestconfig):
 
 
 def test_an_emulator_of_another_kind_stays_what_it_is(run_tests):
-    """Tests that take it are not run by us, and `eversince` has ours all the same."""
+    """Tests with that fixture keep their runner.
+
+    `eversince` uses the plugin's emulator all the same.
+    """
     run = run_tests(
         """
         import pytest
@@ -57,7 +63,7 @@ def test_an_emulator_of_another_kind_stays_what_it_is(run_tests):
 
 
 def test_an_async_test_of_theirs_is_left_to_them(run_on_anyio):
-    """An `emulator` of their own says nothing about who is to run a test."""
+    """A user's own `emulator` fixture does not decide a test's runner."""
     run = run_on_anyio(
         "async def test_theirs(emulator): pass",
         conftest="""
@@ -86,7 +92,7 @@ def test_it_can_be_kept_out(run_on_anyio):
 
 @pytest.mark.parametrize("thing", ["unittest.mock.Mock()", "staticmethod(print)", "functools.partial(print)"])
 def test_odd_things_that_are_called_tests_are_left_alone(run_on_anyio, thing):
-    """Collecting them is as it is without us."""
+    """Their collection is the same as without the plugin."""
     source = f"import functools, unittest.mock\n\nclass TestOdd:\n    test_it = {thing}\n"
 
     with_us = run_on_anyio(source).outcomes
@@ -95,7 +101,7 @@ def test_odd_things_that_are_called_tests_are_left_alone(run_on_anyio, thing):
 
 
 def test_a_loop_shared_by_a_module_can_be_virtual(run_on_asyncio):
-    """The emulator then lives on that loop, as the test does."""
+    """The emulator then uses that loop, as the test does."""
     run = run_on_asyncio(
         """
         import asyncio, pytest
@@ -117,7 +123,7 @@ def test_a_loop_shared_by_a_module_can_be_virtual(run_on_asyncio):
 
 
 def test_a_loop_that_cannot_jump_is_an_error_that_says_so(run_on_anyio):
-    """It would take the ten minutes that it says."""
+    """The test would otherwise take its ten minutes in real time."""
     run = run_on_anyio(
         """
         import pytest
