@@ -320,7 +320,7 @@ def _is_one_shot(items: Iterable[Any] | AsyncIterable[Any]) -> bool:
 def _intake(
     options: BriefOptions,
     render: Quality | None,
-    share: bool | ShareOptions,  # noqa: FBT001 - as the users' argument it stands for
+    share: bool | ShareOptions,  # noqa: FBT001 - as the public argument
     download: str | os.PathLike[str] | None,
 ) -> ItemParser:
     folder = None if download is None else os.path.join(download, "")

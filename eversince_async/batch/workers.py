@@ -61,8 +61,7 @@ class ActiveItem:
         has_started: True if its task runs; a task that is cancelled before its start never does anything.
         is_leased: True if this process holds the lease of its job, as far as it knows.
         has_lost_lease: True if the lease has run out meanwhile, and another process has acquired it.
-        is_skipped: True if the item was dropped because the batch stops, while the server works on nothing of
-            it.
+        is_skipped: True if the item was dropped because the batch stops and the server is not working on it.
         is_counted: True if the pool counts the item as in progress.
         is_last: True if all other items have ended.
         missing: The file to download again, if the item is finished; None otherwise.
