@@ -70,7 +70,7 @@ class Serializer:
         try:
             plain = _result_converter().unstructure(value, unstructure_as=kind)
             plain = json.loads(json.dumps(plain, allow_nan=False))
-        except Exception as problem:  # noqa: BLE001 - whatever the hooks of all those types raise
+        except Exception as problem:  # noqa: BLE001 - the hooks of these types may raise anything
             raise SerializationError(
                 f"{_type_name(type(value))} cannot be stored: {_first_line(problem)}"
             ) from None
@@ -95,7 +95,7 @@ class Serializer:
             return _result_converter().structure(plain, kind)
         except InvalidResponse as problem:
             raise SerializationError(f"it is not of type {_type_name(kind)}: {problem}") from None
-        except Exception as problem:  # noqa: BLE001 - whatever the hooks of all those types raise
+        except Exception as problem:  # noqa: BLE001 - the hooks of these types may raise anything
             why = "; ".join(cattrs.transform_error(problem, format_exception=_describe_error))
             raise SerializationError(f"it is not of type {_type_name(kind)}: {why}") from None
         finally:
