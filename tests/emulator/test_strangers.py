@@ -44,7 +44,7 @@ async def status(call: Calls, *headers: str, **how: str) -> int:
     ],
 )  # fmt: skip
 async def test_a_host_that_only_this_machine_or_an_address_can_be_is_answered(call: Calls, host: str) -> None:
-    """A page has no IP address of this machine, nor can it redirect localhost."""
+    """A page cannot have this machine's IP address or redirect localhost."""
     assert 200 == await status(call, f"Host: {host}")
 
 
@@ -145,7 +145,7 @@ async def test_an_internal_address_is_no_webhook_address(call: Calls, url: str) 
 
 @pytest.mark.parametrize("url", LOOPBACK)
 async def test_this_machine_is_one_if_the_emulator_listens_to_nobody_else(call: Calls, url: str) -> None:
-    """A client that can ask for a webhook could send that request itself."""
+    """A client that can ask for a webhook could send it itself."""
     assert (202, "") == await ordered(call, url)
 
 
@@ -272,7 +272,7 @@ async def test_a_name_that_is_allowed_may_lead_inside(monkeypatch: pytest.Monkey
 
 
 async def test_a_project_from_elsewhere_is_checked_as_well(call: Calls) -> None:
-    """A project from a state file or a test has passed no check."""
+    """A project from a state file or test has passed no check."""
     assert ["InternalTarget"] * 2 == await sent(call, "http://169.254.169.254/latest")
 
 

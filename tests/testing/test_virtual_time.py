@@ -247,7 +247,7 @@ async def test_a_timeout_around_a_thread_that_hangs_goes_off_by_the_real_clock()
 
 
 async def test_a_thread_that_nobody_waits_for_holds_time_until_it_ends():
-    """Cancelling does not stop a thread, so it may still produce a result."""
+    """Cancelling does not stop a thread, which may still produce a result."""
     release = threading.Event()
     task = asyncio.create_task(asyncio.to_thread(release.wait))
     await asyncio.sleep(0)
@@ -273,7 +273,7 @@ async def test_a_thread_may_wait_for_a_timer_of_the_loop():
 
 
 async def test_news_from_a_busy_thread_keeps_arriving():
-    """A thread's calls neither delay a timer for ever nor make it early."""
+    """A thread's calls neither delay a timer nor make it early."""
     stop, news = threading.Event(), []
 
     def chatter(loop: asyncio.AbstractEventLoop) -> None:
@@ -456,7 +456,7 @@ async def test_bytes_on_a_socket_come_before_the_next_timer():
 
 
 async def test_an_aiohttp_server_and_client_agree_to_the_second():
-    """200 requests of 40 s on real sockets take 8,000 s at once."""
+    """200 requests of 40 s on real sockets take 8,000 virtual s."""
     from aiohttp import ClientSession, ClientTimeout, web
 
     async def slow(_: web.Request) -> web.Response:
