@@ -21,6 +21,7 @@ from eversince_async.governor import Governor, GovernorProtocol, Lane, Limits
 from eversince_async.lifecycle import ProjectStatus
 from eversince_async.models.receipt import RateLimit
 from eversince_async.orchestrator.client_methods import WorkflowMethods
+from eversince_async.orchestrator.conversation_methods import ConversationMethods
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.options import CANCEL_TIMEOUT
 from eversince_async.orchestrator.registry import ON_CLOSE, PATIENCE, OnClose, UnfinishedProduction
@@ -61,7 +62,7 @@ _PATH: Final = re.compile(r"/(?:(?![?#])[!-~])*")
 It consists of visible ASCII, without blanks."""
 
 
-class Eversince(Resources, WorkflowMethods, PipelineMethods, BatchMethods):
+class Eversince(Resources, WorkflowMethods, ConversationMethods, PipelineMethods, BatchMethods):
     """A client of the Eversince API.
 
     Use it as `async with Eversince() as eversince:`, or call `aclose()`. It opens its connections on first

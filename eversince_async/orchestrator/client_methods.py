@@ -2,23 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, Unpack
 
-from eversince_async.durable.api import loop_time
 from eversince_async.errors import InvalidRequest
-from eversince_async.governor import WaitReason
-from eversince_async.governor.protocol import SlotLeaseProtocol, SlotsProtocol
 from eversince_async.models._base import UNSET, Unset
 from eversince_async.models.discovery import Estimate, Operation
 from eversince_async.models.output import Share
 from eversince_async.models.projects import AdoptedProject, Brief, Project
-from eversince_async.orchestrator.conversation_methods import ConversationMethods
-from eversince_async.orchestrator.events import Waiting
 from eversince_async.orchestrator.handle import Handle
 from eversince_async.orchestrator.options import (
-    DeliveryOptions,
     OnCancel,
     Quality,
     ShareOptions,
@@ -28,19 +21,22 @@ from eversince_async.orchestrator.options import (
     quality_of,
     wait_policy,
 )
-from eversince_async.orchestrator.produce import produce, render_with_retries, resume
+from eversince_async.orchestrator.produce import render_with_retries
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.project import ProjectOperations
-from eversince_async.orchestrator.recovery import active_lookalike
+from eversince_async.orchestrator.project_workflow import (
+    ProductionWorkflow,
+    project_workflow,
+    resume_workflow,
+)
 from eversince_async.orchestrator.runtime import Runtime
-from eversince_async.orchestrator.tracing import WorkflowStarted, with_tracer
-from eversince_async.orchestrator.workflow import NO_WAIT, StartGate, Workflow
+from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.resources._brief import BriefOptions, build_brief
 
 T = TypeVar("T")
 
 
-class WorkflowMethods(ConversationMethods):
+class WorkflowMethods:
     """The client's methods that produce, resume, wait, render and share."""
 
     _runtime: Runtime
@@ -101,7 +97,7 @@ class WorkflowMethods(ConversationMethods):
         policy = wait_policy(timeouts, wait_for_quota, on_cancel, on_credits_warning)
         own_key = brief.idempotency_key if isinstance(brief, Brief) else UNSET
         may_be_known = options.get("idempotency_key", own_key) is not UNSET
-        return self._new_production(whole, delivery, policy, may_be_known=may_be_known)
+        return ProductionWorkflow(self._runtime, whole, delivery, policy, may_be_known=may_be_known)
 
     def start(
         self,
@@ -177,10 +173,10 @@ class WorkflowMethods(ConversationMethods):
         else:
             handle = project if isinstance(project, Handle) else Handle.from_json(project)
         if handle.project_id is not None:
-            return self._resume_production(handle, policy)
+            return resume_workflow(self._runtime, handle, policy)
         if handle.brief is None:
             raise InvalidRequest({"handle": "has neither a project nor a brief to create it from"})
-        return self._new_production(handle.brief, handle.delivery, policy, may_be_known=True)
+        return ProductionWorkflow(self._runtime, handle.brief, handle.delivery, policy, may_be_known=True)
 
     # -- Single steps -----------------------------------------------------------------------------------
 
@@ -201,7 +197,9 @@ class WorkflowMethods(ConversationMethods):
             project = await steps.refresh()
             return project if project.is_settled else await steps.settle()
 
-        return self.project_workflow("wait", project_id, WaitPolicy(timeouts=Timeouts(settle=timeout)), run)
+        return project_workflow(
+            self._runtime, "wait", project_id, WaitPolicy(timeouts=Timeouts(settle=timeout)), run
+        )
 
     def watch(self, project_id: str, *, timeout: float | None = None) -> Workflow[Project]:
         """Follow a project's events until it has settled.
@@ -253,7 +251,7 @@ class WorkflowMethods(ConversationMethods):
                 runtime=self._runtime,
             )
 
-        return self.project_workflow("render", project_id, policy, run)
+        return project_workflow(self._runtime, "render", project_id, policy, run)
 
     def share(
         self, project_id: str, *, title: str | Unset = UNSET, description: str | Unset = UNSET
@@ -278,7 +276,7 @@ class WorkflowMethods(ConversationMethods):
                 await steps.settle()
             return await steps.share(project_id, ShareOptions(title=title, description=description))
 
-        return self.project_workflow("share", project_id, WaitPolicy(), run)
+        return project_workflow(self._runtime, "share", project_id, WaitPolicy(), run)
 
     # -- Conveniences -----------------------------------------------------------------------------------
 
@@ -296,147 +294,3 @@ class WorkflowMethods(ConversationMethods):
     async def estimate(self, *operations: Operation) -> Estimate:
         """Estimate the cost of 1 to 50 planned operations, in credits."""
         return await self._runtime.interactive.discovery.estimate_cost(operations)
-
-    # -- Running ----------------------------------------------------------------------------------------
-
-    def _new_production(
-        self, brief: Brief, delivery: DeliveryOptions, policy: WaitPolicy, *, may_be_known: bool
-    ) -> Workflow[Production]:
-        return ProductionWorkflow(self, brief, delivery, policy, may_be_known=may_be_known)
-
-    async def _run_production(self, workflow: Workflow[Production]) -> Production:
-        assert isinstance(workflow, ProductionWorkflow)
-        key, delivery, policy = workflow.key, workflow.delivery, workflow.policy
-        steps = ProjectOperations(self._runtime, policy, workflow.emit, key=key)
-        if workflow.lease is not None:
-            steps.begins_with(workflow.lease)
-        workflow.steps = steps
-        steps.handle = lambda: workflow.handle
-        if workflow.may_be_known:
-            steps.place = await active_lookalike(self._runtime, workflow.brief.brief)
-        running = produce(self._runtime, steps, workflow.brief, delivery, policy)
-        return await self._with_wait_events(workflow, steps, running)
-
-    def _resume_production(self, handle: Handle, policy: WaitPolicy) -> Workflow[Production]:
-        async def run(workflow: Workflow[Production]) -> Production:
-            steps = ProjectOperations(
-                self._runtime, policy, workflow.emit, key=handle.key, project_id=handle.project_id
-            )
-            steps.handle = lambda: handle
-            return await self._with_wait_events(
-                workflow, steps, resume(self._runtime, steps, handle.delivery, policy)
-            )
-
-        workflow = self._traced_workflow("production", handle.key, handle.project_id, run)
-        workflow.set_handle(lambda: handle)
-        return workflow
-
-    def project_workflow(
-        self, name: str, project_id: str, policy: WaitPolicy, run: Callable[[ProjectOperations], Awaitable[T]]
-    ) -> Workflow[T]:
-        """Return a workflow that runs operations on one project."""
-
-        async def run_steps(workflow: Workflow[T]) -> T:
-            steps = ProjectOperations(
-                self._runtime, policy, workflow.emit, key=project_id, project_id=project_id
-            )
-            return await self._with_wait_events(workflow, steps, run(steps))
-
-        return self._traced_workflow(name, project_id, project_id, run_steps)
-
-    def _traced_workflow(
-        self,
-        name: str,
-        key: str,
-        project_id: str | None,
-        run: Callable[[Workflow[T]], Coroutine[Any, Any, T]],
-    ) -> Workflow[T]:
-        started = WorkflowStarted(name=name, key=key, project_id=project_id)
-        whole_name = name if project_id is None else f"{name} of {project_id}"
-        return Workflow(whole_name, with_tracer(self._runtime.tracer, started, run), self._runtime.registry)
-
-    async def _with_wait_events(
-        self, workflow: Workflow[T], steps: ProjectOperations, running: Awaitable[T]
-    ) -> T:
-        """Await `running`, emit its waits, and attach purchase options to its errors."""
-
-        def emit_wait(reason: WaitReason) -> None:
-            workflow.emit(Waiting(at=loop_time(), project_id=steps.project_id, reason=reason))
-
-        listening = self._runtime.listening(steps.key, emit_wait) if workflow.has_listeners else nullcontext()
-        with listening:
-            async with self._runtime.attach_purchase_options():
-                return await running
-
-
-class ProductionWorkflow(Workflow[Production]):
-    """A production that starts from its brief.
-
-    Thousands of productions wait for a slot at a time, so each holds no more than its order until its turn
-    comes. Its steps then begin with the slot that it was given.
-    """
-
-    __slots__ = ("_methods", "brief", "delivery", "lease", "may_be_known", "policy", "steps")
-
-    def __init__(
-        self,
-        methods: WorkflowMethods,
-        brief: Brief,
-        delivery: DeliveryOptions,
-        policy: WaitPolicy,
-        *,
-        may_be_known: bool,
-    ) -> None:
-        super().__init__("production", registry=methods._runtime.registry)  # noqa: SLF001 - a part of it
-        self._methods = methods
-        self.brief = brief
-        self.delivery = delivery
-        self.policy = policy
-        self.steps: ProjectOperations | None = None
-        self.lease: SlotLeaseProtocol | None = None
-        self.may_be_known = may_be_known  # the server may know its key from an earlier run
-
-    @property
-    def key(self) -> str:
-        """The idempotency key, which also names the production in the governor."""
-        return str(self.brief.idempotency_key)
-
-    @property
-    def handle(self) -> Handle:
-        """The handle that resumes this production.
-
-        It holds the brief as long as no project is known.
-        """
-        project_id = None if self.steps is None else self.steps.project_id
-        brief = self.brief if project_id is None else None
-        return Handle(key=self.key, project_id=project_id, delivery=self.delivery, brief=brief)
-
-    def _start_gate(self) -> StartGate:
-        runtime = self._methods._runtime  # noqa: SLF001 - a part of it
-        slots = runtime.governor.slots
-        if self.has_listeners or runtime.tracer is not None or self.may_be_known or slots.has_room(self.key):
-            # A listener or a tracer gets the wait as an event; a known key looks for its project first.
-            return NO_WAIT
-        return self._on_slot(slots), runtime.poller.waiting_for_slot
-
-    async def _on_slot(self, slots: SlotsProtocol) -> None:
-        lease = await slots.acquire(self.key)
-        if self.lease is None:
-            self.lease = lease
-        else:
-            lease.release()  # another waiter of this workflow got a slot first
-
-    def _over(self, task: asyncio.Task[Production]) -> None:
-        if self.lease is not None:
-            self.lease.release()  # a run releases it itself, unless it was cancelled before it began
-        super()._over(task)
-
-    async def _execute(self) -> Production:
-        methods = self._methods
-        tracer = methods._runtime.tracer  # noqa: SLF001 - a part of it
-        started = WorkflowStarted(name="production", key=self.key, project_id=None)
-        try:
-            return await with_tracer(tracer, started, methods._run_production)(self)  # noqa: SLF001
-        finally:
-            if self.lease is not None:
-                self.lease.release()  # the steps have released it already, if they ran

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import Unpack
 
 import attrs
 
@@ -20,29 +20,18 @@ from eversince_async.orchestrator.options import (
 )
 from eversince_async.orchestrator.production import Production
 from eversince_async.orchestrator.project import ProjectOperations
+from eversince_async.orchestrator.project_workflow import project_workflow
 from eversince_async.orchestrator.runtime import Runtime
 from eversince_async.orchestrator.variation import create_variation
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.resources._brief import BriefOptions, build_brief
 from eversince_async.session.hooks import notify
 
-T = TypeVar("T")
-
 
 class ConversationMethods:
     """The client's methods for conversations and variations."""
 
     _runtime: Runtime
-
-    if TYPE_CHECKING:
-
-        def project_workflow(
-            self,
-            name: str,
-            project_id: str,
-            policy: WaitPolicy,
-            run: Callable[[ProjectOperations], Awaitable[T]],
-        ) -> Workflow[T]: ...
 
     def converse(
         self,
@@ -153,7 +142,7 @@ class ConversationMethods:
             of = project if isinstance(project, Production) else None
             return create_variation(self._runtime, steps, text, delivery, of=of)
 
-        return self.project_workflow("variation", project_id_of(project), policy, run)
+        return project_workflow(self._runtime, "variation", project_id_of(project), policy, run)
 
 
 def project_id_of(project: str | Project | AdoptedProject | Production) -> str:
