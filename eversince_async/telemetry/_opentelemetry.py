@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from eversince_async._version import own_version
 from eversince_async.governor import GovernorProtocol, WaitEnded
 from eversince_async.orchestrator.events import CreditsWarning, Event, StatusChanged, Waiting
-from eversince_async.orchestrator.tracing import StageInfo, WorkflowStarted
+from eversince_async.orchestrator.tracing import StageInfo, Telemetry, Tracer, WorkflowStarted
 from eversince_async.session.tracing import CallInfo
 from eversince_async.telemetry import _names as names
 from eversince_async.telemetry._calls import Attributes, CallTracing, TracedCall
@@ -33,7 +33,7 @@ Those of HTTP are stable since 1.23, and include `url.template` since 1.26.
 PORTS: Final = {"https": 443, "http": 80}
 
 
-class OpenTelemetry:
+class OpenTelemetry(Telemetry):
     """Tracing and metrics for clients: `Eversince(telemetry=OpenTelemetry())`.
 
     One object may serve several clients.
@@ -61,7 +61,7 @@ class OpenTelemetry:
         self._gauges = Gauges(meter)
         self._listened_to: weakref.WeakSet[GovernorProtocol] = weakref.WeakSet()
 
-    def of_client(self, *, base_url: str, governor: GovernorProtocol) -> "ClientTracer":
+    def tracer_for(self, *, base_url: str, governor: GovernorProtocol) -> "ClientTracer":
         """Build the tracer of one client; `Eversince` calls this."""
         if governor not in self._listened_to:  # clients may share a governor, whose waits are counted once
             self._listened_to.add(governor)
@@ -81,7 +81,7 @@ class OpenTelemetry:
         )
 
 
-class ClientTracer:
+class ClientTracer(Tracer):
     """The tracer of one client's calls, stages and workflows."""
 
     def __init__(self, calls: CallTracing, gauges: Gauges, governor: GovernorProtocol) -> None:

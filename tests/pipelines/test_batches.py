@@ -88,7 +88,7 @@ async def test_the_same_batch_again_gives_the_same_without_doing_it(emulator, ev
 
     outcomes = await ended(eversince.batch(["One"], pipeline=one_film, journal=journal))
 
-    assert (True, "succeeded") == (outcomes["1"].earlier, outcomes["1"].status)
+    assert (True, "succeeded") == (outcomes["1"].is_recorded, outcomes["1"].status)
     assert outcomes["1"].share_url == outcomes["1"].result.share_url
     assert 0 == len([entry for entry in emulator.world.log if entry.method == "POST"])
 

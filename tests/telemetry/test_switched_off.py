@@ -68,7 +68,7 @@ class Notebook:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def of_client(self, **_: Any) -> Notebook:
+    def tracer_for(self, **_: Any) -> Notebook:
         return self
 
     @contextmanager
