@@ -14,23 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from eversince_async.batch.batch import (
-        Batch,
-    )
-    from eversince_async.batch.outcome import (
-        Outcome,
-        Progress,
-        Report,
-    )
-    from eversince_async.batch.plan import (
-        Cost,
-        Days,
-        Plan,
-        PlannedItem,
-    )
-    from eversince_async.client import (
-        Eversince,
-    )
+    from eversince_async.batch.batch import Batch
+    from eversince_async.batch.outcome import Outcome, Progress
+    from eversince_async.batch.plan import Cost, Days, Plan, PlannedItem
+    from eversince_async.batch.report import Report
+    from eversince_async.client import Eversince
     from eversince_async.errors import (
         ApiError,
         ApprovalExpired,
@@ -88,39 +76,15 @@ if TYPE_CHECKING:
         WouldWait,
         WrongStatus,
     )
-    from eversince_async.governor import (
-        Governor,
-        Lane,
-        Limits,
-    )
-    from eversince_async.lifecycle import (
-        ProjectStatus,
-    )
-    from eversince_async.models._unset import (
-        UNSET,
-    )
-    from eversince_async.models.discovery import (
-        Operation,
-    )
-    from eversince_async.models.projects import (
-        Brief,
-        Project,
-    )
-    from eversince_async.models.receipt import (
-        RateLimit,
-        Receipt,
-    )
-    from eversince_async.models.references import (
-        UploadReference,
-        UrlReference,
-    )
-    from eversince_async.models.webhooks import (
-        WebhookEvent,
-    )
-    from eversince_async.orchestrator.conversation import (
-        Conversation,
-        Turn,
-    )
+    from eversince_async.governor import Governor, Lane, Limits
+    from eversince_async.lifecycle import ProjectStatus
+    from eversince_async.models._unset import UNSET
+    from eversince_async.models.discovery import Operation
+    from eversince_async.models.projects import Brief, Project
+    from eversince_async.models.receipt import RateLimit, Receipt
+    from eversince_async.models.references import UploadReference, UrlReference
+    from eversince_async.models.webhooks import WebhookEvent
+    from eversince_async.orchestrator.conversation import Conversation, Turn
     from eversince_async.orchestrator.events import (
         CreditsWarning,
         Event,
@@ -129,21 +93,10 @@ if TYPE_CHECKING:
         StatusChanged,
         Waiting,
     )
-    from eversince_async.orchestrator.handle import (
-        Handle,
-    )
-    from eversince_async.orchestrator.options import (
-        Quality,
-        ShareOptions,
-        Timeouts,
-        Unchecked,
-    )
-    from eversince_async.orchestrator.production import (
-        Production,
-    )
-    from eversince_async.orchestrator.workflow import (
-        Workflow,
-    )
+    from eversince_async.orchestrator.handle import Handle
+    from eversince_async.orchestrator.options import Quality, ShareOptions, Timeouts, Unchecked
+    from eversince_async.orchestrator.production import Production
+    from eversince_async.orchestrator.workflow import Workflow
     from eversince_async.pipelines import (
         Approval,
         ApprovalRequested,
@@ -153,24 +106,11 @@ if TYPE_CHECKING:
         StepStarted,
         pipeline,
     )
-    from eversince_async.polling.schedule import (
-        PollSchedule,
-    )
-    from eversince_async.report.stages import (
-        Stage,
-    )
-    from eversince_async.session.hooks import (
-        RequestSent,
-        ResponseReceived,
-        RetryScheduled,
-    )
-    from eversince_async.session.retry import (
-        RetryPolicy,
-    )
-    from eversince_async.webhooks import (
-        WebhookReceiver,
-        verify_signature,
-    )
+    from eversince_async.polling.schedule import PollSchedule
+    from eversince_async.report.stages import Stage
+    from eversince_async.session.hooks import RequestSent, ResponseReceived, RetryScheduled
+    from eversince_async.session.retry import RetryPolicy
+    from eversince_async.webhooks import WebhookReceiver, verify_signature
 
 _HOMES: Final = {
     "client": ("Eversince",),
@@ -231,32 +171,16 @@ _HOMES: Final = {
         "WouldWait",
         "WrongStatus",
     ),
-    "governor": (
-        "Governor",
-        "Lane",
-        "Limits",
-    ),
+    "governor": ("Governor", "Lane", "Limits"),
     "lifecycle": ("ProjectStatus",),
     "models._unset": ("UNSET",),
     "models.discovery": ("Operation",),
-    "models.projects": (
-        "Brief",
-        "Project",
-    ),
-    "models.receipt": (
-        "RateLimit",
-        "Receipt",
-    ),
-    "models.references": (
-        "UploadReference",
-        "UrlReference",
-    ),
+    "models.projects": ("Brief", "Project"),
+    "models.receipt": ("RateLimit", "Receipt"),
+    "models.references": ("UploadReference", "UrlReference"),
     "models.webhooks": ("WebhookEvent",),
     "batch.batch": ("Batch",),
-    "orchestrator.conversation": (
-        "Conversation",
-        "Turn",
-    ),
+    "orchestrator.conversation": ("Conversation", "Turn"),
     "orchestrator.events": (
         "CreditsWarning",
         "Event",
@@ -266,23 +190,10 @@ _HOMES: Final = {
         "Waiting",
     ),
     "orchestrator.handle": ("Handle",),
-    "orchestrator.options": (
-        "Quality",
-        "ShareOptions",
-        "Timeouts",
-        "Unchecked",
-    ),
-    "batch.outcome": (
-        "Outcome",
-        "Progress",
-        "Report",
-    ),
-    "batch.plan": (
-        "Cost",
-        "Days",
-        "Plan",
-        "PlannedItem",
-    ),
+    "orchestrator.options": ("Quality", "ShareOptions", "Timeouts", "Unchecked"),
+    "batch.outcome": ("Outcome", "Progress"),
+    "batch.report": ("Report",),
+    "batch.plan": ("Cost", "Days", "Plan", "PlannedItem"),
     "orchestrator.production": ("Production",),
     "polling.schedule": ("PollSchedule",),
     "orchestrator.workflow": ("Workflow",),
@@ -296,16 +207,9 @@ _HOMES: Final = {
         "pipeline",
     ),
     "report.stages": ("Stage",),
-    "session.hooks": (
-        "ResponseReceived",
-        "RequestSent",
-        "RetryScheduled",
-    ),
+    "session.hooks": ("ResponseReceived", "RequestSent", "RetryScheduled"),
     "session.retry": ("RetryPolicy",),
-    "webhooks": (
-        "WebhookReceiver",
-        "verify_signature",
-    ),
+    "webhooks": ("WebhookReceiver", "verify_signature"),
 }
 """The module of each public name."""
 

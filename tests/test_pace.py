@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eversince_async import Eversince, clock, pace
-from eversince_async.batch.outcome import Report
+from eversince_async.batch.report import Report
 from eversince_async.emulator.store import time_in
 from eversince_async.errors import TransportError
 from eversince_async.session.retry import RetryPolicy

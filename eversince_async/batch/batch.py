@@ -15,7 +15,8 @@ from eversince_async.batch.estimate import estimate_completion
 from eversince_async.batch.items import BatchOptions, iterate
 from eversince_async.batch.limits import LOOK as CREDITS_LOOK
 from eversince_async.batch.limits import StopCondition
-from eversince_async.batch.outcome import Counts, Outcome, Progress, Report
+from eversince_async.batch.outcome import Counts, Outcome, Progress
+from eversince_async.batch.report import Report
 from eversince_async.batch.runner import ItemRunner
 from eversince_async.batch.signals import on_first_sigint
 from eversince_async.batch.throughput import CompletionEstimate
@@ -212,7 +213,7 @@ class Batch(AsyncIterator[Outcome]):
             items_read=self._tally.items_read,
             active=len(self._workers.active),
             counts=dict(self._tally.counts),
-            is_recorded=self._tally.is_recorded,
+            recorded=self._tally.recorded,
             eta=None if estimate is None else estimate.median,
             eta_range=None if estimate is None else estimate.interval_90,
         )

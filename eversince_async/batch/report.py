@@ -1,4 +1,4 @@
-"""Conversion of outcomes to a report, and of a journal to outcomes."""
+"""`Report`: the result of a batch, written as a page, a table or a document, or read from a journal."""
 
 import asyncio
 import json
@@ -12,15 +12,16 @@ from typing import Any, Final
 import attrs
 
 from eversince_async import clock
+from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.batch.delivery import missing_files
 from eversince_async.batch.history import previous_stages, stored_stages
-from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report, failure_of, results_of
+from eversince_async.batch.outcome import Outcome, OutcomeStatus, failure_of, results_of
 from eversince_async.batch.totals import NOTE as USAGE
 from eversince_async.batch.totals import Totals
 from eversince_async.batch.usage import UsageTotals
 from eversince_async.durable.failures import kind_of
 from eversince_async.durable.status import FINISHED
-from eversince_async.errors import JournalError, RecordedFailure
+from eversince_async.errors import ConfigurationError, JournalError, QuotaExhausted, RecordedFailure
 from eversince_async.journal import Effect, Job, Journal, SqliteJournal
 from eversince_async.journal.leases import lease_left
 from eversince_async.models._base import UNSET
@@ -28,13 +29,151 @@ from eversince_async.models.account import CreditPackage
 from eversince_async.models.projects import Brief
 from eversince_async.report.formatting import odd_url, plural
 from eversince_async.report.lanes import most_at_once
-from eversince_async.report.model import Entry, Overview, Problem, PurchaseOffer
+from eversince_async.report.model import Entry, Overview, Problem, PurchaseOffer, RequestMinute
 
 LONGEST_SPEC: Final = 300
 """Characters of an input without a brief that a report shows."""
 
 
 # -- Contents of a report --------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """The result of a batch.
+
+    Attributes:
+        counts: The number of items with each status.
+        left: The number of further items without an outcome, if the number of all items is known.
+        outcomes: All outcomes, in the order in which the items ended; empty if the caller iterated over them.
+        paused: The reason why the batch stopped early, in words; None if it did not. Items that had a project
+            by then are finished; the same batch with the same journal continues with the rest.
+        cause: The error that stopped the batch; None if no error did.
+        packages: The credit packages to buy, with purchase links, if credits ran out.
+        seconds: The duration in seconds. With a journal, the duration of all its runs together, without the
+            time between them, and with each moment counted once for any number of processes.
+        run_seconds: The duration of this run, in seconds; 0 in a report of a journal.
+        slots: The number of projects that the account may have active at once, as far as any run knew it;
+            None if no run did.
+        requests: The requests of each minute, including those of earlier runs if there is a journal.
+        requests_per_minute: The number of requests that the account may send in a minute; None if there is no
+            limit.
+        credits_spent: The fall of the account's balance while a run watched it, in credits; with a journal,
+            of all runs together, without changes between them; None if no response stated the balance.
+        balance_fell: The fall of the balance in this run alone, in credits, as responses stated it; None if
+            they did not, and in a report of a journal. It includes the use of the account by others, and
+            purchases between two responses hide as much of it.
+        others: The number of active projects that were seen in this run and do not belong to it.
+        at_work: Keys of items on which a process is working at present, in a report of a journal.
+        addresses: The policy for addresses that a written report may link to, from the client's base URL;
+            None in a report of a journal, where any address may be right.
+    """
+
+    counts: Mapping[OutcomeStatus, int]
+    left: int = 0
+    outcomes: Sequence[Outcome] = attrs.field(default=(), repr=False)
+    paused: str | None = None
+    cause: Exception | None = attrs.field(default=None, repr=False)
+    packages: Sequence[CreditPackage] = attrs.field(default=(), repr=False)
+    seconds: float = 0.0
+    run_seconds: float = 0.0
+    slots: int | None = None
+    requests: Sequence[RequestMinute] = attrs.field(default=(), repr=False)
+    requests_per_minute: int | None = None
+    credits_spent: float | None = None
+    balance_fell: float | None = None
+    others: int = 0
+    at_work: frozenset[str] = attrs.field(default=frozenset(), repr=False)
+    addresses: AddressPolicy | None = attrs.field(default=None, repr=False)
+
+    @property
+    def resumes_at(self) -> datetime | None:
+        """The time at which a used-up daily quota resets, or None."""
+        return self.cause.resets_at if isinstance(self.cause, QuotaExhausted) else None
+
+    # -- Written reports --------------------------------------------------------------------------------
+
+    def to_html(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
+        """Write an HTML page with the videos, a timeline and the failures.
+
+        The timeline shows the item on each slot.
+
+        The page is one file. It plays downloaded videos from their places relative to the page, so keep them
+        together. It has room for some hundred videos and two thousand items; `to_csv` and `to_json` hold all
+        items. The page contains no secret.
+
+        Args:
+            path: The file. A complete new file replaces it; on failure, the old file remains unchanged.
+            title: The title of the page; by default, the number of videos.
+
+        Raises:
+            ConfigurationError: The report holds no outcomes, because the caller iterated over them. Pass them
+                in with `attrs.evolve(batch.report, outcomes=…)`, or create a report with `from_journal`.
+            OSError: The file cannot be written.
+        """
+        from eversince_async.report.page import write_html
+
+        outcomes = self._outcomes()
+        write_html(path, build_overview(self, title, outcomes), build_entries(self, outcomes))
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a table for spreadsheets, with a row for each item.
+
+        The table is UTF-8 with a byte order mark (`utf-8-sig`), with times in UTC and durations in seconds. A
+        cell that a spreadsheet could take for a formula starts with an apostrophe.
+
+        Args:
+            path: The file, as for `to_html`.
+
+        Raises:
+            ConfigurationError: As for `to_html`.
+            OSError: As for `to_html`.
+        """
+        from eversince_async.report.csv_table import write_csv
+
+        write_csv(path, build_entries(self, self._outcomes()))
+
+    def to_json(self, path: str | os.PathLike[str], *, title: str | None = None) -> None:
+        """Write a JSON document for programs.
+
+        The document holds all that the page shows, and the stages of each item.
+
+        Args:
+            path: The file, as for `to_html`.
+            title: As for `to_html`.
+
+        Raises:
+            ConfigurationError: As for `to_html`.
+            OSError: As for `to_html`.
+        """
+        from eversince_async.report.json_document import write_json
+
+        outcomes = self._outcomes()
+        write_json(path, build_overview(self, title, outcomes), build_entries(self, outcomes))
+
+    def _outcomes(self) -> Sequence[Outcome]:
+        if not self.outcomes and any(self.counts.values()):
+            raise ConfigurationError(
+                "the outcomes were iterated over, and are not here: attrs.evolve(batch.report, outcomes=…) "
+                "hands them in, and Report.from_journal(…) finds them in the journal"
+            )
+        return self.outcomes
+
+    @staticmethod
+    async def from_journal(journal: str | os.PathLike[str] | Journal) -> "Report":
+        """Build a report of all runs that a journal remembers.
+
+        This is possible while another process works on the journal. Items that no run has started are left
+        out. Unfinished items are `paused`; `at_work` names those on which a process is working at present.
+        The journal does not remember why a run stopped.
+
+        Args:
+            journal: The journal's file, or an open journal.
+
+        Raises:
+            JournalError: The file does not exist, or is no journal.
+        """
+        return await report_from_journal(journal)
 
 
 def build_overview(report: Report, title: str | None, outcomes: Sequence[Outcome]) -> Overview:

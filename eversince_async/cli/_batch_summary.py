@@ -11,7 +11,8 @@ import attrs
 
 from eversince_async._wire.endpoints import GET_PROJECT
 from eversince_async.account.entitlements import USUAL
-from eversince_async.batch.outcome import Outcome, OutcomeStatus, Report
+from eversince_async.batch.outcome import Outcome, OutcomeStatus
+from eversince_async.batch.report import Report
 from eversince_async.cli._addresses import address
 from eversince_async.cli._errors import describe_error
 from eversince_async.cli._exit_codes import ExitCode

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from eversince_async._places import check_replaceable, in_words
-from eversince_async.batch.outcome import Report
+from eversince_async.batch.report import Report
 
 ENDINGS: Final = (".html", ".csv", ".json")
 """The possible endings of a report's file name."""

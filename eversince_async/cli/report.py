@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eversince_async.batch.outcome import Report
+from eversince_async.batch.report import Report
 from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import Debug
 from eversince_async.cli._output import write_line

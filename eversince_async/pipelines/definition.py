@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-RESERVED: Final = ("key", "journal", "retry_failed", "timeouts", "wait_for_quota")
+RESERVED: Final = ("key", "journal", "retry_failed", "timeouts", "wait_for_quota", "allow_other_account")
 """Names of the arguments that `eversince.run` takes itself."""
 
 

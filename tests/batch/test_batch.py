@@ -70,7 +70,7 @@ async def test_the_same_batch_again_does_nothing(emulator, eversince, tmp_path):
 
     assert first.counts == again.counts
     assert before == len(emulator.world.log)
-    assert all(outcome.earlier for outcome in again.outcomes)
+    assert all(outcome.is_recorded for outcome in again.outcomes)
     shares = {outcome.key: outcome.share_url for outcome in first.outcomes}
     assert shares == {outcome.key: outcome.share_url for outcome in again.outcomes}
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eversince_async import Eversince, EversinceError, JournalError, Run, pipeline
-from eversince_async.batch.outcome import Report
+from eversince_async.batch.report import Report
 from eversince_async.cli._resume_items import ResumableItems
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.journal import SqliteJournal

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eversince_async import ConfigurationError, Eversince, JournalError
-from eversince_async.batch.outcome import Report
+from eversince_async.batch.report import Report
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
 from eversince_async.journal import JobChange, SqliteJournal
@@ -162,7 +162,7 @@ async def test_refetch_fetches_it_and_nothing_else(emulator, eversince, tmp_path
     assert before == made(emulator)
     assert all(outcome.share_url and not outcome.missing for outcome in report.outcomes)
     again = await eversince.batch(ITEMS, journal=tmp_path / "j.db", refetch=True)
-    assert all(outcome.earlier and outcome.share_url for outcome in again.outcomes)
+    assert all(outcome.is_recorded and outcome.share_url for outcome in again.outcomes)
 
 
 async def test_a_file_that_was_emptied_is_as_good_as_removed(emulator, eversince, tmp_path):

@@ -91,7 +91,7 @@ async def test_what_is_lost_to_another_is_dropped_without_a_word(emulator, evers
         report = await making
 
     (outcome,) = report.outcomes
-    assert outcome.earlier
+    assert outcome.is_recorded
     assert "theirs" in str(outcome.error)
 
 
@@ -127,7 +127,7 @@ async def test_nothing_stays_leased_that_was_finished_in_the_meantime(emulator, 
         ours.put = put_and_lose
         report = await eversince.batch(["A film"], journal=ours)
 
-        assert [True] == [outcome.earlier for outcome in report.outcomes]
+        assert [True] == [outcome.is_recorded for outcome in report.outcomes]
         assert (await other.load("1")).owner is None
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from eversince_async import Eversince
     from eversince_async.batch.batch import Batch
-    from eversince_async.batch.outcome import Report
+    from eversince_async.batch.report import Report
     from eversince_async.emulator import Emulator
 
 QUICK = Scenario(queued=2, running=5, images=5, videos=10, rendering=10, cycles=1, scenes=(1, 1))

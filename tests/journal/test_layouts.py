@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eversince_async import Eversince, Run, pipeline
-from eversince_async.batch.outcome import Report
+from eversince_async.batch.report import Report
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.errors import JournalError
 from eversince_async.journal import SqliteJournal

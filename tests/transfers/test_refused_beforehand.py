@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eversince_async import DownloadFailed, JournalError, Run, pipeline
-from eversince_async.batch.outcome import Report
+from eversince_async.batch.report import Report
 from eversince_async.cli._report_files import check_writable
 from eversince_async.errors import ConfigurationError
 from eversince_async.journal import SqliteJournal

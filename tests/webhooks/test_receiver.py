@@ -285,7 +285,9 @@ def test_a_receiver_without_a_secret_is_a_mistake():
 
 
 @pytest.mark.parametrize(
-    "options", [{"secret": ""}, {"secret": []}, {"tolerance": -1}, {"body_limit": 0}, {"room": 0}], ids=str
+    "options",
+    [{"secret": ""}, {"secret": []}, {"tolerance": -1}, {"body_limit": 0}, {"queue_size": 0}],
+    ids=str,
 )
 def test_a_receiver_with_options_that_make_no_sense_is_a_mistake(options):
     with pytest.raises(ConfigurationError):

@@ -17,7 +17,7 @@ from eversince_async.emulator.faults import Latency, Stall
 from eversince_async.journal import SqliteJournal
 
 if TYPE_CHECKING:
-    from eversince_async.batch.outcome import Report
+    from eversince_async.batch.report import Report
 
 FAST = Scenario(queued=2, running=5, images=5, videos=10, rendering=10, cycles=1, scenes=(1, 1))
 SHARE = "/projects/*/share"
