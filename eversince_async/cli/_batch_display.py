@@ -128,7 +128,7 @@ class BatchDisplay:
     def under_way(self) -> str:
         """The number of started items that a paused batch still finishes."""
         count = sum(row.began_at is not None or row.project_id is not None for row in self._rows.values())
-        return f"{count} under way {'is' if count == 1 else 'are'} seen through"
+        return f"{count} in progress {'is' if count == 1 else 'are'} still finished"
 
     def on_retry(self, retry: RetryScheduled) -> None:
         """Show that a failed request is being retried.
@@ -159,7 +159,7 @@ class BatchDisplay:
             return
         if not self._has_shown_pause and (reason := batch.report.paused) is not None:
             self._has_shown_pause = True
-            self.say(f"nothing more is begun: {reason}; {self.under_way}")
+            self.say(f"no more videos are started: {reason}; {self.under_way}")
         if not self._is_live and asyncio.get_running_loop().time() >= self._spoke_at + self._quiet * factor:
             quiet = self._quiet
             self.say("; ".join(filter(None, (self._standing(batch), self._trouble_now(), self._limits()))))

@@ -107,7 +107,7 @@ class BatchSummary:
             lines.append(f"paused:  {report.paused}")
         lines += _credits_to_buy(report)
         if report.resumes_at is not None:
-            lines.append(f"again:   {_when(report.resumes_at)}, when there is more of it")
+            lines.append(f"again:   {_when(report.resumes_at)}, after the daily reset")
         lines += [
             f"{name + ':':<9}{path}"
             for name, path in (("videos", self.folder), ("journal", self.journal), ("report", self.report))
@@ -148,7 +148,7 @@ class BatchSummary:
             lines.append(f"finish:  {paid}  (what is paid for, in {USUAL})")
         if self.held:
             again = _with(self.command, "--retry-failed")
-            lines.append(f"retry:   {again}  (asks again: once the account may render so)")
+            lines.append(f"retry:   {again}  (once the account may render in that quality)")
         return lines
 
     def interrupted_lines(self, why: str) -> list[str]:

@@ -53,7 +53,7 @@ def describe_error(error: BaseException) -> str:
         named = f"{error.filename}: " if error.filename and error.errno not in CROWDED else ""
         text = f"{named}{in_words(error)}"
     else:
-        text = f"{type(error).__name__}: {redact(str(error))} (a mistake of ours; --debug shows where)"
+        text = f"{type(error).__name__}: {redact(str(error))} (a bug in eversince-async; --debug shows where)"
     return " ".join(text.split())
 
 
@@ -64,7 +64,7 @@ def _hint(error: EversinceError) -> str:
         case InsufficientCredits():
             return _purchase_links(error)
         case InDoubt(key=str(key)):
-            return f"; say it by: eversince decide {quote(key)} --made …, or --nothing, and --journal FILE"
+            return f"; record what you find: eversince decide {quote(key)} --made …, or --nothing, and --journal FILE"
         case ProjectLimitReached(daily=True):
             return "; the day's projects are used up, try again tomorrow"
         case _:

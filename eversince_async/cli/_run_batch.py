@@ -158,10 +158,10 @@ async def _write_report(report: Report, plan: BatchPlan, ending: BatchSummary) -
 def _drain(batch: Batch, watch: BatchDisplay, ending: BatchSummary) -> None:
     batch.drain()
     watch.on_pause()
-    again = "the same command goes on with them" if ending.journal else "they are not remembered here"
+    again = "the same command continues them" if ending.journal else "no journal remembers them"
     watch.say(
-        f"Interrupted: nothing more is begun, and {watch.under_way}. "
-        f"Once more leaves at once: what has begun goes on at the server, and {again}."
+        f"Interrupted: no more videos are started, and {watch.under_way}. "
+        f"A second interruption leaves at once: projects that have begun go on at the server, and {again}."
     )
 
 

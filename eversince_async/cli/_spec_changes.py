@@ -9,8 +9,8 @@ from eversince_async.journal.differences import describe_differences
 from eversince_async.journal.redaction import digest, redact_for_resend
 
 WHAT_TO_DO: Final = (
-    "What the journal has was begun, and paid for. Put those rows back as they were; or, to have them made "
-    "as they are now as well, give them new keys, or a file of their own with a journal of its own."
+    "The videos in the journal were begun, and paid for. Put those rows back as they were; or, to have them "
+    "made as they are now as well, give them new keys, or a file of their own with a journal of its own."
 )
 """The advice for a person who has changed rows of a file."""
 
@@ -58,6 +58,6 @@ async def _describe_change(journal: Journal, key: str, spec: Json) -> str:
     assert job is not None
     there_is = ""
     if job.project_id is not None and job.stage != "succeeded":
-        there_is = f"; its project can be seen through by `eversince resume {job.project_id}`"
+        there_is = f"; `eversince resume {job.project_id}` continues its project"
     changed = describe_differences(job.spec, redact_for_resend(spec))
     return f"was something else under the key {key!r}: {changed}{there_is}"

@@ -203,7 +203,7 @@ async def _print_resume_hint(
     except asyncio.CancelledError:
         if on_cancel == "cancel" and row.project_id is not None:
             warn(f"Interrupted, and project {row.project_id} was asked to stop, too.")
-            warn(f"  how it stands:  eversince status {row.project_id}")
+            warn(f"  show its status: eversince status {row.project_id}")
         else:
             warn(f"Interrupted. {_how_to_go_on(row, key, output, asked)}")
         raise
@@ -227,17 +227,17 @@ def _how_to_go_on(row: Row, key: str | None, output: Path | None, asked: str) ->
         if row.began_at is None or key is None:
             return "Nothing was sent yet."
         return (
-            "Whether the project was made is not known: the same command with "
+            "The project may or may not have been made: the same command with "
             f"--idempotency-key {key} finds out, and makes no second one."
         )
     file = quote(str(output or "film.mp4"))
     return "\n".join(
         (
-            f"Project {row.project_id} goes on without us.",
-            f"  how it stands:  eversince status {row.project_id}",
-            f"  see it through: eversince resume {row.project_id} -o {file}{asked}",
-            f"  its video:      eversince download {row.project_id} -o {file}",
-            f"  stop it:        eversince cancel {row.project_id}",
+            f"Project {row.project_id} goes on at the server.",
+            f"  show its status: eversince status {row.project_id}",
+            f"  continue it:     eversince resume {row.project_id} -o {file}{asked}",
+            f"  get its video:   eversince download {row.project_id} -o {file}",
+            f"  stop it:         eversince cancel {row.project_id}",
         )
     )
 

@@ -129,7 +129,7 @@ async def download_(
         project = await eversince.projects.get(project_id)
         if project.assembled_url is None:
             raise InvalidProjectState(
-                f"there is no video yet; `eversince resume {project.id}` sees it through",
+                f"there is no video yet; `eversince resume {project.id}` continues the project",
                 project_id=project.id,
                 status=project.status,
             )

@@ -364,9 +364,9 @@ async def test_the_first_ctrl_c_sees_through_what_has_begun_and_says_so(emulator
     count = made(emulator)[0]
     assert (count, count, count) == made(emulator)
     assert 5 <= count < 30
-    assert "Interrupted: nothing more is begun, and" in told
-    assert "Once more leaves at once" in told
-    assert 1 == told.count("nothing more is begun")
+    assert "Interrupted: no more videos are started, and" in told
+    assert "A second interruption leaves at once" in told
+    assert 1 == told.count("no more videos are started")
     assert "go on:   " in told
 
     assert ExitCode.DONE == await typed(batch_(file))

@@ -104,7 +104,9 @@ def test_a_second_ctrl_c_leaves_a_batch_and_the_same_command_goes_on(interrupted
     child = interrupted.start(*command, "--debug")
     line_with(child.stderr, "GET /projects")  # they have begun, then
     child.send_signal(signal.SIGINT)
-    assert "Once more leaves at once" in line_with(child.stderr, "Interrupted: nothing more is begun")
+    assert "A second interruption leaves at once" in line_with(
+        child.stderr, "Interrupted: no more videos are started"
+    )
     time.sleep(0.2)  # two at once count as one
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=LONGEST)

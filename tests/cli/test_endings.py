@@ -84,7 +84,7 @@ def test_the_second_leaves_a_batch_at_once_and_says_how_to_go_on(interrupted, nu
     child = interrupted.start("batch", file, "-o", "videos", "--debug")
     read_until(child.stderr, "GET /projects")
     child.send_signal(number)
-    read_until(child.stderr, "Interrupted: nothing more is begun")
+    read_until(child.stderr, "Interrupted: no more videos are started")
     time.sleep(TWO_SIGNALS_APART)
     child.send_signal(number)
     _, err = child.communicate(timeout=LONGEST)
