@@ -16,8 +16,8 @@ async with SqliteJournal("campaign.db") as journal:
 ```
 """
 
+from eversince_async.journal.base import Journal
 from eversince_async.journal.memory import MemoryJournal
-from eversince_async.journal.protocol import Journal
 from eversince_async.journal.records import (
     LEASE_SECONDS,
     NO_CHANGE,

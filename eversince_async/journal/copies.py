@@ -16,8 +16,8 @@ from pathlib import Path
 from eversince_async.errors import JournalError
 from eversince_async.journal._sqlite_errors import TROUBLES, translate
 from eversince_async.journal._sqlite_file import OPENING, check_kind, needs_a_writer
+from eversince_async.journal.base import Journal
 from eversince_async.journal.memory import MemoryJournal
-from eversince_async.journal.protocol import Journal
 from eversince_async.journal.sqlite import PATIENCE, SqliteJournal
 
 

@@ -16,7 +16,7 @@ from eversince_async.journal.tables import IsFree, Tables
 T = TypeVar("T")
 
 
-class MemoryRows:
+class MemoryTables:
     """Jobs and effects in dictionaries."""
 
     def __init__(self) -> None:
@@ -156,15 +156,15 @@ class MemoryJournal(Journal):
     """A journal in this process's memory.
 
     Args:
-        rows: The rows of another journal, to share them; None gives the journal rows of its own.
+        tables: The tables of another journal, to share them; None gives the journal tables of its own.
 
     Attributes:
-        rows: The journal's rows; they stay after the journal was closed.
+        tables: The journal's tables; they stay after the journal was closed.
     """
 
-    def __init__(self, rows: MemoryRows | None = None) -> None:
+    def __init__(self, tables: MemoryTables | None = None) -> None:
         super().__init__()
-        self.rows = MemoryRows() if rows is None else rows
+        self.tables = MemoryTables() if tables is None else tables
 
     async def _open(self) -> None:
         pass
@@ -173,10 +173,10 @@ class MemoryJournal(Journal):
         pass
 
     async def _write(self, transaction: Callable[[Tables], T]) -> T:
-        return transaction(self.rows)
+        return transaction(self.tables)
 
     async def _read(self, query: Callable[[Tables], T]) -> T:
-        return query(self.rows)
+        return query(self.tables)
 
     def _write_later(self, transaction: Callable[[Tables], object]) -> None:
-        transaction(self.rows)
+        transaction(self.tables)

@@ -218,7 +218,7 @@ async def suffered(cut: Cut, journal: Callable[[], Journal], folder: Path) -> li
 def in_memory() -> Callable[[], Journal]:
     """Return journals that outlive the process, without waiting for a disk."""
     first = MemoryJournal()
-    return lambda: MemoryJournal(first.rows)
+    return lambda: MemoryJournal(first.tables)
 
 
 @pytest.fixture(autouse=True)

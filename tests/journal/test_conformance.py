@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from eversince_async.journal import Journal, MemoryJournal, SqliteJournal
-from eversince_async.journal.memory import MemoryRows
+from eversince_async.journal.memory import MemoryTables
 from helpers.journal_conformance import JournalConformance, journal, other
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["journal", "other"]
 
 class InMemory:
     def __init__(self) -> None:
-        self.rows = MemoryRows()
+        self.rows = MemoryTables()
 
     def journal(self) -> Journal:
         return MemoryJournal(self.rows)

@@ -27,7 +27,7 @@ from eversince_async.batch.workers import ActiveItem
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.governor import Governor, Limits
 from eversince_async.journal import LEASE_SECONDS, JobChange, MemoryJournal, SqliteJournal
-from eversince_async.journal.memory import MemoryRows
+from eversince_async.journal.memory import MemoryTables
 from eversince_async.models.receipt import Receipt
 from eversince_async.orchestrator.events import StageStarted
 from eversince_async.report.lanes import most_at_once, slot_lanes
@@ -77,7 +77,7 @@ class Runs:
     """Consecutive runs over one journal."""
 
     def __init__(self) -> None:
-        self.rows, self.kept = MemoryRows(), list[Any]()
+        self.rows, self.kept = MemoryTables(), list[Any]()
         self.balance = 2000.0
 
     async def live(self, happenings: list[Happening]) -> None:
@@ -182,7 +182,7 @@ def fall(to: float, *beside: tuple[Governor, UsageRecorder]) -> None:
 
 
 async def test_two_processes_measure_the_same_time_and_credits_once():
-    rows = MemoryRows()
+    rows = MemoryTables()
     async with MemoryJournal(rows) as one, MemoryJournal(rows) as other:
         both = [(governor := Governor(Limits()), usage_of(journal, governor)) for journal in (one, other)]
         for _, usage in both:
@@ -199,7 +199,7 @@ async def test_two_processes_measure_the_same_time_and_credits_once():
 
 
 async def test_the_other_goes_on_measuring_when_the_first_has_ended():
-    rows = MemoryRows()
+    rows = MemoryTables()
     async with MemoryJournal(rows) as one, MemoryJournal(rows) as other:
         both = [(governor := Governor(Limits()), usage_of(journal, governor)) for journal in (one, other)]
         for _, usage in both:
@@ -218,7 +218,7 @@ async def test_the_other_goes_on_measuring_when_the_first_has_ended():
 
 
 async def test_who_died_while_measuring_is_succeeded_when_its_time_is_over():
-    rows = MemoryRows()
+    rows = MemoryTables()
     async with MemoryJournal(rows) as dead, MemoryJournal(rows) as alive:
         await usage_of(dead, Governor(Limits())).begin()
         heir = usage_of(alive, Governor(Limits()))
