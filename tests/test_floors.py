@@ -36,6 +36,7 @@ FLOORS = {
     "_hosts": 0,
     "_loop_lock": 0,
     "_places": 0,
+    "_signals": 0,
     "models": 1,
     "errors": 2,
     "_wire": 3,

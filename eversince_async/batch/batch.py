@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import attrs
 
+from eversince_async._signals import on_first_sigint
 from eversince_async.account.identity import need_ours
 from eversince_async.batch.estimate import estimate_completion
 from eversince_async.batch.items import BatchOptions, iterate
@@ -18,7 +19,6 @@ from eversince_async.batch.limits import StopCondition
 from eversince_async.batch.outcome import Counts, Outcome, Progress
 from eversince_async.batch.report import Report
 from eversince_async.batch.runner import ItemRunner
-from eversince_async.batch.signals import on_first_sigint
 from eversince_async.batch.throughput import CompletionEstimate
 from eversince_async.batch.usage import UsageRecorder
 from eversince_async.batch.workers import (

@@ -10,7 +10,7 @@ import attrs
 
 from eversince_async import clock
 from eversince_async.batch.delivery import files_of, to_keep
-from eversince_async.batch.history import stored_stages
+from eversince_async.batch.timeline import stored_stages
 from eversince_async.batch.workers import ActiveItem
 from eversince_async.durable.failures import current_name
 from eversince_async.errors import RecordedFailure

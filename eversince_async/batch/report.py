@@ -14,8 +14,8 @@ import attrs
 from eversince_async import clock
 from eversince_async._wire.addresses import AddressPolicy
 from eversince_async.batch.delivery import missing_files
-from eversince_async.batch.history import previous_stages, stored_stages
 from eversince_async.batch.outcome import Outcome, OutcomeStatus, failure_of, results_of
+from eversince_async.batch.timeline import previous_stages, stored_stages
 from eversince_async.batch.totals import NOTE as USAGE
 from eversince_async.batch.totals import Totals
 from eversince_async.batch.usage import UsageTotals

@@ -20,13 +20,12 @@ from eversince_async.batch.failures import (
     outcome_status,
     stops_batch,
 )
-from eversince_async.batch.history import recorder_for
 from eversince_async.batch.items import BatchOptions, Item
 from eversince_async.batch.limits import StopCondition
 from eversince_async.batch.outcome import Outcome, new_outcome, recorded_outcome, result_to_json
 from eversince_async.batch.quality_gate import QualityGate, is_rendered, may_render_otherwise
 from eversince_async.batch.shared_keys import Naming
-from eversince_async.batch.timeline import SlotNumbering
+from eversince_async.batch.timeline import SlotNumbering, recorder_for
 from eversince_async.batch.usage import UsageRecorder, merge_usage
 from eversince_async.batch.workers import ActiveItem, ComesLast, ItemLocked, WorkerPool
 from eversince_async.durable.status import FINISHED, RUNNING, WAITING

@@ -38,9 +38,7 @@ async def confirm(plan: Plan, question: str, *, no_input: bool) -> bool:
     if not plan.new:
         return True
     if no_input:
-        warn(
-            "eversince: this costs credits, and --no-input forbids asking: add --yes. Nothing was sent."
-        )
+        warn("eversince: this costs credits, and --no-input forbids asking: add --yes. Nothing was sent.")
         return False
     for name, words in plan.lines():
         warn_line(f"{name + ':':<14}{words}")

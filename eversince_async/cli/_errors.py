@@ -64,7 +64,8 @@ def _hint(error: EversinceError) -> str:
         case InsufficientCredits():
             return _purchase_links(error)
         case InDoubt(key=str(key)):
-            return f"; record what you find: eversince decide {quote(key)} --made …, or --nothing, and --journal FILE"
+            how = f"eversince decide {quote(key)} --made …, or --nothing, and --journal FILE"
+            return f"; record what you find: {how}"
         case ProjectLimitReached(daily=True):
             return "; the day's projects are used up, try again tomorrow"
         case _:

@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 
 from eversince_async._places import in_words
+from eversince_async._signals import on_first_sigint
 from eversince_async.batch.batch import Batch
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.report import Report
-from eversince_async.batch.signals import on_first_sigint
 from eversince_async.cli._batch_display import BatchDisplay, CountedItems
 from eversince_async.cli._batch_summary import BatchSummary
 from eversince_async.cli._client import connect

@@ -15,10 +15,9 @@ import pytest
 
 from eversince_async import Eversince, Limits, Report
 from eversince_async._wire.addresses import AddressPolicy
-from eversince_async.batch.history import previous_stages, stages_from_effects
 from eversince_async.batch.outcome import Outcome
 from eversince_async.batch.runner import ItemRunner
-from eversince_async.batch.timeline import SlotNumbering
+from eversince_async.batch.timeline import SlotNumbering, previous_stages, stages_from_effects
 from eversince_async.batch.usage import UsageTotals, merge_usage
 from eversince_async.emulator import Emulator, Faults, Scenario
 from eversince_async.errors import ConfigurationError, JournalError

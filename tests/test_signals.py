@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from eversince_async.batch.signals import on_first_sigint
+from eversince_async._signals import on_first_sigint
 
 PRESSING = Path(__file__).with_name("pressing.py")
 
