@@ -1,7 +1,7 @@
-"""The real command as a child process, and what it talks to.
+"""The real command as a child process, and the emulator beside it.
 
-Children live in real time, so these are the tests that cost the most; whatever does not need a process of its
-own is tested in `test_commands.py`, in virtual time.
+Children live in real time, so these tests cost the most. Anything that does not need a process of its own is
+tested in `test_commands.py`, in virtual time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPEED = "300"
 
 
 LONGEST = 180.0
-"""Seconds after which no child lives on."""
+"""Seconds after which a child is killed."""
 
 
 @attrs.frozen
@@ -46,7 +46,7 @@ class Shell:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a command that is killed after `LONGEST` seconds.
 
-        Whoever reads from a child that hangs then reads its end, and fails.
+        A test that reads from a hanging child then reads the end of the stream, and fails.
         """
         child = self.serve(*arguments, **environment)
         watchdog = Timer(LONGEST, child.kill)
@@ -55,7 +55,7 @@ class Shell:
         return child
 
     def serve(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start a command that lives as long as it is needed."""
+        """Start a command that runs until the end of the test."""
         child = subprocess.Popen(
             [sys.executable, "-m", "eversince_async.cli", *arguments],
             env={**self.env, **environment},
@@ -76,7 +76,7 @@ class Shell:
 
 
 def read_until(stream: IO[str] | None, text: str) -> str:
-    """The line that has the text; fails when the stream ends before it comes."""
+    """Return the line with the text; fail if the stream ends before."""
     assert stream is not None
     for line in stream:
         if text in line:
@@ -91,7 +91,7 @@ def _clean_environment() -> dict[str, str]:
 
 @pytest.fixture
 def rows(emulator: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
-    """Writes a file of rows, beside an emulator that the environment points to."""
+    """A function that writes a file of rows, beside an emulator."""
     monkeypatch.setenv("EVERSINCE_API_KEY", emulator.connection["api_key"])
     monkeypatch.setenv("EVERSINCE_BASE_URL", emulator.base_url)
     monkeypatch.delenv("EVERSINCE_SPEED", raising=False)
@@ -116,7 +116,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def serving(folder: Path, *options: str) -> Iterator[dict[str, str]]:
-    """What the line that an emulator prints puts into the environment, while it runs."""
+    """Run an emulator, and yield the environment that its line sets."""
     emulator = Shell(_clean_environment(), str(folder)).serve("emulator", "--port", "0", *options)
     line = read_until(emulator.stdout, "export ")
     yield dict(each.split("=", 1) for each in line.split()[1:])
@@ -127,19 +127,25 @@ def serving(folder: Path, *options: str) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What leads to an emulator in compressed time; one serves a whole file."""
+    """The environment for an emulator in compressed time, one per file."""
     yield from serving(tmp_path_factory.mktemp("emulator"), "--speed", SPEED, "--credits", "14500")
 
 
 @pytest.fixture(scope="module")
 def slow_emulator_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What leads to an emulator whose films take ten seconds, so that a signal comes before they end."""
+    """The environment for an emulator whose videos take ten seconds.
+
+    So a signal arrives before they end.
+    """
     yield from serving(tmp_path_factory.mktemp("emulator"), "--speed", "20", "--credits", "14500")
 
 
 @pytest.fixture
 def slowly_beside(shell: Shell) -> Iterator[Shell]:
-    """A shell beside an emulator that is slow enough for every stage to be seen, on a busy machine, too."""
+    """A shell beside a slow emulator.
+
+    Every stage can be observed, even on a busy machine.
+    """
     emulator = shell.start("emulator", "--port", "0", "--speed", "90")
     line = read_until(emulator.stdout, "export ")
     shell.env |= dict(each.split("=", 1) for each in line.split()[1:])
@@ -150,13 +156,16 @@ def slowly_beside(shell: Shell) -> Iterator[Shell]:
 
 @pytest.fixture
 def beside(shell: Shell, emulator_settings: dict[str, str]) -> Shell:
-    """A shell that an emulator is running beside, both in compressed time."""
+    """A shell beside an emulator, both in compressed time."""
     shell.env |= emulator_settings
     return shell
 
 
 @pytest.fixture
 def interrupted(shell: Shell, slow_emulator_settings: dict[str, str]) -> Shell:
-    """A shell whose commands are told to leave before their films can be done, on a busy machine, too."""
+    """A shell whose commands get a signal before their videos end.
+
+    That holds on a busy machine, too.
+    """
     shell.env |= slow_emulator_settings
     return shell

@@ -1,4 +1,4 @@
-"""`eversince approve`: answers on the journal alone."""
+"""`eversince approve`: answers that need only the journal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eversince_async.errors import InvalidRequest, JournalError
 
 @pipeline
 async def launch(run: Run, brief: str) -> str:
-    """A film that a person says yes or no to."""
+    """Make a video that a person approves or declines."""
     film = await run.produce(brief, render=None, share=False)
     answer = await run.approval("Is it good?", show=film)
     return f"{answer}"
@@ -25,7 +25,7 @@ async def launch(run: Run, brief: str) -> str:
 
 @pytest.fixture
 async def asked(emulator, monkeypatch, tmp_path):
-    """A pipeline that asked, and whose process is gone; no key, no address."""
+    """A pipeline that waits for an answer without a process, key or address."""
     monkeypatch.chdir(tmp_path)
     async with Eversince(**emulator.connection) as eversince:
         running = asyncio.create_task(awaited(eversince.run(launch, "A mug", key="mug", journal="launch.db")))
@@ -44,7 +44,7 @@ async def awaited(workflow):
 
 
 async def gone_on_with(emulator, journal):
-    """What the pipeline returns when it is run again."""
+    """Run the pipeline again and return its result."""
     async with Eversince(**emulator.connection) as eversince:
         return await eversince.run(launch, "A mug", key="mug", journal=journal)
 

@@ -1,4 +1,4 @@
-"""Before anything is paid for, a person at a terminal is asked, once; and `--check` tells without making."""
+"""The question before anything is paid for, and the plan of `--check`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def emulator():
 
 
 class Person:
-    """Somebody at a terminal."""
+    """A person at a terminal."""
 
     def __init__(self):
         self.answer = "y\n"
@@ -82,7 +82,7 @@ async def test_who_says_yes_gets_the_videos(emulator, rows, person, capsys, answ
     "answer", ["\n", "n\n", "no\n", "yy\n", "yes please\n", "q\n", "\x1b\n", "\x04\n", None], ids=repr
 )
 async def test_everything_else_is_a_no(emulator, rows, person, capsys, tmp_path, answer):
-    """Nothing that pays is sent, and no journal is left behind."""
+    """No request that costs credits is sent, and no journal is left behind."""
     person.answer = answer
 
     assert ExitCode.USAGE == await typed(batch_(rows(*THREE)))

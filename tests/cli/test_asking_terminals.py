@@ -1,4 +1,4 @@
-"""The question at a real terminal: answered, left with Ctrl-C, ended with Ctrl-D, or not asked at all."""
+"""The question at a real terminal: answered, interrupted, or not asked."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 
 LONGEST = 60.0
-"""Seconds after which no child lives on."""
+"""Seconds after which a child is killed."""
 
-# A child takes the terminal for its own, so that Ctrl-C is a signal to it.
+# The child makes the terminal its controlling terminal, so that Ctrl-C is a signal to the child.
 AT_A_TERMINAL = (
     "import fcntl, os, sys, termios; from eversince_async.cli import main;"
     "fcntl.ioctl(int(sys.argv.pop(1)), termios.TIOCSCTTY, 0); sys.exit(main())"
@@ -32,7 +32,7 @@ QUESTION = "[y/N] "
 
 
 class Terminal:
-    """A terminal with a command at it."""
+    """A terminal that runs a command."""
 
     def __init__(self, shell, *arguments: str, **streams: int) -> None:
         self.ours, theirs = pty.openpty()
@@ -53,7 +53,7 @@ class Terminal:
     def read(self) -> bool:
         try:
             chunk = os.read(self.ours, 65536)
-        except OSError:  # Linux says so when the other side is gone
+        except OSError:  # Linux raises this when the other side is closed
             return False
         self.seen += chunk.decode(errors="replace")
         return bool(chunk)
@@ -79,7 +79,7 @@ class Terminal:
 
 @pytest.fixture
 def at_a_terminal(beside) -> Iterator[object]:
-    """Starts a command at a terminal, beside a file of two rows."""
+    """A function that starts a command at a terminal, beside two rows."""
     Path(beside.cwd, "briefs.csv").write_text("key,brief\na,A film asked for\nb,Another asked for\n")
     terminals = []
 
@@ -93,7 +93,7 @@ def at_a_terminal(beside) -> Iterator[object]:
 
 
 def is_untouched(beside) -> bool:
-    """Whether there is nothing but the rows, and no project of them."""
+    """Return True if there are only the rows, without projects."""
     url = f"{beside.env['EVERSINCE_BASE_URL']}/projects?limit=100"
     request = urllib.request.Request(
         url, headers={"Authorization": f"Bearer {beside.env['EVERSINCE_API_KEY']}"}
@@ -119,7 +119,7 @@ PRODUCE = ("produce", "A film asked for")
     ids=["no", "ctrl-d", "ctrl-c", "enter-at-produce", "ctrl-c-at-produce"],
 )
 def test_without_a_yes_nothing_is_sent(at_a_terminal, beside, command, keys, code, told):
-    """Nobody has to press Enter for Ctrl-C to be heard, and nothing is left behind."""
+    """Ctrl-C works without Enter, and leaves nothing behind."""
     terminal = at_a_terminal(*command)
     terminal.until(QUESTION)
     terminal.type(keys)
@@ -133,7 +133,7 @@ def test_without_a_yes_nothing_is_sent(at_a_terminal, beside, command, keys, cod
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_other_signals_end_the_question_too(at_a_terminal, beside, number, code):
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # or a child of `nohup` ignores it, rightly
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # otherwise a child of `nohup` ignores it
     try:
         terminal = at_a_terminal(*BATCH)
     finally:
@@ -186,7 +186,7 @@ def test_no_input_ends_where_there_would_be_a_question(at_a_terminal, beside):
 
 @pytest.mark.parametrize("elsewhere", ["stdin", "stderr"])
 def test_half_a_terminal_is_none(at_a_terminal, beside, elsewhere):
-    """Who reads from a pipe, or whose messages go to a file, has nobody to ask."""
+    """With a pipe as stdin or a file as stderr, there is no person to ask."""
     with open(os.devnull, "r+b") as nowhere:
         streams = {elsewhere: nowhere.fileno()}
         terminal = at_a_terminal("produce", "A film of nobody", "--no-share", "--no-input", **streams)

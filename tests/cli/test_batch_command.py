@@ -1,4 +1,4 @@
-"""`eversince batch` and `eversince resume` of a journal, in virtual time and without a process for each."""
+"""`eversince batch` and `eversince resume` of a journal, in virtual time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def made(emulator):
 
 
 async def typed(command):
-    """How a command ends, whether it needs a loop or not."""
+    """Run a command, with a loop if it needs one, and return its exit code."""
     return await command if asyncio.iscoroutine(command) else command
 
 
@@ -110,7 +110,7 @@ async def test_an_empty_file_of_rows_is_done_at_once(rows, capsys):
 
 
 async def test_in_a_pipe_silence_is_broken_after_a_minute(rows, capsys):
-    """With how far it is, and what the account's limits leave."""
+    """The lines show the progress and the account's limits."""
     await typed(batch_(rows(*rows_of(20)), concurrency=5))
 
     told = capsys.readouterr().err
@@ -119,7 +119,7 @@ async def test_in_a_pipe_silence_is_broken_after_a_minute(rows, capsys):
 
 
 async def test_a_long_silence_is_broken_ever_more_rarely(rows, capsys):
-    """Another day's renders are waited for without a line for each of its minutes."""
+    """A wait for the daily reset does not print a line every minute."""
     await typed(batch_(rows("brief", "A slow mug"), render=False))
 
     told = capsys.readouterr().err
@@ -128,7 +128,7 @@ async def test_a_long_silence_is_broken_ever_more_rarely(rows, capsys):
 
 @pytest.mark.parametrize(("ending", "begins"), [("html", "<!"), ("csv", "\ufeffkey,"), ("json", "{")])
 async def test_a_report_tells_of_all_of_it(ending, begins, rows, tmp_path, capsys):
-    """Rows that are finished since an earlier run are in it, too."""
+    """The report includes rows that an earlier run finished."""
     file = rows("key,brief", "a,A mug", "b,bad")
     await typed(batch_(file))
 
@@ -143,7 +143,7 @@ async def test_a_report_tells_of_all_of_it(ending, begins, rows, tmp_path, capsy
 
 
 async def test_a_journal_is_enough_for_a_report(rows, tmp_path, monkeypatch, capsys):
-    """Without a key, for it asks nobody."""
+    """The command needs no key, because it sends no request."""
     await typed(batch_(rows("key,brief", "a,A mug")))
     monkeypatch.delenv("EVERSINCE_API_KEY")
     capsys.readouterr()
@@ -178,7 +178,7 @@ async def test_some_failed_is_told_by_the_exit_code_and_how_to_retry(emulator, r
 
 
 async def test_an_outage_is_told_while_it_lasts_and_loses_nothing(emulator, rows, monkeypatch, capsys):
-    """One reason for many is told once in the end."""
+    """The summary states a common reason once."""
     file = rows(*rows_of(4))
     monkeypatch.setenv("EVERSINCE_BASE_URL", "http://127.0.0.1:1/api/v1")
 
@@ -201,7 +201,7 @@ async def test_many_failures_are_counted_in_the_end(rows, capsys):
 
 
 async def test_nothing_is_made_of_a_file_with_something_wrong(emulator, rows, tmp_path, capsys):
-    """Though the last row alone is wrong, and without so much as a journal."""
+    """Even if only the last row is wrong, not even a journal is made."""
     assert ExitCode.USAGE == await typed(batch_(rows("key,brief", "a,A mug", "a,", "b,B,c")))
 
     assert [
@@ -290,7 +290,10 @@ async def test_a_failed_row_that_was_changed_can_still_be_seen_through(rows, cap
 
 
 async def test_a_line_put_in_above_makes_nothing_twice(emulator, rows, capsys):
-    """Lines are keys here, so what stood on the last one would be new to the journal, and paid for again."""
+    """Line numbers are the keys here.
+
+    So the journal would take the last row for a new one, and it would be paid for again.
+    """
     await typed(batch_(rows("brief", "One", "Two")))
 
     assert ExitCode.USAGE == await typed(batch_(rows("brief", "Zero", "One", "Two")))
@@ -389,7 +392,7 @@ async def test_leaving_at_once_says_how_to_go_on(emulator, rows, capsys):
 
 
 async def test_when_nobody_reads_the_results_it_leaves_and_is_not_done(emulator, rows, monkeypatch, capfd):
-    """As in `eversince batch briefs.csv | head -1`: what is paid for is not lost with the pipe."""
+    """`eversince batch briefs.csv | head -1` does not lose paid projects."""
     file = rows(*rows_of(3))
 
     def broken(_):
@@ -422,7 +425,7 @@ async def test_without_a_journal_leaving_says_what_it_costs(rows, capsys):
 
 
 async def test_a_person_decides_what_nobody_else_can_tell(emulator, rows, monkeypatch, capsys):
-    """Without network; then the same command goes on with it."""
+    """`decide` needs no network, and the same command then goes on."""
     file = rows("key,brief", "mug,A quick mug")
     async with Eversince(**emulator.connection) as somebody:
         await somebody.produce("Something else")
@@ -443,7 +446,7 @@ async def test_a_person_decides_what_nobody_else_can_tell(emulator, rows, monkey
 
 
 async def left_behind(file, seconds=40, **options):
-    """A batch that was left in its midst."""
+    """The journal of a batch that was interrupted half-way."""
     running = asyncio.create_task(batch_(file, **options))
     await asyncio.sleep(seconds)
     running.cancel()
@@ -489,14 +492,14 @@ async def test_what_failed_is_tried_again_from_the_journal_when_asked(emulator, 
 
 
 async def test_where_the_videos_go_must_be_said(rows):
-    """It is not in the journal, and nobody wants to find out at the end."""
+    """The folder is not in the journal, so the command asks for it at once."""
     await left_behind(rows(*rows_of(2)))
     with pytest.raises(InvalidRequest, match="name the folder of the videos"):
         await resume_("briefs.journal.db")
 
 
 async def test_what_the_journal_must_not_keep_it_cannot_go_on_with(emulator, rows, capsys):
-    """A secret address of a row that still waits for a slot."""
+    """The journal of a row that waits for a slot and has a secret address."""
     secret = "https://example.com/?token=0123456789abcdef"
     await left_behind(rows("key,brief,webhook_url", *(f"{key},A mug,{secret}" for key in "abcdefg")))
 
@@ -656,7 +659,7 @@ async def test_a_report_does_not_replace_the_rows(rows):
 
 
 async def test_a_journal_with_a_title_in_share_goes_on(emulator, eversince, rows, tmp_path):
-    """As versions wrote it that took any word in `share` for the title of the page."""
+    """Earlier versions took any word in `share` for the page's title."""
     old = {"key": "a", "brief": "A mug", "share": {"title": "Spring"}}
     async with SqliteJournal(tmp_path / "briefs.journal.db") as journal:
         await journal.put(
@@ -714,7 +717,7 @@ async def test_a_quality_newer_than_this_version_is_sent_when_that_is_said(emula
     assert ExitCode.USAGE == await typed(batch_(file))
     assert ExitCode.FAILED == await typed(
         batch_(file, unchecked=True)
-    )  # this server does not know it, either
+    )  # the server does not know this word, either
     assert (2, 1) == made(emulator)[:2]
 
 
@@ -755,7 +758,7 @@ async def test_resume_of_a_journal_of_another_server_is_refused_as_well(emulator
 
 
 async def begun_and_left(rows, emulator):
-    """A batch that was left at once, with a project."""
+    """The journal of a batch that was left at once, with a project."""
     running = asyncio.create_task(typed(batch_(rows("key,brief", "mug,A mug"))))
     while not emulator.world.counts["projects"]:
         await asyncio.sleep(0.1)
@@ -772,7 +775,7 @@ async def test_a_deleted_project_is_made_again_on_request_and_that_is_said(emula
     emulator.world.projects["deleted"] = emulator.world.projects.pop(project_id)
     file = "briefs.csv"
 
-    for _ in range(2):  # as it is found out, and as it is remembered
+    for _ in range(2):  # once when the error occurs, and once from the journal
         assert ExitCode.FAILED == await typed(batch_(file))
         told = capsys.readouterr().err
         assert "--retry-failed  (makes, and pays for, another in place of a project that was deleted)" in told

@@ -1,4 +1,4 @@
-"""What a board shows of a production."""
+"""The rows of a board."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_row_shows_the_status_and_keeps_the_project():
 
 
 def test_a_bar_never_goes_back():
-    """The agent goes from generating to running again; that is no step back."""
+    """The agent may go from generating back to running; the bar does not."""
     row = Row("mug")
     row.tell(StatusChanged(at=0.0, project_id="proj_1", status="generating", before=None))
     reached = row.reached
@@ -99,7 +99,7 @@ def test_rows_take_the_lowest_free_slot_and_keep_it():
 
 
 def test_a_row_without_a_project_sits_nowhere():
-    """Although a slot may be held for a project whose id is not known yet."""
+    """A slot may be held for a project whose id is not known yet."""
     row = Row("a")
     add_row([row], {None})
     assert row.slot is None
@@ -143,5 +143,5 @@ def progress(**known):
     ],
 )
 def test_how_far_a_batch_is_fits_a_line(known, told):
-    """What is paused is not done, and an end is foreseen with how far off it may be."""
+    """Paused items are not done, and the estimate has a range."""
     assert told == status_line(progress(**known))

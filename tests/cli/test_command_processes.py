@@ -1,4 +1,4 @@
-"""The real command in a process of its own: what people type, and what scripts read."""
+"""The real command in a process of its own, for people and scripts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.slow
 ANSI = "\x1b["
 
 LONGEST = 180.0
-"""Seconds after which a child that has not ended is a failure, on a busy machine too."""
+"""Seconds after which a running child counts as a failure, even on a busy machine."""
 
 
 def test_help_imports_neither_aiohttp_nor_rich_nor_cyclopts(shell):
-    """The page people ask for first costs next to nothing."""
+    """The page that people ask for first must start fast."""
     code = (
         "import sys; from eversince_async.cli import main; main(['--help']);"
         "sys.exit(bool({'aiohttp', 'rich', 'cyclopts', 'attrs', 'asyncio'} & set(sys.modules)))"
@@ -31,7 +31,7 @@ def test_help_imports_neither_aiohttp_nor_rich_nor_cyclopts(shell):
 
 
 def test_demo_leaves_eight_films_and_their_links(shell):
-    """It needs nothing, and in a pipe it prints plain lines."""
+    """The demo needs no key, and prints plain lines in a pipe."""
     mine = {"EVERSINCE_API_KEY": "es_live_mine", "EVERSINCE_BASE_URL": "https://no.where"}
     ended = shell.run("demo", "--speed", "600", **mine)
 
@@ -47,7 +47,7 @@ def test_demo_leaves_eight_films_and_their_links(shell):
 
 
 def test_demo_tells_machines_the_same(shell):
-    """With --json there is nothing but JSON on stdout."""
+    """With --json, stdout has only JSON."""
     ended = shell.run("demo", "--speed", "600", "--films", "here", "--json")
 
     told = json.loads(ended.out)
@@ -57,7 +57,7 @@ def test_demo_tells_machines_the_same(shell):
 
 
 def test_produce_beside_an_emulator_downloads_the_film(beside):
-    """Both live in the same compressed time."""
+    """The command and the emulator share the same compressed time."""
     ended = beside.run("produce", "A film about tides", "--aspect-ratio", "9:16", "-o", "tides.mp4")
 
     assert 0 == ended.code, ended.err
@@ -68,7 +68,7 @@ def test_produce_beside_an_emulator_downloads_the_film(beside):
 
 
 def test_ctrl_c_never_loses_a_project(beside):
-    """It says which project it was and how to go on, and so one can."""
+    """The message names the project and a command that continues it."""
     child = beside.start("produce", "A film about tides", "-o", "a film.mp4")
     project = re.search(r"proj_\w+", line_with(child.stderr, "running"))[0]
     child.send_signal(signal.SIGINT)
@@ -96,18 +96,18 @@ def test_ctrl_c_can_stop_the_project_too(beside):
 
 
 def test_a_second_ctrl_c_leaves_a_batch_and_the_same_command_goes_on(interrupted):
-    """The first has been answered with what the second will do; nothing is made twice."""
+    """After the first Ctrl-C, a message explains the second; nothing is made twice."""
     Path(interrupted.cwd, "briefs.csv").write_text(
         "key,brief\na,A batch about seals\nb,A batch about dunes\n"
     )
     command = ["batch", "briefs.csv", "-o", "videos"]
     child = interrupted.start(*command, "--debug")
-    line_with(child.stderr, "GET /projects")  # they have begun, then
+    line_with(child.stderr, "GET /projects")  # by then, they have begun
     child.send_signal(signal.SIGINT)
     assert "A second interruption leaves at once" in line_with(
         child.stderr, "Interrupted: no more videos are started"
     )
-    time.sleep(0.2)  # two at once count as one
+    time.sleep(0.2)  # two signals at the same time count as one
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=LONGEST)
 
@@ -152,7 +152,7 @@ def test_no_key_is_one_clear_line(shell):
 
 
 def test_no_network_is_one_clear_line(shell):
-    with socket.socket() as closed:  # bound but not listening: nobody else gets this port meanwhile
+    with socket.socket() as closed:  # bound but not listening, so no other process gets this port meanwhile
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/api/v1"
         ended = shell.run(
@@ -194,11 +194,11 @@ def test_nobody_reading_on_is_no_error(beside):
 
 
 def line_with(stream, text):
-    """The next line that has the text."""
+    """Return the next line that has the text."""
     return next(line for line in stream if text in line)
 
 
 def python(shell, code):
-    """Run some Python where the shell is."""
+    """Run Python code in the shell's environment."""
     child = [sys.executable, "-c", code]
     return subprocess.run(child, env=shell.env, cwd=shell.cwd, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The commands themselves, in virtual time and without a process for each."""
+"""The commands, in virtual time and without a process for each."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_usage_error_is_one_line_and_exit_code_2(typed, capsys):
 
 
 def test_speed_is_for_an_emulator_on_this_machine_only(monkeypatch):
-    """Against the real API a fast clock would send too much and wait too little."""
+    """Against the real API, a fast clock would cause too many requests."""
     monkeypatch.setenv("EVERSINCE_SPEED", "60")
     monkeypatch.setenv("EVERSINCE_BASE_URL", "https://eversince.ai/api/v1")
 
@@ -205,7 +205,7 @@ async def test_a_malformed_extra_field_is_refused(account):
 
 
 async def test_status_shows_where_the_video_is(account, capsys):
-    """In full: whoever asks for the link wants to open it."""
+    """The link is printed in full, because the person wants to open it."""
     project = account.add_project(rendered=True)
 
     await status_(project.id)
@@ -317,7 +317,7 @@ def test_the_doctor_refuses_plain_http_to_another_machine(monkeypatch, capsys):
 
 @pytest.mark.parametrize("before", [None, "0"])
 def test_a_command_may_be_told_that_plain_http_is_right(before, monkeypatch, capsys):
-    """For this one command only."""
+    """The option holds for one command only."""
     monkeypatch.setenv("EVERSINCE_API_KEY", "es_live_x")
     monkeypatch.setenv("EVERSINCE_BASE_URL", "http://host.invalid/api/v1")
     if before is not None:

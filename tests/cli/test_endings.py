@@ -1,4 +1,7 @@
-"""How commands end that are told to, or whose streams are closed, full, or of an odd encoding."""
+"""The end of commands after a signal, or with broken streams.
+
+The streams are closed, full, or have an odd encoding.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,13 @@ from pathlib import Path
 import pytest
 
 LONGEST = 180.0
-"""Seconds after which a child that has not ended is a failure, on a busy machine too."""
+"""Seconds after which a running child counts as a failure, even on a busy machine."""
 
 TWO_SIGNALS_APART = 0.2
-"""Seconds between two signals that are no single one, as `timeout` sends it to a process and its group."""
+"""Seconds between two signals that count as two.
+
+`timeout` sends a single one to both a process and its group.
+"""
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="signals and streams are POSIX's here"),
@@ -31,7 +37,10 @@ TO_LEAVE = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def hears_hangups():
-    """Whoever runs the tests behind `nohup` has SIGHUP ignored, and so would their children."""
+    """Restore the default of SIGHUP, which children inherit.
+
+    Under `nohup`, the signal is ignored.
+    """
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -58,7 +67,7 @@ def in_a_shell(shell, words, *arguments, **environment):
 
 
 def read_until(stream, text):
-    """The line that has the text."""
+    """Return the line that has the text."""
     return next(line for line in stream if text in line)
 
 
@@ -108,7 +117,7 @@ def test_produce_says_its_project_and_how_to_go_on(interrupted, number, code):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_in_the_background_hears_them_as_well(interrupted, number):
-    """A script has Ctrl-C ignored for what it starts behind `&`."""
+    """A script ignores Ctrl-C for commands that it starts with `&`."""
     child = subprocess.Popen(
         [sys.executable, "-m", "eversince_async.cli", "produce", "A film about tides"],
         env=interrupted.env,

@@ -1,4 +1,4 @@
-"""Nothing that is printed steers a terminal, whoever wrote it."""
+"""No printed text steers a terminal, from any source."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ foreign = st.text(alphabet=st.characters(exclude_categories=()))
 
 
 def steers(text: str) -> list[str]:
-    """What a terminal would obey, or be turned around by."""
+    """Return the characters that a terminal would obey."""
     return [
         sign for sign in text if unicodedata.category(sign) in STEERING and sign not in "\n\t\u200c\u200d"
     ]
@@ -62,7 +62,7 @@ def test_json_says_the_same_as_before(value: object) -> None:
 def test_json_says_the_same_in_any_encoding(text: str, encoding: str) -> None:
     written = harmless(json.dumps(text, ensure_ascii=False)).encode(encoding, ESCAPING)
 
-    # A sign that an encoding writes as another's bytes, as Shift JIS does with two, is beyond us.
+    # Some encodings, such as Shift JIS, write one character as the bytes of another; these are left out.
     if encoding != "shift_jis":
         assert json.loads(json.dumps(text)) == json.loads(written.decode(encoding))
 
@@ -132,7 +132,7 @@ class Terminal(io.StringIO):
 
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Both streams, as if a person sat there."""
+    """Both streams, as on a terminal with a person."""
     shown = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stdout", shown)
@@ -162,7 +162,10 @@ async def test_a_board_is_not_steered(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_board_is_drawn_while_a_stream_that_is_no_terminal_stands_for_stdout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As rich puts one there while it draws, which says until version 15 that it is none."""
+    """While rich draws, it replaces stdout.
+
+    Until version 15, the replacement says that it is no terminal.
+    """
     terminal = on_a_terminal(monkeypatch)
     with LiveDisplay(lambda: "footer") as board:
         monkeypatch.setattr("sys.stdout", io.StringIO())
@@ -207,7 +210,7 @@ def test_what_is_logged_for_a_person_has_no_secrets(capsys: pytest.CaptureFixtur
 
 
 async def test_a_terminal_that_is_gone_keeps_no_board_from_going_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after a hangup, when the batch is still brought to its end."""
+    """After a hangup, the batch still goes on to its end."""
     terminal = on_a_terminal(monkeypatch)
 
     def gone(*_: object) -> int:

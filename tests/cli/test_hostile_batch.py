@@ -1,6 +1,6 @@
-"""A batch whose rows, server's words and store's answers are all hostile, in a process of its own.
+"""A batch with hostile rows, server and store, in a process of its own.
 
-It ends with an account of each row, leaves nothing outside its folder, and steers no terminal.
+The batch reports each row, writes nothing outside its folder, and steers no terminal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 LONGEST = 240.0
-"""Seconds after which a child that has not ended is a failure, on a busy machine too."""
+"""Seconds after which a running child counts as a failure, even on a busy machine."""
 
 KINDS = {
     "=cmd|' /C calc'!A0": "texts",
@@ -40,7 +40,7 @@ KINDS = {
     "refused": "refused",
     "gateway": "gateway",
 }
-"""The keys of the rows, and what befalls each."""
+"""The keys of the rows, and the trouble of each."""
 
 ACCOUNTS = {
     "page": ("paused", "HTML instead of a video"),
@@ -55,14 +55,14 @@ ACCOUNTS = {
     "refused": ("failed", "400 validation_error"),
     "gateway": ("paused", "not the documented error envelope"),
 }
-"""What is told of those that are not made: what can be gone on with is not over."""
+"""The status of each row that is not made; a row that can be continued is not failed."""
 
 MADE = KINDS.keys() - ACCOUNTS.keys()
 
 
 @attrs.frozen
 class Run:
-    """What a batch has said and left."""
+    """The output and the files of a batch."""
 
     code: int
     out: bytes
@@ -110,7 +110,10 @@ def steering(text: str, allowed: str = "\n") -> set[str]:
 
 
 def test_every_row_of_a_hostile_batch_has_its_account(beside, tmp_path):
-    """One run, as it takes long: its exit code, what it says, its report, its journal and its files."""
+    """One run for all tests, because it takes long.
+
+    It has the exit code, the output, the report, the journal and the files.
+    """
     run = hostile_batch(beside, tmp_path, "report.csv", "--json", on_terminal=False)
     out, err = run.out.decode(), run.err.decode()
 
@@ -150,13 +153,13 @@ def test_every_row_of_a_hostile_batch_has_its_account(beside, tmp_path):
 
 
 def account(line, words: str) -> tuple[str, str]:
-    """The status of a line, and the words if it has them; all of it if not."""
+    """Return the status of a line and its words, or the whole line."""
     told = json.dumps(line["error"], ensure_ascii=False)
     return line["status"], words if words in told else told
 
 
 def check_files(run: Run, report: str) -> None:
-    """There are the films of those that were made, and nothing else anywhere."""
+    """The folder has the videos that were made, and there are no other files."""
     files = {path.relative_to(run.folder) for path in run.root.rglob("*") if path.is_file()}
     inside = {path for path in files if path.parts[0] == "videos"}
     assert {"rows.jsonl", "rows.journal.db", report} == {str(path) for path in files - inside}
@@ -170,7 +173,7 @@ def check_files(run: Run, report: str) -> None:
 
 
 SHOWN = re.compile(r"\x1b\[[0-9;]*[mKA]|\x1b\[\?25[lh]")
-"""What the board moves its bars with: colours, lines, the cursor."""
+"""The escapes that the board itself prints: colours, lines, the cursor."""
 
 
 def test_a_terminal_is_unharmed_by_a_hostile_batch(beside, tmp_path):

@@ -1,4 +1,4 @@
-"""Too many connections, and disks without room: told in words, and what has begun can be gone on with."""
+"""Commands with too many open files or connections, or on full disks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CROWDED = "this process has too many files open: raise its limit (`ulimit -n`)"
 
 
 def limited(shell, limit, *arguments):
-    """The command with less than it needs; returns its exit code, and what it says."""
+    """Run the command with too few resources; return its exit code and output."""
     command = [sys.executable, "-m", "eversince_async.cli", *arguments]
     ended = subprocess.run(
         ["sh", "-c", f'{limit}; exec "$@"', "sh", *command],
@@ -47,7 +47,7 @@ def rows(beside):
 
 @pytest.fixture
 def small_disk(beside):
-    """What mounts a disk of a size in `small`, for one command."""
+    """The shell command that mounts a disk of a given size on `small`."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
         pytest.skip("needs Linux with user namespaces")
     return "mkdir -p small; mount -t tmpfs -o size={} none small"
@@ -130,7 +130,7 @@ def test_a_journal_for_which_there_is_no_room_can_be_gone_on_with(beside, rows, 
 
 
 def test_a_report_for_which_there_is_no_room_is_told_with_the_way_to_have_it_later(beside, rows, small_disk):
-    """What came of the batch is told all the same."""
+    """The summary of the batch is printed all the same."""
     ended = in_namespace(
         beside, small_disk.format("8k"), "batch", "rows.csv", "--report", "small/report.html"
     )

@@ -1,4 +1,7 @@
-"""What commands print of an address: the address if it may be opened, else what is wrong with it."""
+"""Addresses in the output of commands.
+
+An address that may be opened is printed unchanged, any other with its problem.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file of briefs says, and all that may be wrong with it."""
+"""Files of briefs, and all the problems that they may have."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLAIN = Defaults(render="1080p", share=True, folder=None)
 
 @pytest.fixture
 def read(tmp_path):
-    """Reads a file; gives its rows as the batch will, and what was complained of."""
+    """A function that reads a file and returns its rows and its problems."""
 
     def read(content, *, name="briefs.csv", form=None, encoding="utf-8", wanted=PLAIN):
         path = tmp_path / name
@@ -45,7 +45,7 @@ def read(tmp_path):
 
 
 def only(read, content, **options):
-    """The one row of a file that is all right."""
+    """A function that returns the only row of a good file."""
     items, complaints = read(content, **options)
     assert [] == complaints
     ((_, item),) = items
@@ -61,7 +61,7 @@ def test_there_is_a_column_for_everything_that_create_takes():
 
 
 def test_the_help_page_names_every_column():
-    """Nobody looks for columns anywhere else."""
+    """People look for columns on the help page."""
     assert [] == [name for name in COLUMNS if name not in inspect.getdoc(batch_)]
 
 
@@ -121,7 +121,7 @@ def test_what_is_empty_is_as_the_options_say(read):
 
 
 def test_a_field_of_tomorrow_wins_over_the_check_of_ours(read):
-    """Who knows better than the documents says so in a column of its own."""
+    """Fields that the documentation lacks have columns of their own."""
     assert "5:4" == only(read, "brief,extra.aspect_ratio\nA,5:4\n").spec["brief"]["aspect_ratio"]
 
 
@@ -173,7 +173,7 @@ def test_a_line_of_json_may_be_the_brief_itself(read):
 
 
 def test_without_keys_the_numbers_of_lines_are_keys(read):
-    """They are those of the file as an editor shows it, whatever cells and blank lines there are."""
+    """Keys are the line numbers of an editor, despite cells with line breaks and blank lines."""
     items, _ = read('brief,title\n"One\nof two lines",a\n\n,\nTwo,b\n"Three\n\n",c\n')
     assert ["2", "6", "7"] == [item.key for _, item in items]
     assert [2, 6, 7] == [line for line, _ in items]
@@ -188,7 +188,7 @@ def test_videos_are_named_by_their_keys(read, tmp_path):
 
 
 def test_keys_that_are_no_names_or_one_name_have_a_name_each(read, tmp_path):
-    """Told apart by case and accents only, they would be one file on many systems."""
+    """Names that differ only in case and accents are one file on many systems."""
     wanted = Defaults(render=None, share=True, folder=tmp_path)
     keys = ["a/b:c", "..", "CON", "Tea", "tea", "e\u0301", "\u00e9"]
     items, complaints = read("key,brief\n" + "".join(f"{key},A\n" for key in keys), wanted=wanted)
@@ -200,7 +200,7 @@ def test_keys_that_are_no_names_or_one_name_have_a_name_each(read, tmp_path):
 
 
 def test_without_keys_videos_are_named_by_their_projects(read, tmp_path):
-    """Numbers of lines would be the same in the next file."""
+    """The next file has the same line numbers."""
     wanted = Defaults(render=None, share=True, folder=tmp_path)
     assert f"{tmp_path}/" == only(read, "brief\nA\n", wanted=wanted).delivery.download
 
@@ -283,7 +283,7 @@ def test_wrong_json_is_told_with_its_line(read, content, told):
 
 
 def test_lines_are_right_behind_cells_of_several_lines(read):
-    """All at once, and where an editor shows them."""
+    """All problems are reported at once, with the line numbers of an editor."""
     _, complaints = read('key,brief,mode\na,"one\ntwo\n\nfour",autonomous\nb,"x\ny",wrong\nb,ok,\n"c\nd",z\n')
     assert [6, 8, 9] == [line for line, _ in complaints]
 
@@ -296,7 +296,7 @@ def test_a_name_that_says_no_format_is_asked_for_one(read):
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("said", ["utf-8", "UTF8", "utf_8", "u8", "cp1252", "utf-16"])
 def test_a_byte_order_mark_says_what_a_file_is(read, codec, said):
-    """However the encoding is spelt, or said wrongly."""
+    """A byte order mark overrides any spelling of the encoding, even a wrong one."""
     assert ("k", "M\u00f6we") == key_and_brief(
         only(read, "key,brief\nk,M\u00f6we\n".encode(codec), encoding=said)
     )
@@ -412,7 +412,7 @@ def test_an_encoding_that_there_is_not_is_told(read):
 
 
 def test_many_rows_take_hardly_any_memory(read, tmp_path):
-    """Rows are checked one after the other; what stays of each is its key."""
+    """Rows are checked one by one; only the key of each stays in memory."""
     path = tmp_path / "many.csv"
     with path.open("w") as file:
         file.write("key,brief\n")

@@ -1,4 +1,4 @@
-"""On a terminal things move."""
+"""The live display on a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ pty = pytest.importorskip("pty", reason="there are no pseudo terminals here")
 
 
 def test_a_terminal_gets_bars_and_the_budget(shell):
-    """One row for each video, and the account's limits below them; nothing is asked, nothing costs."""
+    """Each video has a row, and the account's limits stand below.
+
+    The demo asks no question and costs nothing.
+    """
     code, seen = on_a_terminal(shell, "demo", "--speed", "200", types=True)
 
     assert 0 == code
@@ -30,7 +33,10 @@ def test_a_terminal_gets_bars_and_the_budget(shell):
 
 
 def test_a_terminal_shows_a_batch_by_slots(slowly_beside):
-    """What is at work has a row with its slot, what is over a line above, and below stands how far it is."""
+    """Active items have rows with their slots, and ended items have lines above.
+
+    The progress stands below.
+    """
     Path(slowly_beside.cwd, "briefs.csv").write_text("key,brief\ntides,A film\ndunes,Another\n")
 
     code, seen = on_a_terminal(
@@ -48,7 +54,10 @@ def test_a_terminal_shows_a_batch_by_slots(slowly_beside):
 
 
 def on_a_terminal(shell, *arguments: str, types: bool = False) -> tuple[int, str]:
-    """How a command ends there, and all that it has shown; perhaps with somebody who could type."""
+    """Run a command on a terminal; return its exit code and its output.
+
+    Its stdin may be a terminal, too.
+    """
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "-m", "eversince_async.cli", *arguments],

@@ -1,4 +1,4 @@
-"""Two real processes with one sheet and no common journal, as on two machines."""
+"""Two real processes with one file and separate journals, as on two machines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def test_by_a_name_they_make_each_film_once(beside, tmp_path):
-    """Three rows: three projects, and public pages from the one that is told so."""
+    """Three rows make three projects; only the process with --share makes pages."""
     for folder in ("one", "other"):
         Path(tmp_path, folder).mkdir()
         sheet = "key,brief,share\na,A film about seals,yes\nb,One about dunes,\nc,One about mist,\n"
