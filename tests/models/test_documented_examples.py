@@ -1,4 +1,4 @@
-"""Every JSON example of the documentation is read, and says what it says."""
+"""Every JSON example of the documentation, read by the models."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def everything_in(model: Any) -> Any:
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 @pytest.mark.parametrize("null", [False, True], ids=["values", "nulls"])
 def test_is_read_with_no_field_unknown(example: Example, *, null: bool) -> None:
-    """Everything the documents show has a field; nothing ends up in `extra`."""
+    """Every documented value has a field; none ends up in `extra`."""
     result = read(example, filled(example.body, null=null))
 
     for each in result if isinstance(result, list) else [result]:
@@ -40,7 +40,7 @@ def test_is_read_with_no_field_unknown(example: Example, *, null: bool) -> None:
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if "reference" not in e.model.lower()], ids=str)
 def test_says_what_it_says(example: Example) -> None:
-    """Writing what was read gives the example back, but for nulls and the spelling of times."""
+    """A model writes the example again, except nulls and the spelling of times."""
     body = filled(example.body, null=False)
     inner = body if example.envelope is None else body[example.envelope]
     result = read(example, body)
@@ -51,7 +51,7 @@ def test_says_what_it_says(example: Example) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_requests_pass_the_local_checks(example: Example) -> None:
-    """What the documents send, we would send."""
+    """The request models can send the documented requests."""
     result = read(example, filled(example.body, null=True))
 
     for each in result if isinstance(result, list) else [result]:
@@ -70,7 +70,7 @@ ANSWERS = [
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_one_odd_value_loses_only_what_is_useless_without_it(example: Example, data: st.DataObject) -> None:
-    """Any one value of an answer may be replaced by any JSON; the rest is still read as it was."""
+    """If one value of a response is replaced by any JSON, the rest stays readable."""
     body = filled(example.body, null=False)
     body = body if example.envelope is None else body[example.envelope]
     model = getattr(models, example.model)

@@ -1,4 +1,4 @@
-"""The package offers every model there is, and builds none that nobody asked for."""
+"""The package offers every model, and builds only those in use."""
 
 import ast
 import subprocess
@@ -24,12 +24,12 @@ def public_names(page: str) -> set[str]:
 
 
 def test_all_is_the_union_of_the_pages() -> None:
-    """No public class of a page is missing, and none is offered that is not there."""
+    """The package offers exactly the public classes of its modules."""
     assert BASE | {"Reference"} | {n for page in PAGES for n in public_names(page)} == set(models.__all__)
 
 
 def test_the_static_imports_are_the_lazy_names() -> None:
-    """Type checkers see exactly what `__getattr__` finds, in the same places."""
+    """Type checkers see the same names in the same modules as `__getattr__`."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     static = {
@@ -49,13 +49,13 @@ def test_every_name_is_found() -> None:
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
-    """A typo fails like in any module."""
+    """A typo raises the same error as in any module."""
     with pytest.raises(AttributeError, match="has no attribute 'Projekt'"):
         models.Projekt  # noqa: B018 - asking is the test
 
 
 def test_importing_the_package_builds_nothing() -> None:
-    """Only the page that is asked for is imported, and what it needs."""
+    """Using a model imports only its module and the modules it needs."""
     code = (
         "import sys, eversince_async.models as models; models.Project; "
         "print(*sorted(name.rpartition('.')[2] for name in sys.modules if 'models.' in name))"

@@ -1,4 +1,4 @@
-"""The few things models can say about themselves."""
+"""The properties and helpers of models."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from eversince_async.models import (
     ],
 )
 def test_a_status_tells_what_to_do(model: Any, status: str, *, is_active: bool, is_settled: bool) -> None:
-    """Active holds a slot, settled ends polling, and an unknown status does neither."""
+    """An active status holds a slot, a settled one ends polling, an unknown one does neither."""
     project = model(id="p", status=status)
 
     assert (is_active, is_settled) == (project.is_active, project.is_settled)
@@ -47,7 +47,7 @@ def test_an_empty_message_is_a_marker() -> None:
     ("volume", "fraction"), [(100.0, 1.0), (35.0, 0.35), (1.0, 1.0), (0.4, 0.4), (0.0, 0.0)]
 )
 def test_a_volume_above_one_is_a_percentage(volume: float, fraction: float) -> None:
-    """Both documented scales are read as a fraction, when asked for; the number itself stays as it came."""
+    """`volume_fraction` reads both documented scales; `volume` stays as received."""
     track = Track(id="t", type="music", url="u", duration=1.0, volume=volume, start_time=0.0)
 
     assert fraction == track.volume_fraction
@@ -55,7 +55,7 @@ def test_a_volume_above_one_is_a_percentage(volume: float, fraction: float) -> N
 
 
 def test_scenes_are_sorted_by_position() -> None:
-    """Positions are for sorting only; a scene without one goes last."""
+    """Positions are for sorting only; a scene without a position comes last."""
     scenes = tuple(Scene(id=str(position), position=position) for position in (3, None, 1, 2))
 
     assert ["1", "2", "3", "None"] == [scene.id for scene in Timeline(scenes=scenes).in_order]
@@ -78,5 +78,5 @@ def test_an_asset_knows_its_kind(type_: str | None, url: str, kind: AssetType | 
 
 
 def test_an_upload_is_its_own_reference() -> None:
-    """What was uploaded can be put straight into a brief."""
+    """The reference of an upload goes straight into a brief."""
     assert UploadReference(upload_id="upl_1") == Upload(upload_id="upl_1").reference

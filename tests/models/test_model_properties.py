@@ -1,4 +1,4 @@
-"""What holds for every model, whatever the server sends."""
+"""Properties of every model for any response of the server."""
 
 import copy
 import pickle
@@ -33,7 +33,7 @@ some = settings(
 @some
 @given(data=st.data())
 def test_reads_whatever_is_well_formed(model: Any, data: st.DataObject) -> None:
-    """Invented fields, invented enum values, nulls and missing optionals: nothing fails or gets lost."""
+    """Unknown fields and enum values, nulls and missing fields neither fail nor get lost."""
     body = data.draw(payload(model))
 
     read = structure(body, model)
@@ -49,7 +49,7 @@ def test_reads_whatever_is_well_formed(model: Any, data: st.DataObject) -> None:
 @some
 @given(data=st.data())
 def test_is_a_value(model: Any, data: st.DataObject) -> None:
-    """Copies, pickles and evolved twins are equal and hash alike; a repr never fails."""
+    """Copies, pickles and evolved copies are equal and have equal hashes; a repr never fails."""
     read = structure(data.draw(payload(model)), model)
 
     same = [copy.copy(read), copy.deepcopy(read), pickle.loads(pickle.dumps(read)), attrs.evolve(read)]
@@ -59,7 +59,7 @@ def test_is_a_value(model: Any, data: st.DataObject) -> None:
 
 
 def spoiled(data: st.DataObject, body: Any, model: Any) -> Place | None:
-    """Put a value of a wrong JSON type somewhere; return the place, if there is one."""
+    """Put a value of a wrong JSON type somewhere; return its place, if any."""
     spots = [place for place in places(body, model) if issubclass(model, Request) or not is_address(place)]
     if not spots:
         return None
@@ -69,7 +69,10 @@ def spoiled(data: st.DataObject, body: Any, model: Any) -> Place | None:
 
 
 def is_address(place: Place) -> bool:
-    """Whether it has a rule of its own: an address that is no text is read as the JSON it is."""
+    """Return True for a field with a rule of its own.
+
+    An address that is not text is read as the JSON it is.
+    """
     return str(place.key).endswith("url")
 
 
@@ -94,7 +97,7 @@ def test_an_address_that_is_no_text_loses_nothing(model: Any, data: st.DataObjec
 @some
 @given(data=st.data())
 def test_a_wrong_type_in_a_request_names_its_path(model: Any, data: st.DataObject) -> None:
-    """Any value of a wrong JSON type, anywhere, is refused with exactly its path."""
+    """A value of a wrong JSON type is refused with exactly its path."""
     body = data.draw(payload(model))
     place = spoiled(data, body, model)
     if place is None:
@@ -110,7 +113,7 @@ def test_a_wrong_type_in_a_request_names_its_path(model: Any, data: st.DataObjec
 @some
 @given(data=st.data())
 def test_a_wrong_type_loses_only_what_is_useless_without_it(model: Any, data: st.DataObject) -> None:
-    """And the rest is as it would be had that not come at all."""
+    """The rest is the same as if the field had been missing."""
     body = data.draw(payload(model))
     place = spoiled(data, body, model)
     if place is None:
@@ -132,7 +135,10 @@ def test_a_wrong_type_loses_only_what_is_useless_without_it(model: Any, data: st
 
 
 def without(model: Any, trail: tuple[Any, ...]) -> Any:
-    """What a model says in JSON, but for the field at the end of a trail, where its value is kept."""
+    """Return a model's JSON without the field at the end of a trail.
+
+    The model keeps the value of that field there.
+    """
     said = inner = unstructure(model)
     for key in trail[:-1]:
         inner = inner.get(key, {}) if isinstance(inner, dict) else inner[key]
@@ -145,7 +151,7 @@ def without(model: Any, trail: tuple[Any, ...]) -> Any:
 @some
 @given(data=st.data())
 def test_a_missing_field_names_its_path(model: Any, data: st.DataObject) -> None:
-    """A required field that is not there is refused with its path."""
+    """A missing required field is refused with its path."""
     body = data.draw(payload(model))
     name = data.draw(st.sampled_from([field.name for field in fields(model) if is_required(field)]))
     del body[name]
@@ -160,7 +166,7 @@ def test_a_missing_field_names_its_path(model: Any, data: st.DataObject) -> None
 @some
 @given(data=st.data())
 def test_optional_means_optional(model: Any, data: st.DataObject) -> None:
-    """With nothing but its required fields, everything else has its default; null counts as missing."""
+    """Without optional fields, a model has their defaults; null counts as missing."""
     needed = {f.name: data.draw(field_value(model, f)) for f in fields(model) if is_required(f)}
     nulls = {f.name: None for f in fields(model) if not is_required(f) and not issubclass(model, Request)}
 

@@ -1,4 +1,7 @@
-"""What is refused before it is sent: only what every revision refuses, all of it at once."""
+"""The checks of requests before they are sent.
+
+They refuse only what every revision refuses, and report all problems at once.
+"""
 
 from typing import Any
 
@@ -32,7 +35,7 @@ PAGE = UrlReference(url="https://example.com", type="url")
 IMAGE = UrlReference(url="https://example.com/a.png", type="image")
 
 FINE: list[Any] = [
-    Brief(brief="x" * 10_000),  # 8,000 in some documents: the server's to judge
+    Brief(brief="x" * 10_000),  # 8,000 in some documents, so the server judges
     Brief(brief="x", title="x" * 30, idempotency_key="x" * 256),
     Brief(brief="x", craft="humor", mode="some day", aspect_ratio="4:3", webhook_url="http://localhost/"),
     Brief(brief="x", references=[PAGE] * 3 + [IMAGE] * 7),
@@ -141,32 +144,32 @@ def test_takes_what_some_revision_takes(request_: Any) -> None:
 
 @pytest.mark.parametrize(("request_", "problems"), REFUSED, ids=lambda value: repr(value)[:40])
 def test_refuses_what_every_revision_refuses(request_: Any, problems: dict[str, str]) -> None:
-    """Each field is named with what is wrong and what to do."""
+    """Each field is named with its problem and advice."""
     with pytest.raises(InvalidRequest) as caught:
         check(request_)
     assert problems == caught.value.fields
 
 
 def test_unset_fields_are_not_sent() -> None:
-    """Absent is not null: what the caller left alone is left out, and None is null."""
+    """UNSET fields are left out, and None is sent as null."""
     assert {"title": None, "mode": "none"} == unstructure(SettingsChange(title=None, mode="none"))
     assert {"brief": "x"} == unstructure(Brief(brief="x"))
     assert {} == unstructure(ShareRequest())
 
 
 def test_a_render_says_its_quality() -> None:
-    """Whether the body may be left out is not documented, so it never is."""
+    """The body is always sent, because leaving it out is not documented."""
     assert {"quality": "1080p"} == unstructure(RenderRequest())
 
 
 def test_extra_fields_go_along_and_win() -> None:
-    """A field this version does not know is sent as given, and one it knows can be overridden."""
+    """`extra` sends unknown fields as given, and overrides known ones."""
     assert {"brief": "x", "mode": "dream", "seed": 7} == unstructure(
         Brief(brief="x", mode="autonomous", extra={"seed": 7, "mode": "dream"})
     )
 
 
 def test_unset_says_so_and_is_false() -> None:
-    """`UNSET` prints as itself and counts as nothing."""
+    """`UNSET` prints as itself and is false."""
     assert "UNSET" == repr(UNSET)
     assert not UNSET

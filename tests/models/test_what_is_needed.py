@@ -1,4 +1,7 @@
-"""Which fields an object of an answer is useless without: all others may be missing, null or odd."""
+"""The required fields of objects in responses.
+
+All other fields may be missing, null or odd.
+"""
 
 from typing import Any
 
@@ -59,7 +62,7 @@ NEEDED = {
     "Voice": ["name"],
     "WebhookEvent": ["id", "status"],
 }
-"""By the class that is read; one that is not here needs nothing."""
+"""The required fields by class; a class that is not listed needs none."""
 
 
 def test_only_that_is_needed_without_which_the_object_is_useless() -> None:
@@ -108,7 +111,7 @@ def test_a_project_that_was_paid_for_is_known_by_its_id_alone(odd: dict[str, Any
 
 
 def test_a_write_that_was_taken_is_known_by_its_id() -> None:
-    """Without it nothing says that this is the API's answer, and not that of something on the way."""
+    """Without this field, the response could come from a proxy instead of the API."""
     assert RenderStarted(id="proj_1") == structure({"id": "proj_1"}, RenderStarted)
     with pytest.raises(InvalidResponse):
         structure({"ok": True}, RenderStarted)
@@ -119,7 +122,7 @@ def test_a_new_key_is_not_lost_with_its_id() -> None:
 
 
 def test_what_was_kept_is_written_again() -> None:
-    """So that what a journal remembers of an answer is as much as came."""
+    """So a journal remembers the whole response."""
     said = {"id": "m1", "content": "x", "source": 7}
 
     assert said == unstructure(structure(said, Message))

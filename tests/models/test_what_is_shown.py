@@ -1,4 +1,4 @@
-"""Reprs are short and complete enough to be useful, and no secret is ever in them."""
+"""Reprs are short, useful and free of secrets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,10 @@ def assert_silent(text: str) -> None:
 
 @pytest.mark.parametrize("model", ALL, ids=lambda model: model.__name__)
 def test_no_text_field_shows_a_secret(model: Any) -> None:
-    """Query strings, user names in URLs and keys are hidden in every field of every model, and in `extra`."""
+    """Every field of every model, and `extra`, hides secrets.
+
+    Secrets are query strings, user names in URLs, and keys.
+    """
     for text in TEXTS:
         texts = {field.name: text for field in fields(model) if str in choices(field.type)}
         others = {field.name: None for field in fields(model) if field.name not in texts}
@@ -56,7 +59,7 @@ def test_no_text_field_shows_a_secret(model: Any) -> None:
 
 
 def test_a_nested_model_shows_no_secret() -> None:
-    """Models inside models keep quiet as well."""
+    """Models inside models hide secrets as well."""
     page = ProjectPage(projects=(ProjectSummary(id="p", status="idle", assembled_url=SIGNED),))
 
     assert (
@@ -66,12 +69,12 @@ def test_a_nested_model_shows_no_secret() -> None:
 
 
 def test_a_request_shows_no_secret() -> None:
-    """A presigned URL handed in as a reference stays private."""
+    """A presigned URL in a reference is hidden."""
     assert_silent(repr(Brief(brief=KEY, references=[UrlReference(url=SIGNED, type="image")])))
 
 
 def test_a_new_key_is_never_shown() -> None:
-    """Not even when it does not look like a key."""
+    """A secret key is hidden even if it does not look like a key."""
     assert "NewKey(id='key_1', key=…, name='CI')" == repr(NewKey(id="key_1", key="other form", name="CI"))
 
 
@@ -86,7 +89,7 @@ def test_a_new_key_is_never_shown() -> None:
     ],
 )
 def test_a_reading_error_shows_no_secret(data: Any, cls: type) -> None:
-    """What came instead is shown without what must not be."""
+    """An unreadable value is shown without secrets."""
     with pytest.raises(InvalidResponse) as caught:
         structure(data, cls)
     assert_silent(f"{caught.value} {caught.value!r} {caught.value.problem}")
@@ -103,7 +106,7 @@ def test_a_reading_error_shows_no_secret(data: Any, cls: type) -> None:
     ],
 )
 def test_what_is_set_aside_shows_no_secret(data: Any, cls: Any) -> None:
-    """Neither beside the rest of its answer nor by itself."""
+    """The value is hidden in the repr of its response and in its own."""
     read = structure(data, cls)
 
     assert read.unreadable
@@ -130,7 +133,7 @@ def test_times_and_unknown_fields_read_well() -> None:
 
 
 def test_long_things_are_cut() -> None:
-    """Two hundred characters, ten items and six levels are enough to know what it is."""
+    """A repr shows at most two hundred characters, ten items and six levels."""
     deep: list[Any] = []
     for _ in range(10_000):
         deep = [deep]
@@ -142,7 +145,7 @@ def test_long_things_are_cut() -> None:
 
 
 def test_the_receipt_is_not_part_of_the_value() -> None:
-    """Two answers that say the same are equal, whatever they came with."""
+    """Two responses with the same content are equal, even with different receipts."""
     one = Timeline(scenes=(), receipt=Receipt(status=200, request_id="req_1"))
     other = Timeline(scenes=())
 
@@ -152,7 +155,7 @@ def test_the_receipt_is_not_part_of_the_value() -> None:
 
 
 def test_equality_is_by_class_and_value() -> None:
-    """Unknown fields count; another class is never equal."""
+    """Unknown fields count, and objects of different classes are never equal."""
     at = datetime(2025, 3, 15, tzinfo=UTC)
 
     assert Project(id="p", status="idle", created_at=at) == Project(id="p", status="idle", created_at=at)

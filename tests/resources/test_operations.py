@@ -108,7 +108,7 @@ def test_every_operation_is_a_verb_of_its_resource() -> None:
 
 
 def test_every_verb_belongs_to_an_operation() -> None:
-    """A verb that is no operation of its own is made of several: a walk, or an upload."""
+    """A method that is no operation combines several: an iteration, or an upload."""
     verbs = {
         f"{name}.{verb}"
         for name, attribute in vars(Resources).items()
@@ -126,7 +126,10 @@ def test_every_verb_belongs_to_an_operation() -> None:
 
 @pytest.mark.parametrize(("name", "revision"), revisions())
 async def test_succeeds(name: str, emulator: Emulator, eversince: Eversince) -> None:
-    """With the documented status, as the right class, at the right operation, with the first attempt."""
+    """The first attempt succeeds at the right operation.
+
+    The response has the documented status and the right class.
+    """
     case = CASES[name]
     id_ = await case.prepared(emulator, eversince)
     emulator.world.log.clear()
@@ -151,7 +154,7 @@ async def test_memories_are_not_found_in_april(name: str, eversince: Eversince) 
 
 @pytest.mark.parametrize("name", CASES)
 async def test_unknown_fields_can_be_sent(name: str, emulator: Emulator, eversince: Eversince) -> None:
-    """Every verb takes `extra`."""
+    """Every method takes `extra`."""
     resource, verb = name.split(".")
     verbs = getattr(eversince, resource)
     sent: dict[str, Any] = {}
@@ -178,7 +181,10 @@ async def test_unknown_fields_can_be_sent(name: str, emulator: Emulator, eversin
 
 @pytest.mark.parametrize(("name", "error"), documented())
 async def test_documented_error(name: str, error: str, emulator: Emulator, eversince: Eversince) -> None:
-    """As the class for what to do next; a 500 to a write that could happen twice leaves it in doubt."""
+    """The exception's class says what to do next.
+
+    A 500 in response to a write that could happen twice leaves the write in doubt.
+    """
     case, endpoint = CASES[name], ENDPOINT[name]
     answer, expected = ERRORS[error]
     id_ = await case.prepared(emulator, eversince)
@@ -197,7 +203,7 @@ async def test_documented_error(name: str, error: str, emulator: Emulator, evers
 
 @pytest.mark.parametrize("name", CASES)
 async def test_wrong_key(name: str, emulator: Emulator, eversince: Eversince) -> None:
-    """401 at the first attempt, and nothing is done."""
+    """The first attempt gets 401, and nothing is done."""
     case = CASES[name]
     id_ = await case.prepared(emulator, eversince)
     emulator.world.log.clear()
@@ -229,7 +235,7 @@ async def test_what_is_no_id_is_not_sent(
 
 
 async def test_few_credits(emulator: Emulator, eversince: Eversince) -> None:
-    """Create, message and render say so; nothing is checked here, as the numbers change."""
+    """The server refuses create, message and render; the client does not check credits."""
     project = emulator.add_project("A film")
     emulator.account.credits = 3
     for name in ("projects.create", "messages.send", "output.render"):
@@ -254,7 +260,7 @@ async def test_4k_needs_pro(emulator: Emulator, eversince: Eversince) -> None:
 )
 @pytest.mark.parametrize("revision", [APRIL, MAY])
 async def test_wrong_status(name: str, status: str, emulator: Emulator, eversince: Eversince) -> None:
-    """Whether the server says 400 or 409, it is a conflict of status."""
+    """Both 400 and 409 raise `StatusConflict`."""
     project = emulator.add_project("A film", status=status)
     with pytest.raises(StatusConflict, match=status):
         await CASES[name].call(eversince, project.id)
@@ -280,7 +286,7 @@ async def test_unknown_upload(eversince: Eversince) -> None:
 
 
 async def test_fields_of_a_refusal(eversince: Eversince) -> None:
-    """What only the server judges comes back by field."""
+    """The problems that only the server finds are returned by field."""
     with pytest.raises(ValidationFailed) as raised:
         await eversince.projects.create(
             "A film", mode="manual", aspect_ratio="4:3", webhook_url="http://a.example"
@@ -298,7 +304,7 @@ async def test_taken_name_of_a_skill(eversince: Eversince) -> None:
 
 
 async def test_platform_skills_can_be_toggled_but_not_changed(eversince: Eversince) -> None:
-    """The answer to a toggle has no budget."""
+    """The response to a toggle has no budget."""
     platform = next(each for each in (await eversince.skills.list()).skills if each.source == "eversince")
     toggled = await eversince.skills.update(platform.id, is_active=not platform.is_active)
 
@@ -326,7 +332,7 @@ async def test_revoked_key_is_refused(emulator: Emulator, eversince: Eversince) 
 
 
 async def test_empty_change_of_settings_is_not_sent(emulator: Emulator, eversince: Eversince) -> None:
-    """What it does is not documented."""
+    """The effect of an empty change is not documented."""
     with pytest.raises(InvalidRequest, match="give at least one"):
         await eversince.projects.settings("proj_1")
 
@@ -345,7 +351,7 @@ async def test_body_over_one_megabyte_is_not_sent(emulator: Emulator, eversince:
 
 @pytest.mark.parametrize("revision", [APRIL, MAY])
 async def test_create_with_a_known_key(emulator: Emulator, eversince: Eversince) -> None:
-    """200 with another shape: the same project, as it is now."""
+    """The response is 200 with another shape, and has the same project as it is now."""
     first = await eversince.projects.create("A film", idempotency_key="mug-1")
     second = await eversince.projects.create("A film", idempotency_key="mug-1")
 
@@ -409,7 +415,7 @@ async def test_calls_of_users_go_first(eversince: Eversince) -> None:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_nothing_is_left_open(case: Case, emulator: Emulator, eversince: Eversince) -> None:
-    """No departure of the governor stays without its answer."""
+    """Every departure of the governor gets its response."""
     await case.run(emulator, eversince)
 
     assert 0 == eversince.governor.budget.in_flight

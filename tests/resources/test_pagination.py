@@ -1,4 +1,7 @@
-"""Walking lists: each item once, no request too many, whatever moves meanwhile."""
+"""Iteration over lists: each item once, and no superfluous request.
+
+That holds even if items move meanwhile.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +32,7 @@ async def collected(items: Any) -> list[Any]:
 async def test_projects_in_pages_of_a_hundred(
     emulator: Emulator, eversince: Eversince, count: int, requests: int
 ) -> None:
-    """A request to find out that there is no more is only spent after a full page."""
+    """Only a full page needs another request to find the end."""
     added = [emulator.add_project(f"Film {number}").id for number in range(count)]
 
     assert added[::-1] == [project.id for project in await collected(eversince.projects.iter())]
@@ -48,7 +51,7 @@ async def test_projects_by_status_and_title(emulator: Emulator, eversince: Evers
 async def test_items_that_appear_meanwhile_push_no_other_twice(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """Newer ones come first, so the last of a page shows up again on the next."""
+    """New items come first, so the last item of a page appears again on the next."""
     added = {emulator.add_project(f"Film {number}").id for number in range(150)}
     seen: list[str] = []
     async for project in eversince.projects.iter():
@@ -106,7 +109,7 @@ async def test_shares_go_by_has_more(emulator: Emulator, eversince: Eversince) -
 def offsets(
     total: int | None, *, more: bool | None = None, sizes: int = 3
 ) -> tuple[Callable[[int], Any], list[int]]:
-    """Pages of a list that grows no further than `total`, and the offsets that were asked for."""
+    """Return a source of pages up to `total`, and a list of the requested offsets."""
     asked: list[int] = []
     length = 7 if total is None else total
 
@@ -148,7 +151,7 @@ async def test_has_more_that_never_ends_ends_with_an_empty_page() -> None:
 
 
 async def test_server_that_ignores_offsets_does_not_keep_us_for_ever() -> None:
-    """The same page again and again: nothing new is on it, so there is no more."""
+    """The server repeats the same page; it has no new item, so the list ends."""
 
     async def page_at(_: int) -> OffsetPage[int]:
         return OffsetPage([1, 2], more=True)
@@ -179,7 +182,7 @@ MORE: dict[str, Callable[[int, int], bool | None]] = {
 @pytest.mark.parametrize("more", MORE)
 @pytest.mark.parametrize("total", TOTALS)
 async def test_what_a_list_says_about_itself_may_be_wrong(total: str, more: str, sizes: int) -> None:
-    """All 250 items come, each once, and in not many requests."""
+    """All 250 items come, each once, with few requests."""
     asked: list[int] = []
 
     async def page_at(offset: int) -> OffsetPage[int]:
@@ -194,7 +197,7 @@ async def test_what_a_list_says_about_itself_may_be_wrong(total: str, more: str,
 
 @pytest.mark.parametrize("total", TOTALS)
 async def test_offsets_may_be_ignored(total: str) -> None:
-    """The page comes again and again, whatever it says."""
+    """The server repeats the page, with any `total`."""
     asked: list[int] = []
 
     async def page_at(offset: int) -> OffsetPage[int]:
@@ -221,7 +224,7 @@ async def test_a_list_that_ends_early_says_so(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_a_list_that_never_ends_is_given_up() -> None:
-    """Each page is full, and everything on it is new."""
+    """Every page is full of new items."""
     asked: list[int] = []
 
     async def page_at(offset: int) -> OffsetPage[int]:
@@ -234,7 +237,7 @@ async def test_a_list_that_never_ends_is_given_up() -> None:
 
 
 async def test_what_cannot_be_read_counts_for_the_offset(server: ScriptedServer) -> None:
-    """Or the last items of each page would come again on the next, and at the end some were missing."""
+    """Otherwise the last items of a page would come again, and some be missing at the end."""
 
     def page(first: int, count: int) -> Say:
         odd = {first, first + 1, first + 2}
@@ -277,7 +280,7 @@ FIELDS = {"discover": "projects", "newer messages": "messages"}
 
 @pytest.mark.parametrize("which", ITERATORS)
 async def test_a_step_that_timed_out_is_taken_again(server: ScriptedServer, which: str) -> None:
-    """Nothing is lost, nothing comes twice, and the iteration is not over."""
+    """No item is lost or comes twice, and the iteration can continue."""
 
     def page(first: int) -> dict[str, Any]:
         numbers = range(first, first + 50)
@@ -349,7 +352,7 @@ async def test_shares_have_a_default_of_their_own(emulator: Emulator, eversince:
 
 
 def conversation(emulator: Emulator, length: int) -> tuple[str, list[str]]:
-    """A project with so many messages, one in ten an internal marker."""
+    """Create a project with messages, one in ten an internal marker."""
     project = emulator.add_project("A film")
     project.messages = [
         {
@@ -409,7 +412,7 @@ async def test_message_that_arrives_meanwhile_is_not_lost(emulator: Emulator, ev
 
 
 async def test_order_of_a_page_does_not_matter(server: ScriptedServer) -> None:
-    """A server that shows the newest first is walked as well: cursors go by created_at."""
+    """A server may list the newest first, because cursors depend on `created_at`."""
 
     def page(*numbers: int, more: bool) -> Say:
         messages = [

@@ -1,4 +1,4 @@
-"""Uploads: three steps, any source, constant memory, and whatever breaks on the way."""
+"""Uploads: three steps, any source, constant memory, and failures."""
 
 import asyncio
 import gzip
@@ -34,12 +34,12 @@ PHOTO = bytes(range(256)) * 300  # in more than one piece
 
 
 def stored(emulator: Emulator) -> list[bytes]:
-    """What has arrived in the storage."""
+    """Return the bytes that have arrived in the storage."""
     return list(emulator.storage.contents.values())
 
 
 def routes(emulator: Emulator) -> list[str]:
-    """What was asked for, in order."""
+    """Return the requests, in order."""
     return [entry.route or f"{entry.method} storage" for entry in emulator.world.log]
 
 
@@ -98,14 +98,14 @@ async def test_upload_can_be_referred_to(eversince: Eversince) -> None:
 
 
 async def test_put_goes_without_the_key(emulator: Emulator, eversince: Eversince) -> None:
-    """The storage refuses one that brings a key, and would so here."""
+    """The storage refuses a request with an API key."""
     await eversince.uploads.upload(PHOTO, name="mug.png")
 
     assert [200, 200, 201] == [entry.status for entry in emulator.world.log]
 
 
 async def test_put_as_it_arrives(server: ScriptedServer) -> None:
-    """Its length is announced, its type is the one asked for, and nothing of ours comes along."""
+    """The PUT announces its length and the requested type, and has no other headers of ours."""
     ticket = {"upload_url": f"{server.origin}/r2/a%2Fb?X-Sig=a%2Bb+c/~", "r2_key": "a/b", "expires_in": 3600}
     server.plays(Say(json=ticket), Say(), Say(status=201, json={"upload_id": "upl_1", "type": "image"}))
     async with server.client(source="my-app") as eversince:
@@ -223,7 +223,7 @@ async def test_size_that_every_revision_refuses_is_not_sent(
 async def test_type_that_no_document_names_is_sent_with_a_warning(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """The documents list different ones, so the server decides."""
+    """The documents list different types, so the server decides."""
     with pytest.warns(UserWarning, match="image/gif"), pytest.raises(ValidationFailed) as raised:
         await eversince.uploads.upload(PHOTO, name="mug.gif")
 
@@ -357,7 +357,7 @@ async def test_stream_that_fails_is_told_as_it_is(eversince: Eversince) -> None:
 
 
 async def test_stream_whose_connection_breaks_is_told_as_it_is(eversince: Eversince) -> None:
-    """It is not the connection to the store that broke."""
+    """The source broke, not the connection to the store."""
 
     async def failing() -> AsyncIterator[bytes]:
         yield b"12"
@@ -480,7 +480,7 @@ SIGNED = "/r2//a%2Fb?X-Sig=a%2Bb+c/~&empty=&=&x;y"
 
 @pytest.mark.parametrize("status", [307, 308])
 async def test_redirect_of_a_put_is_followed_byte_for_byte(server: ScriptedServer, status: int) -> None:
-    """New buckets answer so for a while; the bytes are read again from their start."""
+    """New buckets respond like this for a while; the bytes are read again from the start."""
     ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
     moved = Say(status=status, headers={"Location": server.origin + SIGNED})
     server.plays(Say(json=ticket), moved, Say(), Say(status=201, json={"upload_id": "upl_1"}))
@@ -610,7 +610,7 @@ async def test_confirm_in_doubt_is_sent_again(server: ScriptedServer) -> None:
 
 
 def test_no_step_of_an_upload_can_be_in_doubt() -> None:
-    """None of the three does harm twice."""
+    """Repeating any of the three steps is harmless."""
     assert not issubclass(UploadRejected, OutcomeUnknown)
 
 
@@ -618,7 +618,7 @@ def test_no_step_of_an_upload_can_be_in_doubt() -> None:
 
 
 async def test_memory_does_not_grow_with_the_file(emulator: Emulator, eversince: Eversince) -> None:
-    """500 MB through client and emulator together, in a few seconds and a few megabytes."""
+    """Client and emulator transfer 500 MB in a few seconds with a few megabytes of memory."""
     piece, count = bytes(MIB), 500
     digest = hashlib.sha256()
 
@@ -641,7 +641,7 @@ async def test_memory_does_not_grow_with_the_file(emulator: Emulator, eversince:
 
 
 async def test_cancelled_anywhere_it_leaves_nothing_open(tmp_path: Path) -> None:
-    """Neither a file, nor a departure, nor a task; and what is raised is the cancellation."""
+    """No file, departure or task is left, and the cancellation is raised."""
     path = tmp_path / "mug.mp4"
     path.write_bytes(bytes(3_000_000))
     limits = EmulatedLimits(requests_per_minute=None)
