@@ -15,11 +15,11 @@ from eversince_async.account.entitlements import USUAL, Entitlements
 from eversince_async.account.identity import check_ours, name_of
 from eversince_async.account.knowledge import COSTS
 from eversince_async.account.prices import PricedFilm, price_films
+from eversince_async.account.quality_gate import is_rendered, may_render_otherwise
 from eversince_async.batch.delivery import is_complete
 from eversince_async.batch.failures import next_attempt
 from eversince_async.batch.items import Item
 from eversince_async.batch.plan import Cost, CostSource, Days, Plan, PlannedItem, PlannedState
-from eversince_async.batch.quality_gate import is_rendered, may_render_otherwise
 from eversince_async.batch.shared_keys import Naming
 from eversince_async.durable.status import FINISHED
 from eversince_async.errors import EversinceError, SpecChanged

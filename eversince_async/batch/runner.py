@@ -10,6 +10,7 @@ import attrs
 from eversince_async.account.costs import kind_of_film
 from eversince_async.account.knowledge import Knowledge
 from eversince_async.account.meter import Meter
+from eversince_async.account.quality_gate import QualityGate, is_rendered, may_render_otherwise
 from eversince_async.batch.credit_reserve import Purse
 from eversince_async.batch.delivery import is_complete, missing_files
 from eversince_async.batch.execution import run_item
@@ -23,7 +24,6 @@ from eversince_async.batch.failures import (
 from eversince_async.batch.items import BatchOptions, Item
 from eversince_async.batch.limits import StopCondition
 from eversince_async.batch.outcome import Outcome, new_outcome, recorded_outcome, result_to_json
-from eversince_async.batch.quality_gate import QualityGate, is_rendered, may_render_otherwise
 from eversince_async.batch.shared_keys import Naming
 from eversince_async.batch.timeline import SlotNumbering, recorder_for
 from eversince_async.batch.usage import UsageRecorder, merge_usage

@@ -7,9 +7,9 @@ from typing import Any, Final, Self
 import attrs
 
 from eversince_async._file_names import file_name, fold_name
+from eversince_async.account.quality_gate import may_render_otherwise
 from eversince_async.batch.delivery import is_delivered
 from eversince_async.batch.items import SENT
-from eversince_async.batch.quality_gate import may_render_otherwise
 from eversince_async.durable.status import RUNNING, WAITING
 from eversince_async.journal import Job, Journal
 from eversince_async.journal.fields import Field

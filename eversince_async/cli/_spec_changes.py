@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from eversince_async.batch.quality_gate import may_render_otherwise
+from eversince_async.account.quality_gate import may_render_otherwise
 from eversince_async.cli._batch_file import BatchFile
 from eversince_async.journal import Journal, Json
 from eversince_async.journal.differences import describe_differences
