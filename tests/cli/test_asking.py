@@ -297,7 +297,7 @@ async def test_a_server_that_does_not_price_is_no_reason_not_to_ask(emulator, ro
     assert ExitCode.DONE == await typed(batch_(rows(*THREE)))
 
 
-# -- In the end -------------------------------------------------------------------------------------------
+# -- The summary ------------------------------------------------------------------------------------------
 
 
 async def test_in_the_end_the_sum_is_told_by_the_balance(emulator, rows, capsys):

@@ -197,7 +197,7 @@ async def test_many_failures_are_counted_in_the_end(rows, capsys):
     assert "  and 3 more\n" in capsys.readouterr().err
 
 
-# -- What stops it before ---------------------------------------------------------------------------------
+# -- Problems found beforehand ----------------------------------------------------------------------------
 
 
 async def test_nothing_is_made_of_a_file_with_something_wrong(emulator, rows, tmp_path, capsys):
@@ -606,7 +606,7 @@ async def test_resume_fetches_files_that_were_never_written(emulator, rows):
     assert (1, 1, 1) == made(emulator)
 
 
-# -- Nothing by accident ----------------------------------------------------------------------------------
+# -- Files that must not be replaced, and accidental sharing ----------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["../briefs.csv", "/etc/x.mp4", "v/../../x.mp4", "~/../x.mp4"])
@@ -721,7 +721,7 @@ async def test_a_quality_newer_than_this_version_is_sent_when_that_is_said(emula
     assert (2, 1) == made(emulator)[:2]
 
 
-# -- Whose a journal is -----------------------------------------------------------------------------------
+# -- Journals of another account --------------------------------------------------------------------------
 
 
 async def test_a_journal_of_another_server_is_refused_and_can_be_overruled(

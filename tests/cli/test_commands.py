@@ -41,7 +41,7 @@ def account(emulator, monkeypatch, tmp_path):
     return emulator
 
 
-# -- What was typed ---------------------------------------------------------------------------------------
+# -- Arguments --------------------------------------------------------------------------------------------
 
 
 def test_the_overview_has_every_command_and_every_exit_code():

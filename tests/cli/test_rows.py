@@ -205,7 +205,7 @@ def test_without_keys_videos_are_named_by_their_projects(read, tmp_path):
     assert f"{tmp_path}/" == only(read, "brief\nA\n", wanted=wanted).delivery.download
 
 
-# -- What is wrong ----------------------------------------------------------------------------------------
+# -- Problems of rows -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

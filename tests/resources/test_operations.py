@@ -88,7 +88,7 @@ def pattern(endpoint: Endpoint) -> str:
     return "/".join("*" if part.startswith("{") else part for part in endpoint.path.split("/"))
 
 
-# -- Nothing escapes --------------------------------------------------------------------------------------
+# -- Completeness -----------------------------------------------------------------------------------------
 
 
 def test_every_operation_has_a_case() -> None:

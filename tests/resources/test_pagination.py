@@ -25,7 +25,7 @@ async def collected(items: Any) -> list[Any]:
     return [item async for item in items]
 
 
-# -- Walking by offset ------------------------------------------------------------------------------------
+# -- Iteration by offset ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("count", "requests"), [(0, 1), (1, 1), (100, 2), (101, 2), (250, 3)])
@@ -348,7 +348,7 @@ async def test_shares_have_a_default_of_their_own(emulator: Emulator, eversince:
     assert (10, 12, True) == (len(page.shares), page.total, page.has_more)
 
 
-# -- Walking a conversation -------------------------------------------------------------------------------
+# -- Iteration over a conversation ------------------------------------------------------------------------
 
 
 def conversation(emulator: Emulator, length: int) -> tuple[str, list[str]]:
