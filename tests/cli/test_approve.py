@@ -25,7 +25,7 @@ async def launch(run: Run, brief: str) -> str:
 
 @pytest.fixture
 async def asked(emulator, monkeypatch, tmp_path):
-    """A pipeline that waits for an answer without a process, key or address."""
+    """A pipeline that waits for an answer, without process, key or address."""
     monkeypatch.chdir(tmp_path)
     async with Eversince(**emulator.connection) as eversince:
         running = asyncio.create_task(awaited(eversince.run(launch, "A mug", key="mug", journal="launch.db")))

@@ -82,7 +82,7 @@ async def test_who_says_yes_gets_the_videos(emulator, rows, person, capsys, answ
     "answer", ["\n", "n\n", "no\n", "yy\n", "yes please\n", "q\n", "\x1b\n", "\x04\n", None], ids=repr
 )
 async def test_everything_else_is_a_no(emulator, rows, person, capsys, tmp_path, answer):
-    """No request that costs credits is sent, and no journal is left behind."""
+    """No request that costs credits is sent, and no journal is left."""
     person.answer = answer
 
     assert ExitCode.USAGE == await typed(batch_(rows(*THREE)))

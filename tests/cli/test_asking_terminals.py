@@ -186,7 +186,7 @@ def test_no_input_ends_where_there_would_be_a_question(at_a_terminal, beside):
 
 @pytest.mark.parametrize("elsewhere", ["stdin", "stderr"])
 def test_half_a_terminal_is_none(at_a_terminal, beside, elsewhere):
-    """With a pipe as stdin or a file as stderr, there is no person to ask."""
+    """With a pipe or a file as a stream, no one can answer."""
     with open(os.devnull, "r+b") as nowhere:
         streams = {elsewhere: nowhere.fileno()}
         terminal = at_a_terminal("produce", "A film of nobody", "--no-share", "--no-input", **streams)

@@ -49,7 +49,7 @@ def made(emulator):
 
 
 async def typed(command):
-    """Run a command, with a loop if it needs one, and return its exit code."""
+    """Run a command, asynchronous or not, and return its exit code."""
     return await command if asyncio.iscoroutine(command) else command
 
 
@@ -119,7 +119,7 @@ async def test_in_a_pipe_silence_is_broken_after_a_minute(rows, capsys):
 
 
 async def test_a_long_silence_is_broken_ever_more_rarely(rows, capsys):
-    """A wait for the daily reset does not print a line every minute."""
+    """A wait for the daily reset prints few lines."""
     await typed(batch_(rows("brief", "A slow mug"), render=False))
 
     told = capsys.readouterr().err
@@ -201,7 +201,7 @@ async def test_many_failures_are_counted_in_the_end(rows, capsys):
 
 
 async def test_nothing_is_made_of_a_file_with_something_wrong(emulator, rows, tmp_path, capsys):
-    """Even if only the last row is wrong, not even a journal is made."""
+    """One bad row is enough, and no journal is made either."""
     assert ExitCode.USAGE == await typed(batch_(rows("key,brief", "a,A mug", "a,", "b,B,c")))
 
     assert [
@@ -492,14 +492,14 @@ async def test_what_failed_is_tried_again_from_the_journal_when_asked(emulator, 
 
 
 async def test_where_the_videos_go_must_be_said(rows):
-    """The folder is not in the journal, so the command asks for it at once."""
+    """The journal does not know the folder, so the command refuses."""
     await left_behind(rows(*rows_of(2)))
     with pytest.raises(InvalidRequest, match="name the folder of the videos"):
         await resume_("briefs.journal.db")
 
 
 async def test_what_the_journal_must_not_keep_it_cannot_go_on_with(emulator, rows, capsys):
-    """The journal of a row that waits for a slot and has a secret address."""
+    """The journal of a waiting row that has a secret address."""
     secret = "https://example.com/?token=0123456789abcdef"
     await left_behind(rows("key,brief,webhook_url", *(f"{key},A mug,{secret}" for key in "abcdefg")))
 
@@ -758,7 +758,7 @@ async def test_resume_of_a_journal_of_another_server_is_refused_as_well(emulator
 
 
 async def begun_and_left(rows, emulator):
-    """The journal of a batch that was left at once, with a project."""
+    """The journal of an interrupted batch with a project."""
     running = asyncio.create_task(typed(batch_(rows("key,brief", "mug,A mug"))))
     while not emulator.world.counts["projects"]:
         await asyncio.sleep(0.1)

@@ -25,7 +25,7 @@ def test_a_row_shows_the_status_and_keeps_the_project():
 
 
 def test_a_bar_never_goes_back():
-    """The agent may go from generating back to running; the bar does not."""
+    """The agent may go back to running; the bar stays."""
     row = Row("mug")
     row.tell(StatusChanged(at=0.0, project_id="proj_1", status="generating", before=None))
     reached = row.reached
@@ -99,7 +99,7 @@ def test_rows_take_the_lowest_free_slot_and_keep_it():
 
 
 def test_a_row_without_a_project_sits_nowhere():
-    """A slot may be held for a project whose id is not known yet."""
+    """A slot may belong to a project whose id is still unknown."""
     row = Row("a")
     add_row([row], {None})
     assert row.slot is None

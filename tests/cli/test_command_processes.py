@@ -1,4 +1,4 @@
-"""The real command in a process of its own, for people and scripts."""
+"""The real command in its own process, for people and scripts."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_ctrl_c_can_stop_the_project_too(beside):
 
 
 def test_a_second_ctrl_c_leaves_a_batch_and_the_same_command_goes_on(interrupted):
-    """After the first Ctrl-C, a message explains the second; nothing is made twice."""
+    """The first Ctrl-C prints what the second does; nothing is made twice."""
     Path(interrupted.cwd, "briefs.csv").write_text(
         "key,brief\na,A batch about seals\nb,A batch about dunes\n"
     )

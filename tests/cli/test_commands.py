@@ -205,7 +205,7 @@ async def test_a_malformed_extra_field_is_refused(account):
 
 
 async def test_status_shows_where_the_video_is(account, capsys):
-    """The link is printed in full, because the person wants to open it."""
+    """The link is printed in full, because people want to open it."""
     project = account.add_project(rendered=True)
 
     await status_(project.id)

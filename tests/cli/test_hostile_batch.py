@@ -1,4 +1,4 @@
-"""A batch with hostile rows, server and store, in a process of its own.
+"""A batch with hostile rows, server and store, in its own process.
 
 The batch reports each row, writes nothing outside its folder, and steers no terminal.
 """
@@ -153,13 +153,13 @@ def test_every_row_of_a_hostile_batch_has_its_account(beside, tmp_path):
 
 
 def account(line, words: str) -> tuple[str, str]:
-    """Return the status of a line and its words, or the whole line."""
+    """Return a line's status and words, or the whole line."""
     told = json.dumps(line["error"], ensure_ascii=False)
     return line["status"], words if words in told else told
 
 
 def check_files(run: Run, report: str) -> None:
-    """The folder has the videos that were made, and there are no other files."""
+    """The folder has the videos that were made, and no other files."""
     files = {path.relative_to(run.folder) for path in run.root.rglob("*") if path.is_file()}
     inside = {path for path in files if path.parts[0] == "videos"}
     assert {"rows.jsonl", "rows.journal.db", report} == {str(path) for path in files - inside}

@@ -23,7 +23,7 @@ CROWDED = "this process has too many files open: raise its limit (`ulimit -n`)"
 
 
 def limited(shell, limit, *arguments):
-    """Run the command with too few resources; return its exit code and output."""
+    """Run the command with few resources; return its exit code and output."""
     command = [sys.executable, "-m", "eversince_async.cli", *arguments]
     ended = subprocess.run(
         ["sh", "-c", f'{limit}; exec "$@"', "sh", *command],
@@ -47,7 +47,7 @@ def rows(beside):
 
 @pytest.fixture
 def small_disk(beside):
-    """The shell command that mounts a disk of a given size on `small`."""
+    """The shell command that mounts a small disk on `small`."""
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-Urm", "true"], check=False).returncode:
         pytest.skip("needs Linux with user namespaces")
     return "mkdir -p small; mount -t tmpfs -o size={} none small"

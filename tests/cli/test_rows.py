@@ -29,7 +29,7 @@ PLAIN = Defaults(render="1080p", share=True, folder=None)
 
 @pytest.fixture
 def read(tmp_path):
-    """A function that reads a file and returns its rows and its problems."""
+    """A function that reads a file and returns its rows and problems."""
 
     def read(content, *, name="briefs.csv", form=None, encoding="utf-8", wanted=PLAIN):
         path = tmp_path / name
@@ -173,7 +173,7 @@ def test_a_line_of_json_may_be_the_brief_itself(read):
 
 
 def test_without_keys_the_numbers_of_lines_are_keys(read):
-    """Keys are the line numbers of an editor, despite cells with line breaks and blank lines."""
+    """Keys are an editor's line numbers, despite line breaks in cells."""
     items, _ = read('brief,title\n"One\nof two lines",a\n\n,\nTwo,b\n"Three\n\n",c\n')
     assert ["2", "6", "7"] == [item.key for _, item in items]
     assert [2, 6, 7] == [line for line, _ in items]
@@ -188,7 +188,7 @@ def test_videos_are_named_by_their_keys(read, tmp_path):
 
 
 def test_keys_that_are_no_names_or_one_name_have_a_name_each(read, tmp_path):
-    """Names that differ only in case and accents are one file on many systems."""
+    """Names that differ only in case are one file on many systems."""
     wanted = Defaults(render=None, share=True, folder=tmp_path)
     keys = ["a/b:c", "..", "CON", "Tea", "tea", "e\u0301", "\u00e9"]
     items, complaints = read("key,brief\n" + "".join(f"{key},A\n" for key in keys), wanted=wanted)
@@ -283,7 +283,7 @@ def test_wrong_json_is_told_with_its_line(read, content, told):
 
 
 def test_lines_are_right_behind_cells_of_several_lines(read):
-    """All problems are reported at once, with the line numbers of an editor."""
+    """All problems are reported at once, with an editor's line numbers."""
     _, complaints = read('key,brief,mode\na,"one\ntwo\n\nfour",autonomous\nb,"x\ny",wrong\nb,ok,\n"c\nd",z\n')
     assert [6, 8, 9] == [line for line, _ in complaints]
 
@@ -296,7 +296,7 @@ def test_a_name_that_says_no_format_is_asked_for_one(read):
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("said", ["utf-8", "UTF8", "utf_8", "u8", "cp1252", "utf-16"])
 def test_a_byte_order_mark_says_what_a_file_is(read, codec, said):
-    """A byte order mark overrides any spelling of the encoding, even a wrong one."""
+    """A byte order mark overrides the given encoding, even a wrong one."""
     assert ("k", "M\u00f6we") == key_and_brief(
         only(read, "key,brief\nk,M\u00f6we\n".encode(codec), encoding=said)
     )
@@ -412,7 +412,7 @@ def test_an_encoding_that_there_is_not_is_told(read):
 
 
 def test_many_rows_take_hardly_any_memory(read, tmp_path):
-    """Rows are checked one by one; only the key of each stays in memory."""
+    """Rows are checked one by one; only their keys stay in memory."""
     path = tmp_path / "many.csv"
     with path.open("w") as file:
         file.write("key,brief\n")

@@ -33,7 +33,7 @@ def test_a_terminal_gets_bars_and_the_budget(shell):
 
 
 def test_a_terminal_shows_a_batch_by_slots(slowly_beside):
-    """Active items have rows with their slots, and ended items have lines above.
+    """Active items have rows with slots, ended items have lines above.
 
     The progress stands below.
     """
@@ -54,7 +54,7 @@ def test_a_terminal_shows_a_batch_by_slots(slowly_beside):
 
 
 def on_a_terminal(shell, *arguments: str, types: bool = False) -> tuple[int, str]:
-    """Run a command on a terminal; return its exit code and its output.
+    """Run a command on a terminal; return its exit code and output.
 
     Its stdin may be a terminal, too.
     """

@@ -1,4 +1,4 @@
-"""Two real processes with one file and separate journals, as on two machines."""
+"""Two real processes with one file and separate journals."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_is_read_with_no_field_unknown(example: Example, *, null: bool) -> None:
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if "reference" not in e.model.lower()], ids=str)
 def test_says_what_it_says(example: Example) -> None:
-    """A model writes the example again, except nulls and the spelling of times."""
+    """A model writes the example again, except nulls and time formats."""
     body = filled(example.body, null=False)
     inner = body if example.envelope is None else body[example.envelope]
     result = read(example, body)
@@ -70,7 +70,7 @@ ANSWERS = [
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_one_odd_value_loses_only_what_is_useless_without_it(example: Example, data: st.DataObject) -> None:
-    """If one value of a response is replaced by any JSON, the rest stays readable."""
+    """One odd value in a response leaves the rest readable."""
     body = filled(example.body, null=False)
     body = body if example.envelope is None else body[example.envelope]
     model = getattr(models, example.model)

@@ -31,7 +31,7 @@ from eversince_async.models import (
     ],
 )
 def test_a_status_tells_what_to_do(model: Any, status: str, *, is_active: bool, is_settled: bool) -> None:
-    """An active status holds a slot, a settled one ends polling, an unknown one does neither."""
+    """Active statuses hold a slot, settled ones end polling, unknown ones neither."""
     project = model(id="p", status=status)
 
     assert (is_active, is_settled) == (project.is_active, project.is_settled)
@@ -73,7 +73,7 @@ def test_scenes_are_sorted_by_position() -> None:
     ],
 )
 def test_an_asset_knows_its_kind(type_: str | None, url: str, kind: AssetType | None) -> None:
-    """The last word of an unknown type counts, then the ending of the URL."""
+    """The last word of an unknown type counts, then the URL's ending."""
     assert kind == Asset(ref="r", url=url, type=type_).kind
 
 

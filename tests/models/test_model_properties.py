@@ -33,7 +33,7 @@ some = settings(
 @some
 @given(data=st.data())
 def test_reads_whatever_is_well_formed(model: Any, data: st.DataObject) -> None:
-    """Unknown fields and enum values, nulls and missing fields neither fail nor get lost."""
+    """Unknown values, nulls and missing fields neither fail nor get lost."""
     body = data.draw(payload(model))
 
     read = structure(body, model)
@@ -49,7 +49,7 @@ def test_reads_whatever_is_well_formed(model: Any, data: st.DataObject) -> None:
 @some
 @given(data=st.data())
 def test_is_a_value(model: Any, data: st.DataObject) -> None:
-    """Copies, pickles and evolved copies are equal and have equal hashes; a repr never fails."""
+    """Copies and pickles are equal with equal hashes; a repr never fails."""
     read = structure(data.draw(payload(model)), model)
 
     same = [copy.copy(read), copy.deepcopy(read), pickle.loads(pickle.dumps(read)), attrs.evolve(read)]
@@ -59,7 +59,7 @@ def test_is_a_value(model: Any, data: st.DataObject) -> None:
 
 
 def spoiled(data: st.DataObject, body: Any, model: Any) -> Place | None:
-    """Put a value of a wrong JSON type somewhere; return its place, if any."""
+    """Put a value of a wrong JSON type somewhere; return its place."""
     spots = [place for place in places(body, model) if issubclass(model, Request) or not is_address(place)]
     if not spots:
         return None
@@ -97,7 +97,7 @@ def test_an_address_that_is_no_text_loses_nothing(model: Any, data: st.DataObjec
 @some
 @given(data=st.data())
 def test_a_wrong_type_in_a_request_names_its_path(model: Any, data: st.DataObject) -> None:
-    """A value of a wrong JSON type is refused with exactly its path."""
+    """A value of a wrong type is refused with exactly its path."""
     body = data.draw(payload(model))
     place = spoiled(data, body, model)
     if place is None:
@@ -135,7 +135,7 @@ def test_a_wrong_type_loses_only_what_is_useless_without_it(model: Any, data: st
 
 
 def without(model: Any, trail: tuple[Any, ...]) -> Any:
-    """Return a model's JSON without the field at the end of a trail.
+    """Return a model's JSON without the field at a trail's end.
 
     The model keeps the value of that field there.
     """

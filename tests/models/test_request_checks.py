@@ -138,7 +138,7 @@ REFUSED: list[tuple[Any, dict[str, str]]] = [
 
 @pytest.mark.parametrize("request_", FINE, ids=lambda request: repr(request)[:40])
 def test_takes_what_some_revision_takes(request_: Any) -> None:
-    """A documented limit counts locally only if no document has a larger one."""
+    """A limit counts locally only if no document has a larger one."""
     check(request_)
 
 

@@ -111,7 +111,7 @@ def test_a_project_that_was_paid_for_is_known_by_its_id_alone(odd: dict[str, Any
 
 
 def test_a_write_that_was_taken_is_known_by_its_id() -> None:
-    """Without this field, the response could come from a proxy instead of the API."""
+    """Without this field, the response could come from a proxy."""
     assert RenderStarted(id="proj_1") == structure({"id": "proj_1"}, RenderStarted)
     with pytest.raises(InvalidResponse):
         structure({"ok": True}, RenderStarted)

@@ -74,7 +74,7 @@ def test_a_request_shows_no_secret() -> None:
 
 
 def test_a_new_key_is_never_shown() -> None:
-    """A secret key is hidden even if it does not look like a key."""
+    """A key is hidden even if it looks like any other word."""
     assert "NewKey(id='key_1', key=…, name='CI')" == repr(NewKey(id="key_1", key="other form", name="CI"))
 
 
@@ -106,7 +106,7 @@ def test_a_reading_error_shows_no_secret(data: Any, cls: type) -> None:
     ],
 )
 def test_what_is_set_aside_shows_no_secret(data: Any, cls: Any) -> None:
-    """The value is hidden in the repr of its response and in its own."""
+    """The value is hidden in its own repr and its response's."""
     read = structure(data, cls)
 
     assert read.unreadable
@@ -114,7 +114,7 @@ def test_what_is_set_aside_shows_no_secret(data: Any, cls: Any) -> None:
 
 
 def test_says_only_what_there_is() -> None:
-    """Fields that are None, UNSET or empty are left out; False and 0 are not."""
+    """None, UNSET and empty fields are left out; False and 0 stay."""
     package = CreditPackage(id="1k", credits=0.0, purchase_url="https://eversince.ai/buy?buy=1k")
 
     assert "CreditPackage(id='1k', credits=0.0, purchase_url='https://eversince.ai/buy?…')" == repr(package)
@@ -122,7 +122,7 @@ def test_says_only_what_there_is() -> None:
 
 
 def test_times_and_unknown_fields_read_well() -> None:
-    """A time is ISO 8601, an enum its word, unknown fields come last."""
+    """Times are ISO 8601, enums are words, unknown fields come last."""
     project = structure(
         {"new": 1, "id": "p", "status": "idle", "created_at": "2025-03-15T10:30:00Z"}, Project
     )
@@ -133,7 +133,7 @@ def test_times_and_unknown_fields_read_well() -> None:
 
 
 def test_long_things_are_cut() -> None:
-    """A repr shows at most two hundred characters, ten items and six levels."""
+    """A repr shows at most 200 characters, ten items and six levels."""
     deep: list[Any] = []
     for _ in range(10_000):
         deep = [deep]

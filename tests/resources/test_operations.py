@@ -1,4 +1,4 @@
-"""Every operation through real HTTP: success, each documented error, and the wrong key."""
+"""Every operation through real HTTP: success, documented errors, and a wrong key."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -108,7 +108,7 @@ def test_every_operation_is_a_verb_of_its_resource() -> None:
 
 
 def test_every_verb_belongs_to_an_operation() -> None:
-    """A method that is no operation combines several: an iteration, or an upload."""
+    """Methods that are no operation combine several: iterations and uploads."""
     verbs = {
         f"{name}.{verb}"
         for name, attribute in vars(Resources).items()
@@ -235,7 +235,7 @@ async def test_what_is_no_id_is_not_sent(
 
 
 async def test_few_credits(emulator: Emulator, eversince: Eversince) -> None:
-    """The server refuses create, message and render; the client does not check credits."""
+    """The server refuses create, message and render; the client checks nothing."""
     project = emulator.add_project("A film")
     emulator.account.credits = 3
     for name in ("projects.create", "messages.send", "output.render"):
@@ -351,7 +351,7 @@ async def test_body_over_one_megabyte_is_not_sent(emulator: Emulator, eversince:
 
 @pytest.mark.parametrize("revision", [APRIL, MAY])
 async def test_create_with_a_known_key(emulator: Emulator, eversince: Eversince) -> None:
-    """The response is 200 with another shape, and has the same project as it is now."""
+    """A 200 of another shape has the project as it is now."""
     first = await eversince.projects.create("A film", idempotency_key="mug-1")
     second = await eversince.projects.create("A film", idempotency_key="mug-1")
 

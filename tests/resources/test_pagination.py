@@ -51,7 +51,7 @@ async def test_projects_by_status_and_title(emulator: Emulator, eversince: Evers
 async def test_items_that_appear_meanwhile_push_no_other_twice(
     emulator: Emulator, eversince: Eversince
 ) -> None:
-    """New items come first, so the last item of a page appears again on the next."""
+    """New items come first, so a page's last item appears again."""
     added = {emulator.add_project(f"Film {number}").id for number in range(150)}
     seen: list[str] = []
     async for project in eversince.projects.iter():
@@ -109,7 +109,7 @@ async def test_shares_go_by_has_more(emulator: Emulator, eversince: Eversince) -
 def offsets(
     total: int | None, *, more: bool | None = None, sizes: int = 3
 ) -> tuple[Callable[[int], Any], list[int]]:
-    """Return a source of pages up to `total`, and a list of the requested offsets."""
+    """Return a source of pages, and the list of requested offsets."""
     asked: list[int] = []
     length = 7 if total is None else total
 
@@ -151,7 +151,7 @@ async def test_has_more_that_never_ends_ends_with_an_empty_page() -> None:
 
 
 async def test_server_that_ignores_offsets_does_not_keep_us_for_ever() -> None:
-    """The server repeats the same page; it has no new item, so the list ends."""
+    """The server repeats a page without new items, so the list ends."""
 
     async def page_at(_: int) -> OffsetPage[int]:
         return OffsetPage([1, 2], more=True)
@@ -237,7 +237,7 @@ async def test_a_list_that_never_ends_is_given_up() -> None:
 
 
 async def test_what_cannot_be_read_counts_for_the_offset(server: ScriptedServer) -> None:
-    """Otherwise the last items of a page would come again, and some be missing at the end."""
+    """Otherwise some items would come again, and others be missing."""
 
     def page(first: int, count: int) -> Say:
         odd = {first, first + 1, first + 2}

@@ -105,7 +105,7 @@ async def test_put_goes_without_the_key(emulator: Emulator, eversince: Eversince
 
 
 async def test_put_as_it_arrives(server: ScriptedServer) -> None:
-    """The PUT announces its length and the requested type, and has no other headers of ours."""
+    """The PUT has its length, the requested type, and none of our headers."""
     ticket = {"upload_url": f"{server.origin}/r2/a%2Fb?X-Sig=a%2Bb+c/~", "r2_key": "a/b", "expires_in": 3600}
     server.plays(Say(json=ticket), Say(), Say(status=201, json={"upload_id": "upl_1", "type": "image"}))
     async with server.client(source="my-app") as eversince:
@@ -480,7 +480,7 @@ SIGNED = "/r2//a%2Fb?X-Sig=a%2Bb+c/~&empty=&=&x;y"
 
 @pytest.mark.parametrize("status", [307, 308])
 async def test_redirect_of_a_put_is_followed_byte_for_byte(server: ScriptedServer, status: int) -> None:
-    """New buckets respond like this for a while; the bytes are read again from the start."""
+    """New buckets redirect for a while; the bytes are read again."""
     ticket = {"upload_url": f"{server.origin}/r2?s=1", "r2_key": "x"}
     moved = Say(status=status, headers={"Location": server.origin + SIGNED})
     server.plays(Say(json=ticket), moved, Say(), Say(status=201, json={"upload_id": "upl_1"}))
@@ -618,7 +618,7 @@ def test_no_step_of_an_upload_can_be_in_doubt() -> None:
 
 
 async def test_memory_does_not_grow_with_the_file(emulator: Emulator, eversince: Eversince) -> None:
-    """Client and emulator transfer 500 MB in a few seconds with a few megabytes of memory."""
+    """Client and emulator transfer 500 MB with little time and memory."""
     piece, count = bytes(MIB), 500
     digest = hashlib.sha256()
 
