@@ -10,9 +10,9 @@ from aiohttp.typedefs import Handler
 from film import Film, Order
 from films import STREAM, Films
 from guard import HEADERS, LARGEST, WEBHOOKS, Refused, check, customer_of
-from locally import HOST, PATIENCE, PORT, serve
 from page import PAGE, page_headers
-from shelf import Shelf
+from run_local import HOST, PATIENCE, PORT, serve
+from storage import FilmStorage
 
 from eversince_async import Eversince, WebhookReceiver
 
@@ -79,7 +79,7 @@ def application() -> web.Application:
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         nonlocal receiver
         eversince = Eversince()
-        app[FILMS] = Films(eversince, Shelf.from_environment())
+        app[FILMS] = Films(eversince, FilmStorage.from_environment())
         if secret := os.environ.get("EVERSINCE_WEBHOOK_SECRET"):
             receiver = WebhookReceiver(eversince, secret=secret)
         yield

@@ -15,14 +15,14 @@ from django.http.response import HttpResponseBase
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
-from ending import told_to_stop
 from film import Order
 from films import STREAM, Films
 from guard import WEBHOOKS, Refused, customer_of
 from guarded import Guarded, Receive, Scope, Send, refuse
-from locally import serve_asgi
+from lifespan import call_on_stop
 from page import PAGE, page_headers
-from shelf import Shelf
+from run_local import serve_asgi
+from storage import FilmStorage
 
 from eversince_async import Eversince, WebhookReceiver
 
@@ -124,10 +124,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     await receive()
     eversince = Eversince()
-    Studio.films = Films(eversince, Shelf.from_environment())
+    Studio.films = Films(eversince, FilmStorage.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
     Studio.receiver = WebhookReceiver(eversince, secret=secret) if secret else None
-    with told_to_stop(Studio.films.end_streams):
+    with call_on_stop(Studio.films.end_streams):
         await send({"type": "lifespan.startup.complete"})
         await receive()
     await Studio.films.aclose()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from film import Film, Order
 from guard import Refused
-from shelf import Shelf
+from storage import FilmStorage
 from words import plain
 
 from eversince_async import ClientClosed, Eversince, EversinceError, Production, Workflow
@@ -31,12 +31,12 @@ class Films:
 
     Args:
         eversince: The only client of this process; `aclose()` closes it.
-        shelf: Storage of the films, so that the next process knows them and continues the unfinished ones.
+        storage: Storage of the films, so that the next process knows them and continues the unfinished ones.
     """
 
-    def __init__(self, eversince: Eversince, shelf: Shelf) -> None:
+    def __init__(self, eversince: Eversince, storage: FilmStorage) -> None:
         self.eversince = eversince
-        self._shelf = shelf
+        self._storage = storage
         self._films: dict[str, Film] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_ending = False
@@ -48,7 +48,7 @@ class Films:
         self._pace = float(os.environ.get("PACE", "1"))  # seconds between updates of the limits
         public_url = os.environ.get("PUBLIC_URL")  # at which the server can reach this application
         self._webhook_url = f"{public_url}/webhooks/eversince" if public_url else None
-        for record in shelf.records():
+        for record in storage.records():
             film = self._films[record["id"]] = Film.from_record(record)
             self._orders[film.key] = (film.customer, film.ordered_at)
             if not film.is_over:
@@ -63,7 +63,7 @@ class Films:
         film = Film(uuid.uuid4().hex, customer, order)
         self.admit(customer, film.key)
         self._films[film.id] = film
-        self._shelf.put(film.to_record())
+        self._storage.put(film.to_record())
         self._begin(film)
         return film
 
@@ -143,7 +143,7 @@ class Films:
     async def aclose(self) -> None:
         """Close the client, by default after films that are about to end.
 
-        Unfinished films are on the shelf, so the handles that `aclose()` returns are not needed.
+        Unfinished films are on the storage, so the handles that `aclose()` returns are not needed.
         """
         self.end_streams()
         how: Any = os.environ.get("ON_SHUTDOWN", "drain")
@@ -164,13 +164,13 @@ class Films:
                     before = film.project_id
                     film.note(event)
                     if film.project_id != before:
-                        self._shelf.put(film.to_record())
+                        self._storage.put(film.to_record())
                 film.ended(await workflow)
         except ClientClosed:
             return  # this process ends; the next one continues
         except EversinceError as error:
             film.failed(error)
-        self._shelf.put(film.to_record())
+        self._storage.put(film.to_record())
 
     def _workflow(self, film: Film) -> Workflow[Production]:
         if film.project_id is not None:

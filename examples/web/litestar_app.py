@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ending import told_to_stop
 from film import Film, Order
 from films import STREAM, Films
 from guard import WEBHOOKS, Refused, customer_of
 from guarded import Guarded, refuse
+from lifespan import call_on_stop
 from litestar import Litestar, Request, Response, asgi, get, post
 from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
-from locally import serve_asgi
 from page import PAGE, page_headers
-from shelf import Shelf
+from run_local import serve_asgi
+from storage import FilmStorage
 
 from eversince_async import Eversince, WebhookReceiver
 
@@ -29,11 +29,11 @@ async def lifespan(app: Litestar) -> AsyncIterator[None]:
     It is created in the event loop and closed before the loop ends.
     """
     eversince = Eversince()
-    films = app.state.films = Films(eversince, Shelf.from_environment())
+    films = app.state.films = Films(eversince, FilmStorage.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
     app.state.receiver = WebhookReceiver(eversince, secret=secret) if secret else None
     try:
-        with told_to_stop(films.end_streams):
+        with call_on_stop(films.end_streams):
             yield
     finally:
         await films.aclose()

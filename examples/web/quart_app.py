@@ -4,15 +4,15 @@ import os
 from contextlib import ExitStack
 from typing import Any
 
-from ending import told_to_stop
 from film import Order
 from films import STREAM, Films
 from guard import LARGEST, WEBHOOKS, Refused, customer_of
 from guarded import Guarded, Receive, Scope, Send, refuse
-from locally import serve_asgi
+from lifespan import call_on_stop
 from page import PAGE, page_headers
 from quart import Quart, Response, current_app, jsonify, request
-from shelf import Shelf
+from run_local import serve_asgi
+from storage import FilmStorage
 
 from eversince_async import Eversince, WebhookReceiver
 
@@ -27,11 +27,11 @@ async def begin() -> None:
     `end` closes it before the loop ends.
     """
     eversince = Eversince()
-    films = in_quart.extensions["films"] = Films(eversince, Shelf.from_environment())
+    films = in_quart.extensions["films"] = Films(eversince, FilmStorage.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
     in_quart.extensions["receiver"] = WebhookReceiver(eversince, secret=secret) if secret else None
     signals = in_quart.extensions["signals"] = ExitStack()
-    signals.enter_context(told_to_stop(films.end_streams))
+    signals.enter_context(call_on_stop(films.end_streams))
 
 
 @in_quart.after_serving

@@ -5,19 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from ending import told_to_stop
 from film import Film, Order
 from films import STREAM, Films
 from guard import WEBHOOKS, Refused, customer_of
 from guarded import Guarded
-from locally import serve_asgi
+from lifespan import call_on_stop
 from page import PAGE, page_headers
-from shelf import Shelf
+from run_local import serve_asgi
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from storage import FilmStorage
 from webhooks import Webhooks
 
 from eversince_async import Eversince, WebhookReceiver
@@ -37,11 +37,11 @@ async def lifespan(app: Starlette) -> AsyncIterator[State]:
     It is created in the event loop and closed before the loop ends.
     """
     eversince = Eversince()
-    films = Films(eversince, Shelf.from_environment())
+    films = Films(eversince, FilmStorage.from_environment())
     secret = os.environ.get("EVERSINCE_WEBHOOK_SECRET")
     receiver = WebhookReceiver(eversince, secret=secret) if secret else None
     try:
-        with told_to_stop(films.end_streams):
+        with call_on_stop(films.end_streams):
             yield {"films": films, "receiver": receiver}
     finally:
         await films.aclose()

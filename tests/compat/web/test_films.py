@@ -14,14 +14,14 @@ from eversince_async.models.account import CreditPackage
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
+def storage(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
-    return import_module("shelf").Shelf(tmp_path / "films.jsonl")
+    return import_module("storage").FilmStorage(tmp_path / "films.jsonl")
 
 
 @pytest.fixture
-async def films(emulator, shelf):
-    films = import_module("films").Films(Eversince(**emulator.connection), shelf)
+async def films(emulator, storage):
+    films = import_module("films").Films(Eversince(**emulator.connection), storage)
     yield films
     await films.aclose()
 
@@ -75,7 +75,7 @@ async def test_an_address_that_is_none_is_no_link_of_the_page(films, film, odd):
     assert "video_url is no web address" in told["problem"]["text"]
 
 
-def test_an_offer_that_is_no_link_is_not_offered(shelf):
+def test_an_offer_that_is_no_link_is_not_offered(storage):
     refusal = InsufficientCredits("too few", status=402)
     refusal.packages = [CreditPackage(id="a", credits=100, price="$1", purchase_url="javascript:alert(1)")]
 
@@ -85,7 +85,7 @@ def test_an_offer_that_is_no_link_is_not_offered(shelf):
 BAD = "\x1b[2Jno\u202e\u2066 <b>way</b>\n\x00\x9b" + "!" * 5000
 
 
-def test_what_the_agent_says_is_one_plain_line(shelf):
+def test_what_the_agent_says_is_one_plain_line(storage):
     failed = ProjectFailed(BAD, project_id="p1")
     text = import_module("words").explained(failed)["text"]
 
@@ -104,7 +104,7 @@ def test_what_the_agent_says_is_one_plain_line(shelf):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_error_is_told_in_our_own_words(shelf, error):
+def test_an_error_is_told_in_our_own_words(storage, error):
     told = import_module("words").explained(error)
 
     assert told["text"]
@@ -121,7 +121,7 @@ async def test_what_an_error_says_goes_to_the_log_in_one_line(films, film, caplo
 
 
 @pytest.mark.parametrize("status", ["upscaling", BAD, "", None])
-def test_a_status_the_page_does_not_know_is_work(shelf, status):
+def test_a_status_the_page_does_not_know_is_work(storage, status):
     assert "running" == import_module("words").status_of(status)
 
 
@@ -133,31 +133,31 @@ def test_a_status_the_page_does_not_know_is_work(shelf, status):
         "\x01javascript:x",
     ],
 )  # fmt: skip
-def test_only_a_plain_web_address_is_a_link(shelf, address):
+def test_only_a_plain_web_address_is_a_link(storage, address):
     assert import_module("words").link(address) is None
 
 
-def test_the_last_line_of_a_film_counts(shelf):
-    shelf.put({"id": "a", "is_over": False})
-    shelf.put({"id": "b", "is_over": False})
-    shelf.put({"id": "a", "is_over": True})
+def test_the_last_line_of_a_film_counts(storage):
+    storage.put({"id": "a", "is_over": False})
+    storage.put({"id": "b", "is_over": False})
+    storage.put({"id": "a", "is_over": True})
 
-    assert [{"id": "a", "is_over": True}, {"id": "b", "is_over": False}] == shelf.records()
+    assert [{"id": "a", "is_over": True}, {"id": "b", "is_over": False}] == storage.records()
 
 
-def test_it_does_not_grow_with_every_change(shelf, tmp_path):
+def test_it_does_not_grow_with_every_change(storage, tmp_path):
     for _ in range(10):
-        shelf.put({"id": "a"})
-    shelf.records()
+        storage.put({"id": "a"})
+    storage.records()
 
     assert 1 == len((tmp_path / "films.jsonl").read_text().splitlines())
 
 
-def test_a_line_that_was_cut_off_takes_no_other_along(shelf, tmp_path):
-    shelf.put({"id": "a"})
+def test_a_line_that_was_cut_off_takes_no_other_along(storage, tmp_path):
+    storage.put({"id": "a"})
     with (tmp_path / "films.jsonl").open("a") as file:
         file.write('{"id": "b", "bri')
-    shelf.records()
-    shelf.put({"id": "c"})
+    storage.records()
+    storage.put({"id": "c"})
 
-    assert [{"id": "a"}, {"id": "c"}] == shelf.records()
+    assert [{"id": "a"}, {"id": "c"}] == storage.records()

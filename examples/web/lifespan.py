@@ -10,7 +10,7 @@ from typing import Any
 
 
 @contextmanager
-def told_to_stop(tell: Callable[[], None]) -> Iterator[None]:
+def call_on_stop(tell: Callable[[], None]) -> Iterator[None]:
     """Call `tell` in the event loop when a stop signal arrives.
 
     The signals are SIGTERM and Ctrl-C; the server's own handlers run, too. An ASGI server notifies its

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Shelf:
+class FilmStorage:
     """A file with a line for each change of a film.
 
     The last line of a film counts. A line is written at once, which takes microseconds. An application with a
@@ -23,8 +23,8 @@ class Shelf:
         self._path = path
 
     @classmethod
-    def from_environment(cls) -> "Shelf":
-        """Create a shelf for the file that FILMS names."""
+    def from_environment(cls) -> "FilmStorage":
+        """Create a storage for the file that FILMS names."""
         name = os.environ.get("FILMS")
         return cls(Path(name) if name else None)
 
