@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from eversince_async.cli._default_journal import default_journal
 from eversince_async.cli._exit_codes import ExitCode
-from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._options import AsJson, Debug, default_journal
 from eversince_async.cli._output import warn, write_line
 from eversince_async.cli._tables import print_json, print_rows
 from eversince_async.cli._terminal_text import unbroken

@@ -10,14 +10,13 @@ import attrs
 from cyclopts import Parameter
 
 from eversince_async.cli._batch_file import STDIN, BatchFile, Defaults, load_batch_file
-from eversince_async.cli._batch_file_errors import Complaints, count_of
+from eversince_async.cli._batch_file_readers import Complaints, count_of
 from eversince_async.cli._confirmation import confirm, may_ask
 from eversince_async.cli._exit_codes import ExitCode
-from eversince_async.cli._options import AsJson, Debug, NoInput, Yes
+from eversince_async.cli._options import AsJson, Debug, NoInput, Yes, parse_quality
 from eversince_async.cli._output import warn
 from eversince_async.cli._overwrites import find_overwrites
 from eversince_async.cli._plan import Asked, plan_of, print_plan, read_only
-from eversince_async.cli._quality import parse_quality
 from eversince_async.cli._run_batch import BatchPlan, check_options, run_batch
 from eversince_async.cli._spec_changes import WHAT_TO_DO, describe_changes
 from eversince_async.cli._tables import print_json

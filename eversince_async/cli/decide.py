@@ -5,9 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from eversince_async.cli._default_journal import default_journal
 from eversince_async.cli._exit_codes import ExitCode
-from eversince_async.cli._options import Debug
+from eversince_async.cli._options import Debug, default_journal
 from eversince_async.cli._output import write_line
 from eversince_async.cli._terminal_text import unbroken
 from eversince_async.durable.decision import resolve_in_doubt

@@ -12,16 +12,15 @@ import attrs
 from cyclopts import Parameter
 
 from eversince_async._redaction import excerpt
-from eversince_async.cli._addresses import address
 from eversince_async.cli._batch_file_fields import maybe_json, reference_to
 from eversince_async.cli._client import connect
 from eversince_async.cli._confirmation import confirm, may_ask
 from eversince_async.cli._exit_codes import ExitCode
-from eversince_async.cli._options import AsJson, Debug, NoInput, Yes
+from eversince_async.cli._options import AsJson, Debug, NoInput, Yes, parse_quality
 from eversince_async.cli._output import warn
 from eversince_async.cli._progress import Row, board, follow, refreshing
-from eversince_async.cli._quality import parse_quality
 from eversince_async.cli._tables import print_json, print_table
+from eversince_async.cli._terminal_text import address
 from eversince_async.client import Eversince
 from eversince_async.errors import (
     DownloadFailed,

@@ -8,9 +8,8 @@ from cyclopts import Parameter
 
 from eversince_async.cli._client import connect
 from eversince_async.cli._exit_codes import ExitCode
-from eversince_async.cli._options import AsJson, Debug
+from eversince_async.cli._options import AsJson, Debug, parse_quality
 from eversince_async.cli._output import warn, warn_line
-from eversince_async.cli._quality import parse_quality
 from eversince_async.cli._resume_items import ResumableItems
 from eversince_async.cli._run_batch import BatchPlan, check_options, run_batch
 from eversince_async.cli.produce import as_asked, need_output, print_production, watch
