@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from eversince_async import clock
+from eversince_async.durable.confirm import send_once
 from eversince_async.durable.executor import EffectExecution
 from eversince_async.errors import (
     ProjectLimitReached,
@@ -64,11 +65,38 @@ class Admission(ProjectTracker):
         if lease is not None:
             lease.release()
 
-    async def with_slot(self, execution: EffectExecution, write: Callable[[], Awaitable[R]]) -> R:
+    async def write(
+        self,
+        execution: EffectExecution,
+        send: Callable[[], Awaitable[R]],
+        *,
+        quota: QuotaName | None = None,
+        confirm: Callable[[], Awaitable[R | None]] | None = None,
+    ) -> R:
         """Send a write that makes the project active, with a slot.
 
-        Reports the write's result to the slot.
+        Args:
+            execution: The effect of the write.
+            send: Sends the write once.
+            quota: The daily quota against which the write counts; None for no quota.
+            confirm: Finds the write's result on the server, so that it is sent again only when it did not
+                happen; None if `send` takes care of that.
+
+        Raises:
+            QuotaExhausted: Today's quota is used up, and the policy says not to wait; nothing was sent.
         """
+
+        async def send_with_slot() -> R:
+            if confirm is None:
+                return await self._with_slot(execution, send)
+            return await send_once(self._runtime, lambda: self._with_slot(execution, send), confirm)
+
+        if quota is None:
+            return await send_with_slot()
+        return await self._with_quota(quota, execution, send_with_slot)
+
+    async def _with_slot(self, execution: EffectExecution, write: Callable[[], Awaitable[R]]) -> R:
+        """Send a write with a slot, and report its result to the slot."""
         while True:
             lease = await self._acquire_slot()
             try:
@@ -95,7 +123,7 @@ class Admission(ProjectTracker):
         if self.first_write_at is None:
             self.first_write_at = self.left_at
 
-    async def with_quota(
+    async def _with_quota(
         self, quota: QuotaName, execution: EffectExecution, write: Callable[[], Awaitable[R]]
     ) -> R:
         """Send a write that counts against a daily quota."""

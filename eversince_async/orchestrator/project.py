@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from eversince_async._wire.converter import unstructure
-from eversince_async.durable.confirm import CONFIRM_DELAYS, retry_transient, send_once, wait_for_effect
+from eversince_async.durable.confirm import CONFIRM_DELAYS, retry_transient, wait_for_effect
 from eversince_async.durable.doubt import lasting_page
 from eversince_async.durable.executor import EffectExecution
 from eversince_async.errors import EversinceError, Forbidden, RenderProducedNothing
@@ -110,11 +110,8 @@ class ProjectOperations(Admission):
             return await self._find_failed(execution) or await self._send_create(execution, brief)
 
         # The idempotency key makes it harmless to send the create again.
-        return await self.with_quota(
-            "projects",
-            execution,
-            lambda: self.with_slot(execution, lambda: self._send_create_again(execution, find_or_send)),
-        )
+        send = partial(self._send_create_again, execution, find_or_send)
+        return await self.write(execution, send, quota="projects")
 
     async def _send_create_again(
         self, execution: EffectExecution, send: Callable[[], Awaitable[CreatedProject]]
@@ -229,7 +226,7 @@ class ProjectOperations(Admission):
                     self._runtime,
                     outgoing,
                     execution,
-                    write=partial(self.with_slot, execution),
+                    write=partial(self.write, execution),
                     until_settled=self._wait_settled,
                 )
             await execution.record_done()
@@ -397,11 +394,7 @@ class ProjectOperations(Admission):
             )
             if found is None:
                 with self._learning_of(quality):
-                    await self.with_quota(
-                        "renders",
-                        execution,
-                        lambda: send_once(self._runtime, lambda: self.with_slot(execution, render), effect),
-                    )
+                    await self.write(execution, render, quota="renders", confirm=effect)
             await execution.record_done()
         self._known = None
         return attrs.evolve(baseline, requested_at=self._now())
