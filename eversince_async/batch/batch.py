@@ -57,22 +57,22 @@ class Batch(AsyncIterator[Outcome]):
     the caller has not received the error, leaving the block raises it.
     """
 
-    def __init__(self, runtime: Runtime, order: BatchOptions) -> None:
+    def __init__(self, runtime: Runtime, options: BatchOptions) -> None:
         self._runtime = runtime
-        self._order = order
-        self._journal = order.journal
+        self._options = options
+        self._journal = options.journal
         self._tally = Counts()
         self._workers = WorkerPool(
-            order.concurrency or default_concurrency(runtime), self._process, self._is_held_up
+            options.concurrency or default_concurrency(runtime), self._process, self._is_held_up
         )
-        self._pause = StopCondition(runtime, order.max_credits, self._workers.stop)
-        self._usage = UsageRecorder(runtime.governor, order.journal)
-        self._runner = ItemRunner(runtime, order, self._workers, self._pause, self._usage)
+        self._pause = StopCondition(runtime, options.max_credits, self._workers.stop)
+        self._usage = UsageRecorder(runtime.governor, options.journal)
+        self._runner = ItemRunner(runtime, options, self._workers, self._pause, self._usage)
         self._error: BaseException | None = None
         self._is_error_raised = False
         self._outcomes = Stream[Outcome]()
         self._read = 0
-        self._total = len(order.items) if isinstance(order.items, Sized) else None
+        self._total = len(options.items) if isinstance(options.items, Sized) else None
         self._running: asyncio.Task[None] | None = None
         self._interrupts = AsyncExitStack()
         self._began = 0.0
@@ -97,7 +97,7 @@ class Batch(AsyncIterator[Outcome]):
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise ConfigurationError("a batch runs once; make another one, with the same journal")
-        if self._order.drain_on_interrupt:
+        if self._options.drain_on_interrupt:
             self._interrupts.enter_context(on_first_sigint(self.drain))
         self._began = loop_time()
         self._running = asyncio.create_task(self._run(), name="eversince batch")
@@ -223,7 +223,7 @@ class Batch(AsyncIterator[Outcome]):
             return None
         in_progress = sum(not work.is_unstarted for work in self._workers.active)
         waiting = self._total - sum(self._tally.counts.values()) - in_progress
-        renders = self._order.parser.delivery.render is not None
+        renders = self._options.parser.delivery.render is not None
         return estimate_completion(self._workers, waiting, self._runtime.governor, renders=renders)
 
     # -- Inside -----------------------------------------------------------------------------------------
@@ -238,12 +238,12 @@ class Batch(AsyncIterator[Outcome]):
             await self._run_all()
 
     async def _run_all(self) -> None:
-        if (folder := self._order.parser.delivery.download) is not None:
+        if (folder := self._options.parser.delivery.download) is not None:
             await asyncio.to_thread(check_folder, Path(folder))
         async with AsyncExitStack() as stack:
             stack.enter_context(self._usage.recording(self._runtime))
             journal = self._journal
-            if journal is not None and self._order.opens_journal:
+            if journal is not None and self._options.opens_journal:
                 await stack.enter_async_context(journal)
             if journal is not None:
                 renew = functools.partial(self._workers.renew_leases, journal)
@@ -251,7 +251,7 @@ class Batch(AsyncIterator[Outcome]):
             stack.push_async_callback(self._save_usage)
             stack.push_async_callback(self._workers.cancel_all)
             if journal is not None:
-                allowed = self._order.allow_other_account
+                allowed = self._options.allow_other_account
                 account = await need_ours(self._runtime, journal, allow_other=allowed)
                 await self._runner.begin(journal, account)
                 await learn_what_is_left(journal, self._runtime)
@@ -296,10 +296,10 @@ class Batch(AsyncIterator[Outcome]):
 
     async def _read_all_items(self) -> None:
         """Read items as long as the worker pool has room for them."""
-        async with aclosing(iterate(self._order.items)) as items:
+        async with aclosing(iterate(self._options.items)) as items:
             async for given in items:
                 self._read += 1
-                item = self._order.parser.parse(self._tally.items_read, given)
+                item = self._options.parser.parse(self._tally.items_read, given)
                 await self._workers.submit(self._runner.with_shared_key(item))
                 if self._workers.stopped.is_set():  # a source that never waits cannot be cancelled
                     return

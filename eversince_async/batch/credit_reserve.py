@@ -1,4 +1,4 @@
-"""`Purse`: start only as many items as the credits can complete.
+"""`CreditReserve`: start only as many items as the credits can complete.
 
 Only the balance shows what a video costs. So the first item is made alone, and its cost is the fall of the
 balance meanwhile, which includes what other users of the account spend. If the user has set no limit, this
@@ -38,7 +38,7 @@ DIFFERENCE: Final = 1.5
 """The factor by which concurrent videos may cost more than the average."""
 
 
-class Purse:
+class CreditReserve:
     """The gate that lets an item start only if credits cover it.
 
     The credits must also cover the items that have already started.

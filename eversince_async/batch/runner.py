@@ -11,7 +11,7 @@ from eversince_async.account.costs import kind_of_film
 from eversince_async.account.knowledge import Knowledge
 from eversince_async.account.meter import Meter
 from eversince_async.account.quality_gate import QualityGate, is_rendered, may_render_otherwise
-from eversince_async.batch.credit_reserve import Purse
+from eversince_async.batch.credit_reserve import CreditReserve
 from eversince_async.batch.delivery import is_complete, missing_files
 from eversince_async.batch.execution import run_item
 from eversince_async.batch.failures import (
@@ -57,7 +57,7 @@ class ItemRunner:
 
     Args:
         runtime: The client's runtime.
-        order: The options of the batch.
+        options: The options of the batch.
         workers: The worker pool, which receives the items' events.
         pause: The stop condition, which receives failures that concern all items.
         usage: The recorder of the account's use.
@@ -69,21 +69,23 @@ class ItemRunner:
     def __init__(
         self,
         runtime: Runtime,
-        order: BatchOptions,
+        options: BatchOptions,
         workers: WorkerPool,
         pause: StopCondition,
         usage: UsageRecorder,
     ) -> None:
         self._runtime = runtime
-        self._order = order
-        self._journal = order.journal
+        self._options = options
+        self._journal = options.journal
         self._workers = workers
         self._pause = pause
         self._usage = usage
         self._numbers = SlotNumbering()
-        self._began = 0
+        self._first_change = 0
         self._gate = QualityGate(runtime.entitlements)
-        self._purse = Purse(runtime, pause, order.max_credits, _abreast(runtime, order, workers))
+        self._credit_reserve = CreditReserve(
+            runtime, pause, options.max_credits, _max_active_items(runtime, options, workers)
+        )
         self.meter = Meter(runtime.governor, runtime.costs)
         self._knowledge = Knowledge(runtime.entitlements, runtime.costs)
         self._naming = Naming()
@@ -94,13 +96,13 @@ class ItemRunner:
         Raises:
             JournalError: The journal cannot be read.
         """
-        order = self._order
+        options = self._options
         self._naming = await Naming.of(
-            order.idempotent_as, self._journal, is_told_to_share=order.is_told_to_share
+            options.idempotent_as, self._journal, is_told_to_share=options.is_told_to_share
         )
 
     def with_shared_key(self, item: Item) -> Item:
-        """Return the item as this machine makes it."""
+        """Return the item with the idempotency key that other machines share."""
         return self._naming.with_shared_key(item)
 
     async def begin(self, journal: Journal, account: str) -> None:
@@ -112,8 +114,8 @@ class ItemRunner:
             journal: The journal.
             account: The journal's name for the account.
         """
-        self._began = await journal.changes()
-        await self._knowledge.recall(journal, account, asks_again=self._order.retry_failed)
+        self._first_change = await journal.changes()
+        await self._knowledge.recall(journal, account, asks_again=self._options.retry_failed)
 
     async def run(self, work: ActiveItem) -> Outcome:
         """Execute one item to its end.
@@ -138,7 +140,7 @@ class ItemRunner:
             kind = _kind_of(item)
             async with (
                 self._gate.turn(quality, is_paid=is_paid),
-                self._purse.turn(item.key, kind, is_paid=is_paid or is_over),
+                self._credit_reserve.turn(item.key, kind, is_paid=is_paid or is_over),
             ):
                 if self._pause.reason is not None:
                     return new_outcome(work, "paused")
@@ -150,7 +152,7 @@ class ItemRunner:
                         return recorded_outcome(work, job, self._runtime, await missing_files(job))
                 with self.meter.film(None if is_paid else kind):
                     outcome = await self._execute(work, job)
-                    self._purse.ends(kind, outcome, is_paid=is_paid)
+                    self._credit_reserve.ends(kind, outcome, is_paid=is_paid)
                     outcome = await self._learn_cost(outcome)
                 return await self._learn_quality(outcome, quality)
         except QualityRefused as failure:  # nothing was done before this, so no lease is held
@@ -191,7 +193,7 @@ class ItemRunner:
     async def watch_credits(self) -> None:
         """Fetch the balance, if credits need watching."""
         await self._pause.learn_balance_again()
-        self._purse.look_again()
+        self._credit_reserve.look_again()
 
     async def _learn_cost(self, outcome: Outcome) -> Outcome:
         self.meter.complete(succeeded=outcome.status == "succeeded")
@@ -206,7 +208,7 @@ class ItemRunner:
         """
         if job is None or job.stage not in FINISHED:
             return False
-        return not (job.stage == "failed" and self._order.retry_failed)
+        return not (job.stage == "failed" and self._options.retry_failed)
 
     def _is_paid(self, item: Item, job: Job | None) -> bool:
         """Return True if the item resumes a project of an earlier run.
@@ -216,7 +218,7 @@ class ItemRunner:
         """
         if job is None or job.project_id is None:
             return False
-        is_retried = job.stage == "failed" and self._order.retry_failed and item.call is None
+        is_retried = job.stage == "failed" and self._options.retry_failed and item.call is None
         return not is_retried or next_attempt(job).project_id is not None
 
     async def _requested_quality(self, item: Item, job: Job | None) -> str | None:
@@ -234,7 +236,7 @@ class ItemRunner:
 
         Other items of this run and later runs use it.
         """
-        self._purse.complete(outcome)
+        self._credit_reserve.complete(outcome)
         if outcome.status == "succeeded":
             self._gate.was_made(quality)
         await self.keep_knowledge()
@@ -281,7 +283,9 @@ class ItemRunner:
         if comes_last(job) and not work.is_last:
             raise ComesLast
         # If the job failed after this batch began, another process has retried it: once is enough.
-        is_retried = self._order.retry_failed and job.stage == "failed" and job.updated_change <= self._began
+        is_retried = (
+            self._options.retry_failed and job.stage == "failed" and job.updated_change <= self._first_change
+        )
         if job.stage == "succeeded":
             if is_complete(item, job):
                 return await self._with_its_files(journal, work, job)
@@ -308,7 +312,7 @@ class ItemRunner:
 
     async def _with_its_files(self, journal: Journal, work: ActiveItem, job: Job) -> Job:
         """Return a finished job, leased if a file needs a new download."""
-        missing = await missing_files(job) if self._order.refetch else ()
+        missing = await missing_files(job) if self._options.refetch else ()
         if not missing:
             return job
         try:
@@ -341,10 +345,10 @@ class ItemRunner:
         return {"stages": stages_to_json(stages), **merge_usage(earlier, self._usage.take_unsaved())}
 
     async def _execute(self, work: ActiveItem, job: Job | None) -> Outcome:
-        record = work.record = await recorder_for(job, self._journal, self._numbers, self._began)
+        record = work.record = await recorder_for(job, self._journal, self._numbers, self._first_change)
         if job is not None:
             self._usage.merge(job.result)
-            if job.created_change <= self._began and work.missing is None:
+            if job.created_change <= self._first_change and work.missing is None:
                 await self._usage.learn_the_beginning(self._runtime)
 
         def on_start(steps: ProjectOperations) -> None:
@@ -356,10 +360,10 @@ class ItemRunner:
             self._usage.record_balance()
             self._pause.check_credits()
             self.meter.update()
-            self._purse.update(work.item.key, None if work.steps is None else work.steps.project_id)
+            self._credit_reserve.update(work.item.key, None if work.steps is None else work.steps.project_id)
             trace(event)
-            if self._order.on_event is not None:
-                notify(functools.partial(self._order.on_event, work.item.key), event)
+            if self._options.on_event is not None:
+                notify(functools.partial(self._options.on_event, work.item.key), event)
 
         start = WorkflowStarted(name="item", key=work.item.key, project_id=None)
         try:
@@ -367,7 +371,7 @@ class ItemRunner:
                 made = await run_item(
                     self._runtime,
                     work.item,
-                    self._order.policy,
+                    self._options.policy,
                     job=job,
                     journal=self._journal,
                     emit=emit,
@@ -413,10 +417,10 @@ class ItemRunner:
                 raise ItemLocked from None
 
 
-def _abreast(runtime: Runtime, order: BatchOptions, workers: WorkerPool) -> int:
+def _max_active_items(runtime: Runtime, options: BatchOptions, workers: WorkerPool) -> int:
     """Return the number of items that can be active at once."""
     slots = runtime.governor.limits.active_projects or workers.concurrency
-    count = len(order.items) if isinstance(order.items, Sized) else slots
+    count = len(options.items) if isinstance(options.items, Sized) else slots
     return min(slots, workers.concurrency, count)
 
 

@@ -56,7 +56,7 @@ class Naming:
         return naming
 
     def with_shared_key(self, item: Item) -> Item:
-        """Return the item as this machine makes it."""
+        """Return the item with the idempotency key that other machines share."""
         if self.name is None or item.brief is None or item.error is not None:
             return item
         return attrs.evolve(item, derived_key=derive_key(self.name, item), makes_share=self.makes_shares)

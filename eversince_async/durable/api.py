@@ -53,7 +53,7 @@ class ApiAccess:
         """
         return datetime.fromtimestamp(self.session.transport.server_seconds(), UTC)
 
-    def begins(self) -> dict[str, Json]:
+    def current_moment(self) -> dict[str, Json]:
         """Return the present moment, to store in a baseline.
 
         It is told by the server's clock and by the boot clock, which is never set.
@@ -61,7 +61,7 @@ class ApiAccess:
         moment = clock.moment()
         return {"since": self.server_time().isoformat(), "boot": moment.boot, "seconds": moment.seconds}
 
-    def began(self, baseline: Mapping[str, Json]) -> datetime:
+    def server_time_of(self, baseline: Mapping[str, Json]) -> datetime:
         """Return the server's time of a moment that `begins` returned.
 
         The time is by what the server's clock shows now, if the boot clock allows that. The first response of
@@ -128,7 +128,7 @@ def loop_time() -> float:
     return asyncio.get_running_loop().time()
 
 
-def begin_to_json(kept: Field) -> dict[str, Json]:
+def moment_to_json(kept: Field) -> dict[str, Json]:
     """Read from a journal what `ApiAccess.begins` returned."""
     begin: dict[str, Json] = {"since": kept["since"].instant().isoformat()}
     boot, seconds = kept.get("boot"), kept.get("seconds")

@@ -37,7 +37,7 @@ R = TypeVar("R")
 EFFECT_LEASE: Final = 180.0
 """Seconds for which a job's lease lasts after an intent.
 
-That is longer than a request may take and its traces need to show."""
+That is longer than a request can take plus the time until its effect is visible."""
 
 MAX_INTENT_DELAY: Final = 30.0
 """Seconds within which an intent must be written.

@@ -1,6 +1,6 @@
 """The record of a failure.
 
-With it, another run fails of the same error without asking the server.
+A later run raises the same error from it, without asking the server.
 """
 
 from collections.abc import Mapping

@@ -30,10 +30,10 @@ class JobLease:
         is_finished: True if the pipeline's function has ended, so that there is nothing to cancel.
     """
 
-    def __init__(self, journal: Journal, key: str, taken_again: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, journal: Journal, key: str, on_reacquire: Callable[[], Awaitable[None]]) -> None:
         self._journal = journal
         self._key = key
-        self._on_reacquire = taken_again
+        self._on_reacquire = on_reacquire
         self._changing = asyncio.Lock()
         self._at_work = 0
         self._task = asyncio.current_task()

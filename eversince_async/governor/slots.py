@@ -70,7 +70,7 @@ class SlotLease:
         From now on polls of the project show when the slot is free.
         """
         self._slots.table.bind(self._hold, project_id, self._slots.now())
-        self._slots.release()
+        self._slots.grant_waiting()
 
     def refused(self) -> None:
         """Record that the server definitely did not perform the write.
@@ -78,7 +78,7 @@ class SlotLease:
         The production continues to hold the slot.
         """
         self._slots.table.refused(self._hold)
-        self._slots.release()
+        self._slots.grant_waiting()
 
     def rejected(self) -> bool:
         """Record that the server says all slots are taken (429 `project_limit`).
@@ -86,12 +86,10 @@ class SlotLease:
         The lease is over: acquire it again, which waits until a poll has shown room.
 
         Returns:
-            True if slots can be the reason. False when a complete list has just shown that nothing is active:
-                then
-            the server means the day's limit.
+            False if a complete list has just shown no active project: the server then means the daily limit.
         """
         slots_can_be = self._slots.table.rejected(self._hold, self._slots.now())
-        self._slots.release()
+        self._slots.grant_waiting()
         return slots_can_be
 
     def release(self) -> None:
@@ -100,7 +98,7 @@ class SlotLease:
         It has ended, or a person reviews it.
         """
         self._slots.table.release_claim(self._hold)
-        self._slots.release()
+        self._slots.grant_waiting()
 
     def __enter__(self) -> "SlotLease":
         return self
@@ -128,7 +126,7 @@ class Slots:
         self.table = SlotTable(limit)
         self._clock = clock
         self._expect = expect
-        self._alarm = Timer(clock, self.release)
+        self._alarm = Timer(clock, self.grant_waiting)
         self._waits: CallbackList[[]] = CallbackList()
         clock.on_loop_change(self.table.move)
 
@@ -172,11 +170,11 @@ class Slots:
                 hold = await self._enqueue(ticket)
             except BaseException:
                 self.table.withdraw(ticket)
-                self.release()
+                self.grant_waiting()
                 raise
         if project_id is not None:
             self.table.bind(hold, project_id, self.now())
-            self.release()  # others may wait to work on the same project
+            self.grant_waiting()  # others may wait to work on the same project
         return SlotLease(self, key, hold)
 
     def has_room(self, key: str, project_id: str | None = None, place: str | None = None) -> bool:
@@ -198,7 +196,7 @@ class Slots:
         """Record a poll that saw a project's status; see `Governor.observed`."""
         now = self.now()
         if self.table.observed(project_id, status, now, now if requested_at is None else requested_at):
-            self.release()
+            self.grant_waiting()
 
     def observed_page(
         self, active_ids: Iterable[str], *, complete: bool, requested_at: float | None = None
@@ -207,7 +205,7 @@ class Slots:
         now = self.now()
         requested_at = now if requested_at is None else requested_at
         self.table.observed_page(active_ids, complete=complete, now=now, requested_at=requested_at)
-        self.release()
+        self.grant_waiting()
 
     def needs_poll(self) -> bool:
         """Return True if a list of projects would help a waiting production.
@@ -245,7 +243,7 @@ class Slots:
         """Return the time in clock seconds."""
         return self._clock.time()
 
-    def release(self) -> None:
+    def grant_waiting(self) -> None:
         """Grant slots to waiting productions, and set the timer for the next."""
         now = self.now()
         for ticket in self.table.release(now):
@@ -257,7 +255,7 @@ class Slots:
         """Add a ticket to its line and return its future."""
         ticket.future = self._clock.loop().create_future()
         self.table.enqueue(ticket)
-        self.release()
+        self.grant_waiting()
         self._expect(ticket)
         self._waits.notify()
         return ticket.future

@@ -236,11 +236,11 @@ class Conversation:
             steps, project = self._operations, await self._wait_idle()
             is_old = url_without_query(project.assembled_url) in {None, self._previous_video}
             if delivery.render is not None and is_old and project.output_type != OutputType.ASSETS:
-                steps.is_delivered()
+                steps.forget_share()
                 async with steps.slot():
                     project = await render_with_retries(steps, project, delivery.render)
             production = await deliver(self._runtime, steps, project, delivery)
-        steps.is_delivered()
+        steps.forget_share()
         return production
 
     async def hand_over(self) -> str | None:
@@ -325,7 +325,7 @@ class Conversation:
             self._turn = None
             raise _not_allowed(project, "the agent is at work; the next turn comes when it has stopped")
         self._outgoing = outgoing
-        steps.is_delivered()
+        steps.forget_share()
         try:
             async with self._active():
                 self._baseline = await steps.send_message(outgoing)
@@ -361,7 +361,7 @@ class Conversation:
                     url_without_query(project.assembled_url),
                     (text, await in_memory(text)),
                 )
-                steps.is_delivered()
+                steps.forget_share()
             self._turn, steps.effects = None, self._varying[1]
             try:
                 async with steps.slot():

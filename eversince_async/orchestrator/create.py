@@ -18,7 +18,7 @@ from typing import Any, Final
 import attrs
 
 from eversince_async._wire.endpoints import CREATE_PROJECT
-from eversince_async.durable.api import begin_to_json, loop_time
+from eversince_async.durable.api import loop_time, moment_to_json
 from eversince_async.durable.doubt import AmbiguousOutcome, is_made_after, is_made_before
 from eversince_async.durable.executor import EffectExecution
 from eversince_async.governor import GovernorProtocol
@@ -161,13 +161,13 @@ class _CreateAttempt:
         return cls(
             runtime,
             _without_idempotency_key(request.mapping()),
-            begin_to_json(Field.of(effect, "baseline")),
+            moment_to_json(Field.of(effect, "baseline")),
             effect,
         )
 
     @property
     def since(self) -> datetime:
-        return self.runtime.began(self.baseline)
+        return self.runtime.server_time_of(self.baseline)
 
     @property
     def until(self) -> datetime | None:

@@ -28,7 +28,7 @@ from eversince_async.polling.observation import url_without_query
 from eversince_async.polling.schedule import MIN_POLL_INTERVAL
 from eversince_async.transfers.target import need_writable
 
-MAX_CONFLICTS: Final = (MIN_POLL_INTERVAL, 3 * MIN_POLL_INTERVAL, 9 * MIN_POLL_INTERVAL)
+CONFLICT_RETRY_DELAYS: Final = (MIN_POLL_INTERVAL, 3 * MIN_POLL_INTERVAL, 9 * MIN_POLL_INTERVAL)
 """Seconds to wait before each repetition of a refused render.
 
 The project's status did not allow the render. Together the waits are longer than responses lag behind.
@@ -98,7 +98,7 @@ async def render_with_retries(
         StatusConflict: The server refuses although no observation explains it.
         InvalidProjectState: Another machine renders the project again and again.
     """
-    for pause in MAX_CONFLICTS:
+    for pause in CONFLICT_RETRY_DELAYS:
         try:
             return await steps.render(project, quality, whole=whole)
         except (StatusConflict, RenderedElsewhere):

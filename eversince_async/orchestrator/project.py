@@ -33,22 +33,22 @@ from eversince_async.polling.observation import Baseline, Observation, url_witho
 logger: Final = logging.getLogger("eversince_async")
 
 
-RECENT: Final = 5.0
-"""Seconds for which an observation is recent before a render.
+MAX_OBSERVATION_AGE_SECONDS: Final = 5.0
+"""The greatest age of the observation on which a render relies, in seconds.
 
 It matters only where other machines may render the project, too.
 """
 
-LOOKS_BEFORE: Final = 50
-"""Observations after which a render is sent in any case.
+MAX_CHECKS_BEFORE_RENDER: Final = 50
+"""Status checks after which a render is sent even without a recent one.
 
-Otherwise a render waits for a recent observation. Each observation waits for the request budget, as the
+Each check waits for the request budget, as the
 render does; where several machines use the budget up, that may take a minute.
 """
 
 
 class RenderedElsewhere(Exception):
-    """Another process or person has the project rendered, or has had."""
+    """Another process or person is rendering the project, or has rendered it."""
 
 
 class _SeenTooLongAgo(Exception):
@@ -72,14 +72,14 @@ class ProjectOperations(Admission):
             QuotaExhausted: Today's projects are used up, and the policy says not to wait.
             InDoubt: Several failed projects may be what an earlier attempt of this create made.
         """
-        baseline = self._runtime.begins()
+        baseline = self._runtime.current_moment()
         async with (
             self.stage("create"),
             self.effects.begin("create", unstructure(brief), baseline=baseline) as execution,
         ):
-            with register_create(self._runtime, execution) as is_ours:
+            with register_create(self._runtime, execution) as mark_ours:
                 created = await self._find_existing(execution) or await self._create(execution, brief)
-                is_ours(created.id)
+                mark_ours(created.id)
             await execution.record_done(
                 {"id": created.id, "status": created.status},
                 claim=created.id,
@@ -253,7 +253,7 @@ class ProjectOperations(Admission):
             whole: As for `settle`.
 
         Raises:
-            StatusConflict: The project is not idle.
+            StatusConflict: The project is not idle; `render_with_retries` handles that.
             ProjectFailed: The render failed.
             RenderProducedNothing: The render ended without a video.
             WaitTimedOut: The render takes longer than allowed; it goes on.
@@ -347,7 +347,7 @@ class ProjectOperations(Admission):
         self._share = execution, share
         return share
 
-    def is_delivered(self) -> None:
+    def forget_share(self) -> None:
         """Forget the last share, which a repeated delivery would reuse."""
         self._share = None
 
@@ -407,7 +407,7 @@ class ProjectOperations(Admission):
         Raises:
             RenderedElsewhere: Another process or person has the project rendered, or has had.
         """
-        for _ in range(LOOKS_BEFORE):
+        for _ in range(MAX_CHECKS_BEFORE_RENDER):
             requested_at = self._now()
             seen = await self.get_status()
             if seen.status not in SETTLED - FINAL or url_without_query(seen.assembled_url) not in {
@@ -423,7 +423,7 @@ class ProjectOperations(Admission):
         return await send()
 
     def _need_seen_since(self, requested_at: float) -> None:
-        if self._now() - requested_at > RECENT:
+        if self._now() - requested_at > MAX_OBSERVATION_AGE_SECONDS:
             raise _SeenTooLongAgo
 
     @contextmanager

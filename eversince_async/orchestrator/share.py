@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from eversince_async._wire.addresses import is_address
 from eversince_async._wire.endpoints import SHARE
-from eversince_async.durable.api import begin_to_json
+from eversince_async.durable.api import moment_to_json
 from eversince_async.durable.confirm import send_once
 from eversince_async.durable.doubt import AmbiguousOutcome, is_made_before
 from eversince_async.durable.executor import EffectExecution
@@ -67,7 +67,7 @@ async def _share(
             runtime, partial(_find_new_share, runtime, options, execution, _shared_since(execution))
         )
     if share is None:
-        began = runtime.begins()
+        began = runtime.current_moment()
         execution.set_baseline(began)
 
         def send() -> Awaitable[Share]:
@@ -156,7 +156,7 @@ async def _find_new_share(
     """
     known = _known_shares(runtime.governor)
     page = await runtime.api.account.shares(limit=PAGE_SHARES)
-    since = runtime.began(baseline)
+    since = runtime.server_time_of(baseline)
     found = [
         each
         for each in page.shares
@@ -204,7 +204,7 @@ def _shared_since(execution: EffectExecution) -> Mapping[str, Json]:
     baseline = execution.field("baseline")
     if baseline.is_null or baseline.get("since") is None:
         return {"since": execution.record.intent_at.isoformat()}
-    return begin_to_json(baseline)
+    return moment_to_json(baseline)
 
 
 def recorded_share_of(execution: EffectExecution) -> Share:

@@ -59,7 +59,7 @@ class EarlyPollPolicy:
         self._schedule = schedule
         self._governor = governor
         self._duration_model = duration_model
-        self._bought: deque[float] = deque()
+        self._early_request_times: deque[float] = deque()
 
     def next_early_poll(
         self, unseen: Collection[PendingStage], now: float, due_at: float, *, in_demand: bool = False
@@ -80,8 +80,8 @@ class EarlyPollPolicy:
         earliest = max(self.last_poll_at + MIN_POLL_INTERVAL, self._budget_free_at(now))
         if earliest >= due_at:
             return math.inf
-        price = MIN_SAVING_UNDER_LOAD if in_demand else MIN_SAVING
-        pays_at = self._worthwhile_at(unseen, earliest, due_at, price)
+        min_saving = MIN_SAVING_UNDER_LOAD if in_demand else MIN_SAVING
+        pays_at = self._worthwhile_at(unseen, earliest, due_at, min_saving)
         return (
             pays_at
             if pays_at == math.inf
@@ -90,30 +90,35 @@ class EarlyPollPolicy:
 
     def record_early(self, requests: int, now: float) -> None:
         """Record the number of requests of an early poll."""
-        self._bought.extend([now] * requests)
+        self._early_request_times.extend([now] * requests)
 
     def _budget_free_at(self, now: float) -> float:
         """Return the time from which early polls are within their budget share."""
-        while self._bought and self._bought[0] + REQUEST_WINDOW <= now:
-            self._bought.popleft()
+        while self._early_request_times and self._early_request_times[0] + REQUEST_WINDOW <= now:
+            self._early_request_times.popleft()
         share = self._schedule.spare * self._governor.allowance()
-        if len(self._bought) < share:
+        if len(self._early_request_times) < share:
             return -math.inf
-        return math.inf if share < 1 else self._bought[len(self._bought) - math.floor(share)] + REQUEST_WINDOW
+        return (
+            math.inf
+            if share < 1
+            else self._early_request_times[len(self._early_request_times) - math.floor(share)]
+            + REQUEST_WINDOW
+        )
 
     def _worthwhile_at(
-        self, unseen: Collection[PendingStage], earliest: float, due_at: float, price: float
+        self, unseen: Collection[PendingStage], earliest: float, due_at: float, min_saving: float
     ) -> float:
         if not unseen:
             return math.inf
         moment = max(earliest, min(each.seen_at for each in unseen))
         while moment < due_at:
-            if self._is_worthwhile(unseen, moment, price):
+            if self._is_worthwhile(unseen, moment, min_saving):
                 return moment
             moment += SEARCH_STEP
         return math.inf
 
-    def _is_worthwhile(self, unseen: Collection[PendingStage], moment: float, price: float) -> bool:
+    def _is_worthwhile(self, unseen: Collection[PendingStage], moment: float, min_saving: float) -> bool:
         """Return True if a poll then is expected to save enough waiting.
 
         A stage that has ended since its last observation has waited for half of that time, on average.
@@ -125,6 +130,6 @@ class EarlyPollPolicy:
                 * (moment - each.seen_at)
                 / 2
             )
-            if saving >= price:
+            if saving >= min_saving:
                 return True
         return False

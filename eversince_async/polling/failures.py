@@ -39,10 +39,10 @@ def concerns_account(failure: EversinceError) -> bool:
     return isinstance(failure, Unauthorized | Forbidden) and is_verdict(failure)
 
 
-class FailureStreak:
-    """Counts of failed polls, by project id or for the `LIST`.
+class FailureStreaks:
+    """Unbroken streaks of failed polls, and the pauses they cause.
 
-    Times are loop time.
+    A streak is that of a project, by its id, or that of the `LIST`. Times are loop time.
 
     Args:
         patience: The longest time that a streak of failed polls may last, in seconds.
@@ -55,7 +55,7 @@ class FailureStreak:
         self._held: dict[str, float] = {}
         self._all_held = -math.inf
 
-    def befell(self, subject: str) -> bool:
+    def is_failing(self, subject: str) -> bool:
         """Return True if the last poll of a subject failed."""
         return subject in self._since
 

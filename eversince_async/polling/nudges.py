@@ -18,8 +18,8 @@ MIN_INTERVAL: Final = 2.0
 BURST: Final = 5
 """The number of polls that nudges may cause in a row.
 
-After these, nudges cause one poll every `MIN_POLL_INTERVAL` seconds. The number is that of projects that may
-be active by default, so that their news never wait for each other.
+After these, nudges cause one poll every `MIN_POLL_INTERVAL` seconds. It equals the default
+limit of active projects, so that no project's nudge waits for another's.
 """
 
 

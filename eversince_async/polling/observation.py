@@ -88,7 +88,7 @@ class Baseline:
         video: The URL of the video, without its signature; None if there was no video.
         video_expires_at: The time until which the video was available there.
         updated_at: The time at which the server had last changed the project.
-        requested_at: The time of the response to our request, in loop time.
+        requested_at: The time from which changes count as the request's effect, in loop time.
     """
 
     video: str | None

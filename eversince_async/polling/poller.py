@@ -21,7 +21,7 @@ from eversince_async.lifecycle import ACTIVE, SETTLED
 from eversince_async.models.projects import Project, ProjectSummary
 from eversince_async.polling.durations import DurationModel, StageInProgress
 from eversince_async.polling.early import EarlyPollPolicy, PendingStage
-from eversince_async.polling.failures import LIST, FailureStreak
+from eversince_async.polling.failures import LIST, FailureStreaks
 from eversince_async.polling.nudges import NudgeThrottle
 from eversince_async.polling.observation import Observation
 from eversince_async.polling.requests import PollRequests
@@ -39,20 +39,20 @@ TICK: Final = 0.001
 A poll that is due within this time counts as due.
 """
 
-APART: Final = 0.05
+MIN_DECISION_INTERVAL_SECONDS: Final = 0.05
 """The shortest time between two decisions, in seconds.
 
 It holds for any decision and any change meanwhile. So no error in a decision can keep a core busy, and many
 changes at once are decided on together.
 """
 
-MANY: Final = 200
+MANY_PROJECTS: Final = 200
 """The number of projects above which decisions are further apart.
 
 With more projects a decision takes longer, and so the next one is as much later.
 """
 
-TOLD: Final = 100
+MAX_UNKNOWN_STATUS_WARNINGS: Final = 100
 """The number of unknown statuses that cause a warning.
 
 A server may send any number of them.
@@ -83,7 +83,7 @@ class Poller:
         self._nudges = NudgeThrottle()
         self._changed = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
-        self._failures = FailureStreak(schedule.max_failure_time)
+        self._failures = FailureStreaks(schedule.max_failure_time)
         self._rounds = PollRounds(self._requests, self._waiters, self._failures, session.newborn)
         self._unknown: set[str] = set()
         self._sought_since = math.inf  # the time since which a slot requires polls
@@ -216,7 +216,9 @@ class Poller:
             self._failures.hold_all(_now() + MIN_POLL_INTERVAL)
         except Exception as failure:  # noqa: BLE001 - waiters must learn of any exception
             self._rounds.fail_all(failure)
-        rest = decided_at + APART * max(1.0, len(self._waiters) / MANY) - _now()
+        rest = (
+            decided_at + MIN_DECISION_INTERVAL_SECONDS * max(1.0, len(self._waiters) / MANY_PROJECTS) - _now()
+        )
         if rest > 0 and self._is_wanted():
             await asyncio.sleep(rest)
 
@@ -231,7 +233,7 @@ class Poller:
         self.decisions += 1
         due_at = min(self._due_at(), self._slot_due_at(now))
         early_at, at_once = math.inf, now + TICK
-        if at_once < due_at and not self._failures.befell(LIST):
+        if at_once < due_at and not self._failures.is_failing(LIST):
             early_at = self._timing.next_early_poll(
                 list(self._pending()), now, due_at, in_demand=bool(self._seekers)
             )
@@ -295,7 +297,7 @@ class Poller:
 
     def _pending(self) -> Iterable[PendingStage]:
         for project_id, waits in self._waiters:
-            if not self._failures.befell(project_id):
+            if not self._failures.is_failing(project_id):
                 yield from (wait.unseen for wait in waits)
         if self._sought_since < math.inf:
             yield PendingStage(None, max(self._sought_since, self._rounds.paged_at))
@@ -316,7 +318,12 @@ class Poller:
 
     def _warn_unknown_status(self, project: Project | ProjectSummary) -> None:
         status = project.status
-        if status in ACTIVE or status in SETTLED or status in self._unknown or len(self._unknown) >= TOLD:
+        if (
+            status in ACTIVE
+            or status in SETTLED
+            or status in self._unknown
+            or len(self._unknown) >= MAX_UNKNOWN_STATUS_WARNINGS
+        ):
             return
         self._unknown.add(status)
         logger.warning(

@@ -15,7 +15,7 @@ from eversince_async.errors import (
     NotFound,
     TransportError,
 )
-from eversince_async.polling.failures import LIST, FailureStreak, concerns_account, is_verdict
+from eversince_async.polling.failures import LIST, FailureStreaks, concerns_account, is_verdict
 from eversince_async.polling.requests import PollRequests
 from eversince_async.polling.schedule import DEFAULT_POLL_INTERVAL, MIN_POLL_INTERVAL
 from eversince_async.polling.waiters import Waiters
@@ -42,7 +42,7 @@ class PollRounds:
     """
 
     def __init__(
-        self, requests: PollRequests, waiters: Waiters, failures: FailureStreak, newborn: Newborn | None
+        self, requests: PollRequests, waiters: Waiters, failures: FailureStreaks, newborn: Newborn | None
     ) -> None:
         self.paged_at = -math.inf
         self._requests = requests
@@ -86,7 +86,7 @@ class PollRounds:
 
         That is so if polls of each of them have failed.
         """
-        return bool(wanted) and all(map(self._failures.befell, wanted))
+        return bool(wanted) and all(map(self._failures.is_failing, wanted))
 
     async def _poll_list(self, wanted: set[str], now: float, *, is_slot_sought: bool) -> set[str]:
         """Poll the list; return the projects that must still be polled singly."""
@@ -131,7 +131,7 @@ class PollRounds:
             failure = await self._poll_project(project_id)
             in_a_row = 0 if failure is None else in_a_row + 1
             if failure is not None and in_a_row == OUTAGE:
-                self._end_waits(order[place + 1 :], failure)
+                self._postpone_rest(order[place + 1 :], failure)
                 return
 
     async def _poll_project(self, project_id: str) -> EversinceError | None:
@@ -179,7 +179,7 @@ class PollRounds:
             self._fail([project_id], failure)
         return failure
 
-    def _end_waits(self, project_ids: list[str], failure: EversinceError) -> None:
+    def _postpone_rest(self, project_ids: list[str], failure: EversinceError) -> None:
         """Put the other projects off, because one poll after the other fails.
 
         They are given up if that has lasted too long.

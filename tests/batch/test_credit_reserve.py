@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from eversince_async import Eversince, JournalError, Limits
-from eversince_async.batch.credit_reserve import Purse
+from eversince_async.batch.credit_reserve import CreditReserve
 from eversince_async.batch.limits import StopCondition
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import ErrorAnswer
@@ -254,7 +254,7 @@ async def test_who_has_plenty_is_held_up_by_nothing_and_asked_nothing(emulator, 
     emulator.account.credits = had
     seconds, report = await seconds_of(emulator, 10)
     asked = len(emulator.world.log.of("GET /account/credits"))
-    monkeypatch.setattr(Purse, "_must_wait", lambda *_: False)
+    monkeypatch.setattr(CreditReserve, "_must_wait", lambda *_: False)
     emulator.account.credits = had
     freely, _ = await seconds_of(emulator, 10)
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from eversince_async import Eversince, InDoubt, JournalError
-from eversince_async.batch.credit_reserve import Purse
+from eversince_async.batch.credit_reserve import CreditReserve
 from eversince_async.emulator import Emulator, Scenario
 from eversince_async.emulator.faults import Reset, Unavailable
 from eversince_async.journal import SqliteJournal
@@ -142,7 +142,9 @@ async def test_one_failed_project_that_may_be_of_either_create_is_for_a_person(t
 
     Their briefs are the same.
     """
-    monkeypatch.setattr(Purse, "_must_wait", lambda *_: False)  # both are sent at once, as later ones are
+    monkeypatch.setattr(
+        CreditReserve, "_must_wait", lambda *_: False
+    )  # both are sent at once, as later ones are
     async with Emulator(scenario=FAILING) as emulator, Eversince(**emulator.connection) as eversince:
         emulator.faults.once("POST", "/projects", Reset(after_commit=True))
         emulator.faults.once("POST", "/projects", Reset())

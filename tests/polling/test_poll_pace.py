@@ -11,7 +11,7 @@ from eversince_async.emulator import Emulator, Scenario
 from eversince_async.governor import Governor, Lane
 from eversince_async.polling.durations import DurationModel
 from eversince_async.polling.early import EarlyPollPolicy, PendingStage
-from eversince_async.polling.poller import APART, MANY
+from eversince_async.polling.poller import MANY_PROJECTS, MIN_DECISION_INTERVAL_SECONDS
 from eversince_async.testing import run
 
 
@@ -58,7 +58,7 @@ async def productions(count: int, seconds: float) -> tuple[int, int, int]:
             each.cancel()
         await asyncio.gather(*work, return_exceptions=True)
         looks = [entry for entry in emulator.world.log if entry.method == "GET"]
-        return eversince._poller.decisions, len(looks), len(eversince._poller._timing._bought)
+        return eversince._poller.decisions, len(looks), len(eversince._poller._timing._early_request_times)
 
 
 @pytest.mark.parametrize("count", [1, 4, 40])
@@ -102,7 +102,7 @@ def test_a_wrong_decision_cannot_keep_a_core_busy(monkeypatch: pytest.MonkeyPatc
     for speed in (None, 60.0):
         decisions, seconds = run(story(), speed=speed)
 
-        assert 1 < decisions <= math.ceil(seconds / APART) + 1
+        assert 1 < decisions <= math.ceil(seconds / MIN_DECISION_INTERVAL_SECONDS) + 1
 
 
 async def test_a_storm_of_changes_is_decided_on_together(emulator: Emulator, eversince: Eversince) -> None:
@@ -120,7 +120,7 @@ async def test_a_storm_of_changes_is_decided_on_together(emulator: Emulator, eve
     waiting.cancel()
     await asyncio.wait([waiting])
 
-    assert eversince._poller.decisions - before <= 1 / APART + 1
+    assert eversince._poller.decisions - before <= 1 / MIN_DECISION_INTERVAL_SECONDS + 1
 
 
 async def test_nobody_is_left_behind_who_comes_between_two_decisions(
@@ -128,13 +128,13 @@ async def test_nobody_is_left_behind_who_comes_between_two_decisions(
 ) -> None:
     project = emulator.add_project(walks={"running": 10_000})
     first = asyncio.create_task(eversince._poller.next_observation(project.id, status="running"))
-    await asyncio.sleep(APART / 2)
+    await asyncio.sleep(MIN_DECISION_INTERVAL_SECONDS / 2)
     first.cancel()
     await asyncio.wait([first])
     second = await eversince._poller.next_observation(project.id, status="queued")
 
     assert "running" == second.status
-    assert [5.0 + APART / 2] == emulator.polls(project.id)
+    assert [5.0 + MIN_DECISION_INTERVAL_SECONDS / 2] == emulator.polls(project.id)
 
 
 async def test_the_more_is_waited_for_the_rarer_it_decides(eversince: Eversince) -> None:
@@ -145,7 +145,7 @@ async def test_the_more_is_waited_for_the_rarer_it_decides(eversince: Eversince)
     poller = eversince._poller
     waits = [
         asyncio.create_task(poller.next_observation(f"proj_{n}", status="generating"))
-        for n in range(20 * MANY)
+        for n in range(20 * MANY_PROJECTS)
     ]
     await asyncio.sleep(0.1)
     before = poller.decisions
@@ -157,4 +157,4 @@ async def test_the_more_is_waited_for_the_rarer_it_decides(eversince: Eversince)
         wait.cancel()
     await asyncio.wait(waits)
 
-    assert decided <= 3 / (20 * APART) + 1
+    assert decided <= 3 / (20 * MIN_DECISION_INTERVAL_SECONDS) + 1
