@@ -22,7 +22,7 @@ class Wanted:
     def allowance(self) -> float:
         return self.requests
 
-    def expected_at(self, lane: object, now: float) -> float:
+    def estimated_departure(self, lane: object, now: float) -> float:
         return max(now, self.at)
 
 
