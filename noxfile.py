@@ -301,7 +301,10 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=OLDEST, default=False)
 def house(session: nox.Session) -> None:
     """Count the names, docstrings, folders and circles that ease or hinder reading."""
+    install(session, extras=[])
     session.run("python", str(ROOT / ".ci" / "house.py"))
+    leave_checkout(session)
+    session.run("python", str(ROOT / ".ci" / "routes.py"))
 
 
 @nox.session(python=OLDEST)
