@@ -2,8 +2,8 @@
 
     python .ci/routes.py
 
-Needs the package with its core dependencies. Frames are those of the package on the stack; what the emulator and
-virtual time do is left out.
+Needs the package with its core dependencies. Frames are those of the package on the stack, without the
+emulator and virtual time.
 """
 
 from __future__ import annotations

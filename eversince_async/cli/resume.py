@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from eversince_async.cli._batch_file_readers import count_of
 from eversince_async.cli._client import connect
 from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug, parse_quality
@@ -162,7 +163,7 @@ async def _journal(
         if not found.keys:
             warn(f"{path}: nothing to go on with; {await _counts(journal)}")
             return ExitCode.UNFINISHED if found.is_left else ExitCode.DONE
-        warn(f"{len(found.keys)} videos that {path} remembers are continued")
+        warn(f"{count_of(len(found.keys), 'video')} of {path} to continue")
         code = await run_batch(
             BatchPlan(
                 name=path.name,

@@ -114,24 +114,24 @@ class CallbackList(Generic[P]):
     """Callbacks of users, whose errors are logged and break nothing."""
 
     def __init__(self) -> None:
-        self._callbacks: list[Callable[P, object]] = []
+        self._callbacks: dict[object, Callable[P, object]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._callbacks)
 
     def add(self, callback: Callable[P, object]) -> Callable[[], None]:
         """Subscribe a callback; return a function that ends the subscription."""
-        self._callbacks.append(callback)
+        subscription = object()  # a callback may be subscribed several times
+        self._callbacks[subscription] = callback
 
         def unsubscribe() -> None:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
+            self._callbacks.pop(subscription, None)
 
         return unsubscribe
 
     def notify(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Call all callbacks."""
-        for callback in list(self._callbacks):
+        for callback in list(self._callbacks.values()):
             try:
                 callback(*args, **kwargs)
             except Exception:

@@ -470,7 +470,7 @@ async def test_a_journal_is_enough_to_see_through_what_has_begun(emulator, rows,
     assert ExitCode.DONE == code
     assert (3, 2, 1) == made(emulator)
     assert {"b.mp4", "c.mp4"} == {path.name for path in (tmp_path / "videos").iterdir()}
-    assert "3 videos that briefs.journal.db remembers are continued" in capsys.readouterr().err
+    assert "3 videos of briefs.journal.db to continue" in capsys.readouterr().err
 
 
 async def test_a_journal_with_nothing_left_says_so(emulator, rows, capsys):

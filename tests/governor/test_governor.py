@@ -10,6 +10,7 @@ import pytest
 from eversince_async.clock import now as wall_now
 from eversince_async.errors import ConfigurationError, QuotaExhausted, WouldWait
 from eversince_async.governor import Governor, Lane, Limits, WaitKind, WaitReason
+from eversince_async.governor.waiters import CallbackList
 from eversince_async.models.receipt import RateLimit
 from eversince_async.testing import VirtualTimeLoop
 
@@ -441,3 +442,15 @@ async def test_two_running_loops_cannot_share_a_governor() -> None:
     assert ["this governor is in use by another running event loop; make one for each loop"] == list(
         map(str, errors)
     )
+
+
+def test_a_callback_that_is_subscribed_twice_stays_subscribed_once_when_one_ends_twice():
+    callbacks, calls = CallbackList[[int]](), list[int]()
+    callbacks.add(calls.append)
+    unsubscribe = callbacks.add(calls.append)
+    unsubscribe()
+    unsubscribe()
+
+    callbacks.notify(1)
+
+    assert [1] == calls
