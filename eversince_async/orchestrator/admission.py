@@ -85,15 +85,10 @@ class Admission(ProjectTracker):
         Raises:
             QuotaExhausted: Today's quota is used up, and the policy says not to wait; nothing was sent.
         """
-
-        async def send_with_slot() -> R:
-            if confirm is None:
-                return await self._with_slot(execution, send)
-            return await send_once(self._runtime, lambda: self._with_slot(execution, send), confirm)
-
-        if quota is None:
-            return await send_with_slot()
-        return await self._with_quota(quota, execution, send_with_slot)
+        with_slot: Callable[[], Awaitable[R]] = partial(self._with_slot, execution, send)
+        if confirm is not None:
+            with_slot = partial(send_once, self._runtime, with_slot, confirm)
+        return await (with_slot() if quota is None else self._with_quota(quota, execution, with_slot))
 
     async def _with_slot(self, execution: EffectExecution, write: Callable[[], Awaitable[R]]) -> R:
         """Send a write with a slot, and report its result to the slot."""

@@ -124,7 +124,7 @@ class ProductionWorkflow(Workflow[Production]):
         brief = self.brief if project_id is None else None
         return Handle(key=self.key, project_id=project_id, delivery=self.delivery, brief=brief)
 
-    async def run(self) -> Production:
+    async def _produce(self) -> Production:
         """Run the production with the slot that it was given."""
         runtime, key, policy = self._runtime, self.key, self.policy
         steps = ProjectOperations(runtime, policy, self.emit, key=key)
@@ -161,12 +161,7 @@ class ProductionWorkflow(Workflow[Production]):
     async def _execute(self) -> Production:
         started = WorkflowStarted(name="production", key=self.key, project_id=None)
         try:
-            return await with_tracer(self._runtime.tracer, started, _run_production)(self)
+            return await with_tracer(self._runtime.tracer, started, lambda _: self._produce())(self)
         finally:
             if self.lease is not None:
                 self.lease.release()  # the steps have released it already, if they ran
-
-
-async def _run_production(workflow: Workflow[Production]) -> Production:
-    assert isinstance(workflow, ProductionWorkflow)
-    return await workflow.run()
