@@ -30,7 +30,7 @@ async def test_the_leases_of_what_is_at_work_are_renewed():
     """An item that takes many lease durations never goes to another process."""
     async with Emulator(scenario=SLOW) as emulator, Eversince(**emulator.connection) as eversince:
         first = MemoryJournal()
-        async with first, MemoryJournal(first.rows) as other:
+        async with first, MemoryJournal(first.tables) as other:
             making = asyncio.ensure_future(eversince.batch(["A film"], journal=first))
             while not making.done():
                 await asyncio.sleep(LEASE_SECONDS / 4)
@@ -72,7 +72,7 @@ async def test_what_is_lost_to_another_is_dropped_without_a_word(emulator, evers
     theirs = JobChange(
         stage="failed", error=failure_to_json(ProjectFailed("theirs", project_id="p")), release=True
     )
-    async with ours, MemoryJournal(ours.rows) as other:
+    async with ours, MemoryJournal(ours.tables) as other:
         change = ours.change
 
         async def change_too_late(job_id, changes):
@@ -115,7 +115,7 @@ async def test_nothing_stays_leased_that_was_finished_in_the_meantime(emulator, 
     """Another process ends the item between the read and the lease."""
     ours = MemoryJournal()
 
-    async with ours, MemoryJournal(ours.rows) as other:
+    async with ours, MemoryJournal(ours.tables) as other:
         put = ours.put
 
         async def put_and_lose(*args, **kwargs):
