@@ -116,10 +116,10 @@ async def test_a_board_of_few_words_says_only_what_it_is_told_to(capsys):
 def progress(**known):
     usual = {
         "total": 200,
-        "taken": 30,
+        "items_read": 30,
         "active": 10,
         "counts": {},
-        "earlier": 0,
+        "recorded": 0,
         "eta": None,
         "eta_range": None,
     }
