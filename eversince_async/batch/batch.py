@@ -365,7 +365,7 @@ class BatchRun(ActiveRun):
         The productions are known only until the batch ends.
         """
         self._left = self._left or tuple(self._iter_unfinished())
-        super().interrupt_all()
+        super().interrupt()
 
     def unfinished(self) -> Sequence[UnfinishedProduction]:
         """Return the productions that were in progress when the batch was ended.

@@ -156,7 +156,7 @@ class ActiveRun:
         """True if the run is being ended from outside."""
         return self._interrupted > 0
 
-    def interrupt_all(self) -> None:
+    def interrupt(self) -> None:
         """End the run.
 
         Call it once more if the run has not ended by that.
@@ -335,7 +335,7 @@ class RunRegistry:
         runs = {run for run in self._runs_on_this_loop() if run.task is not caller}
         for _ in range(2):
             for run in self._runs.intersection(runs):
-                run.interrupt_all()
+                run.interrupt()
             with suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
                     await self._wait_while(lambda: not self._runs.isdisjoint(runs))

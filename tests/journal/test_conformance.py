@@ -21,7 +21,7 @@ class InMemory:
         self.rows = MemoryTables()
 
     def journal(self) -> Journal:
-        return MemoryJournal(self.tables)
+        return MemoryJournal(self.rows)
 
 
 class InFile:

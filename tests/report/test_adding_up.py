@@ -85,7 +85,7 @@ class Runs:
         governor = Governor(Limits())
         guests = list[Any]()
         runtime: Any = SimpleNamespace(session=SimpleNamespace(observers=SimpleNamespace(subscribers=guests)))
-        async with MemoryJournal(self.tables) as journal:
+        async with MemoryJournal(self.rows) as journal:
             usage = UsageRecorder(governor, journal)
             with usage.recording(runtime):
                 await usage.begin()
@@ -107,7 +107,7 @@ class Runs:
         usage.record_balance()
 
     async def totals(self) -> tuple[Any, ...]:
-        async with MemoryJournal(self.tables) as journal:
+        async with MemoryJournal(self.rows) as journal:
             tallied = UsageTotals(Totals.read(await journal.noted(NOTE)))
         for kept in self.kept:
             tallied.merge(kept)

@@ -375,7 +375,7 @@ async def test_draining_hands_out_what_waits_for_tomorrow(emulator: Emulator, *,
         assert loop.time() - began < 300
         assert second.handle == left[0]
         assert left[0].project_id is not None
-        with pytest.raises(ClientClosed, match="another day") as closed:
+        with pytest.raises(ClientClosed, match="the daily reset") as closed:
             await second
         assert closed.value.handle == left[0].to_json()
         assert closed.value.project_id == left[0].project_id
