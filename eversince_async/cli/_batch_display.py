@@ -11,10 +11,11 @@ from eversince_async._redaction import excerpt
 from eversince_async.batch.batch import Batch
 from eversince_async.batch.items import iterate
 from eversince_async.batch.outcome import Outcome, Progress
+from eversince_async.cli._addresses import address
 from eversince_async.cli._errors import describe_error
 from eversince_async.cli._output import is_terminal, write_line
 from eversince_async.cli._progress import LineDisplay, LiveDisplay, ProgressDisplay, Row, format_duration
-from eversince_async.cli._terminal_text import address, unbroken
+from eversince_async.cli._terminal_text import unbroken
 from eversince_async.governor import GovernorProtocol
 from eversince_async.orchestrator.events import Event
 from eversince_async.pace import speed

@@ -13,10 +13,10 @@ from eversince_async._wire.endpoints import GET_PROJECT
 from eversince_async.account.entitlements import USUAL
 from eversince_async.batch.outcome import Outcome, OutcomeStatus
 from eversince_async.batch.report import Report
+from eversince_async.cli._addresses import address
 from eversince_async.cli._errors import describe_error
 from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._progress import format_duration
-from eversince_async.cli._terminal_text import address
 from eversince_async.durable.failures import is_of_the_account, is_of_the_quality
 from eversince_async.errors import InvalidRequest, NotFound, RecordedFailure, SpecChanged, ValidationFailed
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from eversince_async._places import CROWDED, FULL, in_words
 from eversince_async._redaction import redact
+from eversince_async.cli._addresses import may_be_opened
 from eversince_async.cli._exit_codes import ExitCode
-from eversince_async.cli._terminal_text import may_be_opened
 from eversince_async.errors import (
     ConfigurationError,
     DownloadFailed,

@@ -1,11 +1,11 @@
 """`eversince credits`: the balance of the account."""
 
+from eversince_async.cli._addresses import address
 from eversince_async.cli._client import connect
 from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._output import write_line
 from eversince_async.cli._tables import print_json, print_rows
-from eversince_async.cli._terminal_text import address
 
 
 async def credits_(*, as_json: AsJson = False, debug: Debug = False) -> ExitCode:

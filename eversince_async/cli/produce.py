@@ -12,6 +12,7 @@ import attrs
 from cyclopts import Parameter
 
 from eversince_async._redaction import excerpt
+from eversince_async.cli._addresses import address
 from eversince_async.cli._batch_file_fields import maybe_json, reference_to
 from eversince_async.cli._client import connect
 from eversince_async.cli._confirmation import confirm, may_ask
@@ -20,7 +21,6 @@ from eversince_async.cli._options import AsJson, Debug, NoInput, Yes, parse_qual
 from eversince_async.cli._output import warn
 from eversince_async.cli._progress import Row, board, follow, refreshing
 from eversince_async.cli._tables import print_json, print_table
-from eversince_async.cli._terminal_text import address
 from eversince_async.client import Eversince
 from eversince_async.errors import (
     DownloadFailed,

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from eversince_async.cli._addresses import address
 from eversince_async.cli._client import connect
 from eversince_async.cli._exit_codes import ExitCode
 from eversince_async.cli._options import AsJson, Debug
 from eversince_async.cli._output import write_line
 from eversince_async.cli._progress_bar import progress_bar
 from eversince_async.cli._tables import print_json, print_rows, print_table
-from eversince_async.cli._terminal_text import address, unbroken
+from eversince_async.cli._terminal_text import unbroken
 from eversince_async.errors import InvalidProjectState, InvalidRequest
 from eversince_async.models.projects import ProjectSummary
 

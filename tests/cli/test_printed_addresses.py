@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from eversince_async import InsufficientCredits
+from eversince_async.cli._addresses import address
 from eversince_async.cli._errors import describe_error
-from eversince_async.cli._terminal_text import address
 from eversince_async.models.account import CreditPackage
 
 
