@@ -86,10 +86,15 @@ async def deployed(folder: Path, *command: str, **environment: str) -> AsyncIter
         env={**os.environ, "PORT": port, "FILMS": films, "PATIENCE": "0", **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
     )  # fmt: skip
     application = Deployed(process, f"http://127.0.0.1:{port}")
     try:
         yield application
     finally:
         if process.returncode is None:
-            await application.end()
+            try:
+                await application.end()
+            except TimeoutError:  # tests of how it ends call `end` themselves
+                os.killpg(process.pid, signal.SIGKILL)  # with the processes that a reloader started
+                await process.wait()
