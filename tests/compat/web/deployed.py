@@ -95,6 +95,8 @@ async def deployed(folder: Path, *command: str, **environment: str) -> AsyncIter
         if process.returncode is None:
             try:
                 await application.end()
-            except TimeoutError:  # tests of how it ends call `end` themselves
-                os.killpg(process.pid, signal.SIGKILL)  # with the processes that a reloader started
+            except TimeoutError:
+                # uvicorn's reloader sets an event in its signal handler, and rarely holds that event's lock
+                # itself at the time. Tests of how applications end call `end` themselves.
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
