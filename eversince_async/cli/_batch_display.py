@@ -128,7 +128,7 @@ class BatchDisplay:
     def under_way(self) -> str:
         """The number of started items that a paused batch still finishes."""
         count = sum(row.began_at is not None or row.project_id is not None for row in self._rows.values())
-        return f"{count} in progress {'is' if count == 1 else 'are'} still finished"
+        return f"{count} in progress will be finished"
 
     def on_retry(self, retry: RetryScheduled) -> None:
         """Show that a failed request is being retried.

@@ -34,7 +34,7 @@ def project_workflow(
 
     async def run_steps(workflow: Workflow[T]) -> T:
         steps = ProjectOperations(runtime, policy, workflow.emit, key=project_id, project_id=project_id)
-        return await with_wait_events(runtime, workflow, steps, run(steps))
+        return await _with_wait_events(runtime, workflow, steps, run(steps))
 
     return _traced_workflow(runtime, name, project_id, project_id, run_steps)
 
@@ -47,7 +47,7 @@ def resume_workflow(runtime: Runtime, handle: Handle, policy: WaitPolicy) -> Wor
             runtime, policy, workflow.emit, key=handle.key, project_id=handle.project_id
         )
         steps.handle = lambda: handle
-        return await with_wait_events(
+        return await _with_wait_events(
             runtime, workflow, steps, resume(runtime, steps, handle.delivery, policy)
         )
 
@@ -68,7 +68,7 @@ def _traced_workflow(
     return Workflow(whole_name, with_tracer(runtime.tracer, started, run), runtime.registry)
 
 
-async def with_wait_events(
+async def _with_wait_events(
     runtime: Runtime, workflow: Workflow[T], steps: ProjectOperations, running: Awaitable[T]
 ) -> T:
     """Await `running`, emit its waits, and attach purchase options to its errors."""
@@ -134,7 +134,7 @@ class ProductionWorkflow(Workflow[Production]):
         steps.handle = lambda: self.handle
         if self.may_be_known:
             steps.place = await active_lookalike(runtime, self.brief.brief)
-        return await with_wait_events(
+        return await _with_wait_events(
             runtime, self, steps, produce(runtime, steps, self.brief, self.delivery, policy)
         )
 

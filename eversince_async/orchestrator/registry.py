@@ -62,7 +62,7 @@ class HasHandle(Protocol):
 
 
 class HasProject(Protocol):
-    """Operations on one project, as far as closing the client concerns them."""
+    """Operations on one project, as far as closing and tracing concern them."""
 
     @property
     def key(self) -> str:

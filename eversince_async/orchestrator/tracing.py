@@ -13,6 +13,7 @@ import attrs
 
 from eversince_async.governor import GovernorProtocol
 from eversince_async.orchestrator.events import Event, Stage
+from eversince_async.orchestrator.registry import HasProject
 from eversince_async.orchestrator.workflow import Workflow
 from eversince_async.session.hooks import notify
 from eversince_async.session.tracing import CallTracer
@@ -80,20 +81,6 @@ class Telemetry(Protocol):
 
         Called once, when the client is made, and perhaps outside of any event loop.
         """
-        ...
-
-
-class HasProject(Protocol):
-    """An object whose stages are traced."""
-
-    @property
-    def key(self) -> str:
-        """The object's name in the governor."""
-        ...
-
-    @property
-    def project_id(self) -> str | None:
-        """The project's id, once known."""
         ...
 
 
